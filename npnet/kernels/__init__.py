@@ -1,0 +1,1 @@
+"""Loops over arrays: ndarray in, ndarray out. Nothing here knows of Tensor or of the tape."""

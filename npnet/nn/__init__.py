@@ -1,0 +1,61 @@
+"""Layers, losses, initialisation: the names of `torch.nn`."""
+
+from npnet.nn import functional, init, utils
+from npnet.nn.module import Module
+from npnet.nn.modules.activation import (
+    GELU,
+    LeakyReLU,
+    LogSoftmax,
+    ReLU,
+    Sigmoid,
+    Softmax,
+    Tanh,
+)
+from npnet.nn.modules.batchnorm import BatchNorm1d, BatchNorm2d, LayerNorm
+from npnet.nn.modules.container import ModuleList, Sequential
+from npnet.nn.modules.conv import Conv2d
+from npnet.nn.modules.dropout import Dropout
+from npnet.nn.modules.flatten import Flatten
+from npnet.nn.modules.linear import Identity, Linear
+from npnet.nn.modules.loss import (
+    BCELoss,
+    BCEWithLogitsLoss,
+    CrossEntropyLoss,
+    MSELoss,
+    NLLLoss,
+)
+from npnet.nn.modules.pooling import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
+from npnet.nn.parameter import Parameter
+
+__all__ = [
+    "GELU",
+    "AdaptiveAvgPool2d",
+    "AvgPool2d",
+    "BCELoss",
+    "BCEWithLogitsLoss",
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "Conv2d",
+    "CrossEntropyLoss",
+    "Dropout",
+    "Flatten",
+    "Identity",
+    "LayerNorm",
+    "LeakyReLU",
+    "Linear",
+    "LogSoftmax",
+    "MSELoss",
+    "MaxPool2d",
+    "Module",
+    "ModuleList",
+    "NLLLoss",
+    "Parameter",
+    "ReLU",
+    "Sequential",
+    "Sigmoid",
+    "Softmax",
+    "Tanh",
+    "functional",
+    "init",
+    "utils",
+]

@@ -1,0 +1,50 @@
+"""The ops under the names of `torch.nn.functional`."""
+
+from npnet.ops.activation import (
+    gelu,
+    leaky_relu,
+    log_softmax,
+    relu,
+    sigmoid,
+    softmax,
+    tanh,
+)
+from npnet.ops.conv import conv2d
+from npnet.ops.dropout import dropout
+from npnet.ops.linear import linear
+from npnet.ops.loss import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    mse_loss,
+    nll_loss,
+)
+from npnet.ops.norm import batch_norm, layer_norm
+from npnet.ops.pool import adaptive_avg_pool2d, avg_pool2d, max_pool2d
+from npnet.ops.shape import one_hot, pad, unfold
+
+__all__ = [
+    "adaptive_avg_pool2d",
+    "avg_pool2d",
+    "batch_norm",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "conv2d",
+    "cross_entropy",
+    "dropout",
+    "gelu",
+    "layer_norm",
+    "leaky_relu",
+    "linear",
+    "log_softmax",
+    "max_pool2d",
+    "mse_loss",
+    "nll_loss",
+    "one_hot",
+    "pad",
+    "relu",
+    "sigmoid",
+    "softmax",
+    "tanh",
+    "unfold",
+]

@@ -1,0 +1,142 @@
+"""Batch normalisation, and the layer normalisation that needs no batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from npnet._checks import ShapeError
+from npnet.nn import functional as F
+from npnet.nn.module import Module
+from npnet.nn.parameter import Parameter
+from npnet.tensor import Tensor
+
+__all__ = ["BatchNorm1d", "BatchNorm2d", "LayerNorm"]
+
+
+class _BatchNorm(Module):
+    """What the two have in common: parameters, running statistics, and which are used when."""
+
+    axes: tuple[tuple[str, ...], ...]  # of the inputs that are taken
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device: Any = None,
+        dtype: npt.DTypeLike | None = None,
+    ) -> None:
+        super().__init__()
+        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        self.affine, self.track_running_stats = affine, track_running_stats
+        kind = np.dtype(np.float32 if dtype is None else dtype)
+        ones = Tensor(np.ones(num_features, kind)).to(device=device)
+        for name, value in (("weight", ones), ("bias", Tensor(np.zeros(num_features, kind)))):
+            self.register_parameter(name, Parameter(value) if affine else None)
+        statistics = {
+            "running_mean": Tensor(np.zeros(num_features, kind)),
+            "running_var": Tensor(np.ones(num_features, kind)),
+            "num_batches_tracked": Tensor(np.array(0, np.int64)),
+        }
+        for name, value in statistics.items():
+            self.register_buffer(name, value if track_running_stats else None)
+
+    def reset_parameters(self) -> None:
+        """Set the weight to 1, the bias to 0, and forget the running statistics."""
+        for name, value in (("weight", 1), ("bias", 0), ("running_mean", 0), ("running_var", 1)):
+            if (tensor := getattr(self, name)) is not None:
+                tensor.array[...] = value
+        if self.num_batches_tracked is not None:
+            self.num_batches_tracked.array[...] = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.ndim not in [len(axes) for axes in self.axes]:
+            taken = " or ".join(f"({', '.join(axes)})" for axes in self.axes)
+            raise ShapeError(f"{type(self).__name__}: input must be {taken}, got {x.shape}")
+        if x.shape[1] != self.num_features:
+            raise ShapeError(
+                f"{type(self).__name__}: input has {x.shape[1]} channels but num_features is "
+                f"{self.num_features}; got {x.shape}"
+            )
+        momentum = 0.0 if self.momentum is None else self.momentum
+        tracking = self.training and self.track_running_stats
+        if tracking:
+            self.num_batches_tracked.array += 1
+            if self.momentum is None:  # the plain mean of all batches so far
+                momentum = 1 / float(self.num_batches_tracked)
+        use_running = not self.training or self.track_running_stats
+        return F.batch_norm(
+            x,
+            self.running_mean if use_running else None,
+            self.running_var if use_running else None,
+            self.weight,
+            self.bias,
+            self.training or self.running_mean is None,
+            momentum,
+            self.eps,
+        )
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
+            f"affine={self.affine}, track_running_stats={self.track_running_stats}"
+        )
+
+
+class BatchNorm1d(_BatchNorm):
+    """Batch norm of features: see `functional.batch_norm`.  Shape: (N, C) or (N, C, L), kept.
+
+    Args:
+        momentum: by how much running statistics move; None makes them the mean of all batches.
+        affine: whether there is a weight (1 at first) and a bias (0).
+        track_running_stats: whether running statistics are kept, and used in evaluation.
+    """
+
+    axes = (("N", "C"), ("N", "C", "L"))
+
+
+class BatchNorm2d(_BatchNorm):
+    """Batch norm of channels of images: see `functional.batch_norm`.  Shape: (N, C, H, W), kept.
+
+    Arguments as of `BatchNorm1d`.
+    """
+
+    axes = (("N", "C", "H", "W"),)
+
+
+class LayerNorm(Module):
+    """Layer norm over the last axes: see `functional.layer_norm`.  Shape: (..., *shape), kept."""
+
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+        device: Any = None,
+        dtype: npt.DTypeLike | None = None,
+    ) -> None:
+        super().__init__()
+        self.normalized_shape = (
+            (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        )
+        self.eps, self.elementwise_affine = eps, elementwise_affine
+        kind = np.dtype(np.float32 if dtype is None else dtype)
+        ones = Tensor(np.ones(self.normalized_shape, kind)).to(device=device)
+        zeros = Tensor(np.zeros(self.normalized_shape, kind))
+        self.register_parameter("weight", Parameter(ones) if elementwise_affine else None)
+        self.register_parameter("bias", Parameter(zeros) if elementwise_affine and bias else None)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+        )

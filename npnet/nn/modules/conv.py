@@ -1,0 +1,112 @@
+"""Convolution layers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from npnet.kernels.windows import Pair, Window, as_pair
+from npnet.nn import functional as F
+from npnet.nn import init
+from npnet.nn.module import Module
+from npnet.nn.parameter import Parameter
+from npnet.tensor import Tensor
+
+__all__ = ["Conv2d"]
+
+_PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
+
+
+class Conv2d(Module):
+    """y = weight * x + bias, a cross-correlation: see `functional.conv2d`.
+
+    Shape: x (N, C, H, W) -> y (N, O, OH, OW); weight (O, C/groups, KH, KW), bias (O,).
+    Both are drawn evenly from [-b, b), b = 1 / sqrt(C/groups * KH * KW), as in PyTorch.
+
+    Args:
+        padding: a number, (vertical, horizontal), "valid" or "same".
+        padding_mode: what padding holds: "zeros", or as `functional.pad`'s modes.
+        device: "cpu".
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | Pair,
+        stride: int | Pair = 1,
+        padding: int | Pair | str = 0,
+        dilation: int | Pair = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: npt.DTypeLike | None = None,
+    ) -> None:
+        super().__init__()
+        if groups < 1 or in_channels % groups or out_channels % groups:
+            raise ValueError(
+                f"Conv2d: groups must be >= 1 and divide in_channels {in_channels} and "
+                f"out_channels {out_channels}, got {groups}"
+            )
+        if min(in_channels, out_channels) < 1:
+            raise ValueError(
+                f"Conv2d: channels must be >= 1, got in {in_channels}, out {out_channels}"
+            )
+        if padding_mode not in _PADDING_MODES:
+            raise ValueError(
+                f"Conv2d: padding_mode must be one of {', '.join(_PADDING_MODES)}; "
+                f"got {padding_mode!r}"
+            )
+        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
+        self.kernel_size = as_pair("Conv2d", "kernel_size", kernel_size, 1)
+        self.stride = as_pair("Conv2d", "stride", stride, 1)
+        self.dilation = as_pair("Conv2d", "dilation", dilation, 1)
+        self.padding_mode = padding_mode
+        self.padding = (
+            padding if isinstance(padding, str) else as_pair("Conv2d", "padding", padding, 0)
+        )
+        # The rule for "same" and "valid" stands in one place; here it also refuses what can't be.
+        self._around = Window.around(
+            "Conv2d", self.padding, self.kernel_size, self.stride, self.dilation
+        )
+        shape = (out_channels, in_channels // groups, *self.kernel_size)
+        kind = np.dtype(np.float32 if dtype is None else dtype)
+        self.weight = Parameter(Tensor(np.empty(shape, kind)).to(device=device))
+        if bias:
+            self.bias = Parameter(np.empty(out_channels, kind))
+        else:
+            self.register_parameter("bias", None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw weight and bias anew."""
+        init.kaiming_uniform_(self.weight, a=math.sqrt(5))  # gives the bound in the docstring
+        if self.bias is not None:
+            bound = 1 / math.sqrt(math.prod(self.weight.shape[1:]))
+            init.uniform_(self.bias, -bound, bound)
+
+    def forward(self, x: Tensor) -> Tensor:
+        padding: Any = self.padding
+        if self.padding_mode != "zeros":
+            (top, bottom), (left, right) = self._around
+            x, padding = F.pad(x, (left, right, top, bottom), self.padding_mode), 0
+        return F.conv2d(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+
+    def extra_repr(self) -> str:
+        text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}"
+        text += f", stride={self.stride}"
+        if self.padding != (0, 0):
+            text += f", padding={self.padding}"
+        if self.dilation != (1, 1):
+            text += f", dilation={self.dilation}"
+        if self.groups != 1:
+            text += f", groups={self.groups}"
+        if self.bias is None:
+            text += ", bias=False"
+        if self.padding_mode != "zeros":
+            text += f", padding_mode={self.padding_mode}"
+        return text

@@ -1,0 +1,78 @@
+"""Fully connected layers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from npnet._checks import ShapeError
+from npnet.nn import functional as F
+from npnet.nn import init
+from npnet.nn.module import Module
+from npnet.nn.parameter import Parameter
+from npnet.tensor import Tensor
+
+__all__ = ["Identity", "Linear"]
+
+
+class Linear(Module):
+    """y = x @ weight.T + bias.
+
+    Shape: x (..., in_features) -> y (..., out_features); weight (out_features, in_features).
+    Weight and bias are drawn evenly from [-b, b), b = 1 / sqrt(in_features), as in PyTorch.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        device: Any = None,
+        dtype: npt.DTypeLike | None = None,
+    ) -> None:
+        super().__init__()
+        if min(in_features, out_features) < 1:
+            raise ValueError(
+                f"Linear: features must be >= 1, got in {in_features}, out {out_features}"
+            )
+        self.in_features, self.out_features = in_features, out_features
+        kind = np.dtype(np.float32 if dtype is None else dtype)
+        weight = Tensor(np.empty((out_features, in_features), kind)).to(device=device)
+        self.weight = Parameter(weight)
+        if bias:
+            self.bias = Parameter(np.empty(out_features, kind))
+        else:
+            self.register_parameter("bias", None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw weight and bias anew."""
+        bound = 1 / math.sqrt(self.in_features)
+        init.uniform_(self.weight, -bound, bound)
+        if self.bias is not None:
+            init.uniform_(self.bias, -bound, bound)
+
+    def forward(self, x: Tensor) -> Tensor:
+        try:
+            return F.linear(x, self.weight, self.bias)
+        except ShapeError as error:
+            raise ShapeError(str(error).replace("linear:", "Linear:", 1)) from None
+
+    def extra_repr(self) -> str:
+        return (
+            f"in_features={self.in_features}, out_features={self.out_features}, "
+            f"bias={self.bias is not None}"
+        )
+
+
+class Identity(Module):
+    """y = x. Arguments are taken, as in PyTorch, so that it can stand in for any layer."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x

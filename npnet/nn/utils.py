@@ -1,0 +1,59 @@
+"""What is done to the parameters of a network as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from npnet._checks import check_number
+from npnet.tensor import Tensor
+
+__all__ = ["clip_grad_norm_", "clip_grad_value_", "parameters_to_vector"]
+
+
+def clip_grad_norm_(
+    parameters: Tensor | Iterable[Tensor],
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
+) -> Tensor:
+    """Scale all gradients together so that their norm is at most `max_norm`: g *= min(1, m / |g|).
+
+    Args:
+        norm_type: p of the p-norm; infinity takes the largest absolute value.
+        error_if_nonfinite: RuntimeError if the norm is NaN or infinite.
+        foreach: how PyTorch loops over the parameters; changes nothing here.
+
+    Returns:
+        The norm before scaling.
+
+    Source: Pascanu, Mikolov, Bengio (2013), algorithm 1.
+    """
+    check_number("clip_grad_norm_", "max_norm", max_norm, least=0)
+    tensors = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    gradients = [p.grad.array for p in tensors if p.grad is not None]
+    if not gradients:
+        return Tensor(np.float32(0))
+    norms = np.array([np.linalg.norm(g.ravel(), norm_type) for g in gradients])
+    total = np.asarray(np.linalg.norm(norms, norm_type), gradients[0].dtype)
+    if error_if_nonfinite and not np.isfinite(total):
+        raise RuntimeError(f"clip_grad_norm_: the norm of the gradients is not finite: {total}")
+    scale = np.minimum(max_norm / (total + 1e-6), 1)  # 1e-6 and NaN's way through as in PyTorch
+    for g in gradients:
+        g *= scale.astype(g.dtype)
+    return Tensor(total)
+
+
+def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
+    """Limit each gradient to [-clip_value, clip_value]."""
+    check_number("clip_grad_value_", "clip_value", clip_value, least=0)
+    for p in [parameters] if isinstance(parameters, Tensor) else parameters:
+        if p.grad is not None:
+            np.clip(p.grad.array, -clip_value, clip_value, out=p.grad.array)
+
+
+def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
+    """All parameters one after the other: a copy of shape (count,), off the tape."""
+    return Tensor(np.concatenate([p.array.ravel() for p in parameters]))

@@ -1,0 +1,226 @@
+"""Activations: elementwise nonlinearities, softmax and log-softmax."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import numpy as np
+import numpy.typing as npt
+
+from npnet.ops.shape import axis, cast
+from npnet.tensor import Array, Function, Tensor
+
+__all__ = ["gelu", "leaky_relu", "log_softmax", "relu", "sigmoid", "softmax", "tanh"]
+
+
+class ReLU(Function):
+    """gx = gy where y > 0, else 0."""
+
+    def forward(self, x: Array) -> Array:
+        y: Array = np.maximum(x, x.dtype.type(0))
+        self.save_for_backward(y)
+        return y
+
+    def backward(self, gy: Array) -> tuple[Array]:
+        (y,) = self.saved
+        return (np.where(y <= 0, gy.dtype.type(0), gy),)  # not y > 0: NaN lets gy pass, as PyTorch
+
+
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
+    """y = max(x, 0); the gradient at 0 is 0.
+
+    Args:
+        inplace: write the result into `input`. It saves no memory here.
+
+    Source: Nair and Hinton (2010).
+    """
+    return _maybe_inplace("relu", ReLU()(input), input, inplace)
+
+
+def _maybe_inplace(op: str, y: Tensor, x: Tensor, inplace: bool) -> Tensor:
+    return x._write(y, f"{op}(inplace=True)") if inplace else y
+
+
+class LeakyReLU(Function):
+    """gx = gy where x > 0, else slope * gy."""
+
+    def __init__(self, slope: float) -> None:
+        self.slope = slope
+
+    def forward(self, x: Array) -> Array:
+        self.save_for_backward(x)
+        return np.where(x > 0, x, x * x.dtype.type(self.slope))
+
+    def backward(self, gy: Array) -> tuple[Array]:
+        (x,) = self.saved
+        return (np.where(x > 0, gy, gy * gy.dtype.type(self.slope)),)
+
+
+def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
+    """y = x where x > 0, else negative_slope * x.
+
+    Source: Maas, Hannun, Ng (2013).
+    """
+    y = LeakyReLU(negative_slope)(input)
+    return _maybe_inplace("leaky_relu", y, input, inplace)
+
+
+class Tanh(Function):
+    """gx = gy * (1 - y^2)."""
+
+    def forward(self, x: Array) -> Array:
+        y: Array = np.tanh(x)
+        self.save_for_backward(y)
+        return y
+
+    def backward(self, gy: Array) -> tuple[Array]:
+        (y,) = self.saved
+        return (gy * (1 - y * y),)
+
+
+def tanh(input: Tensor) -> Tensor:
+    """y = (exp(x) - exp(-x)) / (exp(x) + exp(-x))."""
+    return Tanh()(_as_float(input))
+
+
+class Sigmoid(Function):
+    """gx = gy * y * (1 - y)."""
+
+    def forward(self, x: Array) -> Array:
+        y = sigmoid_of(x)
+        self.save_for_backward(y)
+        return y
+
+    def backward(self, gy: Array) -> tuple[Array]:
+        (y,) = self.saved
+        return (gy * y * (1 - y),)
+
+
+def sigmoid_of(x: Array) -> Array:
+    """1 / (1 + exp(-x)) of an array, without overflow: exp of -|x| alone is taken."""
+    e = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1 / (1 + e), e / (1 + e))
+
+
+def sigmoid(input: Tensor) -> Tensor:
+    """y = 1 / (1 + exp(-x))."""
+    return Sigmoid()(_as_float(input))
+
+
+def _as_float(x: Tensor) -> Tensor:
+    return x if x.is_floating_point() else cast(x, np.dtype(np.float32))
+
+
+class GELU(Function):
+    """gx = gy * (Phi(x) + x * phi(x)): Phi and phi are the normal distribution and its density."""
+
+    _erf = np.frompyfunc(math.erf, 1, 1)  # NumPy has none: exact, at Python's speed
+
+    def forward(self, x: Array) -> Array:
+        below = (0.5 * (1 + self._erf(x / math.sqrt(2)))).astype(x.dtype)
+        self.below = below
+        self.save_for_backward(x)
+        return x * below
+
+    def backward(self, gy: Array) -> tuple[Array]:
+        (x,) = self.saved
+        density = np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
+        return (gy * (self.below + x * density),)
+
+
+class GELUTanh(Function):
+    """y = x/2 * (1 + t), t = tanh(u), u = a (x + b x^3);  gx = gy * ((1 + t) + x (1 - t^2) u') / 2."""
+
+    scale, cubic = math.sqrt(2 / math.pi), 0.044715
+
+    def forward(self, x: Array) -> Array:
+        self.save_for_backward(x)
+        self.t = np.tanh(self.scale * (x + self.cubic * x**3))
+        return 0.5 * x * (1 + self.t)
+
+    def backward(self, gy: Array) -> tuple[Array]:
+        (x,) = self.saved
+        slope = self.scale * (1 + 3 * self.cubic * x * x)
+        return (gy * 0.5 * ((1 + self.t) + x * (1 - self.t * self.t) * slope),)
+
+
+def gelu(input: Tensor, approximate: str = "none") -> Tensor:
+    """y = x * Phi(x), where Phi is the standard normal distribution function.
+
+    Args:
+        approximate: "none", or "tanh" for the paper's approximation, which is much faster here.
+
+    Source: Hendrycks and Gimpel (2016), arXiv:1606.08415.
+    """
+    if approximate not in ("none", "tanh"):
+        raise RuntimeError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r}")
+    return GELU()(input) if approximate == "none" else GELUTanh()(input)
+
+
+class Softmax(Function):
+    """gx = y * (gy - sum(gy * y))."""
+
+    def __init__(self, dim: int) -> None:
+        self.dim = dim
+
+    def forward(self, x: Array) -> Array:
+        y: Array = np.exp(log_softmax_of(x, self.dim))
+        self.save_for_backward(y)
+        return y
+
+    def backward(self, gy: Array) -> tuple[Array]:
+        (y,) = self.saved
+        return (y * (gy - (gy * y).sum(self.dim, keepdims=True)),)
+
+
+class LogSoftmax(Function):
+    """gx = gy - exp(y) * sum(gy)."""
+
+    def __init__(self, dim: int) -> None:
+        self.dim = dim
+
+    def forward(self, x: Array) -> Array:
+        y = log_softmax_of(x, self.dim)
+        self.save_for_backward(y)
+        return y
+
+    def backward(self, gy: Array) -> tuple[Array]:
+        (y,) = self.saved
+        return (gy - np.exp(y) * gy.sum(self.dim, keepdims=True),)
+
+
+def log_softmax_of(x: Array, dim: int) -> Array:
+    """x - log(sum(exp(x))) of an array; the largest x is taken off first, so nothing overflows."""
+    if not x.size:
+        return x.copy()
+    with np.errstate(invalid="ignore"):  # inf - inf is NaN, as in PyTorch
+        shifted = x - x.max(dim, keepdims=True)
+    y: Array = shifted - np.log(np.exp(shifted).sum(dim, keepdims=True))
+    return y
+
+
+def softmax(input: Tensor, dim: int | None = None, dtype: npt.DTypeLike | None = None) -> Tensor:
+    """y_i = exp(x_i) / sum over j of exp(x_j), along `dim`.
+
+    Args:
+        dim: the axis; None guesses as PyTorch does (0 for one or three axes, else 1) and warns.
+        dtype: to convert to first.
+    """
+    x = input if dtype is None else cast(input, np.dtype(dtype))
+    return Softmax(_softmax_axis("softmax", x, dim))(_as_float(x))
+
+
+def log_softmax(
+    input: Tensor, dim: int | None = None, dtype: npt.DTypeLike | None = None
+) -> Tensor:
+    """y_i = x_i - log(sum over j of exp(x_j)), along `dim`. Arguments as of `softmax`."""
+    x = input if dtype is None else cast(input, np.dtype(dtype))
+    return LogSoftmax(_softmax_axis("log_softmax", x, dim))(_as_float(x))
+
+
+def _softmax_axis(op: str, x: Tensor, dim: int | None) -> int:
+    if dim is None:
+        dim = 0 if x.ndim in (0, 1, 3) else 1
+        warnings.warn(f"{op}: dim is guessed to be {dim}; pass it", UserWarning, stacklevel=3)
+    return axis(op, dim, x.ndim)

@@ -1,0 +1,32 @@
+"""Dropout."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from npnet.ops.arithmetic import mul
+from npnet.random import default_generator
+from npnet.tensor import Tensor
+
+__all__ = ["dropout"]
+
+
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """y = x * mask / (1 - p), where each value of the mask is 0 with probability p, else 1.
+
+    Args:
+        p: the probability, from 0 to 1. NaN and numbers outside are a ValueError.
+        training: False returns the input.
+        inplace: write the result into `input`. It saves no memory here.
+
+    Source: Srivastava et al. (2014); scaled in training, so that evaluation need not be.
+    """
+    if not 0 <= p <= 1:
+        raise ValueError(f"dropout: p must lie in [0, 1], got {p:g}")
+    if not training or p == 0:
+        return input
+    keep = default_generator.numpy.random(input.shape, np.float32) >= p
+    scale = 0.0 if p == 1 else 1 / (1 - p)
+    mask = Tensor((keep * scale).astype(input.dtype))
+    y = mul(input, mask)
+    return input._write(y, "dropout(inplace=True)") if inplace else y

@@ -1,0 +1,105 @@
+"""Matrix products: linear layers and matmul."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from npnet._checks import ShapeError, check_axes
+from npnet.ops import shape
+from npnet.tensor import Array, Function, Tensor
+
+__all__ = ["linear", "matmul"]
+
+
+def check_dtypes(op: str, *inputs: Tensor) -> None:
+    """Raise RuntimeError unless all are of one floating point dtype, as PyTorch does."""
+    dtypes = {str(x.dtype): None for x in inputs}
+    if len(dtypes) > 1 or not inputs[0].is_floating_point():
+        raise RuntimeError(
+            f"{op}: inputs must be of one floating point dtype, got {', '.join(dtypes)}; "
+            "x.float() or module.double() converts"
+        )
+
+
+class Linear(Function):
+    """gx = gy @ weight, gweight = gy^T @ x, gbias = sum of gy over the batch."""
+
+    def forward(self, x: Array, weight: Array, bias: Array | None = None) -> Array:
+        self.save_for_backward(x, weight)
+        y: Array = x @ weight.T
+        if bias is not None:
+            y += bias
+        return y
+
+    def backward(self, gy: Array) -> tuple[Array | None, ...]:
+        x, weight = self.saved
+        needs_x, needs_weight, *needs_bias = self.needs_input_grad
+        rows = gy.reshape(-1, weight.shape[0])  # all leading axes are the batch
+        gx = gy @ weight if needs_x else None
+        gweight = rows.T @ x.reshape(-1, weight.shape[1]) if needs_weight else None
+        gbias = rows.sum(0) if any(needs_bias) else None
+        return (gx, gweight, gbias)[: len(self.needs_input_grad)]
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """y = x @ weight^T + bias.
+
+    Shape: input (..., in_features), weight (out_features, in_features), bias (out_features,)
+        -> (..., out_features).
+
+    Raises:
+        ShapeError: the features do not fit.
+    """
+    check_axes("linear", "weight", weight.shape, ("out_features", "in_features"))
+    if input.ndim == 0 or input.shape[-1] != weight.shape[1]:
+        features = input.shape[-1] if input.ndim else 0
+        raise ShapeError(
+            f"linear: input has {features} features but weight takes {weight.shape[1]}; "
+            f"got x {input.shape}, weight {weight.shape}{_image_hint(input, weight)}"
+        )
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise ShapeError(f"linear: bias must be ({weight.shape[0]},), got {bias.shape}")
+    inputs = (input, weight) if bias is None else (input, weight, bias)
+    check_dtypes("linear", *inputs)
+    return Linear()(*inputs)
+
+
+def _image_hint(x: Tensor, weight: Tensor) -> str:
+    """The likely fix where images, or their features, come in another size or not flattened."""
+    if x.ndim == 4 and x.numel() // max(x.shape[0], 1) == weight.shape[1]:
+        return " (flatten the images first: x.flatten(1))"
+    if (x.shape[-1:], weight.shape[1]) == ((256,), 400):
+        return " (LeNet wants 32x32 images: resize with transforms.Resize(32))"
+    return ""
+
+
+class MatMul(Function):
+    """gx = gy @ other^T, gother = x^T @ gy, for equal leading axes."""
+
+    def forward(self, x: Array, other: Array) -> Array:
+        self.save_for_backward(x, other)
+        return np.matmul(x, other)
+
+    def backward(self, gy: Array) -> tuple[Array, Array]:
+        x, other = self.saved
+        return np.matmul(gy, other.swapaxes(-1, -2)), np.matmul(x.swapaxes(-1, -2), gy)
+
+
+def matmul(input: Tensor, other: Tensor) -> Tensor:
+    """The matrix product; one axis counts as a row on the left and as a column on the right.
+
+    Shape: (..., n, k) @ (..., k, m) -> (..., n, m), leading axes broadcast.
+    """
+    if not input.ndim or not other.ndim or input.shape[-1] != other.shape[-min(2, other.ndim)]:
+        raise ShapeError(
+            "matmul: the last axis of the left must be as long as the last but one of the right; "
+            f"got {input.shape} and {other.shape}"
+        )
+    check_dtypes("matmul", input, other)
+    x = shape.unsqueeze(input, 0) if input.ndim == 1 else input
+    w = shape.unsqueeze(other, 1) if other.ndim == 1 else other
+    batch = shape.broadcast_shapes("matmul", x.shape[:-2], w.shape[:-2])
+    x, w = (shape.expand(a, (*batch, *a.shape[-2:])) for a in (x, w))
+    y = MatMul()(x, w)
+    y = shape.squeeze(y, -1) if other.ndim == 1 else y
+    return shape.squeeze(y, -1 if other.ndim == 1 else -2) if input.ndim == 1 else y

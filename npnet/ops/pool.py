@@ -1,0 +1,207 @@
+"""Pooling: the largest value or the mean of each window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from npnet._checks import ShapeError, check_axes
+from npnet.kernels import windows
+from npnet.kernels.windows import Pair, Window, as_pair
+from npnet.tensor import Array, Function, Tensor
+
+__all__ = ["adaptive_avg_pool2d", "avg_pool2d", "max_pool2d"]
+
+
+class MaxPool2d(Function):
+    """The first maximum of a window, in row-major order, receives the whole gradient."""
+
+    def __init__(self, window: Window) -> None:
+        self.window = window
+
+    def forward(self, x: Array) -> Array:  # (N, C, H, W) -> (N, C, OH, OW)
+        self.x_shape = x.shape
+        patches = windows.sliding(x, self.window, _lowest(x.dtype))
+        flat = patches.reshape(*patches.shape[:4], -1)
+        self.winner = flat.argmax(-1)  # the place in the window; a NaN wins, as in PyTorch
+        return np.take_along_axis(flat, self.winner[..., None], -1)[..., 0]
+
+    def backward(self, gy: Array) -> tuple[Array]:
+        gx = np.zeros(self.x_shape, gy.dtype)
+        n, c, h, w = self.x_shape
+        planes = gx.reshape(n * c, h * w)
+        at = self.indices().reshape(n * c, -1)
+        np.add.at(planes, (np.arange(n * c)[:, None], at), gy.reshape(n * c, -1))
+        return (gx,)
+
+    def indices(self) -> Array:  # (N, C, OH, OW), int64
+        """Where each maximum stands in its plane: row * W + column."""
+        oh, ow = self.winner.shape[2:]
+        u, v = np.divmod(self.winner, self.window.kernel[1])
+        row = np.arange(oh)[:, None] * self.window.stride[0] + u * self.window.dilation[0]
+        column = np.arange(ow) * self.window.stride[1] + v * self.window.dilation[1]
+        (top, _), (left, _) = self.window.padding
+        return (row - top) * self.x_shape[3] + column - left
+
+
+def _lowest(dtype: np.dtype) -> float:  # type: ignore[type-arg]
+    """What pads images for a maximum: nothing is smaller."""
+    return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min
+
+
+def max_pool2d(
+    input: Tensor,
+    kernel_size: int | Pair,
+    stride: int | Pair | None = None,
+    padding: int | Pair = 0,
+    dilation: int | Pair = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """The largest value of each window.
+
+        y[n, c, i, j] = max over u, v of x[n, c, i*SH - PH + u*DH, j*SW - PW + v*DW]
+
+    over the places inside the image. The first maximum in row-major order receives the whole
+    gradient, and NaN is larger than everything, both as in PyTorch.
+
+    Args:
+        stride: default the kernel's size.
+        padding: at most half the kernel's size.
+        ceil_mode: also windows that begin inside the image and reach out of it.
+        return_indices: also return where each maximum stands in its plane, row * W + column.
+
+    Shape: (N, C, H, W) -> (N, C, OH, OW), OH = floor((H + 2*PH - DH*(KH - 1) - 1) / SH) + 1,
+        OW alike; ceil in place of floor with `ceil_mode`.
+    """
+    window = Window.checked(
+        "max_pool2d", input.shape, kernel_size, stride, padding, dilation, ceil_mode
+    )
+    _check_padding("max_pool2d", window)
+    function = MaxPool2d(window)
+    y = function(input)
+    return (y, Tensor(function.indices())) if return_indices else y
+
+
+def _check_padding(op: str, window: Window) -> None:
+    halves = tuple(k // 2 for k in window.kernel)
+    if any(p[0] > half for p, half in zip(window.padding, halves, strict=True)):
+        padding = tuple(p[0] for p in window.padding)
+        raise ShapeError(f"{op}: padding must be at most half the kernel, {halves}; got {padding}")
+
+
+class AvgPool2d(Function):
+    """gx = gy / divisor, added up over the windows that a pixel lies in."""
+
+    def __init__(self, window: Window, count_include_pad: bool, divisor: int | None) -> None:
+        self.window, self.count_include_pad, self.divisor = window, count_include_pad, divisor
+
+    def forward(self, x: Array) -> Array:  # (N, C, H, W) -> (N, C, OH, OW)
+        self.x_shape = x.shape
+        image = windows.padded(x, self.window)
+        counts = self.window.output_size(x.shape[2:])
+        y = np.zeros((*x.shape[:2], *counts), x.dtype)
+        for _, _, place in windows.taps(self.window, counts):
+            y += image[place]
+        y /= self._divisors(x.shape).astype(x.dtype)
+        return y
+
+    def backward(self, gy: Array) -> tuple[Array]:
+        n, c = self.x_shape[:2]
+        share = gy / self._divisors(self.x_shape).astype(gy.dtype)
+        columns = np.broadcast_to(
+            share.swapaxes(0, 1)[:, None, None], (c, *self.window.kernel, n, *gy.shape[2:])
+        )
+        return (windows.col2im(columns, self.window, self.x_shape),)
+
+    def _divisors(self, shape: tuple[int, ...]) -> Array:  # (OH, OW)
+        """How many pixels count in each window; padding counts if it should, what ceil adds never."""
+        counts = self.window.output_size(shape[2:])
+        if self.divisor is not None:
+            return np.full(counts, self.divisor)
+        pads = self.window.padding if self.count_include_pad else ((0, 0), (0, 0))
+        inside = []
+        for a in (0, 1):
+            first = np.arange(counts[a]) * self.window.stride[a] - self.window.padding[a][0]
+            last = np.minimum(first + self.window.kernel[a], shape[2 + a] + pads[a][1])
+            inside.append(last - np.maximum(first, -pads[a][0]))
+        return np.outer(*inside)
+
+
+def avg_pool2d(
+    input: Tensor,
+    kernel_size: int | Pair,
+    stride: int | Pair | None = None,
+    padding: int | Pair = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
+    """The mean of each window.
+
+        y[n, c, i, j] = 1 / divisor * sum over u, v of x[n, c, i*SH - PH + u, j*SW - PW + v]
+
+    Args:
+        stride: default the kernel's size.
+        padding: zeros around, at most half the kernel's size.
+        ceil_mode: also windows that begin inside the image and reach out of it.
+        count_include_pad: whether the divisor counts padding: KH * KW then, else the pixels.
+        divisor_override: the divisor, in place of the count.
+
+    Shape: (N, C, H, W) -> (N, C, OH, OW), OH = floor((H + 2*PH - KH) / SH) + 1, OW alike.
+    """
+    window = Window.checked(
+        "avg_pool2d", input.shape, kernel_size, stride, padding, ceil_mode=ceil_mode
+    )
+    _check_padding("avg_pool2d", window)
+    if divisor_override == 0:
+        raise RuntimeError("avg_pool2d: divisor_override must not be 0")
+    return AvgPool2d(window, count_include_pad, divisor_override)(input)
+
+
+class AdaptiveAvgPool2d(Function):
+    """y = R x C^T with rows of R and C that average their bins;  gx = R^T gy C."""
+
+    def __init__(self, size: Pair) -> None:
+        self.size = size
+
+    def forward(self, x: Array) -> Array:  # (N, C, H, W) -> (N, C, OH, OW)
+        rows, columns = (
+            _bins(n, count, x.dtype) for n, count in zip(x.shape[2:], self.size, strict=True)
+        )
+        self.rows, self.columns = rows, columns
+        y: Array = rows @ x @ columns.T
+        return y
+
+    def backward(self, gy: Array) -> tuple[Array]:
+        return (self.rows.T @ gy @ self.columns,)
+
+
+def _bins(size: int, count: int, dtype: np.dtype) -> Array:  # type: ignore[type-arg]
+    """Averages of `count` bins over `size` pixels, (count, size): floor(i*s/c) to ceil((i+1)*s/c)."""
+    i = np.arange(count)
+    first, end = i * size // count, -(-(i + 1) * size // count)
+    pixel = np.arange(size)
+    inside = (pixel >= first[:, None]) & (pixel < end[:, None])
+    return (inside / (end - first)[:, None]).astype(dtype)
+
+
+def adaptive_avg_pool2d(input: Tensor, output_size: int | Sequence[int | None] | None) -> Tensor:
+    """The mean of OH x OW bins that cover the image; neighbours may overlap by a pixel.
+
+    Bin i of OH covers the rows from floor(i * H / OH) to ceil((i + 1) * H / OH).
+
+    Args:
+        output_size: (OH, OW), or one number for both; None keeps the input's.
+
+    Shape: (N, C, H, W) -> (N, C, OH, OW).
+    """
+    check_axes("adaptive_avg_pool2d", "input", input.shape, ("N", "C", "H", "W"))
+    wanted = tuple(output_size) if isinstance(output_size, Sequence) else (output_size, output_size)
+    size = tuple(
+        n if count is None else count for n, count in zip(input.shape[2:], wanted, strict=True)
+    )
+    if not all(input.shape[2:]):
+        raise ShapeError(f"adaptive_avg_pool2d: the image has no pixels; got {input.shape}")
+    return AdaptiveAvgPool2d(as_pair("adaptive_avg_pool2d", "output_size", size, 0))(input)  # type: ignore[arg-type]

@@ -1,0 +1,234 @@
+"""Reductions: over all axes, or over those named by `dim`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from npnet.ops import arithmetic, shape
+from npnet.ops.shape import axis, cast
+from npnet.tensor import Array, Function, Tensor
+
+__all__ = [
+    "MinMax",
+    "all",
+    "any",
+    "argmax",
+    "argmin",
+    "max",
+    "mean",
+    "min",
+    "std",
+    "sum",
+    "var",
+]
+
+Dims: TypeAlias = int | Sequence[int] | None
+Axes: TypeAlias = tuple[int, ...]
+
+
+class MinMax(NamedTuple):
+    """What `max(x, dim)` and `min(x, dim)` return."""
+
+    values: Tensor
+    indices: Tensor
+
+
+def _axes(op: str, x: Tensor, dim: Dims) -> Axes:
+    """The axes to reduce over: all where `dim` is None or empty, as in PyTorch."""
+    if dim is None or (not isinstance(dim, int) and not len(dim)):
+        return tuple(range(x.ndim))
+    dims = (dim,) if isinstance(dim, (int, np.integer)) else tuple(dim)
+    axes = tuple(axis(op, d, x.ndim or 1) for d in dims)
+    if len(set(axes)) < len(axes):
+        raise RuntimeError(f"{op}: dim names an axis twice: {tuple(dims)}")
+    return axes if x.ndim else ()
+
+
+def _count(x: Array, axes: Axes) -> int:
+    return math.prod(x.shape[a] for a in axes)
+
+
+class Sum(Function):
+    """gx = gy, repeated over the reduced axes."""
+
+    def __init__(self, axes: Axes, keepdim: bool) -> None:
+        self.axes, self.keepdim = axes, keepdim
+
+    def forward(self, x: Array) -> Array:
+        self.x_shape = x.shape
+        return np.asarray(x.sum(self.axes, keepdims=self.keepdim))
+
+    def backward(self, gy: Array) -> tuple[Array]:
+        return (np.broadcast_to(self.restore(gy), self.x_shape),)
+
+    def restore(self, gy: Array) -> Array:
+        """gy with the reduced axes back, of size 1."""
+        return gy if self.keepdim else np.expand_dims(gy, self.axes)
+
+
+def sum(
+    input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: npt.DTypeLike | None = None
+) -> Tensor:
+    """The sum; of integers and bools in int64.
+
+    Args:
+        dim: axis or axes to sum over; default all.
+        keepdim: keep them, of size 1.
+        dtype: to convert to first.
+    """
+    if dtype is None and not input.is_floating_point():
+        dtype = np.int64
+    x = input if dtype is None else cast(input, np.dtype(dtype))
+    return Sum(_axes("sum", x, dim), keepdim)(x)
+
+
+class Mean(Sum):
+    """gx = gy / count, repeated over the reduced axes."""
+
+    def forward(self, x: Array) -> Array:
+        self.x_shape, self.count = x.shape, _count(x, self.axes)
+        with np.errstate(invalid="ignore"):  # the mean of nothing is NaN
+            total = x.sum(self.axes, keepdims=self.keepdim)
+            return np.asarray(np.divide(total, x.dtype.type(self.count)))
+
+    def backward(self, gy: Array) -> tuple[Array]:
+        return (np.broadcast_to(self.restore(gy) / gy.dtype.type(self.count), self.x_shape),)
+
+
+def mean(
+    input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: npt.DTypeLike | None = None
+) -> Tensor:
+    """The mean; RuntimeError for integers, whose mean is none: use x.float().mean()."""
+    x = input if dtype is None else cast(input, np.dtype(dtype))
+    if not x.is_floating_point():
+        raise RuntimeError(f"mean: input must be floating point, got {x.dtype}; use x.float()")
+    return Mean(_axes("mean", x, dim), keepdim)(x)
+
+
+class Var(Sum):
+    """y = sum((x - mean)^2) / (count - correction);  gx = gy * 2 (x - mean) / (count - correction)."""
+
+    def __init__(self, axes: Axes, keepdim: bool, correction: int) -> None:
+        super().__init__(axes, keepdim)
+        self.correction = correction
+
+    def forward(self, x: Array) -> Array:
+        self.centred = x - x.mean(self.axes, keepdims=True)
+        self.divisor = x.dtype.type(np.maximum(_count(x, self.axes) - self.correction, 0))
+        with np.errstate(divide="ignore", invalid="ignore"):  # the variance of one value is NaN
+            total = np.square(self.centred).sum(self.axes, keepdims=self.keepdim)
+            return np.asarray(np.divide(total, self.divisor))
+
+    def backward(self, gy: Array) -> tuple[Array]:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return (self.centred * (self.restore(gy) * 2 / self.divisor),)
+
+
+def var(
+    input: Tensor,
+    dim: Dims = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    *,
+    correction: int | None = None,
+) -> Tensor:
+    """The variance.
+
+    Args:
+        unbiased: divide by count - 1, else by count.
+        correction: what is taken off the count; it goes before `unbiased`.
+    """
+    if not input.is_floating_point():
+        raise RuntimeError(f"var: input must be floating point, got {input.dtype}; use x.float()")
+    off = int(unbiased) if correction is None else correction
+    return Var(_axes("var", input, dim), keepdim, off)(input)
+
+
+def std(
+    input: Tensor,
+    dim: Dims = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    *,
+    correction: int | None = None,
+) -> Tensor:
+    """The standard deviation, the root of `var`."""
+    return arithmetic.sqrt(var(input, dim, unbiased, keepdim, correction=correction))
+
+
+class Extreme(Function):
+    """The largest or smallest of all values; equal ones share the gradient evenly, as in PyTorch."""
+
+    def __init__(self, choose: Callable[[Array], Any]) -> None:
+        self.choose = choose
+
+    def forward(self, x: Array) -> Array:
+        y = np.asarray(self.choose(x))
+        self.save_for_backward(x, y)
+        return y
+
+    def backward(self, gy: Array) -> tuple[Array]:
+        x, y = self.saved
+        winners = np.isnan(x) if np.isnan(y) else x == y
+        return (winners * (gy / x.dtype.type(winners.sum())),)
+
+
+def _extreme(op: str, x: Tensor, dim: int | None, keepdim: bool) -> Tensor | MinMax:
+    if not x.numel() and (dim is None or not x.shape[axis(op, dim, x.ndim)]):
+        raise IndexError(f"{op}: there is no {op} of nothing; input has shape {x.shape}")
+    if dim is None:
+        return Extreme(np.max if op == "max" else np.min)(x)
+    indices = _arg(f"arg{op}", x, dim, keepdim=True)
+    values = shape.gather(x, dim, indices) if x.ndim else x
+    if not keepdim and x.ndim:
+        values, indices = shape.squeeze(values, dim), shape.squeeze(indices, dim)
+    return MinMax(values, indices)
+
+
+def max(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+    """The largest value: a Tensor; with `dim`, (values, indices) along that axis.
+
+    NaN is larger than everything. Of equal values along `dim` the first counts and receives the
+    whole gradient; without `dim` they share it.
+    """
+    return _extreme("max", input, dim, keepdim)
+
+
+def min(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+    """The smallest value: a Tensor; with `dim`, (values, indices) along that axis. See `max`."""
+    return _extreme("min", input, dim, keepdim)
+
+
+def _arg(op: str, x: Tensor, dim: int | None, keepdim: bool) -> Tensor:
+    if dim is not None and x.ndim:
+        dim = axis(op, dim, x.ndim)
+    if not x.numel() and (dim is None or not x.shape[dim]):
+        raise IndexError(f"{op}: there is no position in nothing; input has shape {x.shape}")
+    choose = np.argmax if op == "argmax" else np.argmin
+    at = choose(x.array, axis=dim if x.ndim else None, keepdims=keepdim)
+    return Tensor(np.asarray(at, np.int64))
+
+
+def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """Where the largest value stands, int64: along `dim`, or in the flattened tensor."""
+    return _arg("argmax", input, dim, keepdim)
+
+
+def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """Where the smallest value stands, int64: along `dim`, or in the flattened tensor."""
+    return _arg("argmin", input, dim, keepdim)
+
+
+def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
+    """Whether all values are true (not 0): bool."""
+    return Tensor(np.asarray(input.array.all(_axes("all", input, dim), keepdims=keepdim)))
+
+
+def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
+    """Whether one value is true (not 0): bool."""
+    return Tensor(np.asarray(input.array.any(_axes("any", input, dim), keepdims=keepdim)))

@@ -1,0 +1,70 @@
+"""The random numbers of npnet: one generator that `manual_seed` sets, or one that is passed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Generator", "default_generator", "initial_seed", "manual_seed", "numpy_generator"]
+
+
+class Generator:
+    """A source of random numbers with PyTorch's interface around NumPy's PCG64.
+
+    The numbers are not PyTorch's: the same seed draws other values there.
+
+    Attributes:
+        numpy: the `numpy.random.Generator` that draws.
+    """
+
+    def __init__(self, device: str = "cpu") -> None:
+        if str(device) != "cpu":
+            raise NotImplementedError(f"Generator: npnet runs on the CPU, got device {device!r}")
+        self.seed()
+
+    def manual_seed(self, seed: int) -> Generator:
+        """Start the sequence that belongs to `seed` (any integer; negative ones wrap to 64 bits)."""
+        self._seed = int(seed) % 2**64
+        self.numpy = np.random.default_rng(self._seed)
+        return self
+
+    def seed(self) -> int:
+        """Start from a seed of the operating system's, and return it."""
+        seed = int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
+        self.manual_seed(seed)
+        return seed
+
+    def initial_seed(self) -> int:
+        """The seed that the present sequence started from."""
+        return self._seed
+
+    def get_state(self) -> dict[str, Any]:
+        """Where the sequence stands; a tree of numbers and strings that JSON takes."""
+        return {"seed": self._seed, "bit_generator": self.numpy.bit_generator.state}
+
+    def set_state(self, state: dict[str, Any]) -> Generator:
+        """Go on from where `get_state` stood."""
+        self._seed = state["seed"]
+        self.numpy.bit_generator.state = state["bit_generator"]
+        return self
+
+
+default_generator = Generator()
+
+
+def manual_seed(seed: int) -> Generator:
+    """Seed the generator that initialisation, dropout, `rand` and shuffling draw from."""
+    return default_generator.manual_seed(seed)
+
+
+def initial_seed() -> int:
+    """The seed of the default generator."""
+    return default_generator.initial_seed()
+
+
+def numpy_generator(generator: Generator | np.random.Generator | None) -> np.random.Generator:
+    """The NumPy generator behind `generator`, the default one's for None."""
+    if generator is None:
+        return default_generator.numpy
+    return generator.numpy if isinstance(generator, Generator) else generator
