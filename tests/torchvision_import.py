@@ -1,0 +1,29 @@
+"""Import torchvision beside a CPU-only PyTorch, for the tests that compare with it."""
+
+from __future__ import annotations
+
+import functools
+from types import ModuleType
+
+import torch
+
+__all__ = ["import_torchvision"]
+
+
+@functools.cache
+def import_torchvision() -> ModuleType:
+    """The torchvision module.
+
+    The package index's torchvision wheel is built for CUDA. Its compiled half cannot be loaded
+    beside a CPU-only PyTorch, and then the schemas of two operators are missing that its Python
+    half refers to while it is imported. Defining them first is enough: nothing that npnet compares
+    with (transforms, ResNet) calls either.
+    """
+    library = torch.library.Library("torchvision", "DEF")
+    library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    import torchvision
+
+    # The schemas vanish with the object that defined them, so it lives as long as the module.
+    torchvision._npnet_library = library
+    return torchvision
