@@ -1,0 +1,100 @@
+"""Data sets: `load` gives one by name as arrays; MNIST and FashionMNIST as torchvision spells them.
+
+To add a data set, write a module with a function from the data folder to ImageData, and enter it
+in _LOADERS.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from npnet._checks import unknown_name
+from npnet.datasets import fashion_mnist, mnist
+from npnet.datasets._errors import DataError, DownloadError
+from npnet.datasets.arrays import ImageData, read_npz
+from npnet.datasets.digits import load_digits
+from npnet.datasets.fashion_mnist import FashionMNIST
+from npnet.datasets.mnist import MNIST
+
+__all__ = [
+    "MNIST",
+    "NAMES",
+    "DataError",
+    "DownloadError",
+    "FashionMNIST",
+    "ImageData",
+    "default_data_dir",
+    "load",
+    "load_digits",
+    "read_npz",
+]
+
+_LOADERS: dict[str, Callable[[Path, bool], ImageData]] = {
+    "mnist": lambda data_dir, download: mnist.SOURCE.load(data_dir, download=download),
+    "fashion-mnist": lambda data_dir, download: fashion_mnist.SOURCE.load(
+        data_dir, download=download
+    ),
+    "digits": lambda data_dir, download: load_digits(),
+}
+_PLANNED = ("cifar10",)
+
+NAMES = ("auto", *_LOADERS)
+"""What `load` takes besides the path of a `.npz` file."""
+
+
+def load(
+    name: str | os.PathLike[str],
+    data_dir: str | os.PathLike[str] | None = None,
+    *,
+    download: bool = True,
+    notice: Callable[[str], None] = print,
+) -> ImageData:
+    """Load a data set.
+
+    Args:
+        name: one of NAMES, or the path of a `.npz` file (see read_npz). "auto" is MNIST where it
+            is in data_dir or can be downloaded, else the digits of scikit-learn; any other name
+            is never replaced.
+        data_dir: the folder where data sets are, or are put; None is default_data_dir(). A set is
+            looked for in `<data_dir>/<name>/`, `<data_dir>/` and torchvision's
+            `<data_dir>/<torchvision's name>/raw/`, and downloaded to the first.
+        download: whether files that are not there may be downloaded.
+        notice: called with one line where "auto" takes the digits.
+
+    Raises:
+        DataError: the data cannot be had, or a file is damaged; says what was tried.
+        NotImplementedError: the data set is planned but not there yet.
+        ValueError: no data set has this name.
+    """
+    name = os.fspath(name)
+    if name.endswith(".npz"):
+        return read_npz(Path(name).expanduser())
+    if name in _PLANNED:
+        raise NotImplementedError(
+            f"dataset: {name} cannot be loaded yet; use one of {', '.join(NAMES)}, or write it to "
+            "a .npz file with x and y"
+        )
+    if name not in NAMES:
+        known = (*NAMES, "<file>.npz")
+        raise ValueError(unknown_name("dataset", name, known))
+    folder = default_data_dir() if data_dir is None else Path(data_dir).expanduser()
+    if name != "auto":
+        return _LOADERS[name](folder, download)
+    try:
+        return _LOADERS["mnist"](folder, download)
+    except DownloadError as error:
+        reason = error.__cause__ or error  # what failed, without the advice on how to get MNIST
+        notice(f"MNIST is not in {folder}, so scikit-learn's digits are used instead: {reason}")
+        return load_digits()
+
+
+def default_data_dir() -> Path:
+    """The folder named by $NPNET_DATA, else npnet's folder in the user's cache."""
+    named = os.environ.get("NPNET_DATA")
+    if named:
+        return Path(named).expanduser()
+    import pooch
+
+    return Path(pooch.os_cache("npnet"))

@@ -1,0 +1,59 @@
+"""Fashion-MNIST: 28x28 grey pictures of clothes, 60,000 for training and 10,000 for testing."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from npnet.datasets.idx import IdxSource
+from npnet.datasets.mnist import MNIST
+
+__all__ = ["SOURCE", "FashionMNIST"]
+
+SOURCE = IdxSource(
+    name="fashion-mnist",
+    torchvision_folder="FashionMNIST",
+    classes=(
+        "T-shirt/top",
+        "Trouser",
+        "Pullover",
+        "Dress",
+        "Coat",
+        "Sandal",
+        "Shirt",
+        "Sneaker",
+        "Bag",
+        "Ankle boot",
+    ),
+    mirrors=(
+        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+        "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
+    ),
+    sha256={
+        "train-images-idx3-ubyte.gz": (
+            "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"
+        ),
+        "train-labels-idx1-ubyte.gz": (
+            "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"
+        ),
+        "t10k-images-idx3-ubyte.gz": (
+            "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"
+        ),
+        "t10k-labels-idx1-ubyte.gz": (
+            "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"
+        ),
+    },
+)
+
+
+class FashionMNIST(MNIST):
+    """One split of Fashion-MNIST, as torchvision.datasets.FashionMNIST; used as MNIST is.
+
+    The files are looked for in `<root>/fashion-mnist/`, `<root>/` and torchvision's
+    `<root>/FashionMNIST/raw/`.
+
+    Source: Xiao, Rasul and Vollgraf, "Fashion-MNIST: a Novel Image Dataset for Benchmarking
+    Machine Learning Algorithms", arXiv:1708.07747, 2017.
+    """
+
+    source: ClassVar[IdxSource] = SOURCE
+    classes: ClassVar[list[str]] = list(SOURCE.classes)
