@@ -31,14 +31,17 @@ class _BatchNorm(Module):
         track_running_stats: bool = True,
         device: Any = None,
         dtype: npt.DTypeLike | None = None,
+        *,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
         kind = np.dtype(np.float32 if dtype is None else dtype)
         ones = Tensor(np.ones(num_features, kind)).to(device=device)
-        for name, value in (("weight", ones), ("bias", Tensor(np.zeros(num_features, kind)))):
-            self.register_parameter(name, Parameter(value) if affine else None)
+        zeros = Tensor(np.zeros(num_features, kind))
+        self.register_parameter("weight", Parameter(ones) if affine else None)
+        self.register_parameter("bias", Parameter(zeros) if affine and bias else None)
         statistics = {
             "running_mean": Tensor(np.zeros(num_features, kind)),
             "running_var": Tensor(np.ones(num_features, kind)),
@@ -85,7 +88,8 @@ class _BatchNorm(Module):
     def extra_repr(self) -> str:
         return (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
-            f"affine={self.affine}, track_running_stats={self.track_running_stats}"
+            f"affine={self.affine}, bias={self.bias is not None}, "
+            f"track_running_stats={self.track_running_stats}"
         )
 
 
@@ -94,7 +98,7 @@ class BatchNorm1d(_BatchNorm):
 
     Args:
         momentum: by how much running statistics move; None makes them the mean of all batches.
-        affine: whether there is a weight (1 at first) and a bias (0).
+        affine: whether there is a weight (1 at first) and, unless `bias` is False, a bias (0).
         track_running_stats: whether running statistics are kept, and used in evaluation.
     """
 
@@ -138,5 +142,6 @@ class LayerNorm(Module):
 
     def extra_repr(self) -> str:
         return (
-            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+            f"{self.normalized_shape}, eps={self.eps}, "
+            f"elementwise_affine={self.elementwise_affine}, bias={self.bias is not None}"
         )
