@@ -33,6 +33,13 @@ def as_pair(op: str, name: str, value: int | Pair, least: int) -> Pair:
     return int(pair[0]), int(pair[1])
 
 
+def _lenet_hint(shape: tuple[int, ...]) -> str:
+    """The likely fix where what is left of a 28x28 image is too small for LeNet's last windows."""
+    if shape[1:] in ((16, 4, 4), (120, 2, 2)):
+        return " (LeNet wants 32x32 images: resize with transforms.Resize(32))"
+    return ""
+
+
 @dataclass(frozen=True)
 class Window:
     """Where windows lie on an image (H, W); every pair is (vertical, horizontal).
@@ -81,6 +88,7 @@ class Window:
             raise ShapeError(
                 f"{op}: the kernel reaches over {window.extent} pixels but the padded input has "
                 f"({high}, {wide}); got input {shape}, kernel_size {size}, dilation {apart}"
+                f"{_lenet_hint(shape)}"
             )
         return window
 
