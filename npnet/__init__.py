@@ -6,7 +6,7 @@ ResNet program runs.
 
 import numpy as _np
 
-from npnet import cuda
+from npnet import cuda, nn
 from npnet._creation import (
     arange,
     empty,
@@ -176,6 +176,7 @@ __all__ = [
     "mul",
     "ne",
     "neg",
+    "nn",
     "no_grad",
     "ones",
     "ones_like",

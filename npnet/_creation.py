@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from npnet._device import device as Device
 from npnet.random import Generator, numpy_generator
-from npnet.tensor import Array, Number, Tensor
+from npnet.tensor import Array, Number, Tensor, tensor
 
 __all__ = [
     "arange",
@@ -60,7 +60,7 @@ def full(
     requires_grad: bool = False,
 ) -> Tensor:
     """Every value the same; the dtype is that of the value, float32 for a float."""
-    kind = Tensor(fill_value).dtype if dtype is None else dtype
+    kind = tensor(fill_value).dtype if dtype is None else dtype
     return _tensor(np.full(tuple(size), fill_value, kind), device, requires_grad)
 
 
@@ -169,7 +169,7 @@ def randint(
         if isinstance(high, int):
             raise TypeError("randint: size is missing: randint(high, size) or (low, high, size)")
         low, high, size = 0, low, high
-    return Tensor(numpy_generator(generator).integers(low, high, tuple(size)).astype(dtype))
+    return Tensor(np.asarray(numpy_generator(generator).integers(low, high, tuple(size)), dtype))
 
 
 def randperm(n: int, *, generator: Generator | None = None) -> Tensor:
