@@ -67,12 +67,12 @@ from npnet.ops.arithmetic import (
     neg,
     pow,
     remainder,
-    result_type,
     sin,
     sqrt,
     sub,
     where,
 )
+from npnet.ops.dtypes import result_type
 from npnet.ops.linear import matmul
 from npnet.ops.reduce import (
     all,
@@ -99,6 +99,7 @@ from npnet.ops.shape import (
     unsqueeze,
 )
 from npnet.random import Generator, initial_seed, manual_seed
+from npnet.serialization import load, save
 from npnet.tensor import Tensor, as_tensor, is_tensor, tensor
 
 bool = _np.dtype(_np.bool_)
@@ -159,6 +160,7 @@ __all__ = [
     "isnan",
     "le",
     "linspace",
+    "load",
     "log",
     "log_softmax",
     "logical_and",
@@ -190,6 +192,7 @@ __all__ = [
     "remainder",
     "reshape",
     "result_type",
+    "save",
     "set_grad_enabled",
     "sigmoid",
     "sin",
