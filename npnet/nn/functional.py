@@ -9,8 +9,9 @@ from npnet.ops.activation import (
     softmax,
     tanh,
 )
-from npnet.ops.conv import conv2d
+from npnet.ops.conv import conv2d, unfold
 from npnet.ops.dropout import dropout
+from npnet.ops.indexing import one_hot
 from npnet.ops.linear import linear
 from npnet.ops.loss import (
     binary_cross_entropy,
@@ -20,8 +21,8 @@ from npnet.ops.loss import (
     nll_loss,
 )
 from npnet.ops.norm import batch_norm, layer_norm
+from npnet.ops.padding import pad
 from npnet.ops.pool import adaptive_avg_pool2d, avg_pool2d, max_pool2d
-from npnet.ops.shape import one_hot, pad, unfold
 
 __all__ = [
     "adaptive_avg_pool2d",

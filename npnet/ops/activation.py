@@ -118,7 +118,7 @@ class GELU(Function):
     _erf = np.frompyfunc(math.erf, 1, 1)  # NumPy has none: exact, at Python's speed
 
     def forward(self, x: Array) -> Array:
-        below = (0.5 * (1 + self._erf(x / math.sqrt(2)))).astype(x.dtype)
+        below = 0.5 * (1 + np.asarray(self._erf(x / math.sqrt(2)), x.dtype))
         self.below = below
         self.save_for_backward(x)
         return x * below
@@ -130,7 +130,10 @@ class GELU(Function):
 
 
 class GELUTanh(Function):
-    """y = x/2 * (1 + t), t = tanh(u), u = a (x + b x^3);  gx = gy * ((1 + t) + x (1 - t^2) u') / 2."""
+    """y = x/2 * (1 + t), t = tanh(u), u = a (x + b x^3);
+
+    gx = gy * ((1 + t) + x (1 - t^2) u') / 2.
+    """
 
     scale, cubic = math.sqrt(2 / math.pi), 0.044715
 

@@ -46,6 +46,7 @@ __all__ = [
     "where",
 ]
 
+
 def _operands(
     op: str, *operands: Operand, dtype: np.dtype[Any] | None = None
 ) -> tuple[Tensor, ...]:

@@ -1,6 +1,9 @@
-"""Convolution as im2col and a matrix product, and its three backward passes."""
+"""Convolution as im2col and a matrix product, its three backward passes, and im2col as an op."""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -10,7 +13,7 @@ from npnet.kernels.windows import Pair, Window
 from npnet.ops.linear import check_dtypes
 from npnet.tensor import Array, Function, Tensor
 
-__all__ = ["conv2d"]
+__all__ = ["conv2d", "unfold"]
 
 
 class Conv2d(Function):
@@ -59,20 +62,19 @@ class Conv2d(Function):
         return windows.col2im(columns, self.window, shape)
 
     def _matrices(self, weight: Array) -> Array:  # (O, C/G, KH, KW) -> (G, O/G, C/G*KH*KW)
-        return weight.reshape(
-            self.groups, weight.shape[0] // self.groups, int(np.prod(weight.shape[1:]))
-        )
+        out, rows = weight.shape[0] // self.groups, math.prod(weight.shape[1:])
+        return weight.reshape(self.groups, out, rows)
 
     def _columns(self, x: Array) -> Array:  # (n, C, H, W) -> (G, C/G*KH*KW, n*OH*OW)
         columns = windows.im2col(x, self.window)
-        rows = int(np.prod(columns.shape[:3])) // self.groups
-        return columns.reshape(self.groups, rows, int(np.prod(columns.shape[3:])))
+        rows = math.prod(columns.shape[:3]) // self.groups
+        return columns.reshape(self.groups, rows, math.prod(columns.shape[3:]))
 
     def _by_group(self, gy: Array) -> Array:  # (n, O, OH, OW) -> (G, O/G, n*OH*OW)
         n, o, oh, ow = gy.shape
         return gy.swapaxes(0, 1).reshape(self.groups, o // self.groups, n * oh * ow)
 
-    def _chunks(self, shape: tuple[int, ...], itemsize: int):  # type: ignore[no-untyped-def]
+    def _chunks(self, shape: tuple[int, ...], itemsize: int) -> Iterator[slice]:
         oh, ow = self.window.output_size(shape[2:])
         kh, kw = self.window.kernel
         return windows.batch_chunks(shape[0], shape[1] * kh * kw * oh * ow * itemsize)
@@ -132,3 +134,39 @@ def _check_channels(x: tuple[int, ...], weight: tuple[int, ...], groups: int) ->
             f"conv2d: x has {channels} but weight takes {weight[1]}{of_groups}; "
             f"got x {x}, weight {weight}"
         )
+
+
+class Unfold(Function):
+    """Windows as columns (im2col); the gradient is added up where they overlap (col2im)."""
+
+    def __init__(self, window: Window) -> None:
+        self.window = window
+
+    def forward(self, x: Array) -> Array:  # (N, C, H, W) -> (N, C*KH*KW, OH*OW)
+        self.x_shape = x.shape
+        columns = windows.im2col(x, self.window)  # (C, KH, KW, N, OH, OW)
+        rows, places = math.prod(columns.shape[:3]), math.prod(columns.shape[4:])
+        return columns.reshape(rows, x.shape[0], places).transpose(1, 0, 2).copy()
+
+    def backward(self, gy: Array) -> tuple[Array]:
+        n, c, h, w = self.x_shape
+        oh, ow = self.window.output_size((h, w))
+        columns = gy.transpose(1, 0, 2).reshape(c, *self.window.kernel, n, oh, ow)
+        return (windows.col2im(columns, self.window, self.x_shape),)
+
+
+def unfold(
+    input: Tensor,
+    kernel_size: int | Pair,
+    dilation: int | Pair = 1,
+    padding: int | Pair = 0,
+    stride: int | Pair = 1,
+) -> Tensor:
+    """The windows of an image as columns: im2col.
+
+        y[n, (c*KH + u)*KW + v, i*OW + j] = x[n, c, i*SH - PH + u*DH, j*SW - PW + v*DW]
+
+    Shape: (N, C, H, W) -> (N, C*KH*KW, L), L = OH * OW windows in row-major order.
+    """
+    window = Window.checked("unfold", input.shape, kernel_size, stride, padding, dilation)
+    return Unfold(window)(input)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from npnet.ops import arithmetic, shape
+from npnet.ops import shape
 from npnet.ops.shape import axis, cast
 from npnet.tensor import Array, Function, Tensor
 
@@ -111,58 +111,87 @@ def mean(
 
 
 class Var(Sum):
-    """y = sum((x - mean)^2) / (count - correction);  gx = gy * 2 (x - mean) / (count - correction)."""
+    """y = sum((x - mean)^2) / d, d = count - correction;  gx = gy * 2 (x - mean) / d."""
 
-    def __init__(self, axes: Axes, keepdim: bool, correction: int) -> None:
+    def __init__(self, axes: Axes, keepdim: bool, correction: float) -> None:
         super().__init__(axes, keepdim)
         self.correction = correction
 
     def forward(self, x: Array) -> Array:
-        self.centred = x - x.mean(self.axes, keepdims=True)
-        self.divisor = x.dtype.type(np.maximum(_count(x, self.axes) - self.correction, 0))
-        with np.errstate(divide="ignore", invalid="ignore"):  # the variance of one value is NaN
-            total = np.square(self.centred).sum(self.axes, keepdims=self.keepdim)
-            return np.asarray(np.divide(total, self.divisor))
+        count = _count(x, self.axes)
+        self.centred = x - x.sum(self.axes, keepdims=True) / x.dtype.type(count)
+        self.divisor = x.dtype.type(np.maximum(count - self.correction, 0))  # of one value: NaN
+        total = np.square(self.centred).sum(self.axes, keepdims=self.keepdim)
+        return np.asarray(np.divide(total, self.divisor))
 
     def backward(self, gy: Array) -> tuple[Array]:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return (self.centred * (self.restore(gy) * 2 / self.divisor),)
+        return (self.centred * (self.restore(gy) * 2 / self.divisor),)
+
+
+class Std(Var):
+    """y = sqrt(var);  gx = gy * (x - mean) / (d y), and 0 where y = 0, as in PyTorch."""
+
+    def forward(self, x: Array) -> Array:
+        y = np.asarray(np.sqrt(super().forward(x)))
+        self.save_for_backward(y)
+        return y
+
+    def backward(self, gy: Array) -> tuple[Array]:
+        (y,) = self.saved
+        gvar = np.where(y == 0, gy.dtype.type(0), gy / (2 * y))
+        return super().backward(gvar)
 
 
 def var(
     input: Tensor,
-    dim: Dims = None,
+    dim: Dims | bool = None,
     unbiased: bool = True,
     keepdim: bool = False,
     *,
-    correction: int | None = None,
+    correction: float | None = None,
 ) -> Tensor:
     """The variance.
 
     Args:
+        dim: axis or axes to reduce over; default all. `var(x, False)` means `unbiased=False`.
         unbiased: divide by count - 1, else by count.
+        keepdim: keep the axes, of size 1.
         correction: what is taken off the count; it goes before `unbiased`.
     """
-    if not input.is_floating_point():
-        raise RuntimeError(f"var: input must be floating point, got {input.dtype}; use x.float()")
-    off = int(unbiased) if correction is None else correction
-    return Var(_axes("var", input, dim), keepdim, off)(input)
+    return _spread("var", Var, input, dim, unbiased, keepdim, correction)
 
 
 def std(
     input: Tensor,
-    dim: Dims = None,
+    dim: Dims | bool = None,
     unbiased: bool = True,
     keepdim: bool = False,
     *,
-    correction: int | None = None,
+    correction: float | None = None,
 ) -> Tensor:
-    """The standard deviation, the root of `var`."""
-    return arithmetic.sqrt(var(input, dim, unbiased, keepdim, correction=correction))
+    """The standard deviation, the root of `var`; its gradient is 0 where it is 0."""
+    return _spread("std", Std, input, dim, unbiased, keepdim, correction)
+
+
+def _spread(
+    op: str,
+    function: type[Var],
+    x: Tensor,
+    dim: Dims | bool,
+    unbiased: bool,
+    keepdim: bool,
+    correction: float | None,
+) -> Tensor:
+    if not x.is_floating_point():
+        raise RuntimeError(f"{op}: input must be floating point, got {x.dtype}; use x.float()")
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    off = int(unbiased) if correction is None else correction
+    return function(_axes(op, x, dim), keepdim, off)(x)
 
 
 class Extreme(Function):
-    """The largest or smallest of all values; equal ones share the gradient evenly, as in PyTorch."""
+    """The largest or smallest of all; equal values share the gradient evenly, as in PyTorch."""
 
     def __init__(self, choose: Callable[[Array], Any]) -> None:
         self.choose = choose
