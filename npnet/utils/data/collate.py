@@ -9,7 +9,7 @@ import numpy as np
 
 from npnet._checks import ShapeError
 from npnet.ops.shape import stack
-from npnet.tensor import Tensor
+from npnet.tensor import Tensor, as_tensor
 
 __all__ = ["default_collate", "default_convert"]
 
@@ -63,7 +63,7 @@ def default_convert(data: Any) -> Any:
     Everything else stays as it is.
     """
     if isinstance(data, (np.ndarray, np.generic)):
-        return Tensor(data) if data.dtype.kind in "fiub" else data
+        return as_tensor(data) if data.dtype.kind in "fiub" else data
     if isinstance(data, Mapping):
         return {key: default_convert(value) for key, value in data.items()}
     if isinstance(data, tuple) and hasattr(data, "_fields"):
@@ -74,7 +74,7 @@ def default_convert(data: Any) -> Any:
 
 
 def _stack(items: list[Any]) -> Tensor:
-    tensors = [item if isinstance(item, Tensor) else Tensor(item) for item in items]
+    tensors = [as_tensor(item) for item in items]
     shapes = list(dict.fromkeys(tensor.shape for tensor in tensors))
     if len(shapes) > 1:
         raise ShapeError(

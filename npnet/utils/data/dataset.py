@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from npnet._checks import ShapeError
 from npnet.random import Generator
-from npnet.tensor import Tensor
+from npnet.tensor import Tensor, as_tensor
 from npnet.utils.data.collate import default_collate, default_convert
 from npnet.utils.data.sampler import checked_generator, length_of
 
@@ -69,7 +69,7 @@ class TensorDataset(Dataset):
     tensors: tuple[Tensor, ...]
 
     def __init__(self, *tensors: Any) -> None:
-        self.tensors = tuple(t if isinstance(t, Tensor) else Tensor(t) for t in tensors)
+        self.tensors = tuple(map(as_tensor, tensors))
         shapes = [t.shape for t in self.tensors]
         if not shapes:
             raise ValueError("TensorDataset: needs at least one tensor, got none")
