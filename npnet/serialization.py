@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import zipfile
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO, TypeAlias
@@ -194,6 +193,8 @@ def _kind(data: bytes) -> str:
 
 
 def _zip_kind(data: bytes) -> str:
+    import zipfile  # only here: npnet starts faster without
+
     try:
         names = zipfile.ZipFile(io.BytesIO(data)).namelist()
     except zipfile.BadZipFile:
