@@ -23,7 +23,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
     Tensor, ndarray (...)     Tensor (B, ...), same dtype
     bool, int, float          Tensor (B,), bool, int64 and float64
     NumPy number              Tensor (B,), same dtype
-    str, bytes                the list as it is
+    str, bytes                the strings as they are
     mapping                   a dict, each value collated
     named tuple               the same named tuple, each field collated
     tuple, list               a list, each position collated
@@ -45,7 +45,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
     if isinstance(first, float):
         return Tensor(np.asarray(items, np.float64))  # a Python float is a double, as in PyTorch
     if isinstance(first, (str, bytes)):
-        return items
+        return batch
     if isinstance(first, Mapping):
         return {key: default_collate([item[key] for item in items]) for key in first}
     if isinstance(first, Sequence):
