@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["get_num_threads", "set_num_threads"]
+__all__ = ["available_cores", "get_num_threads", "set_num_threads"]
 
 _chosen: int | None = None
 
@@ -22,10 +22,10 @@ def set_num_threads(num: int) -> None:
 
 def get_num_threads() -> int:
     """The number that was set, else how many cores this process may use."""
-    return _chosen or _cores()
+    return _chosen or available_cores()
 
 
-def _cores() -> int:
+def available_cores() -> int:
     """Cores that this process may use; not every system can tell those from all."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -59,11 +59,21 @@ def _tyro(argv: Sequence[str], defaults: Config, prog: str) -> Config:
 
 
 def _one_line(box: str, prog: str) -> str:
-    """What tyro's box says: what is wrong, and the flag that was perhaps meant."""
-    lines = [line.strip("│ ") for line in box.splitlines() if line.startswith("│")]
-    rule = next((i for i, line in enumerate(lines) if line.startswith("───")), len(lines))
-    said = " ".join(lines[:rule])
-    meant = next((i for i, line in enumerate(lines) if line.startswith("Perhaps")), None)
-    if meant is not None and meant + 1 < len(lines):
-        said += f"; did you mean {lines[meant + 1].split()[0]}?"
-    return f"{said} (see {prog} --help)"
+    """What tyro's box says: what is wrong, and the flag that was perhaps meant.
+
+    A box has frames of lines where the terminal has them, else its title above a rule of dashes.
+    """
+    lines = [line.strip("│ ") for line in box.splitlines() if not line.startswith(("╭", "╰"))]
+    parts: list[list[str]] = [[]]
+    for line in lines:
+        if line and not line.strip("─-"):
+            parts.append([])
+        elif line:
+            parts[-1].append(line)
+    framed = box.startswith("╭")
+    said, *rest = parts if framed else parts[1:]
+    text = " ".join(said)
+    for part in rest:
+        if part[0].startswith("Perhaps you meant"):
+            text += f"; did you mean {part[1].split()[0]}?"
+    return f"{text} (see {prog} --help)"

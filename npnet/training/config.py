@@ -21,7 +21,7 @@ OPTIMIZERS = ("sgd", "adam", "adamw", "nadam", "rmsprop")
 SCHEDULERS = ("none", "poly", "step", "multistep", "exponential", "cosine", "plateau")
 
 
-class ConfigError(ValueError):
+class ConfigError(RuntimeError):
     """A setting that can't be used: what was asked, the rule, what arrived, the likely fix."""
 
 

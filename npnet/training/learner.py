@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 import npnet
 from npnet import models
+from npnet._threads import available_cores
 from npnet.training.config import Config
 from npnet.training.data import Data
 
@@ -55,8 +56,7 @@ class Learner:
 
     def __init__(self, config: Config, model: Any, classes: int, lib: Any) -> None:
         self.config, self.model, self.lib = config, model, lib
-        if config.threads is not None:
-            lib.set_num_threads(config.threads)
+        lib.set_num_threads(config.threads or available_cores())
         self.criterion = _criterion(config.criterion, classes, lib.nn.functional)
         self.optimizer = _optimizer(config, model.parameters(), lib.optim)
         self.scheduler = _scheduler(config, self.optimizer, lib.optim.lr_scheduler)

@@ -15,7 +15,7 @@ import pytest
 
 from npnet.training.checkpoint import LAST
 from npnet.training.config import Config, ConfigError
-from tests.training.conftest import run_npnet
+from tests.runs import run_npnet
 from tests.training.test_trainer import assert_same_weights, weights_of
 
 EPOCHS = 4
