@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from npnet._checks import ShapeError, check_axes
+from npnet._threads import map_in_order
 from npnet.kernels import windows
 from npnet.kernels.windows import Pair, Window
 from npnet.ops.linear import check_dtypes
@@ -33,26 +34,34 @@ class Conv2d(Function):
         n, (oh, ow) = x.shape[0], self.window.output_size(x.shape[2:])
         y = np.empty((n, weight.shape[0], oh, ow), x.dtype)
         w = self._matrices(weight)
-        for chunk in self._chunks(x.shape, x.itemsize):
+
+        def compute(chunk: slice) -> None:
             out = np.matmul(w, self._columns(x[chunk]))  # (G, O/G, n*OH*OW)
             y[chunk] = out.reshape(-1, y[chunk].shape[0], oh, ow).swapaxes(0, 1)
-        if bias is not None:
-            y += bias[:, None, None]
+            if bias is not None:
+                y[chunk] += bias[:, None, None]
+
+        map_in_order(compute, self._chunks(x.shape, x.itemsize))
         return y
 
     def backward(self, gy: Array) -> tuple[Array | None, ...]:
         x, weight = self.saved
         needs_x, needs_weight, *needs_bias = self.needs_input_grad
         gx = np.empty(x.shape, x.dtype) if needs_x else None
-        gw = np.zeros(self._matrices(weight).shape, weight.dtype) if needs_weight else None
-        for chunk in self._chunks(x.shape, x.itemsize):
+
+        def compute(chunk: slice) -> Array | None:
             g = self._by_group(gy[chunk])
             if gx is not None:
                 gx[chunk] = self._backward_data(g, weight, x[chunk].shape)
-            if gw is not None:
-                gw += np.matmul(g, self._columns(x[chunk]).swapaxes(1, 2))
-        gbias = gy.sum((0, 2, 3)) if any(needs_bias) else None
-        gweight = None if gw is None else gw.reshape(weight.shape)
+            return np.matmul(g, self._columns(x[chunk]).swapaxes(1, 2)) if needs_weight else None
+
+        parts = map_in_order(compute, self._chunks(x.shape, x.itemsize))
+        gweight = gbias = None
+        if needs_weight:  # added in the order of the chunks, whichever thread was first
+            gweight = np.asarray(sum(parts, np.zeros((), weight.dtype)))  # 0 of an empty batch
+            gweight = np.broadcast_to(gweight, self._matrices(weight).shape).reshape(weight.shape)
+        if any(needs_bias):
+            gbias = gy.sum((0, 2, 3))
         return (gx, gweight, gbias)[: len(self.needs_input_grad)]
 
     def _backward_data(self, g: Array, weight: Array, shape: tuple[int, ...]) -> Array:
