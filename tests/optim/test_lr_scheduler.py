@@ -147,7 +147,7 @@ NESTED: dict[str, tuple[Build, tuple[list[str], list[int]]]] = {
 
 @pytest.mark.parametrize("name", NESTED)
 def test_a_nested_sequence_is_the_flat_one(name: str) -> None:
-    # PyTorch 2.13 can't be asked for the nested one: it starts an inner sequence a step late, or
+    # PyTorch 2.13 can't be asked for the nested one: it starts an inner sequence a step early, or
     # raises NotImplementedError (its issue 196243).
     nested, flat = NESTED[name]
     compare(nested, sequence(*flat))

@@ -18,7 +18,7 @@ class SequentialLR(Schedule):
     """One schedule after the other; each counts its epochs from its own start.
 
     It may hold other SequentialLRs, and means the same wherever they stand. (PyTorch 2.13 starts an
-    inner one that comes first a step late and fails at one that comes later: its issue 196243.)
+    inner one that comes first a step early and fails at one that comes later: its issue 196243.)
     Each schedule starts from the learning rates that it was built with.
 
     Args:
