@@ -6,7 +6,7 @@ ResNet program runs.
 
 import numpy as _np
 
-from npnet import cuda, nn
+from npnet import cuda, nn, optim, utils
 from npnet._creation import (
     arange,
     empty,
@@ -31,6 +31,7 @@ from npnet._grad_mode import (
     no_grad,
     set_grad_enabled,
 )
+from npnet._threads import get_num_threads, set_num_threads
 from npnet._version import __version__
 from npnet.ops.activation import (
     log_softmax,
@@ -147,6 +148,7 @@ __all__ = [
     "full",
     "gather",
     "ge",
+    "get_num_threads",
     "gt",
     "inference_mode",
     "initial_seed",
@@ -182,6 +184,7 @@ __all__ = [
     "no_grad",
     "ones",
     "ones_like",
+    "optim",
     "permute",
     "pow",
     "rand",
@@ -194,6 +197,7 @@ __all__ = [
     "result_type",
     "save",
     "set_grad_enabled",
+    "set_num_threads",
     "sigmoid",
     "sin",
     "softmax",
@@ -209,6 +213,7 @@ __all__ = [
     "transpose",
     "uint8",
     "unsqueeze",
+    "utils",
     "var",
     "where",
     "zeros",
