@@ -79,7 +79,8 @@ class Function:
         else:
             needs = (False,) * len(inputs)
         self.needs_input_grad = needs
-        y = Tensor(self.forward(*[x.array for x in inputs]))
+        with np.errstate(all="ignore"):  # NaN and infinity are values, here and in backward
+            y = Tensor(self.forward(*[x.array for x in inputs]))
         if self.view and np.may_share_memory(y.array, inputs[0].array):
             y._become_view_of(inputs[0])
         if True in needs:
@@ -342,7 +343,8 @@ class Tensor:
                 "backward: this tensor depends on nothing that requires a gradient "
                 "(was it computed under no_grad, or detached?)"
             )
-        _run_backward(self, self._root_gradient(gradient), bool(retain_graph))
+        with np.errstate(all="ignore"):
+            _run_backward(self, self._root_gradient(gradient), bool(retain_graph))
 
     def _root_gradient(self, gradient: Tensor | None) -> Array:
         if gradient is None:

@@ -197,8 +197,7 @@ def log_softmax_of(x: Array, dim: int) -> Array:
     """x - log(sum(exp(x))) of an array; the largest x is taken off first, so nothing overflows."""
     if not x.size:
         return x.copy()
-    with np.errstate(invalid="ignore"):  # inf - inf is NaN, as in PyTorch
-        shifted = x - x.max(dim, keepdims=True)
+    shifted = x - x.max(dim, keepdims=True)
     y: Array = shifted - np.log(np.exp(shifted).sum(dim, keepdims=True))
     return y
 

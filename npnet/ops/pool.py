@@ -208,8 +208,8 @@ def _bin_means(x: Array, count: int, axis: int) -> Array:
     """The mean of each bin along an axis."""
     y = np.empty((*x.shape[:axis], count, *x.shape[axis + 1 :]), x.dtype)
     for i, place in enumerate(_bins(x.shape[axis], count)):
-        index = (slice(None),) * axis
-        y[(*index, i)] = x[(*index, place)].mean(axis)
+        before: tuple[Any, ...] = (slice(None),) * axis
+        y[(*before, i)] = x[(*before, place)].mean(axis)
     return y
 
 
@@ -217,9 +217,9 @@ def _bin_shares(gy: Array, size: int, axis: int) -> Array:
     """The transpose of `_bin_means`."""
     gx = np.zeros((*gy.shape[:axis], size, *gy.shape[axis + 1 :]), gy.dtype)
     for i, place in enumerate(_bins(size, gy.shape[axis])):
-        index = (slice(None),) * axis
-        share = gy[(*index, slice(i, i + 1))] / gy.dtype.type(place.stop - place.start)
-        gx[(*index, place)] += share
+        before: tuple[Any, ...] = (slice(None),) * axis
+        share = gy[(*before, slice(i, i + 1))] / gy.dtype.type(place.stop - place.start)
+        gx[(*before, place)] += share
     return gx
 
 

@@ -92,9 +92,8 @@ class Mean(Sum):
 
     def forward(self, x: Array) -> Array:
         self.x_shape, self.count = x.shape, _count(x, self.axes)
-        with np.errstate(invalid="ignore"):  # the mean of nothing is NaN
-            total = x.sum(self.axes, keepdims=self.keepdim)
-            return np.asarray(np.divide(total, x.dtype.type(self.count)))
+        total = x.sum(self.axes, keepdims=self.keepdim)
+        return np.asarray(np.divide(total, x.dtype.type(self.count)))
 
     def backward(self, gy: Array) -> tuple[Array]:
         return (np.broadcast_to(self.restore(gy) / gy.dtype.type(self.count), self.x_shape),)
@@ -185,7 +184,7 @@ def _spread(
     if not x.is_floating_point():
         raise RuntimeError(f"{op}: input must be floating point, got {x.dtype}; use x.float()")
     if isinstance(dim, bool):
-        dim, unbiased = None, dim
+        return _spread(op, function, x, None, dim, keepdim, correction)
     off = int(unbiased) if correction is None else correction
     return function(_axes(op, x, dim), keepdim, off)(x)
 
@@ -204,7 +203,7 @@ class Extreme(Function):
     def backward(self, gy: Array) -> tuple[Array]:
         x, y = self.saved
         winners = np.isnan(x) if np.isnan(y) else x == y
-        return (winners * (gy / x.dtype.type(winners.sum())),)
+        return (np.where(winners, gy / x.dtype.type(winners.sum()), gy.dtype.type(0)),)
 
 
 def _extreme(op: str, x: Tensor, dim: int | None, keepdim: bool) -> Tensor | MinMax:
