@@ -35,7 +35,7 @@ Size: TypeAlias = int | Sequence[int]
 def _shape(size: tuple[Size, ...]) -> tuple[int, ...]:
     """`zeros(2, 3)` and `zeros((2, 3))` alike."""
     if len(size) == 1 and not isinstance(size[0], (int, np.integer)):
-        return tuple(size[0])  # type: ignore[arg-type]
+        return tuple(size[0])
     return tuple(size)  # type: ignore[arg-type]
 
 
@@ -122,7 +122,9 @@ def arange(
     first, last = (0, start) if end is None else (start, end)
     if dtype is None and any(isinstance(v, float) for v in (first, last, step)):
         dtype = np.float32
-    return _tensor(np.arange(first, last, step, dtype), device, requires_grad)
+    # In NumPy's own dtype first: NumPy adds up float32 steps, PyTorch multiplies.
+    values: Array = np.arange(first, last, step)
+    return _tensor(values if dtype is None else values.astype(dtype), device, requires_grad)
 
 
 def linspace(
@@ -168,8 +170,9 @@ def randint(
     if size is None:
         if isinstance(high, int):
             raise TypeError("randint: size is missing: randint(high, size) or (low, high, size)")
-        low, high, size = 0, low, high
-    return Tensor(np.asarray(numpy_generator(generator).integers(low, high, tuple(size)), dtype))
+        return randint(0, low, high, generator=generator, dtype=dtype)
+    draw = numpy_generator(generator).integers(low, high, tuple(size))
+    return Tensor(np.asarray(draw, dtype))
 
 
 def randperm(n: int, *, generator: Generator | None = None) -> Tensor:
