@@ -126,9 +126,9 @@ def _to_bytes(obj: Any) -> bytes:
 
 def _from_bytes(data: bytes, name: str) -> Any:
     arrays, metadata = _read_safetensors(data, name)
-    if _TREE not in metadata:
+    if _TREE not in metadata and _CHECKSUM not in metadata:  # another program's
         return {key: Tensor(array) for key, array in arrays.items()}
-    text = metadata[_TREE]
+    text = metadata.get(_TREE, "")
     if metadata.get(_CHECKSUM) != _checksum(text, arrays):
         raise _damaged(name, "the checksum does not fit its content")
     try:
@@ -203,9 +203,7 @@ def _zip_kind(data: bytes) -> str:
         return "an .npz file, which numpy.load reads; make tensors of its arrays by from_numpy"
     if names and not any(name.endswith("data.pkl") for name in names):
         return "a zip archive, and no checkpoint"
-    return (
-        f"a zip archive with a pickle, as torch.save writes it, which is not executed; {_CONVERT}"
-    )
+    return f"a PyTorch file, a zip archive with a pickle, which is not executed; {_CONVERT}"
 
 
 _KINDS: dict[bytes, Callable[[bytes], str]] = {
