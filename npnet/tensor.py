@@ -407,14 +407,15 @@ class Tensor:
         """Take on the history of the base, which an in-place op has changed since."""
         base = self._base
         assert base is not None
-        if self._seen == ~self._version.recorded:
+        recorded = self._version.recorded
+        if self._seen == ~recorded:
             return
-        if self._seen < 0:
+        if self._seen < 0 and base.requires_grad:
             raise RuntimeError(
                 "a view that was made under no_grad is used after its memory was written by a "
                 "recorded in-place op; make the view again"
             )
-        self._seen = self._version.recorded
+        self._seen = recorded if self._seen >= 0 else ~recorded
         if base.requires_grad:
             node = _Alias(_places(self.array, base.array), base.shape)
             node.needs_input_grad = (True,)
