@@ -17,7 +17,9 @@ def stripes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A .npz of 240 training and 60 test images, 12x12: four directions of stripes, with noise."""
     rng = np.random.default_rng(7)
     row, column = np.mgrid[:12, :12]
-    patterns = np.stack([row % 4 < 2, column % 4 < 2, (row + column) % 4 < 2, (row - column) % 4 < 2])
+    patterns = np.stack(
+        [row % 4 < 2, column % 4 < 2, (row + column) % 4 < 2, (row - column) % 4 < 2]
+    )
     y = np.arange(300) % 4
     x = patterns[y] * 160 + rng.integers(0, 90, (300, 12, 12))
     path = tmp_path_factory.mktemp("data") / "stripes.npz"

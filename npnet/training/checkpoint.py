@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -108,17 +107,6 @@ class Checkpoints:
         if not isinstance(tree, dict) or set(tree) != {"learner", "progress"}:
             raise ConfigError(f"resume: {path} holds weights, but not the state of a run")
         return _unwrap(tree["learner"]), Progress.from_tree(tree["progress"])
-
-    def metadata(self, config: Config, progress: Progress, **facts: Any) -> dict[str, str]:
-        """What stands beside the weights in best.safetensors, as strings."""
-        entries = {
-            "format": "npnet",
-            "model": config.model,
-            "epoch": progress.best_epoch,
-            "val_accuracy": progress.history[progress.best_epoch - 1].val_accuracy,
-            **facts,
-        }
-        return {name: v if isinstance(v, str) else json.dumps(v) for name, v in entries.items()}
 
 
 def read_weights(path: Path) -> Weights:

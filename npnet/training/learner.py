@@ -133,8 +133,9 @@ class Learner:
     # ---- state ---------------------------------------------------------------------------------
 
     def weights(self) -> dict[str, Array]:
-        """Parameters and buffers by name: copies."""
-        return {name: np.array(v.numpy()) for name, v in self.model.state_dict().items()}
+        """Parameters and buffers by name: copies in row-major order, which files need."""
+        state = self.model.state_dict()
+        return {name: np.array(v.numpy(), order="C") for name, v in state.items()}
 
     def load_weights(self, weights: dict[str, Array]) -> None:
         """Take parameters and buffers. RuntimeError if they are another network's."""

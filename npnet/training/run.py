@@ -8,10 +8,9 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from npnet._files import atomic_write
-from npnet._threads import get_num_threads
-from npnet._version import __version__
 from npnet.models.summary import summary
 from npnet.training import plots
 from npnet.training.callbacks import (
@@ -26,7 +25,7 @@ from npnet.training.checkpoint import BEST, LAST, Checkpoints, Progress, read_we
 from npnet.training.checkpoint import CONFIG as CONFIG_FILE
 from npnet.training.config import Config, ConfigError
 from npnet.training.data import Data, prepare
-from npnet.training.learner import Learner, initial_model
+from npnet.training.learner import DivergedError, Learner, initial_model
 from npnet.training.metrics import Score
 from npnet.training.trainer import evaluate, fit
 
@@ -72,7 +71,7 @@ def run(config: Config, build: Callable[[Config, Data], Learner]) -> Result:
         learner = build(config, data)
         if config.init_from is not None:
             _load_initial(learner, Path(config.init_from))
-        overview = _overview(config, data)  # before any file: the images must fit
+        overview = _overview(config, data, learner.lib)  # before any file: the images must fit
         if state is not None:
             learner.load_state(state)
         config = dataclasses.replace(config, log_dir=str(_log_dir(config)))
@@ -85,8 +84,10 @@ def run(config: Config, build: Callable[[Config, Data], Learner]) -> Result:
             checkpoints.save_config(config)
             try:
                 fit(learner, data, config, progress, checkpoints, callback)
-            finally:
+            except (KeyboardInterrupt, DivergedError):  # not a full disk: it has no room for them
                 _draw_curves(config, progress, callback)
+                raise
+            _draw_curves(config, progress, callback)
             return _report(config, data, learner, progress, checkpoints, callback)
 
 
@@ -183,13 +184,14 @@ def _load_initial(learner: Learner, path: Path) -> None:
         raise ConfigError(f"init_from: {path} does not fit the network: {error}") from None
 
 
-def _overview(config: Config, data: Data) -> str:
-    """What is about to happen, and the network layer by layer."""
+def _overview(config: Config, data: Data, lib: Any) -> str:
+    """What is about to happen in `lib`, npnet or torch, and the network layer by layer."""
     c, h, w = data.image_shape
     network = summary(initial_model(config, data), (1, c, h, w))
     counts = f"{len(data.train)} training, {len(data.val)} validation, {len(data.test)} test"
     return (
-        f"npnet {__version__}: {config.model} on {data.name}, {get_num_threads()} threads\n"
+        f"{lib.__name__} {lib.__version__}: {config.model} on {data.name}, "
+        f"{lib.get_num_threads()} threads\n"
         f"{counts} images of {c} x {h} x {w}, {len(data.classes)} classes\n"
         f"{network}"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any, TypeAlias
 
@@ -91,10 +92,7 @@ def fit(
         epoch = Epoch(number, rate, train.loss, train.accuracy, val.loss, val.accuracy, seconds)
         learner.end_epoch(train.loss if np.isnan(val.loss) else val.loss)
         if progress.add(epoch):
-            facts = {"dataset": data.name, "classes": list(data.classes)}
-            facts |= {"mean": list(data.mean), "std": list(data.std), "image": data.image_shape}
-            metadata = checkpoints.metadata(config, progress, **facts)
-            checkpoints.save_best(learner.weights(), metadata)
+            checkpoints.save_best(learner.weights(), _facts(config, data, progress))
         # After best: a run killed between the two repeats the epoch, and writes best again.
         checkpoints.save_last(learner.state(), progress)
         callback.on_epoch(epoch, progress)
@@ -102,6 +100,22 @@ def fit(
         callback.on_message(
             f"stopped early: no better validation accuracy for {config.patience} epochs"
         )
+
+
+def _facts(config: Config, data: Data, progress: Progress) -> dict[str, str]:
+    """What a user of the best weights must know: JSON by name, beside them in the file."""
+    facts: dict[str, Any] = {
+        "format": "npnet",
+        "model": config.model,
+        "dataset": data.name,
+        "classes": data.classes,
+        "image_shape": data.image_shape,
+        "mean": data.mean,
+        "std": data.std,
+        "epoch": progress.best_epoch,
+        "val_accuracy": progress.history[progress.best_epoch - 1].val_accuracy,
+    }
+    return {name: v if isinstance(v, str) else json.dumps(v) for name, v in facts.items()}
 
 
 def _out_of_patience(config: Config, progress: Progress) -> bool:

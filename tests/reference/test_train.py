@@ -42,7 +42,9 @@ def run_torch(config: Config) -> Result:
     ],
     ids=lambda change: "-".join(map(str, change.values())) or "defaults",
 )
-def test_curves_lie_over_each_other(small: Config, tmp_path: Path, change: dict[str, object]) -> None:
+def test_curves_lie_over_each_other(
+    small: Config, tmp_path: Path, change: dict[str, object]
+) -> None:
     config = dataclasses.replace(small, **change)  # type: ignore[arg-type]
     ours, theirs = run_npnet(config), run_torch(in_torch(config, tmp_path))
     for a, b in zip(ours.progress.history, theirs.progress.history, strict=True):

@@ -126,5 +126,5 @@ def test_wrong_json_is_refused(tmp_path: Path, text: str, message: str) -> None:
 
 
 def test_missing_json_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="can't read .*No such file"):
+    with pytest.raises(ConfigError, match=r"can't read .*No such file"):
         Config.from_json(tmp_path / "none.json")

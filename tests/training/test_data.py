@@ -79,7 +79,9 @@ def test_constant_images_are_not_divided_by_zero(tmp_path: Path) -> None:
         ({"val_ratio": 0.999}, "leaves an empty split"),
     ],
 )
-def test_impossible_splits_are_refused(small: Config, change: dict[str, float], message: str) -> None:
+def test_impossible_splits_are_refused(
+    small: Config, change: dict[str, float], message: str
+) -> None:
     with pytest.raises(ConfigError, match=message):
         prepared(dataclasses.replace(small, **change))  # type: ignore[arg-type]
 

@@ -19,7 +19,7 @@ from tests.runs import run_npnet
 from tests.training.test_trainer import assert_same_weights, weights_of
 
 EPOCHS = 4
-# `lenet_fc` with dropout would also do; momentum, a schedule and shuffling carry state here.
+# Momentum, the schedule and the order of images carry state from epoch to epoch.
 SETTINGS = {"model": "lenet5", "epochs": EPOCHS, "use_scheduler": True, "seed": 3}
 
 
@@ -42,7 +42,10 @@ def command(config: Config) -> list[str]:
 def kill_after(config: Config, lines: int, delay: float) -> None:
     """Start the command, wait for `lines` finished epochs and `delay` seconds, and SIGKILL it."""
     process = subprocess.Popen(
-        command(config), stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"}
+        command(config),
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
     )
     assert process.stdout is not None
     seen = 0
@@ -68,7 +71,14 @@ def test_killed_and_resumed_is_the_same(
     )
     kill_after(killed, lines, delay)
     resumed = subprocess.run(
-        [sys.executable, "-m", "npnet.train", "--resume", "--checkpoint_dir", str(tmp_path / "killed")],
+        [
+            sys.executable,
+            "-m",
+            "npnet.train",
+            "--resume",
+            "--checkpoint_dir",
+            str(tmp_path / "killed"),
+        ],
         capture_output=True,
         text=True,
     )
@@ -84,7 +94,9 @@ def test_killed_and_resumed_is_the_same(
 def test_stopped_between_epochs_and_resumed(small: Config, tmp_path: Path) -> None:
     config = whole(small, tmp_path)
     whole_result = run_npnet(config)
-    stopped = dataclasses.replace(config, checkpoint_dir=str(tmp_path / "s"), log_dir=str(tmp_path / "l"))
+    stopped = dataclasses.replace(
+        config, checkpoint_dir=str(tmp_path / "s"), log_dir=str(tmp_path / "l")
+    )
     run_interrupted(stopped, epoch=2)
     resumed = run_npnet(dataclasses.replace(stopped, resume=True))
     assert_same_weights(weights_of(config.checkpoint_dir), weights_of(stopped.checkpoint_dir))
@@ -159,7 +171,7 @@ def test_torn_checkpoint_is_told(small: Config, damage: bytes) -> None:
 
     run_npnet(small)
     (Path(small.checkpoint_dir) / LAST).write_bytes(damage)
-    with pytest.raises(CheckpointError, match="last.safetensors"):
+    with pytest.raises(CheckpointError, match=r"last\.safetensors"):
         run_npnet(dataclasses.replace(small, resume=True))
 
 

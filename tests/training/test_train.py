@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -137,8 +138,7 @@ def test_digits_where_there_is_nothing_else(tmp_path: Path) -> None:
 
 def without_network() -> dict[str, str]:
     """An environment in which every download fails at once, whatever the machine reaches."""
-    import os
-
     nowhere = "http://127.0.0.1:9"  # the discard port: nobody listens
-    proxies = {name: nowhere for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")}
+    names = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
+    proxies = dict.fromkeys(names, nowhere)
     return os.environ | proxies | {"NO_PROXY": "", "no_proxy": ""}
