@@ -49,19 +49,18 @@ class Conv2d(Function):
         needs_x, needs_weight, *needs_bias = self.needs_input_grad
         gx = np.empty(x.shape, x.dtype) if needs_x else None
 
-        def compute(chunk: slice) -> Array | None:
+        def compute(chunk: slice) -> list[Array]:
             g = self._by_group(gy[chunk])
             if gx is not None:
                 gx[chunk] = self._backward_data(g, weight, x[chunk].shape)
-            return np.matmul(g, self._columns(x[chunk]).swapaxes(1, 2)) if needs_weight else None
+            return [np.matmul(g, self._columns(x[chunk]).swapaxes(1, 2))] if needs_weight else []
 
-        parts = map_in_order(compute, self._chunks(x.shape, x.itemsize))
-        gweight = gbias = None
-        if needs_weight:  # added in the order of the chunks, whichever thread was first
-            gweight = np.asarray(sum(parts, np.zeros((), weight.dtype)))  # 0 of an empty batch
-            gweight = np.broadcast_to(gweight, self._matrices(weight).shape).reshape(weight.shape)
-        if any(needs_bias):
-            gbias = gy.sum((0, 2, 3))
+        gw = np.zeros(self._matrices(weight).shape, weight.dtype)
+        for parts in map_in_order(compute, self._chunks(x.shape, x.itemsize)):
+            for part in parts:
+                gw += part  # in the order of the chunks, whichever thread was first
+        gweight = gw.reshape(weight.shape) if needs_weight else None
+        gbias = gy.sum((0, 2, 3)) if any(needs_bias) else None
         return (gx, gweight, gbias)[: len(self.needs_input_grad)]
 
     def _backward_data(self, g: Array, weight: Array, shape: tuple[int, ...]) -> Array:
