@@ -10,6 +10,7 @@ import numpy as np
 
 from npnet._checks import ShapeError, check_axes
 from npnet.kernels import windows
+from npnet.kernels.masks import kept
 from npnet.kernels.windows import Pair, Window, as_pair
 from npnet.tensor import Array, Function, Tensor
 
@@ -31,18 +32,22 @@ class MaxPool2d(Function):
         first = np.broadcast_to(self._first_inside(counts), y.shape)
         self.winner = first.astype(np.min_scalar_type(math.prod(self.window.kernel) - 1))
         for place, pixels in self._taps(image, counts):
-            np.copyto(self.winner, place, where=pixels > y)
+            self._move(pixels > y, place)
             np.maximum(y, pixels, out=y)
         if np.isnan(y).any():  # NaN is larger than everything; of several the last counts
             for place, pixels in self._taps(image, counts):
-                np.copyto(self.winner, place, where=np.isnan(pixels))
+                self._move(np.isnan(pixels), place)
         return y
 
     def backward(self, gy: Array) -> tuple[Array]:
         gx = windows.Scatter(self.window, self.x_shape, gy.dtype)
         for place, pixels in self._taps(gx.image, gy.shape[2:]):
-            pixels += np.where(self.winner == place, gy, gy.dtype.type(0))
+            pixels += kept(gy, self.winner == place)
         return (gx.inner(),)
+
+    def _move(self, there: Array, place: int) -> None:
+        """Let `place`, which is larger than all before, be the winner where `there` holds."""
+        np.maximum(self.winner, there * self.winner.dtype.type(place), out=self.winner)
 
     def _taps(self, image: Array, counts: Pair) -> Iterator[tuple[int, Array]]:
         """For each place in the window, its number and that pixel of every window."""
