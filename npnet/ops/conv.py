@@ -41,7 +41,7 @@ class Conv2d(Function):
             if bias is not None:
                 y[chunk] += bias[:, None, None]
 
-        map_in_order(compute, self._chunks(x.shape, x.itemsize))
+        map_in_order(compute, self._chunks(x.shape, weight))
         return y
 
     def backward(self, gy: Array) -> tuple[Array | None, ...]:
@@ -56,7 +56,7 @@ class Conv2d(Function):
             return [np.matmul(g, self._columns(x[chunk]).swapaxes(1, 2))] if needs_weight else []
 
         gw = np.zeros(self._matrices(weight).shape, weight.dtype)
-        for parts in map_in_order(compute, self._chunks(x.shape, x.itemsize)):
+        for parts in map_in_order(compute, self._chunks(x.shape, weight)):
             for part in parts:
                 gw += part  # in the order of the chunks, whichever thread was first
         gweight = gw.reshape(weight.shape) if needs_weight else None
@@ -82,10 +82,11 @@ class Conv2d(Function):
         n, o, oh, ow = gy.shape
         return gy.swapaxes(0, 1).reshape(self.groups, o // self.groups, n * oh * ow)
 
-    def _chunks(self, shape: tuple[int, ...], itemsize: int) -> Iterator[slice]:
+    def _chunks(self, shape: tuple[int, ...], weight: Array) -> Iterator[slice]:
         oh, ow = self.window.output_size(shape[2:])
-        kh, kw = self.window.kernel
-        return windows.batch_chunks(shape[0], shape[1] * kh * kw * oh * ow * itemsize)
+        columns = shape[1] * math.prod(self.window.kernel) * oh * ow * weight.itemsize
+        # Each chunk has a weight gradient of its own: let it not outgrow the chunk's columns.
+        return windows.batch_chunks(shape[0], columns, weight.nbytes)
 
 
 def conv2d(
