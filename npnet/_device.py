@@ -20,9 +20,12 @@ class device:
 
     __slots__ = ("index", "type")
 
+    type: str
+    index: int | None
+
     def __init__(self, type: Any = "cpu", index: int | None = None) -> None:
         if isinstance(type, device):
-            type, index = type.type, type.index
+            index = type.index
         kind, _, number = str(type).partition(":")
         if kind != "cpu":
             raise NotImplementedError(
@@ -31,8 +34,7 @@ class device:
             )
         if number and not number.isdigit():
             raise RuntimeError(f"device: the index must be a number, got '{type}'")
-        self.type = kind
-        self.index = int(number) if number else index
+        self.type, self.index = kind, int(number) if number and index is None else index
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, device) and self.index == other.index

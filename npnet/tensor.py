@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from npnet import _tensor_repr
 from npnet._checks import ShapeError
+from npnet._device import CPU
 from npnet._device import device as Device
 from npnet._grad_mode import state as _mode
 from npnet.random import Generator, numpy_generator
@@ -531,6 +532,40 @@ class Tensor:
         """`max(self, 0)`, in place."""
         return self._write(activation.relu(self), "relu_")
 
+    def pow_(self, exponent: Operand) -> Tensor:
+        """`self **= exponent`."""
+        return self._write(arithmetic.pow(self, exponent), "pow_")
+
+    def sqrt_(self) -> Tensor:
+        """The square root, in place."""
+        return self._write(arithmetic.sqrt(self), "sqrt_")
+
+    def exp_(self) -> Tensor:
+        """e to the power of each value, in place."""
+        return self._write(arithmetic.exp(self), "exp_")
+
+    def sigmoid_(self) -> Tensor:
+        """`1 / (1 + exp(-self))`, in place."""
+        return self._write(activation.sigmoid(self), "sigmoid_")
+
+    def tanh_(self) -> Tensor:
+        """The hyperbolic tangent, in place."""
+        return self._write(activation.tanh(self), "tanh_")
+
+    def addcmul_(self, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
+        """`self += value * tensor1 * tensor2`."""
+        product = arithmetic.mul(tensor1, tensor2)
+        return self._write(arithmetic.add(self, product, alpha=value), "addcmul_")
+
+    def addcdiv_(self, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
+        """`self += value * tensor1 / tensor2`."""
+        quotient = arithmetic.div(tensor1, tensor2)
+        return self._write(arithmetic.add(self, quotient, alpha=value), "addcdiv_")
+
+    def masked_fill_(self, mask: Tensor, value: Operand) -> Tensor:
+        """Set the values where the mask holds."""
+        return self._write(splitting.masked_fill(self, mask, value), "masked_fill_")
+
     def copy_(self, src: Tensor, non_blocking: Bool = False) -> Tensor:
         """Take the values of `src`, which is broadcast. `non_blocking` changes nothing here."""
         shape.expand(src, self.shape)  # says so if it does not fit; x[...] would drop leading 1s
@@ -597,7 +632,11 @@ class Tensor:
         raise TypeError(f"only an integer tensor can be an index, got {self.dtype}")
 
     def __bool__(self) -> Bool:
-        return bool(self.item())
+        if self.array.size != 1:
+            raise RuntimeError(
+                f"a tensor of shape {self.shape} is neither true nor false; use all() or any()"
+            )
+        return bool(self.array.item())
 
     def __len__(self) -> Int:
         if not self.shape:
@@ -647,7 +686,7 @@ class Tensor:
     @property
     def device(self) -> Device:
         """Always the CPU."""
-        return Device("cpu")
+        return CPU
 
     def size(self, dim: Int | None = None) -> Any:
         """The shape, or the size along one axis."""
@@ -661,6 +700,13 @@ class Tensor:
         """How many values there are."""
         return self.array.size
 
+    nelement = numel
+
+    def stride(self, dim: Int | None = None) -> Any:
+        """How many values further in memory the next one along each axis, or along one, lies."""
+        steps = tuple(n // self.array.itemsize for n in self.array.strides)
+        return steps if dim is None else steps[dim]
+
     def element_size(self) -> Int:
         """Bytes of one value."""
         return self.array.itemsize
@@ -673,21 +719,38 @@ class Tensor:
         """Whether the values lie in memory in row-major order without gaps."""
         return self.array.flags.c_contiguous
 
-    def to(self, *args: Any, dtype: npt.DTypeLike | None = None, device: Any = None) -> Tensor:
+    def to(
+        self,
+        *args: Any,
+        dtype: npt.DTypeLike | None = None,
+        device: Any = None,
+        non_blocking: Bool = False,
+        copy: Bool = False,
+    ) -> Tensor:
         """The tensor in another dtype; a device is accepted if it is the CPU.
 
-        `to(dtype)`, `to(device)`, `to(device, dtype)` and `to(other)` as in PyTorch.
+        `to(dtype)`, `to(device)`, `to(device, dtype)` and `to(other)` as in PyTorch; then also
+        `non_blocking`, which changes nothing, and `copy`: always return new memory.
         """
-        for arg in args:
-            if isinstance(arg, Tensor):
-                dtype = arg.dtype
-            elif isinstance(arg, (str, Device)):
-                device = arg
-            else:
-                dtype = arg
+        rest = list(args)
+        if rest and isinstance(rest[0], Tensor):
+            dtype = rest.pop(0).dtype
+        elif rest and (rest[0] is None or isinstance(rest[0], (str, Device))):
+            device = rest.pop(0)
+            dtype = rest.pop(0) if rest and not isinstance(rest[0], bool) else dtype
+        elif rest:
+            dtype = rest.pop(0)
+        copy = bool(rest[1]) if len(rest) > 1 else copy
         if device is not None:
             Device(device)
-        return self if dtype is None else shape.cast(self, np.dtype(dtype))
+        y = self if dtype is None else shape.cast(self, np.dtype(dtype))
+        return shape.clone(y) if copy and y is self else y
+
+    def type(self, dtype: npt.DTypeLike) -> Tensor:
+        """The tensor in another dtype. PyTorch's names of tensor types, as strings, are refused."""
+        if dtype is None or isinstance(dtype, str):
+            raise NotImplementedError(f"type: takes a dtype, such as npnet.float32; got {dtype!r}")
+        return self.to(dtype)
 
     def float(self) -> Tensor:
         """The tensor in float32."""
@@ -717,9 +780,36 @@ class Tensor:
         """The tensor itself: it is there already."""
         return self
 
+    def cuda(self, device: Any = None) -> Tensor:
+        """NotImplementedError: npnet runs on the CPU."""
+        return self.to("cuda" if device is None else device)
+
+    @property
+    def is_cuda(self) -> Bool:
+        """Always False."""
+        return False
+
     def clone(self) -> Tensor:
         """A copy on memory of its own that stays on the tape."""
         return shape.clone(self)
+
+    def new_zeros(self, *size: Size, dtype: npt.DTypeLike | None = None) -> Tensor:
+        """All 0 in a size, in this tensor's dtype."""
+        return Tensor(np.zeros(_sizes(size), dtype or self.dtype))
+
+    def new_ones(self, *size: Size, dtype: npt.DTypeLike | None = None) -> Tensor:
+        """All 1 in a size, in this tensor's dtype."""
+        return Tensor(np.ones(_sizes(size), dtype or self.dtype))
+
+    def new_full(
+        self, size: Sequence[Int], fill_value: Number, *, dtype: npt.DTypeLike | None = None
+    ) -> Tensor:
+        """Every value the same in a size, in this tensor's dtype."""
+        return Tensor(np.full(tuple(size), fill_value, dtype or self.dtype))
+
+    def new_tensor(self, data: Any, *, dtype: npt.DTypeLike | None = None) -> Tensor:
+        """A tensor on a copy of `data`, in this tensor's dtype."""
+        return tensor(data, dtype=dtype or self.dtype)
 
     def contiguous(self) -> Tensor:
         """The tensor, copied if it does not lie in memory in row-major order."""
@@ -774,6 +864,60 @@ class Tensor:
         """`expand` to the shape of `other`."""
         return shape.expand(self, other.shape)
 
+    def repeat(self, *repeats: Size) -> Tensor:
+        """The tensor laid side by side, so many times along each axis."""
+        return splitting.repeat(self, _sizes(repeats))
+
+    def split(self, split_size: Int | Sequence[Int], dim: Int = 0) -> tuple[Tensor, ...]:
+        """Views of that size along `dim`, or of the given sizes."""
+        return splitting.split(self, split_size, dim)
+
+    def chunk(self, chunks: Int, dim: Int = 0) -> tuple[Tensor, ...]:
+        """At most that many views of equal size along `dim`."""
+        return splitting.chunk(self, chunks, dim)
+
+    def unbind(self, dim: Int = 0) -> tuple[Tensor, ...]:
+        """The views at each position along `dim`."""
+        return splitting.unbind(self, dim)
+
+    def flip(self, *dims: Size) -> Tensor:
+        """A copy with the order along axes reversed."""
+        return splitting.flip(self, _sizes(dims))
+
+    def index_select(self, dim: Int, index: Tensor) -> Tensor:
+        """The positions along `dim` that `index` names."""
+        return splitting.index_select(self, dim, index)
+
+    def masked_fill(self, mask: Tensor, value: Operand) -> Tensor:
+        """`value` where the mask holds."""
+        return splitting.masked_fill(self, mask, value)
+
+    def masked_select(self, mask: Tensor) -> Tensor:
+        """The values where the mask holds, one after the other."""
+        return shape.get_item(self, mask.expand(self.shape))
+
+    def nonzero(self, *, as_tuple: Bool = False) -> Any:
+        """Where the values are not 0: a row of indices for each."""
+        return splitting.nonzero(self, as_tuple=as_tuple)
+
+    def sort(self, dim: Int = -1, descending: Bool = False, stable: Bool = False) -> sorting.Sorted:
+        """The values in order along `dim`, and where they stood."""
+        return sorting.sort(self, dim, descending, stable)
+
+    def argsort(self, dim: Int = -1, descending: Bool = False, stable: Bool = False) -> Tensor:
+        """Where the values stand in their order along `dim`."""
+        return sorting.argsort(self, dim, descending, stable)
+
+    def topk(
+        self, k: Int, dim: Int = -1, largest: Bool = True, sorted: Bool = True
+    ) -> sorting.Sorted:
+        """The k largest values along `dim`, and where they stand."""
+        return sorting.topk(self, k, dim, largest, sorted)
+
+    def cumsum(self, dim: Int, *, dtype: npt.DTypeLike | None = None) -> Tensor:
+        """Running sums along `dim`."""
+        return sorting.cumsum(self, dim, dtype=dtype)
+
     def gather(self, dim: Int, index: Tensor) -> Tensor:
         """Values picked along `dim`, one for each entry of `index`."""
         return shape.gather(self, dim, index)
@@ -826,20 +970,35 @@ class Tensor:
     def __abs__(self) -> Tensor:
         return arithmetic.abs(self)
 
+    def __rfloordiv__(self, other: Operand) -> Tensor:
+        return arithmetic.floor_divide(other, self)
+
+    def __rmod__(self, other: Operand) -> Tensor:
+        return arithmetic.remainder(other, self)
+
     def __invert__(self) -> Tensor:
-        return arithmetic.logical_not(self)
+        return elementwise.bitwise_not(self)
 
     def __and__(self, other: Operand) -> Tensor:
-        return arithmetic.logical_and(self, other)
+        return elementwise.bitwise_and(self, other)
+
+    __rand__ = __and__
 
     def __or__(self, other: Operand) -> Tensor:
-        return arithmetic.logical_or(self, other)
+        return elementwise.bitwise_or(self, other)
+
+    __ror__ = __or__
+
+    def __xor__(self, other: Operand) -> Tensor:
+        return elementwise.bitwise_xor(self, other)
+
+    __rxor__ = __xor__
 
     def __eq__(self, other: Operand) -> Tensor:  # type: ignore[override] # elementwise, as in PyTorch
-        return arithmetic.eq(self, other)
+        return arithmetic.eq(self, other) if _is_operand(other) else NotImplemented
 
     def __ne__(self, other: Operand) -> Tensor:  # type: ignore[override] # elementwise, as in PyTorch
-        return arithmetic.ne(self, other)
+        return arithmetic.ne(self, other) if _is_operand(other) else NotImplemented
 
     def __lt__(self, other: Operand) -> Tensor:
         return arithmetic.lt(self, other)
@@ -883,9 +1042,71 @@ class Tensor:
         """`self != other`, elementwise."""
         return arithmetic.ne(self, other)
 
+    def lt(self, other: Operand) -> Tensor:
+        """`self < other`, elementwise."""
+        return arithmetic.lt(self, other)
+
+    def le(self, other: Operand) -> Tensor:
+        """`self <= other`, elementwise."""
+        return arithmetic.le(self, other)
+
+    def gt(self, other: Operand) -> Tensor:
+        """`self > other`, elementwise."""
+        return arithmetic.gt(self, other)
+
+    def ge(self, other: Operand) -> Tensor:
+        """`self >= other`, elementwise."""
+        return arithmetic.ge(self, other)
+
+    def equal(self, other: Tensor) -> Bool:
+        """Whether shapes and all values are equal."""
+        return arithmetic.equal(self, other)
+
+    def allclose(
+        self, other: Tensor, rtol: Float = 1e-5, atol: Float = 1e-8, equal_nan: Bool = False
+    ) -> Bool:
+        """Whether all values are nearly equal."""
+        return arithmetic.allclose(self, other, rtol, atol, equal_nan)
+
+    def logical_not(self) -> Tensor:
+        """Where the value is 0."""
+        return arithmetic.logical_not(self)
+
+    def logical_and(self, other: Operand) -> Tensor:
+        """Where both are not 0."""
+        return arithmetic.logical_and(self, other)
+
+    def logical_or(self, other: Operand) -> Tensor:
+        """Where one is not 0."""
+        return arithmetic.logical_or(self, other)
+
+    def maximum(self, other: Tensor) -> Tensor:
+        """The larger of each pair."""
+        return arithmetic.maximum(self, other)
+
+    def minimum(self, other: Tensor) -> Tensor:
+        """The smaller of each pair."""
+        return arithmetic.minimum(self, other)
+
     def matmul(self, other: Tensor) -> Tensor:
         """`self @ other`."""
         return linear.matmul(self, other)
+
+    def mm(self, mat2: Tensor) -> Tensor:
+        """The product of two matrices."""
+        return products.mm(self, mat2)
+
+    def bmm(self, mat2: Tensor) -> Tensor:
+        """The products of two batches of matrices."""
+        return products.bmm(self, mat2)
+
+    def mv(self, vec: Tensor) -> Tensor:
+        """A matrix times a vector."""
+        return products.mv(self, vec)
+
+    def dot(self, tensor: Tensor) -> Tensor:
+        """The sum of the products of two vectors."""
+        return products.dot(self, tensor)
 
     def neg(self) -> Tensor:
         """`-self`."""
@@ -922,6 +1143,36 @@ class Tensor:
     def clamp(self, min: Number | None = None, max: Number | None = None) -> Tensor:
         """The values limited to a range."""
         return arithmetic.clamp(self, min, max)
+
+    clip = clamp
+
+    def floor(self) -> Tensor:
+        """The largest whole numbers that are not larger."""
+        return elementwise.floor(self)
+
+    def ceil(self) -> Tensor:
+        """The smallest whole numbers that are not smaller."""
+        return elementwise.ceil(self)
+
+    def round(self, *, decimals: Int = 0) -> Tensor:
+        """The nearest whole numbers, or of that many decimals."""
+        return elementwise.round(self, decimals=decimals)
+
+    def sign(self) -> Tensor:
+        """-1, 0 or 1."""
+        return elementwise.sign(self)
+
+    def rsqrt(self) -> Tensor:
+        """`1 / sqrt(self)`."""
+        return elementwise.rsqrt(self)
+
+    def reciprocal(self) -> Tensor:
+        """`1 / self`."""
+        return elementwise.reciprocal(self)
+
+    def isinf(self) -> Tensor:
+        """Where the values are infinite."""
+        return elementwise.isinf(self)
 
     def isnan(self) -> Tensor:
         """Where the values are NaN."""
@@ -979,13 +1230,23 @@ class Tensor:
         """The standard deviation over all axes, or over `dim`."""
         return reduce.std(self, dim, unbiased, keepdim, **options)
 
-    def max(self, dim: Int | None = None, keepdim: Bool = False) -> Any:
-        """The largest value; along `dim` also where it stands."""
+    def max(self, dim: Int | Tensor | None = None, keepdim: Bool = False) -> Any:
+        """The largest value; along `dim` also where it stands; of a second tensor, pairwise."""
         return reduce.max(self, dim, keepdim)
 
-    def min(self, dim: Int | None = None, keepdim: Bool = False) -> Any:
-        """The smallest value; along `dim` also where it stands."""
+    def min(self, dim: Int | Tensor | None = None, keepdim: Bool = False) -> Any:
+        """The smallest value; along `dim` also where it stands; of a second tensor, pairwise."""
         return reduce.min(self, dim, keepdim)
+
+    def norm(
+        self, p: Float | str | None = "fro", dim: Dims = None, keepdim: Bool = False
+    ) -> Tensor:
+        """The p-norm of all values, or along `dim`."""
+        return products.norm(self, p, dim, keepdim)
+
+    def logsumexp(self, dim: Int | Sequence[Int], keepdim: Bool = False) -> Tensor:
+        """log(sum(exp(self))) along `dim`."""
+        return products.logsumexp(self, dim, keepdim)
 
     def argmax(self, dim: Int | None = None, keepdim: Bool = False) -> Tensor:
         """Where the largest value stands."""
@@ -1010,10 +1271,12 @@ def tensor(
     dtype: npt.DTypeLike | None = None,
     device: Any = None,
     requires_grad: bool = False,
+    pin_memory: bool = False,
 ) -> Tensor:
     """A tensor on a copy of `data`: nested lists of numbers, an ndarray or a tensor.
 
-    Python floats become float32, ints int64; an ndarray keeps its dtype.
+    Python floats become float32, ints int64; an ndarray keeps its dtype. `pin_memory` has no
+    effect, as in PyTorch without a GPU.
     """
     if device is not None:
         Device(device)
@@ -1068,12 +1331,26 @@ def _constructor_array(data: Any, dtype: npt.DTypeLike | None) -> Array:
     return _as_array(data, dtype)
 
 
+def _is_operand(value: Any) -> bool:
+    return isinstance(value, (Tensor, bool, int, float, np.number, np.bool_))
+
+
 def _sizes(size: tuple[Size, ...]) -> tuple[int, ...]:
     """The arguments of `x.view(2, 3)` and of `x.view((2, 3))` alike."""
     if len(size) == 1 and not isinstance(size[0], (int, np.integer)):
-        return tuple(size[0])  # type: ignore[arg-type]
+        return tuple(size[0])
     return tuple(size)  # type: ignore[arg-type]
 
 
 # The one import that points back: the methods above are the ops under another name.
-from npnet.ops import activation, arithmetic, linear, reduce, shape  # noqa: E402
+from npnet.ops import (  # noqa: E402
+    activation,
+    arithmetic,
+    elementwise,
+    linear,
+    products,
+    reduce,
+    shape,
+    sorting,
+    splitting,
+)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from npnet.ops import shape
+from npnet.ops import arithmetic, shape
 from npnet.ops.shape import axis, cast
 from npnet.tensor import Array, Function, Tensor
 
@@ -19,6 +19,7 @@ __all__ = [
     "any",
     "argmax",
     "argmin",
+    "axes_of",
     "max",
     "mean",
     "min",
@@ -38,7 +39,7 @@ class MinMax(NamedTuple):
     indices: Tensor
 
 
-def _axes(op: str, x: Tensor, dim: Dims) -> Axes:
+def axes_of(op: str, x: Tensor, dim: Dims) -> Axes:
     """The axes to reduce over: all where `dim` is None or empty, as in PyTorch."""
     if dim is None or (not isinstance(dim, int) and not len(dim)):
         return tuple(range(x.ndim))
@@ -84,7 +85,7 @@ def sum(
     if dtype is None and not input.is_floating_point():
         dtype = np.int64
     x = input if dtype is None else cast(input, np.dtype(dtype))
-    return Sum(_axes("sum", x, dim), keepdim)(x)
+    return Sum(axes_of("sum", x, dim), keepdim)(x)
 
 
 class Mean(Sum):
@@ -106,7 +107,7 @@ def mean(
     x = input if dtype is None else cast(input, np.dtype(dtype))
     if not x.is_floating_point():
         raise RuntimeError(f"mean: input must be floating point, got {x.dtype}; use x.float()")
-    return Mean(_axes("mean", x, dim), keepdim)(x)
+    return Mean(axes_of("mean", x, dim), keepdim)(x)
 
 
 class Var(Sum):
@@ -186,7 +187,7 @@ def _spread(
     if isinstance(dim, bool):
         return _spread(op, function, x, None, dim, keepdim, correction)
     off = int(unbiased) if correction is None else correction
-    return function(_axes(op, x, dim), keepdim, off)(x)
+    return function(axes_of(op, x, dim), keepdim, off)(x)
 
 
 class Extreme(Function):
@@ -218,17 +219,23 @@ def _extreme(op: str, x: Tensor, dim: int | None, keepdim: bool) -> Tensor | Min
     return MinMax(values, indices)
 
 
-def max(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Any:
     """The largest value: a Tensor; with `dim`, (values, indices) along that axis.
+
+    With a second tensor in the place of `dim`, the larger of each pair: `maximum`.
 
     NaN is larger than everything. Of equal values along `dim` the first counts and receives the
     whole gradient; without `dim` they share it.
     """
+    if isinstance(dim, Tensor):
+        return arithmetic.maximum(input, dim)
     return _extreme("max", input, dim, keepdim)
 
 
-def min(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+def min(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Any:
     """The smallest value: a Tensor; with `dim`, (values, indices) along that axis. See `max`."""
+    if isinstance(dim, Tensor):
+        return arithmetic.minimum(input, dim)
     return _extreme("min", input, dim, keepdim)
 
 
@@ -254,9 +261,9 @@ def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tens
 
 def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Whether all values are true (not 0): bool."""
-    return Tensor(np.asarray(input.array.all(_axes("all", input, dim), keepdims=keepdim)))
+    return Tensor(np.asarray(input.array.all(axes_of("all", input, dim), keepdims=keepdim)))
 
 
 def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Whether one value is true (not 0): bool."""
-    return Tensor(np.asarray(input.array.any(_axes("any", input, dim), keepdims=keepdim)))
+    return Tensor(np.asarray(input.array.any(axes_of("any", input, dim), keepdims=keepdim)))
