@@ -59,7 +59,7 @@ ARITHMETIC: Table = {
         [mask(3, 4), mask(4)],
         lambda ns, x, y: (x & y, x | y, ~x, ns.logical_and(x, y), ns.logical_or(y, x)),
     ),
-    "cast": Case([(3, 4)], lambda ns, x: x.double() * x.float()),
+    "cast": Case([(3, 4)], lambda ns, x: x.double() * x.float(), smooth=False),
 }
 
 REDUCTIONS: Table = {
