@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from npnet.kernels.masks import kept
+from npnet.ops.dtypes import check_dtypes
 from npnet.ops.shape import axis, cast
 from npnet.tensor import Array, Function, Tensor
 
@@ -66,6 +67,7 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
 
     Source: Maas, Hannun, Ng (2013).
     """
+    check_dtypes("leaky_relu", input)
     y = LeakyReLU(negative_slope)(input)
     return _maybe_inplace("leaky_relu", y, input, inplace)
 
@@ -163,6 +165,7 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
 
     Source: Hendrycks and Gimpel (2016), arXiv:1606.08415.
     """
+    check_dtypes("gelu", input)
     if approximate not in ("none", "tanh"):
         raise RuntimeError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r}")
     return GELU()(input) if approximate == "none" else GELUTanh()(input)
@@ -227,7 +230,7 @@ def softmax(
         dtype: to convert to first.
     """
     x = input if dtype is None else cast(input, np.dtype(dtype))
-    return Softmax(_softmax_axis("softmax", x, dim, _stacklevel))(_as_float(x))
+    return Softmax(_softmax_axis("softmax", x, dim, _stacklevel))(x)
 
 
 def log_softmax(
@@ -238,10 +241,11 @@ def log_softmax(
 ) -> Tensor:
     """y_i = x_i - log(sum over j of exp(x_j)), along `dim`. Arguments as of `softmax`."""
     x = input if dtype is None else cast(input, np.dtype(dtype))
-    return LogSoftmax(_softmax_axis("log_softmax", x, dim, _stacklevel))(_as_float(x))
+    return LogSoftmax(_softmax_axis("log_softmax", x, dim, _stacklevel))(x)
 
 
 def _softmax_axis(op: str, x: Tensor, dim: int | None, stacklevel: int) -> int:
+    check_dtypes(op, x)
     if dim is None:
         dim = 0 if x.ndim in (0, 1, 3) else 1
         warnings.warn(

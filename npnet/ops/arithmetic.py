@@ -469,12 +469,32 @@ def isfinite(input: Tensor) -> Tensor:
 
 def floor_divide(input: Operand, other: Operand) -> Tensor:
     """The quotient rounded down; off the tape, since its derivative is 0."""
+    _check_divisor("floor_divide", input, other)
     return _plain("floor_divide", np.floor_divide, input, other)
 
 
+class Remainder(Function):
+    """y = x - floor(x / other) * other;  gx = gy, gother = -gy * floor(x / other)."""
+
+    def forward(self, x: Array, other: Array) -> Array:
+        self.save_for_backward(x, other)
+        return np.remainder(x, other)
+
+    def backward(self, gy: Array) -> tuple[Array, Array]:
+        x, other = self.saved
+        return gy, -gy * np.floor_divide(x, other)
+
+
 def remainder(input: Operand, other: Operand) -> Tensor:
-    """What rounding the quotient down leaves, with the sign of `other`; off the tape."""
-    return _plain("remainder", np.remainder, input, other)
+    """What rounding the quotient down leaves, with the sign of `other`."""
+    _check_divisor("remainder", input, other)
+    return _apply("remainder", Remainder(), *_operands("remainder", input, other))
+
+
+def _check_divisor(op: str, input: Operand, other: Operand) -> None:
+    divisor = other.array if isinstance(other, Tensor) else np.asarray(other)
+    if result_type(input, other).kind != "f" and not divisor.all():
+        raise RuntimeError(f"{op}: integers can't be divided by 0")
 
 
 def equal(input: Tensor, other: Tensor) -> bool:

@@ -11,7 +11,7 @@ from npnet._checks import ShapeError, check_axes
 from npnet._threads import map_in_order
 from npnet.kernels import windows
 from npnet.kernels.windows import Pair, Window
-from npnet.ops.linear import check_dtypes
+from npnet.ops.dtypes import check_dtypes
 from npnet.tensor import Array, Function, Tensor
 
 __all__ = ["conv2d", "unfold"]
@@ -119,6 +119,8 @@ def conv2d(
 
     Source: LeCun et al. (1998), section II; Dumoulin and Visin (2016), arXiv:1603.07285.
     """
+    inputs = (input, weight) if bias is None else (input, weight, bias)
+    check_dtypes("conv2d", *inputs)
     check_axes("conv2d", "input", input.shape, ("N", "C", "H", "W"))
     check_axes("conv2d", "weight", weight.shape, ("O", "C/groups", "KH", "KW"))
     _check_channels(input.shape, weight.shape, groups)
@@ -126,8 +128,6 @@ def conv2d(
         raise ShapeError(f"conv2d: bias must be ({weight.shape[0]},), got {bias.shape}")
     kernel = (weight.shape[2], weight.shape[3])
     window = Window.checked("conv2d", input.shape, kernel, stride, padding, dilation)
-    inputs = (input, weight) if bias is None else (input, weight, bias)
-    check_dtypes("conv2d", *inputs)
     return Conv2d(window, groups)(*inputs)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from npnet.ops.arithmetic import mul
+from npnet.ops.dtypes import check_dtypes
 from npnet.random import default_generator
 from npnet.tensor import Tensor
 
@@ -23,10 +24,10 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     """
     if not 0 <= p <= 1:
         raise ValueError(f"dropout: p must lie in [0, 1], got {p:g}")
+    check_dtypes("dropout", input)
     if not training or p == 0:
         return input
     keep = default_generator.numpy.random(input.shape, np.float32) >= p
-    scale = 0.0 if p == 1 else 1 / (1 - p)
-    mask = Tensor((keep * scale).astype(input.dtype))
+    mask = Tensor(keep * input.dtype.type(0 if p == 1 else 1 / (1 - p)))
     y = mul(input, mask)
     return input._write(y, "dropout(inplace=True)") if inplace else y

@@ -1,4 +1,4 @@
-"""Which dtype an op on several operands has: PyTorch's rule of promotion."""
+"""Which dtypes ops take, and which dtype an op on several has: PyTorch's rules."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from npnet.tensor import Number, Operand, Tensor
 
-__all__ = ["result_type"]
+__all__ = ["check_dtypes", "result_type"]
 
 _KINDS = {"b": 0, "u": 1, "i": 1, "f": 2}  # bool < integers < floats
 
@@ -46,3 +46,18 @@ def _promote(a: np.dtype[Any], b: np.dtype[Any]) -> np.dtype[Any]:
     if _KINDS[a.kind] == _KINDS[b.kind]:
         return np.promote_types(a, b)
     return a if _KINDS[a.kind] > _KINDS[b.kind] else b  # float32 with int64: NumPy says float64
+
+
+def check_dtypes(op: str, *inputs: Tensor) -> None:
+    """Raise RuntimeError unless all are of one floating point dtype, as PyTorch does."""
+    for x in inputs:
+        if not isinstance(x, Tensor):
+            raise TypeError(
+                f"{op}: inputs must be tensors, got {type(x).__name__}; npnet.as_tensor makes one"
+            )
+    dtypes = {str(x.dtype): None for x in inputs}
+    if len(dtypes) > 1 or not inputs[0].is_floating_point():
+        raise RuntimeError(
+            f"{op}: inputs must be of one floating point dtype, got {', '.join(dtypes)}; "
+            "x.float() or module.double() converts"
+        )

@@ -18,6 +18,8 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     classes = tensor.array
     if classes.dtype.kind not in "iu":
         raise TypeError(f"one_hot: classes must be integers, got {classes.dtype}")
+    if num_classes < -1 or num_classes == 0:
+        raise RuntimeError(f"one_hot: num_classes must be positive, or -1, got {num_classes}")
     if classes.size == 0 and num_classes <= 0:
         raise RuntimeError("one_hot: num_classes must be given for an empty tensor")
     count = int(classes.max()) + 1 if num_classes == -1 else num_classes

@@ -2,43 +2,40 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from npnet._checks import ShapeError, check_axes
 from npnet.ops import shape
+from npnet.ops.dtypes import check_dtypes
 from npnet.tensor import Array, Function, Tensor
 
 __all__ = ["linear", "matmul"]
 
 
-def check_dtypes(op: str, *inputs: Tensor) -> None:
-    """Raise RuntimeError unless all are of one floating point dtype, as PyTorch does."""
-    dtypes = {str(x.dtype): None for x in inputs}
-    if len(dtypes) > 1 or not inputs[0].is_floating_point():
-        raise RuntimeError(
-            f"{op}: inputs must be of one floating point dtype, got {', '.join(dtypes)}; "
-            "x.float() or module.double() converts"
-        )
-
-
 class Linear(Function):
-    """gx = gy @ weight, gweight = gy^T @ x, gbias = sum of gy over the batch."""
+    """gx = gy @ weight, gweight = gy^T @ x, gbias = sum of gy over all axes but the last."""
 
     def forward(self, x: Array, weight: Array, bias: Array | None = None) -> Array:
         self.save_for_backward(x, weight)
-        y: Array = x @ weight.T
+        y = _rows(x) @ weight.T  # one product, however many leading axes there are
         if bias is not None:
             y += bias
-        return y
+        return y.reshape(*x.shape[:-1], weight.shape[0])
 
     def backward(self, gy: Array) -> tuple[Array | None, ...]:
         x, weight = self.saved
         needs_x, needs_weight, *needs_bias = self.needs_input_grad
-        rows = gy.reshape(-1, weight.shape[0])  # all leading axes are the batch
-        gx = gy @ weight if needs_x else None
-        gweight = rows.T @ x.reshape(-1, weight.shape[1]) if needs_weight else None
-        gbias = rows.sum(0) if any(needs_bias) else None
+        g = _rows(gy)
+        gx = (g @ weight).reshape(x.shape) if needs_x else None
+        gweight = g.T @ _rows(x) if needs_weight else None
+        gbias = g.sum(0) if any(needs_bias) else None
         return (gx, gweight, gbias)[: len(self.needs_input_grad)]
+
+
+def _rows(x: Array) -> Array:  # (..., features) -> (N, features)
+    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

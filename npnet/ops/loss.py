@@ -7,7 +7,7 @@ import numpy as np
 from npnet._checks import ShapeError, check_number
 from npnet.ops import arithmetic, reduce, shape
 from npnet.ops.activation import log_softmax
-from npnet.ops.linear import check_dtypes
+from npnet.ops.dtypes import check_dtypes
 from npnet.tensor import Array, Function, Tensor
 
 __all__ = ["check_reduction", "check_same", "check_weight", "cross_entropy", "nll_loss", "reduced"]
@@ -76,6 +76,20 @@ class NLL(Function):
         arrives = np.where(self.counted, -self.coefficients * gy, gy.dtype.type(0))
         np.put_along_axis(gx, self.places, np.expand_dims(arrives, 1), 1)
         return (gx,)
+
+
+def _with_batch(op: str, input: Tensor, target: Tensor) -> tuple[Tensor, Tensor, bool]:
+    """Input and target with a batch axis, and whether it was missing."""
+    check_dtypes(op, input)
+    if input.ndim > 1:
+        return input, target, False
+    if input.ndim == 0:
+        raise ShapeError(f"{op}: input must have axes (N, C) or (C,), got a single number")
+    if target.ndim and not target.is_floating_point():
+        raise ShapeError(
+            f"{op}: one class number goes with input {input.shape}, got {target.shape}"
+        )
+    return input[None], target[None], True
 
 
 def _check_classes(op: str, input: Tensor, target: Tensor, ignore_index: int) -> None:
@@ -173,10 +187,7 @@ def cross_entropy(
     op = "cross_entropy"
     check_reduction(op, reduction, size_average, reduce)
     check_number(op, "label_smoothing", label_smoothing, least=0, most=1)
-    if input.ndim == 0:
-        raise ShapeError("cross_entropy: input must have axes (N, C) or (C,), got a single number")
-    single = input.ndim == 1
-    x, y = (input[None], target[None]) if single else (input, target)
+    x, y, single = _with_batch(op, input, target)
     _check_class_weight(op, x, weight)
     logp = log_softmax(x, 1)
     if target.is_floating_point():
@@ -215,10 +226,7 @@ def nll_loss(
     as of `cross_entropy`, which is this after `log_softmax`.
     """
     check_reduction("nll_loss", reduction, size_average, reduce)
-    if input.ndim == 0:
-        raise ShapeError("nll_loss: input must have axes (N, C) or (C,), got a single number")
-    single = input.ndim == 1
-    x, y = (input[None], target[None]) if single else (input, target)
+    x, y, single = _with_batch("nll_loss", input, target)
     _check_class_weight("nll_loss", x, weight)
     _check_classes("nll_loss", x, y, ignore_index)
     loss = _class_loss(x, y, weight, ignore_index, reduction)

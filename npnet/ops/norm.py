@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from npnet._checks import ShapeError, check_number
-from npnet.ops.linear import check_dtypes
+from npnet.ops.dtypes import check_dtypes
 from npnet.tensor import Array, Function, Tensor
 
 __all__ = ["batch_norm", "layer_norm"]
@@ -92,6 +92,8 @@ def batch_norm(
 
     Source: Ioffe and Szegedy (2015), arXiv:1502.03167, algorithm 1.
     """
+    check_dtypes("batch_norm", input)
+    check_number("batch_norm", "momentum", momentum, least=0, most=1)
     _check_batch_norm(input, running_mean, running_var, weight, bias, eps)
     channels = (input.shape[1],)
     weight = Tensor(np.ones(channels, input.dtype)) if weight is None else weight
@@ -120,8 +122,9 @@ def batch_norm(
     with np.errstate(all="ignore"):  # a diverged batch shall not warn here either
         for running, new in ((running_mean, function.mean), (running_var, unbiased)):
             if running is not None:
-                running.array *= 1 - momentum
-                running.array += momentum * new
+                statistics = running.array
+                statistics *= 1 - momentum
+                statistics += momentum * new
     return y
 
 
@@ -191,8 +194,11 @@ def layer_norm(
 
     Source: Ba, Kiros, Hinton (2016), arXiv:1607.06450.
     """
+    check_dtypes("layer_norm", input)
     size = tuple(normalized_shape)
-    if not size or input.shape[-len(size) :] != size:
+    if not size:
+        raise ShapeError("layer_norm: normalized_shape must name at least one axis, got ()")
+    if input.shape[-len(size) :] != size:
         raise ShapeError(f"layer_norm: input must end in {size}, got {input.shape}")
     check_number("layer_norm", "eps", eps, least=0)
     for name, value in (("weight", weight), ("bias", bias)):

@@ -12,6 +12,7 @@ from npnet._checks import ShapeError, check_axes
 from npnet.kernels import windows
 from npnet.kernels.masks import kept
 from npnet.kernels.windows import Pair, Window, as_pair
+from npnet.ops.dtypes import check_dtypes
 from npnet.tensor import Array, Function, Tensor
 
 __all__ = ["adaptive_avg_pool2d", "avg_pool2d", "max_pool2d"]
@@ -184,6 +185,7 @@ def avg_pool2d(
         "avg_pool2d", input.shape, kernel_size, stride, padding, ceil_mode=ceil_mode
     )
     _check_padding("avg_pool2d", window)
+    check_dtypes("avg_pool2d", input)
     if divisor_override == 0:
         raise RuntimeError("avg_pool2d: divisor_override must not be 0")
     return AvgPool2d(window, count_include_pad, divisor_override)(input)
@@ -238,6 +240,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: int | Sequence[int | None] |
 
     Shape: (N, C, H, W) -> (N, C, OH, OW).
     """
+    check_dtypes("adaptive_avg_pool2d", input)
     check_axes("adaptive_avg_pool2d", "input", input.shape, ("N", "C", "H", "W"))
     wanted = tuple(output_size) if isinstance(output_size, Sequence) else (output_size, output_size)
     if len(wanted) != 2:

@@ -415,6 +415,13 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
             f"gather: index must have as many axes as input; got input {input.shape}, "
             f"index {index.shape}"
         )
+    if index.dtype.kind not in "iu":
+        raise TypeError(f"gather: index must be integers, got {index.dtype}")
+    if any(i > n for d, (i, n) in enumerate(zip(index.shape, input.shape, strict=True)) if d != at):
+        raise ShapeError(
+            f"gather: index must be no larger than input but along dim {at}; got input "
+            f"{input.shape}, index {index.shape}"
+        )
     if index.numel() and not 0 <= index.array.min() <= index.array.max() < input.shape[at]:
         raise IndexError(
             f"gather: index must lie in [0, {input.shape[at] - 1}], got "

@@ -53,7 +53,7 @@ CASES: dict[str, tuple[list[Array], Callable[..., Any]]] = {
     "div": ([EDGES, EDGES[:, ::-1]], lambda ns, x, y: x / y),
     "div-by-0": ([EDGES, np.zeros((2, 5))], lambda ns, x, y: x / y),
     "floor-divide": ([EDGES], lambda ns, x: ns.floor_divide(x.detach(), 2.0) + x),
-    "remainder": ([EDGES], lambda ns, x: ns.remainder(x.detach(), 2.0) + x),
+    "remainder": ([EDGES[:, ::-1], EDGES], lambda ns, x, y: ns.remainder(x, y)),
     "pow-2": ([EDGES], lambda ns, x: x**2),
     "pow-half": ([EDGES[:, [0, 1, 3, 4]]], lambda ns, x: x**0.5),
     "pow-minus-1": ([EDGES], lambda ns, x: x**-1),

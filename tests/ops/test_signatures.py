@@ -1,0 +1,66 @@
+"""The functions of `nn.functional` take PyTorch's arguments, in its order, with its defaults."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+import torch.nn.functional as reference
+
+from npnet.nn import functional as F
+
+REQUIRED = inspect.Parameter.empty
+
+# Built-in functions have no signature; max_pool2d's is behind a dispatcher. From their pages in
+# PyTorch's documentation.
+DOCUMENTED: dict[str, dict[str, Any]] = {
+    "avg_pool2d": {
+        "input": REQUIRED,
+        "kernel_size": REQUIRED,
+        "stride": None,
+        "padding": 0,
+        "ceil_mode": False,
+        "count_include_pad": True,
+        "divisor_override": None,
+    },
+    "conv2d": {
+        "input": REQUIRED,
+        "weight": REQUIRED,
+        "bias": None,
+        "stride": 1,
+        "padding": 0,
+        "dilation": 1,
+        "groups": 1,
+    },
+    "gelu": {"input": REQUIRED, "approximate": "none"},
+    "linear": {"input": REQUIRED, "weight": REQUIRED, "bias": None},
+    "max_pool2d": {
+        "input": REQUIRED,
+        "kernel_size": REQUIRED,
+        "stride": None,
+        "padding": 0,
+        "dilation": 1,
+        "ceil_mode": False,
+        "return_indices": False,
+    },
+    "one_hot": {"tensor": REQUIRED, "num_classes": -1},
+}
+
+
+def arguments(function: Any) -> dict[str, Any]:
+    return {name: p.default for name, p in inspect.signature(function).parameters.items()}
+
+
+@pytest.mark.parametrize("name", F.__all__)
+def test_arguments_are_pytorchs(name: str) -> None:
+    theirs = DOCUMENTED[name] if name in DOCUMENTED else arguments(getattr(reference, name))
+    ours = arguments(getattr(F, name))
+    assert list(ours) == list(theirs)
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_the_table_is_needed(name: str) -> None:
+    with pytest.raises((ValueError, AssertionError)):
+        assert list(arguments(getattr(reference, name))) == list(DOCUMENTED[name])
