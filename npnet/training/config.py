@@ -30,7 +30,7 @@ class Config:
     """Train a network, and test the checkpoint that did best on the validation split."""
 
     model: str = "lenet4"
-    """the network: lenet4, lenet5, lenet, lenet_fc, convnet, resnet18 or resnet20"""
+    """the network: lenet4, lenet5, lenet, lenet_fc, convnet, resnet18, resnet20 or mlp"""
     dataset: str = "auto"
     """auto (MNIST where it can be had, else scikit-learn's digits), mnist, fashion-mnist, digits,
     or a .npz file with arrays x and y (and optionally x_test and y_test)"""
