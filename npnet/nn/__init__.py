@@ -12,7 +12,7 @@ from npnet.nn.modules.activation import (
     Tanh,
 )
 from npnet.nn.modules.batchnorm import BatchNorm1d, BatchNorm2d, LayerNorm
-from npnet.nn.modules.container import ModuleList, Sequential
+from npnet.nn.modules.container import ModuleDict, ModuleList, Sequential
 from npnet.nn.modules.conv import Conv2d
 from npnet.nn.modules.dropout import Dropout
 from npnet.nn.modules.flatten import Flatten
@@ -47,6 +47,7 @@ __all__ = [
     "MSELoss",
     "MaxPool2d",
     "Module",
+    "ModuleDict",
     "ModuleList",
     "NLLLoss",
     "Parameter",

@@ -8,16 +8,18 @@ import numpy as np
 
 from npnet._checks import unknown_name
 from npnet._grad_mode import no_grad
-from npnet.random import Generator
+from npnet.random import Generator, numpy_generator
 from npnet.tensor import Tensor
 
 __all__ = [
     "calculate_gain",
     "constant_",
+    "eye_",
     "kaiming_normal_",
     "kaiming_uniform_",
     "normal_",
     "ones_",
+    "orthogonal_",
     "trunc_normal_",
     "uniform_",
     "xavier_normal_",
@@ -163,3 +165,31 @@ def xavier_uniform_(
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Draw from the normal distribution of std gain * sqrt(2 / (fan_in + fan_out))."""
     return normal_(tensor, 0.0, _xavier_std(tensor, gain), generator)
+
+
+@no_grad()
+def eye_(tensor: Tensor) -> Tensor:
+    """Set 1 on the diagonal and 0 elsewhere, of a matrix."""
+    if tensor.ndim != 2:
+        raise ValueError(f"eye_: the tensor must have 2 axes, got {tensor.shape}")
+    return tensor.copy_(Tensor(np.eye(*tensor.shape, dtype=tensor.dtype)))
+
+
+@no_grad()
+def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
+    """Make the rows, or the columns where there are fewer, orthogonal and of length `gain`.
+
+    Axes from the second on count as one.
+
+    Source: Saxe, McClelland, Ganguli (2013), arXiv:1312.6120.
+    """
+    if tensor.ndim < 2:
+        raise ValueError(f"orthogonal_: the tensor must have at least 2 axes, got {tensor.shape}")
+    if not tensor.numel():
+        return tensor
+    rows = tensor.shape[0]
+    flat = numpy_generator(generator).standard_normal((rows, tensor.numel() // rows))
+    q, r = np.linalg.qr(flat.T if rows < flat.shape[1] else flat)
+    q *= np.sign(np.diag(r))  # makes the draw uniform over all such matrices
+    q = q.T if rows < flat.shape[1] else q
+    return tensor.copy_(Tensor((gain * q).reshape(tensor.shape).astype(tensor.dtype)))

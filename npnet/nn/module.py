@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +18,9 @@ from npnet.tensor import Tensor
 __all__ = ["IncompatibleKeys", "Module", "RemovableHandle"]
 
 Self = TypeVar("Self", bound="Module")
+Hook = Callable[..., Any]
+
+_TABLES = ("_parameters", "_buffers", "_modules")
 
 
 class IncompatibleKeys(NamedTuple):
@@ -25,15 +29,27 @@ class IncompatibleKeys(NamedTuple):
     missing_keys: list[str]
     unexpected_keys: list[str]
 
+    def __repr__(self) -> str:
+        if not self.missing_keys and not self.unexpected_keys:
+            return "<All keys matched successfully>"
+        return (
+            f"IncompatibleKeys(missing_keys={self.missing_keys}, "
+            f"unexpected_keys={self.unexpected_keys})"
+        )
+
 
 class RemovableHandle:
     """What registering a hook returns; `remove()` takes the hook off again."""
 
     _ids = itertools.count()
 
-    def __init__(self, hooks: dict[int, Any], hook: Any) -> None:
+    def __init__(self, hooks: dict[int, Any], hook: Any, first: bool = False) -> None:
         self._hooks, self.id = hooks, next(self._ids)
+        others = list(hooks.items()) if first else []
+        for key, _ in others:
+            del hooks[key]
         hooks[self.id] = hook
+        hooks.update(others)
 
     def remove(self) -> None:
         """Take the hook off; a second time does nothing."""
@@ -46,6 +62,10 @@ class RemovableHandle:
         self.remove()
 
 
+def _no_forward(self: Module, *args: Any, **kwargs: Any) -> Any:
+    raise NotImplementedError(f"{type(self).__name__}: define forward(self, ...), which is missing")
+
+
 class Module:
     """A part of a network. Subclasses assign parameters and modules in `__init__`, after calling
     `super().__init__()`, and define `forward`.
@@ -54,89 +74,125 @@ class Module:
         training: whether the module is in training; dropout and batch norm behave by it.
     """
 
-    forward: Callable[..., Any]
+    forward: Callable[..., Any] = _no_forward
+    _parameters: dict[str, Parameter | None]
+    _buffers: dict[str, Tensor | None]
+    _modules: dict[str, Any]
 
     def __init__(self) -> None:
-        for name in ("_parameters", "_buffers", "_modules"):
+        for name in _TABLES:
             object.__setattr__(self, name, {})
+        # Each hook with whether it takes keyword arguments too.
+        self._forward_pre_hooks: dict[int, tuple[Hook, bool]] = {}
+        self._forward_hooks: dict[int, tuple[Hook, bool]] = {}
         self._non_persistent: set[str] = set()
-        self._forward_pre_hooks: dict[int, Callable[..., Any]] = {}
-        self._forward_hooks: dict[int, Callable[..., Any]] = {}
         self.training = True
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the hooks and `forward`."""
-        for pre_hook in tuple(self._forward_pre_hooks.values()):
-            changed = pre_hook(self, args)
+        if not self._forward_pre_hooks and not self._forward_hooks:
+            return self.forward(*args, **kwargs)
+        for hook, with_kwargs in tuple(self._forward_pre_hooks.values()):
+            if with_kwargs:
+                args, kwargs = hook(self, args, kwargs) or (args, kwargs)
+                continue
+            changed = hook(self, args)
             if changed is not None:
                 args = changed if isinstance(changed, tuple) else (changed,)
         y = self.forward(*args, **kwargs)
-        for hook in tuple(self._forward_hooks.values()):
-            changed = hook(self, args, y)
+        for hook, with_kwargs in tuple(self._forward_hooks.values()):
+            changed = hook(self, args, kwargs, y) if with_kwargs else hook(self, args, y)
             y = y if changed is None else changed
         return y
 
     # ---- attributes ----------------------------------------------------------------------------
 
     def __setattr__(self, name: str, value: Any) -> None:
-        tables = self.__dict__.get("_parameters"), self._table("_buffers"), self._table("_modules")
-        if tables[0] is None:
+        if "_parameters" not in self.__dict__:
             if isinstance(value, (Parameter, Module)):
                 raise AttributeError(
                     f"{type(self).__name__}: call super().__init__() before assigning {name}"
                 )
             object.__setattr__(self, name, value)
             return
-        parameters, buffers, modules = tables
-        table = None
-        if isinstance(value, Parameter) or (value is None and name in parameters):
-            table = parameters
-        elif isinstance(value, Module) or (value is None and name in modules):
-            table = modules
-        elif name in buffers and (value is None or isinstance(value, Tensor)):
-            table = buffers
-        elif name in parameters or name in modules:
-            kind = "Parameter" if name in parameters else "Module"
-            raise TypeError(f"{name} must stay a {kind} or None, got {type(value).__name__}")
+        table = self._table_for(name, value)
         if table is None:
             object.__setattr__(self, name, value)
             return
         self.__dict__.pop(name, None)
-        for other in (parameters, buffers, modules):
-            if other is not table:
-                other.pop(name, None)
-        table[name] = value
+        for other in _TABLES:
+            if other != table:
+                self.__dict__[other].pop(name, None)
+        self.__dict__[table][name] = value
 
-    def _table(self, name: str) -> dict[str, Any]:
-        table: dict[str, Any] = self.__dict__.get(name, {})
-        return table
+    def _table_for(self, name: str, value: Any) -> str | None:
+        """The table that an assigned value belongs to; None for an ordinary attribute."""
+        if isinstance(value, Parameter):
+            return "_parameters"
+        if isinstance(value, Module):
+            return "_modules"
+        for table, kind in zip(_TABLES, ("Parameter", "Tensor", "Module"), strict=True):
+            if name in self.__dict__[table]:
+                if value is None or (table == "_buffers" and isinstance(value, Tensor)):
+                    return table
+                raise TypeError(f"{name} must stay a {kind} or None, got {type(value).__name__}")
+        return None
 
     def __getattr__(self, name: str) -> Any:  # only where ordinary look-up failed
-        for table in ("_parameters", "_buffers", "_modules"):
-            if name in self._table(table):
-                return self._table(table)[name]
-        known = [*self._table("_parameters"), *self._table("_buffers"), *self._table("_modules")]
+        own = self.__dict__
+        for table in _TABLES:
+            values = own.get(table)
+            if values is not None and name in values:
+                return values[name]
+        if "_parameters" not in own:
+            raise AttributeError(
+                f"'{type(self).__name__}' object has no attribute '{name}'; "
+                "was super().__init__() called?"
+            )
+        known = [key for table in _TABLES for key in own[table]]
         near = nearest(name, known)
         hint = f"; did you mean '{near}'?" if near else ""
-        raise AttributeError(f"{type(self).__name__} has no attribute '{name}'{hint}")
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'{hint}")
 
     def __delattr__(self, name: str) -> None:
-        for table in ("_parameters", "_buffers", "_modules"):
-            if name in self._table(table):
-                del self._table(table)[name]
+        for table in _TABLES:
+            if name in self.__dict__.get(table, ()):
+                del self.__dict__[table][name]
+                self._non_persistent.discard(name)
                 return
         object.__delattr__(self, name)
 
     def __dir__(self) -> list[str]:
-        tables = (self._table(t) for t in ("_parameters", "_buffers", "_modules"))
-        return sorted({*super().__dir__(), *itertools.chain(*tables)})
+        own = (self.__dict__.get(table, ()) for table in _TABLES)
+        return sorted({*super().__dir__(), *itertools.chain(*own)})
+
+    def _check_name(self, op: str, name: str, table: str) -> None:
+        if "_parameters" not in self.__dict__:
+            raise AttributeError(f"{op}: call super().__init__() first")
+        if not isinstance(name, str):
+            raise TypeError(f"{op}: a name must be a string, got {type(name).__name__}")
+        if not name or "." in name:
+            raise KeyError(f"{op}: a name must not be empty or hold a dot, got {name!r}")
+        if name not in self.__dict__[table] and hasattr(self, name):
+            raise KeyError(f"{op}: there is another attribute '{name}'")
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Add a parameter under a name; None keeps the name without a value."""
+        self._check_name("register_parameter", name, "_parameters")
+        if param is not None and not isinstance(param, Parameter):
+            raise TypeError(
+                f"register_parameter: {name} must be a Parameter or None, "
+                f"got {type(param).__name__}"
+            )
         self._parameters[name] = param
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Add a tensor that is no parameter; it is part of the state_dict if persistent."""
+        self._check_name("register_buffer", name, "_buffers")
+        if tensor is not None and not isinstance(tensor, Tensor):
+            raise TypeError(
+                f"register_buffer: {name} must be a Tensor or None, got {type(tensor).__name__}"
+            )
         self._buffers[name] = tensor
         self._non_persistent.discard(name)
         if not persistent:
@@ -144,69 +200,119 @@ class Module:
 
     def add_module(self, name: str, module: Module | None) -> None:
         """Add a module under a name that need not be an identifier."""
-        if not name or "." in name:
-            raise KeyError(f"add_module: a name must not be empty or hold a dot, got {name!r}")
+        self._check_name("add_module", name, "_modules")
+        if module is not None and not isinstance(module, Module):
+            raise TypeError(f"add_module: {name} must be a Module, got {type(module).__name__}")
         self._modules[name] = module
 
-    register_module = add_module
+    def register_module(self, name: str, module: Module | None) -> None:
+        """The same as `add_module`."""
+        self.add_module(name, module)
 
-    def register_forward_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call `hook(module, args)` before forward; what it returns, if not None, replaces args."""
-        return RemovableHandle(self._forward_pre_hooks, hook)
+    def register_forward_pre_hook(
+        self, hook: Hook, *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
+        """Call `hook(module, args)` before forward; what it returns, if not None, replaces args.
 
-    def register_forward_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call `hook(module, args, output)` after forward; its result, if any, replaces output."""
-        return RemovableHandle(self._forward_hooks, hook)
+        Args:
+            prepend: before the hooks that are there.
+            with_kwargs: call `hook(module, args, kwargs)`, which returns None or both, changed.
+        """
+        return RemovableHandle(self._forward_pre_hooks, (hook, with_kwargs), prepend)
+
+    def register_forward_hook(
+        self,
+        hook: Hook,
+        *,
+        prepend: bool = False,
+        with_kwargs: bool = False,
+        always_call: bool = False,
+    ) -> RemovableHandle:
+        """Call `hook(module, args, output)` after forward; its result, if any, replaces output.
+
+        Args:
+            prepend: before the hooks that are there.
+            with_kwargs: call `hook(module, args, kwargs, output)`.
+        """
+        if always_call:
+            raise NotImplementedError("register_forward_hook: always_call is not supported")
+        return RemovableHandle(self._forward_hooks, (hook, with_kwargs), prepend)
+
+    def register_full_backward_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
+        """NotImplementedError: use `retain_grad()` on an output in a forward hook."""
+        raise NotImplementedError(
+            "register_full_backward_hook is not supported; call retain_grad() on the output in a "
+            "forward hook and read its grad after backward"
+        )
 
     # ---- what is inside ------------------------------------------------------------------------
 
     def named_modules(
-        self, memo: set[Module] | None = None, prefix: str = ""
+        self,
+        memo: set[Module] | None = None,
+        prefix: str = "",
+        remove_duplicate: bool = True,
     ) -> Iterator[tuple[str, Module]]:
-        """This module and all inside, each once, with dotted names; outer ones first."""
+        """This module and all inside with dotted names, outer ones first.
+
+        Args:
+            memo: modules that are left out.
+            remove_duplicate: whether a module that has two places comes once.
+        """
         memo = set() if memo is None else memo
         if self in memo:
             return
-        memo.add(self)
+        if remove_duplicate:
+            memo.add(self)
         yield prefix, self
         for name, module in self._modules.items():
             if module is not None:
-                yield from module.named_modules(memo, f"{prefix}.{name}" if prefix else name)
+                path = f"{prefix}.{name}" if prefix else name
+                yield from module.named_modules(memo, path, remove_duplicate)
 
-    def modules(self) -> Iterator[Module]:
-        """This module and all inside, each once."""
-        return (module for _, module in self.named_modules())
+    def modules(self, remove_duplicate: bool = True) -> Iterator[Module]:
+        """This module and all inside, each once. See `named_modules`."""
+        return (m for _, m in self.named_modules(remove_duplicate=remove_duplicate))
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
-        """The modules assigned to this one."""
-        return ((name, m) for name, m in self._modules.items() if m is not None)
+        """The modules assigned to this one, each once."""
+        seen: set[Module] = set()
+        for name, module in self._modules.items():
+            if module is not None and module not in seen:
+                seen.add(module)
+                yield name, module
 
     def children(self) -> Iterator[Module]:
-        """The modules assigned to this one."""
+        """The modules assigned to this one, each once."""
         return (module for _, module in self.named_children())
 
-    def _named(self, table: str, prefix: str, recurse: bool) -> Iterator[tuple[str, Any]]:
+    def _named(
+        self, table: str, prefix: str, recurse: bool, once: bool
+    ) -> Iterator[tuple[str, Any]]:
         seen: set[int] = set()
-        modules = self.named_modules(prefix=prefix) if recurse else [(prefix, self)]
+        modules = self.named_modules(None, prefix, once) if recurse else [(prefix, self)]
         for path, module in modules:
-            for name, value in module._table(table).items():
+            for name, value in module.__dict__[table].items():
                 if value is not None and id(value) not in seen:
-                    seen.add(id(value))
+                    if once:
+                        seen.add(id(value))
                     yield f"{path}.{name}" if path else name, value
 
     def named_parameters(
-        self, prefix: str = "", recurse: bool = True
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Parameter]]:
-        """All parameters, each once, with dotted names."""
-        return self._named("_parameters", prefix, recurse)
+        """All parameters with dotted names, one that has two names once."""
+        return self._named("_parameters", prefix, recurse, remove_duplicate)
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """All parameters, each once."""
         return (p for _, p in self.named_parameters(recurse=recurse))
 
-    def named_buffers(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Tensor]]:
-        """All buffers, each once, with dotted names."""
-        return self._named("_buffers", prefix, recurse)
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Tensor]]:
+        """All buffers with dotted names, one that has two names once."""
+        return self._named("_buffers", prefix, recurse, remove_duplicate)
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
         """All buffers, each once."""
@@ -214,34 +320,58 @@ class Module:
 
     def get_submodule(self, target: str) -> Module:
         """The module with a dotted name."""
-        module = self
+        module: Any = self
         for name in filter(None, target.split(".")):
             module = getattr(module, name)
+            if not isinstance(module, Module):
+                raise AttributeError(f"get_submodule: '{name}' in '{target}' is no module")
         return module
+
+    def get_parameter(self, target: str) -> Parameter:
+        """The parameter with a dotted name."""
+        return self._get("_parameters", target)
+
+    def get_buffer(self, target: str) -> Tensor:
+        """The buffer with a dotted name."""
+        return self._get("_buffers", target)
+
+    def _get(self, table: str, target: str) -> Any:
+        path, _, name = target.rpartition(".")
+        module = self.get_submodule(path)
+        if name not in module.__dict__[table]:
+            getattr(module, name)  # says it best where there is nothing of that name
+            raise AttributeError(f"'{target}' is none of the {table[1:]}")
+        return module.__dict__[table][name]
 
     # ---- state ---------------------------------------------------------------------------------
 
-    def _state_tensors(self) -> Iterator[tuple[str, Tensor]]:
+    def _state_tensors(self, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
         """Parameters and persistent buffers in PyTorch's order: module by module."""
-        for path, module in self._all_named_modules(""):
-            kept = {n: b for n, b in module._buffers.items() if n not in module._non_persistent}
-            for name, value in (*module._parameters.items(), *kept.items()):
-                if value is not None:
-                    yield f"{path}{name}", value
-
-    def _all_named_modules(self, prefix: str) -> Iterator[tuple[str, Module]]:
-        """As named_modules, but a module shared by two parents comes once for each of them."""
-        yield prefix, self
+        kept = {n: b for n, b in self._buffers.items() if n not in self._non_persistent}
+        for name, value in (*self._parameters.items(), *kept.items()):
+            if value is not None:
+                yield f"{prefix}{name}", value
         for name, module in self._modules.items():
-            if module is not None:
-                yield from module._all_named_modules(f"{prefix}{name}.")
+            if module is not None:  # one that has two places comes twice
+                yield from module._state_tensors(f"{prefix}{name}.")
 
-    def state_dict(self) -> OrderedDict[str, Tensor]:
-        """Parameters and buffers by dotted name, on the module's own memory, off the tape."""
-        return OrderedDict((name, value.detach()) for name, value in self._state_tensors())
+    def state_dict(
+        self, *, destination: Any = None, prefix: str = "", keep_vars: bool = False
+    ) -> OrderedDict[str, Tensor]:
+        """Parameters and buffers by dotted name, on the module's own memory, off the tape.
+
+        Args:
+            destination: a dict that they are put into.
+            prefix: stands before each name.
+            keep_vars: give the parameters themselves.
+        """
+        state: OrderedDict[str, Tensor] = OrderedDict() if destination is None else destination
+        for name, value in self._state_tensors(prefix):
+            state[name] = value if keep_vars else value.detach()
+        return state
 
     def load_state_dict(
-        self, state_dict: Mapping[str, Any], strict: bool = True
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
     ) -> IncompatibleKeys:
         """Copy values into parameters and buffers; all are checked before the first is written.
 
@@ -252,6 +382,12 @@ class Module:
         Raises:
             RuntimeError: names are missing or not known (strict), or shapes differ.
         """
+        if assign:
+            raise NotImplementedError("load_state_dict: assign is not supported; values are copied")
+        if not isinstance(state_dict, Mapping):
+            raise TypeError(
+                f"load_state_dict: takes a dict of tensors, got {type(state_dict).__name__}"
+            )
         own = dict(self._state_tensors())
         missing = [name for name in own if name not in state_dict]
         unexpected = [name for name in state_dict if name not in own]
@@ -270,14 +406,16 @@ class Module:
                 f"load_state_dict: this is no state of a {type(self).__name__}: {'; '.join(errors)}"
             )
         for name, value in given.items():
-            own[name].array[...] = value
-            own[name]._version.writes += 1
+            own[name].detach()._assign(..., Tensor(value), "load_state_dict")
         return IncompatibleKeys(missing, unexpected)
 
     def train(self: Self, mode: bool = True) -> Self:
         """Put this module and all inside into training, or into evaluation."""
-        for module in self.modules():
-            module.training = mode
+        if not isinstance(mode, bool):
+            raise ValueError(f"train: mode must be True or False, got {mode!r}")
+        self.training = mode
+        for module in self.children():
+            module.train(mode)
         return self
 
     def eval(self: Self) -> Self:
@@ -305,14 +443,24 @@ class Module:
         fn(self)
         return self
 
-    def to(self: Self, *args: Any, dtype: npt.DTypeLike | None = None, device: Any = None) -> Self:
-        """Convert floating point parameters and buffers, in place, to a dtype."""
+    def to(self: Self, *args: Any, **kwargs: Any) -> Self:
+        """Convert floating point parameters and buffers, in place, to a dtype.
+
+        `to(dtype)`, `to(device)`, `to(device, dtype)` and `to(tensor)`, as `Tensor.to`.
+        """
+        wanted = Tensor(np.zeros((), np.float32)).to(*args, **kwargs).dtype
+        if wanted.kind != "f":
+            raise TypeError(f"to: a module's dtype must be floating point, got {wanted}")
         for value in (*self.parameters(), *self.buffers()):
             if value.is_floating_point():
-                value.array = value.detach().to(*args, dtype=dtype, device=device).array
+                value.data = value.detach().to(*args, **kwargs)
                 if value.grad is not None:
-                    value.grad = value.grad.to(value.dtype)
+                    value.grad = value.grad.to(*args, **kwargs)
         return self
+
+    def type(self: Self, dst_type: npt.DTypeLike) -> Self:
+        """Convert floating point parameters and buffers, in place, to a dtype."""
+        return self.to(dst_type)
 
     def float(self: Self) -> Self:
         """Convert to float32, in place."""
@@ -326,19 +474,46 @@ class Module:
         """The module itself: it is there already."""
         return self
 
+    def cuda(self: Self, device: Any = None) -> Self:
+        """NotImplementedError: npnet runs on the CPU."""
+        return self.to("cuda" if device is None else device)
+
+    # ---- copies --------------------------------------------------------------------------------
+
+    def __copy__(self: Self) -> Self:
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        return other
+
+    def __deepcopy__(self: Self, memo: dict[int, Any]) -> Self:
+        other = object.__new__(type(self))
+        memo[id(self)] = other
+        other.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        return other
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TypeError(
+            f"{type(self).__name__}: npnet modules are not pickled; save module.state_dict() by "
+            "npnet.save and give it to load_state_dict of a new module"
+        )
+
     # ---- printing ------------------------------------------------------------------------------
 
     def extra_repr(self) -> str:
         """What stands in the parentheses of `repr`."""
         return ""
 
+    def _get_name(self) -> str:
+        return type(self).__name__
+
+    def _child_lines(self) -> list[str]:
+        return [f"({n}): " + repr(m).replace("\n", "\n  ") for n, m in self._modules.items()]
+
     def __repr__(self) -> str:
-        children = [f"({n}): " + repr(m).replace("\n", "\n  ") for n, m in self._modules.items()]
-        extra = self.extra_repr()
-        if not children:
-            return f"{type(self).__name__}({extra})"
-        lines = [*extra.splitlines(), *children]
-        return f"{type(self).__name__}(\n  " + "\n  ".join(lines) + "\n)"
+        extra, children = self.extra_repr().splitlines(), self._child_lines()
+        if len(extra) <= 1 and not children:
+            return f"{self._get_name()}({''.join(extra)})"
+        return f"{self._get_name()}(\n  " + "\n  ".join([*extra, *children]) + "\n)"
 
 
 def _array_of(value: Any) -> npt.NDArray[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy.typing as npt
+import numpy as np
 
 from npnet.tensor import Tensor
 
@@ -12,14 +12,24 @@ __all__ = ["Parameter"]
 
 
 class Parameter(Tensor):
-    """A tensor that a Module registers when it is assigned as an attribute."""
+    """A tensor that a Module registers when it is assigned as an attribute.
+
+    Args:
+        data: a tensor, whose memory is shared, or what `Tensor` takes; default empty.
+        requires_grad: whether `backward` shall fill `grad`.
+    """
 
     __slots__ = ()
 
-    def __init__(
-        self, data: Any, requires_grad: bool = True, dtype: npt.DTypeLike | None = None
-    ) -> None:
-        super().__init__(data.array if isinstance(data, Tensor) else data, dtype, requires_grad)
+    def __init__(self, data: Any = None, requires_grad: bool = True) -> None:
+        if data is None:
+            data = np.empty(0, np.float32)
+        super().__init__(data.array if isinstance(data, Tensor) else data, None, requires_grad)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
+        copy = Parameter(self.array.copy(), self.requires_grad)  # without grad, as in PyTorch
+        memo[id(self)] = copy
+        return copy
 
     def __repr__(self) -> str:
         return f"Parameter containing:\n{super().__repr__()}"

@@ -6,10 +6,16 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from npnet._checks import check_number
+from npnet._checks import ShapeError, check_number
+from npnet.ops.shape import cat
 from npnet.tensor import Tensor
 
-__all__ = ["clip_grad_norm_", "clip_grad_value_", "parameters_to_vector"]
+__all__ = [
+    "clip_grad_norm_",
+    "clip_grad_value_",
+    "parameters_to_vector",
+    "vector_to_parameters",
+]
 
 
 def clip_grad_norm_(
@@ -36,18 +42,22 @@ def clip_grad_norm_(
     gradients = [p.grad.array for p in tensors if p.grad is not None]
     if not gradients:
         return Tensor(np.float32(0))
-    norms = np.array([np.linalg.norm(g.ravel(), norm_type) for g in gradients])
-    total = np.asarray(np.linalg.norm(norms, norm_type), gradients[0].dtype)
+    with np.errstate(all="ignore"):  # infinity and NaN are values, which the caller may ask about
+        norms = np.array([np.linalg.norm(g.ravel(), norm_type) for g in gradients])
+        total = np.asarray(np.linalg.norm(norms, norm_type), gradients[0].dtype)
     if error_if_nonfinite and not np.isfinite(total):
         raise RuntimeError(f"clip_grad_norm_: the norm of the gradients is not finite: {total}")
     scale = np.minimum(max_norm / (total + 1e-6), 1)  # 1e-6 and NaN's way through as in PyTorch
-    for g in gradients:
-        g *= scale.astype(g.dtype)
+    with np.errstate(all="ignore"):
+        for g in gradients:
+            g *= scale.astype(g.dtype)
     return Tensor(total)
 
 
-def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
-    """Limit each gradient to [-clip_value, clip_value]."""
+def clip_grad_value_(
+    parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None
+) -> None:
+    """Limit each gradient to [-clip_value, clip_value]. `foreach` changes nothing here."""
     check_number("clip_grad_value_", "clip_value", clip_value, least=0)
     for p in [parameters] if isinstance(parameters, Tensor) else parameters:
         if p.grad is not None:
@@ -55,5 +65,17 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
 
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
-    """All parameters one after the other: a copy of shape (count,), off the tape."""
-    return Tensor(np.concatenate([p.array.ravel() for p in parameters]))
+    """All parameters one after the other, a copy of shape (count,)."""
+    return cat([p.reshape(-1) for p in parameters])
+
+
+def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
+    """Take the values of all parameters from a vector, as `parameters_to_vector` laid them."""
+    tensors = list(parameters)
+    count = sum(p.numel() for p in tensors)
+    if vec.shape != (count,):
+        raise ShapeError(f"vector_to_parameters: vec must be ({count},), got {vec.shape}")
+    start = 0
+    for p in tensors:
+        p.data.copy_(vec.detach()[start : start + p.numel()].view_as(p))
+        start += p.numel()

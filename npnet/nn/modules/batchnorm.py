@@ -58,24 +58,24 @@ class _BatchNorm(Module):
         if self.num_batches_tracked is not None:
             self.num_batches_tracked.array[...] = 0
 
-    def forward(self, x: Tensor) -> Tensor:
-        if x.ndim not in [len(axes) for axes in self.axes]:
+    def forward(self, input: Tensor) -> Tensor:
+        if input.ndim not in [len(axes) for axes in self.axes]:
             taken = " or ".join(f"({', '.join(axes)})" for axes in self.axes)
-            raise ShapeError(f"{type(self).__name__}: input must be {taken}, got {x.shape}")
-        if x.shape[1] != self.num_features:
+            raise ShapeError(f"{type(self).__name__}: input must be {taken}, got {input.shape}")
+        if input.shape[1] != self.num_features:
             raise ShapeError(
-                f"{type(self).__name__}: input has {x.shape[1]} channels but num_features is "
-                f"{self.num_features}; got {x.shape}"
+                f"{type(self).__name__}: input has {input.shape[1]} channels but num_features is "
+                f"{self.num_features}; got {input.shape}"
             )
         momentum = 0.0 if self.momentum is None else self.momentum
         tracking = self.training and self.track_running_stats
         if tracking:
-            self.num_batches_tracked.array += 1
+            self.num_batches_tracked.array[...] += 1
             if self.momentum is None:  # the plain mean of all batches so far
                 momentum = 1 / float(self.num_batches_tracked)
         use_running = not self.training or self.track_running_stats
         return F.batch_norm(
-            x,
+            input,
             self.running_mean if use_running else None,
             self.running_var if use_running else None,
             self.weight,
@@ -137,8 +137,8 @@ class LayerNorm(Module):
         self.register_parameter("weight", Parameter(ones) if elementwise_affine else None)
         self.register_parameter("bias", Parameter(zeros) if elementwise_affine and bias else None)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
+    def forward(self, input: Tensor) -> Tensor:
+        return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
         return (

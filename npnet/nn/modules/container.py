@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import operator
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
-from typing import Any, overload
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeVar, overload
 
 from npnet.nn.module import Module
 
-__all__ = ["ModuleList", "Sequential"]
+__all__ = ["ModuleDict", "ModuleList", "Sequential"]
+
+Self = TypeVar("Self", bound="_Indexed")
 
 
 class _Indexed(Module):
-    """What both containers are: modules in an order, found by position."""
+    """What both sequences are: modules in an order, found by position."""
+
+    def _of(self: Self, items: list[tuple[str, Module]]) -> Self:
+        """Another of this kind of some of the modules, by their names."""
+        raise NotImplementedError
 
     def __len__(self) -> int:
         return len(self._modules)
@@ -21,52 +28,88 @@ class _Indexed(Module):
         return iter(self._modules.values())
 
     def _name(self, index: int) -> str:
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"index {index} is out of range for {len(self)} modules")
-        return list(self._modules)[index]
+        at = operator.index(index)
+        if not -len(self) <= at < len(self):
+            raise IndexError(f"index {at} is out of range for {len(self)} modules")
+        return list(self._modules)[at]
 
-    def __setitem__(self, index: int, module: Module) -> None:
-        self._modules[self._name(index)] = module
+    @overload
+    def __getitem__(self: Self, idx: slice) -> Self: ...
+    @overload
+    def __getitem__(self, idx: int) -> Module: ...
+    def __getitem__(self: Self, idx: int | slice) -> Module:
+        if isinstance(idx, slice):
+            return self._of(list(self._modules.items())[idx])
+        found: Module = self._modules[self._name(idx)]
+        return found
 
-    def append(self, module: Module) -> Any:
+    def __setitem__(self, idx: int, module: Module) -> None:
+        setattr(self, self._name(idx), module)
+
+    def __delitem__(self, idx: int | slice) -> None:
+        names = list(self._modules)
+        for name in names[idx] if isinstance(idx, slice) else [self._name(idx)]:
+            delattr(self, name)
+        self._renumber(list(self._modules.values()))
+
+    def _renumber(self, modules: list[Module]) -> None:
+        self._modules.clear()
+        self._modules.update((str(i), module) for i, module in enumerate(modules))
+
+    def append(self: Self, module: Module) -> Self:
         """Add a module at the end."""
         self.add_module(str(len(self)), module)
         return self
 
-    def extend(self, modules: Iterable[Module]) -> Any:
+    def extend(self: Self, modules: Iterable[Module]) -> Self:
         """Add modules at the end."""
-        for module in modules:
+        for module in list(modules):
             self.append(module)
         return self
+
+    def insert(self: Self, index: int, module: Module) -> Self:
+        """Add a module before the one at `index`."""
+        if not isinstance(module, Module):
+            raise TypeError(f"insert: takes a Module, got {type(module).__name__}")
+        modules = list(self)
+        modules.insert(index, module)
+        self._renumber(modules)
+        return self
+
+    def pop(self, key: int) -> Module:
+        """Take a module out, and return it."""
+        module: Module = self[key]
+        del self[key]
+        return module
+
+    def __iadd__(self: Self, other: Iterable[Module]) -> Self:
+        return self.extend(other)
+
+    def __add__(self: Self, other: Iterable[Module]) -> Self:
+        return self._of([(str(i), module) for i, module in enumerate([*self, *other])])
 
 
 class Sequential(_Indexed):
     """Modules one after the other: `Sequential(a, b)`, or of an OrderedDict of names."""
 
-    def __init__(self, *args: Module | OrderedDict[str, Module]) -> None:
+    def __init__(self, *args: Any) -> None:
         super().__init__()
         if len(args) == 1 and isinstance(args[0], OrderedDict):
             for name, module in args[0].items():
                 self.add_module(name, module)
-        else:
-            for module in args:
-                if not isinstance(module, Module):
-                    raise TypeError(f"Sequential: takes modules, got {type(module).__name__}")
-                self.append(module)
+            return
+        for module in args:
+            if not isinstance(module, Module):
+                raise TypeError(f"Sequential: takes modules, got {type(module).__name__}")
+            self.append(module)
 
-    @overload
-    def __getitem__(self, index: int) -> Module: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequential: ...
-    def __getitem__(self, index: int | slice) -> Module:
-        if isinstance(index, slice):
-            return Sequential(OrderedDict(list(self._modules.items())[index]))
-        return self._modules[self._name(index)]
+    def _of(self, items: list[tuple[str, Module]]) -> Any:
+        return type(self)(OrderedDict(items))
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, input: Any) -> Any:
         for module in self:
-            x = module(x)
-        return x
+            input = module(input)
+        return input
 
 
 class ModuleList(_Indexed):
@@ -76,11 +119,74 @@ class ModuleList(_Indexed):
         super().__init__()
         self.extend(modules or ())
 
-    @overload
-    def __getitem__(self, index: int) -> Module: ...
-    @overload
-    def __getitem__(self, index: slice) -> ModuleList: ...
-    def __getitem__(self, index: int | slice) -> Module:
-        if isinstance(index, slice):
-            return ModuleList(list(self._modules.values())[index])
-        return self._modules[self._name(index)]
+    def _of(self, items: list[tuple[str, Module]]) -> Any:
+        return type(self)(module for _, module in items)
+
+    def _child_lines(self) -> list[str]:
+        """As in PyTorch: neighbours that print alike are one line with their number."""
+        runs: list[tuple[int, list[str]]] = []  # first position, and the texts of a run
+        for i, module in enumerate(self):
+            text = repr(module).replace("\n", "\n  ")
+            if runs and runs[-1][1][0] == text:
+                runs[-1][1].append(text)
+            else:
+                runs.append((i, [text]))
+        return [
+            f"({first}): {texts[0]}"
+            if len(texts) == 1
+            else f"({first}-{first + len(texts) - 1}): {len(texts)} x {texts[0]}"
+            for first, texts in runs
+        ]
+
+
+class ModuleDict(Module):
+    """A dict whose modules are registered; it has no forward of its own."""
+
+    def __init__(self, modules: Mapping[str, Module] | None = None) -> None:
+        super().__init__()
+        self.update(modules or {})
+
+    def __getitem__(self, key: str) -> Module:
+        found: Module = self._modules[key]
+        return found
+
+    def __setitem__(self, key: str, module: Module) -> None:
+        self.add_module(key, module)
+
+    def __delitem__(self, key: str) -> None:
+        del self._modules[key]
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._modules)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._modules
+
+    def keys(self) -> Iterable[str]:
+        """The names."""
+        return self._modules.keys()
+
+    def values(self) -> Iterable[Module]:
+        """The modules."""
+        return self._modules.values()
+
+    def items(self) -> Iterable[tuple[str, Module]]:
+        """Names and modules."""
+        return self._modules.items()
+
+    def update(self, modules: Mapping[str, Module]) -> None:
+        """Add modules under their names."""
+        for name, module in modules.items():
+            self.add_module(name, module)
+
+    def pop(self, key: str) -> Module:
+        """Take a module out, and return it."""
+        found: Module = self._modules.pop(key)
+        return found
+
+    def clear(self) -> None:
+        """Take all modules out."""
+        self._modules.clear()

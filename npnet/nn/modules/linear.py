@@ -55,9 +55,9 @@ class Linear(Module):
         if self.bias is not None:
             init.uniform_(self.bias, -bound, bound)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         try:
-            return F.linear(x, self.weight, self.bias)
+            return F.linear(input, self.weight, self.bias)
         except ShapeError as error:
             raise ShapeError(str(error).replace("linear:", "Linear:", 1)) from None
 
@@ -74,5 +74,5 @@ class Identity(Module):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
 
-    def forward(self, x: Tensor) -> Tensor:
-        return x
+    def forward(self, input: Tensor) -> Tensor:
+        return input

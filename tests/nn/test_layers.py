@@ -1,0 +1,348 @@
+"""Every layer with every option beside PyTorch's: output, gradients, buffers, repr, signature."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose
+
+import npnet
+from npnet import nn
+from npnet._checks import ShapeError
+
+# Sums of at most a few hundred float64 products, in another order than PyTorch's.
+FLOAT64 = {"rtol": 1e-10, "atol": 1e-12}
+
+IMAGES, BATCH, SEQUENCES = (3, 4, 7, 6), (5, 4), (3, 4, 6)
+
+CASES: list[tuple[str, dict[str, Any], tuple[int, ...]]] = [
+    ("Linear", {"in_features": 4, "out_features": 3}, BATCH),
+    ("Linear", {"in_features": 6, "out_features": 3, "bias": False}, SEQUENCES),
+    ("Conv2d", {"in_channels": 4, "out_channels": 6, "kernel_size": 3}, IMAGES),
+    ("Conv2d", {"in_channels": 4, "out_channels": 6, "kernel_size": (2, 3), "stride": 2}, IMAGES),
+    ("Conv2d", {"in_channels": 4, "out_channels": 6, "kernel_size": 3, "bias": False}, IMAGES),
+    *(
+        ("Conv2d", {"in_channels": 4, "out_channels": 6, "kernel_size": 3, **options}, IMAGES)
+        for options in (
+            {"stride": (2, 1), "padding": (1, 2)},
+            {"padding": "same", "dilation": 2},
+            {"padding": "valid", "groups": 2},
+            {"groups": 2, "padding": 1, "dilation": (1, 2), "bias": False},
+        )
+    ),
+    *(
+        (
+            "Conv2d",
+            {
+                "in_channels": 4,
+                "out_channels": 2,
+                "kernel_size": (3, 2),
+                "padding": padding,
+                "padding_mode": mode,
+            },
+            IMAGES,
+        )
+        for mode, padding in itertools.product(
+            ("zeros", "reflect", "replicate", "circular"), ((1, 2), "same")
+        )
+    ),
+    *(
+        (name, {"num_features": 4, **options}, shape)
+        for name, shape in (
+            ("BatchNorm1d", BATCH),
+            ("BatchNorm1d", SEQUENCES),
+            ("BatchNorm2d", IMAGES),
+        )
+        for options in (
+            {},
+            {"eps": 0.1, "momentum": 0.3},
+            {"momentum": None},
+            {"affine": False},
+            {"track_running_stats": False},
+            {"affine": False, "track_running_stats": False},
+        )
+    ),
+    ("LayerNorm", {"normalized_shape": 6}, SEQUENCES),
+    ("LayerNorm", {"normalized_shape": (4, 6), "eps": 0.1}, SEQUENCES),
+    ("LayerNorm", {"normalized_shape": [6], "elementwise_affine": False}, SEQUENCES),
+    ("LayerNorm", {"normalized_shape": 6, "bias": False}, SEQUENCES),
+    ("MaxPool2d", {"kernel_size": 2}, IMAGES),
+    ("MaxPool2d", {"kernel_size": (3, 2), "stride": (2, 1), "padding": (1, 0)}, IMAGES),
+    ("MaxPool2d", {"kernel_size": 3, "stride": 2, "dilation": 2, "ceil_mode": True}, IMAGES),
+    ("AvgPool2d", {"kernel_size": 2}, IMAGES),
+    ("AvgPool2d", {"kernel_size": (3, 2), "stride": (2, 1), "padding": (1, 0)}, IMAGES),
+    (
+        "AvgPool2d",
+        {"kernel_size": 3, "stride": 2, "padding": 1, "count_include_pad": False},
+        IMAGES,
+    ),
+    ("AvgPool2d", {"kernel_size": 3, "stride": 2, "ceil_mode": True}, IMAGES),
+    ("AvgPool2d", {"kernel_size": 2, "divisor_override": 3}, IMAGES),
+    ("AdaptiveAvgPool2d", {"output_size": 1}, IMAGES),
+    ("AdaptiveAvgPool2d", {"output_size": (3, 4)}, IMAGES),
+    ("AdaptiveAvgPool2d", {"output_size": (None, 2)}, IMAGES),
+    ("ReLU", {}, IMAGES),
+    ("ReLU", {"inplace": True}, IMAGES),
+    ("LeakyReLU", {}, BATCH),
+    ("LeakyReLU", {"negative_slope": 0.3, "inplace": True}, BATCH),
+    ("Tanh", {}, BATCH),
+    ("Sigmoid", {}, BATCH),
+    ("GELU", {}, BATCH),
+    ("GELU", {"approximate": "tanh"}, BATCH),
+    ("Softmax", {"dim": 1}, SEQUENCES),
+    ("Softmax", {"dim": -1}, SEQUENCES),
+    ("LogSoftmax", {"dim": 0}, BATCH),
+    ("Dropout", {"p": 0.0}, BATCH),
+    ("Dropout", {"p": 1.0, "inplace": True}, BATCH),
+    ("Flatten", {}, IMAGES),
+    ("Flatten", {"start_dim": 0, "end_dim": 2}, IMAGES),
+    ("Identity", {}, IMAGES),
+]
+IDS = [
+    f"{name}-{'-'.join(f'{k}={v}' for k, v in options.items())}-{len(shape)}d"
+    for name, options, shape in CASES
+]
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel:UserWarning")  # torch's
+@pytest.mark.parametrize(("name", "options", "shape"), CASES, ids=IDS)
+def test_layer_matches_torch(name: str, options: dict[str, Any], shape: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    ours, theirs = getattr(nn, name)(**options), getattr(torch.nn, name)(**options)
+    assert repr(ours) == repr(theirs)
+    assert [(n, p.shape) for n, p in ours.named_parameters()] == [
+        (n, tuple(p.shape)) for n, p in theirs.named_parameters()
+    ]
+    ours.double(), theirs.double()
+    with torch.no_grad():  # weights of 1 and biases of 0 would hide a wrong gradient
+        for p in theirs.parameters():
+            p.copy_(torch.from_numpy(rng.standard_normal(p.shape)))
+    ours.load_state_dict(theirs.state_dict())
+    for mode in (True, True, False):  # running statistics move twice, and are then used
+        ours.train(mode), theirs.train(mode)
+        ours.zero_grad(), theirs.zero_grad()
+        x = rng.standard_normal(shape)
+        leaf, leaf_ref = npnet.tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
+        y, y_ref = ours(leaf * 1), theirs(leaf_ref * 1)  # * 1: a layer may work in place
+        assert y.dtype == np.float64
+        assert_allclose(y.detach().numpy(), y_ref.detach(), **FLOAT64)
+        gy = rng.standard_normal(y.shape)
+        y.backward(npnet.from_numpy(gy))
+        y_ref.backward(torch.from_numpy(gy))
+        assert_allclose(leaf.grad, leaf_ref.grad, **FLOAT64)
+        for (n, p), p_ref in zip(ours.named_parameters(), theirs.parameters(), strict=True):
+            assert_allclose(p.grad, p_ref.grad, **FLOAT64, err_msg=n)
+        for (n, b), b_ref in zip(ours.named_buffers(), theirs.buffers(), strict=True):
+            assert_allclose(b.numpy(), b_ref, **FLOAT64, err_msg=n)
+            assert str(b_ref.dtype) == f"torch.{b.dtype}"
+
+
+def test_every_layer_is_held_against_torch() -> None:
+    tested = {name for name, _, _ in CASES} | {name for name, _, _ in LOSSES}
+    others = {"Module", "ModuleDict", "ModuleList", "Parameter", "Sequential"}
+    assert tested | others | {"functional", "init", "utils"} == set(nn.__all__)
+
+
+# ---- losses ------------------------------------------------------------------------------------
+
+WEIGHT = [0.5, 1.0, 2.0, 0.25]
+REDUCTIONS = ("mean", "sum", "none")
+LOSSES: list[tuple[str, dict[str, Any], str]] = [
+    *(("MSELoss", {"reduction": r}, "numbers") for r in REDUCTIONS),
+    *(
+        ("BCELoss", {"reduction": r, "weight": w}, "odds")
+        for r in REDUCTIONS
+        for w in (None, WEIGHT)
+    ),
+    *(
+        ("BCEWithLogitsLoss", {"reduction": r, "weight": w, "pos_weight": p}, "logits")
+        for r in REDUCTIONS
+        for w in (None, WEIGHT)
+        for p in (None, WEIGHT[::-1])
+    ),
+    *(
+        ("NLLLoss", {"reduction": r, "weight": w, "ignore_index": i}, "classes")
+        for r in REDUCTIONS
+        for w in (None, WEIGHT)
+        for i in (-100, 1)
+    ),
+    *(
+        (
+            "CrossEntropyLoss",
+            {"reduction": r, "weight": w, "ignore_index": i, "label_smoothing": s},
+            "classes",
+        )
+        for r in REDUCTIONS
+        for w in (None, WEIGHT)
+        for i in (-100, 1)
+        for s in (0.0, 0.2)
+    ),
+    ("CrossEntropyLoss", {"label_smoothing": 0.1, "weight": WEIGHT}, "odds of classes"),
+]
+
+
+def loss_inputs(kind: str) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    rng = np.random.default_rng(1)
+    x, odds = rng.standard_normal((6, 4)), rng.uniform(0.05, 0.95, (6, 4))
+    if kind == "classes":
+        return x, np.array([0, 1, 2, 3, 1, 0])
+    if kind == "odds":
+        return odds, rng.integers(0, 2, (6, 4)).astype(float)
+    return x, odds / odds.sum(1, keepdims=True) if kind == "odds of classes" else odds
+
+
+@pytest.mark.parametrize(("name", "options", "kind"), LOSSES)
+def test_loss_matches_torch(name: str, options: dict[str, Any], kind: str) -> None:
+    def build(lib: Any) -> Any:
+        made = {
+            k: lib.tensor(v, dtype=lib.float64) if isinstance(v, list) else v
+            for k, v in options.items()
+        }
+        return getattr(lib.nn, name)(**made)
+
+    ours, theirs = build(npnet), build(torch)
+    assert repr(ours) == repr(theirs)
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    x, target = loss_inputs(kind)
+    leaf, leaf_ref = npnet.tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
+    y, y_ref = ours(leaf, npnet.tensor(target)), theirs(leaf_ref, torch.tensor(target))
+    assert_allclose(y.detach().numpy(), y_ref.detach(), **FLOAT64)
+    gy = np.random.default_rng(2).standard_normal(y.shape)
+    y.backward(npnet.tensor(gy, dtype=npnet.float64))
+    y_ref.backward(torch.tensor(gy))
+    assert_allclose(leaf.grad, leaf_ref.grad, **FLOAT64)
+
+
+@pytest.mark.parametrize("name", sorted({name for name, _, _ in LOSSES}))
+@pytest.mark.parametrize("option", ["size_average", "reduce"])
+def test_what_torch_deprecates_is_refused_by_name(name: str, option: str) -> None:
+    with pytest.raises(NotImplementedError, match=option):
+        getattr(nn, name)(**{option: True})
+    with pytest.raises(ValueError, match="reduction must be"):
+        getattr(nn, name)(reduction="average")
+
+
+# ---- signatures --------------------------------------------------------------------------------
+
+
+def parameters(function: Any) -> list[tuple[str, Any, Any]]:
+    return [(p.name, p.default, p.kind) for p in inspect.signature(function).parameters.values()]
+
+
+@pytest.mark.parametrize(
+    "name", sorted(set(nn.__all__) - {"functional", "init", "utils", "Module"})
+)
+def test_constructor_has_torch_s_signature(name: str) -> None:
+    ours, theirs = parameters(getattr(nn, name)), parameters(getattr(torch.nn, name))
+    if name in ("Tanh", "Sigmoid"):  # Module's: torch.nn.Tanh(1) is an error all the same
+        theirs = []
+    assert ours == theirs
+
+
+@pytest.mark.parametrize(
+    "name",
+    sorted(
+        set(nn.__all__)
+        - {"functional", "init", "utils", "Module", "ModuleDict", "ModuleList", "Parameter"}
+    ),
+)
+def test_forward_has_torch_s_signature(name: str) -> None:
+    assert parameters(getattr(nn, name).forward) == parameters(getattr(torch.nn, name).forward)
+
+
+MODULE_METHODS = sorted(
+    name
+    for name in dir(nn.Module)
+    if callable(getattr(nn.Module, name)) and not name.startswith("_") and name != "forward"
+)
+
+
+@pytest.mark.parametrize("name", MODULE_METHODS)
+def test_module_method_has_torch_s_signature(name: str) -> None:
+    ours, theirs = parameters(getattr(nn.Module, name)), parameters(getattr(torch.nn.Module, name))
+    if name == "state_dict":  # torch takes destination and the others by position too, and warns
+        theirs = [p for p in theirs if p[0] != "args"]
+    assert ours == theirs
+
+
+# ---- what PyTorch does not tell ----------------------------------------------------------------
+
+
+def test_batch_norm_wants_its_shape() -> None:
+    with pytest.raises(
+        ShapeError, match=r"BatchNorm2d: input must be \(N, C, H, W\), got \(2, 3\)"
+    ):
+        nn.BatchNorm2d(3)(npnet.ones(2, 3))
+    with pytest.raises(ShapeError, match="BatchNorm1d: input has 2 channels but num_features is 3"):
+        nn.BatchNorm1d(3)(npnet.ones(4, 2))
+
+
+def test_batch_norm_counts_and_resets() -> None:
+    layer = nn.BatchNorm1d(2)
+    for _ in range(3):
+        layer(npnet.randn(5, 2))
+    assert layer.num_batches_tracked.item() == 3
+    layer.eval()(npnet.randn(5, 2))
+    assert layer.num_batches_tracked.item() == 3
+    layer.reset_parameters()
+    assert layer.num_batches_tracked.item() == 0
+    assert layer.running_var.tolist() == [1.0, 1.0]
+
+
+def test_impossible_layers_are_refused() -> None:
+    for build, message in (
+        (lambda: nn.Linear(0, 1), "features must be >= 1"),
+        (lambda: nn.Conv2d(0, 1, 1), "channels must be >= 1"),
+        (lambda: nn.Conv2d(4, 6, 3, groups=3), "groups must be"),
+        (lambda: nn.Conv2d(1, 1, 3, padding_mode="mirror"), "padding_mode must be one of"),
+        (lambda: nn.Conv2d(1, 1, 3, padding="full"), "padding"),
+        (lambda: nn.Conv2d(1, 1, 3, stride=2, padding="same"), "same"),
+        (lambda: nn.Conv2d(1, 1, 3, stride=0), "stride"),
+        (lambda: nn.Dropout(1.5), r"p must lie in \[0, 1\]"),
+        (lambda: nn.Dropout(float("nan")), r"p must lie in \[0, 1\]"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            build()
+
+
+def test_linear_says_what_a_lenet_user_did_wrong() -> None:
+    with pytest.raises(
+        ShapeError, match=r"^Linear: input has 256 features but weight takes 400.*32"
+    ):
+        nn.Linear(400, 120)(npnet.ones(1, 256))
+
+
+@pytest.mark.parametrize("p", [0.2, 0.5, 0.9])
+def test_dropout_keeps_the_mean_and_drops_its_share(p: float) -> None:
+    npnet.manual_seed(0)
+    layer, n = nn.Dropout(p), 200_000
+    y = layer(npnet.ones(n)).array
+    dropped = float((y == 0).mean())
+    assert abs(dropped - p) < 5 * np.sqrt(p * (1 - p) / n)  # five standard deviations
+    assert_allclose(y[y != 0], 1 / (1 - p), rtol=1e-6)
+    x = npnet.ones(10)
+    assert layer.eval()(x) is x
+
+
+def test_dropout_s_gradient_has_its_mask_and_the_seed_its_draw() -> None:
+    x = npnet.ones(100, requires_grad=True)
+    npnet.manual_seed(3)
+    y = nn.Dropout(0.5)(x)
+    y.sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == y.tolist()
+    npnet.manual_seed(3)
+    assert nn.Dropout(0.5)(x).tolist() == y.tolist()
+
+
+def test_max_pool_returns_indices() -> None:
+    x = npnet.randn(2, 3, 6, 6)
+    y, at = nn.MaxPool2d(2, return_indices=True)(x)
+    y_ref, at_ref = torch.nn.MaxPool2d(2, return_indices=True)(torch.from_numpy(x.array))
+    assert at.tolist() == at_ref.tolist()
+    assert y.tolist() == y_ref.tolist()
