@@ -1,0 +1,100 @@
+"""A value changed in place after use gives an error or the right gradient, never a wrong one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from npnet.nn import functional as F
+from npnet.tensor import Array, Tensor
+from tests.cases import CASES, Case, arrays_of, npnet_names, wants_gradient
+
+DIFFERENTIABLE = [name for name, case in CASES.items() if any(wants_gradient(case))]
+
+# Of backward; and of the write itself, where expanded values share one place in memory.
+REFUSALS = ("was changed in place after it was used", "several values of an expanded tensor share")
+
+
+def gradients(case: Case, arrays: list[Array], changed: int | None) -> list[Any]:
+    """Gradients of all inputs; before backward, input number `changed` is written to.
+
+    -1 writes to the first output.
+    """
+    wanted = wants_gradient(case)
+    leaves = [Tensor(a.copy(), requires_grad=w) for a, w in zip(arrays, wanted, strict=True)]
+    inputs = [x.clone() for x in leaves]
+    ys = case.call(npnet_names(), *inputs)
+    y = ys[0] if isinstance(ys, tuple) else ys
+    if not y.requires_grad:
+        return []
+    result = y.clone()
+    if changed is not None:
+        written = y if changed < 0 else inputs[changed]
+        written.copy_(Tensor(np.full(written.shape, 0.25).astype(written.dtype)))
+    rng = np.random.default_rng(3)
+    result.backward(Tensor(np.asarray(rng.standard_normal(result.shape))))
+    return [None if x.grad is None else x.grad.numpy() for x in leaves]
+
+
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+def test_a_changed_value_never_gives_a_wrong_gradient(name: str) -> None:
+    case = CASES[name]
+    arrays = arrays_of(name, case)
+    expected = gradients(case, arrays, None)
+    for changed in range(-1, len(arrays)):
+        try:
+            got = gradients(case, arrays, changed)
+        except RuntimeError as error:
+            if not any(text in str(error) for text in REFUSALS):
+                raise
+            continue
+        for a, b in zip(got, expected, strict=True):
+            assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    "op", [Tensor.exp, Tensor.tanh, Tensor.sigmoid, Tensor.sqrt, lambda x: x * x, lambda x: x**3]
+)
+def test_what_backward_needs_is_watched(op: Any) -> None:
+    x = Tensor(np.ones(3), requires_grad=True).clone()
+    y = op(x)
+    result = y.sum()
+    x.add_(1)
+    y.add_(1)
+    with pytest.raises(RuntimeError, match="was changed in place after it was used"):
+        result.backward()
+
+
+@pytest.mark.parametrize(
+    "op",
+    [
+        lambda x: F.relu(x, inplace=True),
+        lambda x: F.leaky_relu(x, inplace=True),
+        lambda x: F.dropout(x, 0.5, inplace=True),
+    ],
+)
+def test_inplace_writes_into_the_input(op: Any) -> None:
+    x = Tensor(np.linspace(-1, 1, 8))
+    y = op(x)
+    assert y is x
+    assert (x.numpy() != np.linspace(-1, 1, 8)).any()
+    leaf = Tensor(np.ones(3), requires_grad=True)
+    with pytest.raises(RuntimeError, match=r"inplace=True\): a leaf that requires a gradient"):
+        op(leaf)
+
+
+def test_dropout_drops_a_share_and_scales_the_rest() -> None:
+    """Of n draws, a share p is dropped, give or take sqrt(p (1 - p) / n): here 5 times that."""
+    n, p = 100_000, 0.3
+    x = Tensor(np.ones(n), requires_grad=True)
+    y = F.dropout(x, p)
+    values = np.unique(y.detach().numpy())
+    np.testing.assert_allclose(values, [0, 1 / (1 - p)], rtol=1e-15)
+    share = float((y.detach().numpy() == 0).mean())
+    assert abs(share - p) < 5 * np.sqrt(p * (1 - p) / n)
+    y.backward(Tensor(np.ones(n)))
+    assert x.grad is not None
+    assert_array_equal(x.grad.numpy(), y.detach().numpy())  # the mask of forward is backward's
