@@ -34,38 +34,22 @@ from npnet._tensor_repr import set_printoptions
 from npnet._threads import get_num_threads, set_num_threads
 from npnet._version import __version__
 from npnet.ops.activation import log_softmax, relu, sigmoid, softmax, tanh
-from npnet.ops.arithmetic import (
-    abs,
-    add,
+from npnet.ops.arithmetic import add, div, floor_divide, mul, neg, pow, remainder, sub
+from npnet.ops.choices import clamp, maximum, minimum, where
+from npnet.ops.compare import (
     allclose,
-    clamp,
-    cos,
-    div,
     eq,
     equal,
-    exp,
-    floor_divide,
     ge,
     gt,
     isfinite,
     isnan,
     le,
-    log,
     logical_and,
     logical_not,
     logical_or,
     lt,
-    maximum,
-    minimum,
-    mul,
     ne,
-    neg,
-    pow,
-    remainder,
-    sin,
-    sqrt,
-    sub,
-    where,
 )
 from npnet.ops.dtypes import result_type
 from npnet.ops.elementwise import (
@@ -82,6 +66,8 @@ from npnet.ops.elementwise import (
     sign,
     square,
 )
+from npnet.ops.functions import abs, cos, exp, log, sin, sqrt
+from npnet.ops.indexing import gather
 from npnet.ops.linear import matmul
 from npnet.ops.products import bmm, dot, logsumexp, mm, mv, norm, outer
 from npnet.ops.reduce import all, any, argmax, argmin, max, mean, min, std, sum, var
@@ -89,7 +75,6 @@ from npnet.ops.sampling import bernoulli, multinomial
 from npnet.ops.shape import (
     cat,
     flatten,
-    gather,
     permute,
     reshape,
     squeeze,

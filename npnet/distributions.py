@@ -11,7 +11,8 @@ import numpy as np
 
 from npnet._checks import ShapeError
 from npnet.ops.activation import log_softmax, softmax
-from npnet.ops.arithmetic import clamp, log
+from npnet.ops.choices import clamp
+from npnet.ops.functions import log
 from npnet.ops.shape import broadcast_shapes, expand
 from npnet.random import default_generator
 from npnet.tensor import Array, Tensor, as_tensor

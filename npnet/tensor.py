@@ -442,8 +442,8 @@ class Tensor:
     def _assign(self, index: Any, value: Operand, op: str) -> Tensor:
         """`self[index] = value`."""
         if self._check_write(isinstance(value, Tensor) and value.requires_grad, op):
-            return self._write(shape.set_item(self, index, value), op)
-        shape.store(self.array, index, value)
+            return self._write(indexing.set_item(self, index, value), op)
+        indexing.store(self.array, index, value)
         self._version.writes += 1
         return self
 
@@ -526,7 +526,7 @@ class Tensor:
 
     def clamp_(self, min: Number | None = None, max: Number | None = None) -> Tensor:
         """Limit the values to the range, in place."""
-        return self._write(arithmetic.clamp(self, min, max), "clamp_")
+        return self._write(choices.clamp(self, min, max), "clamp_")
 
     def relu_(self) -> Tensor:
         """`max(self, 0)`, in place."""
@@ -538,11 +538,11 @@ class Tensor:
 
     def sqrt_(self) -> Tensor:
         """The square root, in place."""
-        return self._write(arithmetic.sqrt(self), "sqrt_")
+        return self._write(functions.sqrt(self), "sqrt_")
 
     def exp_(self) -> Tensor:
         """e to the power of each value, in place."""
-        return self._write(arithmetic.exp(self), "exp_")
+        return self._write(functions.exp(self), "exp_")
 
     def sigmoid_(self) -> Tensor:
         """`1 / (1 + exp(-self))`, in place."""
@@ -894,7 +894,7 @@ class Tensor:
 
     def masked_select(self, mask: Tensor) -> Tensor:
         """The values where the mask holds, one after the other."""
-        return shape.get_item(self, mask.expand(self.shape))
+        return indexing.get_item(self, mask.expand(self.shape))
 
     def nonzero(self, *, as_tuple: Bool = False) -> Any:
         """Where the values are not 0: a row of indices for each."""
@@ -920,10 +920,10 @@ class Tensor:
 
     def gather(self, dim: Int, index: Tensor) -> Tensor:
         """Values picked along `dim`, one for each entry of `index`."""
-        return shape.gather(self, dim, index)
+        return indexing.gather(self, dim, index)
 
     def __getitem__(self, index: Any) -> Tensor:
-        return shape.get_item(self, index)
+        return indexing.get_item(self, index)
 
     # ---- arithmetic, see ops.arithmetic --------------------------------------------------------
 
@@ -968,7 +968,7 @@ class Tensor:
         return arithmetic.neg(self)
 
     def __abs__(self) -> Tensor:
-        return arithmetic.abs(self)
+        return functions.abs(self)
 
     def __rfloordiv__(self, other: Operand) -> Tensor:
         return arithmetic.floor_divide(other, self)
@@ -995,22 +995,22 @@ class Tensor:
     __rxor__ = __xor__
 
     def __eq__(self, other: Operand) -> Tensor:  # type: ignore[override] # elementwise, as in PyTorch
-        return arithmetic.eq(self, other) if _is_operand(other) else NotImplemented
+        return compare.eq(self, other) if _is_operand(other) else NotImplemented
 
     def __ne__(self, other: Operand) -> Tensor:  # type: ignore[override] # elementwise, as in PyTorch
-        return arithmetic.ne(self, other) if _is_operand(other) else NotImplemented
+        return compare.ne(self, other) if _is_operand(other) else NotImplemented
 
     def __lt__(self, other: Operand) -> Tensor:
-        return arithmetic.lt(self, other)
+        return compare.lt(self, other)
 
     def __le__(self, other: Operand) -> Tensor:
-        return arithmetic.le(self, other)
+        return compare.le(self, other)
 
     def __gt__(self, other: Operand) -> Tensor:
-        return arithmetic.gt(self, other)
+        return compare.gt(self, other)
 
     def __ge__(self, other: Operand) -> Tensor:
-        return arithmetic.ge(self, other)
+        return compare.ge(self, other)
 
     __hash__ = object.__hash__  # a tensor is a key by identity, as in PyTorch
 
@@ -1036,57 +1036,57 @@ class Tensor:
 
     def eq(self, other: Operand) -> Tensor:
         """`self == other`, elementwise."""
-        return arithmetic.eq(self, other)
+        return compare.eq(self, other)
 
     def ne(self, other: Operand) -> Tensor:
         """`self != other`, elementwise."""
-        return arithmetic.ne(self, other)
+        return compare.ne(self, other)
 
     def lt(self, other: Operand) -> Tensor:
         """`self < other`, elementwise."""
-        return arithmetic.lt(self, other)
+        return compare.lt(self, other)
 
     def le(self, other: Operand) -> Tensor:
         """`self <= other`, elementwise."""
-        return arithmetic.le(self, other)
+        return compare.le(self, other)
 
     def gt(self, other: Operand) -> Tensor:
         """`self > other`, elementwise."""
-        return arithmetic.gt(self, other)
+        return compare.gt(self, other)
 
     def ge(self, other: Operand) -> Tensor:
         """`self >= other`, elementwise."""
-        return arithmetic.ge(self, other)
+        return compare.ge(self, other)
 
     def equal(self, other: Tensor) -> Bool:
         """Whether shapes and all values are equal."""
-        return arithmetic.equal(self, other)
+        return compare.equal(self, other)
 
     def allclose(
         self, other: Tensor, rtol: Float = 1e-5, atol: Float = 1e-8, equal_nan: Bool = False
     ) -> Bool:
         """Whether all values are nearly equal."""
-        return arithmetic.allclose(self, other, rtol, atol, equal_nan)
+        return compare.allclose(self, other, rtol, atol, equal_nan)
 
     def logical_not(self) -> Tensor:
         """Where the value is 0."""
-        return arithmetic.logical_not(self)
+        return compare.logical_not(self)
 
     def logical_and(self, other: Operand) -> Tensor:
         """Where both are not 0."""
-        return arithmetic.logical_and(self, other)
+        return compare.logical_and(self, other)
 
     def logical_or(self, other: Operand) -> Tensor:
         """Where one is not 0."""
-        return arithmetic.logical_or(self, other)
+        return compare.logical_or(self, other)
 
     def maximum(self, other: Tensor) -> Tensor:
         """The larger of each pair."""
-        return arithmetic.maximum(self, other)
+        return choices.maximum(self, other)
 
     def minimum(self, other: Tensor) -> Tensor:
         """The smaller of each pair."""
-        return arithmetic.minimum(self, other)
+        return choices.minimum(self, other)
 
     def matmul(self, other: Tensor) -> Tensor:
         """`self @ other`."""
@@ -1114,19 +1114,19 @@ class Tensor:
 
     def abs(self) -> Tensor:
         """The absolute value."""
-        return arithmetic.abs(self)
+        return functions.abs(self)
 
     def exp(self) -> Tensor:
         """e to the power of each value."""
-        return arithmetic.exp(self)
+        return functions.exp(self)
 
     def log(self) -> Tensor:
         """The natural logarithm."""
-        return arithmetic.log(self)
+        return functions.log(self)
 
     def sqrt(self) -> Tensor:
         """The square root."""
-        return arithmetic.sqrt(self)
+        return functions.sqrt(self)
 
     def square(self) -> Tensor:
         """`self ** 2`."""
@@ -1134,15 +1134,15 @@ class Tensor:
 
     def sin(self) -> Tensor:
         """The sine of an angle in radians."""
-        return arithmetic.sin(self)
+        return functions.sin(self)
 
     def cos(self) -> Tensor:
         """The cosine of an angle in radians."""
-        return arithmetic.cos(self)
+        return functions.cos(self)
 
     def clamp(self, min: Number | None = None, max: Number | None = None) -> Tensor:
         """The values limited to a range."""
-        return arithmetic.clamp(self, min, max)
+        return choices.clamp(self, min, max)
 
     clip = clamp
 
@@ -1176,11 +1176,11 @@ class Tensor:
 
     def isnan(self) -> Tensor:
         """Where the values are NaN."""
-        return arithmetic.isnan(self)
+        return compare.isnan(self)
 
     def isfinite(self) -> Tensor:
         """Where the values are neither NaN nor infinite."""
-        return arithmetic.isfinite(self)
+        return compare.isfinite(self)
 
     # ---- activations, see ops.activation -------------------------------------------------------
 
@@ -1346,7 +1346,11 @@ def _sizes(size: tuple[Size, ...]) -> tuple[int, ...]:
 from npnet.ops import (  # noqa: E402
     activation,
     arithmetic,
+    choices,
+    compare,
     elementwise,
+    functions,
+    indexing,
     linear,
     products,
     reduce,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from npnet.ops import arithmetic, shape
+from npnet.ops import arithmetic, functions, shape
 from npnet.ops.dtypes import result_type
 from npnet.tensor import Array, Function, Operand, Tensor
 
@@ -72,7 +72,7 @@ def reciprocal(input: Tensor) -> Tensor:
 
 def rsqrt(input: Tensor) -> Tensor:
     """`1 / sqrt(x)`."""
-    return arithmetic.div(1, arithmetic.sqrt(input))
+    return arithmetic.div(1, functions.sqrt(input))
 
 
 def isinf(input: Tensor) -> Tensor:

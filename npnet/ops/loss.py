@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from npnet._checks import ShapeError, check_number
-from npnet.ops import arithmetic, reduce, shape
+from npnet.ops import choices, reduce, shape
 from npnet.ops.activation import log_softmax
 from npnet.ops.dtypes import check_dtypes
 from npnet.tensor import Array, Function, Tensor
@@ -146,7 +146,7 @@ def _class_loss(
     losses = NLL(classes, coefficients, counted)(logp)
     if smoothing:
         spread = logp if weight is None else logp * _by_class(weight, logp.ndim)
-        spread = arithmetic.where(Tensor(counted), -spread.sum(1), 0.0)
+        spread = choices.where(Tensor(counted), -spread.sum(1), 0.0)
         losses = losses * (1 - smoothing) + spread * (smoothing / logp.shape[1])
     if reduction != "mean":
         return reduced(losses, reduction)

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 
 from npnet._checks import check_axes
-from npnet.ops import arithmetic, reduce, shape
+from npnet.ops import arithmetic, functions, reduce, shape
 from npnet.ops.linear import matmul
 from npnet.tensor import Array, Tensor
 
@@ -79,7 +79,7 @@ def norm(
         return Norm2(reduce.axes_of("norm", input, dim), keepdim)(input)
     if isinstance(p, str) or p <= 0:
         raise NotImplementedError(f"norm: p must be a number > 0 or 'fro', got {p!r}")
-    size = arithmetic.abs(input)
+    size = functions.abs(input)
     if p == math.inf:
         if dim is not None and not isinstance(dim, int):
             raise NotImplementedError("norm: p = inf takes one axis or all, got several")
@@ -95,6 +95,6 @@ def logsumexp(input: Tensor, dim: int | Sequence[int], keepdim: bool = False) ->
     axes = reduce.axes_of("logsumexp", input, dim)
     largest = input.array.max(axes, keepdims=True)
     top = Tensor(np.where(np.isfinite(largest), largest, 0).astype(input.dtype))
-    total = reduce.sum(arithmetic.exp(input - top), dim, keepdim=True)
-    y = arithmetic.log(total) + top
+    total = reduce.sum(functions.exp(input - top), dim, keepdim=True)
+    y = functions.log(total) + top
     return y if keepdim else shape.squeeze(y, axes)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from npnet.ops import arithmetic, shape
+from npnet.ops import choices, indexing, shape
 from npnet.ops.shape import axis, cast
 from npnet.tensor import Array, Function, Tensor
 
@@ -213,7 +213,7 @@ def _extreme(op: str, x: Tensor, dim: int | None, keepdim: bool) -> Tensor | Min
     if dim is None:
         return Extreme(np.max if op == "max" else np.min)(x)
     indices = _arg(f"arg{op}", x, dim, keepdim=True)
-    values = shape.gather(x, dim, indices) if x.ndim else x
+    values = indexing.gather(x, dim, indices) if x.ndim else x
     if not keepdim and x.ndim:
         values, indices = shape.squeeze(values, dim), shape.squeeze(indices, dim)
     return MinMax(values, indices)
@@ -228,14 +228,14 @@ def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -
     whole gradient; without `dim` they share it.
     """
     if isinstance(dim, Tensor):
-        return arithmetic.maximum(input, dim)
+        return choices.maximum(input, dim)
     return _extreme("max", input, dim, keepdim)
 
 
 def min(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Any:
     """The smallest value: a Tensor; with `dim`, (values, indices) along that axis. See `max`."""
     if isinstance(dim, Tensor):
-        return arithmetic.minimum(input, dim)
+        return choices.minimum(input, dim)
     return _extreme("min", input, dim, keepdim)
 
 

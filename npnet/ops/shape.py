@@ -1,16 +1,16 @@
-"""Ops that move values and compute nothing: shape, order, selection, joining, dtype."""
+"""Ops that move values and compute nothing: shape, order, repetition, joining, dtype."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from npnet._checks import ShapeError
 from npnet.ops.dtypes import result_type
-from npnet.tensor import Array, Function, Operand, Tensor
+from npnet.tensor import Array, Function, Tensor
 
 __all__ = [
     "broadcast_shapes",
@@ -19,14 +19,11 @@ __all__ = [
     "clone",
     "expand",
     "flatten",
-    "gather",
-    "get_item",
     "permute",
     "reshape",
-    "set_item",
     "squeeze",
     "stack",
-    "store",
+    "summed_to",
     "t",
     "transpose",
     "unsqueeze",
@@ -201,7 +198,7 @@ def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     return Reshape(tuple(n for i, n in enumerate(input.shape) if n != 1 or i not in named))(input)
 
 
-def _summed_to(g: Array, shape: tuple[int, ...]) -> Array:
+def summed_to(g: Array, shape: tuple[int, ...]) -> Array:
     """g summed over the axes along which `shape` was broadcast."""
     new = g.ndim - len(shape)  # negative where leading axes of size 1 were dropped
     repeated = tuple(
@@ -223,7 +220,7 @@ class Expand(Function):
         return np.broadcast_to(x, self.size)
 
     def backward(self, gy: Array) -> tuple[Array]:
-        return (_summed_to(gy, self.x_shape),)
+        return (summed_to(gy, self.x_shape),)
 
 
 def expand(input: Tensor, size: Sequence[int]) -> Tensor:
@@ -233,201 +230,6 @@ def expand(input: Tensor, size: Sequence[int]) -> Tensor:
     if min(whole, default=0) < 0 or broadcast_shapes("expand", input.shape, whole) != whole:
         raise ShapeError(f"expand: shape {input.shape} does not expand to {tuple(size)}")
     return input if whole == input.shape else Expand(whole)(input)
-
-
-# ---- indexing ----------------------------------------------------------------------------------
-
-
-class Place(NamedTuple):
-    """An index in two stages, `x[slices][picks]`: first what gives a view, then index arrays.
-
-    So numbers are gone before NumPy sees the arrays, beside which it would take them as arrays
-    too and put the axes in another order than PyTorch.
-
-    Attributes:
-        slices: numbers, slices, None and `...`, which is always there: the result is a view.
-        picks: arrays of places or masks, `:` between them; None where there are no arrays.
-    """
-
-    slices: tuple[Any, ...]
-    picks: tuple[Any, ...] | None
-
-
-def _place(index: Any) -> Place:
-    """An index of tensors, numbers and slices in two stages."""
-    slices: list[Any] = []
-    picks: list[Any] = []
-    for part in map(_index_part, index if isinstance(index, tuple) else (index,)):
-        if isinstance(part, np.ndarray):
-            slices += [slice(None)] * (part.ndim if part.dtype == np.bool_ else 1)
-            picks.append(part)
-        else:
-            slices.append(part)
-            if not isinstance(part, int):
-                picks.append(part if part is ... else slice(None))
-    if not any(part is ... for part in slices):
-        slices.append(...)
-    arrays = any(isinstance(part, np.ndarray) for part in picks)
-    return Place(tuple(slices), tuple(picks) if arrays else None)
-
-
-def _index_part(part: Any) -> Any:
-    """A number, slice, None or `...` as it is; all else as an array of places or a mask."""
-    if part is None or part is ... or isinstance(part, slice):
-        return part
-    if isinstance(part, (int, np.integer)) and not isinstance(part, bool):
-        return int(part)
-    # A copy of a tensor: backward needs it as it is now.
-    array = part.array.copy() if isinstance(part, Tensor) else np.asarray(part)
-    if array.dtype == np.uint8:
-        raise IndexError("uint8 is a mask to PyTorch and places to NumPy; use .bool() or .long()")
-    if not array.size and not isinstance(part, Tensor):
-        array = array.astype(np.intp)  # an empty list
-    return int(array) if not array.ndim and array.dtype.kind == "i" else array
-
-
-class GetItem(Function):
-    """y = x[index]; gx is gy, and 0 where nothing was taken."""
-
-    view = True
-
-    def __init__(self, slices: tuple[Any, ...]) -> None:
-        self.slices = slices
-
-    def forward(self, x: Array) -> Array:
-        self.x_shape = x.shape
-        return x[self.slices]
-
-    def backward(self, gy: Array) -> tuple[Array]:
-        gx = np.zeros(self.x_shape, gy.dtype)
-        gx[self.slices] = gy
-        return (gx,)
-
-
-class Pick(Function):
-    """y = x[index] with arrays in the index; gx is gy added up where it came from."""
-
-    def __init__(self, picks: tuple[Any, ...]) -> None:
-        self.picks = picks
-
-    def forward(self, x: Array) -> Array:
-        self.x_shape = x.shape
-        return x[self.picks]
-
-    def backward(self, gy: Array) -> tuple[Array]:
-        gx = np.zeros(self.x_shape, gy.dtype)
-        np.add.at(gx, self.picks, gy)  # an array may name one place twice
-        return (gx,)
-
-
-def get_item(input: Tensor, index: Any) -> Tensor:
-    """`input[index]`, as in PyTorch: numbers, slices, None, `...`, masks, index tensors."""
-    try:
-        slices, picks = _place(index)
-        whole = all(part is ... or part == slice(None) for part in slices)
-        y = input if whole and picks is not None else GetItem(slices)(input)
-        return y if picks is None else Pick(picks)(y)
-    except IndexError as error:
-        raise IndexError(f"x[index]: {error}; x has shape {input.shape}") from None
-
-
-def _put(x: Array, place: Place, value: Any) -> None:
-    """`x[index] = value` of arrays."""
-    part = x[place.slices]
-    part[... if place.picks is None else place.picks] = value
-
-
-class SetItem(Function):
-    """x with x[index] = value; gx is 0 there, gvalue what arrives there."""
-
-    def __init__(self, place: Place) -> None:
-        self.place = place
-
-    def forward(self, x: Array, value: Array) -> Array:
-        self.value_shape = value.shape
-        y = x.copy()
-        _put(y, self.place, value)
-        return y
-
-    def backward(self, gy: Array) -> tuple[Array, Array]:
-        slices, picks = self.place
-        gvalue = gy[slices] if picks is None else gy[slices][picks]
-        gx = gy.copy()
-        _put(gx, self.place, 0)
-        return gx, _summed_to(gvalue, self.value_shape)
-
-
-def set_item(input: Tensor, index: Any, value: Operand) -> Tensor:
-    """A copy of `input` in which `value`, broadcast, stands at `index`."""
-    source = value if isinstance(value, Tensor) else Tensor(np.asarray(value, input.dtype))
-    try:
-        return SetItem(_place(index))(input, cast(source, input.dtype))
-    except (IndexError, ValueError) as error:
-        raise _assignment_error(error, input.shape, source.shape) from None
-
-
-def store(x: Array, index: Any, value: Operand) -> None:
-    """`x[index] = value` in the memory of an array, off the tape."""
-    source = value.array if isinstance(value, Tensor) else value
-    try:
-        with np.errstate(invalid="ignore"):  # NaN into integers
-            _put(x, _place(index), source)
-    except (IndexError, ValueError) as error:
-        raise _assignment_error(error, x.shape, np.shape(source)) from None
-
-
-def _assignment_error(
-    error: Exception, x: tuple[int, ...], value: tuple[int, ...]
-) -> IndexError | ShapeError:
-    kind = IndexError if isinstance(error, IndexError) else ShapeError
-    return kind(f"x[index] = value: {error}; x has shape {x}, value {value}")
-
-
-class Gather(Function):
-    """y[..., i, ...] = x[..., index[..., i, ...], ...] along one axis."""
-
-    def __init__(self, dim: int, index: Array) -> None:
-        self.dim, self.index = dim, index
-
-    def _places(self) -> tuple[Array, ...]:
-        places = list(np.ogrid[tuple(slice(n) for n in self.index.shape)])
-        places[self.dim] = self.index
-        return tuple(places)
-
-    def forward(self, x: Array) -> Array:
-        self.x_shape = x.shape
-        return np.asarray(x[self._places()])
-
-    def backward(self, gy: Array) -> tuple[Array]:
-        gx = np.zeros(self.x_shape, gy.dtype)
-        np.add.at(gx, self._places(), gy)
-        return (gx,)
-
-
-def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
-    """Values picked along `dim`: y[i][j] = input[index[i][j]][j] for dim 0.
-
-    Shape: index has as many axes as input and, but for `dim`, no larger sizes; y is as index.
-    """
-    at = axis("gather", dim, input.ndim)
-    if index.ndim != input.ndim:
-        raise ShapeError(
-            f"gather: index must have as many axes as input; got input {input.shape}, "
-            f"index {index.shape}"
-        )
-    if index.dtype.kind not in "iu":
-        raise TypeError(f"gather: index must be integers, got {index.dtype}")
-    if any(i > n for d, (i, n) in enumerate(zip(index.shape, input.shape, strict=True)) if d != at):
-        raise ShapeError(
-            f"gather: index must be no larger than input but along dim {at}; got input "
-            f"{input.shape}, index {index.shape}"
-        )
-    if index.numel() and not 0 <= index.array.min() <= index.array.max() < input.shape[at]:
-        raise IndexError(
-            f"gather: index must lie in [0, {input.shape[at] - 1}], got "
-            f"{index.array.min()} to {index.array.max()}"
-        )
-    return Gather(at, index.array.copy())(input)  # a copy: backward needs it as it is now
 
 
 class Cat(Function):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from npnet.ops import shape
+from npnet.ops import indexing, shape
 from npnet.ops.shape import axis, cast
 from npnet.tensor import Array, Function, Tensor
 
@@ -40,7 +40,7 @@ def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = 
         stable: equal values keep their order; they always do here.
     """
     indices = argsort(input, dim, descending)
-    return Sorted(shape.gather(input, dim, indices) if input.ndim else input, indices)
+    return Sorted(indexing.gather(input, dim, indices) if input.ndim else input, indices)
 
 
 def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Sorted:
@@ -58,7 +58,7 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     if not input.ndim:
         return Sorted(input, order)
     indices = Tensor(order.array.take(range(k), at))
-    return Sorted(shape.gather(input, dim, indices), indices)
+    return Sorted(indexing.gather(input, dim, indices), indices)
 
 
 class CumSum(Function):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from npnet._checks import ShapeError
-from npnet.ops import arithmetic, shape
+from npnet.ops import choices, shape
 from npnet.ops.shape import axis
 from npnet.tensor import Array, Function, Number, Tensor
 
@@ -102,7 +102,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Number | Tensor) -> Tensor:
         raise ShapeError(f"masked_fill: value must be one number, got {value.shape}")
     if not isinstance(value, Tensor):
         value = Tensor(np.asarray(value, input.dtype))
-    return arithmetic.where(mask, shape.cast(value, input.dtype), input)
+    return choices.where(mask, shape.cast(value, input.dtype), input)
 
 
 def nonzero(input: Tensor, *, as_tuple: bool = False) -> Tensor | tuple[Tensor, ...]:

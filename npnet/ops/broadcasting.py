@@ -1,0 +1,73 @@
+"""What elementwise ops do first: operands of one dtype whose shapes broadcast."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from npnet.ops import shape
+from npnet.ops.dtypes import result_type
+from npnet.tensor import Array, Function, Operand, Tensor
+
+__all__ = [
+    "apply",
+    "as_operands",
+    "off_tape",
+]
+
+
+def as_operands(
+    op: str, *operands: Operand, dtype: np.dtype[Any] | None = None
+) -> tuple[Tensor, ...]:
+    """The operands as tensors of one dtype; those that need a gradient in the common shape.
+
+    Casting and expanding are ops of their own, whose backward passes undo them, so that the
+    arithmetic below need not. Where no gradient flows, NumPy broadcasts without a copy.
+    """
+    if _are_alike(*operands) and (dtype is None or dtype == operands[0].dtype):  # type: ignore[union-attr]
+        return operands  # type: ignore[return-value] # the usual case, which should cost nothing
+    for x in operands:
+        if not isinstance(x, (Tensor, bool, int, float, np.number, np.bool_)):
+            raise TypeError(
+                f"{op}: operands must be tensors or numbers, got {type(x).__name__}; "
+                "npnet.as_tensor makes a tensor of an ndarray or a list"
+            )
+    common = result_type(*operands) if dtype is None else dtype
+    tensors = [
+        shape.cast(x, common) if isinstance(x, Tensor) else Tensor(np.asarray(x, common))
+        for x in operands
+    ]
+    if len({x.shape for x in tensors}) > 1 and any(x.requires_grad for x in tensors):
+        size = shape.broadcast_shapes(op, *(x.shape for x in tensors))
+        return tuple(shape.expand(x, size) if x.requires_grad else x for x in tensors)
+    return tuple(tensors)
+
+
+def _are_alike(first: Operand, second: Operand | None = None, *others: Operand) -> bool:
+    """Whether these are two tensors of one dtype and shape."""
+    return (
+        isinstance(first, Tensor)
+        and isinstance(second, Tensor)
+        and not others
+        and first.dtype == second.dtype
+        and first.shape == second.shape
+    )
+
+
+def apply(op: str, function: Function, *operands: Tensor) -> Tensor:
+    """The function's result; ShapeError, named after the op, where shapes do not broadcast."""
+    try:
+        return function(*operands)
+    except ValueError as error:
+        shape.broadcast_shapes(op, *(x.shape for x in operands))  # says it better, if that is it
+        raise error
+
+
+def off_tape(op: str, compute: Callable[..., Array], *operands: Operand) -> Tensor:
+    """What `compute` makes of the arrays, for ops that have no gradient."""
+    arrays = [x.array for x in as_operands(op, *operands)]
+    shape.broadcast_shapes(op, *(a.shape for a in arrays))
+    with np.errstate(all="ignore"):  # NaN and infinity are values, as in every Function
+        return Tensor(compute(*arrays))

@@ -1,0 +1,125 @@
+"""Functions of one number: exponential, logarithm, root, sine, cosine, absolute value."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from npnet.ops import shape
+from npnet.tensor import Array, Function, Tensor
+
+__all__ = [
+    "abs",
+    "cos",
+    "exp",
+    "log",
+    "sin",
+    "sqrt",
+]
+
+
+class Exp(Function):
+    """gx = gy * y."""
+
+    def forward(self, x: Array) -> Array:
+        y: Array = np.exp(x)
+        self.save_for_backward(y)
+        return y
+
+    def backward(self, gy: Array) -> tuple[Array]:
+        (y,) = self.saved
+        return (gy * y,)
+
+
+class Log(Function):
+    """gx = gy / x."""
+
+    def forward(self, x: Array) -> Array:
+        self.save_for_backward(x)
+        return np.log(x)
+
+    def backward(self, gy: Array) -> tuple[Array]:
+        (x,) = self.saved
+        return (gy / x,)
+
+
+class Sqrt(Function):
+    """gx = gy / (2 y)."""
+
+    def forward(self, x: Array) -> Array:
+        y: Array = np.sqrt(x)
+        self.save_for_backward(y)
+        return y
+
+    def backward(self, gy: Array) -> tuple[Array]:
+        (y,) = self.saved
+        return (gy / (2 * y),)
+
+
+class Sin(Function):
+    """gx = gy * cos x."""
+
+    def forward(self, x: Array) -> Array:
+        self.save_for_backward(x)
+        return np.sin(x)
+
+    def backward(self, gy: Array) -> tuple[Array]:
+        (x,) = self.saved
+        return (gy * np.cos(x),)
+
+
+class Cos(Function):
+    """gx = -gy * sin x."""
+
+    def forward(self, x: Array) -> Array:
+        self.save_for_backward(x)
+        return np.cos(x)
+
+    def backward(self, gy: Array) -> tuple[Array]:
+        (x,) = self.saved
+        return (-gy * np.sin(x),)
+
+
+class Abs(Function):
+    """gx = gy * sign x, 0 at 0 and NaN."""
+
+    def forward(self, x: Array) -> Array:
+        self.save_for_backward(x)
+        return np.abs(x)
+
+    def backward(self, gy: Array) -> tuple[Array]:
+        (x,) = self.saved
+        return (np.where(x > 0, gy, np.where(x < 0, -gy, gy.dtype.type(0))),)
+
+
+def exp(input: Tensor) -> Tensor:
+    """e to the power of each value."""
+    return Exp()(_as_float(input))
+
+
+def log(input: Tensor) -> Tensor:
+    """The natural logarithm: -inf at 0, NaN below."""
+    return Log()(_as_float(input))
+
+
+def sqrt(input: Tensor) -> Tensor:
+    """The square root: NaN below 0; its gradient is infinite at 0."""
+    return Sqrt()(_as_float(input))
+
+
+def sin(input: Tensor) -> Tensor:
+    """The sine of an angle in radians."""
+    return Sin()(_as_float(input))
+
+
+def cos(input: Tensor) -> Tensor:
+    """The cosine of an angle in radians."""
+    return Cos()(_as_float(input))
+
+
+def abs(input: Tensor) -> Tensor:
+    """The absolute value; the gradient at 0 is 0, as in PyTorch."""
+    return Abs()(input)
+
+
+def _as_float(x: Tensor) -> Tensor:
+    return x if x.is_floating_point() else shape.cast(x, np.dtype(np.float32))
