@@ -76,7 +76,7 @@ class Function:
     def __call__(self, *inputs: Tensor) -> Tensor:
         """Apply the op; record it if one of the inputs needs a gradient and recording is on."""
         if _mode.enabled:
-            needs = tuple([x.requires_grad for x in inputs])
+            needs = tuple([x._wants if x._base is None else x.requires_grad for x in inputs])
         else:
             needs = (False,) * len(inputs)
         self.needs_input_grad = needs
@@ -92,18 +92,15 @@ class Function:
         """Become the op that made `y` of the inputs."""
         self.order = next(Function._counter)
         self.parents = tuple(
-            [
-                None if not needed else x if x.grad_fn is None else x.grad_fn
-                for x, needed in zip(inputs, self.needs_input_grad, strict=True)
-            ]
+            [x._edge() if needed else None for x, needed in zip(inputs, self.needs_input_grad)]  # noqa: B905 # of equal length, and this runs for each op
         )
         if self._saved:
-            saved = {id(a) for a in self._saved}
+            saved = [id(a) for a in self._saved]
             self._versions = tuple(
                 [(x._version, x._version.writes) for x in (*inputs, y) if id(x.array) in saved]
             )
         y._wants = True
-        y.grad_fn = self
+        y._grad_fn = self
 
     def save_for_backward(self, *arrays: Array | None) -> None:
         """Keep inputs and results for `backward`; to be called in `forward`."""
@@ -123,11 +120,10 @@ class Function:
 
     def free(self) -> None:
         """Forget all arrays: memory is returned, and a second backward that needs them fails."""
-        for name, value in tuple(self.__dict__.items()):
-            held = value if isinstance(value, tuple) else (value,)
-            if any(isinstance(part, np.ndarray) for part in held):
-                del self.__dict__[name]
-                self.freed = True
+        own = self.__dict__
+        for name in [n for n, v in own.items() if type(v) is np.ndarray or _holds_arrays(v)]:
+            del own[name]
+            self.freed = True
 
     def name(self) -> str:
         """The op's name as it stands in the `repr` of its result."""
@@ -135,6 +131,10 @@ class Function:
 
     def __repr__(self) -> str:
         return f"<{self.name()}>"
+
+
+def _holds_arrays(value: Any) -> bool:
+    return type(value) is tuple and np.ndarray in map(type, value)
 
 
 class _Alias(Function):
@@ -387,6 +387,11 @@ class Tensor:
         if self._wants and not values.is_floating_point():
             raise RuntimeError(f"data: the tensor requires a gradient and can't be {values.dtype}")
         self.array = values.array
+
+    def _edge(self) -> Function | Tensor:
+        """Where a gradient for this tensor goes: the op that made it, or the leaf itself."""
+        function = self._grad_fn if self._base is None else self.grad_fn
+        return self if function is None else function
 
     def _accumulate(self, g: Array, new: Bool = False) -> None:
         """Add to `grad`. `new`: nobody else sees the memory of g, so it need not be copied."""
