@@ -118,14 +118,18 @@ def batch_norm(
         return BatchNorm(eps, (zero, zero))(input, weight, bias)
     function = BatchNorm(eps, None)
     y = function(input, weight, bias)
-    unbiased = function.var * (count / (count - 1))
     with np.errstate(all="ignore"):  # a diverged batch shall not warn here either
-        for running, new in ((running_mean, function.mean), (running_var, unbiased)):
-            if running is not None:
-                statistics = running.array
-                statistics *= 1 - momentum
-                statistics += momentum * new
+        _move(running_mean, momentum, function.mean)
+        _move(running_var, momentum, function.var * (count / (count - 1)))
     return y
+
+
+def _move(running: Tensor | None, momentum: float, new: Array) -> None:
+    """Let a running statistic go some way towards the batch's, in place."""
+    if running is not None:
+        statistics = running.array
+        statistics *= 1 - momentum
+        statistics += momentum * new
 
 
 def _check_batch_norm(

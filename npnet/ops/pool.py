@@ -31,7 +31,8 @@ class MaxPool2d(Function):
         y = np.full((*x.shape[:2], *counts), _lowest(x.dtype), x.dtype)
         # The place of each maximum in its window; where all are -inf, the first inside the image.
         first = np.broadcast_to(self._first_inside(counts), y.shape)
-        self.winner = first.astype(np.min_scalar_type(math.prod(self.window.kernel) - 1))
+        dtype = np.min_scalar_type(math.prod(self.window.kernel) - 1)
+        self.winner = first.astype(dtype, order="C")  # not in the order of broadcast memory
         for place, pixels in self._taps(image, counts):
             self._move(pixels > y, place)
             np.maximum(y, pixels, out=y)
