@@ -6,7 +6,7 @@ ResNet program runs.
 
 import numpy as _np
 
-from npnet import accelerator, backends, cuda, nn, optim, utils
+from npnet import accelerator, backends, cuda, distributions, nn, optim, utils
 from npnet._creation import (
     arange,
     empty,
@@ -84,7 +84,7 @@ from npnet.ops.shape import (
     unsqueeze,
 )
 from npnet.ops.sorting import argsort, cumsum, sort, topk
-from npnet.ops.splitting import chunk, flip, index_select, masked_fill, nonzero, split, unbind
+from npnet.ops.splitting import chunk, diag, flip, index_select, masked_fill, nonzero, split, unbind
 from npnet.random import Generator, initial_seed, manual_seed
 from npnet.serialization import load, save
 from npnet.tensor import Tensor, as_tensor, is_tensor, tensor
@@ -135,6 +135,8 @@ __all__ = [
     "cuda",
     "cumsum",
     "device",
+    "diag",
+    "distributions",
     "div",
     "dot",
     "double",

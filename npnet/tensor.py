@@ -885,6 +885,10 @@ class Tensor:
         """The views at each position along `dim`."""
         return splitting.unbind(self, dim)
 
+    def diag(self, diagonal: Int = 0) -> Tensor:
+        """The diagonal of a matrix, or the matrix of a diagonal."""
+        return splitting.diag(self, diagonal)
+
     def flip(self, *dims: Size) -> Tensor:
         """A copy with the order along axes reversed."""
         return splitting.flip(self, _sizes(dims))

@@ -44,6 +44,7 @@ DIFFERENTIABLE: dict[str, Callable[[Any, Any, Any, Any], Any]] = {
     "chunk": lambda n, x, y, v: x.chunk(2, dim=1)[1] * n.chunk(y, 3, -1)[0],
     "unbind": lambda n, x, y, v: x.unbind()[1] * n.unbind(y, 1)[2].sum(),
     "repeat": lambda n, x, y, v: v.repeat(3) + v.repeat(2, 3).sum(0) + x.repeat(1, 3)[0],
+    "diag": lambda n, x, y, v: (x @ y.T).diag().sum() + n.diag(v) @ v,
     "flip": lambda n, x, y, v: x.flip(0) + n.flip(y, [0, 1]) + x.flip((1,)),
     "index_select": lambda n, x, y, v: x.index_select(1, n.tensor([2, 2, 0])),
     "masked": lambda n, x, y, v: x.masked_fill(y > 0, -1.0).sum() + x.masked_select(y > 0).sum(),

@@ -11,7 +11,17 @@ from npnet.ops import choices, shape
 from npnet.ops.shape import axis
 from npnet.tensor import Array, Function, Number, Tensor
 
-__all__ = ["chunk", "flip", "index_select", "masked_fill", "nonzero", "repeat", "split", "unbind"]
+__all__ = [
+    "chunk",
+    "diag",
+    "flip",
+    "index_select",
+    "masked_fill",
+    "nonzero",
+    "repeat",
+    "split",
+    "unbind",
+]
 
 
 def split(
@@ -68,6 +78,18 @@ def repeat(input: Tensor, repeats: Sequence[int]) -> Tensor:
     return shape.reshape(
         shape.expand(apart, pairs), [r * s for r, s in zip(repeats, size, strict=True)]
     )
+
+
+def diag(input: Tensor, diagonal: int = 0) -> Tensor:
+    """The diagonal of a matrix; or of a vector, the matrix that has it as its diagonal."""
+    if diagonal:
+        raise NotImplementedError(f"diag: only the main diagonal is supported, got {diagonal}")
+    if input.ndim == 2:
+        places = np.arange(min(input.shape))
+        return input[places, places]
+    if input.ndim != 1:
+        raise ShapeError(f"diag: input must have 1 or 2 axes, got {input.shape}")
+    return shape.unsqueeze(input, 1) * Tensor(np.eye(input.shape[0], dtype=input.dtype))
 
 
 class Flip(Function):
