@@ -4,6 +4,8 @@ The names are PyTorch's: `import npnet`, `from npnet import nn, optim`, and an o
 ResNet program runs.
 """
 
+import math as _math
+
 import numpy as _np
 
 from npnet import accelerator, backends, cuda, distributions, nn, optim, utils
@@ -98,6 +100,11 @@ int64 = long = _np.dtype(_np.int64)
 float32 = float = _np.dtype(_np.float32)
 float64 = double = _np.dtype(_np.float64)
 
+e = _math.e
+inf = _math.inf
+nan = _math.nan
+pi = _math.pi
+
 clip = clamp
 is_floating_point = Tensor.is_floating_point
 masked_select = Tensor.masked_select
@@ -140,6 +147,7 @@ __all__ = [
     "div",
     "dot",
     "double",
+    "e",
     "empty",
     "empty_like",
     "enable_grad",
@@ -162,6 +170,7 @@ __all__ = [
     "get_num_threads",
     "gt",
     "index_select",
+    "inf",
     "inference_mode",
     "initial_seed",
     "int",
@@ -199,6 +208,7 @@ __all__ = [
     "mul",
     "multinomial",
     "mv",
+    "nan",
     "ne",
     "neg",
     "nn",
@@ -212,6 +222,7 @@ __all__ = [
     "optim",
     "outer",
     "permute",
+    "pi",
     "pow",
     "rand",
     "rand_like",

@@ -81,12 +81,19 @@ class Function:
             needs = (False,) * len(inputs)
         self.needs_input_grad = needs
         with np.errstate(all="ignore"):  # NaN and infinity are values, here and in backward
-            y = Tensor(self.forward(*[x.array for x in inputs]))
+            result = self.forward(*[x.array for x in inputs])
+        y = Tensor(result if type(result) is np.ndarray else self._as_array(result))
         if self.view and np.may_share_memory(y.array, inputs[0].array):
             y._become_view_of(inputs[0])
         if True in needs:
             self._record(inputs, y)
         return y
+
+    def _as_array(self, scalar: Any) -> Array:
+        """What NumPy's arithmetic on 0-d arrays gives as an array, also among what was saved."""
+        array = np.asarray(scalar)
+        self._saved = tuple([array if a is scalar else a for a in self._saved])
+        return array
 
     def _record(self, inputs: tuple[Tensor, ...], y: Tensor) -> None:
         """Become the op that made `y` of the inputs."""
@@ -94,11 +101,13 @@ class Function:
         self.parents = tuple(
             [x._edge() if needed else None for x, needed in zip(inputs, self.needs_input_grad)]  # noqa: B905 # of equal length, and this runs for each op
         )
-        if self._saved:
-            saved = [id(a) for a in self._saved]
-            self._versions = tuple(
-                [(x._version, x._version.writes) for x in (*inputs, y) if id(x.array) in saved]
-            )
+        versions = []
+        for a in self._saved:  # one entry for each, since _move_saved takes them off one by one
+            for x in (*inputs, y):
+                if x.array is a:
+                    versions.append((x._version, x._version.writes))
+                    break
+        self._versions = tuple(versions)
         y._wants = True
         y._grad_fn = self
 
@@ -364,7 +373,7 @@ class Tensor:
 
     def detach(self) -> Tensor:
         """The same values on the same memory, off the tape; both notice writes to either."""
-        y = Tensor(self.array)
+        y = Tensor(self.array.view())  # an ndarray of its own: ops tell by it what they saved
         y._version = self._version
         return y
 

@@ -29,7 +29,8 @@ LIBRARY = LAYERS | {"_tree", "optim", "serialization", "transforms", "utils"}
 PROGRAM = LIBRARY | {"datasets", "models", "npnet"}
 ALLOWED: dict[str, set[str]] = {
     **{helper: set() for helper in HELPERS},
-    "cuda": {"_device"},
+    "accelerator": {"_device"},
+    "cuda": set(),
     "backends": set(),
     "random": {"_checks"},
     "kernels": {"_checks"},
@@ -42,7 +43,7 @@ ALLOWED: dict[str, set[str]] = {
     "nn": OPS | {"_creation"},
     "optim": LAYERS,
     "utils": LAYERS,
-    "npnet": LIBRARY | {"backends", "cuda", "distributions"},
+    "npnet": LIBRARY | {"accelerator", "backends", "cuda", "distributions"},
     "transforms": CORE | {"utils"},
     "datasets": CORE | {"transforms", "utils"},
     "models": LAYERS | {"npnet"},

@@ -20,6 +20,16 @@ __all__ = ["Conv2d"]
 _PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
 
+def _check_channels(inputs: int, outputs: int, groups: int) -> None:
+    if groups < 1 or inputs % groups or outputs % groups:
+        raise ValueError(
+            f"Conv2d: groups must be >= 1 and divide in_channels {inputs} and "
+            f"out_channels {outputs}, got {groups}"
+        )
+    if min(inputs, outputs) < 1:
+        raise ValueError(f"Conv2d: channels must be >= 1, got in {inputs}, out {outputs}")
+
+
 class Conv2d(Module):
     """y = weight * x + bias, a cross-correlation: see `functional.conv2d`.
 
@@ -47,15 +57,7 @@ class Conv2d(Module):
         dtype: npt.DTypeLike | None = None,
     ) -> None:
         super().__init__()
-        if groups < 1 or in_channels % groups or out_channels % groups:
-            raise ValueError(
-                f"Conv2d: groups must be >= 1 and divide in_channels {in_channels} and "
-                f"out_channels {out_channels}, got {groups}"
-            )
-        if min(in_channels, out_channels) < 1:
-            raise ValueError(
-                f"Conv2d: channels must be >= 1, got in {in_channels}, out {out_channels}"
-            )
+        _check_channels(in_channels, out_channels, groups)
         if padding_mode not in _PADDING_MODES:
             raise ValueError(
                 f"Conv2d: padding_mode must be one of {', '.join(_PADDING_MODES)}; "
