@@ -1,0 +1,345 @@
+"""Convolution in lanes: forward, and the gradients by input and by weight.
+
+Both forward and backward-data are one loop over windows with another plan: an axis of the result
+is walked in `phases` (one forward, as many as the stride backward), within which result t reads
+its taps at base + t * step, base + t * step + 1, and so on. So a strided convolution's gradient is
+computed at its own resolution. A tile of rows x columns = channels x pixels of the result stays in
+registers while the window and the channels are walked: im2col without columns.
+
+Source: Dumoulin and Visin (2016), arXiv:1603.07285, section 4, for the transposed window.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, TypeAlias
+
+import numba
+import numpy as np
+import numpy.typing as npt
+from numba import prange
+
+from npnet.kernels import lanes, simd
+from npnet.kernels._jit import get_num_threads, kernel, parallel_kernel
+from npnet.kernels.simd import LANES, TileShape
+from npnet.kernels.windows import Window
+
+__all__ = ["conv2d", "conv2d_backward_data", "conv2d_backward_weight"]
+
+Array: TypeAlias = npt.NDArray[np.float32]
+Plan: TypeAlias = npt.NDArray[np.int64]
+
+# Gradients of weights are added up in as many parts as this, whatever the number of threads, so
+# that they are the same bits with any; with fewer blocks of images than this, in one part a block.
+CHUNKS = 8
+
+
+def conv2d(x: Array, weight: Array, bias: Array | None, window: Window) -> Array:
+    """y[o, i, j] = bias[o] + sum over c, u, v of weight[o, c, u, v] * x[c, i*SH - PT + u, j*SW - PL + v].
+
+    Shape: x (B, C, H, W, 16), weight (O, C, KH, KW), bias (O,) -> (B, O, OH, OW, 16). The window
+    has no dilation.
+    """
+    size = window.output_size(x.shape[2:4])
+    y = lanes.empty((x.shape[0], weight.shape[0], *size, LANES))
+    plans = [_plan(*axis, False) for axis in _axes(window)]
+    _run(x, weight, bias, y, plans, window.stride, False)
+    return y
+
+
+def conv2d_backward_data(gy: Array, weight: Array, window: Window, size: tuple[int, int]) -> Array:
+    """gx[c, h, w] = sum over o, u, v of weight[o, c, u, v] * gy[o, i, j] where i*SH - PT + u = h, j alike.
+
+    Shape: gy (B, O, OH, OW, 16), weight (O, C, KH, KW), size (H, W) -> (B, C, H, W, 16).
+    """
+    gx = lanes.empty((gy.shape[0], weight.shape[1], *size, LANES))
+    plans = [_plan(*axis, True) for axis in _axes(window)]
+    _run(gy, weight, None, gx, plans, (1, 1), True)
+    return gx
+
+
+def conv2d_backward_weight(x: Array, gy: Array, window: Window, n: int) -> tuple[Array, Array]:
+    """gweight[o, c, u, v] = sum over images, i, j of gy[o, i, j] * x[c, i*SH - PT + u, j*SW - PL + v].
+
+    Shape: x (B, C, H, W, 16), gy (B, O, OH, OW, 16), n images -> (O, C, KH, KW), and the bias's
+    gradient (O,), the sum of gy.
+    """
+    blocks, channels = x.shape[:2]
+    outputs, taps = gy.shape[1], channels * window.kernel[0] * window.kernel[1]
+    (top, bottom), (left, right) = window.reach(x.shape[2:4])
+    size = (x.shape[2] + top + bottom, x.shape[3] + left + right)
+    shape = _weight_shape(outputs, taps)
+    chunks = min(CHUNKS, max(blocks, 1))
+    slices = min(-(-CHUNKS // chunks), -(-outputs // shape.rows))
+    gw, gb = lanes.empty((chunks, outputs, taps)), lanes.empty((chunks, outputs))
+    padded = lanes.empty(
+        (get_num_threads(), channels, *size, LANES)
+        if top + left + bottom + right
+        else (0, 0, 0, 0, LANES)
+    )
+    offsets = _offsets(channels, *window.kernel, *size, shape.columns)
+    _gradients(shape, x, gy, n, top, left, padded, offsets, *window.stride, slices, gw, gb)
+    return gw.sum(0).reshape(outputs, channels, *window.kernel), gb.sum(0)
+
+
+# ---- plans -------------------------------------------------------------------------------------
+
+
+def _axes(window: Window) -> list[tuple[int, int, int]]:
+    """(kernel, stride, padding before) of the rows and of the columns."""
+    return [(window.kernel[a], window.stride[a], window.padding[a][0]) for a in (0, 1)]
+
+
+@functools.cache
+def _plan(kernel: int, stride: int, before: int, transposed: bool) -> Plan:
+    """(first tap, taps, base) for each phase: result phase + t * phases reads, with its i-th tap
+    (first tap + i * phases), what stands at base + t * step + i.
+
+    Forward there is one phase, and step is the stride. Transposed, step is 1, the taps are
+    numbered from the last, and phase r takes the taps k = r + before modulo the stride.
+    """
+    if not transposed:
+        return np.array([[0, kernel, -before]])
+    plan = []
+    for r in range(stride):
+        taps = range((r + before) % stride, kernel, stride)
+        last = taps[-1] if taps else 0
+        plan.append([kernel - 1 - last, len(taps), (r + before - last) // stride])
+    return np.array(plan)
+
+
+@functools.lru_cache(256)
+def _offsets(channels: int, kh: int, kw: int, height: int, width: int, columns: int) -> Plan:
+    """Where the taps of a window stand, in floats from its first pixel; then some zeros, so that
+    the last tile reads something."""
+    c, u, v = np.ogrid[:channels, :kh, :kw]
+    taps = ((c * height + u) * width + v) * LANES
+    return np.append(taps.ravel(), np.zeros(columns, np.int64))
+
+
+def _shape(outputs: int, width: int) -> TileShape:
+    return SHAPES[0]
+
+
+def _weight_shape(outputs: int, taps: int) -> TileShape:
+    return WEIGHT_SHAPES[1 if outputs % 4 in (1, 2, 3) and outputs % 3 == 0 else 0]
+
+
+SHAPES = [TileShape(8, 2), TileShape(6, 4)]
+WEIGHT_SHAPES = [TileShape(4, 5), TileShape(3, 5)]
+
+
+# ---- forward and backward-data -----------------------------------------------------------------
+
+
+def _run(
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    y: Array,
+    plans: list[Plan],
+    steps: tuple[int, int],
+    transposed: bool,
+) -> None:
+    shape = _shape(y.shape[1], y.shape[3])
+    panels = -(-y.shape[1] // shape.rows)
+    w = lanes.empty((panels, x.shape[1], *weight.shape[2:], shape.rows))
+    b = lanes.zeros((panels * shape.rows,))
+    if bias is not None:
+        b[: len(bias)] = bias
+    _pack(np.require(weight, np.float32, ("C", "W")), transposed, w)
+    _correlate(shape, x, w, b, y, *plans, *steps)
+
+
+@kernel
+def _pack(weight, transposed, panels):  # (O, C, KH, KW) -> (P, C, KH, KW, R), O = P * R with zeros
+    _, channels, kh, kw, rows = panels.shape
+    outputs = weight.shape[1] if transposed else weight.shape[0]
+    for p in range(panels.shape[0]):
+        for c in range(channels):
+            for u in range(kh):
+                for v in range(kw):
+                    for r in range(rows):
+                        o = p * rows + r
+                        if o >= outputs:
+                            value = np.float32(0)
+                        elif transposed:
+                            value = weight[c, o, kh - 1 - u, kw - 1 - v]
+                        else:
+                            value = weight[o, c, u, v]
+                        panels[p, c, u, v, r] = value
+
+
+@parallel_kernel
+def _correlate(shape, x, w, bias, y, row_plan, column_plan, row_step, column_step):
+    rows = y.shape[2]
+    for k in prange(y.shape[0] * rows):
+        b, o = np.intp(k // rows), np.intp(k % rows)
+        correlate_row(shape, x, w, bias, y, row_plan, column_plan, row_step, column_step, b, o)
+
+
+@kernel
+def correlate_row(shape, x, w, bias, y, row_plan, column_plan, row_step, column_step, b, o):
+    """Row `o` of block `b` of the result.
+
+    x (B, C, H, W, 16), w (P, C, KH, KW, R), bias (P * R,) -> y (B, O, OH, OW, 16).
+    """
+    channels, height, width = x.shape[1], x.shape[2], x.shape[3]
+    kh, kw, rows, columns = w.shape[2], w.shape[3], simd.rows(shape), simd.columns(shape)
+    phases, column_phases = row_plan.shape[0], column_plan.shape[0]
+    row_tap, row_taps, row_base = row_plan[o % phases]
+    top = row_base + o // phases * row_step
+    first_u, last_u = max(0, -top), min(row_taps, height - top)
+    for p in range(w.shape[0]):
+        for phase in range(column_phases):
+            tap, taps, base = column_plan[phase]
+            count = (y.shape[3] - phase + column_phases - 1) // column_phases
+            for t in range(0, count, columns):
+                left = base + t * column_step  # of the first pixel's window; then of the last's
+                right = left + (columns - 1) * column_step
+                first_v, last_v = max(0, -right), min(taps, width - left)
+                inside = left >= 0 and right + taps <= width
+                acc = simd.from_rows(shape, bias, p * rows)
+                for c in range(channels):
+                    for u in range(first_u, last_u):
+                        at = (p * channels + c) * kh + row_tap + u * phases
+                        at = (at * kw + tap + first_v * column_phases) * rows
+                        start = ((b * channels + c) * height + top + u) * width + left + first_v
+                        start *= LANES
+                        if inside:
+                            for _ in range(first_v, last_v):
+                                acc = simd.add_products(acc, w, at, x, start, column_step * LANES)
+                                at += rows * column_phases
+                                start += LANES
+                        else:
+                            for v in range(first_v, last_v):
+                                acc = simd.add_products_inside(
+                                    acc,
+                                    w,
+                                    at,
+                                    x,
+                                    start,
+                                    column_step * LANES,
+                                    left + v,
+                                    column_step,
+                                    width,
+                                )
+                                at += rows * column_phases
+                                start += LANES
+                place = ((b * y.shape[1] + p * rows) * y.shape[2] + o) * y.shape[3]
+                place = (place + phase + t * column_phases) * LANES
+                down = y.shape[2] * y.shape[3] * LANES
+                simd.store_tile(
+                    acc, y, place, down, column_phases * LANES, y.shape[1] - p * rows, count - t
+                )
+
+
+# ---- backward-weight ---------------------------------------------------------------------------
+
+
+@parallel_kernel
+def _gradients(shape, x, gy, n, top, left, padded, offsets, sh, sw, slices, gw, gb):
+    chunks, blocks, outputs = gw.shape[0], x.shape[0], gy.shape[1]
+    panels = (outputs + simd.rows(shape) - 1) // simd.rows(shape)
+    for k in prange(chunks * slices):
+        chunk, part = np.intp(k // slices), np.intp(k % slices)
+        first = part * panels // slices * simd.rows(shape)
+        last = min(outputs, (part + 1) * panels // slices * simd.rows(shape))
+        gw[chunk, first:last] = 0
+        gb[chunk, first:last] = 0
+        for b in range(chunk * blocks // chunks, (chunk + 1) * blocks // chunks):
+            images = min(LANES, n - b * LANES)
+            thread = np.intp(numba.get_thread_id())
+            gradients_block(
+                shape,
+                x,
+                gy,
+                b,
+                images,
+                top,
+                left,
+                padded,
+                thread,
+                offsets,
+                sh,
+                sw,
+                first,
+                last,
+                gw,
+                gb,
+                chunk,
+            )
+
+
+@kernel
+def gradients_block(
+    shape, x, gy, b, images, top, left, padded, thread, offsets, sh, sw, first, last, gw, gb, chunk
+):
+    """Add block `b`'s part to gw[chunk, first:last] and gb[chunk, first:last]."""
+    if padded.shape[0] > 0:
+        pad(x, b, top, left, padded, thread)
+        _weight_block(shape, padded, thread, gy, b, images, offsets, sh, sw, first, last, gw, chunk)
+    else:
+        _weight_block(shape, x, b, gy, b, images, offsets, sh, sw, first, last, gw, chunk)
+    _bias_block(gy, b, images, first, last, gb, chunk)
+
+
+@kernel
+def pad(x, b, top, left, padded, at):
+    """Block `b` of x (B, C, H, W, 16), with zeros around, into padded[at]."""
+    _, channels, height, width, _ = x.shape
+    zero = simd.splat(np.float32(0))
+    for c in range(channels):
+        for h in range(padded.shape[2]):
+            to = ((at * channels + c) * padded.shape[2] + h) * padded.shape[3]
+            start = ((b * channels + c) * height + h - top) * width - left
+            inside = 0 <= h - top < height
+            for w in range(padded.shape[3]):
+                if inside and 0 <= w - left < width:
+                    simd.store(padded, (to + w) * LANES, simd.load(x, (start + w) * LANES))
+                else:
+                    simd.store(padded, (to + w) * LANES, zero)
+
+
+@kernel
+def _weight_block(shape, x, at, gy, b, images, offsets, sh, sw, first, last, gw, chunk):
+    rows, columns = simd.rows(shape), simd.columns(shape)
+    outputs, height, width, taps = gy.shape[1], gy.shape[2], gy.shape[3], gw.shape[2]
+    block = at * x.shape[1] * x.shape[2] * x.shape[3]
+    down = height * width * LANES
+    o = first
+    while o < last:
+        full = o + rows <= last
+        step = rows if full else 1  # the rest one by one: a tile's rows must all be there
+        for k in range(0, taps, columns):
+            acc = simd.zeros(shape)
+            for i in range(height):
+                start = ((b * outputs + o) * height + i) * width * LANES
+                place = (block + i * sh * x.shape[3]) * LANES
+                for _ in range(width):
+                    acc = simd.add_lane_products(
+                        acc, gy, start, down if full else 0, x, place, offsets, k
+                    )
+                    start += LANES
+                    place += sw * LANES
+            simd.add_totals(acc, gw, (chunk * outputs + o) * taps + k, taps, step, taps - k, images)
+        o += step
+
+
+@kernel
+def _bias_block(gy, b, images, first, last, gb, chunk):
+    pixels = gy.shape[2] * gy.shape[3]
+    for o in range(first, last):
+        start = (b * gy.shape[1] + o) * pixels * LANES
+        a = simd.splat(np.float32(0))
+        c, d, e = a, a, a  # four sums at once: an addition waits for the one before it
+        for _ in range(pixels // 4):
+            a = simd.add(a, simd.load(gy, start))
+            c = simd.add(c, simd.load(gy, start + LANES))
+            d = simd.add(d, simd.load(gy, start + 2 * LANES))
+            e = simd.add(e, simd.load(gy, start + 3 * LANES))
+            start += 4 * LANES
+        for _ in range(pixels % 4):
+            a = simd.add(a, simd.load(gy, start))
+            start += LANES
+        gb[chunk, o] += simd.total(simd.add(simd.add(a, c), simd.add(d, e)), images)

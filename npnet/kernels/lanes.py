@@ -1,0 +1,103 @@
+"""The lane layout: sixteen images side by side, so that one vector holds a pixel of each.
+
+An array (N, C, H, W) becomes (B, C, H, W, 16) with B = ceil(N / 16) blocks, an array (N, F)
+becomes (B, F, 16). Lane l of block b is image 16 * b + l. The lanes after the last image are
+zero when they are made here; later they hold whatever the kernels make of them, and a kernel
+that adds up over images leaves them out.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from numba import prange
+
+from npnet.kernels import simd
+from npnet.kernels._jit import kernel, parallel_kernel
+from npnet.kernels.simd import ALIGNMENT, LANES
+
+__all__ = ["block_count", "empty", "from_lanes", "to_lanes", "zeros"]
+
+Array: TypeAlias = npt.NDArray[np.float32]
+
+
+def block_count(n: int) -> int:
+    """How many blocks of 16 images hold `n` images."""
+    return -(-n // LANES)
+
+
+def empty(shape: tuple[int, ...]) -> Array:
+    """A float32 array of any values that begins at a cache line."""
+    size = 4 * int(np.prod(shape))
+    memory = np.empty(size + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + size].view(np.float32).reshape(shape)
+
+
+def zeros(shape: tuple[int, ...]) -> Array:
+    """A float32 array of zeros that begins at a cache line."""
+    array = empty(shape)
+    array.fill(0)
+    return array
+
+
+def to_lanes(x: npt.NDArray[Any]) -> Array:
+    """Images or features in lanes: (N, C, H, W) -> (B, C, H, W, 16), (N, F) -> (B, F, 16)."""
+    n, *axes = x.shape
+    y = empty((block_count(n), *axes, LANES))
+    features = int(np.prod(axes))
+    rows = np.require(x, np.float32, ("C", "W")).reshape(n, features)
+    _to_lanes(rows, y.reshape(len(y), features, LANES))
+    return y
+
+
+def from_lanes(x: Array, n: int) -> Array:
+    """The first `n` images of `to_lanes`: (B, C, H, W, 16) -> (n, C, H, W), (B, F, 16) -> (n, F)."""
+    y = empty((n, *x.shape[1:-1]))
+    features = int(np.prod(x.shape[1:-1]))
+    _from_lanes(x.reshape(len(x), features, LANES), y.reshape(n, features))
+    return y
+
+
+@parallel_kernel
+def _to_lanes(x, y):  # x (N, F) -> y (B, F, 16)
+    for b in prange(y.shape[0]):
+        _block_to_lanes(x, y, np.intp(b))  # one type in and out of prange: one compilation
+
+
+@parallel_kernel
+def _from_lanes(x, y):  # x (B, F, 16) -> y (N, F)
+    for b in prange(x.shape[0]):
+        _block_from_lanes(x, y, np.intp(b))
+
+
+@kernel
+def _block_to_lanes(x, y, b):  # x (N, F) -> y[b] (F, 16)
+    features, first = x.shape[1], b * LANES
+    images = min(LANES, x.shape[0] - first)
+    if images == LANES and features >= LANES:
+        for f in range(0, features + LANES - 1, LANES):
+            i = min(f, features - LANES)  # the last one overlaps the one before
+            at = (b * features + i) * LANES
+            simd.transpose(x, first * features + i, features, y, at, LANES)
+    else:
+        for f in range(features):
+            for lane in range(LANES):
+                y[b, f, lane] = x[first + lane, f] if lane < images else 0.0
+
+
+@kernel
+def _block_from_lanes(x, y, b):  # x[b] (F, 16) -> y (N, F)
+    features, first = y.shape[1], b * LANES
+    images = min(LANES, y.shape[0] - first)
+    if images == LANES and features >= LANES:
+        for f in range(0, features + LANES - 1, LANES):
+            i = min(f, features - LANES)
+            start = (b * features + i) * LANES
+            simd.transpose(x, start, LANES, y, first * features + i, features)
+    else:
+        for lane in range(images):
+            for f in range(features):
+                y[first + lane, f] = x[b, f, lane]
