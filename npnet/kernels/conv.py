@@ -12,7 +12,7 @@ Source: Dumoulin and Visin (2016), arXiv:1603.07285, section 4, for the transpos
 from __future__ import annotations
 
 import functools
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numba
 import numpy as np
@@ -118,7 +118,7 @@ def _offsets(channels: int, kh: int, kw: int, height: int, width: int, columns: 
 
 
 def _shape(outputs: int, width: int) -> TileShape:
-    return SHAPES[0]
+    return SHAPES[0] if outputs % 8 in (0, 7) or outputs > 32 else SHAPES[1]
 
 
 def _weight_shape(outputs: int, taps: int) -> TileShape:
@@ -141,65 +141,76 @@ def _run(
     steps: tuple[int, int],
     transposed: bool,
 ) -> None:
+    weight = np.require(weight, np.float32, ("C", "W"))
+    bias = ZERO if bias is None else np.require(bias, np.float32, ("C", "W"))
     shape = _shape(y.shape[1], y.shape[3])
-    panels = -(-y.shape[1] // shape.rows)
-    w = lanes.empty((panels, x.shape[1], *weight.shape[2:], shape.rows))
-    b = lanes.zeros((panels * shape.rows,))
-    if bias is not None:
-        b[: len(bias)] = bias
-    _pack(np.require(weight, np.float32, ("C", "W")), transposed, w)
-    _correlate(shape, x, w, b, y, *plans, *steps)
+    panels = lanes.empty((-(-y.shape[1] // shape.rows), x.shape[1], *weight.shape[2:], shape.rows))
+    _correlate(shape, x, weight, transposed, panels, bias, y, *plans, *steps)
 
 
-@kernel
-def _pack(weight, transposed, panels):  # (O, C, KH, KW) -> (P, C, KH, KW, R), O = P * R with zeros
-    _, channels, kh, kw, rows = panels.shape
-    outputs = weight.shape[1] if transposed else weight.shape[0]
-    for p in range(panels.shape[0]):
-        for c in range(channels):
-            for u in range(kh):
-                for v in range(kw):
-                    for r in range(rows):
-                        o = p * rows + r
-                        if o >= outputs:
-                            value = np.float32(0)
-                        elif transposed:
-                            value = weight[c, o, kh - 1 - u, kw - 1 - v]
-                        else:
-                            value = weight[o, c, u, v]
-                        panels[p, c, u, v, r] = value
+ZERO = np.zeros(1, np.float32)
 
 
 @parallel_kernel
-def _correlate(shape, x, w, bias, y, row_plan, column_plan, row_step, column_step):
+def _correlate(
+    shape, x, weight, transposed, panels, bias, y, row_plan, column_plan, row_step, column_step
+):
+    for p in prange(panels.shape[0]):
+        pack_panel(weight, transposed, panels, np.intp(p))
     rows = y.shape[2]
     for k in prange(y.shape[0] * rows):
         b, o = np.intp(k // rows), np.intp(k % rows)
-        correlate_row(shape, x, w, bias, y, row_plan, column_plan, row_step, column_step, b, o)
+        correlate_row(shape, x, panels, bias, y, row_plan, column_plan, row_step, column_step, b, o)
+
+
+@kernel
+def pack_panel(weight, transposed, panels, p):
+    """Panel `p` of (P, C, KH, KW, R): weights that a tile multiplies by are side by side.
+
+    From (P * R, C, KH, KW), or transposed from (C, P * R, KH, KW) with the taps numbered from the
+    last; rows after the last output channel are zero.
+    """
+    _, channels, kh, kw, rows = panels.shape
+    outputs = weight.shape[1] if transposed else weight.shape[0]
+    for c in range(channels):
+        for u in range(kh):
+            for v in range(kw):
+                for r in range(rows):
+                    o = p * rows + r
+                    if o >= outputs:
+                        panels[p, c, u, v, r] = 0
+                    elif transposed:
+                        panels[p, c, u, v, r] = weight[c, o, kh - 1 - u, kw - 1 - v]
+                    else:
+                        panels[p, c, u, v, r] = weight[o, c, u, v]
 
 
 @kernel
 def correlate_row(shape, x, w, bias, y, row_plan, column_plan, row_step, column_step, b, o):
     """Row `o` of block `b` of the result.
 
-    x (B, C, H, W, 16), w (P, C, KH, KW, R), bias (P * R,) -> y (B, O, OH, OW, 16).
+    x (B, C, H, W, 16), w (P, C, KH, KW, R), bias (O,) or (1,) -> y (B, O, OH, OW, 16).
     """
-    channels, height, width = x.shape[1], x.shape[2], x.shape[3]
+    _, channels, height, width, _ = x.shape
+    _, outputs, out_height, out_width, _ = y.shape
     kh, kw, rows, columns = w.shape[2], w.shape[3], simd.rows(shape), simd.columns(shape)
     phases, column_phases = row_plan.shape[0], column_plan.shape[0]
     row_tap, row_taps, row_base = row_plan[o % phases]
     top = row_base + o // phases * row_step
     first_u, last_u = max(0, -top), min(row_taps, height - top)
+    bias_step = 1 if bias.shape[0] == outputs else 0
+    right, next_tap = column_step * LANES, rows * column_phases
     for p in range(w.shape[0]):
+        last = min(rows, outputs - p * rows) - 1
         for phase in range(column_phases):
             tap, taps, base = column_plan[phase]
-            count = (y.shape[3] - phase + column_phases - 1) // column_phases
+            count = (out_width - phase + column_phases - 1) // column_phases
             for t in range(0, count, columns):
-                left = base + t * column_step  # of the first pixel's window; then of the last's
-                right = left + (columns - 1) * column_step
-                first_v, last_v = max(0, -right), min(taps, width - left)
-                inside = left >= 0 and right + taps <= width
-                acc = simd.from_rows(shape, bias, p * rows)
+                left = base + t * column_step  # where the first pixel's window begins
+                farthest = left + (columns - 1) * column_step  # and the last pixel's
+                first_v, last_v = max(0, -farthest), min(taps, width - left)
+                inside = left >= 0 and farthest + taps <= width
+                acc = simd.from_rows(shape, bias, p * rows * bias_step, bias_step, last)
                 for c in range(channels):
                     for u in range(first_u, last_u):
                         at = (p * channels + c) * kh + row_tap + u * phases
@@ -208,30 +219,20 @@ def correlate_row(shape, x, w, bias, y, row_plan, column_plan, row_step, column_
                         start *= LANES
                         if inside:
                             for _ in range(first_v, last_v):
-                                acc = simd.add_products(acc, w, at, x, start, column_step * LANES)
-                                at += rows * column_phases
+                                acc = simd.add_products(acc, w, at, x, start, right)
+                                at += next_tap
                                 start += LANES
                         else:
-                            for v in range(first_v, last_v):
+                            for v in range(left + first_v, left + last_v):
                                 acc = simd.add_products_inside(
-                                    acc,
-                                    w,
-                                    at,
-                                    x,
-                                    start,
-                                    column_step * LANES,
-                                    left + v,
-                                    column_step,
-                                    width,
+                                    acc, w, at, x, start, right, v, column_step, width
                                 )
-                                at += rows * column_phases
+                                at += next_tap
                                 start += LANES
-                place = ((b * y.shape[1] + p * rows) * y.shape[2] + o) * y.shape[3]
-                place = (place + phase + t * column_phases) * LANES
-                down = y.shape[2] * y.shape[3] * LANES
-                simd.store_tile(
-                    acc, y, place, down, column_phases * LANES, y.shape[1] - p * rows, count - t
-                )
+                place = (b * outputs + p * rows) * out_height + o
+                place = (place * out_width + phase + t * column_phases) * LANES
+                down = out_height * out_width * LANES
+                simd.store_tile(acc, y, place, down, column_phases * LANES, last + 1, count - t)
 
 
 # ---- backward-weight ---------------------------------------------------------------------------
@@ -306,11 +307,8 @@ def _weight_block(shape, x, at, gy, b, images, offsets, sh, sw, first, last, gw,
     rows, columns = simd.rows(shape), simd.columns(shape)
     outputs, height, width, taps = gy.shape[1], gy.shape[2], gy.shape[3], gw.shape[2]
     block = at * x.shape[1] * x.shape[2] * x.shape[3]
-    down = height * width * LANES
-    o = first
-    while o < last:
-        full = o + rows <= last
-        step = rows if full else 1  # the rest one by one: a tile's rows must all be there
+    for o in range(first, last, rows):
+        bottom = min(rows, last - o) - 1
         for k in range(0, taps, columns):
             acc = simd.zeros(shape)
             for i in range(height):
@@ -318,12 +316,12 @@ def _weight_block(shape, x, at, gy, b, images, offsets, sh, sw, first, last, gw,
                 place = (block + i * sh * x.shape[3]) * LANES
                 for _ in range(width):
                     acc = simd.add_lane_products(
-                        acc, gy, start, down if full else 0, x, place, offsets, k
+                        acc, gy, start, height * width * LANES, bottom, x, place, offsets, k
                     )
                     start += LANES
                     place += sw * LANES
-            simd.add_totals(acc, gw, (chunk * outputs + o) * taps + k, taps, step, taps - k, images)
-        o += step
+            to = (chunk * outputs + o) * taps + k
+            simd.add_totals(acc, gw, to, taps, bottom + 1, taps - k, images)
 
 
 @kernel

@@ -20,7 +20,7 @@ from numba.extending import NativeValue, intrinsic, models, register_model, unbo
 LANES = 16
 ALIGNMENT = 64  # bytes: one cache line, one AVX-512 register
 
-FLOAT, INT32 = ir.FloatType(), ir.IntType(32)
+FLOAT, INT32, INT64 = ir.FloatType(), ir.IntType(32), ir.IntType(64)
 VECTOR = ir.VectorType(FLOAT, LANES)
 INDEX = types.intp
 
@@ -218,13 +218,13 @@ def _total(builder, value, mask):
 @intrinsic
 def rows(typing, shape):
     """Rows of a TileShape, known when the kernel is compiled."""
-    return INDEX(shape), lambda context, builder, sig, args: ir.IntType(64)(sig.args[0].rows)
+    return INDEX(shape), lambda context, builder, sig, args: INT64(sig.args[0].rows)
 
 
 @intrinsic
 def columns(typing, shape):
     """Columns of a TileShape, known when the kernel is compiled."""
-    return INDEX(shape), lambda context, builder, sig, args: ir.IntType(64)(sig.args[0].columns)
+    return INDEX(shape), lambda context, builder, sig, args: INT64(sig.args[0].columns)
 
 
 @intrinsic
@@ -235,39 +235,37 @@ def zeros(typing, shape):
 
 
 @intrinsic
-def from_rows(typing, shape, array, index):
-    """tile[r][c] = array[index + r], in all lanes."""
+def from_rows(typing, shape, array, at, down, last):
+    """tile[r][c] = array[at + min(r, last) * down], in all lanes."""
     tile = Tile(shape.rows, shape.columns)
 
     def code(context, builder, sig, args):
+        first = _address(context, builder, sig, args, 1, args[2])
         result = context.get_constant_undef(tile)
-        for r in range(tile.rows):
-            address = _address(
-                context, builder, sig, args, 1, builder.add(args[2], args[2].type(r))
-            )
+        for r, address in enumerate(_rows(builder, tile, first, args[3], args[4])):
             value = _splat(builder, builder.load(address, typ=FLOAT))
             for c in range(tile.columns):
                 result = builder.insert_value(result, value, r * tile.columns + c)
         return result
 
-    return tile(shape, array, INDEX), code
+    return tile(shape, array, INDEX, INDEX, INDEX), code
 
 
 @intrinsic
-def add_products(typing, tile, w, at, x, start, stride):
-    """tile[r][c] += w[at + r] * x[start + c * stride : + 16]."""
+def add_products(typing, tile, w, at, x, start, right):
+    """tile[r][c] += w[at + r] * x[start + c * right : + 16]."""
 
     def code(context, builder, sig, args):
         first = _address(context, builder, sig, args, 3, args[4])
         xs = [_load(builder, _step(builder, first, c, args[5])) for c in range(tile.columns)]
         weights = _address(context, builder, sig, args, 1, args[2])
-        return _outer(builder, tile, args[0], weights, xs)
+        return _add_products(builder, tile, args[0], _next(builder, tile, weights), xs)
 
     return tile(tile, w, INDEX, x, INDEX, INDEX), code
 
 
 @intrinsic
-def add_products_inside(typing, tile, w, at, x, start, stride, column, step, width):
+def add_products_inside(typing, tile, w, at, x, start, right, column, step, width):
     """The same with zeros in place of the vectors whose column + c * step is not in 0..width."""
 
     def code(context, builder, sig, args):
@@ -277,20 +275,49 @@ def add_products_inside(typing, tile, w, at, x, start, stride, column, step, wid
         zero = builder.bitcast(zero, FLOAT.as_pointer())
         xs = []
         for c in range(tile.columns):
-            at = builder.add(args[6], builder.mul(args[7], args[7].type(c)))
-            inside = builder.icmp_unsigned("<", at, args[8])  # a negative one is a huge one
+            place = builder.add(args[6], builder.mul(args[7], INT64(c)))
+            inside = builder.icmp_unsigned("<", place, args[8])  # a negative one is a huge one
             address = builder.select(inside, _step(builder, first, c, args[5]), zero)
             xs.append(_load(builder, address))
         weights = _address(context, builder, sig, args, 1, args[2])
-        return _outer(builder, tile, args[0], weights, xs)
+        return _add_products(builder, tile, args[0], _next(builder, tile, weights), xs)
 
     return tile(tile, w, INDEX, x, INDEX, INDEX, INDEX, INDEX, INDEX), code
 
 
-def _outer(builder, tile, acc, weights, xs):
+@intrinsic
+def add_row_products(typing, tile, w, at, down, last, x, start, right):
+    """tile[r][c] += w[at + min(r, last) * down] * x[start + c * right : + 16].
+
+    `last` keeps a tile that reaches out of a matrix at its bottom from reading there.
+    """
+
+    def code(context, builder, sig, args):
+        first = _address(context, builder, sig, args, 5, args[6])
+        xs = [_load(builder, _step(builder, first, c, args[7])) for c in range(tile.columns)]
+        weights = _address(context, builder, sig, args, 1, args[2])
+        return _add_products(builder, tile, args[0], _rows(builder, tile, weights, *args[3:5]), xs)
+
+    return tile(tile, w, INDEX, INDEX, INDEX, x, INDEX, INDEX), code
+
+
+def _next(builder, tile, first):
+    """The addresses of as many floats as a tile has rows."""
+    return [builder.gep(first, [INT64(r)], source_etype=FLOAT) for r in range(tile.rows)]
+
+
+def _rows(builder, tile, first, down, last):
+    """The addresses first + min(r, last) * down for the rows r of a tile."""
+    addresses = [first]
+    for r in range(1, tile.rows):
+        row = builder.select(builder.icmp_signed("<", INT64(r), last), INT64(r), last)
+        addresses.append(builder.gep(first, [builder.mul(row, down)], source_etype=FLOAT))
+    return addresses
+
+
+def _add_products(builder, tile, acc, weights, xs):
     for r in range(tile.rows):
-        address = builder.gep(weights, [INT32(r)], source_etype=FLOAT)
-        w = _splat(builder, builder.load(address, typ=FLOAT))
+        w = _splat(builder, builder.load(weights[r], typ=FLOAT))
         for c in range(tile.columns):
             k = r * tile.columns + c
             value = _multiply_add(builder, xs[c], w, builder.extract_value(acc, k))
@@ -299,28 +326,28 @@ def _outer(builder, tile, acc, weights, xs):
 
 
 @intrinsic
-def add_lane_products(typing, tile, a, start, stride, x, at, offsets, k):
-    """tile[r][c] += a[start + r * stride : + 16] * x[at + offsets[k + c] : + 16], lane by lane."""
+def add_lane_products(typing, tile, a, at, down, last, x, start, offsets, k):
+    """tile[r][c] += a[at + min(r, last) * down : + 16] * x[start + offsets[k + c] : + 16]."""
 
     def code(context, builder, sig, args):
-        acc, base = args[0], _address(context, builder, sig, args, 4, args[5])
-        first = _address(context, builder, sig, args, 1, args[2])
-        table = _data(context, builder, sig, args, 6)
-        index = ir.IntType(64)
+        acc = args[0]
+        base = _address(context, builder, sig, args, 5, args[6])
+        table = _data(context, builder, sig, args, 7)
         xs = []
         for c in range(tile.columns):
-            entry = builder.gep(table, [builder.add(args[7], index(c))], source_etype=index)
-            offset = builder.load(entry, typ=index)
+            entry = builder.gep(table, [builder.add(args[8], INT64(c))], source_etype=INT64)
+            offset = builder.load(entry, typ=INT64)
             xs.append(_load(builder, builder.gep(base, [offset], source_etype=FLOAT)))
-        for r in range(tile.rows):
-            value = _load(builder, _step(builder, first, r, args[3]))
+        first = _address(context, builder, sig, args, 1, args[2])
+        for r, address in enumerate(_rows(builder, tile, first, *args[3:5])):
+            value = _load(builder, address)
             for c in range(tile.columns):
                 i = r * tile.columns + c
                 total = _multiply_add(builder, value, xs[c], builder.extract_value(acc, i))
                 acc = builder.insert_value(acc, total, i)
         return acc
 
-    return tile(tile, a, INDEX, INDEX, x, INDEX, offsets, INDEX), code
+    return tile(tile, a, INDEX, INDEX, INDEX, x, INDEX, offsets, INDEX), code
 
 
 @intrinsic
