@@ -25,8 +25,9 @@ from filelock import FileLock
 from numba.core import caching
 from numba.core import config as numba_config
 from numba.misc.appdirs import AppDirs
+from numba.np.ufunc.parallel import _launch_threads
 
-__all__ = ["get_num_threads", "kernel", "parallel_kernel", "set_num_threads"]
+__all__ = ["get_num_threads", "kernel", "set_num_threads"]
 
 LOCK_SECONDS = 10  # then another process holds the folder for no good reason: compile, keep nothing
 
@@ -37,16 +38,8 @@ numba_config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
 
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """Compile a function of arrays and numbers that other kernels or one thread call."""
+    """Compile a function of arrays and numbers, for each combination of types it is called with."""
     return _with_cache(numba.njit(**_OPTIONS)(function))
-
-
-def parallel_kernel(function: Callable[..., Any]) -> Any:
-    """Compile a function whose `prange` loops run on all threads.
-
-    Everything it inlines is optimised again: let it call one function for each unit of work.
-    """
-    return _with_cache(numba.njit(parallel=True, **_OPTIONS)(function))
 
 
 def set_num_threads(num: int) -> None:
@@ -87,6 +80,7 @@ class _KernelCache(caching.NullCache):  # type: ignore[misc] # numba has no anno
         return self.disk.cache_path
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
+        _launch_threads()  # whose symbols the code may refer to
         try:
             found = self.disk.load_overload(sig, target_context)
         except Exception:  # a torn or foreign file, whatever unpickling it raises: compile anew

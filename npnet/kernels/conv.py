@@ -17,10 +17,10 @@ from typing import TypeAlias
 import numba
 import numpy as np
 import numpy.typing as npt
-from numba import prange
 
 from npnet.kernels import lanes, simd
-from npnet.kernels._jit import get_num_threads, kernel, parallel_kernel
+from npnet.kernels._jit import get_num_threads, kernel
+from npnet.kernels._parallel import parallel_for
 from npnet.kernels.simd import LANES, TileShape
 from npnet.kernels.windows import Window
 
@@ -151,16 +151,13 @@ def _run(
 ZERO = np.zeros(1, np.float32)
 
 
-@parallel_kernel
+@kernel
 def _correlate(
     shape, x, weight, transposed, panels, bias, y, row_plan, column_plan, row_step, column_step
 ):
-    for p in prange(panels.shape[0]):
-        pack_panel(weight, transposed, panels, np.intp(p))
-    rows = y.shape[2]
-    for k in prange(y.shape[0] * rows):
-        b, o = np.intp(k // rows), np.intp(k % rows)
-        correlate_row(shape, x, panels, bias, y, row_plan, column_plan, row_step, column_step, b, o)
+    parallel_for(pack_panel, panels.shape[0], (weight, transposed, panels))
+    arguments = (shape, x, panels, bias, y, row_plan, column_plan, row_step, column_step)
+    parallel_for(correlate_row, y.shape[0] * y.shape[2], arguments)
 
 
 @kernel
@@ -186,13 +183,14 @@ def pack_panel(weight, transposed, panels, p):
 
 
 @kernel
-def correlate_row(shape, x, w, bias, y, row_plan, column_plan, row_step, column_step, b, o):
-    """Row `o` of block `b` of the result.
+def correlate_row(shape, x, w, bias, y, row_plan, column_plan, row_step, column_step, k):
+    """Row o of block b of the result, k = b * OH + o.
 
     x (B, C, H, W, 16), w (P, C, KH, KW, R), bias (O,) or (1,) -> y (B, O, OH, OW, 16).
     """
     _, channels, height, width, _ = x.shape
     _, outputs, out_height, out_width, _ = y.shape
+    b, o = k // out_height, k % out_height
     kh, kw, rows, columns = w.shape[2], w.shape[3], simd.rows(shape), simd.columns(shape)
     phases, column_phases = row_plan.shape[0], column_plan.shape[0]
     row_tap, row_taps, row_base = row_plan[o % phases]
@@ -238,51 +236,37 @@ def correlate_row(shape, x, w, bias, y, row_plan, column_plan, row_step, column_
 # ---- backward-weight ---------------------------------------------------------------------------
 
 
-@parallel_kernel
+@kernel
 def _gradients(shape, x, gy, n, top, left, padded, offsets, sh, sw, slices, gw, gb):
-    chunks, blocks, outputs = gw.shape[0], x.shape[0], gy.shape[1]
-    panels = (outputs + simd.rows(shape) - 1) // simd.rows(shape)
-    for k in prange(chunks * slices):
-        chunk, part = np.intp(k // slices), np.intp(k % slices)
-        first = part * panels // slices * simd.rows(shape)
-        last = min(outputs, (part + 1) * panels // slices * simd.rows(shape))
-        gw[chunk, first:last] = 0
-        gb[chunk, first:last] = 0
-        for b in range(chunk * blocks // chunks, (chunk + 1) * blocks // chunks):
-            images = min(LANES, n - b * LANES)
-            thread = np.intp(numba.get_thread_id())
-            gradients_block(
-                shape,
-                x,
-                gy,
-                b,
-                images,
-                top,
-                left,
-                padded,
-                thread,
-                offsets,
-                sh,
-                sw,
-                first,
-                last,
-                gw,
-                gb,
-                chunk,
-            )
+    arguments = (shape, x, gy, n, top, left, padded, offsets, sh, sw, slices, gw, gb)
+    parallel_for(gradients_chunk, gw.shape[0] * slices, arguments)
 
 
 @kernel
-def gradients_block(
-    shape, x, gy, b, images, top, left, padded, thread, offsets, sh, sw, first, last, gw, gb, chunk
-):
-    """Add block `b`'s part to gw[chunk, first:last] and gb[chunk, first:last]."""
-    if padded.shape[0] > 0:
-        pad(x, b, top, left, padded, thread)
-        _weight_block(shape, padded, thread, gy, b, images, offsets, sh, sw, first, last, gw, chunk)
-    else:
-        _weight_block(shape, x, b, gy, b, images, offsets, sh, sw, first, last, gw, chunk)
-    _bias_block(gy, b, images, first, last, gb, chunk)
+def gradients_chunk(shape, x, gy, n, top, left, padded, offsets, sh, sw, slices, gw, gb, k):
+    """Slice k % slices of the outputs' gradients by the blocks of chunk k // slices.
+
+    x (B, C, H, W, 16), gy (B, O, OH, OW, 16) -> gw (chunks, O, taps), gb (chunks, O).
+    """
+    chunk, part, thread = k // slices, k % slices, numba.get_thread_id()
+    chunks, blocks, outputs, rows = gw.shape[0], x.shape[0], gy.shape[1], simd.rows(shape)
+    panels = (outputs + rows - 1) // rows
+    first, last = part * panels // slices * rows, (part + 1) * panels // slices * rows
+    last = min(last, outputs)
+    for o in range(first, last):
+        gb[chunk, o] = 0
+        for tap in range(gw.shape[2]):
+            gw[chunk, o, tap] = 0
+    for b in range(chunk * blocks // chunks, (chunk + 1) * blocks // chunks):
+        images = min(LANES, n - b * LANES)
+        if padded.shape[0] > 0:
+            pad(x, b, top, left, padded, thread)
+            weight_block(
+                shape, padded, thread, gy, b, images, offsets, sh, sw, first, last, gw, chunk
+            )
+        else:
+            weight_block(shape, x, b, gy, b, images, offsets, sh, sw, first, last, gw, chunk)
+        bias_block(gy, b, images, first, last, gb, chunk)
 
 
 @kernel
@@ -303,7 +287,7 @@ def pad(x, b, top, left, padded, at):
 
 
 @kernel
-def _weight_block(shape, x, at, gy, b, images, offsets, sh, sw, first, last, gw, chunk):
+def weight_block(shape, x, at, gy, b, images, offsets, sh, sw, first, last, gw, chunk):
     rows, columns = simd.rows(shape), simd.columns(shape)
     outputs, height, width, taps = gy.shape[1], gy.shape[2], gy.shape[3], gw.shape[2]
     block = at * x.shape[1] * x.shape[2] * x.shape[3]
@@ -325,7 +309,7 @@ def _weight_block(shape, x, at, gy, b, images, offsets, sh, sw, first, last, gw,
 
 
 @kernel
-def _bias_block(gy, b, images, first, last, gb, chunk):
+def bias_block(gy, b, images, first, last, gb, chunk):
     pixels = gy.shape[2] * gy.shape[3]
     for o in range(first, last):
         start = (b * gy.shape[1] + o) * pixels * LANES

@@ -12,10 +12,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from numba import prange
 
 from npnet.kernels import simd
-from npnet.kernels._jit import kernel, parallel_kernel
+from npnet.kernels._jit import kernel
+from npnet.kernels._parallel import parallel_for
 from npnet.kernels.simd import ALIGNMENT, LANES
 
 __all__ = ["block_count", "empty", "from_lanes", "to_lanes", "zeros"]
@@ -61,20 +61,19 @@ def from_lanes(x: Array, n: int) -> Array:
     return y
 
 
-@parallel_kernel
+@kernel
 def _to_lanes(x, y):  # x (N, F) -> y (B, F, 16)
-    for b in prange(y.shape[0]):
-        _block_to_lanes(x, y, np.intp(b))  # one type in and out of prange: one compilation
-
-
-@parallel_kernel
-def _from_lanes(x, y):  # x (B, F, 16) -> y (N, F)
-    for b in prange(x.shape[0]):
-        _block_from_lanes(x, y, np.intp(b))
+    parallel_for(block_to_lanes, y.shape[0], (x, y))
 
 
 @kernel
-def _block_to_lanes(x, y, b):  # x (N, F) -> y[b] (F, 16)
+def _from_lanes(x, y):  # x (B, F, 16) -> y (N, F) or wider
+    parallel_for(block_from_lanes, x.shape[0], (x, y))
+
+
+@kernel
+def block_to_lanes(x, y, b):
+    """Block `b` of x (N, F) -> y (B, F, 16)."""
     features, first = x.shape[1], b * LANES
     images = min(LANES, x.shape[0] - first)
     if images == LANES and features >= LANES:
@@ -89,14 +88,15 @@ def _block_to_lanes(x, y, b):  # x (N, F) -> y[b] (F, 16)
 
 
 @kernel
-def _block_from_lanes(x, y, b):  # x[b] (F, 16) -> y (N, F)
-    features, first = y.shape[1], b * LANES
+def block_from_lanes(x, y, b):
+    """Block `b` of x (B, F, 16) -> y (N, F), or wider, and then only the first F columns."""
+    features, first, width = x.shape[1], b * LANES, y.shape[1]
     images = min(LANES, y.shape[0] - first)
     if images == LANES and features >= LANES:
         for f in range(0, features + LANES - 1, LANES):
             i = min(f, features - LANES)
             start = (b * features + i) * LANES
-            simd.transpose(x, start, LANES, y, first * features + i, features)
+            simd.transpose(x, start, LANES, y, first * width + i, width)
     else:
         for lane in range(images):
             for f in range(features):
