@@ -43,7 +43,7 @@ def kernel(function: Callable[..., Any]) -> Any:
 
 
 def set_num_threads(num: int) -> None:
-    """Let kernels called from this thread use `num` threads, or as many as Numba was started with."""
+    """Let kernels use `num` threads when called from this thread, Numba's own limit at most."""
     numba.set_num_threads(min(num, numba_config.NUMBA_NUM_THREADS))
 
 

@@ -18,7 +18,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from npnet.kernels import lanes, simd
+from npnet.kernels import lanes, linear, simd
 from npnet.kernels._jit import get_num_threads, kernel
 from npnet.kernels._parallel import parallel_for
 from npnet.kernels.simd import LANES, TileShape
@@ -35,12 +35,16 @@ CHUNKS = 8
 
 
 def conv2d(x: Array, weight: Array, bias: Array | None, window: Window) -> Array:
-    """y[o, i, j] = bias[o] + sum over c, u, v of weight[o, c, u, v] * x[c, i*SH - PT + u, j*SW - PL + v].
+    """y[o, i, j] = bias[o] + sum over c, u, v of
+        weight[o, c, u, v] * x[c, i*SH - PT + u, j*SW - PL + v].
 
     Shape: x (B, C, H, W, 16), weight (O, C, KH, KW), bias (O,) -> (B, O, OH, OW, 16). The window
     has no dilation.
     """
     size = window.output_size(x.shape[2:4])
+    if _is_linear(window, x.shape[2:4]):
+        y = linear.linear(_flat(x), weight.reshape(len(weight), -1), bias)
+        return y.reshape(*y.shape[:2], *size, LANES)
     y = lanes.empty((x.shape[0], weight.shape[0], *size, LANES))
     plans = [_plan(*axis, False) for axis in _axes(window)]
     _run(x, weight, bias, y, plans, window.stride, False)
@@ -48,22 +52,32 @@ def conv2d(x: Array, weight: Array, bias: Array | None, window: Window) -> Array
 
 
 def conv2d_backward_data(gy: Array, weight: Array, window: Window, size: tuple[int, int]) -> Array:
-    """gx[c, h, w] = sum over o, u, v of weight[o, c, u, v] * gy[o, i, j] where i*SH - PT + u = h, j alike.
+    """gx[c, h, w] = sum over o, u, v of weight[o, c, u, v] * gy[o, i, j],
+        where i*SH - PT + u = h and j*SW - PL + v = w.
 
     Shape: gy (B, O, OH, OW, 16), weight (O, C, KH, KW), size (H, W) -> (B, C, H, W, 16).
     """
-    gx = lanes.empty((gy.shape[0], weight.shape[1], *size, LANES))
+    shape = (gy.shape[0], weight.shape[1], *size, LANES)
+    if _is_linear(window, size):
+        return linear.linear_backward_data(_flat(gy), weight.reshape(len(weight), -1)).reshape(
+            shape
+        )
+    gx = lanes.empty(shape)
     plans = [_plan(*axis, True) for axis in _axes(window)]
     _run(gy, weight, None, gx, plans, (1, 1), True)
     return gx
 
 
 def conv2d_backward_weight(x: Array, gy: Array, window: Window, n: int) -> tuple[Array, Array]:
-    """gweight[o, c, u, v] = sum over images, i, j of gy[o, i, j] * x[c, i*SH - PT + u, j*SW - PL + v].
+    """gweight[o, c, u, v] = sum over images, i, j of
+        gy[o, i, j] * x[c, i*SH - PT + u, j*SW - PL + v].
 
     Shape: x (B, C, H, W, 16), gy (B, O, OH, OW, 16), n images -> (O, C, KH, KW), and the bias's
     gradient (O,), the sum of gy.
     """
+    if _is_linear(window, x.shape[2:4]):
+        gweight, gbias = linear.linear_backward_weight(_flat(x), _flat(gy), n)
+        return gweight.reshape(-1, x.shape[1], *window.kernel), gbias
     blocks, channels = x.shape[:2]
     outputs, taps = gy.shape[1], channels * window.kernel[0] * window.kernel[1]
     (top, bottom), (left, right) = window.reach(x.shape[2:4])
@@ -80,6 +94,15 @@ def conv2d_backward_weight(x: Array, gy: Array, window: Window, n: int) -> tuple
     offsets = _offsets(channels, *window.kernel, *size, shape.columns)
     _gradients(shape, x, gy, n, top, left, padded, offsets, *window.stride, slices, gw, gb)
     return gw.sum(0).reshape(outputs, channels, *window.kernel), gb.sum(0)
+
+
+def _is_linear(window: Window, size: tuple[int, ...]) -> bool:
+    """Whether there is one window, the whole image: then the pixels are so many features."""
+    return window.kernel == tuple(size) and window.padding == ((0, 0), (0, 0))
+
+
+def _flat(x: Array) -> Array:  # (B, C, H, W, 16) -> (B, C*H*W, 16)
+    return x.reshape(len(x), x.shape[1] * x.shape[2] * x.shape[3], LANES)
 
 
 # ---- plans -------------------------------------------------------------------------------------

@@ -54,7 +54,7 @@ def to_lanes(x: npt.NDArray[Any]) -> Array:
 
 
 def from_lanes(x: Array, n: int) -> Array:
-    """The first `n` images of `to_lanes`: (B, C, H, W, 16) -> (n, C, H, W), (B, F, 16) -> (n, F)."""
+    """The first `n` images: (B, C, H, W, 16) -> (n, C, H, W), (B, F, 16) -> (n, F)."""
     y = empty((n, *x.shape[1:-1]))
     features = int(np.prod(x.shape[1:-1]))
     _from_lanes(x.reshape(len(x), features, LANES), y.reshape(n, features))

@@ -188,8 +188,7 @@ def add(typing, a, b):
 
 @intrinsic
 def total(typing, a, lanes):
-    """The sum of the first `lanes` lanes, which is the order-independent part of the contract:
-    always the same tree of additions; lanes beyond may hold anything, NaN too."""
+    """The sum of the first `lanes` lanes, in pairs; those beyond may hold anything, NaN too."""
 
     def code(context, builder, sig, args):
         return _total(builder, args[0], _first_lanes(builder, args[1]))
@@ -371,7 +370,7 @@ def store_tile(typing, tile, y, start, down, right, rows, columns):
 
 @intrinsic
 def add_totals(typing, tile, y, start, down, rows, columns, lanes):
-    """y[start + r * down + c] += the sum of the first `lanes` lanes of tile[r][c], r < rows, c < columns."""
+    """y[start + r * down + c] += total(tile[r][c], lanes) for r < rows, c < columns."""
 
     def code(context, builder, sig, args):
         first = _address(context, builder, sig, args, 1, args[2])
