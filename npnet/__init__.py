@@ -6,39 +6,34 @@ ResNet program runs.
 
 import numpy as _np
 
-from npnet import cuda
+from npnet import accelerator, backends, cuda, nn, optim, utils
 from npnet._creation import (
     arange,
     empty,
+    empty_like,
     eye,
     from_numpy,
     full,
+    full_like,
     linspace,
+    normal,
     ones,
     ones_like,
     rand,
+    rand_like,
     randint,
     randn,
+    randn_like,
     randperm,
     zeros,
     zeros_like,
 )
 from npnet._device import device
-from npnet._grad_mode import (
-    enable_grad,
-    inference_mode,
-    is_grad_enabled,
-    no_grad,
-    set_grad_enabled,
-)
+from npnet._grad_mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
+from npnet._tensor_repr import set_printoptions
+from npnet._threads import get_num_threads, set_num_threads
 from npnet._version import __version__
-from npnet.ops.activation import (
-    log_softmax,
-    relu,
-    sigmoid,
-    softmax,
-    tanh,
-)
+from npnet.ops.activation import log_softmax, relu, sigmoid, softmax, tanh
 from npnet.ops.arithmetic import (
     abs,
     add,
@@ -67,25 +62,30 @@ from npnet.ops.arithmetic import (
     neg,
     pow,
     remainder,
-    result_type,
     sin,
     sqrt,
     sub,
     where,
 )
-from npnet.ops.linear import matmul
-from npnet.ops.reduce import (
-    all,
-    any,
-    argmax,
-    argmin,
-    max,
-    mean,
-    min,
-    std,
-    sum,
-    var,
+from npnet.ops.dtypes import result_type
+from npnet.ops.elementwise import (
+    bitwise_and,
+    bitwise_not,
+    bitwise_or,
+    bitwise_xor,
+    ceil,
+    floor,
+    isinf,
+    reciprocal,
+    round,
+    rsqrt,
+    sign,
+    square,
 )
+from npnet.ops.linear import matmul
+from npnet.ops.products import bmm, dot, logsumexp, mm, mv, norm, outer
+from npnet.ops.reduce import all, any, argmax, argmin, max, mean, min, std, sum, var
+from npnet.ops.sampling import bernoulli, multinomial
 from npnet.ops.shape import (
     cat,
     flatten,
@@ -98,23 +98,32 @@ from npnet.ops.shape import (
     transpose,
     unsqueeze,
 )
+from npnet.ops.sorting import argsort, cumsum, sort, topk
+from npnet.ops.splitting import chunk, flip, index_select, masked_fill, nonzero, split, unbind
 from npnet.random import Generator, initial_seed, manual_seed
+from npnet.serialization import load, save
 from npnet.tensor import Tensor, as_tensor, is_tensor, tensor
 
 bool = _np.dtype(_np.bool_)
 uint8 = _np.dtype(_np.uint8)
 int8 = _np.dtype(_np.int8)
-int16 = _np.dtype(_np.int16)
-int32 = _np.dtype(_np.int32)
+int16 = short = _np.dtype(_np.int16)
+int32 = int = _np.dtype(_np.int32)
 int64 = long = _np.dtype(_np.int64)
 float32 = float = _np.dtype(_np.float32)
 float64 = double = _np.dtype(_np.float64)
+
+clip = clamp
+is_floating_point = Tensor.is_floating_point
+masked_select = Tensor.masked_select
+numel = Tensor.numel
 
 __all__ = [
     "Generator",
     "Tensor",
     "__version__",
     "abs",
+    "accelerator",
     "add",
     "all",
     "allclose",
@@ -122,78 +131,127 @@ __all__ = [
     "arange",
     "argmax",
     "argmin",
+    "argsort",
     "as_tensor",
+    "backends",
+    "bernoulli",
+    "bitwise_and",
+    "bitwise_not",
+    "bitwise_or",
+    "bitwise_xor",
+    "bmm",
     "bool",
     "cat",
+    "ceil",
+    "chunk",
     "clamp",
+    "clip",
     "cos",
     "cuda",
+    "cumsum",
     "device",
     "div",
+    "dot",
     "double",
     "empty",
+    "empty_like",
     "enable_grad",
     "eq",
     "equal",
     "exp",
     "eye",
     "flatten",
+    "flip",
     "float",
     "float32",
     "float64",
+    "floor",
     "floor_divide",
     "from_numpy",
     "full",
+    "full_like",
     "gather",
     "ge",
+    "get_num_threads",
     "gt",
+    "index_select",
     "inference_mode",
     "initial_seed",
+    "int",
     "int8",
     "int16",
     "int32",
     "int64",
+    "is_floating_point",
     "is_grad_enabled",
     "is_tensor",
     "isfinite",
+    "isinf",
     "isnan",
     "le",
     "linspace",
+    "load",
     "log",
     "log_softmax",
     "logical_and",
     "logical_not",
     "logical_or",
+    "logsumexp",
     "long",
     "lt",
     "manual_seed",
+    "masked_fill",
+    "masked_select",
     "matmul",
     "max",
     "maximum",
     "mean",
     "min",
     "minimum",
+    "mm",
     "mul",
+    "multinomial",
+    "mv",
     "ne",
     "neg",
+    "nn",
     "no_grad",
+    "nonzero",
+    "norm",
+    "normal",
+    "numel",
     "ones",
     "ones_like",
+    "optim",
+    "outer",
     "permute",
     "pow",
     "rand",
+    "rand_like",
     "randint",
     "randn",
+    "randn_like",
     "randperm",
+    "reciprocal",
     "relu",
     "remainder",
     "reshape",
     "result_type",
+    "round",
+    "rsqrt",
+    "save",
     "set_grad_enabled",
+    "set_num_threads",
+    "set_printoptions",
+    "short",
     "sigmoid",
+    "sign",
     "sin",
     "softmax",
+    "sort",
+    "split",
     "sqrt",
+    "square",
     "squeeze",
     "stack",
     "std",
@@ -202,9 +260,12 @@ __all__ = [
     "t",
     "tanh",
     "tensor",
+    "topk",
     "transpose",
     "uint8",
+    "unbind",
     "unsqueeze",
+    "utils",
     "var",
     "where",
     "zeros",

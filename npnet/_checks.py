@@ -18,7 +18,7 @@ class ShapeError(RuntimeError, ValueError):
 
 
 def check_axes(op: str, name: str, shape: Sequence[int], axes: Sequence[str]) -> None:
-    """Raise ShapeError unless `shape` has one entry for each of `axes`, e.g. ("N", "C", "H", "W")."""
+    """Raise ShapeError unless `shape` has one entry for each of `axes`, e.g. ("N", "C")."""
     if len(shape) != len(axes):
         count = "1 axis" if len(axes) == 1 else f"{len(axes)} axes"
         raise ShapeError(

@@ -2,32 +2,52 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any
 
 __all__ = ["device"]
 
 
-@dataclass(frozen=True)
 class device:
-    """The place where a tensor lives; `device("cpu")` is the only one.
+    """The place where a tensor lives: `device("cpu")`, also `device("cpu", 0)` or `"cpu:0"`.
+
+    Attributes:
+        type: always "cpu".
+        index: the number that was given, or None.
 
     Raises:
-        NotImplementedError: for any other.
+        NotImplementedError: for any other kind.
     """
 
-    type: str | device = "cpu"
+    __slots__ = ("index", "type")
 
-    def __post_init__(self) -> None:
-        kind = self.type.type if isinstance(self.type, device) else self.type
-        if str(kind).split(":")[0] != "cpu":
+    type: str
+    index: int | None
+
+    def __init__(self, type: Any = "cpu", index: int | None = None) -> None:
+        if isinstance(type, device):
+            index = type.index
+        kind, _, number = str(type).partition(":")
+        if kind != "cpu":
             raise NotImplementedError(
-                f"device: npnet runs on the CPU only, got '{kind}'; "
+                f"device: npnet runs on the CPU only, got '{type}'; "
                 "use 'cpu', or ask cuda.is_available() first, which is False"
             )
-        object.__setattr__(self, "type", "cpu")
+        if number and not number.isdigit():
+            raise RuntimeError(f"device: the index must be a number, got '{type}'")
+        self.type, self.index = kind, int(number) if number and index is None else index
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, device) and self.index == other.index
+
+    def __hash__(self) -> int:
+        return hash((device, self.index))
 
     def __str__(self) -> str:
-        return "cpu"
+        return self.type if self.index is None else f"{self.type}:{self.index}"
 
     def __repr__(self) -> str:
-        return "device(type='cpu')"
+        index = "" if self.index is None else f", index={self.index}"
+        return f"device(type='{self.type}'{index})"
+
+
+CPU = device()

@@ -2,67 +2,154 @@
 
 from __future__ import annotations
 
-import contextlib
+import functools
+import inspect
 import threading
+from collections.abc import Callable, Generator
+from typing import Any, TypeVar, cast
 
-__all__ = ["enable_grad", "inference_mode", "is_grad_enabled", "no_grad", "set_grad_enabled"]
+__all__ = [
+    "enable_grad",
+    "inference_mode",
+    "is_grad_enabled",
+    "no_grad",
+    "set_grad_enabled",
+    "state",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class _State(threading.local):
     enabled = True
 
 
-_state = _State()
+state = _State()
 
 
 def is_grad_enabled() -> bool:
     """Whether ops called now by this thread are recorded for backward."""
-    return _state.enabled
+    return state.enabled
 
 
-class _GradMode(contextlib.ContextDecorator):
+class _GradMode:
+    """A context that sets the switch, and a decorator that enters it at each call."""
+
     mode: bool
 
-    def __init__(self) -> None:
-        self._previous: list[bool] = []  # a stack: a decorated function may call itself
-
     def __enter__(self) -> None:
-        self._previous.append(_state.enabled)
-        _state.enabled = self.mode
+        self._previous = state.enabled
+        state.enabled = self.mode
 
     def __exit__(self, *exc: object) -> None:
-        _state.enabled = self._previous.pop()
+        state.enabled = self._previous
+
+    def __call__(self, function: F) -> F:
+        """The function, run in this mode; a generator function between its yields."""
+        # One context for each call: a function may call itself, and threads may share it.
+        if inspect.isgeneratorfunction(function):
+            return cast(F, _wrap_generator(function, self._copy))
+
+        @functools.wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            with self._copy():
+                return function(*args, **kwargs)
+
+        return cast(F, wrapped)
+
+    def _copy(self) -> _GradMode:
+        copy = object.__new__(_GradMode)
+        copy.mode = self.mode
+        return copy
 
 
-class no_grad(_GradMode):
+def _wrap_generator(
+    function: Callable[..., Generator[Any, Any, Any]], context: Callable[[], _GradMode]
+) -> Callable[..., Generator[Any, Any, Any]]:
+    @functools.wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        generator = function(*args, **kwargs)
+        resume: Callable[[], Any] = functools.partial(next, generator)
+        try:
+            while True:
+                try:
+                    with context():  # the caller's own mode holds while the generator waits
+                        value = resume()
+                except StopIteration as stop:
+                    return stop.value
+                try:
+                    resume = functools.partial(generator.send, (yield value))
+                except GeneratorExit:
+                    raise
+                except BaseException as error:
+                    resume = functools.partial(generator.throw, error)
+        finally:
+            with context():
+                generator.close()
+
+    return wrapped
+
+
+class _Decorator(_GradMode):
+    """A mode that also decorates without parentheses: `@no_grad`."""
+
+    def __new__(cls, function: Any = None) -> Any:
+        self = super().__new__(cls)
+        return self if function is None else _GradMode.__call__(self, function)
+
+    def __init__(self, function: Any = None) -> None:
+        pass  # Python calls it for `no_grad()` alone: `no_grad(f)` is a function
+
+
+class no_grad(_Decorator):
     """Context or decorator in which nothing is recorded: results need no gradient."""
 
     mode = False
 
 
-class inference_mode(no_grad):
-    """The same as `no_grad`; npnet has no separate inference tensors."""
-
-
-class enable_grad(_GradMode):
+class enable_grad(_Decorator):
     """Context or decorator in which ops are recorded, also inside `no_grad`."""
 
     mode = True
 
 
-class set_grad_enabled:
-    """Switch recording on or off at once; as a context, until its end.
+class inference_mode(_GradMode):
+    """The same as `no_grad`; npnet has no separate inference tensors.
+
+    Args:
+        mode: False changes nothing.
+    """
+
+    def __new__(cls, mode: Any = True) -> Any:
+        return super().__new__(cls) if isinstance(mode, bool) else cls()(mode)
+
+    def __init__(self, mode: Any = True) -> None:
+        self._wanted = mode
+        self.mode = False
+
+    def __enter__(self) -> None:
+        self.mode = state.enabled and not self._wanted
+        super().__enter__()
+
+    def _copy(self) -> inference_mode:
+        return inference_mode(self._wanted)
+
+
+class set_grad_enabled(_GradMode):
+    """Switch recording on or off at once; as a context, until its end; as a decorator, in calls.
 
     Args:
         mode: True records ops for backward, False does not.
     """
 
     def __init__(self, mode: bool) -> None:
-        self._previous = _state.enabled
-        _state.enabled = mode
+        self.mode = bool(mode)
+        self._previous = state.enabled
+        state.enabled = self.mode
 
     def __enter__(self) -> None:
-        pass
+        pass  # switched already; what was before is what the end of the context brings back
 
-    def __exit__(self, *exc: object) -> None:
-        _state.enabled = self._previous
+    def __call__(self, function: F) -> F:
+        state.enabled = self._previous
+        return super().__call__(function)

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["device_count", "is_available"]
+__all__ = [
+    "device_count",
+    "empty_cache",
+    "is_available",
+    "manual_seed",
+    "manual_seed_all",
+    "synchronize",
+]
 
 
 def is_available() -> bool:
@@ -13,3 +20,19 @@ def is_available() -> bool:
 def device_count() -> int:
     """Always 0."""
     return 0
+
+
+def manual_seed(seed: int) -> None:
+    """Seed the generator of a GPU: nothing, as in PyTorch without one."""
+
+
+def manual_seed_all(seed: int) -> None:
+    """Seed the generators of all GPUs: nothing, as in PyTorch without one."""
+
+
+def empty_cache() -> None:
+    """Return a GPU's memory: nothing, as in PyTorch without one."""
+
+
+def synchronize() -> None:
+    """Wait for a GPU: nothing runs elsewhere."""

@@ -24,7 +24,7 @@ class Generator:
         self.seed()
 
     def manual_seed(self, seed: int) -> Generator:
-        """Start the sequence that belongs to `seed` (any integer; negative ones wrap to 64 bits)."""
+        """Start the sequence of `seed`: any integer, negative ones wrap to 64 bits."""
         self._seed = int(seed) % 2**64
         self.numpy = np.random.default_rng(self._seed)
         return self

@@ -3,12 +3,17 @@
 A Tensor wraps an ndarray. An op is a `Function`: applied to tensors that need gradients, it stays
 behind as the `grad_fn` of its result and knows its parents. `backward` walks these from the last
 applied to the first and adds up what arrives at each leaf.
+
+Tensors on the same memory share a count of writes. What an op saved is compared with it, so that
+an in-place write in between is an error and no wrong gradient; a view notices by it that a write
+elsewhere became part of its history.
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, TypeAlias, Union
 
@@ -17,8 +22,9 @@ import numpy.typing as npt
 
 from npnet import _tensor_repr
 from npnet._checks import ShapeError
+from npnet._device import CPU
 from npnet._device import device as Device
-from npnet._grad_mode import is_grad_enabled, no_grad
+from npnet._grad_mode import state as _mode
 from npnet.random import Generator, numpy_generator
 
 __all__ = ["Array", "Function", "Number", "Operand", "Tensor", "as_tensor", "is_tensor", "tensor"]
@@ -34,13 +40,10 @@ Dims: TypeAlias = int | Sequence[int] | None
 
 
 class _Version:
-    """How often the memory of a tensor and of its views was written; what was saved before is stale."""
+    """How often the memory of a tensor and of its views was written."""
 
-    __slots__ = ("recorded", "writes")
-
-    def __init__(self) -> None:
-        self.writes = 0  # every in-place write
-        self.recorded = 0  # those that became part of the tape
+    writes = 0  # every in-place write
+    recorded = 0  # those that became part of the tape
 
 
 class Function:
@@ -52,6 +55,7 @@ class Function:
         backward(gy: Array) -> tuple[Array | None, ...]    one gradient for each input
 
     `gy` has the shape and dtype of forward's result, each returned gradient those of its input.
+    A returned gradient is gy itself, a view, or new memory that the op does not write again.
     forward keeps what backward needs: inputs and results by `save_for_backward`, so that an
     in-place write to them is noticed; shapes and arrays of its own as plain attributes.
     """
@@ -63,30 +67,42 @@ class Function:
     needs_input_grad: tuple[bool, ...] = ()
     parents: tuple[Function | Tensor | None, ...] = ()
     order: int  # of recording; a parent's is smaller
-    retained: tuple[Tensor, ...] = ()  # results that asked to keep their gradient
+    retained: tuple[weakref.ref[Tensor], ...] = ()  # results that asked to keep their gradient
+    freed = False  # whether something that backward needs is gone
     _counter = itertools.count()
-    _saved: tuple[Array | None, ...] | None = ()
+    _saved: tuple[Array | None, ...] = ()
     _versions: tuple[tuple[_Version, int], ...] = ()
 
     def __call__(self, *inputs: Tensor) -> Tensor:
         """Apply the op; record it if one of the inputs needs a gradient and recording is on."""
-        recording = is_grad_enabled() and any(x.requires_grad for x in inputs)
-        self.needs_input_grad = tuple(recording and x.requires_grad for x in inputs)
-        y = Tensor(self.forward(*[x.array for x in inputs]))
+        if _mode.enabled:
+            needs = tuple([x.requires_grad for x in inputs])
+        else:
+            needs = (False,) * len(inputs)
+        self.needs_input_grad = needs
+        with np.errstate(all="ignore"):  # NaN and infinity are values, here and in backward
+            y = Tensor(self.forward(*[x.array for x in inputs]))
         if self.view and np.may_share_memory(y.array, inputs[0].array):
             y._become_view_of(inputs[0])
-        if recording:
+        if True in needs:
             self._record(inputs, y)
         return y
 
     def _record(self, inputs: tuple[Tensor, ...], y: Tensor) -> None:
+        """Become the op that made `y` of the inputs."""
         self.order = next(Function._counter)
-        self.parents = tuple(x._tape_end() if x.requires_grad else None for x in inputs)
-        saved = {id(a) for a in self._saved or ()}
-        self._versions = tuple(
-            (x._version, x._version.writes) for x in (*inputs, y) if id(x.array) in saved
+        self.parents = tuple(
+            [
+                None if not needed else x if x.grad_fn is None else x.grad_fn
+                for x, needed in zip(inputs, self.needs_input_grad, strict=True)
+            ]
         )
-        y.requires_grad = True
+        if self._saved:
+            saved = {id(a) for a in self._saved}
+            self._versions = tuple(
+                [(x._version, x._version.writes) for x in (*inputs, y) if id(x.array) in saved]
+            )
+        y._wants = True
         y.grad_fn = self
 
     def save_for_backward(self, *arrays: Array | None) -> None:
@@ -95,44 +111,100 @@ class Function:
 
     @property
     def saved(self) -> tuple[Any, ...]:
-        """What `save_for_backward` kept. RuntimeError if it was written to, or freed, since."""
-        if self._saved is None:
-            raise RuntimeError(
-                f"backward: {self.name()} was already gone through and what it saved is freed; "
-                "call backward(retain_graph=True) the first time to go through it twice"
-            )
-        if any(version.writes != at for version, at in self._versions):
-            raise RuntimeError(
-                f"backward: a value that {self.name()} needs was changed in place after it was "
-                "used; write out of place there (x = x + 1 instead of x += 1), or on a clone()"
-            )
+        """What `save_for_backward` kept. RuntimeError if it was written to since."""
+        for version, writes in self._versions:
+            if version.writes != writes:
+                raise RuntimeError(
+                    f"backward: a value that {self.name()} needs was changed in place after it "
+                    "was used; write out of place there (x = x + 1 instead of x += 1), or on a "
+                    "clone()"
+                )
         return self._saved
 
     def free(self) -> None:
-        """Forget what was saved: memory is returned, and a second backward is an error."""
-        self._saved = None
+        """Forget all arrays: memory is returned, and a second backward that needs them fails."""
+        for name, value in tuple(self.__dict__.items()):
+            held = value if isinstance(value, tuple) else (value,)
+            if any(isinstance(part, np.ndarray) for part in held):
+                del self.__dict__[name]
+                self.freed = True
 
     def name(self) -> str:
         """The op's name as it stands in the `repr` of its result."""
-        return f"{type(self).__name__}Backward"
+        return f"{type(self).__name__.lstrip('_')}Backward"
 
     def __repr__(self) -> str:
         return f"<{self.name()}>"
 
 
+class _Alias(Function):
+    """A view found again in its base, whose history an in-place op has changed since.
+
+    Args:
+        places: where in the flattened base the view's values lie.
+    """
+
+    def __init__(self, places: Array, base_shape: tuple[int, ...]) -> None:
+        self.places, self.base_shape = places, base_shape
+
+    def backward(self, gy: Array) -> tuple[Array]:
+        gx = np.zeros(self.base_shape, gy.dtype)
+        np.add.at(gx.reshape(-1), self.places, gy)
+        return (gx,)
+
+
+class _Overwrite(_Alias):
+    """A base with new values where a view lies: gx is 0 there, and gview what arrives there."""
+
+    def backward(self, gy: Array) -> tuple[Array, Array]:  # type: ignore[override]
+        gx = np.array(gy, order="C")
+        flat = gx.reshape(-1)
+        gview = flat[self.places]
+        flat[self.places] = 0
+        return gx, gview
+
+
+def _offsets(array: Array) -> Array:
+    """The address of each value, in bytes from that of the first, in the array's shape."""
+    axes = zip(array.shape, array.strides, strict=True)
+    steps = np.ix_(*(np.arange(n) * stride for n, stride in axes))
+    return np.broadcast_to(sum(steps, np.zeros((), np.intp)), array.shape)
+
+
+def _places(view: Array, base: Array) -> Array:
+    """Where in `base`, flattened in row-major order, each value of a view on its memory stands."""
+    first = view.__array_interface__["data"][0] - base.__array_interface__["data"][0]
+    known, wanted = _offsets(base).reshape(-1), _offsets(view) + first
+    order = np.argsort(known, kind="stable")
+    found = np.searchsorted(known, wanted, sorter=order)
+    places: Array = order[np.minimum(found, known.size - 1)]
+    if (known[places] != wanted).any():
+        raise RuntimeError(
+            "a view no longer lies on the memory of the tensor it was made of, whose data was "
+            "replaced; make the view again"
+        )
+    return places
+
+
 def _run_backward(root: Tensor, gy: Array, retain_graph: bool) -> None:
     """Walk the tape from `root` to its leaves, adding gradients up in one fixed order."""
-    end = root._tape_end()
-    if isinstance(end, Tensor):
-        end._accumulate(gy)
+    end = root.grad_fn
+    if end is None:
+        root._accumulate(gy)
         return
     arrived: dict[Function, Array] = {end: gy}
     queue = [(-end.order, end)]
     while queue:
         _, node = heapq.heappop(queue)
         gy = arrived.pop(node)
-        for y in node.retained:
-            y._accumulate(gy)
+        for reference in node.retained:
+            if (y := reference()) is not None:
+                y._accumulate(gy)
+        if node.freed:
+            raise RuntimeError(
+                f"backward: {node.name()} was already gone through and what it saved is freed; "
+                "call backward(retain_graph=True) the first time to go through it twice"
+            )
         gradients = node.backward(gy)
         if not retain_graph:
             node.free()
@@ -140,20 +212,28 @@ def _run_backward(root: Tensor, gy: Array, retain_graph: bool) -> None:
             if parent is None or g is None:
                 continue
             if isinstance(parent, Tensor):
-                parent._accumulate(g)
+                parent._accumulate(g, _is_new(g, gy, gradients))
             elif parent in arrived:
-                arrived[parent] = arrived[parent] + g  # not +=: g may belong to another parent too
+                arrived[parent] = np.asarray(arrived[parent] + g)  # not +=: g may be another's too
             else:
-                arrived[parent] = g
+                arrived[parent] = np.asarray(g)  # NumPy's arithmetic on 0-d arrays gives scalars
                 heapq.heappush(queue, (-parent.order, parent))
+
+
+def _is_new(g: Array, gy: Array, gradients: tuple[Array | None, ...]) -> bool:
+    """Whether a gradient that an op returned lies on memory that nobody else sees."""
+    if g is gy or not isinstance(g, np.ndarray) or g.base is not None:
+        return False
+    return sum([other is g for other in gradients]) == 1
 
 
 class Tensor:
     """An ndarray with a place on the tape.
 
     Args:
-        data: an ndarray, which is shared and not copied, or numbers in nested lists.
-        dtype: default float32 for Python floats, int64 for ints; an ndarray keeps its own.
+        data: an ndarray, which is shared and not copied and keeps its dtype; or numbers in nested
+            lists.
+        dtype: default float32 for lists, as in PyTorch; `tensor` goes by what is in them.
         requires_grad: whether `backward` shall fill `grad`; only for floating point.
 
     Attributes:
@@ -163,18 +243,20 @@ class Tensor:
         grad_fn: the Function that it is the result of, where that was recorded.
     """
 
-    __array_priority__ = 1000  # ndarray + Tensor is a Tensor
-    __slots__ = ("__weakref__", "_base", "_seen", "_version", "_wants", "array", "grad", "grad_fn")
+    __array_priority__ = 1000  # NumPy leaves ndarray + Tensor to Tensor
+    __slots__ = ("__weakref__", "_base", "_grad_fn", "_seen", "_version", "_wants", "array", "grad")
 
     def __init__(
         self, data: Any, dtype: npt.DTypeLike | None = None, requires_grad: Bool = False
     ) -> None:
-        self.array = _as_array(data, dtype)
+        if type(data) is not np.ndarray or dtype is not None or data.dtype.kind not in "fiub":
+            data = _constructor_array(data, dtype)
+        self.array: Array = data
         self.grad: Tensor | None = None
-        self.grad_fn: Function | None = None
+        self._grad_fn: Function | None = None
         self._version = _Version()
-        self._base: Tensor | None = None
-        self._seen = 0
+        self._base: Tensor | None = None  # what this is a view of, where it is one
+        self._seen = 0  # of the version's recorded writes, those that _grad_fn knows of
         self._wants = False
         if requires_grad:
             self.requires_grad = True
@@ -183,11 +265,14 @@ class Tensor:
 
     @property
     def requires_grad(self) -> Bool:
+        """Whether the tensor is a leaf that wants a gradient, or depends on one."""
+        if self._base is not None and self._seen != self._version.recorded:
+            self._follow_base()
         return self._wants
 
     @requires_grad.setter
     def requires_grad(self, wanted: Bool) -> None:
-        if wanted and not np.issubdtype(self.dtype, np.floating):
+        if wanted and self.array.dtype.kind != "f":
             raise RuntimeError(
                 f"requires_grad: only floating point tensors have gradients, got {self.dtype}"
             )
@@ -196,6 +281,17 @@ class Tensor:
                 "requires_grad: only a leaf's can be switched off; detach() cuts a result off"
             )
         self._wants = bool(wanted)
+
+    @property
+    def grad_fn(self) -> Function | None:
+        """The Function that this is the recorded result of; None for a leaf."""
+        if self._base is not None and self._seen != self._version.recorded:
+            self._follow_base()
+        return self._grad_fn
+
+    @grad_fn.setter
+    def grad_fn(self, function: Function | None) -> None:
+        self._grad_fn = function
 
     def requires_grad_(self, requires_grad: Bool = True) -> Tensor:
         """Set `requires_grad` in place."""
@@ -209,10 +305,24 @@ class Tensor:
 
     def retain_grad(self) -> None:
         """Let `backward` fill the `grad` of this tensor although it is no leaf."""
-        if self.grad_fn is not None and not any(y is self for y in self.grad_fn.retained):
-            self.grad_fn.retained = (*self.grad_fn.retained, self)
+        if not self.requires_grad:
+            raise RuntimeError("retain_grad: this tensor requires no gradient")
+        if self.grad_fn is not None and not self.retains_grad:
+            self.grad_fn.retained += (weakref.ref(self),)
 
-    def backward(self, gradient: Tensor | None = None, retain_graph: Bool = False) -> None:
+    @property
+    def retains_grad(self) -> Bool:
+        """Whether `retain_grad` was called and this is no leaf."""
+        node = self.grad_fn
+        return node is not None and any(reference() is self for reference in node.retained)
+
+    def backward(
+        self,
+        gradient: Tensor | None = None,
+        retain_graph: Bool | None = None,
+        create_graph: Bool = False,
+        inputs: Sequence[Tensor] | None = None,
+    ) -> None:
         """Add the derivative of this tensor to the `grad` of every leaf that it depends on.
 
         Args:
@@ -224,34 +334,46 @@ class Tensor:
             RuntimeError: nothing was recorded; a saved value was changed in place; the graph was
                 freed by an earlier call; `gradient` is missing.
             ShapeError: `gradient` has another shape.
+            NotImplementedError: create_graph (derivatives of derivatives) or inputs is asked for.
         """
+        if create_graph or inputs is not None:
+            name = "create_graph" if create_graph else "inputs"
+            raise NotImplementedError(f"backward: {name} is not supported")
         if not self.requires_grad:
             raise RuntimeError(
                 "backward: this tensor depends on nothing that requires a gradient "
                 "(was it computed under no_grad, or detached?)"
             )
+        with np.errstate(all="ignore"):
+            _run_backward(self, self._root_gradient(gradient), bool(retain_graph))
+
+    def _root_gradient(self, gradient: Tensor | None) -> Array:
         if gradient is None:
             if self.array.size != 1:
                 raise RuntimeError(
                     "backward: gradient can be left out only for a single value, "
                     f"this tensor has shape {self.shape}; use loss.mean().backward() or pass one"
                 )
-            gy = np.ones_like(self.array)
-        else:
-            if gradient.shape != self.shape:
-                raise ShapeError(
-                    f"backward: gradient must have the tensor's shape {self.shape}, "
-                    f"got {gradient.shape}"
-                )
-            gy = gradient.array.astype(self.dtype, copy=False)
-        with no_grad():
-            _run_backward(self, gy, retain_graph)
+            return np.ones_like(self.array)
+        if gradient.shape != self.shape:
+            raise ShapeError(
+                f"backward: gradient must have the tensor's shape {self.shape}, "
+                f"got {gradient.shape}"
+            )
+        return gradient.array.astype(self.dtype, copy=False)
 
     def detach(self) -> Tensor:
-        """The same values on the same memory, off the tape; writes to either are noticed by both."""
+        """The same values on the same memory, off the tape; both notice writes to either."""
         y = Tensor(self.array)
         y._version = self._version
         return y
+
+    def detach_(self) -> Tensor:
+        """Cut this tensor off the tape, in place: it becomes a leaf without gradient."""
+        if self._base is not None:
+            raise RuntimeError("detach_: a view can't be cut off in place; use detach()")
+        self._grad_fn, self._wants = None, False
+        return self
 
     @property
     def data(self) -> Tensor:
@@ -260,59 +382,131 @@ class Tensor:
 
     @data.setter
     def data(self, values: Tensor) -> None:
-        if values.shape != self.shape or values.dtype != self.dtype:
-            raise ShapeError(
-                f"data: must keep shape and dtype {self.shape} {self.dtype}, "
-                f"got {values.shape} {values.dtype}"
-            )
+        if not isinstance(values, Tensor):
+            raise TypeError(f"data: must be a tensor, got {type(values).__name__}")
+        if self._wants and not values.is_floating_point():
+            raise RuntimeError(f"data: the tensor requires a gradient and can't be {values.dtype}")
         self.array = values.array
 
-    def _tape_end(self) -> Function | Tensor:
-        """Where a gradient for this tensor goes: the op that made it, or the leaf itself."""
-        if self._base is not None and self._seen != self._version.recorded:
-            raise RuntimeError(
-                "a view was used after an in-place op on the same memory was recorded, whose "
-                "gradient it would miss; make the view again, or write out of place"
-            )
-        return self if self.grad_fn is None else self.grad_fn
-
-    def _accumulate(self, g: Array) -> None:
-        if self.grad is None:
-            self.grad = Tensor(np.array(g, order="C"))  # a copy: g may be another's gradient too
-        else:
-            self.grad.array += g
+    def _accumulate(self, g: Array, new: Bool = False) -> None:
+        """Add to `grad`. `new`: nobody else sees the memory of g, so it need not be copied."""
+        if self.grad is not None:
+            total = self.grad.array
+            np.add(total, g, out=total, casting="same_kind")
+            self.grad._version.writes += 1
+            return
+        mine = new and g.dtype == self.array.dtype and g.flags.c_contiguous
+        self.grad = Tensor(g if mine else np.array(g, self.array.dtype, order="C"))
 
     def _become_view_of(self, base: Tensor) -> None:
         self._base = base if base._base is None else base._base
         self._version = base._version
-        self._seen = base._version.recorded
+        # Made off the tape, it can't know the base's history: negative, it never counts as seen.
+        self._seen = self._version.recorded if _mode.enabled else ~self._version.recorded
+
+    def _follow_base(self) -> None:
+        """Take on the history of the base, which an in-place op has changed since."""
+        base = self._base
+        assert base is not None
+        recorded = self._version.recorded
+        if self._seen == ~recorded:
+            return
+        if self._seen < 0 and base.requires_grad:
+            raise RuntimeError(
+                "a view that was made under no_grad is used after its memory was written by a "
+                "recorded in-place op; make the view again"
+            )
+        self._seen = recorded if self._seen >= 0 else ~recorded
+        if base.requires_grad:
+            node = _Alias(_places(self.array, base.array), base.shape)
+            node.needs_input_grad = (True,)
+            node._record((base,), self)
 
     # ---- writing in place ----------------------------------------------------------------------
 
     def _write(self, values: Tensor, op: str) -> Tensor:
-        """Take the values, and the history, of a result computed beside."""
-        recorded = is_grad_enabled() and (self.requires_grad or values.requires_grad)
-        if recorded and self.is_leaf and self.requires_grad:
-            raise RuntimeError(
-                f"{op}: a leaf that requires a gradient can't be changed in place while ops are "
-                "recorded; do it under no_grad()"
-            )
-        if recorded and self._base is not None:
-            raise NotImplementedError(
-                f"{op}: in-place ops on a view are not recorded; write out of place or index the "
-                "tensor itself (x[0] = y)"
-            )
+        """Take the values, and the history, of a result that an op has just computed beside."""
         if values.shape != self.shape:
             raise ShapeError(f"{op}: the result {values.shape} does not fit into {self.shape}")
         if not np.can_cast(values.dtype, self.dtype, "same_kind"):
             raise RuntimeError(f"{op}: a result of {values.dtype} can't be kept in {self.dtype}")
+        recorded = self._check_write(values.requires_grad, op)
+        if recorded:
+            self._move_saved(values)
         np.copyto(self.array, values.array, casting="same_kind")
         self._version.writes += 1
         if recorded:
-            history = values.to(self.dtype)
-            self._version.recorded += 1
-            self._wants, self.grad_fn = history.requires_grad, history.grad_fn
+            self._take_history(values if values.dtype == self.dtype else values.to(self.dtype))
         return self
+
+    def _assign(self, index: Any, value: Operand, op: str) -> Tensor:
+        """`self[index] = value`."""
+        if self._check_write(isinstance(value, Tensor) and value.requires_grad, op):
+            return self._write(shape.set_item(self, index, value), op)
+        shape.store(self.array, index, value)
+        self._version.writes += 1
+        return self
+
+    def _check_write(self, by_recorded: Bool, op: str) -> Bool:
+        """Raise if this tensor may not be written. Whether the write becomes part of the tape."""
+        if not self.array.flags.writeable:
+            raise RuntimeError(
+                f"{op}: the memory can't be written: it is read-only, or several values of an "
+                "expanded tensor share one place; clone() the tensor first"
+            )
+        if not _mode.enabled:
+            return False
+        base = self if self._base is None else self._base
+        if base.is_leaf and base.requires_grad:
+            what = "a leaf" if base is self else "a view of a leaf"
+            raise RuntimeError(
+                f"{op}: {what} that requires a gradient can't be changed in place while ops are "
+                "recorded; do it under no_grad()"
+            )
+        recorded = by_recorded or self.requires_grad or base.requires_grad
+        if recorded and self._seen < 0:
+            raise RuntimeError(
+                f"{op}: the view was made under no_grad but is changed while ops are recorded; "
+                "do both under no_grad(), or neither"
+            )
+        return recorded
+
+    def _move_saved(self, values: Tensor) -> None:
+        """Let the op that made `values` find what it saved, once they are copied here.
+
+        What it saved of this tensor is copied away before it is overwritten. What it saved of its
+        result stands here from then on, where a later write is noticed.
+        """
+        node = values.grad_fn
+        if node is None or not node._saved:
+            return
+        versions = list(node._versions)
+        before, beside = (self._version, self._version.writes), (values._version, 0)
+        if before in versions and any(a is self.array for a in node._saved):
+            versions.remove(before)  # once: x.mul_(x) still needs the other x
+        saved = [a.copy() if a is self.array and a is not None else a for a in node._saved]
+        if beside in versions and values.dtype == self.dtype:
+            versions[versions.index(beside)] = (self._version, self._version.writes + 1)
+            saved = [self.array if a is values.array else a for a in saved]
+        node._saved, node._versions = tuple(saved), tuple(versions)
+
+    def _take_history(self, values: Tensor) -> None:
+        retained = self.retains_grad
+        if self._base is None:
+            if retained and self._grad_fn is not None:
+                kept = [r for r in self._grad_fn.retained if r() is not self]
+                self._grad_fn.retained = tuple(kept)
+            self._wants, self._grad_fn = values.requires_grad, values.grad_fn
+            self._version.recorded += 1
+        else:
+            base = self._base
+            node = _Overwrite(_places(self.array, base.array), base.shape)
+            node.needs_input_grad = (base.requires_grad, values.requires_grad)
+            node._record((base, values), base)
+            self._version.recorded += 1
+            self._follow_base()
+        if retained:
+            self.retain_grad()
 
     def add_(self, other: Operand, *, alpha: Number = 1) -> Tensor:
         """`self += alpha * other`."""
@@ -338,30 +532,64 @@ class Tensor:
         """`max(self, 0)`, in place."""
         return self._write(activation.relu(self), "relu_")
 
-    def copy_(self, src: Tensor) -> Tensor:
-        """Take the values of `src`, which is broadcast."""
-        values = shape.expand(src, self.shape).to(self.dtype)
-        return self._write(values, "copy_")
+    def pow_(self, exponent: Operand) -> Tensor:
+        """`self **= exponent`."""
+        return self._write(arithmetic.pow(self, exponent), "pow_")
 
-    def fill_(self, value: Number) -> Tensor:
+    def sqrt_(self) -> Tensor:
+        """The square root, in place."""
+        return self._write(arithmetic.sqrt(self), "sqrt_")
+
+    def exp_(self) -> Tensor:
+        """e to the power of each value, in place."""
+        return self._write(arithmetic.exp(self), "exp_")
+
+    def sigmoid_(self) -> Tensor:
+        """`1 / (1 + exp(-self))`, in place."""
+        return self._write(activation.sigmoid(self), "sigmoid_")
+
+    def tanh_(self) -> Tensor:
+        """The hyperbolic tangent, in place."""
+        return self._write(activation.tanh(self), "tanh_")
+
+    def addcmul_(self, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
+        """`self += value * tensor1 * tensor2`."""
+        product = arithmetic.mul(tensor1, tensor2)
+        return self._write(arithmetic.add(self, product, alpha=value), "addcmul_")
+
+    def addcdiv_(self, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
+        """`self += value * tensor1 / tensor2`."""
+        quotient = arithmetic.div(tensor1, tensor2)
+        return self._write(arithmetic.add(self, quotient, alpha=value), "addcdiv_")
+
+    def masked_fill_(self, mask: Tensor, value: Operand) -> Tensor:
+        """Set the values where the mask holds."""
+        return self._write(splitting.masked_fill(self, mask, value), "masked_fill_")
+
+    def copy_(self, src: Tensor, non_blocking: Bool = False) -> Tensor:
+        """Take the values of `src`, which is broadcast. `non_blocking` changes nothing here."""
+        shape.expand(src, self.shape)  # says so if it does not fit; x[...] would drop leading 1s
+        return self._assign(..., src, "copy_")
+
+    def fill_(self, value: Operand) -> Tensor:
         """Set every value."""
-        return self._write(Tensor(np.full(self.shape, value, self.dtype)), "fill_")
+        return self._assign(..., value, "fill_")
 
     def zero_(self) -> Tensor:
         """Set every value to 0."""
-        return self.fill_(0)
+        return self._assign(..., 0, "zero_")
 
     def uniform_(self, a: Float = 0, b: Float = 1, *, generator: Generator | None = None) -> Tensor:
         """Draw every value evenly from [a, b)."""
         draw = numpy_generator(generator).uniform(a, b, self.shape)
-        return self._write(Tensor(draw.astype(self.dtype)), "uniform_")
+        return self._assign(..., Tensor(np.asarray(draw, self.dtype)), "uniform_")
 
     def normal_(
         self, mean: Float = 0, std: Float = 1, *, generator: Generator | None = None
     ) -> Tensor:
         """Draw every value from the normal distribution."""
         draw = numpy_generator(generator).normal(mean, std, self.shape)
-        return self._write(Tensor(draw.astype(self.dtype)), "normal_")
+        return self._assign(..., Tensor(np.asarray(draw, self.dtype)), "normal_")
 
     __iadd__ = add_
     __isub__ = sub_
@@ -369,7 +597,7 @@ class Tensor:
     __itruediv__ = div_
 
     def __setitem__(self, index: Any, value: Operand) -> None:
-        self._write(shape.set_item(self, index, value), "x[index] = value")
+        self._assign(index, value, "x[index] = value")
 
     # ---- values --------------------------------------------------------------------------------
 
@@ -404,7 +632,11 @@ class Tensor:
         raise TypeError(f"only an integer tensor can be an index, got {self.dtype}")
 
     def __bool__(self) -> Bool:
-        return bool(self.item())
+        if self.array.size != 1:
+            raise RuntimeError(
+                f"a tensor of shape {self.shape} is neither true nor false; use all() or any()"
+            )
+        return bool(self.array.item())
 
     def __len__(self) -> Int:
         if not self.shape:
@@ -454,7 +686,7 @@ class Tensor:
     @property
     def device(self) -> Device:
         """Always the CPU."""
-        return Device("cpu")
+        return CPU
 
     def size(self, dim: Int | None = None) -> Any:
         """The shape, or the size along one axis."""
@@ -468,6 +700,13 @@ class Tensor:
         """How many values there are."""
         return self.array.size
 
+    nelement = numel
+
+    def stride(self, dim: Int | None = None) -> Any:
+        """How many values further in memory the next one along each axis, or along one, lies."""
+        steps = tuple(n // self.array.itemsize for n in self.array.strides)
+        return steps if dim is None else steps[dim]
+
     def element_size(self) -> Int:
         """Bytes of one value."""
         return self.array.itemsize
@@ -480,21 +719,38 @@ class Tensor:
         """Whether the values lie in memory in row-major order without gaps."""
         return self.array.flags.c_contiguous
 
-    def to(self, *args: Any, dtype: npt.DTypeLike | None = None, device: Any = None) -> Tensor:
+    def to(
+        self,
+        *args: Any,
+        dtype: npt.DTypeLike | None = None,
+        device: Any = None,
+        non_blocking: Bool = False,
+        copy: Bool = False,
+    ) -> Tensor:
         """The tensor in another dtype; a device is accepted if it is the CPU.
 
-        `to(dtype)`, `to(device)`, `to(device, dtype)` and `to(other)` as in PyTorch.
+        `to(dtype)`, `to(device)`, `to(device, dtype)` and `to(other)` as in PyTorch; then also
+        `non_blocking`, which changes nothing, and `copy`: always return new memory.
         """
-        for arg in args:
-            if isinstance(arg, Tensor):
-                dtype = arg.dtype
-            elif isinstance(arg, (str, Device)):
-                device = arg
-            else:
-                dtype = arg
+        rest = list(args)
+        if rest and isinstance(rest[0], Tensor):
+            dtype = rest.pop(0).dtype
+        elif rest and (rest[0] is None or isinstance(rest[0], (str, Device))):
+            device = rest.pop(0)
+            dtype = rest.pop(0) if rest and not isinstance(rest[0], bool) else dtype
+        elif rest:
+            dtype = rest.pop(0)
+        copy = bool(rest[1]) if len(rest) > 1 else copy
         if device is not None:
             Device(device)
-        return self if dtype is None else shape.cast(self, np.dtype(dtype))
+        y = self if dtype is None else shape.cast(self, np.dtype(dtype))
+        return shape.clone(y) if copy and y is self else y
+
+    def type(self, dtype: npt.DTypeLike) -> Tensor:
+        """The tensor in another dtype. PyTorch's names of tensor types, as strings, are refused."""
+        if dtype is None or isinstance(dtype, str):
+            raise NotImplementedError(f"type: takes a dtype, such as npnet.float32; got {dtype!r}")
+        return self.to(dtype)
 
     def float(self) -> Tensor:
         """The tensor in float32."""
@@ -524,9 +780,36 @@ class Tensor:
         """The tensor itself: it is there already."""
         return self
 
+    def cuda(self, device: Any = None) -> Tensor:
+        """NotImplementedError: npnet runs on the CPU."""
+        return self.to("cuda" if device is None else device)
+
+    @property
+    def is_cuda(self) -> Bool:
+        """Always False."""
+        return False
+
     def clone(self) -> Tensor:
         """A copy on memory of its own that stays on the tape."""
         return shape.clone(self)
+
+    def new_zeros(self, *size: Size, dtype: npt.DTypeLike | None = None) -> Tensor:
+        """All 0 in a size, in this tensor's dtype."""
+        return Tensor(np.zeros(_sizes(size), dtype or self.dtype))
+
+    def new_ones(self, *size: Size, dtype: npt.DTypeLike | None = None) -> Tensor:
+        """All 1 in a size, in this tensor's dtype."""
+        return Tensor(np.ones(_sizes(size), dtype or self.dtype))
+
+    def new_full(
+        self, size: Sequence[Int], fill_value: Number, *, dtype: npt.DTypeLike | None = None
+    ) -> Tensor:
+        """Every value the same in a size, in this tensor's dtype."""
+        return Tensor(np.full(tuple(size), fill_value, dtype or self.dtype))
+
+    def new_tensor(self, data: Any, *, dtype: npt.DTypeLike | None = None) -> Tensor:
+        """A tensor on a copy of `data`, in this tensor's dtype."""
+        return tensor(data, dtype=dtype or self.dtype)
 
     def contiguous(self) -> Tensor:
         """The tensor, copied if it does not lie in memory in row-major order."""
@@ -581,6 +864,60 @@ class Tensor:
         """`expand` to the shape of `other`."""
         return shape.expand(self, other.shape)
 
+    def repeat(self, *repeats: Size) -> Tensor:
+        """The tensor laid side by side, so many times along each axis."""
+        return splitting.repeat(self, _sizes(repeats))
+
+    def split(self, split_size: Int | Sequence[Int], dim: Int = 0) -> tuple[Tensor, ...]:
+        """Views of that size along `dim`, or of the given sizes."""
+        return splitting.split(self, split_size, dim)
+
+    def chunk(self, chunks: Int, dim: Int = 0) -> tuple[Tensor, ...]:
+        """At most that many views of equal size along `dim`."""
+        return splitting.chunk(self, chunks, dim)
+
+    def unbind(self, dim: Int = 0) -> tuple[Tensor, ...]:
+        """The views at each position along `dim`."""
+        return splitting.unbind(self, dim)
+
+    def flip(self, *dims: Size) -> Tensor:
+        """A copy with the order along axes reversed."""
+        return splitting.flip(self, _sizes(dims))
+
+    def index_select(self, dim: Int, index: Tensor) -> Tensor:
+        """The positions along `dim` that `index` names."""
+        return splitting.index_select(self, dim, index)
+
+    def masked_fill(self, mask: Tensor, value: Operand) -> Tensor:
+        """`value` where the mask holds."""
+        return splitting.masked_fill(self, mask, value)
+
+    def masked_select(self, mask: Tensor) -> Tensor:
+        """The values where the mask holds, one after the other."""
+        return shape.get_item(self, mask.expand(self.shape))
+
+    def nonzero(self, *, as_tuple: Bool = False) -> Any:
+        """Where the values are not 0: a row of indices for each."""
+        return splitting.nonzero(self, as_tuple=as_tuple)
+
+    def sort(self, dim: Int = -1, descending: Bool = False, stable: Bool = False) -> sorting.Sorted:
+        """The values in order along `dim`, and where they stood."""
+        return sorting.sort(self, dim, descending, stable)
+
+    def argsort(self, dim: Int = -1, descending: Bool = False, stable: Bool = False) -> Tensor:
+        """Where the values stand in their order along `dim`."""
+        return sorting.argsort(self, dim, descending, stable)
+
+    def topk(
+        self, k: Int, dim: Int = -1, largest: Bool = True, sorted: Bool = True
+    ) -> sorting.Sorted:
+        """The k largest values along `dim`, and where they stand."""
+        return sorting.topk(self, k, dim, largest, sorted)
+
+    def cumsum(self, dim: Int, *, dtype: npt.DTypeLike | None = None) -> Tensor:
+        """Running sums along `dim`."""
+        return sorting.cumsum(self, dim, dtype=dtype)
+
     def gather(self, dim: Int, index: Tensor) -> Tensor:
         """Values picked along `dim`, one for each entry of `index`."""
         return shape.gather(self, dim, index)
@@ -633,20 +970,35 @@ class Tensor:
     def __abs__(self) -> Tensor:
         return arithmetic.abs(self)
 
+    def __rfloordiv__(self, other: Operand) -> Tensor:
+        return arithmetic.floor_divide(other, self)
+
+    def __rmod__(self, other: Operand) -> Tensor:
+        return arithmetic.remainder(other, self)
+
     def __invert__(self) -> Tensor:
-        return arithmetic.logical_not(self)
+        return elementwise.bitwise_not(self)
 
     def __and__(self, other: Operand) -> Tensor:
-        return arithmetic.logical_and(self, other)
+        return elementwise.bitwise_and(self, other)
+
+    __rand__ = __and__
 
     def __or__(self, other: Operand) -> Tensor:
-        return arithmetic.logical_or(self, other)
+        return elementwise.bitwise_or(self, other)
+
+    __ror__ = __or__
+
+    def __xor__(self, other: Operand) -> Tensor:
+        return elementwise.bitwise_xor(self, other)
+
+    __rxor__ = __xor__
 
     def __eq__(self, other: Operand) -> Tensor:  # type: ignore[override] # elementwise, as in PyTorch
-        return arithmetic.eq(self, other)
+        return arithmetic.eq(self, other) if _is_operand(other) else NotImplemented
 
     def __ne__(self, other: Operand) -> Tensor:  # type: ignore[override] # elementwise, as in PyTorch
-        return arithmetic.ne(self, other)
+        return arithmetic.ne(self, other) if _is_operand(other) else NotImplemented
 
     def __lt__(self, other: Operand) -> Tensor:
         return arithmetic.lt(self, other)
@@ -690,9 +1042,71 @@ class Tensor:
         """`self != other`, elementwise."""
         return arithmetic.ne(self, other)
 
+    def lt(self, other: Operand) -> Tensor:
+        """`self < other`, elementwise."""
+        return arithmetic.lt(self, other)
+
+    def le(self, other: Operand) -> Tensor:
+        """`self <= other`, elementwise."""
+        return arithmetic.le(self, other)
+
+    def gt(self, other: Operand) -> Tensor:
+        """`self > other`, elementwise."""
+        return arithmetic.gt(self, other)
+
+    def ge(self, other: Operand) -> Tensor:
+        """`self >= other`, elementwise."""
+        return arithmetic.ge(self, other)
+
+    def equal(self, other: Tensor) -> Bool:
+        """Whether shapes and all values are equal."""
+        return arithmetic.equal(self, other)
+
+    def allclose(
+        self, other: Tensor, rtol: Float = 1e-5, atol: Float = 1e-8, equal_nan: Bool = False
+    ) -> Bool:
+        """Whether all values are nearly equal."""
+        return arithmetic.allclose(self, other, rtol, atol, equal_nan)
+
+    def logical_not(self) -> Tensor:
+        """Where the value is 0."""
+        return arithmetic.logical_not(self)
+
+    def logical_and(self, other: Operand) -> Tensor:
+        """Where both are not 0."""
+        return arithmetic.logical_and(self, other)
+
+    def logical_or(self, other: Operand) -> Tensor:
+        """Where one is not 0."""
+        return arithmetic.logical_or(self, other)
+
+    def maximum(self, other: Tensor) -> Tensor:
+        """The larger of each pair."""
+        return arithmetic.maximum(self, other)
+
+    def minimum(self, other: Tensor) -> Tensor:
+        """The smaller of each pair."""
+        return arithmetic.minimum(self, other)
+
     def matmul(self, other: Tensor) -> Tensor:
         """`self @ other`."""
         return linear.matmul(self, other)
+
+    def mm(self, mat2: Tensor) -> Tensor:
+        """The product of two matrices."""
+        return products.mm(self, mat2)
+
+    def bmm(self, mat2: Tensor) -> Tensor:
+        """The products of two batches of matrices."""
+        return products.bmm(self, mat2)
+
+    def mv(self, vec: Tensor) -> Tensor:
+        """A matrix times a vector."""
+        return products.mv(self, vec)
+
+    def dot(self, tensor: Tensor) -> Tensor:
+        """The sum of the products of two vectors."""
+        return products.dot(self, tensor)
 
     def neg(self) -> Tensor:
         """`-self`."""
@@ -729,6 +1143,36 @@ class Tensor:
     def clamp(self, min: Number | None = None, max: Number | None = None) -> Tensor:
         """The values limited to a range."""
         return arithmetic.clamp(self, min, max)
+
+    clip = clamp
+
+    def floor(self) -> Tensor:
+        """The largest whole numbers that are not larger."""
+        return elementwise.floor(self)
+
+    def ceil(self) -> Tensor:
+        """The smallest whole numbers that are not smaller."""
+        return elementwise.ceil(self)
+
+    def round(self, *, decimals: Int = 0) -> Tensor:
+        """The nearest whole numbers, or of that many decimals."""
+        return elementwise.round(self, decimals=decimals)
+
+    def sign(self) -> Tensor:
+        """-1, 0 or 1."""
+        return elementwise.sign(self)
+
+    def rsqrt(self) -> Tensor:
+        """`1 / sqrt(self)`."""
+        return elementwise.rsqrt(self)
+
+    def reciprocal(self) -> Tensor:
+        """`1 / self`."""
+        return elementwise.reciprocal(self)
+
+    def isinf(self) -> Tensor:
+        """Where the values are infinite."""
+        return elementwise.isinf(self)
 
     def isnan(self) -> Tensor:
         """Where the values are NaN."""
@@ -786,13 +1230,23 @@ class Tensor:
         """The standard deviation over all axes, or over `dim`."""
         return reduce.std(self, dim, unbiased, keepdim, **options)
 
-    def max(self, dim: Int | None = None, keepdim: Bool = False) -> Any:
-        """The largest value; along `dim` also where it stands."""
+    def max(self, dim: Int | Tensor | None = None, keepdim: Bool = False) -> Any:
+        """The largest value; along `dim` also where it stands; of a second tensor, pairwise."""
         return reduce.max(self, dim, keepdim)
 
-    def min(self, dim: Int | None = None, keepdim: Bool = False) -> Any:
-        """The smallest value; along `dim` also where it stands."""
+    def min(self, dim: Int | Tensor | None = None, keepdim: Bool = False) -> Any:
+        """The smallest value; along `dim` also where it stands; of a second tensor, pairwise."""
         return reduce.min(self, dim, keepdim)
+
+    def norm(
+        self, p: Float | str | None = "fro", dim: Dims = None, keepdim: Bool = False
+    ) -> Tensor:
+        """The p-norm of all values, or along `dim`."""
+        return products.norm(self, p, dim, keepdim)
+
+    def logsumexp(self, dim: Int | Sequence[Int], keepdim: Bool = False) -> Tensor:
+        """log(sum(exp(self))) along `dim`."""
+        return products.logsumexp(self, dim, keepdim)
 
     def argmax(self, dim: Int | None = None, keepdim: Bool = False) -> Tensor:
         """Where the largest value stands."""
@@ -817,15 +1271,17 @@ def tensor(
     dtype: npt.DTypeLike | None = None,
     device: Any = None,
     requires_grad: bool = False,
+    pin_memory: bool = False,
 ) -> Tensor:
     """A tensor on a copy of `data`: nested lists of numbers, an ndarray or a tensor.
 
-    Python floats become float32, ints int64; an ndarray keeps its dtype.
+    Python floats become float32, ints int64; an ndarray keeps its dtype. `pin_memory` has no
+    effect, as in PyTorch without a GPU.
     """
     if device is not None:
         Device(device)
     values = data.array if isinstance(data, Tensor) else data
-    return Tensor(np.array(_as_array(values, dtype)), requires_grad=requires_grad)
+    return Tensor(np.array(_as_array(values, dtype), order="C"), requires_grad=requires_grad)
 
 
 def as_tensor(data: Any, dtype: npt.DTypeLike | None = None, device: Any = None) -> Tensor:
@@ -834,7 +1290,7 @@ def as_tensor(data: Any, dtype: npt.DTypeLike | None = None, device: Any = None)
         Device(device)
     if isinstance(data, Tensor):
         return data.to(dtype=dtype)
-    return Tensor(data, dtype=dtype)
+    return Tensor(_as_array(data, dtype))
 
 
 def is_tensor(obj: Any) -> bool:
@@ -848,20 +1304,53 @@ def _as_array(data: Any, dtype: npt.DTypeLike | None) -> Array:
     if isinstance(data, (np.ndarray, np.generic)):
         array = np.asarray(data, dtype)
     else:
-        array = np.array(data, dtype)
-        if dtype is None and array.dtype == np.float64:
+        array = np.array(_plain_numbers(data), dtype)
+        if dtype is None and (array.dtype == np.float64 or not array.size):
             array = array.astype(np.float32)  # Python floats, as in PyTorch
     if array.dtype.kind not in "fiub":
         raise TypeError(f"Tensor: values must be numbers or bools, got {array.dtype}")
     return array
 
 
+def _plain_numbers(data: Any) -> Any:
+    """Nested lists with each tensor in them as its number or list."""
+    if isinstance(data, (list, tuple)):
+        return [_plain_numbers(part) for part in data]
+    return data.tolist() if isinstance(data, Tensor) else data
+
+
+def _constructor_array(data: Any, dtype: npt.DTypeLike | None) -> Array:
+    """As `_as_array`, but by the rule of `Tensor(...)`: lists become float32."""
+    if type(data) in (bool, int, float):  # not NumPy's numbers: ops make tensors of those
+        raise TypeError(
+            f"Tensor: takes an array or a list, got the number {data}; tensor({data}) holds it, "
+            "empty(size) makes a tensor of a size"
+        )
+    if dtype is None and isinstance(data, (list, tuple)):
+        dtype = np.float32
+    return _as_array(data, dtype)
+
+
+def _is_operand(value: Any) -> bool:
+    return isinstance(value, (Tensor, bool, int, float, np.number, np.bool_))
+
+
 def _sizes(size: tuple[Size, ...]) -> tuple[int, ...]:
     """The arguments of `x.view(2, 3)` and of `x.view((2, 3))` alike."""
     if len(size) == 1 and not isinstance(size[0], (int, np.integer)):
-        return tuple(size[0])  # type: ignore[arg-type]
+        return tuple(size[0])
     return tuple(size)  # type: ignore[arg-type]
 
 
 # The one import that points back: the methods above are the ops under another name.
-from npnet.ops import activation, arithmetic, linear, reduce, shape  # noqa: E402
+from npnet.ops import (  # noqa: E402
+    activation,
+    arithmetic,
+    elementwise,
+    linear,
+    products,
+    reduce,
+    shape,
+    sorting,
+    splitting,
+)

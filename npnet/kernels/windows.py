@@ -12,18 +12,29 @@ from numpy.lib.stride_tricks import as_strided
 
 from npnet._checks import ShapeError, check_axes
 
-__all__ = ["Pair", "Window", "as_pair", "batch_chunks", "col2im", "im2col", "taps"]
+__all__ = [
+    "Pair",
+    "Scatter",
+    "Window",
+    "as_pair",
+    "batch_chunks",
+    "col2im",
+    "im2col",
+    "padded",
+    "taps",
+]
 
 Array: TypeAlias = npt.NDArray[Any]
 Pair: TypeAlias = tuple[int, int]
 
-# The columns of one chunk of images stay in the second-level cache while they are multiplied.
+# The columns of one chunk of images stay in the cache while they are multiplied. Between 1 and 8 MB
+# the convolutions of LeNet-5 and ResNet-20 take the same time within a tenth; 256 kB cost a fourth.
 CHUNK_BYTES = 2**21
 
 
 def as_pair(op: str, name: str, value: int | Pair, least: int) -> Pair:
     """`(value, value)` of one number, or the pair itself; ValueError if one is below `least`."""
-    pair = (value, value) if isinstance(value, (int, np.integer)) else tuple(value)
+    pair = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
     if len(pair) == 1:
         pair = pair * 2
     if len(pair) != 2 or not all(isinstance(v, (int, np.integer)) for v in pair):
@@ -186,18 +197,37 @@ def im2col(x: Array, window: Window) -> Array:
     return sliding(x, window).transpose(1, 4, 5, 0, 2, 3).copy()
 
 
+class Scatter:
+    """Images that windows are added into; the transpose of `padded` and `taps`.
+
+    Attributes:
+        image: (..., H', W'), zeros at first, as large as windows reach; `taps` index it.
+    """
+
+    def __init__(self, window: Window, shape: tuple[int, ...], dtype: npt.DTypeLike) -> None:
+        *leading, h, w = shape
+        (top, bottom), (left, right) = window.reach((h, w))
+        self.image = np.zeros((*leading, top + h + bottom, left + w + right), dtype)
+        self._inside = (..., slice(top, top + h), slice(left, left + w))
+
+    def inner(self) -> Array:
+        """The part inside the frame of padding: (..., H, W)."""
+        return self.image[self._inside]
+
+
 def col2im(columns: Array, window: Window, shape: tuple[int, ...]) -> Array:
     """The transpose of im2col: (C, KH, KW, N, OH, OW) added up into images of `shape`."""
     n, c, h, w = shape
-    rows, cols = window.reach((h, w))
-    total = np.zeros((c, n, h + sum(rows), w + sum(cols)), columns.dtype)
+    total = Scatter(window, (c, n, h, w), columns.dtype)
     for u, v, place in taps(window, window.output_size((h, w))):
-        total[place] += columns[:, u, v]
-    inner = total[:, :, rows[0] : rows[0] + h, cols[0] : cols[0] + w]
-    return inner.transpose(1, 0, 2, 3)
+        total.image[place] += columns[:, u, v]
+    return total.inner().swapaxes(0, 1)
 
 
-def batch_chunks(n: int, bytes_per_image: int) -> Iterator[slice]:
-    """The batch in runs of images whose columns take CHUNK_BYTES: it follows from shapes alone."""
-    step = max(1, CHUNK_BYTES // max(bytes_per_image, 1))
+def batch_chunks(n: int, bytes_per_image: int, least: int = 0) -> Iterator[slice]:
+    """The batch in runs of images whose columns take CHUNK_BYTES, or `least` if that is more.
+
+    It follows from shapes alone, not from threads: sums over runs have the same bits everywhere.
+    """
+    step = max(1, max(CHUNK_BYTES, least) // max(bytes_per_image, 1))
     return (slice(start, min(start + step, n)) for start in range(0, n, step))

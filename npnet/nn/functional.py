@@ -9,19 +9,19 @@ from npnet.ops.activation import (
     softmax,
     tanh,
 )
-from npnet.ops.conv import conv2d
+from npnet.ops.conv import conv2d, unfold
 from npnet.ops.dropout import dropout
-from npnet.ops.linear import linear
-from npnet.ops.loss import (
+from npnet.ops.elementwise_loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
-    cross_entropy,
     mse_loss,
-    nll_loss,
 )
+from npnet.ops.indexing import one_hot
+from npnet.ops.linear import linear
+from npnet.ops.loss import cross_entropy, nll_loss
 from npnet.ops.norm import batch_norm, layer_norm
+from npnet.ops.padding import pad
 from npnet.ops.pool import adaptive_avg_pool2d, avg_pool2d, max_pool2d
-from npnet.ops.shape import one_hot, pad, unfold
 
 __all__ = [
     "adaptive_avg_pool2d",

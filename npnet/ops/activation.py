@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 import numpy.typing as npt
 
+from npnet.kernels.masks import kept
 from npnet.ops.shape import axis, cast
 from npnet.tensor import Array, Function, Tensor
 
@@ -24,7 +25,7 @@ class ReLU(Function):
 
     def backward(self, gy: Array) -> tuple[Array]:
         (y,) = self.saved
-        return (np.where(y <= 0, gy.dtype.type(0), gy),)  # not y > 0: NaN lets gy pass, as PyTorch
+        return (kept(gy, ~(y <= 0)),)  # not y > 0: NaN lets gy pass, as in PyTorch
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -50,11 +51,14 @@ class LeakyReLU(Function):
 
     def forward(self, x: Array) -> Array:
         self.save_for_backward(x)
-        return np.where(x > 0, x, x * x.dtype.type(self.slope))
+        return x * self._slopes(x)
 
     def backward(self, gy: Array) -> tuple[Array]:
         (x,) = self.saved
-        return (np.where(x > 0, gy, gy * gy.dtype.type(self.slope)),)
+        return (gy * self._slopes(x),)
+
+    def _slopes(self, x: Array) -> Array:
+        return np.array([self.slope, 1], x.dtype)[(x > 0).view(np.int8)]
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
@@ -76,7 +80,10 @@ class Tanh(Function):
 
     def backward(self, gy: Array) -> tuple[Array]:
         (y,) = self.saved
-        return (gy * (1 - y * y),)
+        gx = np.asarray(y * y)  # no array of an intermediate result beside it
+        np.subtract(1, gx, out=gx)
+        gx *= gy
+        return (gx,)
 
 
 def tanh(input: Tensor) -> Tensor:
@@ -98,9 +105,9 @@ class Sigmoid(Function):
 
 
 def sigmoid_of(x: Array) -> Array:
-    """1 / (1 + exp(-x)) of an array, without overflow: exp of -|x| alone is taken."""
-    e = np.exp(-np.abs(x))
-    return np.where(x >= 0, 1 / (1 + e), e / (1 + e))
+    """1 / (1 + exp(-x)) of an array, without overflow: exp of numbers up to 0 alone is taken."""
+    y: Array = np.exp(np.minimum(x, 0)) / (1 + np.exp(-np.abs(x)))
+    return y
 
 
 def sigmoid(input: Tensor) -> Tensor:
@@ -118,7 +125,7 @@ class GELU(Function):
     _erf = np.frompyfunc(math.erf, 1, 1)  # NumPy has none: exact, at Python's speed
 
     def forward(self, x: Array) -> Array:
-        below = (0.5 * (1 + self._erf(x / math.sqrt(2)))).astype(x.dtype)
+        below = 0.5 * (1 + np.asarray(self._erf(x / math.sqrt(2)), x.dtype))
         self.below = below
         self.save_for_backward(x)
         return x * below
@@ -130,7 +137,10 @@ class GELU(Function):
 
 
 class GELUTanh(Function):
-    """y = x/2 * (1 + t), t = tanh(u), u = a (x + b x^3);  gx = gy * ((1 + t) + x (1 - t^2) u') / 2."""
+    """y = x/2 * (1 + t), t = tanh(u), u = a (x + b x^3);
+
+    gx = gy * ((1 + t) + x (1 - t^2) u') / 2.
+    """
 
     scale, cubic = math.sqrt(2 / math.pi), 0.044715
 
@@ -165,7 +175,8 @@ class Softmax(Function):
         self.dim = dim
 
     def forward(self, x: Array) -> Array:
-        y: Array = np.exp(log_softmax_of(x, self.dim))
+        y = np.exp(_shifted(x, self.dim))
+        y /= y.sum(self.dim, keepdims=True)
         self.save_for_backward(y)
         return y
 
@@ -190,37 +201,50 @@ class LogSoftmax(Function):
         return (gy - np.exp(y) * gy.sum(self.dim, keepdims=True),)
 
 
+def _shifted(x: Array, dim: int) -> Array:
+    """x less its largest value, so that no exponential overflows; inf - inf is NaN."""
+    return x - x.max(dim, keepdims=True) if x.size else x.copy()
+
+
 def log_softmax_of(x: Array, dim: int) -> Array:
-    """x - log(sum(exp(x))) of an array; the largest x is taken off first, so nothing overflows."""
-    if not x.size:
-        return x.copy()
-    with np.errstate(invalid="ignore"):  # inf - inf is NaN, as in PyTorch
-        shifted = x - x.max(dim, keepdims=True)
-    y: Array = shifted - np.log(np.exp(shifted).sum(dim, keepdims=True))
-    return y
+    """x - log(sum(exp(x))) of an array."""
+    shifted = _shifted(x, dim)
+    shifted -= np.log(np.exp(shifted).sum(dim, keepdims=True))
+    return shifted
 
 
-def softmax(input: Tensor, dim: int | None = None, dtype: npt.DTypeLike | None = None) -> Tensor:
+def softmax(
+    input: Tensor,
+    dim: int | None = None,
+    _stacklevel: int = 3,
+    dtype: npt.DTypeLike | None = None,
+) -> Tensor:
     """y_i = exp(x_i) / sum over j of exp(x_j), along `dim`.
 
     Args:
         dim: the axis; None guesses as PyTorch does (0 for one or three axes, else 1) and warns.
+        _stacklevel: of the warning; PyTorch has it in this place.
         dtype: to convert to first.
     """
     x = input if dtype is None else cast(input, np.dtype(dtype))
-    return Softmax(_softmax_axis("softmax", x, dim))(_as_float(x))
+    return Softmax(_softmax_axis("softmax", x, dim, _stacklevel))(_as_float(x))
 
 
 def log_softmax(
-    input: Tensor, dim: int | None = None, dtype: npt.DTypeLike | None = None
+    input: Tensor,
+    dim: int | None = None,
+    _stacklevel: int = 3,
+    dtype: npt.DTypeLike | None = None,
 ) -> Tensor:
     """y_i = x_i - log(sum over j of exp(x_j)), along `dim`. Arguments as of `softmax`."""
     x = input if dtype is None else cast(input, np.dtype(dtype))
-    return LogSoftmax(_softmax_axis("log_softmax", x, dim))(_as_float(x))
+    return LogSoftmax(_softmax_axis("log_softmax", x, dim, _stacklevel))(_as_float(x))
 
 
-def _softmax_axis(op: str, x: Tensor, dim: int | None) -> int:
+def _softmax_axis(op: str, x: Tensor, dim: int | None, stacklevel: int) -> int:
     if dim is None:
         dim = 0 if x.ndim in (0, 1, 3) else 1
-        warnings.warn(f"{op}: dim is guessed to be {dim}; pass it", UserWarning, stacklevel=3)
+        warnings.warn(
+            f"{op}: dim is guessed to be {dim}; pass it", UserWarning, stacklevel=stacklevel
+        )
     return axis(op, dim, x.ndim)

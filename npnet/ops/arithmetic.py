@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from npnet.ops import shape
+from npnet.ops.dtypes import result_type
 from npnet.tensor import Array, Function, Number, Operand, Tensor
 
 __all__ = [
@@ -44,43 +45,6 @@ __all__ = [
     "sub",
     "where",
 ]
-
-_KINDS = {"b": 0, "u": 1, "i": 1, "f": 2}  # bool < integers < floats
-
-
-def result_type(*operands: Operand) -> np.dtype[Any]:
-    """The dtype of an op on these, by PyTorch's rule.
-
-    Tensors with axes decide; those without, and then Python numbers, count only where they are of
-    a higher kind (bool < integer < float). So float32 * 2.0 and float32 * int64 stay float32, and
-    int64 * 0.5 is float32.
-    """
-    with_axes = [x.dtype for x in operands if isinstance(x, Tensor) and x.ndim]
-    without = [x.dtype for x in operands if isinstance(x, Tensor) and not x.ndim]
-    numbers = [_number_dtype(x) for x in operands if not isinstance(x, Tensor)]
-    result: np.dtype[Any] | None = None
-    for group in (with_axes, without, numbers):
-        if not group:
-            continue
-        dtype = group[0]
-        for other in group[1:]:
-            dtype = _promote(dtype, other)
-        if result is None or _KINDS[dtype.kind] > _KINDS[result.kind]:
-            result = dtype
-    assert result is not None
-    return result
-
-
-def _number_dtype(number: Number) -> np.dtype[Any]:
-    if isinstance(number, (bool, np.bool_)):
-        return np.dtype(bool)
-    return np.dtype(np.int64 if isinstance(number, (int, np.integer)) else np.float32)
-
-
-def _promote(a: np.dtype[Any], b: np.dtype[Any]) -> np.dtype[Any]:
-    if _KINDS[a.kind] == _KINDS[b.kind]:
-        return np.promote_types(a, b)
-    return a if _KINDS[a.kind] > _KINDS[b.kind] else b  # float32 with int64: NumPy says float64
 
 
 def _operands(
@@ -176,14 +140,12 @@ class Div(Function):
 
     def forward(self, x: Array, other: Array) -> Array:
         self.save_for_backward(x if self.needs_input_grad[1] else None, other)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.divide(x, other)
+        return np.divide(x, other)
 
     def backward(self, gy: Array) -> tuple[Array | None, Array | None]:
         x, other = self.saved
-        with np.errstate(divide="ignore", invalid="ignore"):
-            gx = gy / other if self.needs_input_grad[0] else None
-            return gx, None if x is None else -gy * (x / other) / other
+        gx = gy / other if self.needs_input_grad[0] else None
+        return gx, None if x is None else -gy * (x / other) / other
 
 
 def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> Tensor:
@@ -221,19 +183,17 @@ class Pow(Function):
     """gx = gy * p * x^(p-1), 0 where p = 0; gp = gy * x^p * log x, 0 where x = 0 and p >= 0."""
 
     def forward(self, x: Array, p: Array) -> Array:
-        with np.errstate(all="ignore"):  # NaN and infinity come through as values
-            y = np.power(x, p)
+        y = np.power(x, p)
         self.save_for_backward(x, p, y if self.needs_input_grad[1] else None)
         return y
 
     def backward(self, gy: Array) -> tuple[Array | None, Array | None]:
         x, p, y = self.saved
         gx = gp = None
-        with np.errstate(all="ignore"):
-            if self.needs_input_grad[0]:
-                gx = gy * np.where(p == 0, np.zeros_like(p), p * np.power(x, p - 1))
-            if self.needs_input_grad[1]:
-                gp = gy * np.where((x == 0) & (p >= 0), np.zeros_like(y), y * np.log(x))
+        if self.needs_input_grad[0]:
+            gx = gy * np.where(p == 0, np.zeros_like(p), p * np.power(x, p - 1))
+        if self.needs_input_grad[1]:
+            gp = gy * np.where((x == 0) & (p >= 0), np.zeros_like(y), y * np.log(x))
         return gx, gp
 
 
@@ -249,8 +209,7 @@ class Exp(Function):
     """gx = gy * y."""
 
     def forward(self, x: Array) -> Array:
-        with np.errstate(over="ignore"):
-            y: Array = np.exp(x)
+        y: Array = np.exp(x)
         self.save_for_backward(y)
         return y
 
@@ -264,28 +223,24 @@ class Log(Function):
 
     def forward(self, x: Array) -> Array:
         self.save_for_backward(x)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.log(x)  # type: ignore[no-any-return]
+        return np.log(x)
 
     def backward(self, gy: Array) -> tuple[Array]:
         (x,) = self.saved
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return (gy / x,)
+        return (gy / x,)
 
 
 class Sqrt(Function):
     """gx = gy / (2 y)."""
 
     def forward(self, x: Array) -> Array:
-        with np.errstate(invalid="ignore"):
-            y: Array = np.sqrt(x)
+        y: Array = np.sqrt(x)
         self.save_for_backward(y)
         return y
 
     def backward(self, gy: Array) -> tuple[Array]:
         (y,) = self.saved
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return (gy / (2 * y),)
+        return (gy / (2 * y),)
 
 
 class Sin(Function):
@@ -293,7 +248,7 @@ class Sin(Function):
 
     def forward(self, x: Array) -> Array:
         self.save_for_backward(x)
-        return np.sin(x)  # type: ignore[no-any-return]
+        return np.sin(x)
 
     def backward(self, gy: Array) -> tuple[Array]:
         (x,) = self.saved
@@ -305,7 +260,7 @@ class Cos(Function):
 
     def forward(self, x: Array) -> Array:
         self.save_for_backward(x)
-        return np.cos(x)  # type: ignore[no-any-return]
+        return np.cos(x)
 
     def backward(self, gy: Array) -> tuple[Array]:
         (x,) = self.saved
@@ -313,15 +268,15 @@ class Cos(Function):
 
 
 class Abs(Function):
-    """gx = gy * sign x, 0 at 0."""
+    """gx = gy * sign x, 0 at 0 and NaN."""
 
     def forward(self, x: Array) -> Array:
         self.save_for_backward(x)
-        return np.abs(x)  # type: ignore[no-any-return]
+        return np.abs(x)
 
     def backward(self, gy: Array) -> tuple[Array]:
         (x,) = self.saved
-        return (gy * np.sign(x),)
+        return (np.where(x > 0, gy, np.where(x < 0, -gy, gy.dtype.type(0))),)
 
 
 def exp(input: Tensor) -> Tensor:
@@ -362,7 +317,7 @@ def _as_float(x: Tensor) -> Tensor:
 
 
 class Clamp(Function):
-    """gx = gy where low <= x <= high, else 0."""
+    """gx = gy where low <= x <= high, else 0, also where x is NaN."""
 
     def __init__(self, low: Number | None, high: Number | None) -> None:
         self.low, self.high = low, high
@@ -373,12 +328,12 @@ class Clamp(Function):
 
     def backward(self, gy: Array) -> tuple[Array]:
         (x,) = self.saved
-        outside = np.zeros(x.shape, bool)
+        inside = x == x
         if self.low is not None:
-            outside |= x < self.low
+            inside &= x >= self.low
         if self.high is not None:
-            outside |= x > self.high
-        return (np.where(outside, np.zeros_like(gy), gy),)
+            inside &= x <= self.high
+        return (np.where(inside, gy, gy.dtype.type(0)),)
 
 
 def clamp(input: Tensor, min: Number | None = None, max: Number | None = None) -> Tensor:
@@ -394,31 +349,33 @@ def clamp(input: Tensor, min: Number | None = None, max: Number | None = None) -
 
 
 class Extremum(Function):
-    """The larger or the smaller of two; a tie gives half the gradient to each, as in PyTorch."""
+    """The larger or the smaller of two; a tie gives half the gradient to each, as in PyTorch.
 
-    def __init__(self, choose: Callable[[Array, Array], Array]) -> None:
-        self.choose = choose
+    Beside a NaN, both receive all of it.
+    """
+
+    def __init__(self, choose: Callable[[Array, Array], Array], loses: np.ufunc) -> None:
+        self.choose, self.loses = choose, loses
 
     def forward(self, x: Array, other: Array) -> Array:
-        y = self.choose(x, other)
         self.save_for_backward(x, other)
-        return y
+        return self.choose(x, other)
 
     def backward(self, gy: Array) -> tuple[Array, Array]:
         x, other = self.saved
-        first = self.choose(x, other) == x
-        share = np.where(x == other, gy / 2, np.where(first, gy, np.zeros_like(gy)))
-        return share, gy - share
+        share, zero = np.where(x == other, gy / 2, gy), gy.dtype.type(0)
+        gx = np.where(self.loses(x, other), zero, share)
+        return gx, np.where(self.loses(other, x), zero, share)
 
 
 def maximum(input: Tensor, other: Tensor) -> Tensor:
     """The larger of each pair, broadcast; NaN wins."""
-    return _apply("maximum", Extremum(np.maximum), *_operands("maximum", input, other))
+    return _apply("maximum", Extremum(np.maximum, np.less), *_operands("maximum", input, other))
 
 
 def minimum(input: Tensor, other: Tensor) -> Tensor:
     """The smaller of each pair, broadcast; NaN wins."""
-    return _apply("minimum", Extremum(np.minimum), *_operands("minimum", input, other))
+    return _apply("minimum", Extremum(np.minimum, np.greater), *_operands("minimum", input, other))
 
 
 class Where(Function):
@@ -441,7 +398,8 @@ def where(condition: Tensor, input: Operand, other: Operand) -> Tensor:
         raise TypeError(f"where: condition must be bool, got {condition.dtype}; compare it first")
     x, y = _operands("where", input, other)
     size = shape.broadcast_shapes("where", condition.shape, x.shape, y.shape)
-    return Where(condition.array)(shape.expand(x, size), shape.expand(y, size))
+    held = condition.array.copy()  # backward needs it as it is now
+    return Where(held)(shape.expand(x, size), shape.expand(y, size))
 
 
 # ---- without a gradient ------------------------------------------------------------------------
@@ -450,7 +408,8 @@ def where(condition: Tensor, input: Operand, other: Operand) -> Tensor:
 def _plain(op: str, compute: Callable[..., Array], *operands: Operand) -> Tensor:
     arrays = [x.array for x in _operands(op, *operands)]
     shape.broadcast_shapes(op, *(a.shape for a in arrays))
-    return Tensor(compute(*arrays))
+    with np.errstate(all="ignore"):  # NaN and infinity are values, as in every Function
+        return Tensor(compute(*arrays))
 
 
 def eq(input: Operand, other: Operand) -> Tensor:

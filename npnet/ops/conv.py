@@ -1,16 +1,20 @@
-"""Convolution as im2col and a matrix product, and its three backward passes."""
+"""Convolution as im2col and a matrix product, its three backward passes, and im2col as an op."""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Iterator
 
 import numpy as np
 
 from npnet._checks import ShapeError, check_axes
+from npnet._threads import map_in_order
 from npnet.kernels import windows
 from npnet.kernels.windows import Pair, Window
 from npnet.ops.linear import check_dtypes
 from npnet.tensor import Array, Function, Tensor
 
-__all__ = ["conv2d"]
+__all__ = ["conv2d", "unfold"]
 
 
 class Conv2d(Function):
@@ -30,26 +34,33 @@ class Conv2d(Function):
         n, (oh, ow) = x.shape[0], self.window.output_size(x.shape[2:])
         y = np.empty((n, weight.shape[0], oh, ow), x.dtype)
         w = self._matrices(weight)
-        for chunk in self._chunks(x.shape, x.itemsize):
+
+        def compute(chunk: slice) -> None:
             out = np.matmul(w, self._columns(x[chunk]))  # (G, O/G, n*OH*OW)
             y[chunk] = out.reshape(-1, y[chunk].shape[0], oh, ow).swapaxes(0, 1)
-        if bias is not None:
-            y += bias[:, None, None]
+            if bias is not None:
+                y[chunk] += bias[:, None, None]
+
+        map_in_order(compute, self._chunks(x.shape, weight))
         return y
 
     def backward(self, gy: Array) -> tuple[Array | None, ...]:
         x, weight = self.saved
         needs_x, needs_weight, *needs_bias = self.needs_input_grad
         gx = np.empty(x.shape, x.dtype) if needs_x else None
-        gw = np.zeros(self._matrices(weight).shape, weight.dtype) if needs_weight else None
-        for chunk in self._chunks(x.shape, x.itemsize):
+
+        def compute(chunk: slice) -> list[Array]:
             g = self._by_group(gy[chunk])
             if gx is not None:
                 gx[chunk] = self._backward_data(g, weight, x[chunk].shape)
-            if gw is not None:
-                gw += np.matmul(g, self._columns(x[chunk]).swapaxes(1, 2))
+            return [np.matmul(g, self._columns(x[chunk]).swapaxes(1, 2))] if needs_weight else []
+
+        gw = np.zeros(self._matrices(weight).shape, weight.dtype)
+        for parts in map_in_order(compute, self._chunks(x.shape, weight)):
+            for part in parts:
+                gw += part  # in the order of the chunks, whichever thread was first
+        gweight = gw.reshape(weight.shape) if needs_weight else None
         gbias = gy.sum((0, 2, 3)) if any(needs_bias) else None
-        gweight = None if gw is None else gw.reshape(weight.shape)
         return (gx, gweight, gbias)[: len(self.needs_input_grad)]
 
     def _backward_data(self, g: Array, weight: Array, shape: tuple[int, ...]) -> Array:
@@ -59,23 +70,23 @@ class Conv2d(Function):
         return windows.col2im(columns, self.window, shape)
 
     def _matrices(self, weight: Array) -> Array:  # (O, C/G, KH, KW) -> (G, O/G, C/G*KH*KW)
-        return weight.reshape(
-            self.groups, weight.shape[0] // self.groups, int(np.prod(weight.shape[1:]))
-        )
+        out, rows = weight.shape[0] // self.groups, math.prod(weight.shape[1:])
+        return weight.reshape(self.groups, out, rows)
 
     def _columns(self, x: Array) -> Array:  # (n, C, H, W) -> (G, C/G*KH*KW, n*OH*OW)
         columns = windows.im2col(x, self.window)
-        rows = int(np.prod(columns.shape[:3])) // self.groups
-        return columns.reshape(self.groups, rows, int(np.prod(columns.shape[3:])))
+        rows = math.prod(columns.shape[:3]) // self.groups
+        return columns.reshape(self.groups, rows, math.prod(columns.shape[3:]))
 
     def _by_group(self, gy: Array) -> Array:  # (n, O, OH, OW) -> (G, O/G, n*OH*OW)
         n, o, oh, ow = gy.shape
         return gy.swapaxes(0, 1).reshape(self.groups, o // self.groups, n * oh * ow)
 
-    def _chunks(self, shape: tuple[int, ...], itemsize: int):  # type: ignore[no-untyped-def]
+    def _chunks(self, shape: tuple[int, ...], weight: Array) -> Iterator[slice]:
         oh, ow = self.window.output_size(shape[2:])
-        kh, kw = self.window.kernel
-        return windows.batch_chunks(shape[0], shape[1] * kh * kw * oh * ow * itemsize)
+        columns = shape[1] * math.prod(self.window.kernel) * oh * ow * weight.itemsize
+        # Each chunk has a weight gradient of its own: let it not outgrow the chunk's columns.
+        return windows.batch_chunks(shape[0], columns, weight.nbytes)
 
 
 def conv2d(
@@ -132,3 +143,39 @@ def _check_channels(x: tuple[int, ...], weight: tuple[int, ...], groups: int) ->
             f"conv2d: x has {channels} but weight takes {weight[1]}{of_groups}; "
             f"got x {x}, weight {weight}"
         )
+
+
+class Unfold(Function):
+    """Windows as columns (im2col); the gradient is added up where they overlap (col2im)."""
+
+    def __init__(self, window: Window) -> None:
+        self.window = window
+
+    def forward(self, x: Array) -> Array:  # (N, C, H, W) -> (N, C*KH*KW, OH*OW)
+        self.x_shape = x.shape
+        columns = windows.im2col(x, self.window)  # (C, KH, KW, N, OH, OW)
+        rows, places = math.prod(columns.shape[:3]), math.prod(columns.shape[4:])
+        return columns.reshape(rows, x.shape[0], places).transpose(1, 0, 2).copy()
+
+    def backward(self, gy: Array) -> tuple[Array]:
+        n, c, h, w = self.x_shape
+        oh, ow = self.window.output_size((h, w))
+        columns = gy.transpose(1, 0, 2).reshape(c, *self.window.kernel, n, oh, ow)
+        return (windows.col2im(columns, self.window, self.x_shape),)
+
+
+def unfold(
+    input: Tensor,
+    kernel_size: int | Pair,
+    dilation: int | Pair = 1,
+    padding: int | Pair = 0,
+    stride: int | Pair = 1,
+) -> Tensor:
+    """The windows of an image as columns: im2col.
+
+        y[n, (c*KH + u)*KW + v, i*OW + j] = x[n, c, i*SH - PH + u*DH, j*SW - PW + v*DW]
+
+    Shape: (N, C, H, W) -> (N, C*KH*KW, L), L = OH * OW windows in row-major order.
+    """
+    window = Window.checked("unfold", input.shape, kernel_size, stride, padding, dilation)
+    return Unfold(window)(input)

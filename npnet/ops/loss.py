@@ -1,22 +1,16 @@
-"""Losses. Their shapes must agree: nothing is broadcast silently."""
+"""Losses of classes: cross-entropy and negative log-likelihood, and what all losses share."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from npnet._checks import ShapeError, check_number
-from npnet.ops import arithmetic, reduce
-from npnet.ops.activation import log_softmax, sigmoid_of
+from npnet.ops import arithmetic, reduce, shape
+from npnet.ops.activation import log_softmax
 from npnet.ops.linear import check_dtypes
 from npnet.tensor import Array, Function, Tensor
 
-__all__ = [
-    "binary_cross_entropy",
-    "binary_cross_entropy_with_logits",
-    "cross_entropy",
-    "mse_loss",
-    "nll_loss",
-]
+__all__ = ["check_reduction", "check_same", "check_weight", "cross_entropy", "nll_loss", "reduced"]
 
 REDUCTIONS = ("none", "mean", "sum")
 
@@ -24,6 +18,7 @@ REDUCTIONS = ("none", "mean", "sum")
 def check_reduction(
     op: str, reduction: str, size_average: bool | None, reduce: bool | None
 ) -> None:
+    """Raise ValueError for an unknown reduction, NotImplementedError for the deprecated names."""
     for name, value in (("size_average", size_average), ("reduce", reduce)):
         if value is not None:
             raise NotImplementedError(
@@ -33,44 +28,60 @@ def check_reduction(
         raise ValueError(f"{op}: reduction must be none, mean or sum; got {reduction!r}")
 
 
-def _check_same(op: str, input: Tensor, target: Tensor) -> None:
-    if input.shape != target.shape:
+def check_same(op: str, name: str, input: Tensor, other: Tensor) -> None:
+    """Raise unless `other` has the shape and the dtype of the input."""
+    if input.shape != other.shape:
         raise ShapeError(
-            f"{op}: target must have the shape of input; got input {input.shape}, target "
-            f"{target.shape} (losses do not broadcast: reshape one, or one_hot class numbers)"
+            f"{op}: {name} must have the shape of input; got input {input.shape}, {name} "
+            f"{other.shape} (losses do not broadcast: reshape one, or one_hot class numbers)"
         )
-    check_dtypes(op, input, target)
+    check_dtypes(op, input, other)
 
 
-def _reduced(losses: Tensor, reduction: str) -> Tensor:
+def check_weight(op: str, name: str, input: Tensor, weight: Tensor) -> None:
+    """Raise unless `weight` broadcasts to the input, has its dtype and wants no gradient."""
+    check_dtypes(op, input, weight)
+    if shape.broadcast_shapes(op, input.shape, weight.shape) != input.shape:
+        raise ShapeError(
+            f"{op}: {name} must broadcast to input; got input {input.shape}, {name} {weight.shape}"
+        )
+    if weight.requires_grad:
+        raise NotImplementedError(f"{op}: no gradient goes to {name}; pass {name}.detach()")
+
+
+def reduced(losses: Tensor, reduction: str) -> Tensor:
+    """The losses themselves, their mean or their sum."""
     if reduction == "none":
         return losses
     return reduce.mean(losses) if reduction == "mean" else reduce.sum(losses)
 
 
-def _weighted(losses: Tensor, weight: Tensor | None) -> Tensor:
-    return losses if weight is None else arithmetic.mul(losses, weight)
+class NLL(Function):
+    """y_n = -c_n * x_{n, k_n} for classes k;  gx_{n, k_n} = -c_n * gy_n, all else 0.
 
+    Where `counted` is False, y_n and gx_n are 0 whatever x_n is.
+    """
 
-# ---- of classes --------------------------------------------------------------------------------
+    def __init__(self, classes: Array, coefficients: Array, counted: Array) -> None:
+        self.places = np.expand_dims(classes, 1)  # (N, 1, ...)
+        self.coefficients, self.counted = coefficients, counted
 
+    def forward(self, x: Array) -> Array:  # (N, C, ...) -> (N, ...)
+        self.x_shape = x.shape
+        picked = np.take_along_axis(x, self.places, 1)[:, 0]
+        return np.where(self.counted, -self.coefficients * picked, x.dtype.type(0))
 
-class WeightedNLL(Function):
-    """y_n = -sum over c of t_nc * x_nc, for log-probabilities x;  gx = -t * gy, gt = -x * gy."""
-
-    def forward(self, x: Array, t: Array) -> Array:  # (N, C, ...) -> (N, ...)
-        self.save_for_backward(x, t)
-        with np.errstate(invalid="ignore"):  # a class that does not count may have x = -inf
-            return -np.where(t == 0, x.dtype.type(0), t * x).sum(1)  # type: ignore[no-any-return]
-
-    def backward(self, gy: Array) -> tuple[Array, Array | None]:
-        x, t = self.saved
-        g = np.expand_dims(gy, 1)
-        return -t * g, -x * g if self.needs_input_grad[1] else None
+    def backward(self, gy: Array) -> tuple[Array]:
+        gx = np.zeros(self.x_shape, gy.dtype)
+        arrives = np.where(self.counted, -self.coefficients * gy, gy.dtype.type(0))
+        np.put_along_axis(gx, self.places, np.expand_dims(arrives, 1), 1)
+        return (gx,)
 
 
 def _check_classes(op: str, input: Tensor, target: Tensor, ignore_index: int) -> None:
     """Class numbers (N, ...) that fit log-probabilities or logits (N, C, ...)."""
+    if target.dtype.kind not in "iu":
+        raise TypeError(f"{op}: target must be class numbers (integers), got {target.dtype}")
     expected = (input.shape[0], *input.shape[2:])
     if target.shape != expected:
         raise ShapeError(
@@ -86,31 +97,47 @@ def _check_classes(op: str, input: Tensor, target: Tensor, ignore_index: int) ->
         )
 
 
-def _class_coefficients(
-    input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, smoothing: float
-) -> tuple[Array, Array]:
-    """What each log-probability counts, (N, C, ...), and each sample in a mean, (N, ...).
+def _check_class_weight(op: str, input: Tensor, weight: Tensor | None) -> None:
+    classes = input.shape[1]
+    if weight is None:
+        return
+    if weight.shape != (classes,):
+        raise ShapeError(
+            f"{op}: weight must be ({classes},), one for each class; got {weight.shape}"
+        )
+    check_dtypes(op, input, weight)
+    if weight.requires_grad:
+        raise NotImplementedError(f"{op}: no gradient goes to weight; pass weight.detach()")
 
-    t_nc = w_y * (1 - smoothing) * [c = y_n] + w_c * smoothing / C, and 0 if y_n is ignored
-    """
-    classes, dtype = input.shape[1], input.dtype
-    w = np.ones(classes, dtype) if weight is None else weight.array.astype(dtype, copy=False)
-    kept = target.array != ignore_index
-    y = np.where(kept, target.array, 0)
-    by_class = (classes, *[1] * (target.ndim - 1))
-    hit = np.expand_dims(y, 1) == np.arange(classes).reshape(by_class)
-    spread = dtype.type(smoothing / classes) * w.reshape(by_class)
-    t = hit * (w.reshape(by_class) * dtype.type(1 - smoothing)) + spread
-    return t * np.expand_dims(kept, 1), w[y] * kept
+
+def _by_class(weight: Tensor, ndim: int) -> Tensor:  # (C,) -> (C, 1, ...)
+    return weight.reshape(-1, *[1] * (ndim - 2))
 
 
 def _class_loss(
-    log_probabilities: Tensor, coefficients: Array, counts: Array, reduction: str
+    logp: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    ignore_index: int,
+    reduction: str,
+    smoothing: float = 0.0,
 ) -> Tensor:
-    losses = WeightedNLL()(log_probabilities, Tensor(coefficients))
-    if reduction == "mean":  # a weighted mean; NaN if nothing counts, as in PyTorch
-        return arithmetic.div(reduce.sum(losses), Tensor(np.asarray(counts.sum())))
-    return _reduced(losses, reduction)
+    """The loss of class numbers y, given log-probabilities (N, C, ...).
+
+    l_n = -(1 - s) * w_y * logp_{n, y} - s / C * sum over c of w_c * logp_nc
+    """
+    counted = target.array != ignore_index
+    classes = np.where(counted, target.array, 0)
+    coefficients = np.ones((), logp.dtype) if weight is None else weight.array[classes]
+    losses = NLL(classes, coefficients, counted)(logp)
+    if smoothing:
+        spread = logp if weight is None else logp * _by_class(weight, logp.ndim)
+        spread = arithmetic.where(Tensor(counted), -spread.sum(1), 0.0)
+        losses = losses * (1 - smoothing) + spread * (smoothing / logp.shape[1])
+    if reduction != "mean":
+        return reduced(losses, reduction)
+    # A weighted mean; NaN if nothing counts, as in PyTorch.
+    return losses.sum() / Tensor(np.asarray((counted * coefficients).sum(), logp.dtype))
 
 
 def cross_entropy(
@@ -150,33 +177,27 @@ def cross_entropy(
         raise ShapeError("cross_entropy: input must have axes (N, C) or (C,), got a single number")
     single = input.ndim == 1
     x, y = (input[None], target[None]) if single else (input, target)
-    _check_weight(op, weight, x.shape[1])
+    _check_class_weight(op, x, weight)
     logp = log_softmax(x, 1)
     if target.is_floating_point():
-        losses = WeightedNLL()(logp, _probabilities(x, y, weight, label_smoothing))
-        total = _reduced(losses, "sum" if reduction == "mean" else reduction)
-        if reduction == "mean":
-            total = arithmetic.div(total, losses.numel())
+        if ignore_index >= 0:
+            raise RuntimeError(f"{op}: ignore_index is for class numbers, target has {y.dtype}")
+        loss = _probability_loss(x, logp, y, weight, reduction, label_smoothing)
     else:
         _check_classes(op, x, y, ignore_index)
-        t, counts = _class_coefficients(x, y, weight, ignore_index, label_smoothing)
-        total = _class_loss(logp, t, counts, reduction)
-    return total[0] if single and reduction == "none" else total
+        loss = _class_loss(logp, y, weight, ignore_index, reduction, label_smoothing)
+    return loss[0] if single and reduction == "none" else loss
 
 
-def _check_weight(op: str, weight: Tensor | None, classes: int) -> None:
-    if weight is not None and weight.shape != (classes,):
-        raise ShapeError(
-            f"{op}: weight must be ({classes},), one for each class; got {weight.shape}"
-        )
-
-
-def _probabilities(x: Tensor, target: Tensor, weight: Tensor | None, smoothing: float) -> Tensor:
-    _check_same("cross_entropy", x, target)
-    t = target * (1 - smoothing) + smoothing / x.shape[1] if smoothing else target
-    if weight is None:
-        return t
-    return arithmetic.mul(t, weight.reshape(-1, *[1] * (x.ndim - 2)))
+def _probability_loss(
+    x: Tensor, logp: Tensor, p: Tensor, weight: Tensor | None, reduction: str, smoothing: float
+) -> Tensor:
+    check_same("cross_entropy", "target (probabilities)", x, p)
+    t = p * (1 - smoothing) + smoothing / x.shape[1] if smoothing else p
+    losses = -(logp * t if weight is None else logp * t * _by_class(weight, x.ndim)).sum(1)
+    if reduction != "mean":
+        return reduced(losses, reduction)
+    return losses.sum() / losses.numel()
 
 
 def nll_loss(
@@ -198,154 +219,7 @@ def nll_loss(
         raise ShapeError("nll_loss: input must have axes (N, C) or (C,), got a single number")
     single = input.ndim == 1
     x, y = (input[None], target[None]) if single else (input, target)
-    if y.is_floating_point():
-        raise TypeError(f"nll_loss: target must be class numbers (integers), got {y.dtype}")
-    _check_weight("nll_loss", weight, x.shape[1])
+    _check_class_weight("nll_loss", x, weight)
     _check_classes("nll_loss", x, y, ignore_index)
-    loss = _class_loss(x, *_class_coefficients(x, y, weight, ignore_index, 0.0), reduction)
+    loss = _class_loss(x, y, weight, ignore_index, reduction)
     return loss[0] if single and reduction == "none" else loss
-
-
-# ---- of numbers --------------------------------------------------------------------------------
-
-
-class SquaredError(Function):
-    """y = (x - t)^2;  gx = 2 (x - t) gy, gt = -gx."""
-
-    def forward(self, x: Array, t: Array) -> Array:
-        self.difference = x - t
-        return np.square(self.difference)  # type: ignore[no-any-return]
-
-    def backward(self, gy: Array) -> tuple[Array, Array | None]:
-        gx = 2 * self.difference * gy
-        return gx, -gx if self.needs_input_grad[1] else None
-
-
-def mse_loss(
-    input: Tensor,
-    target: Tensor,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-    weight: Tensor | None = None,
-) -> Tensor:
-    """The mean squared error: `l = w * (x - t)^2`, reduced.
-
-    Args:
-        reduction: "mean" (over all numbers; over the sum of w, where given), "sum" or "none".
-        weight: w, of the input's shape; default 1.
-
-    Raises:
-        ShapeError: the shapes differ. PyTorch broadcasts them, and warns.
-    """
-    check_reduction("mse_loss", reduction, size_average, reduce)
-    _check_same("mse_loss", input, target)
-    losses = SquaredError()(input, target)
-    if weight is None:
-        return _reduced(losses, reduction)
-    _check_same("mse_loss (weight)", input, weight)
-    losses = arithmetic.mul(losses, weight)
-    if reduction == "mean":
-        return arithmetic.div(_reduced(losses, "sum"), _reduced(weight, "sum"))
-    return _reduced(losses, reduction)
-
-
-class BCE(Function):
-    """y = -(t log x + (1 - t) log(1 - x)), logarithms at least -100, as in PyTorch;
-
-    gx = gy (x - t) / max(x (1 - x), 1e-12), gt = gy (log(1 - x) - log x).
-    """
-
-    def forward(self, x: Array, t: Array) -> Array:
-        self.save_for_backward(x, t)
-        log_x, log_not_x = self._logarithms(x)
-        return -(t * log_x + (1 - t) * log_not_x)
-
-    def backward(self, gy: Array) -> tuple[Array, Array | None]:
-        x, t = self.saved
-        gx = gy * (x - t) / np.maximum(x * (1 - x), x.dtype.type(1e-12))
-        if not self.needs_input_grad[1]:
-            return gx, None
-        log_x, log_not_x = self._logarithms(x)
-        return gx, gy * (log_not_x - log_x)
-
-    def _logarithms(self, x: Array) -> tuple[Array, Array]:
-        with np.errstate(divide="ignore"):
-            return np.maximum(np.log(x), -100), np.maximum(np.log1p(-x), -100)
-
-
-def binary_cross_entropy(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-) -> Tensor:
-    """`l = -w * (t * log x + (1 - t) * log(1 - x))` of probabilities x, reduced.
-
-    The logarithms are at least -100, so the loss stays finite.
-
-    Args:
-        weight: w, broadcast to the input's shape; default 1.
-
-    Raises:
-        RuntimeError: an input is no probability (give logits to the `_with_logits` form).
-    """
-    check_reduction("binary_cross_entropy", reduction, size_average, reduce)
-    _check_same("binary_cross_entropy", input, target)
-    if not bool(np.all((input.array >= 0) & (input.array <= 1))):
-        raise RuntimeError(
-            "binary_cross_entropy: input must be probabilities in [0, 1], got "
-            f"{input.array.min():g} to {input.array.max():g}; apply sigmoid, or use "
-            "binary_cross_entropy_with_logits"
-        )
-    return _reduced(_weighted(BCE()(input, target), weight), reduction)
-
-
-class BCEWithLogits(Function):
-    """y = (1 - t) x + v log(1 + exp(-x)), v = 1 + (pos_weight - 1) t;
-
-    gx = gy ((1 - t) - v (1 - sigmoid(x))), gt = gy ((pos_weight - 1) log(1 + exp(-x)) - x).
-    """
-
-    def __init__(self, pos_weight: Array) -> None:
-        self.excess = pos_weight - 1
-
-    def forward(self, x: Array, t: Array) -> Array:
-        self.save_for_backward(x, t)
-        y: Array = (1 - t) * x + (1 + self.excess * t) * self._softplus(x)
-        return y
-
-    def backward(self, gy: Array) -> tuple[Array, Array | None]:
-        x, t = self.saved
-        gx = gy * ((1 - t) - (1 + self.excess * t) * sigmoid_of(-x))
-        if not self.needs_input_grad[1]:
-            return gx, None
-        return gx, gy * (self.excess * self._softplus(x) - x)
-
-    def _softplus(self, x: Array) -> Array:  # log(1 + exp(-x)), without overflow
-        y: Array = np.maximum(-x, 0) + np.log1p(np.exp(-np.abs(x)))
-        return y
-
-
-def binary_cross_entropy_with_logits(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-    pos_weight: Tensor | None = None,
-) -> Tensor:
-    """`l = -w * (p * t * log s + (1 - t) * log(1 - s))`, s = sigmoid(x), reduced; never overflows.
-
-    Args:
-        weight: w, broadcast to the input's shape; default 1.
-        pos_weight: p, the weight of positive targets, broadcast to the input's shape; default 1.
-    """
-    op = "binary_cross_entropy_with_logits"
-    check_reduction(op, reduction, size_average, reduce)
-    _check_same(op, input, target)
-    p = np.ones((), input.dtype) if pos_weight is None else pos_weight.array
-    return _reduced(_weighted(BCEWithLogits(p)(input, target), weight), reduction)

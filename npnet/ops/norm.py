@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,55 +14,57 @@ from npnet.tensor import Array, Function, Tensor
 __all__ = ["batch_norm", "layer_norm"]
 
 
-def _gradient_of_standardised(g: Array, xhat: Array, rstd: Array, axes: tuple[int, ...]) -> Array:
-    """gx of xhat = (x - mean) * rstd where mean and rstd come from x: Ioffe and Szegedy, section 3.
-
-    gx = rstd * (g - mean(g) - xhat * mean(g * xhat))
-    """
-    inner = g - g.mean(axes, keepdims=True)
-    inner -= xhat * (g * xhat).mean(axes, keepdims=True)
-    inner *= rstd
-    return inner
-
-
 class BatchNorm(Function):
-    """y = weight * xhat + bias, xhat = (x - mean) / sqrt(var + eps), for each channel.
+    """y = weight * r * (x - mean) + bias, r = 1 / sqrt(var + eps), for each channel.
 
-    In training mean and var are the batch's, and gx goes through them; otherwise they are given.
+        gbias = sum(gy),  gweight = r * sum(gy * (x - mean))
+        gx = weight * r * (gy - mean(gy) - (x - mean) * r^2 * mean(gy * (x - mean)))
+
+    In training, where mean and var are the batch's; otherwise they are given and gx = weight*r*gy.
     """
 
     def __init__(self, eps: float, statistics: tuple[Array, Array] | None) -> None:
         self.eps, self.given = eps, statistics
 
     def forward(self, x: Array, weight: Array, bias: Array) -> Array:  # (N, C, ...)
-        self.axes = (0, *range(2, x.ndim))
-        if self.given is None:
-            mean = x.mean(self.axes, keepdims=True)
-            self.mean = mean.reshape(-1)
-            self.var = np.square(x - mean).mean(self.axes)
-        else:
-            self.mean, self.var = self.given
+        pixels = _flat(x)
+        self.mean = pixels.mean((0, 2)) if self.given is None else self.given[0]
+        y = self._centred(pixels)
+        self.count = x.dtype.type(y[:, 0].size)
+        self.var = _dots(y, y) / self.count if self.given is None else self.given[1]
         self.rstd = (1 / np.sqrt(self.var + self.eps)).astype(x.dtype)
         self.save_for_backward(x, weight)
-        scale = weight * self.rstd
-        y: Array = x * self._by_channel(scale)
-        y += self._by_channel(bias - self.mean * scale)
-        return y
+        y *= (weight * self.rstd)[:, None]
+        y += bias[:, None]
+        return y.reshape(x.shape)
 
     def backward(self, gy: Array) -> tuple[Array | None, Array, Array]:
         x, weight = self.saved
-        rstd = self._by_channel(self.rstd)
-        xhat = (x - self._by_channel(self.mean)) * rstd
-        gweight, gbias = (gy * xhat).sum(self.axes), gy.sum(self.axes)
-        if not self.needs_input_grad[0]:
-            return None, gweight, gbias
-        g = gy * self._by_channel(weight)
-        if self.given is not None:
-            return g * rstd, gweight, gbias
-        return _gradient_of_standardised(g, xhat, rstd, self.axes), gweight, gbias
+        g, centred = _flat(gy), self._centred(_flat(x))
+        dots, gbias = _dots(g, centred), g.sum((0, 2))
+        gx = None
+        if self.needs_input_grad[0]:
+            scale = weight * self.rstd
+            gx = g * scale[:, None]
+            if self.given is None:
+                centred *= (scale * self.rstd**2 * dots / self.count)[:, None]
+                gx -= centred
+                gx -= (scale * gbias / self.count)[:, None]
+            gx = gx.reshape(x.shape)
+        return gx, dots * self.rstd, gbias
 
-    def _by_channel(self, values: Array) -> Array:  # (C,) -> (C, 1, ...)
-        return values.reshape(-1, *[1] * (len(self.axes) - 1))
+    def _centred(self, pixels: Array) -> Array:
+        y: Array = pixels - self.mean.astype(pixels.dtype)[:, None]
+        return y
+
+
+def _flat(x: Array) -> Array:  # (N, C, ...) -> (N, C, P)
+    return x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
+
+
+def _dots(a: Array, b: Array) -> Array:  # (N, C, P), (N, C, P) -> (C,)
+    """The sum of a * b for each channel, without an array of the products."""
+    return np.einsum("ncp,ncp->c", a, b)  # not BLAS, whose rounding depends on its threads
 
 
 def batch_norm(
@@ -89,20 +92,8 @@ def batch_norm(
 
     Source: Ioffe and Szegedy (2015), arXiv:1502.03167, algorithm 1.
     """
-    if input.ndim < 2:
-        raise ShapeError(f"batch_norm: input must have axes (N, C, ...), got {input.shape}")
-    check_number("batch_norm", "eps", eps, least=0)
+    _check_batch_norm(input, running_mean, running_var, weight, bias, eps)
     channels = (input.shape[1],)
-    named = zip(
-        ("running_mean", "running_var", "weight", "bias"),
-        (running_mean, running_var, weight, bias),
-        strict=True,
-    )
-    for name, value in named:
-        if value is not None and value.shape != channels:
-            raise ShapeError(
-                f"batch_norm: {name} must be {channels}, got {value.shape}; input {input.shape}"
-            )
     weight = Tensor(np.ones(channels, input.dtype)) if weight is None else weight
     bias = Tensor(np.zeros(channels, input.dtype)) if bias is None else bias
     check_dtypes("batch_norm", input, weight, bias)
@@ -120,39 +111,69 @@ def batch_norm(
             "batch_norm: training needs more than one value for each channel, "
             f"got input {input.shape}; use a larger batch, or eval()"
         )
-    function = BatchNorm(eps, None)
     if count == 0:  # an empty batch has no statistics, and changes none
         zero = np.zeros(channels, input.dtype)
         return BatchNorm(eps, (zero, zero))(input, weight, bias)
+    function = BatchNorm(eps, None)
     y = function(input, weight, bias)
     unbiased = function.var * (count / (count - 1))
-    for running, new in ((running_mean, function.mean), (running_var, unbiased)):
-        if running is not None:
-            running.array *= 1 - momentum
-            running.array += momentum * new
+    with np.errstate(all="ignore"):  # a diverged batch shall not warn here either
+        for running, new in ((running_mean, function.mean), (running_var, unbiased)):
+            if running is not None:
+                running.array *= 1 - momentum
+                running.array += momentum * new
     return y
 
 
+def _check_batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    eps: float,
+) -> None:
+    if input.ndim < 2:
+        raise ShapeError(f"batch_norm: input must have axes (N, C, ...), got {input.shape}")
+    check_number("batch_norm", "eps", eps, least=0)
+    channels = (input.shape[1],)
+    names = ("running_mean", "running_var", "weight", "bias")
+    for name, value in zip(names, (running_mean, running_var, weight, bias), strict=True):
+        if value is not None and value.shape != channels:
+            raise ShapeError(
+                f"batch_norm: {name} must be {channels}, got {value.shape}; input {input.shape}"
+            )
+
+
 class LayerNorm(Function):
-    """y = weight * xhat + bias, xhat = (x - mean) / sqrt(var + eps), for each sample."""
+    """y = weight * xhat + bias, xhat = (x - mean) * r, r = 1 / sqrt(var + eps), for each sample.
+
+    gx = r * (g - mean(g) - xhat * mean(g * xhat)), g = gy * weight
+    """
 
     def __init__(self, count: int, eps: float) -> None:
         self.count, self.eps = count, eps
 
     def forward(self, x: Array, weight: Array, bias: Array) -> Array:
         self.axes = tuple(range(x.ndim - self.count, x.ndim))
-        centred = x - x.mean(self.axes, keepdims=True)
-        var = np.square(centred).mean(self.axes, keepdims=True)
-        self.rstd = (1 / np.sqrt(var + self.eps)).astype(x.dtype)
-        self.xhat = centred * self.rstd
+        xhat = x - self._mean(x)
+        rstd = 1 / np.sqrt(self._mean(np.square(xhat)) + self.eps)
+        xhat *= rstd
+        self.xhat, self.rstd = xhat, rstd
         self.save_for_backward(weight)
-        return self.xhat * weight + bias
+        return xhat * weight + bias
 
     def backward(self, gy: Array) -> tuple[Array, Array, Array]:
         (weight,) = self.saved
         batch = tuple(range(gy.ndim - self.count))
-        gx = _gradient_of_standardised(gy * weight, self.xhat, self.rstd, self.axes)
+        gx = gy * weight
+        gx -= self._mean(gx) + self.xhat * self._mean(gx * self.xhat)
+        gx *= self.rstd
         return gx, (gy * self.xhat).sum(batch), gy.sum(batch)
+
+    def _mean(self, x: Array) -> Array:
+        count = math.prod(x.shape[axis] for axis in self.axes)
+        return np.asarray(x.sum(self.axes, keepdims=True) / x.dtype.type(count))  # of none: NaN
 
 
 def layer_norm(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from npnet._checks import ShapeError, check_axes
 from npnet.kernels import windows
+from npnet.kernels.masks import kept
 from npnet.kernels.windows import Pair, Window, as_pair
 from npnet.tensor import Array, Function, Tensor
 
@@ -22,32 +25,59 @@ class MaxPool2d(Function):
 
     def forward(self, x: Array) -> Array:  # (N, C, H, W) -> (N, C, OH, OW)
         self.x_shape = x.shape
-        patches = windows.sliding(x, self.window, _lowest(x.dtype))
-        flat = patches.reshape(*patches.shape[:4], -1)
-        self.winner = flat.argmax(-1)  # the place in the window; a NaN wins, as in PyTorch
-        return np.take_along_axis(flat, self.winner[..., None], -1)[..., 0]
+        counts = self.window.output_size(x.shape[2:])
+        image = windows.padded(x, self.window, _lowest(x.dtype))
+        y = np.full((*x.shape[:2], *counts), _lowest(x.dtype), x.dtype)
+        # The place of each maximum in its window; where all are -inf, the first inside the image.
+        first = np.broadcast_to(self._first_inside(counts), y.shape)
+        self.winner = first.astype(np.min_scalar_type(math.prod(self.window.kernel) - 1))
+        for place, pixels in self._taps(image, counts):
+            self._move(pixels > y, place)
+            np.maximum(y, pixels, out=y)
+        if np.isnan(y).any():  # NaN is larger than everything; of several the last counts
+            for place, pixels in self._taps(image, counts):
+                self._move(np.isnan(pixels), place)
+        return y
 
     def backward(self, gy: Array) -> tuple[Array]:
-        gx = np.zeros(self.x_shape, gy.dtype)
-        n, c, h, w = self.x_shape
-        planes = gx.reshape(n * c, h * w)
-        at = self.indices().reshape(n * c, -1)
-        np.add.at(planes, (np.arange(n * c)[:, None], at), gy.reshape(n * c, -1))
-        return (gx,)
+        gx = windows.Scatter(self.window, self.x_shape, gy.dtype)
+        for place, pixels in self._taps(gx.image, gy.shape[2:]):
+            pixels += kept(gy, self.winner == place)
+        return (gx.inner(),)
+
+    def _move(self, there: Array, place: int) -> None:
+        """Let `place`, which is larger than all before, be the winner where `there` holds."""
+        np.maximum(self.winner, there * self.winner.dtype.type(place), out=self.winner)
+
+    def _taps(self, image: Array, counts: Pair) -> Iterator[tuple[int, Array]]:
+        """For each place in the window, its number and that pixel of every window."""
+        for u, v, index in windows.taps(self.window, counts):
+            yield u * self.window.kernel[1] + v, image[index]
+
+    def _first_inside(self, counts: Pair) -> Array:  # (OH, OW)
+        """The first place of each window that lies inside the image."""
+        rows, columns = (
+            np.maximum(
+                -(np.arange(counts[a]) * self.window.stride[a] - self.window.padding[a][0]), 0
+            )
+            for a in (0, 1)
+        )
+        (dh, dw), kw = self.window.dilation, self.window.kernel[1]
+        return np.add.outer(-(-rows // dh) * kw, -(-columns // dw))
 
     def indices(self) -> Array:  # (N, C, OH, OW), int64
         """Where each maximum stands in its plane: row * W + column."""
         oh, ow = self.winner.shape[2:]
-        u, v = np.divmod(self.winner, self.window.kernel[1])
+        u, v = np.divmod(self.winner.astype(np.int64), self.window.kernel[1])
         row = np.arange(oh)[:, None] * self.window.stride[0] + u * self.window.dilation[0]
         column = np.arange(ow) * self.window.stride[1] + v * self.window.dilation[1]
         (top, _), (left, _) = self.window.padding
         return (row - top) * self.x_shape[3] + column - left
 
 
-def _lowest(dtype: np.dtype) -> float:  # type: ignore[type-arg]
+def _lowest(dtype: np.dtype[Any]) -> float:
     """What pads images for a maximum: nothing is smaller."""
-    return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min
+    return -np.inf if dtype.kind == "f" else int(np.iinfo(dtype).min)
 
 
 def max_pool2d(
@@ -108,15 +138,14 @@ class AvgPool2d(Function):
         return y
 
     def backward(self, gy: Array) -> tuple[Array]:
-        n, c = self.x_shape[:2]
         share = gy / self._divisors(self.x_shape).astype(gy.dtype)
-        columns = np.broadcast_to(
-            share.swapaxes(0, 1)[:, None, None], (c, *self.window.kernel, n, *gy.shape[2:])
-        )
-        return (windows.col2im(columns, self.window, self.x_shape),)
+        gx = windows.Scatter(self.window, self.x_shape, gy.dtype)
+        for _, _, place in windows.taps(self.window, gy.shape[2:]):
+            gx.image[place] += share
+        return (gx.inner(),)
 
     def _divisors(self, shape: tuple[int, ...]) -> Array:  # (OH, OW)
-        """How many pixels count in each window; padding counts if it should, what ceil adds never."""
+        """How many pixels count in each window: padding if it should, what ceil adds never."""
         counts = self.window.output_size(shape[2:])
         if self.divisor is not None:
             return np.full(counts, self.divisor)
@@ -161,30 +190,42 @@ def avg_pool2d(
 
 
 class AdaptiveAvgPool2d(Function):
-    """y = R x C^T with rows of R and C that average their bins;  gx = R^T gy C."""
+    """Means along columns, then along rows: bins are rectangles.  gx shares gy out over its bin."""
 
     def __init__(self, size: Pair) -> None:
         self.size = size
 
     def forward(self, x: Array) -> Array:  # (N, C, H, W) -> (N, C, OH, OW)
-        rows, columns = (
-            _bins(n, count, x.dtype) for n, count in zip(x.shape[2:], self.size, strict=True)
-        )
-        self.rows, self.columns = rows, columns
-        y: Array = rows @ x @ columns.T
-        return y
+        self.x_shape = x.shape
+        return _bin_means(_bin_means(x, self.size[0], 2), self.size[1], 3)
 
     def backward(self, gy: Array) -> tuple[Array]:
-        return (self.rows.T @ gy @ self.columns,)
+        rows = _bin_shares(gy, self.x_shape[3], 3)
+        return (_bin_shares(rows, self.x_shape[2], 2),)
 
 
-def _bins(size: int, count: int, dtype: np.dtype) -> Array:  # type: ignore[type-arg]
-    """Averages of `count` bins over `size` pixels, (count, size): floor(i*s/c) to ceil((i+1)*s/c)."""
-    i = np.arange(count)
-    first, end = i * size // count, -(-(i + 1) * size // count)
-    pixel = np.arange(size)
-    inside = (pixel >= first[:, None]) & (pixel < end[:, None])
-    return (inside / (end - first)[:, None]).astype(dtype)
+def _bins(size: int, count: int) -> list[slice]:
+    """`count` bins that cover `size` pixels: from floor(i*size/count) to ceil((i+1)*size/count)."""
+    return [slice(i * size // count, -(-(i + 1) * size // count)) for i in range(count)]
+
+
+def _bin_means(x: Array, count: int, axis: int) -> Array:
+    """The mean of each bin along an axis."""
+    y = np.empty((*x.shape[:axis], count, *x.shape[axis + 1 :]), x.dtype)
+    for i, place in enumerate(_bins(x.shape[axis], count)):
+        before: tuple[Any, ...] = (slice(None),) * axis
+        y[(*before, i)] = x[(*before, place)].mean(axis)
+    return y
+
+
+def _bin_shares(gy: Array, size: int, axis: int) -> Array:
+    """The transpose of `_bin_means`."""
+    gx = np.zeros((*gy.shape[:axis], size, *gy.shape[axis + 1 :]), gy.dtype)
+    for i, place in enumerate(_bins(size, gy.shape[axis])):
+        before: tuple[Any, ...] = (slice(None),) * axis
+        share = gy[(*before, slice(i, i + 1))] / gy.dtype.type(place.stop - place.start)
+        gx[(*before, place)] += share
+    return gx
 
 
 def adaptive_avg_pool2d(input: Tensor, output_size: int | Sequence[int | None] | None) -> Tensor:
@@ -199,6 +240,8 @@ def adaptive_avg_pool2d(input: Tensor, output_size: int | Sequence[int | None] |
     """
     check_axes("adaptive_avg_pool2d", "input", input.shape, ("N", "C", "H", "W"))
     wanted = tuple(output_size) if isinstance(output_size, Sequence) else (output_size, output_size)
+    if len(wanted) != 2:
+        raise TypeError(f"adaptive_avg_pool2d: output_size must be two numbers, got {output_size}")
     size = tuple(
         n if count is None else count for n, count in zip(input.shape[2:], wanted, strict=True)
     )

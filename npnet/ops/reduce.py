@@ -19,6 +19,7 @@ __all__ = [
     "any",
     "argmax",
     "argmin",
+    "axes_of",
     "max",
     "mean",
     "min",
@@ -38,7 +39,7 @@ class MinMax(NamedTuple):
     indices: Tensor
 
 
-def _axes(op: str, x: Tensor, dim: Dims) -> Axes:
+def axes_of(op: str, x: Tensor, dim: Dims) -> Axes:
     """The axes to reduce over: all where `dim` is None or empty, as in PyTorch."""
     if dim is None or (not isinstance(dim, int) and not len(dim)):
         return tuple(range(x.ndim))
@@ -84,7 +85,7 @@ def sum(
     if dtype is None and not input.is_floating_point():
         dtype = np.int64
     x = input if dtype is None else cast(input, np.dtype(dtype))
-    return Sum(_axes("sum", x, dim), keepdim)(x)
+    return Sum(axes_of("sum", x, dim), keepdim)(x)
 
 
 class Mean(Sum):
@@ -92,9 +93,8 @@ class Mean(Sum):
 
     def forward(self, x: Array) -> Array:
         self.x_shape, self.count = x.shape, _count(x, self.axes)
-        with np.errstate(invalid="ignore"):  # the mean of nothing is NaN
-            total = x.sum(self.axes, keepdims=self.keepdim)
-            return np.asarray(np.divide(total, x.dtype.type(self.count)))
+        total = x.sum(self.axes, keepdims=self.keepdim)
+        return np.asarray(np.divide(total, x.dtype.type(self.count)))
 
     def backward(self, gy: Array) -> tuple[Array]:
         return (np.broadcast_to(self.restore(gy) / gy.dtype.type(self.count), self.x_shape),)
@@ -107,62 +107,91 @@ def mean(
     x = input if dtype is None else cast(input, np.dtype(dtype))
     if not x.is_floating_point():
         raise RuntimeError(f"mean: input must be floating point, got {x.dtype}; use x.float()")
-    return Mean(_axes("mean", x, dim), keepdim)(x)
+    return Mean(axes_of("mean", x, dim), keepdim)(x)
 
 
 class Var(Sum):
-    """y = sum((x - mean)^2) / (count - correction);  gx = gy * 2 (x - mean) / (count - correction)."""
+    """y = sum((x - mean)^2) / d, d = count - correction;  gx = gy * 2 (x - mean) / d."""
 
-    def __init__(self, axes: Axes, keepdim: bool, correction: int) -> None:
+    def __init__(self, axes: Axes, keepdim: bool, correction: float) -> None:
         super().__init__(axes, keepdim)
         self.correction = correction
 
     def forward(self, x: Array) -> Array:
-        self.centred = x - x.mean(self.axes, keepdims=True)
-        self.divisor = x.dtype.type(np.maximum(_count(x, self.axes) - self.correction, 0))
-        with np.errstate(divide="ignore", invalid="ignore"):  # the variance of one value is NaN
-            total = np.square(self.centred).sum(self.axes, keepdims=self.keepdim)
-            return np.asarray(np.divide(total, self.divisor))
+        count = _count(x, self.axes)
+        self.centred = x - x.sum(self.axes, keepdims=True) / x.dtype.type(count)
+        self.divisor = x.dtype.type(np.maximum(count - self.correction, 0))  # of one value: NaN
+        total = np.square(self.centred).sum(self.axes, keepdims=self.keepdim)
+        return np.asarray(np.divide(total, self.divisor))
 
     def backward(self, gy: Array) -> tuple[Array]:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return (self.centred * (self.restore(gy) * 2 / self.divisor),)
+        return (self.centred * (self.restore(gy) * 2 / self.divisor),)
+
+
+class Std(Var):
+    """y = sqrt(var);  gx = gy * (x - mean) / (d y), and 0 where y = 0, as in PyTorch."""
+
+    def forward(self, x: Array) -> Array:
+        y = np.asarray(np.sqrt(super().forward(x)))
+        self.save_for_backward(y)
+        return y
+
+    def backward(self, gy: Array) -> tuple[Array]:
+        (y,) = self.saved
+        gvar = np.where(y == 0, gy.dtype.type(0), gy / (2 * y))
+        return super().backward(gvar)
 
 
 def var(
     input: Tensor,
-    dim: Dims = None,
+    dim: Dims | bool = None,
     unbiased: bool = True,
     keepdim: bool = False,
     *,
-    correction: int | None = None,
+    correction: float | None = None,
 ) -> Tensor:
     """The variance.
 
     Args:
+        dim: axis or axes to reduce over; default all. `var(x, False)` means `unbiased=False`.
         unbiased: divide by count - 1, else by count.
+        keepdim: keep the axes, of size 1.
         correction: what is taken off the count; it goes before `unbiased`.
     """
-    if not input.is_floating_point():
-        raise RuntimeError(f"var: input must be floating point, got {input.dtype}; use x.float()")
-    off = int(unbiased) if correction is None else correction
-    return Var(_axes("var", input, dim), keepdim, off)(input)
+    return _spread("var", Var, input, dim, unbiased, keepdim, correction)
 
 
 def std(
     input: Tensor,
-    dim: Dims = None,
+    dim: Dims | bool = None,
     unbiased: bool = True,
     keepdim: bool = False,
     *,
-    correction: int | None = None,
+    correction: float | None = None,
 ) -> Tensor:
-    """The standard deviation, the root of `var`."""
-    return arithmetic.sqrt(var(input, dim, unbiased, keepdim, correction=correction))
+    """The standard deviation, the root of `var`; its gradient is 0 where it is 0."""
+    return _spread("std", Std, input, dim, unbiased, keepdim, correction)
+
+
+def _spread(
+    op: str,
+    function: type[Var],
+    x: Tensor,
+    dim: Dims | bool,
+    unbiased: bool,
+    keepdim: bool,
+    correction: float | None,
+) -> Tensor:
+    if not x.is_floating_point():
+        raise RuntimeError(f"{op}: input must be floating point, got {x.dtype}; use x.float()")
+    if isinstance(dim, bool):
+        return _spread(op, function, x, None, dim, keepdim, correction)
+    off = int(unbiased) if correction is None else correction
+    return function(axes_of(op, x, dim), keepdim, off)(x)
 
 
 class Extreme(Function):
-    """The largest or smallest of all values; equal ones share the gradient evenly, as in PyTorch."""
+    """The largest or smallest of all; equal values share the gradient evenly, as in PyTorch."""
 
     def __init__(self, choose: Callable[[Array], Any]) -> None:
         self.choose = choose
@@ -175,7 +204,7 @@ class Extreme(Function):
     def backward(self, gy: Array) -> tuple[Array]:
         x, y = self.saved
         winners = np.isnan(x) if np.isnan(y) else x == y
-        return (winners * (gy / x.dtype.type(winners.sum())),)
+        return (np.where(winners, gy / x.dtype.type(winners.sum()), gy.dtype.type(0)),)
 
 
 def _extreme(op: str, x: Tensor, dim: int | None, keepdim: bool) -> Tensor | MinMax:
@@ -190,17 +219,23 @@ def _extreme(op: str, x: Tensor, dim: int | None, keepdim: bool) -> Tensor | Min
     return MinMax(values, indices)
 
 
-def max(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Any:
     """The largest value: a Tensor; with `dim`, (values, indices) along that axis.
+
+    With a second tensor in the place of `dim`, the larger of each pair: `maximum`.
 
     NaN is larger than everything. Of equal values along `dim` the first counts and receives the
     whole gradient; without `dim` they share it.
     """
+    if isinstance(dim, Tensor):
+        return arithmetic.maximum(input, dim)
     return _extreme("max", input, dim, keepdim)
 
 
-def min(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+def min(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Any:
     """The smallest value: a Tensor; with `dim`, (values, indices) along that axis. See `max`."""
+    if isinstance(dim, Tensor):
+        return arithmetic.minimum(input, dim)
     return _extreme("min", input, dim, keepdim)
 
 
@@ -226,9 +261,9 @@ def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tens
 
 def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Whether all values are true (not 0): bool."""
-    return Tensor(np.asarray(input.array.all(_axes("all", input, dim), keepdims=keepdim)))
+    return Tensor(np.asarray(input.array.all(axes_of("all", input, dim), keepdims=keepdim)))
 
 
 def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Whether one value is true (not 0): bool."""
-    return Tensor(np.asarray(input.array.any(_axes("any", input, dim), keepdims=keepdim)))
+    return Tensor(np.asarray(input.array.any(axes_of("any", input, dim), keepdims=keepdim)))

@@ -1,17 +1,16 @@
-"""Ops that move values and compute nothing: shape, order, selection, padding, windows, dtype."""
+"""Ops that move values and compute nothing: shape, order, selection, joining, dtype."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from npnet._checks import ShapeError
-from npnet.kernels import windows
-from npnet.kernels.windows import Pair
-from npnet.tensor import Array, Function, Number, Operand, Tensor
+from npnet.ops.dtypes import result_type
+from npnet.tensor import Array, Function, Operand, Tensor
 
 __all__ = [
     "broadcast_shapes",
@@ -22,16 +21,14 @@ __all__ = [
     "flatten",
     "gather",
     "get_item",
-    "one_hot",
-    "pad",
     "permute",
     "reshape",
     "set_item",
     "squeeze",
     "stack",
+    "store",
     "t",
     "transpose",
-    "unfold",
     "unsqueeze",
     "view",
 ]
@@ -77,7 +74,8 @@ def cast(input: Tensor, dtype: np.dtype[Any]) -> Tensor:
     if input.dtype == dtype:
         return input
     if dtype.kind != "f":
-        return Tensor(input.array.astype(dtype))
+        with np.errstate(invalid="ignore"):  # NaN and infinity have no integer
+            return Tensor(input.array.astype(dtype))
     return Cast(dtype)(input)
 
 
@@ -199,8 +197,17 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
 def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     """Axes of size 1 removed: all of them, or the named ones where they are of size 1."""
     dims = range(input.ndim) if dim is None else [dim] if isinstance(dim, int) else dim
-    named = {axis("squeeze", d, input.ndim) for d in dims}
+    named = {axis("squeeze", d, max(input.ndim, 1)) for d in dims}
     return Reshape(tuple(n for i, n in enumerate(input.shape) if n != 1 or i not in named))(input)
+
+
+def _summed_to(g: Array, shape: tuple[int, ...]) -> Array:
+    """g summed over the axes along which `shape` was broadcast."""
+    new = g.ndim - len(shape)  # negative where leading axes of size 1 were dropped
+    repeated = tuple(
+        i for i, n in enumerate(g.shape) if i < new or (shape[i - new] == 1 and n != 1)
+    )
+    return np.asarray(g.sum(repeated)).reshape(shape) if repeated else g.reshape(shape)
 
 
 class Expand(Function):
@@ -216,88 +223,164 @@ class Expand(Function):
         return np.broadcast_to(x, self.size)
 
     def backward(self, gy: Array) -> tuple[Array]:
-        new = gy.ndim - len(self.x_shape)
-        repeated = tuple(
-            i for i, n in enumerate(gy.shape) if i < new or (self.x_shape[i - new] == 1 != n)
-        )
-        return (gy.sum(repeated).reshape(self.x_shape),)
+        return (_summed_to(gy, self.x_shape),)
 
 
 def expand(input: Tensor, size: Sequence[int]) -> Tensor:
     """Axes of size 1 repeated to `size`, new ones put in front; -1 keeps a size."""
     new = len(size) - input.ndim
-    whole = tuple(input.shape[i - new] if n == -1 else n for i, n in enumerate(size))
-    if broadcast_shapes("expand", input.shape, whole) != whole:
+    whole = tuple(input.shape[i - new] if n == -1 and i >= new else n for i, n in enumerate(size))
+    if min(whole, default=0) < 0 or broadcast_shapes("expand", input.shape, whole) != whole:
         raise ShapeError(f"expand: shape {input.shape} does not expand to {tuple(size)}")
     return input if whole == input.shape else Expand(whole)(input)
 
 
-def _index(index: Any) -> Any:
-    """An index of tensors, numbers and slices as NumPy takes it."""
-    if isinstance(index, tuple):
-        return tuple(_index(i) for i in index)
-    return index.array if isinstance(index, Tensor) else index
+# ---- indexing ----------------------------------------------------------------------------------
+
+
+class Place(NamedTuple):
+    """An index in two stages, `x[slices][picks]`: first what gives a view, then index arrays.
+
+    So numbers are gone before NumPy sees the arrays, beside which it would take them as arrays
+    too and put the axes in another order than PyTorch.
+
+    Attributes:
+        slices: numbers, slices, None and `...`, which is always there: the result is a view.
+        picks: arrays of places or masks, `:` between them; None where there are no arrays.
+    """
+
+    slices: tuple[Any, ...]
+    picks: tuple[Any, ...] | None
+
+
+def _place(index: Any) -> Place:
+    """An index of tensors, numbers and slices in two stages."""
+    slices: list[Any] = []
+    picks: list[Any] = []
+    for part in map(_index_part, index if isinstance(index, tuple) else (index,)):
+        if isinstance(part, np.ndarray):
+            slices += [slice(None)] * (part.ndim if part.dtype == np.bool_ else 1)
+            picks.append(part)
+        else:
+            slices.append(part)
+            if not isinstance(part, int):
+                picks.append(part if part is ... else slice(None))
+    if not any(part is ... for part in slices):
+        slices.append(...)
+    arrays = any(isinstance(part, np.ndarray) for part in picks)
+    return Place(tuple(slices), tuple(picks) if arrays else None)
+
+
+def _index_part(part: Any) -> Any:
+    """A number, slice, None or `...` as it is; all else as an array of places or a mask."""
+    if part is None or part is ... or isinstance(part, slice):
+        return part
+    if isinstance(part, (int, np.integer)) and not isinstance(part, bool):
+        return int(part)
+    # A copy of a tensor: backward needs it as it is now.
+    array = part.array.copy() if isinstance(part, Tensor) else np.asarray(part)
+    if array.dtype == np.uint8:
+        raise IndexError("uint8 is a mask to PyTorch and places to NumPy; use .bool() or .long()")
+    if not array.size and not isinstance(part, Tensor):
+        array = array.astype(np.intp)  # an empty list
+    return int(array) if not array.ndim and array.dtype.kind == "i" else array
 
 
 class GetItem(Function):
-    """y = x[index]; gx is gy added up where it came from."""
+    """y = x[index]; gx is gy, and 0 where nothing was taken."""
 
     view = True
 
-    def __init__(self, index: Any) -> None:
-        self.index = index
+    def __init__(self, slices: tuple[Any, ...]) -> None:
+        self.slices = slices
 
     def forward(self, x: Array) -> Array:
         self.x_shape = x.shape
-        return np.asarray(x[self.index])
+        return x[self.slices]
 
     def backward(self, gy: Array) -> tuple[Array]:
         gx = np.zeros(self.x_shape, gy.dtype)
-        parts = self.index if isinstance(self.index, tuple) else (self.index,)
-        if all(isinstance(i, (int, slice, type(None), type(...))) for i in parts):
-            gx[self.index] = gy
-        else:
-            np.add.at(gx, self.index, gy)  # an index array may pick one place twice
+        gx[self.slices] = gy
+        return (gx,)
+
+
+class Pick(Function):
+    """y = x[index] with arrays in the index; gx is gy added up where it came from."""
+
+    def __init__(self, picks: tuple[Any, ...]) -> None:
+        self.picks = picks
+
+    def forward(self, x: Array) -> Array:
+        self.x_shape = x.shape
+        return x[self.picks]
+
+    def backward(self, gy: Array) -> tuple[Array]:
+        gx = np.zeros(self.x_shape, gy.dtype)
+        np.add.at(gx, self.picks, gy)  # an array may name one place twice
         return (gx,)
 
 
 def get_item(input: Tensor, index: Any) -> Tensor:
-    """`input[index]`, with NumPy's and PyTorch's indexing: numbers, slices, masks, index tensors."""
+    """`input[index]`, as in PyTorch: numbers, slices, None, `...`, masks, index tensors."""
     try:
-        return GetItem(_index(index))(input)
+        slices, picks = _place(index)
+        whole = all(part is ... or part == slice(None) for part in slices)
+        y = input if whole and picks is not None else GetItem(slices)(input)
+        return y if picks is None else Pick(picks)(y)
     except IndexError as error:
         raise IndexError(f"x[index]: {error}; x has shape {input.shape}") from None
+
+
+def _put(x: Array, place: Place, value: Any) -> None:
+    """`x[index] = value` of arrays."""
+    part = x[place.slices]
+    part[... if place.picks is None else place.picks] = value
 
 
 class SetItem(Function):
     """x with x[index] = value; gx is 0 there, gvalue what arrives there."""
 
-    def __init__(self, index: Any) -> None:
-        self.index = index
+    def __init__(self, place: Place) -> None:
+        self.place = place
 
     def forward(self, x: Array, value: Array) -> Array:
         self.value_shape = value.shape
         y = x.copy()
-        y[self.index] = value
+        _put(y, self.place, value)
         return y
 
     def backward(self, gy: Array) -> tuple[Array, Array]:
+        slices, picks = self.place
+        gvalue = gy[slices] if picks is None else gy[slices][picks]
         gx = gy.copy()
-        gx[self.index] = 0
-        expanded = Expand(gy[self.index].shape)
-        expanded.x_shape = self.value_shape
-        return gx, expanded.backward(gy[self.index])[0]
+        _put(gx, self.place, 0)
+        return gx, _summed_to(gvalue, self.value_shape)
 
 
 def set_item(input: Tensor, index: Any, value: Operand) -> Tensor:
     """A copy of `input` in which `value`, broadcast, stands at `index`."""
     source = value if isinstance(value, Tensor) else Tensor(np.asarray(value, input.dtype))
     try:
-        return SetItem(_index(index))(input, cast(source, input.dtype))
+        return SetItem(_place(index))(input, cast(source, input.dtype))
     except (IndexError, ValueError) as error:
-        raise ShapeError(
-            f"x[index] = value: {error}; x {input.shape}, value {source.shape}"
-        ) from None
+        raise _assignment_error(error, input.shape, source.shape) from None
+
+
+def store(x: Array, index: Any, value: Operand) -> None:
+    """`x[index] = value` in the memory of an array, off the tape."""
+    source = value.array if isinstance(value, Tensor) else value
+    try:
+        with np.errstate(invalid="ignore"):  # NaN into integers
+            _put(x, _place(index), source)
+    except (IndexError, ValueError) as error:
+        raise _assignment_error(error, x.shape, np.shape(source)) from None
+
+
+def _assignment_error(
+    error: Exception, x: tuple[int, ...], value: tuple[int, ...]
+) -> IndexError | ShapeError:
+    kind = IndexError if isinstance(error, IndexError) else ShapeError
+    return kind(f"x[index] = value: {error}; x has shape {x}, value {value}")
 
 
 class Gather(Function):
@@ -337,7 +420,7 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
             f"gather: index must lie in [0, {input.shape[at] - 1}], got "
             f"{index.array.min()} to {index.array.max()}"
         )
-    return Gather(at, index.array)(input)
+    return Gather(at, index.array.copy())(input)  # a copy: backward needs it as it is now
 
 
 class Cat(Function):
@@ -355,16 +438,20 @@ class Cat(Function):
 
 
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """Tensors one after the other along `dim`; all other sizes must be equal."""
-    if not tensors:
+    """Tensors one after the other along `dim`; all other sizes must be equal.
+
+    Tensors of shape (0,) are skipped, as in PyTorch.
+    """
+    parts = [x for x in tensors if x.shape != (0,)] or list(tensors[:1])
+    if not parts:
         raise ValueError("cat: needs at least one tensor, got none")
-    at = axis("cat", dim, tensors[0].ndim)
-    rest = {(x.ndim, *x.shape[:at], *x.shape[at + 1 :]) for x in tensors}
+    at = axis("cat", dim, parts[0].ndim)
+    rest = {(x.ndim, *x.shape[:at], *x.shape[at + 1 :]) for x in parts}
     if len(rest) > 1:
-        shapes = " ".join(str(x.shape) for x in tensors)
+        shapes = " ".join(str(x.shape) for x in parts)
         raise ShapeError(f"cat: sizes must be equal on all axes but {at}; got {shapes}")
-    dtype = np.result_type(*(x.dtype for x in tensors))
-    return Cat(at)(*(cast(x, dtype) for x in tensors))
+    dtype = result_type(*tensors)
+    return Cat(at)(*(cast(x, dtype) for x in parts))
 
 
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
@@ -374,118 +461,3 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     if len({x.shape for x in tensors}) > 1:
         raise ShapeError(f"stack: shapes must be equal, got {[x.shape for x in tensors]}")
     return cat([unsqueeze(x, dim) for x in tensors], axis("stack", dim, tensors[0].ndim + 1))
-
-
-# ---- padding and windows -----------------------------------------------------------------------
-
-
-class Pad(Function):
-    """Values put around; backward cuts a constant off and folds repeated values back."""
-
-    def __init__(self, widths: tuple[Pair, ...], mode: str, value: Number) -> None:
-        self.widths, self.mode, self.value = widths, mode, value
-
-    def forward(self, x: Array) -> Array:
-        self.x_shape = x.shape
-        inner = x[tuple(slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in self._sizes(x.shape))]
-        outer = [(max(a, 0), max(b, 0)) for a, b in self.widths]
-        if self.mode == "constant":
-            return np.pad(inner, outer, constant_values=self.value)
-        return np.pad(inner, outer, self._numpy_mode())  # type: ignore[call-overload,no-any-return]
-
-    def backward(self, gy: Array) -> tuple[Array]:
-        # Each value of y is one of x, or a constant (-1): find out which, and add gy up there.
-        source = np.arange(1, 1 + int(np.prod(self.x_shape))).reshape(self.x_shape)
-        place = Pad(self.widths, self.mode, 0).forward(source) - 1
-        kept = place >= 0
-        gx = np.zeros(int(np.prod(self.x_shape)), gy.dtype)
-        np.add.at(gx, place[kept], gy[kept])
-        return (gx.reshape(self.x_shape),)
-
-    def _sizes(self, shape: tuple[int, ...]) -> list[tuple[int, Pair]]:
-        return list(zip(shape, self.widths, strict=True))
-
-    def _numpy_mode(self) -> str:
-        return {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}[self.mode]
-
-
-def pad(
-    input: Tensor, pad: Sequence[int], mode: str = "constant", value: Number | None = None
-) -> Tensor:
-    """Values put before and after along the last axes.
-
-    Args:
-        pad: (before, after) for the last axis, then for the one before it, and so on; negative
-            widths cut off.
-        mode: "constant"; "reflect" (without the border), "replicate" or "circular" (a copy of
-            what stands there).
-        value: of the constant; default 0.
-    """
-    if len(pad) % 2 or len(pad) > 2 * input.ndim:
-        raise ShapeError(f"pad: needs a pair for each of up to {input.ndim} axes, got {tuple(pad)}")
-    if mode not in ("constant", "reflect", "replicate", "circular"):
-        raise NotImplementedError(
-            f"pad: mode must be constant, reflect, replicate or circular; got {mode!r}"
-        )
-    if mode != "constant" and value is not None:
-        raise ValueError(f"pad: mode {mode!r} takes no value, got {value}")
-    pairs = [(int(pad[i]), int(pad[i + 1])) for i in range(0, len(pad), 2)][::-1]
-    widths = ((0, 0),) * (input.ndim - len(pairs)) + tuple(pairs)
-    for size, (before, after) in zip(input.shape, widths, strict=True):
-        most = {"constant": math.inf, "replicate": math.inf, "reflect": size - 1, "circular": size}
-        if max(before, after) > most[mode] or size + before + after < 0:
-            raise ShapeError(f"pad: {mode} padding {tuple(pad)} does not fit shape {input.shape}")
-    return Pad(widths, mode, 0 if value is None else value)(input)
-
-
-class Unfold(Function):
-    """Windows as columns (im2col); the gradient is added up where they overlap (col2im)."""
-
-    def __init__(self, window: windows.Window) -> None:
-        self.window = window
-
-    def forward(self, x: Array) -> Array:  # (N, C, H, W) -> (N, C*KH*KW, OH*OW)
-        self.x_shape = x.shape
-        columns = windows.im2col(x, self.window)  # (C, KH, KW, N, OH, OW)
-        n, rows = x.shape[0], math.prod(columns.shape[:3])
-        return columns.reshape(rows, n, -1).transpose(1, 0, 2).copy()
-
-    def backward(self, gy: Array) -> tuple[Array]:
-        n, c, h, w = self.x_shape
-        oh, ow = self.window.output_size((h, w))
-        columns = gy.transpose(1, 0, 2).reshape(c, *self.window.kernel, n, oh, ow)
-        return (windows.col2im(columns, self.window, self.x_shape),)
-
-
-def unfold(
-    input: Tensor,
-    kernel_size: int | Pair,
-    dilation: int | Pair = 1,
-    padding: int | Pair = 0,
-    stride: int | Pair = 1,
-) -> Tensor:
-    """The windows of an image as columns: im2col.
-
-    Shape: (N, C, H, W) -> (N, C*KH*KW, L), L = OH * OW windows in row-major order.
-    """
-    window = windows.Window.checked("unfold", input.shape, kernel_size, stride, padding, dilation)
-    return Unfold(window)(input)
-
-
-def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
-    """1 at the class, 0 elsewhere: (...) int64 -> (..., num_classes) int64.
-
-    Args:
-        num_classes: -1 takes the largest class + 1.
-    """
-    classes = tensor.array
-    if classes.dtype.kind not in "iu":
-        raise TypeError(f"one_hot: classes must be integers, got {classes.dtype}")
-    if classes.size == 0 and num_classes <= 0:
-        raise RuntimeError("one_hot: num_classes must be given for an empty tensor")
-    count = int(classes.max()) + 1 if num_classes == -1 else num_classes
-    if classes.size and not 0 <= classes.min() <= classes.max() < count:
-        raise RuntimeError(
-            f"one_hot: classes must lie in [0, {count - 1}], got {classes.min()} to {classes.max()}"
-        )
-    return Tensor((classes[..., None] == np.arange(count)).astype(np.int64))

@@ -1,0 +1,44 @@
+"""The `npnet` command."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+
+from npnet import train
+from npnet._checks import unknown_name
+from npnet._version import __version__
+
+__all__ = ["main"]
+
+_USAGE = """usage: npnet [-h] [--version] COMMAND ...
+
+commands:
+  train      train a network: the same as python -m npnet.train; see npnet train --help
+"""
+
+
+def _train(argv: Sequence[str]) -> int:
+    return train.train(argv, "npnet train", train.build)
+
+
+_COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"train": _train}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the subcommand that the command line names. Returns the exit code."""
+    args = sys.argv[1:] if argv is None else list(argv)
+    if not args or args[0] in ("-h", "--help"):
+        print(_USAGE, end="")
+        return 0 if args else train.USAGE_ERROR
+    if args[0] == "--version":
+        print(f"npnet {__version__}")
+        return 0
+    if args[0] not in _COMMANDS:
+        print(f"npnet: error: {unknown_name('command', args[0], _COMMANDS)}", file=sys.stderr)
+        return train.USAGE_ERROR
+    return _COMMANDS[args[0]](args[1:])
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,48 @@
+"""Which dtype an op on several operands has: PyTorch's rule of promotion."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from npnet.tensor import Number, Operand, Tensor
+
+__all__ = ["result_type"]
+
+_KINDS = {"b": 0, "u": 1, "i": 1, "f": 2}  # bool < integers < floats
+
+
+def result_type(*operands: Operand) -> np.dtype[Any]:
+    """The dtype of an op on these, by PyTorch's rule.
+
+    Tensors with axes decide; those without, and then Python numbers, count only where they are of
+    a higher kind (bool < integer < float). So float32 * 2.0 and float32 * int64 stay float32, and
+    int64 * 0.5 is float32.
+    """
+    with_axes = [x.dtype for x in operands if isinstance(x, Tensor) and x.ndim]
+    without = [x.dtype for x in operands if isinstance(x, Tensor) and not x.ndim]
+    numbers = [_number_dtype(x) for x in operands if not isinstance(x, Tensor)]
+    result: np.dtype[Any] | None = None
+    for group in (with_axes, without, numbers):
+        if not group:
+            continue
+        dtype = group[0]
+        for other in group[1:]:
+            dtype = _promote(dtype, other)
+        if result is None or _KINDS[dtype.kind] > _KINDS[result.kind]:
+            result = dtype
+    assert result is not None
+    return result
+
+
+def _number_dtype(number: Number) -> np.dtype[Any]:
+    if isinstance(number, (bool, np.bool_)):
+        return np.dtype(bool)
+    return np.dtype(np.int64 if isinstance(number, (int, np.integer)) else np.float32)
+
+
+def _promote(a: np.dtype[Any], b: np.dtype[Any]) -> np.dtype[Any]:
+    if _KINDS[a.kind] == _KINDS[b.kind]:
+        return np.promote_types(a, b)
+    return a if _KINDS[a.kind] > _KINDS[b.kind] else b  # float32 with int64: NumPy says float64

@@ -1,0 +1,167 @@
+"""Losses of an input and a target of its shape. Nothing is broadcast silently."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from npnet.ops import arithmetic
+from npnet.ops.activation import sigmoid_of
+from npnet.ops.loss import check_reduction, check_same, check_weight, reduced
+from npnet.tensor import Array, Function, Tensor
+
+__all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits", "mse_loss"]
+
+
+class SquaredError(Function):
+    """y = (x - t)^2;  gx = 2 (x - t) gy, gt = -gx."""
+
+    def forward(self, x: Array, t: Array) -> Array:
+        self.difference = x - t
+        return np.square(self.difference)
+
+    def backward(self, gy: Array) -> tuple[Array, Array | None]:
+        gx = 2 * self.difference * gy
+        return gx, -gx if self.needs_input_grad[1] else None
+
+
+def mse_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
+) -> Tensor:
+    """The mean squared error: `l = w * (x - t)^2`, reduced.
+
+    Args:
+        reduction: "mean" (over all numbers; over the sum of w, where given), "sum" or "none".
+        weight: w, of the input's shape; default 1.
+
+    Raises:
+        ShapeError: the shapes differ. PyTorch broadcasts them, and warns.
+    """
+    check_reduction("mse_loss", reduction, size_average, reduce)
+    check_same("mse_loss", "target", input, target)
+    losses = SquaredError()(input, target)
+    if weight is None:
+        return reduced(losses, reduction)
+    check_same("mse_loss", "weight", input, weight)
+    losses = arithmetic.mul(losses, weight)
+    if reduction == "mean":
+        return arithmetic.div(reduced(losses, "sum"), reduced(weight, "sum"))
+    return reduced(losses, reduction)
+
+
+class BCE(Function):
+    """y = -(t log x + (1 - t) log(1 - x)), logarithms at least -100, as in PyTorch;
+
+    gx = gy (x - t) / max(x (1 - x), floor), gt = gy (log(1 - x) - log x).
+    """
+
+    floor = np.float32(1e-12)  # in PyTorch a float32, whatever the dtype
+
+    def forward(self, x: Array, t: Array) -> Array:
+        self.save_for_backward(x, t)
+        log_x, log_not_x = np.maximum(np.log(x), -100), np.maximum(np.log1p(-x), -100)
+        return -(t * log_x + (1 - t) * log_not_x)
+
+    def backward(self, gy: Array) -> tuple[Array, Array | None]:
+        x, t = self.saved
+        gx = gy * (x - t) / np.maximum(x * (1 - x), x.dtype.type(self.floor))
+        if not self.needs_input_grad[1]:
+            return gx, None
+        return gx, gy * (np.log1p(-x) - np.log(x))  # not limited, as in PyTorch
+
+
+def binary_cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """`l = -w * (t * log x + (1 - t) * log(1 - x))` of probabilities x, reduced.
+
+    The logarithms are at least -100, so the loss stays finite.
+
+    Args:
+        weight: w, broadcast to the input's shape; default 1.
+
+    Raises:
+        RuntimeError: an input or a target is no probability (logits go to the `_with_logits` form).
+    """
+    check_reduction("binary_cross_entropy", reduction, size_average, reduce)
+    op = "binary_cross_entropy"
+    check_same(op, "target", input, target)
+    _check_probabilities(input, "input", f"; apply sigmoid, or use {op}_with_logits")
+    _check_probabilities(target, "target", "")
+    return reduced(_weighted(op, BCE()(input, target), weight), reduction)
+
+
+def _check_probabilities(x: Tensor, name: str, hint: str) -> None:
+    if not bool(np.all((x.array >= 0) & (x.array <= 1))):  # so that NaN is none either
+        raise RuntimeError(
+            f"binary_cross_entropy: {name} must be probabilities in [0, 1], got "
+            f"{x.array.min():g} to {x.array.max():g}{hint}"
+        )
+
+
+def _weighted(op: str, losses: Tensor, weight: Tensor | None) -> Tensor:
+    if weight is None:
+        return losses
+    check_weight(op, "weight", losses, weight)
+    return arithmetic.mul(losses, weight)
+
+
+class BCEWithLogits(Function):
+    """y = (1 - t) x + v log(1 + exp(-x)), v = 1 + (pos_weight - 1) t;
+
+    gx = gy ((1 - t) - v (1 - sigmoid(x))), gt = gy ((pos_weight - 1) log(1 + exp(-x)) - x).
+    """
+
+    def __init__(self, pos_weight: Array | None) -> None:
+        self.excess = None if pos_weight is None else pos_weight - 1
+
+    def forward(self, x: Array, t: Array) -> Array:
+        self.save_for_backward(x, t)
+        return (1 - t) * x + self._times_v(self._softplus(x), t)
+
+    def backward(self, gy: Array) -> tuple[Array, Array | None]:
+        x, t = self.saved
+        gx = gy * ((1 - t) - self._times_v(sigmoid_of(-x), t))
+        if not self.needs_input_grad[1]:
+            return gx, None
+        return gx, gy * (-x if self.excess is None else self.excess * self._softplus(x) - x)
+
+    def _times_v(self, values: Array, t: Array) -> Array:
+        return values if self.excess is None else values * (1 + self.excess * t)
+
+    def _softplus(self, x: Array) -> Array:  # log(1 + exp(-x)), without overflow
+        y: Array = np.maximum(-x, 0) + np.log1p(np.exp(-np.abs(x)))
+        return y
+
+
+def binary_cross_entropy_with_logits(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+) -> Tensor:
+    """`l = -w * (p * t * log s + (1 - t) * log(1 - s))`, s = sigmoid(x), reduced; never overflows.
+
+    Args:
+        weight: w, broadcast to the input's shape; default 1.
+        pos_weight: p, the weight of positive targets, broadcast to the input's shape; default 1.
+    """
+    op = "binary_cross_entropy_with_logits"
+    check_reduction(op, reduction, size_average, reduce)
+    check_same(op, "target", input, target)
+    if pos_weight is not None:
+        check_weight(op, "pos_weight", input, pos_weight)
+    loss = BCEWithLogits(None if pos_weight is None else pos_weight.array)
+    return reduced(_weighted(op, loss(input, target), weight), reduction)

@@ -1,0 +1,106 @@
+"""Padding of any axes: with a constant, or with what stands in the input."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from npnet._checks import ShapeError
+from npnet.kernels.windows import Pair
+from npnet.tensor import Array, Function, Number, Tensor
+
+__all__ = ["pad"]
+
+_NUMPY_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+
+
+class PadConstant(Function):
+    """The input inside a frame of one value;  gx is what arrives inside."""
+
+    def __init__(self, widths: tuple[Pair, ...], value: Number) -> None:
+        self.widths, self.value = widths, value
+
+    def forward(self, x: Array) -> Array:
+        self.x_shape = x.shape
+        sizes = [n + a + b for n, (a, b) in zip(x.shape, self.widths, strict=True)]
+        y = np.full(sizes, self.value, x.dtype)
+        y[self._inside(y.shape, 1)] = x[self._inside(x.shape, -1)]
+        return y
+
+    def backward(self, gy: Array) -> tuple[Array]:
+        gx = np.zeros(self.x_shape, gy.dtype)
+        gx[self._inside(gx.shape, -1)] = gy[self._inside(gy.shape, 1)]
+        return (gx,)
+
+    def _inside(self, shape: tuple[int, ...], sign: int) -> tuple[slice, ...]:
+        """What y (sign 1) and x (sign -1) have in common: a negative width cuts x."""
+        return tuple(
+            slice(max(sign * a, 0), n - max(sign * b, 0))
+            for n, (a, b) in zip(shape, self.widths, strict=True)
+        )
+
+
+class PadCopy(Function):
+    """Along each axis y[j] = x[source[j]];  gx is gy added up where it came from."""
+
+    def __init__(self, widths: tuple[Pair, ...], mode: str) -> None:
+        self.widths, self.mode = widths, mode
+
+    def forward(self, x: Array) -> Array:
+        self.x_shape = x.shape
+        y = x
+        for axis in self._padded_axes():
+            y = y.take(self._source(axis), axis)
+        return y.copy() if y is x else y
+
+    def backward(self, gy: Array) -> tuple[Array]:
+        for axis in reversed(self._padded_axes()):
+            rows = np.moveaxis(gy, axis, 0)
+            total = np.zeros((self.x_shape[axis], *rows.shape[1:]), gy.dtype)
+            for row, source in zip(rows, self._source(axis), strict=True):
+                total[source] += row
+            gy = np.moveaxis(total, 0, axis)
+        return (gy,)
+
+    def _padded_axes(self) -> list[int]:
+        return [axis for axis, width in enumerate(self.widths) if any(width)]
+
+    def _source(self, axis: int) -> Array:
+        before, after = self.widths[axis]
+        kept = np.arange(max(-before, 0), self.x_shape[axis] - max(-after, 0))
+        outer = (max(before, 0), max(after, 0))
+        return np.pad(kept, outer, _NUMPY_MODES[self.mode])  # type: ignore[call-overload]
+
+
+def pad(
+    input: Tensor, pad: Sequence[int], mode: str = "constant", value: Number | None = None
+) -> Tensor:
+    """Values put before and after along the last axes.
+
+    Args:
+        pad: (before, after) for the last axis, then for the one before it, and so on; negative
+            widths cut off.
+        mode: "constant"; "reflect" (without the border), "replicate" or "circular" (a copy of
+            what stands there).
+        value: of the constant; default 0.
+    """
+    if len(pad) % 2 or len(pad) > 2 * input.ndim:
+        raise ShapeError(f"pad: needs a pair for each of up to {input.ndim} axes, got {tuple(pad)}")
+    if mode != "constant" and mode not in _NUMPY_MODES:
+        raise NotImplementedError(
+            f"pad: mode must be constant, reflect, replicate or circular; got {mode!r}"
+        )
+    if mode != "constant" and value:
+        raise ValueError(f"pad: mode {mode!r} takes no value, got {value}")
+    pairs = [(int(pad[i]), int(pad[i + 1])) for i in range(0, len(pad), 2)][::-1]
+    widths = ((0, 0),) * (input.ndim - len(pairs)) + tuple(pairs)
+    for size, (before, after) in zip(input.shape, widths, strict=True):
+        most = {"reflect": size - 1, "circular": size}.get(mode, math.inf)
+        nothing = mode != "constant" and not size and max(before, after) > 0
+        if max(before, after, 0) > max(most, 0) or nothing or size + before + after < 0:
+            raise ShapeError(f"pad: {mode} padding {tuple(pad)} does not fit shape {input.shape}")
+    if mode == "constant":
+        return PadConstant(widths, 0 if value is None else value)(input)
+    return PadCopy(widths, mode)(input)

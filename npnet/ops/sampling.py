@@ -1,0 +1,48 @@
+"""Random draws whose probabilities are tensors; off the tape."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from npnet._checks import ShapeError
+from npnet.random import Generator, numpy_generator
+from npnet.tensor import Tensor
+
+__all__ = ["bernoulli", "multinomial"]
+
+
+def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
+    """1 with the probability that stands in `input`, else 0, in its dtype."""
+    p = input.array
+    if not ((p >= 0) & (p <= 1)).all():
+        raise RuntimeError("bernoulli: probabilities must lie in [0, 1]")
+    return Tensor((numpy_generator(generator).random(p.shape) < p).astype(p.dtype))
+
+
+def multinomial(
+    input: Tensor,
+    num_samples: int,
+    replacement: bool = False,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Positions drawn with the odds that stand in a vector, or in each row of a matrix.
+
+    Shape: (k,) or (m, k) -> (num_samples,) or (m, num_samples), int64.
+    """
+    weights = input.array.astype(np.float64)
+    if weights.ndim not in (1, 2):
+        raise ShapeError(f"multinomial: input must have 1 or 2 axes, got {input.shape}")
+    if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.sum(-1).all()):
+        raise RuntimeError("multinomial: each row must hold finite numbers >= 0 and one > 0")
+    if not replacement and ((weights > 0).sum(-1) < num_samples).any():
+        raise RuntimeError(
+            f"multinomial: {num_samples} samples without replacement need as many positions of "
+            "probability > 0"
+        )
+    draw = numpy_generator(generator)
+    rows = [
+        draw.choice(row.size, num_samples, replacement, row / row.sum())
+        for row in np.atleast_2d(weights)
+    ]
+    return Tensor(np.asarray(rows, np.int64).reshape(*input.shape[:-1], num_samples))

@@ -1,0 +1,113 @@
+"""Tensors taken apart and repeated, made of the ops in `shape`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from npnet._checks import ShapeError
+from npnet.ops import arithmetic, shape
+from npnet.ops.shape import axis
+from npnet.tensor import Array, Function, Number, Tensor
+
+__all__ = ["chunk", "flip", "index_select", "masked_fill", "nonzero", "repeat", "split", "unbind"]
+
+
+def split(
+    tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0
+) -> tuple[Tensor, ...]:
+    """Views of equal size along `dim`, the last one perhaps smaller; or of the given sizes."""
+    at = axis("split", dim, tensor.ndim)
+    total = tensor.shape[at]
+    if isinstance(split_size_or_sections, int):
+        size = split_size_or_sections
+        if size < 0 or (size == 0 and total):
+            raise RuntimeError(f"split: the size must be >= 1, got {size}")
+        count = max(-(-total // size), 1) if size else 1
+        sizes = [min(size, total - i * size) for i in range(count)]
+    else:
+        sizes = list(split_size_or_sections)
+        if sum(sizes) != total or min(sizes, default=0) < 0:
+            raise ShapeError(
+                f"split: sizes {sizes} do not add up to {total}, the size of axis {at}"
+            )
+    ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
+    before = (slice(None),) * at
+    return tuple(
+        tensor[(*before, slice(end - size, end))] for size, end in zip(sizes, ends, strict=True)
+    )
+
+
+def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """At most `chunks` views of equal size along `dim`, the last one perhaps smaller."""
+    if chunks < 1:
+        raise RuntimeError(f"chunk: chunks must be >= 1, got {chunks}")
+    total = input.shape[axis("chunk", dim, input.ndim)]
+    if not total:
+        return split(input, [0] * chunks, dim)
+    return split(input, -(-total // chunks), dim)
+
+
+def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """The views at each position along `dim`, without that axis."""
+    before = (slice(None),) * axis("unbind", dim, input.ndim)
+    return tuple(input[(*before, i)] for i in range(input.shape[dim]))
+
+
+def repeat(input: Tensor, repeats: Sequence[int]) -> Tensor:
+    """The tensor laid `repeats` times along each axis; new axes come in front."""
+    new = len(repeats) - input.ndim
+    if new < 0:
+        raise ShapeError(
+            f"repeat: needs a number for each of {input.ndim} axes, got {tuple(repeats)}"
+        )
+    size = (*(1,) * new, *input.shape)
+    pairs = [n for r, s in zip(repeats, size, strict=True) for n in (r, s)]
+    apart = shape.reshape(input, [n for s in size for n in (1, s)])
+    return shape.reshape(
+        shape.expand(apart, pairs), [r * s for r, s in zip(repeats, size, strict=True)]
+    )
+
+
+class Flip(Function):
+    """The order along axes reversed; backward reverses it again."""
+
+    def __init__(self, dims: tuple[int, ...]) -> None:
+        self.dims = dims
+
+    def forward(self, x: Array) -> Array:
+        return np.flip(x, self.dims).copy()
+
+    def backward(self, gy: Array) -> tuple[Array]:
+        return (np.flip(gy, self.dims),)
+
+
+def flip(input: Tensor, dims: Sequence[int]) -> Tensor:
+    """A copy with the order along `dims` reversed."""
+    return Flip(tuple(axis("flip", d, input.ndim) for d in dims))(input)
+
+
+def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
+    """The positions along `dim` that `index`, of one axis, names."""
+    if index.ndim > 1:
+        raise ShapeError(f"index_select: index must have 1 axis, got {index.shape}")
+    before = (slice(None),) * axis("index_select", dim, input.ndim)
+    return input[(*before, shape.reshape(index, (-1,)))]
+
+
+def masked_fill(input: Tensor, mask: Tensor, value: Number | Tensor) -> Tensor:
+    """`value` where the mask holds, `input` elsewhere; the mask is broadcast."""
+    if isinstance(value, Tensor) and value.ndim:
+        raise ShapeError(f"masked_fill: value must be one number, got {value.shape}")
+    if not isinstance(value, Tensor):
+        value = Tensor(np.asarray(value, input.dtype))
+    return arithmetic.where(mask, shape.cast(value, input.dtype), input)
+
+
+def nonzero(input: Tensor, *, as_tuple: bool = False) -> Tensor | tuple[Tensor, ...]:
+    """Where the values are not 0, int64: a row of indices for each; or a tensor for each axis."""
+    places = tuple(Tensor(np.asarray(i, np.int64)) for i in np.atleast_1d(input.array).nonzero())
+    if as_tuple:
+        return places
+    return shape.stack(places, 1) if input.ndim else Tensor(np.empty((places[0].shape[0], 0), int))

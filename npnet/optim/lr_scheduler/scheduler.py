@@ -1,0 +1,177 @@
+"""LRScheduler: what all schedules share."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Mapping, Sequence
+from numbers import Integral
+from typing import Any, ClassVar
+
+from npnet._checks import check_number
+from npnet.optim.optimizer import Optimizer
+
+__all__ = ["LRScheduler", "Schedule", "as_count", "check_groups", "check_optimizer", "each_group"]
+
+
+class LRScheduler:
+    """Sets the learning rates of an optimizer; a subclass defines `get_lr`.
+
+    It may use `last_epoch`, `base_lrs` and `optimizer.param_groups`. Call `step()` after the
+    optimizer's, once an epoch, or once a batch if the schedule counts batches.
+
+    Args:
+        optimizer: whose groups are to be changed. The learning rate that each has now is kept there
+            as "initial_lr".
+        last_epoch: -1 at the start of training; otherwise the index of the last epoch that is over,
+            and the groups must hold their "initial_lr", as they do after `load_state_dict`.
+
+    Attributes:
+        base_lrs: the learning rate that each group began with.
+        last_epoch: how many steps were made, which is the index of the current epoch.
+
+    Raises:
+        KeyError: a group lacks "initial_lr" and last_epoch is not -1.
+    """
+
+    not_saved: ClassVar[tuple[str, ...]] = ("optimizer",)
+
+    def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
+        op = type(self).__name__
+        check_optimizer(op, optimizer)
+        check_number(op, "last_epoch", last_epoch, least=-1)
+        self.optimizer = optimizer
+        for i, group in enumerate(optimizer.param_groups):
+            if last_epoch == -1:
+                group.setdefault("initial_lr", group["lr"])
+            elif "initial_lr" not in group:
+                raise KeyError(
+                    f"{op}: param_groups[{i}] lacks 'initial_lr', which last_epoch={last_epoch} "
+                    "needs; load the optimizer's state_dict first, or start with last_epoch=-1"
+                )
+        self.base_lrs = [float(group["initial_lr"]) for group in optimizer.param_groups]
+        self.last_epoch = last_epoch
+        self._step_count = 0
+        self._go_to(last_epoch + 1)
+
+    def get_lr(self) -> list[float]:
+        """The learning rate of each group in epoch `last_epoch`."""
+        raise NotImplementedError(f"{type(self).__name__} defines no get_lr")
+
+    def get_last_lr(self) -> list[float]:
+        """The learning rates that the last step set, one for each group."""
+        return list(self._last_lr)
+
+    def step(self, epoch: int | None = None) -> None:
+        """Go to the next epoch, or to `epoch`, and set its learning rates."""
+        self._warn_if_changed()
+        if epoch is None:
+            self._warn_if_early()
+            epoch = self.last_epoch + 1
+        elif not isinstance(epoch, int) or epoch < 0:
+            raise ValueError(f"{type(self).__name__}: epoch must be an integer >= 0, got {epoch!r}")
+        self._go_to(epoch)
+
+    def _warn_if_early(self) -> None:
+        # An optimizer with a step of its own does not tell whether it was called.
+        tells = type(self.optimizer).step is Optimizer.step
+        if tells and self._step_count == 1 and not self.optimizer.was_stepped:
+            warnings.warn(
+                f"{type(self).__name__}.step() was called before {type(self.optimizer).__name__}"
+                ".step(): the first learning rate of the schedule is skipped",
+                stacklevel=3,
+            )
+
+    def _warn_if_changed(self) -> None:
+        """Nothing to warn of: `get_lr` may go on from whatever the learning rates are."""
+
+    def _go_to(self, epoch: int) -> None:
+        check_groups(type(self).__name__, self.optimizer, len(self.base_lrs))
+        self._step_count += 1
+        self._set_epoch(epoch)
+
+    def _set_epoch(self, epoch: int) -> None:
+        """Set `last_epoch` and what depends on it, here and in the optimizer."""
+        self.last_epoch = epoch
+        for group, lr in zip(self.optimizer.param_groups, self.get_lr(), strict=True):
+            group["lr"] = float(lr)
+        self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
+
+    def state_dict(self) -> dict[str, Any]:
+        """All attributes but the optimizer: numbers, strings and lists of them, a copy."""
+        return {k: copy.deepcopy(v) for k, v in vars(self).items() if k not in self.not_saved}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take what `state_dict` gave, a copy. The optimizer's learning rates are in its own state.
+
+        Raises:
+            ValueError: it is the state of another schedule, or of another number of groups.
+        """
+        self._check_state(state_dict)
+        kept = {k: v for k, v in state_dict.items() if k not in self.not_saved}
+        vars(self).update(copy.deepcopy(kept))
+
+    def _check_state(self, state: Mapping[str, Any]) -> None:
+        op, own = type(self).__name__, self.state_dict()
+        wrong = [f"it lacks {k}" for k in own if k not in state]
+        wrong += [f"{k} is not known" for k in state if k not in own]
+        if not wrong and len(state["_last_lr"]) != len(own["_last_lr"]):
+            wrong = [f"it has {len(state['_last_lr'])} groups, this {len(own['_last_lr'])}"]
+        if wrong:
+            raise ValueError(f"load_state_dict: this is no state of this {op}: {'; '.join(wrong)}")
+
+
+class Schedule(LRScheduler):
+    """A schedule that is a function of the epoch; a subclass defines `value`, or `get_lr`."""
+
+    def value(self, base: float, epoch: int) -> float:
+        """The learning rate in an epoch of a group that began with `base`."""
+        raise NotImplementedError(f"{type(self).__name__} defines no value")
+
+    def get_lr(self) -> list[float]:
+        return [self.value(base, self.last_epoch) for base in self.base_lrs]
+
+    def _warn_if_changed(self) -> None:
+        now = [group["lr"] for group in self.optimizer.param_groups]
+        if len(now) == len(self._last_lr) and now != self._last_lr:
+            warnings.warn(
+                f"{type(self).__name__}: the learning rates {now} were not set by this schedule, "
+                f"which had set {self._last_lr}; it is a function of the epoch and overwrites them "
+                "(combine schedules with SequentialLR or in one LambdaLR)",
+                stacklevel=3,
+            )
+
+
+def check_optimizer(op: str, optimizer: Any) -> None:
+    """Raise TypeError unless it is an Optimizer."""
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(f"{op}: optimizer must be an Optimizer, got {type(optimizer).__name__}")
+
+
+def check_groups(op: str, optimizer: Optimizer, count: int) -> None:
+    """Raise ValueError if the optimizer has not as many groups as the schedule was built for."""
+    if len(optimizer.param_groups) != count:
+        raise ValueError(
+            f"{op}: the optimizer has {len(optimizer.param_groups)} parameter groups, but the "
+            f"schedule was given {count}; add groups before building the schedule"
+        )
+
+
+def as_count(op: str, name: str, value: Any) -> int:
+    """The value as an int; ValueError unless it is an integer of at least 1."""
+    if not isinstance(value, Integral) or value < 1:
+        raise ValueError(f"{op}: {name} must be an integer >= 1, got {value!r}")
+    return int(value)
+
+
+def each_group(
+    op: str, optimizer: Optimizer, name: str, value: float | Sequence[float]
+) -> list[float]:
+    """One number for each group, from a number or a list; ValueError if one is below 0."""
+    count = len(optimizer.param_groups)
+    values = [value] * count if isinstance(value, (int, float)) else list(value)
+    if len(values) != count:
+        raise ValueError(f"{op}: {name} must be a number or a list of {count}, got {len(values)}")
+    for v in values:
+        check_number(op, name, v, least=0)
+    return values

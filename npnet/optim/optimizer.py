@@ -1,0 +1,283 @@
+"""Optimizer: what all update rules share."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+
+from npnet._checks import ShapeError
+from npnet._grad_mode import enable_grad, no_grad
+from npnet.optim._options import plain
+from npnet.tensor import Array, Tensor
+
+__all__ = ["Group", "Optimizer", "Params", "State"]
+
+Group: TypeAlias = dict[str, Any]  # "params" and the options that they are trained with
+State: TypeAlias = dict[str, Any]  # what a rule remembers about one parameter: arrays and numbers
+Params: TypeAlias = Iterable[Tensor] | Iterable[tuple[str, Tensor]] | Iterable[Group]
+
+NOT_OPTIONS = ("params", "param_names")
+REFUSED = ("capturable", "differentiable", "fused")  # PyTorch's ways of computing the same step
+
+
+class Optimizer:
+    """Trains parameters in groups that share options.
+
+    A rule defines
+
+        update(p: Array, g: Array, state: State, group: Group) -> None
+
+    one step of one parameter, written into p; g is not to be written to. It names what it remembers
+    in `numbers` and `arrays`, and checks its options in `check`.
+
+    Args:
+        params: tensors, (name, tensor) pairs as from `named_parameters()`, or dicts with "params"
+            and the options in which that group differs from the defaults.
+        defaults: options of the groups that do not give their own.
+
+    Attributes:
+        param_groups: one dict for each group: "params" and the options, to be changed freely.
+        state: arrays and numbers that the rule keeps, by parameter; empty before the first step.
+
+    Raises:
+        TypeError: something else than a tensor is to be trained, or the order is not fixed.
+        ValueError: there is no parameter, one is there twice, or is no leaf; an option is NaN,
+            infinite or out of range.
+        NotImplementedError: an option is a Tensor, or names a way of computing that npnet lacks.
+    """
+
+    numbers: ClassVar[Mapping[str, float]] = {}  # name -> value before the first step
+    arrays: ClassVar[tuple[str, ...]] = ()  # all of the parameter's shape and dtype
+
+    def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
+        op = type(self).__name__
+        if isinstance(params, (Tensor, set, str)) or not isinstance(params, Iterable):
+            raise TypeError(
+                f"{op}: params must be a list of tensors or groups, or an iterator over one, "
+                f"got a {type(params).__name__} (of a module, pass module.parameters())"
+            )
+        self.defaults = defaults
+        self.state: defaultdict[Tensor, State] = defaultdict(dict)
+        self.param_groups: list[Group] = []
+        self.was_stepped = False
+        entries: list[Any] = list(params)
+        if not entries:
+            raise ValueError(
+                f"{op}: params is empty (an iterator such as module.parameters() can be used once)"
+            )
+        for group in entries if isinstance(entries[0], dict) else [{"params": entries}]:
+            self.add_param_group(group)
+
+    # ---- what a rule defines -------------------------------------------------------------------
+
+    def update(self, p: Array, g: Array, state: State, group: Group) -> None:
+        """Make one step of one parameter in place. `g` has its shape and dtype."""
+        raise NotImplementedError(f"{type(self).__name__} defines no update")
+
+    def check(self, group: Group) -> None:
+        """Raise ValueError if an option of the group is out of range."""
+
+    def zero_arrays(self, group: Group) -> tuple[str, ...]:
+        """The arrays that `update` needs with these options, 0 before the first step."""
+        return ()
+
+    # ---- training ------------------------------------------------------------------------------
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update every parameter that has a gradient.
+
+        Args:
+            closure: computes the loss anew, with its gradients, before the update.
+
+        Returns:
+            What `closure` returned, or None.
+        """
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            self._check_group(group)
+        # NaN and infinity come through as values, as in PyTorch.
+        with no_grad(), np.errstate(all="ignore"):
+            for group in self.param_groups:
+                for p in group["params"]:
+                    if p.grad is not None:
+                        self._step_one(p, p.grad.array, group)
+        self.was_stepped = True
+        return loss
+
+    def _step_one(self, p: Tensor, g: Array, group: Group) -> None:
+        if g.shape != p.shape or g.dtype != p.dtype:
+            raise ShapeError(
+                f"{type(self).__name__}: a gradient must be like its parameter, {p.shape} "
+                f"{p.dtype}; got {g.shape} {g.dtype}"
+            )
+        state = self.state[p]
+        for name, start in self.numbers.items():
+            state.setdefault(name, start)
+        for name in self.zero_arrays(group):
+            if name not in state:
+                state[name] = np.zeros_like(p.array)
+        if group.get("maximize"):
+            g = np.asarray(-g)
+        self.update(p.array, g, state, group)
+        p._version.writes += 1
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget all gradients, or set those that are there to 0."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                if set_to_none or p.grad is None:
+                    p.grad = None
+                else:
+                    p.grad.zero_()
+
+    # ---- groups --------------------------------------------------------------------------------
+
+    def add_param_group(self, param_group: Group) -> None:
+        """Train more parameters, with options of their own where `param_group` names any."""
+        op = type(self).__name__
+        if not isinstance(param_group, dict) or "params" not in param_group:
+            raise TypeError(f"{op}: a group must be a dict with 'params', got {param_group!r}")
+        params = param_group["params"]
+        if isinstance(params, set):
+            raise TypeError(f"{op}: params must have a fixed order, got a set; use a list")
+        entries = [params] if isinstance(params, Tensor) else list(params)
+        tensors, names = _split_names(op, entries)
+        group = {**param_group, "params": tensors}
+        if names:
+            group["param_names"] = names
+        for other in self.param_groups:
+            if ("param_names" in other) != ("param_names" in group):
+                raise ValueError(f"{op}: parameters must have names in all groups or in none")
+        group = {**group, **{k: v for k, v in self.defaults.items() if k not in group}}
+        self._check_params(tensors)
+        self._check_group(group)
+        self.param_groups.append(group)
+
+    def _check_params(self, tensors: list[Any]) -> None:
+        op, seen = type(self).__name__, {p for group in self.param_groups for p in group["params"]}
+        for i, p in enumerate(tensors):
+            if not isinstance(p, Tensor):
+                raise TypeError(f"{op}: params must be tensors, got a {type(p).__name__} at {i}")
+            if not p.is_leaf:
+                raise ValueError(
+                    f"{op}: only leaves can be trained, but params[{i}] is the result of "
+                    f"{p.grad_fn}; pass what it was computed from, or detach() it"
+                )
+            if p in seen:
+                raise ValueError(f"{op}: params[{i}] of group {len(self.param_groups)} is a repeat")
+            seen.add(p)
+
+    def _check_group(self, group: Group) -> None:
+        group.update({k: plain(v) for k, v in group.items() if k not in NOT_OPTIONS})
+        self._check_flags(group)
+        self.check(group)
+
+    def _check_flags(self, group: Group) -> None:
+        for name in REFUSED:
+            if group.get(name):
+                raise NotImplementedError(
+                    f"{type(self).__name__}: {name}={group[name]} is not supported; leave it out"
+                )
+
+    # ---- state ---------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a later run needs to go on: numbers, and tensors on the optimizer's own memory.
+
+        {"state": {i: {name: value}}, "param_groups": [{..., "params": [i, ...]}]}, where i counts
+        the parameters through all groups.
+        """
+        params = [p for group in self.param_groups for p in group["params"]]
+        index = {p: i for i, p in enumerate(params)}
+        state = {
+            index[p]: {k: Tensor(v) if isinstance(v, np.ndarray) else v for k, v in values.items()}
+            for p, values in self.state.items()
+            if values
+        }
+        groups = [{**g, "params": [index[p] for p in g["params"]]} for g in self.param_groups]
+        return {"state": state, "param_groups": groups}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` gave; everything is copied, after everything was checked.
+
+        Args:
+            state_dict: as from `state_dict()`. Tensors may be ndarrays; indices may be strings and
+                tuples lists, as they come out of JSON.
+
+        Raises:
+            ValueError: groups, their sizes, shapes or names do not fit: another network's state, or
+                another optimizer's.
+        """
+        if "state" not in state_dict or "param_groups" not in state_dict:
+            raise self._misfit("it has no state and param_groups (is it a module's?)")
+        saved = list(state_dict["param_groups"])
+        ours = [len(group["params"]) for group in self.param_groups]
+        theirs = [len(group["params"]) for group in saved]
+        if ours != theirs:
+            raise self._misfit(f"its groups have {theirs} parameters, these {ours}")
+        groups = [self._load_group(*pair) for pair in zip(self.param_groups, saved, strict=True)]
+        owner = {
+            int(i): (p, group)
+            for group, values in zip(groups, saved, strict=True)
+            for i, p in zip(values["params"], group["params"], strict=True)
+        }
+        state: defaultdict[Tensor, State] = defaultdict(dict)
+        for key, values in state_dict["state"].items():
+            if int(key) not in owner:
+                raise self._misfit(f"it has a parameter {key} that is in no group")
+            p, group = owner[int(key)]
+            state[p] = self._load_values(int(key), p, values, group)
+        self.state, self.param_groups = state, groups
+
+    def _load_group(self, group: Group, saved: Mapping[str, Any]) -> Group:
+        missing = [name for name in self.defaults if name not in saved]
+        if missing:
+            raise self._misfit(f"its groups lack {', '.join(missing)}")
+        loaded = {k: plain(v) for k, v in saved.items() if k not in NOT_OPTIONS}
+        loaded.update({k: group[k] for k in NOT_OPTIONS if k in group})
+        self._check_flags(loaded)  # not the ranges: a schedule's last step may lie outside
+        return loaded
+
+    def _load_values(self, key: int, p: Tensor, values: Mapping[str, Any], group: Group) -> State:
+        unknown = [name for name in values if name not in self.numbers and name not in self.arrays]
+        missing = [n for n in (*self.numbers, *self.zero_arrays(group)) if n not in values]
+        for what, names in (("holds", unknown), ("lacks", missing)):
+            if names:
+                raise self._misfit(f"parameter {key} {what} {', '.join(names)}")
+        state: State = {}
+        for name, value in values.items():
+            array = np.asarray(value.array if isinstance(value, Tensor) else value)
+            shape = p.shape if name in self.arrays else ()
+            if array.shape != shape:
+                raise self._misfit(
+                    f"{name} of parameter {key} has shape {array.shape}, not {shape}"
+                )
+            if name in self.arrays:
+                state[name] = array.astype(p.dtype)  # a copy
+            else:
+                state[name] = type(self.numbers[name])(array)
+        return state
+
+    def _misfit(self, why: str) -> ValueError:
+        op = type(self).__name__
+        return ValueError(f"load_state_dict: this is no state of this {op}: {why}")
+
+    def __repr__(self) -> str:
+        text = f"{type(self).__name__} ("
+        for i, group in enumerate(self.param_groups):
+            options = (f"    {k}: {group[k]}\n" for k in sorted(group) if k != "params")
+            text += f"\nParameter Group {i}\n" + "".join(options)
+        return text + ")"
+
+
+def _split_names(op: str, entries: list[Any]) -> tuple[list[Any], list[str]]:
+    names = [entry[0] for entry in entries if isinstance(entry, tuple)]
+    if names and len(names) != len(entries):
+        raise ValueError(f"{op}: all parameters of a group must have names, or none")
+    return [entry[1] if isinstance(entry, tuple) else entry for entry in entries], names

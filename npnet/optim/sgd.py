@@ -1,0 +1,87 @@
+"""Gradient descent with momentum."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from npnet.optim._options import check_option
+from npnet.optim.optimizer import Group, Optimizer, Params, State
+from npnet.tensor import Array
+
+__all__ = ["SGD"]
+
+
+class SGD(Optimizer):
+    """Gradient descent with momentum: lr stays outside v, so a schedule acts at once.
+
+        g <- g + weight_decay * p
+        v <- momentum * v + (1 - dampening) * g         at the first step v <- g
+        p <- p - lr * v                                 without momentum, v is g
+        p <- p - lr * (g + momentum * v)                with nesterov
+
+    Args:
+        lr: step size.
+        momentum: how much of the last step is kept.
+        dampening: how much of the gradient is left out of v.
+        weight_decay: factor of the L2 penalty's gradient.
+        nesterov: look ahead along v; needs momentum and no dampening.
+        maximize: go up instead of down: g is negated first.
+        foreach: how PyTorch loops over the parameters; changes nothing here.
+        differentiable, fused: refused if true.
+
+    State: momentum_buffer (v).
+
+    Source: Sutskever et al. (2013), eqs. 1-2, for nesterov 3-4, who keep lr inside v.
+    """
+
+    arrays = ("momentum_buffer",)
+
+    def __init__(
+        self,
+        params: Params,
+        lr: float = 1e-3,
+        momentum: float = 0,
+        dampening: float = 0,
+        weight_decay: float = 0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        differentiable: bool = False,
+        fused: bool | None = None,
+    ) -> None:
+        defaults = {
+            "lr": lr,
+            "momentum": momentum,
+            "dampening": dampening,
+            "weight_decay": weight_decay,
+            "nesterov": nesterov,
+            "maximize": maximize,
+            "foreach": foreach,
+            "differentiable": differentiable,
+            "fused": fused,
+        }
+        super().__init__(params, defaults)
+
+    def check(self, group: Group) -> None:
+        for name in ("lr", "momentum", "dampening", "weight_decay"):
+            check_option("SGD", name, group[name], least=0)
+        if group["nesterov"] and (group["momentum"] == 0 or group["dampening"] != 0):
+            raise ValueError(
+                "SGD: nesterov needs momentum > 0 and dampening 0, got momentum "
+                f"{group['momentum']:g} and dampening {group['dampening']:g}"
+            )
+
+    def update(self, p: Array, g: Array, state: State, group: Group) -> None:
+        momentum = group["momentum"]
+        if group["weight_decay"]:
+            g = g + group["weight_decay"] * p  # a new array: the gradient is not ours to change
+        if momentum:
+            if "momentum_buffer" in state:
+                v = state["momentum_buffer"]
+                v *= momentum
+                v += (1 - group["dampening"]) * g
+            else:
+                v = state["momentum_buffer"] = np.array(g)
+            g = g + momentum * v if group["nesterov"] else v
+        p -= group["lr"] * g

@@ -1,0 +1,1 @@
+"""The trainer: settings, data, loop, files and reports of a run."""

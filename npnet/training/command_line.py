@@ -1,0 +1,79 @@
+"""The command line of a run: tyro reads it off `Config`; here its errors become one line."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from npnet._version import __version__
+from npnet.training.config import Config, ConfigError
+
+__all__ = ["parse"]
+
+
+def parse(argv: Sequence[str], prog: str) -> Config:
+    """The settings that the command line asks for.
+
+    `--config FILE` sets the defaults that the other flags change; `--resume` takes them from the
+    run that is resumed.
+
+    Raises:
+        ConfigError: a wrong setting.
+        SystemExit: `--help` or `--version` was answered.
+    """
+    if "--version" in argv:
+        print(f"npnet {__version__}")
+        raise SystemExit(0)
+    return _tyro(argv, _defaults(argv), prog)
+
+
+def _defaults(argv: Sequence[str]) -> Config:
+    """The settings that flags change: they have to be known before the flags are read."""
+    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    early.add_argument("--config", default=None, nargs="?")
+    early.add_argument("--resume", action="store_true")
+    early.add_argument("--checkpoint_dir", "--checkpoint-dir", default=Config.checkpoint_dir)
+    known, _ = early.parse_known_args([arg for arg in argv if arg not in ("-h", "--help")])
+    if known.config is not None:
+        return Config.from_json(Path(known.config))
+    saved = Path(known.checkpoint_dir) / "config.json"
+    if known.resume and saved.exists():
+        return Config.from_json(saved)
+    return Config()
+
+
+def _tyro(argv: Sequence[str], defaults: Config, prog: str) -> Config:
+    import tyro  # here: a program that trains without a command line need not load it
+
+    messages = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(messages):
+            return tyro.cli(Config, args=argv, default=defaults, prog=prog, use_underscores=True)
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        raise ConfigError(_one_line(messages.getvalue(), prog)) from None
+
+
+def _one_line(box: str, prog: str) -> str:
+    """What tyro's box says: what is wrong, and the flag that was perhaps meant.
+
+    A box has frames of lines where the terminal has them, else its title above a rule of dashes.
+    """
+    lines = [line.strip("│ ") for line in box.splitlines() if not line.startswith(("╭", "╰"))]
+    parts: list[list[str]] = [[]]
+    for line in lines:
+        if line and not line.strip("─-"):
+            parts.append([])
+        elif line:
+            parts[-1].append(line)
+    framed = box.startswith("╭")
+    said, *rest = parts if framed else parts[1:]
+    text = " ".join(said)
+    for part in rest:
+        if part[0].startswith("Perhaps you meant"):
+            text += f"; did you mean {part[1].split()[0]}?"
+    return f"{text} (see {prog} --help)"

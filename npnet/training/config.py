@@ -1,0 +1,203 @@
+"""The settings of a run: one dataclass that command line, help text and JSON are read from."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from npnet import models
+from npnet._checks import check_number, unknown_name
+from npnet.datasets import NAMES as DATASETS
+
+__all__ = ["CRITERIA", "OPTIMIZERS", "SCHEDULERS", "Config", "ConfigError"]
+
+CRITERIA = ("cross_entropy", "mse", "softmax_bce")
+OPTIMIZERS = ("sgd", "adam", "adamw", "nadam", "rmsprop")
+SCHEDULERS = ("none", "poly", "step", "multistep", "exponential", "cosine", "plateau")
+
+
+class ConfigError(RuntimeError):
+    """A setting that can't be used: what was asked, the rule, what arrived, the likely fix."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Train a network, and test the checkpoint that did best on the validation split."""
+
+    model: str = "lenet4"
+    """the network: lenet4, lenet5, lenet, lenet_fc, convnet, resnet18 or resnet20"""
+    dataset: str = "auto"
+    """auto (MNIST where it can be had, else scikit-learn's digits), mnist, fashion-mnist, digits,
+    or a .npz file with arrays x and y (and optionally x_test and y_test)"""
+    data_dir: str | None = None
+    """folder where data sets are, or are put; default: $NPNET_DATA, else your cache folder"""
+    criterion: str = "cross_entropy"
+    """the loss: cross_entropy, mse (against one-hot targets) or softmax_bce"""
+    optimizer: str = "sgd"
+    """the rule that updates the weights: sgd, adam, adamw, nadam or rmsprop"""
+    learning_rate: float = 1e-2
+    """step size of the optimizer in the first epoch"""
+    momentum: float = 0.9
+    """share of the last step that sgd and rmsprop keep; 0 is plain gradient descent"""
+    nesterov: bool = False
+    """look ahead along the momentum (sgd)"""
+    weight_decay: float = 0.0
+    """pull of all weights towards 0 (L2 penalty; decoupled for adamw)"""
+    use_scheduler: bool = False
+    """lower the learning rate polynomially: times (1 - epoch/epochs)**0.9; short for
+    --scheduler poly"""
+    scheduler: str = "none"
+    """how the learning rate changes after each epoch: none, poly, step, multistep, exponential,
+    cosine or plateau"""
+    step_size: int = 2
+    """epochs between two steps of --scheduler step"""
+    milestones: tuple[int, ...] = ()
+    """epochs after which --scheduler multistep takes a step"""
+    gamma: float = 0.1
+    """factor of each step (step, multistep, exponential, plateau)"""
+    batch_size: int = 128
+    """images in a training step"""
+    epochs: int = 10
+    """how often the training images are gone through"""
+    val_ratio: float = 0.2
+    """share of the training images that is held out to choose the best checkpoint"""
+    patience: int | None = None
+    """stop after so many epochs without a better validation accuracy"""
+    clip_grad_norm: float | None = None
+    """scale gradients down to this norm where it is larger"""
+    augment: bool = False
+    """augment the training images (not there yet: refused)"""
+    init_from: str | None = None
+    """start from the weights of this checkpoint (.safetensors) with a new optimizer"""
+    seed: int = 0
+    """of the split, the initial weights, the order of images and dropout: same seed, same bits"""
+    threads: int | None = None
+    """threads to compute with; default: all cores"""
+    checkpoint_dir: str = "./checkpoint"
+    """folder for best.safetensors, last.safetensors and config.json"""
+    log_dir: str | None = None
+    """folder for TensorBoard events, log.txt, metrics.csv, curves.png and confusion.png; default:
+    ./runs/<time>-<model>"""
+    resume: bool = False
+    """go on from last.safetensors in --checkpoint_dir as if the run had never stopped"""
+    config: str | None = None
+    """read the defaults of all other flags from this JSON file, such as a run's config.json"""
+
+    def __post_init__(self) -> None:
+        """Check every setting. Raises ConfigError."""
+        try:
+            self._check_names()
+            self._check_numbers()
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
+        if self.augment:
+            raise ConfigError(
+                "augment: this version of npnet has no augmentation yet; train without --augment"
+            )
+
+    def _check_names(self) -> None:
+        names: list[tuple[str, tuple[str, ...]]] = [
+            ("model", tuple(models.MODELS)),
+            ("criterion", CRITERIA),
+            ("optimizer", OPTIMIZERS),
+            ("scheduler", SCHEDULERS),
+        ]
+        if not self.dataset.endswith(".npz"):
+            names.append(("dataset", DATASETS))
+        for field, known in names:
+            value = getattr(self, field)
+            if value not in known:
+                raise ValueError(unknown_name(field, value, known))
+        if self.use_scheduler and self.scheduler not in ("none", "poly"):
+            raise ValueError(
+                f"use_scheduler is short for the scheduler poly, but scheduler is "
+                f"'{self.scheduler}'; leave one of them out"
+            )
+        if self.schedule == "multistep" and not self.milestones:
+            raise ValueError("milestones: the scheduler multistep needs at least one epoch")
+        if self.nesterov and (self.optimizer != "sgd" or self.momentum == 0):
+            raise ValueError("nesterov: needs the optimizer sgd with a momentum above 0")
+
+    def _check_numbers(self) -> None:
+        for field in ("learning_rate", "gamma"):
+            check_number("config", field, getattr(self, field), above=0)
+        check_number("config", "momentum", self.momentum, least=0, below=1)
+        check_number("config", "weight_decay", self.weight_decay, least=0)
+        check_number("config", "val_ratio", self.val_ratio, least=0, below=1)
+        for field in ("batch_size", "epochs", "step_size"):
+            check_number("config", field, getattr(self, field), least=1)
+        check_number("config", "seed", self.seed, least=0)
+        for field in ("patience", "threads"):
+            if getattr(self, field) is not None:
+                check_number("config", field, getattr(self, field), least=1)
+        if self.clip_grad_norm is not None:
+            check_number("config", "clip_grad_norm", self.clip_grad_norm, above=0)
+        if any(m < 1 for m in self.milestones) or list(self.milestones) != sorted(self.milestones):
+            raise ValueError(f"config: milestones must be rising epochs, got {self.milestones}")
+
+    @property
+    def schedule(self) -> str:
+        """The scheduler by name, `use_scheduler` resolved."""
+        return "poly" if self.use_scheduler else self.scheduler
+
+    def to_json(self) -> str:
+        """All settings, as `--config` reads them."""
+        values = dataclasses.asdict(self)
+        for name in ("resume", "config"):  # how this run was started, not what it is
+            del values[name]
+        return json.dumps(values, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, path: Path) -> Config:
+        """The settings that a JSON file names; the others are the defaults.
+
+        Raises:
+            ConfigError: no such file, no JSON, a setting that is not known or of a wrong type.
+        """
+        try:
+            values = json.loads(path.read_text())
+        except OSError as error:
+            raise ConfigError(f"config: can't read {path}: {error.strerror}") from None
+        except ValueError as error:
+            raise ConfigError(f"config: {path} is not JSON: {error}") from None
+        if not isinstance(values, dict):
+            raise ConfigError(f"config: {path} must hold settings as an object, {{name: value}}")
+        return cls.from_dict(values, str(path))
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], source: str) -> Config:
+        """Settings by name; `source` says in errors where they come from."""
+        fields = {field.name: field for field in dataclasses.fields(cls)}
+        checked = {}
+        for name, value in values.items():
+            if name not in fields:
+                raise ConfigError(f"config: {source}: {unknown_name('a setting', name, fields)}")
+            checked[name] = _converted(name, value, str(fields[name].type), source)
+        return cls(**checked)
+
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "int": (int,),
+    "float": (float, int),
+    "bool": (bool,),
+    "tuple[int, ...]": (list, tuple),
+}
+
+
+def _converted(name: str, value: Any, declared: str, source: str) -> Any:
+    """A value out of JSON in the type that the field declares."""
+    plain = declared.removesuffix(" | None")
+    if value is None and plain != declared:
+        return None
+    right = isinstance(value, _TYPES[plain]) and (plain == "bool" or not isinstance(value, bool))
+    if not right or (plain == "tuple[int, ...]" and not all(type(v) is int for v in value)):
+        raise ConfigError(f"config: {source}: {name} must be {declared}, got {value!r}")
+    if plain == "float":
+        return float(value) if math.isfinite(value) else value
+    return tuple(value) if plain == "tuple[int, ...]" else value

@@ -1,0 +1,216 @@
+"""What learns: a network, its loss, its optimizer and its schedule, in npnet or in PyTorch.
+
+The two libraries have the same names, so that one text serves both: `lib` is the module `npnet`
+or `torch`. That is how `reference.train` repeats a run.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+import npnet
+from npnet import models
+from npnet._threads import available_cores
+from npnet.training.config import Config
+from npnet.training.data import Data
+
+__all__ = ["Batch", "DivergedError", "Learner", "initial_model"]
+
+Array: TypeAlias = npt.NDArray[Any]
+
+_DROPOUT_STREAM = 2  # of the seed's random numbers; see training.data for the others
+
+
+class DivergedError(RuntimeError):
+    """The loss is not finite any more."""
+
+
+class Batch(NamedTuple):
+    """What a batch gave: the mean loss, and the logits (n, classes) that it came from."""
+
+    loss: float
+    logits: Array
+
+
+def initial_model(config: Config, data: Data) -> npnet.nn.Module:
+    """The network that `config` names, with the initial weights that belong to its seed."""
+    npnet.manual_seed(config.seed)
+    channels, classes = data.image_shape[0], len(data.classes)
+    return models.create(config.model, in_channels=channels, num_classes=classes)
+
+
+class Learner:
+    """A network in training.
+
+    Args:
+        config: the run's settings.
+        model: the network, a `nn.Module` of `lib`.
+        classes: how many there are.
+        lib: the module `npnet` or `torch`.
+    """
+
+    def __init__(self, config: Config, model: Any, classes: int, lib: Any) -> None:
+        self.config, self.model, self.lib = config, model, lib
+        lib.set_num_threads(config.threads or available_cores())
+        self.criterion = _criterion(config.criterion, classes, lib.nn.functional)
+        self.optimizer = _optimizer(config, model.parameters(), lib.optim)
+        self.scheduler = _scheduler(config, self.optimizer, lib.optim.lr_scheduler)
+
+    @property
+    def learning_rate(self) -> float:
+        """Of the next step."""
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    def seed(self, seed: int, epoch: int) -> None:
+        """Let dropout draw the numbers that belong to an epoch, whatever came before."""
+        stream = np.random.SeedSequence((seed, _DROPOUT_STREAM, epoch))
+        self.lib.manual_seed(int(stream.generate_state(1, np.uint32)[0]))
+
+    def train_step(self, x: Array, y: Array) -> Batch:
+        """Forward, loss, backward, clipping and update on one batch.
+
+        Raises:
+            DivergedError: the loss is not finite; the weights are still those before the step.
+        """
+        self.model.train()
+        logits = self.model(self.lib.from_numpy(x))
+        loss = self.criterion(logits, self.lib.from_numpy(y))
+        if not math.isfinite(loss.item()):
+            raise DivergedError(self._where_not_finite(x))
+        self.optimizer.zero_grad()
+        loss.backward()
+        if self.config.clip_grad_norm is not None:
+            self.lib.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_grad_norm)
+        self.optimizer.step()
+        return Batch(loss.item(), logits.detach().numpy())
+
+    def evaluate_batch(self, x: Array, y: Array) -> Batch:
+        """Loss and logits in evaluation mode; nothing is recorded or changed."""
+        self.model.eval()
+        with self.lib.no_grad():
+            logits = self.model(self.lib.from_numpy(x))
+            loss = self.criterion(logits, self.lib.from_numpy(y))
+        return Batch(loss.item(), logits.numpy())
+
+    def predict(self, x: Array) -> Array:
+        """Logits (n, classes) of standardised images (n, C, H, W)."""
+        self.model.eval()
+        with self.lib.no_grad():
+            logits: Array = self.model(self.lib.from_numpy(x)).numpy()
+        return logits
+
+    def end_epoch(self, loss: float) -> None:
+        """Let the schedule take its step; `loss` is what a plateau is seen by."""
+        if self.config.schedule == "plateau":
+            self.scheduler.step(loss)
+        elif self.scheduler is not None:
+            self.scheduler.step()
+
+    def _where_not_finite(self, x: Array) -> str:
+        """The first layer whose output on this batch is not finite."""
+        found: list[str] = []
+
+        def look(name: str) -> Callable[..., None]:
+            def hook(module: Any, args: Any, y: Any) -> None:
+                if not found and not np.isfinite(y.detach().numpy()).all():
+                    found.append(f"the output of layer {name} ({type(module).__name__})")
+
+            return hook
+
+        leaves = [(n, m) for n, m in self.model.named_modules() if not list(m.children())]
+        handles = [module.register_forward_hook(look(name)) for name, module in leaves]
+        with self.lib.no_grad():
+            self.model(self.lib.from_numpy(x))
+        for handle in handles:
+            handle.remove()
+        return found[0] if found else "only the loss itself; every layer's output is finite"
+
+    # ---- state ---------------------------------------------------------------------------------
+
+    def weights(self) -> dict[str, Array]:
+        """Parameters and buffers by name: copies in row-major order, which files need."""
+        state = self.model.state_dict()
+        return {name: np.array(v.numpy(), order="C") for name, v in state.items()}
+
+    def load_weights(self, weights: dict[str, Array]) -> None:
+        """Take parameters and buffers. RuntimeError if they are another network's."""
+        from_numpy = self.lib.from_numpy
+        self.model.load_state_dict({name: from_numpy(np.array(v)) for name, v in weights.items()})
+
+    def state(self) -> dict[str, Any]:
+        """Everything that the next epoch depends on: a tree of arrays, numbers and strings."""
+        return {
+            "weights": self.weights(),
+            "optimizer": _tree(self.optimizer.state_dict(), _array_of),
+            "scheduler": None if self.scheduler is None else self.scheduler.state_dict(),
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from where `state` stood."""
+        self.load_weights(state["weights"])
+        self.optimizer.load_state_dict(_tree(state["optimizer"], self._tensor_of))
+        if self.scheduler is not None:
+            self.scheduler.load_state_dict(state["scheduler"])
+
+    def _tensor_of(self, value: Any) -> Any:
+        return self.lib.from_numpy(np.array(value)) if isinstance(value, np.ndarray) else value
+
+
+def _array_of(value: Any) -> Any:
+    """A tensor of either library as a copied array; anything else as it is."""
+    return np.array(value.detach().numpy()) if hasattr(value, "detach") else value
+
+
+def _tree(tree: Any, leaf: Callable[[Any], Any]) -> Any:
+    """The same nested dicts and lists with `leaf` applied to what they hold."""
+    if isinstance(tree, dict):
+        return {key: _tree(value, leaf) for key, value in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return type(tree)(_tree(value, leaf) for value in tree)
+    return leaf(tree)
+
+
+def _criterion(name: str, classes: int, F: Any) -> Callable[[Any, Any], Any]:
+    def mse(logits: Any, y: Any) -> Any:
+        return F.mse_loss(logits, F.one_hot(y, classes).to(logits.dtype))
+
+    def softmax_bce(logits: Any, y: Any) -> Any:
+        targets = F.one_hot(y, classes).to(logits.dtype)
+        return F.binary_cross_entropy(F.softmax(logits, 1), targets)
+
+    return {"cross_entropy": F.cross_entropy, "mse": mse, "softmax_bce": softmax_bce}[name]
+
+
+def _optimizer(config: Config, parameters: Any, optim: Any) -> Any:
+    common = {"lr": config.learning_rate, "weight_decay": config.weight_decay}
+    if config.optimizer == "sgd":
+        momentum = {"momentum": config.momentum, "nesterov": config.nesterov}
+        return optim.SGD(parameters, **common, **momentum)
+    if config.optimizer == "rmsprop":
+        return optim.RMSprop(parameters, **common, momentum=config.momentum)
+    rules = {"adam": optim.Adam, "adamw": optim.AdamW, "nadam": optim.NAdam}
+    return rules[config.optimizer](parameters, **common)
+
+
+POLY_POWER = 0.9  # of the course's polynomial schedule
+
+
+def _scheduler(config: Config, optimizer: Any, lr_scheduler: Any) -> Any:
+    """The schedule, a step an epoch; None where the learning rate stays."""
+    build: dict[str, Callable[[], Any]] = {
+        "none": lambda: None,
+        "poly": lambda: lr_scheduler.PolynomialLR(optimizer, config.epochs, POLY_POWER),
+        "step": lambda: lr_scheduler.StepLR(optimizer, config.step_size, config.gamma),
+        "multistep": lambda: lr_scheduler.MultiStepLR(
+            optimizer, list(config.milestones), config.gamma
+        ),
+        "exponential": lambda: lr_scheduler.ExponentialLR(optimizer, config.gamma),
+        "cosine": lambda: lr_scheduler.CosineAnnealingLR(optimizer, config.epochs),
+        "plateau": lambda: lr_scheduler.ReduceLROnPlateau(optimizer, factor=config.gamma),
+    }
+    return build[config.schedule]()

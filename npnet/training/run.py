@@ -1,0 +1,247 @@
+"""A run from its settings to the test accuracy: folders, data, network, training, report."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from npnet._files import atomic_write
+from npnet.models.summary import summary
+from npnet.training import plots
+from npnet.training.callbacks import (
+    Callback,
+    Callbacks,
+    LogFile,
+    MetricsFile,
+    TensorBoard,
+    Terminal,
+)
+from npnet.training.checkpoint import BEST, LAST, Checkpoints, Progress, read_weights, set_aside
+from npnet.training.checkpoint import CONFIG as CONFIG_FILE
+from npnet.training.config import Config, ConfigError
+from npnet.training.data import Data, prepare
+from npnet.training.learner import DivergedError, Learner, initial_model
+from npnet.training.metrics import Score
+from npnet.training.trainer import evaluate, fit
+
+__all__ = ["Result", "run"]
+
+# What may differ when a run is resumed, since no weight depends on it.
+_FREE_ON_RESUME = {"epochs", "patience", "threads", "data_dir", "checkpoint_dir", "log_dir"}
+_FREE_ON_RESUME |= {"resume", "config"}
+_LOGS = ("log.txt", "metrics.csv", "curves.png", "confusion.png", "events.out.tfevents.*")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run came to.
+
+    Attributes:
+        test: loss, accuracy and predictions of the best checkpoint on the test split.
+        progress: the finished epochs.
+    """
+
+    test: Score
+    progress: Progress
+    checkpoint_dir: Path
+    log_dir: Path
+
+
+def run(config: Config, build: Callable[[Config, Data], Learner]) -> Result:
+    """Train the network that `build` makes, and test the checkpoint that validated best.
+
+    Raises:
+        ConfigError: a setting does not fit the data, the folders or the run to be resumed.
+        DivergedError: the loss became infinite or NaN.
+        datasets.DataError, serialization.CheckpointError, OSError: a file can't be had or written.
+    """
+    checkpoints = Checkpoints(_folder(config.checkpoint_dir, "checkpoint_dir"))
+    with _locked(checkpoints.folder):
+        state, progress = None, Progress()
+        if config.resume:
+            _check_resumable(config, checkpoints.folder)
+            state, progress = checkpoints.load_last()
+        terminal = Terminal(config.epochs)
+        data = prepare(config, terminal.on_message)
+        learner = build(config, data)
+        if config.init_from is not None:
+            _load_initial(learner, Path(config.init_from))
+        overview = _overview(config, data, learner.lib)  # before any file: the images must fit
+        if state is not None:
+            learner.load_state(state)
+        config = dataclasses.replace(config, log_dir=str(_log_dir(config)))
+        with _watched(config, terminal, progress) as callback:
+            if not config.resume:
+                _set_aside(checkpoints.folder, (BEST, LAST, CONFIG_FILE), callback)
+                callback.on_message(overview)
+            else:
+                callback.on_message(f"resuming after epoch {progress.epoch}")
+            checkpoints.save_config(config)
+            try:
+                fit(learner, data, config, progress, checkpoints, callback)
+            except (KeyboardInterrupt, DivergedError):  # not a full disk: it has no room for them
+                _draw_curves(config, progress, callback)
+                raise
+            _draw_curves(config, progress, callback)
+            return _report(config, data, learner, progress, checkpoints, callback)
+
+
+# ---- folders -----------------------------------------------------------------------------------
+
+
+def _folder(name: str, flag: str) -> Path:
+    folder = Path(name).expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"{flag}: can't make the folder {folder}: {error.strerror}; choose another --{flag}"
+        ) from None
+    return folder
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep a second run out of the folder; a killed run's lock opens by itself."""
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            yield
+    except Timeout:
+        raise ConfigError(
+            f"checkpoint_dir: another run is writing to {folder}; choose another --checkpoint_dir"
+        ) from None
+
+
+def _log_dir(config: Config) -> Path:
+    """The folder for logs; the default is one that no other run has."""
+    if config.log_dir is not None:
+        return _folder(config.log_dir, "log_dir")
+    name = f"runs/{time.strftime('%Y%m%d-%H%M%S')}-{config.model}"
+    _folder("runs", "log_dir")
+    for suffix in ("", *(f"-{n}" for n in range(2, 1000))):
+        with contextlib.suppress(FileExistsError):
+            Path(name + suffix).mkdir()
+            return Path(name + suffix)
+    raise ConfigError(f"log_dir: there are too many folders like {name}; name one by --log_dir")
+
+
+def _set_aside(folder: Path, names: tuple[str, ...], callback: Callback) -> None:
+    aside = set_aside(folder, names)
+    if aside is not None:
+        callback.on_message(f"files of an earlier run in {folder} were moved to {aside}")
+
+
+@contextlib.contextmanager
+def _watched(config: Config, terminal: Terminal, progress: Progress) -> Iterator[Callback]:
+    """Everything that is told of the run; closed at its end, however it ends."""
+    folder = Path(str(config.log_dir))
+    if not config.resume:
+        _set_aside(folder, _LOGS, terminal)
+    callbacks = Callbacks(
+        terminal,
+        LogFile(folder / "log.txt", config.epochs),
+        MetricsFile(folder / "metrics.csv"),
+        TensorBoard(folder, config, progress.epoch),
+    )
+    try:
+        yield callbacks
+    finally:
+        callbacks.close()
+
+
+# ---- beginnings --------------------------------------------------------------------------------
+
+
+def _check_resumable(config: Config, folder: Path) -> None:
+    path = folder / CONFIG_FILE
+    if not (folder / LAST).exists() or not path.exists():
+        return  # load_last says what is missing
+    saved = Config.from_json(path)
+    free = _FREE_ON_RESUME - ({"epochs"} if config.schedule in ("poly", "cosine") else set())
+    changed = [
+        f"{field.name} was {getattr(saved, field.name)!r} and is {getattr(config, field.name)!r}"
+        for field in dataclasses.fields(Config)
+        if field.name not in free and getattr(saved, field.name) != getattr(config, field.name)
+    ]
+    if changed:
+        raise ConfigError(
+            f"resume: the weights depend on settings that differ from the saved run's: "
+            f"{'; '.join(changed)}; leave these flags out, or start a new run without --resume"
+        )
+
+
+def _load_initial(learner: Learner, path: Path) -> None:
+    try:
+        learner.load_weights(read_weights(path))
+    except RuntimeError as error:
+        raise ConfigError(f"init_from: {path} does not fit the network: {error}") from None
+
+
+def _overview(config: Config, data: Data, lib: Any) -> str:
+    """What is about to happen in `lib`, npnet or torch, and the network layer by layer."""
+    c, h, w = data.image_shape
+    network = summary(initial_model(config, data), (1, c, h, w))
+    counts = f"{len(data.train)} training, {len(data.val)} validation, {len(data.test)} test"
+    return (
+        f"{lib.__name__} {lib.__version__}: {config.model} on {data.name}, "
+        f"{lib.get_num_threads()} threads\n"
+        f"{counts} images of {c} x {h} x {w}, {len(data.classes)} classes\n"
+        f"{network}"
+    )
+
+
+# ---- ends --------------------------------------------------------------------------------------
+
+
+def _draw_curves(config: Config, progress: Progress, callback: Callback) -> None:
+    if progress.history:
+        png = plots.curves_png(progress.history, progress.best_epoch, _title(config))
+        atomic_write(Path(str(config.log_dir)) / "curves.png", png)
+        callback.on_picture("curves", png, progress)
+
+
+def _title(config: Config) -> str:
+    return f"{config.model}, {config.criterion}, {config.optimizer} {config.learning_rate:g}"
+
+
+def _report(
+    config: Config,
+    data: Data,
+    learner: Learner,
+    progress: Progress,
+    checkpoints: Checkpoints,
+    callback: Callback,
+) -> Result:
+    """Test the best checkpoint, draw its confusion matrix, and say where everything is."""
+    learner.load_weights(checkpoints.load_best())
+    test = evaluate(learner, data, data.test)
+    log_dir = Path(str(config.log_dir))
+    title = f"{_title(config)}: {test.accuracy:.2f} % of {test.total} test images"
+    png = plots.confusion_png(data.test.y, test.predicted, data.classes, title)
+    atomic_write(log_dir / "confusion.png", png)
+    callback.on_picture("confusion", png, progress)
+    best = progress.history[progress.best_epoch - 1]
+    callback.on_end(
+        config,
+        {
+            "hparam/test_accuracy": test.accuracy,
+            "hparam/test_loss": test.loss,
+            "hparam/val_accuracy": best.val_accuracy,
+        },
+    )
+    chosen = "the last" if not len(data.val) else f"validation {best.val_accuracy:.2f} %"
+    callback.on_message(
+        f"test accuracy {test.accuracy:.2f} %  ({test.correct} of {test.total} on {data.name}; "
+        f"loss {test.loss:.4f}; best checkpoint: epoch {progress.best_epoch}, {chosen})\n"
+        f"weights and settings: {checkpoints.folder}\n"
+        f"logs and pictures:    {log_dir}\n"
+        f"curves:               tensorboard --logdir {log_dir.parent}"
+    )
+    return Result(test, progress, checkpoints.folder, log_dir)

@@ -1,0 +1,123 @@
+"""The training loop: fit, evaluate, predict."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from npnet.training.callbacks import Callback
+from npnet.training.checkpoint import Checkpoints, Progress
+from npnet.training.config import Config
+from npnet.training.data import Data, Split, epoch_order
+from npnet.training.learner import DivergedError, Learner
+from npnet.training.metrics import Epoch, Score
+
+__all__ = ["evaluate", "fit", "predict", "train_epoch"]
+
+Array: TypeAlias = npt.NDArray[Any]
+
+# Of evaluation: large enough to be fast, small enough for the activations of a ResNet-18.
+EVALUATION_BATCH = 256
+
+
+def train_epoch(
+    learner: Learner, data: Data, config: Config, epoch: int, callback: Callback
+) -> Score:
+    """Go through the training split once, in the order that belongs to seed and epoch.
+
+    Args:
+        epoch: from 1.
+
+    Raises:
+        DivergedError: a loss is not finite; says which step, and where it came from.
+    """
+    learner.seed(config.seed, epoch)  # dropout's masks follow from the epoch, as the order does
+    order = epoch_order(config.seed, epoch, len(data.train))
+    score = Score()
+    batches = data.batches(data.train, config.batch_size, order)
+    for step, (x, y) in enumerate(batches, 1):
+        try:
+            batch = learner.train_step(x, y)
+        except DivergedError as error:
+            raise DivergedError(
+                f"diverged: the loss is not finite in step {step} of epoch {epoch}, at learning "
+                f"rate {learner.learning_rate:g}; not finite is {error}; lower --learning_rate, or "
+                "set --clip_grad_norm 1"
+            ) from None
+        score.add(batch.loss, batch.logits, y)
+        callback.on_batch(epoch, score.total, len(data.train), score)
+    return score
+
+
+def evaluate(learner: Learner, data: Data, split: Split) -> Score:
+    """Loss, accuracy and predicted classes of a split, in evaluation mode."""
+    score = Score(keep=True)
+    for x, y in data.batches(split, EVALUATION_BATCH):
+        batch = learner.evaluate_batch(x, y)
+        score.add(batch.loss, batch.logits, y)
+    return score
+
+
+def predict(learner: Learner, data: Data, x: Array) -> Array:
+    """Logits (N, classes) of images (N, C, H, W) as they are stored in `data`'s splits."""
+    split = Split(x, np.zeros(len(x), np.int64))
+    logits = [learner.predict(images) for images, _ in data.batches(split, EVALUATION_BATCH)]
+    return np.concatenate(logits) if logits else np.empty((0, len(data.classes)), np.float32)
+
+
+def fit(
+    learner: Learner,
+    data: Data,
+    config: Config,
+    progress: Progress,
+    checkpoints: Checkpoints,
+    callback: Callback,
+) -> None:
+    """Train until `epochs` are finished or `patience` is out; save after each epoch.
+
+    `progress` says where to begin, and is kept up to date.
+
+    Raises:
+        DivergedError: see `train_epoch`; the checkpoints are those of the last finished epoch.
+    """
+    while progress.epoch < config.epochs and not _out_of_patience(config, progress):
+        start, number, rate = time.perf_counter(), progress.epoch + 1, learner.learning_rate
+        train = train_epoch(learner, data, config, number, callback)
+        val = evaluate(learner, data, data.val)
+        seconds = time.perf_counter() - start
+        epoch = Epoch(number, rate, train.loss, train.accuracy, val.loss, val.accuracy, seconds)
+        learner.end_epoch(train.loss if np.isnan(val.loss) else val.loss)
+        if progress.add(epoch):
+            checkpoints.save_best(learner.weights(), _facts(config, data, progress))
+        # After best: a run killed between the two repeats the epoch, and writes best again.
+        checkpoints.save_last(learner.state(), progress)
+        callback.on_epoch(epoch, progress)
+    if progress.epoch < config.epochs:
+        callback.on_message(
+            f"stopped early: no better validation accuracy for {config.patience} epochs"
+        )
+
+
+def _facts(config: Config, data: Data, progress: Progress) -> dict[str, str]:
+    """What a user of the best weights must know: JSON by name, beside them in the file."""
+    facts: dict[str, Any] = {
+        "format": "npnet",
+        "model": config.model,
+        "dataset": data.name,
+        "classes": data.classes,
+        "image_shape": data.image_shape,
+        "mean": data.mean,
+        "std": data.std,
+        "epoch": progress.best_epoch,
+        "val_accuracy": progress.history[progress.best_epoch - 1].val_accuracy,
+    }
+    return {name: v if isinstance(v, str) else json.dumps(v) for name, v in facts.items()}
+
+
+def _out_of_patience(config: Config, progress: Progress) -> bool:
+    waited = progress.epoch - progress.best_epoch
+    return config.patience is not None and waited >= config.patience

@@ -1,0 +1,96 @@
+"""One batch out of many items."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from npnet._checks import ShapeError
+from npnet.ops.shape import stack
+from npnet.tensor import Tensor, as_tensor
+
+__all__ = ["default_collate", "default_convert"]
+
+
+def default_collate(batch: Sequence[Any]) -> Any:
+    """Items put together along a new first axis, by what the first of them is.
+
+    ========================  =================================================
+    item                      batch of B
+    ========================  =================================================
+    Tensor, ndarray (...)     Tensor (B, ...), same dtype
+    bool, int, float          Tensor (B,), bool, int64 and float64
+    NumPy number              Tensor (B,), same dtype
+    str, bytes                the strings as they are
+    mapping                   a dict, each value collated
+    named tuple               the same named tuple, each field collated
+    tuple, list               a list, each position collated
+    ========================  =================================================
+
+    Raises:
+        ShapeError: tensors of several shapes, sequences of several lengths.
+        TypeError: an item of another type.
+        ValueError: no items.
+    """
+    items = list(batch)
+    if not items:
+        raise ValueError("default_collate: a batch needs at least one item, got none")
+    first = items[0]
+    if isinstance(first, (Tensor, np.ndarray, np.generic)):
+        return _stack(items)
+    if isinstance(first, (bool, int)):
+        return Tensor(np.asarray(items))
+    if isinstance(first, float):
+        return Tensor(np.asarray(items, np.float64))  # a Python float is a double, as in PyTorch
+    if isinstance(first, (str, bytes)):
+        return batch
+    if isinstance(first, Mapping):
+        return {key: default_collate([item[key] for item in items]) for key in first}
+    if isinstance(first, Sequence):
+        return _collate_sequences(items)
+    raise TypeError(
+        "default_collate: items must be tensors, ndarrays, numbers, strings, or dicts, tuples and "
+        f"lists of these, got {type(first).__name__}; convert it in the data set, or pass "
+        "collate_fn to the DataLoader"
+    )
+
+
+def default_convert(data: Any) -> Any:
+    """ndarrays and NumPy numbers made Tensors on the same memory, also inside dicts and sequences.
+
+    Everything else stays as it is.
+    """
+    if isinstance(data, (np.ndarray, np.generic)):
+        return as_tensor(data) if data.dtype.kind in "fiub" else data
+    if isinstance(data, Mapping):
+        return {key: default_convert(value) for key, value in data.items()}
+    if isinstance(data, tuple) and hasattr(data, "_fields"):
+        return type(data)(*map(default_convert, data))
+    if isinstance(data, (tuple, list)):
+        return [default_convert(value) for value in data]
+    return data
+
+
+def _stack(items: list[Any]) -> Tensor:
+    tensors = [as_tensor(item) for item in items]
+    shapes = list(dict.fromkeys(tensor.shape for tensor in tensors))
+    if len(shapes) > 1:
+        raise ShapeError(
+            "default_collate: the items of a batch must have one shape, got "
+            f"{' and '.join(map(str, shapes[:2]))}; resize or crop them in the data set, or pass "
+            "collate_fn to the DataLoader"
+        )
+    return stack(tensors)
+
+
+def _collate_sequences(items: list[Any]) -> Any:
+    lengths = sorted({len(item) for item in items})
+    if len(lengths) > 1:
+        raise ShapeError(
+            f"default_collate: the items of a batch must have one length, got {lengths[0]} and "
+            f"{lengths[-1]}; pad them, or pass collate_fn to the DataLoader"
+        )
+    columns = [default_collate(column) for column in zip(*items, strict=True)]
+    return type(items[0])(*columns) if hasattr(items[0], "_fields") else columns

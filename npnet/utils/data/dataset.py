@@ -1,0 +1,234 @@
+"""Data sets: what has items by number, and what is made of parts of others."""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import math
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from npnet._checks import ShapeError
+from npnet.random import Generator
+from npnet.tensor import Tensor, as_tensor
+from npnet.utils.data.collate import default_collate, default_convert
+from npnet.utils.data.sampler import checked_generator, length_of
+
+__all__ = [
+    "ConcatDataset",
+    "Dataset",
+    "Subset",
+    "TensorDataset",
+    "get_batch",
+    "get_items",
+    "random_split",
+]
+
+Indices: TypeAlias = npt.NDArray[np.intp]
+
+
+class Dataset:
+    """Base of data sets. A subclass defines `__getitem__(index)` and `__len__()`.
+
+    It may also define one of
+
+        take(indices: ndarray (B,)) -> tuple of ndarrays or Tensors, each (B, ...)
+        __getitems__(indices: list of int) -> list of items
+
+    and DataLoader then makes each batch by one call. `take` must agree with `__getitem__`; a
+    subclass that overrides `__getitem__` alone is read item by item, so that its items count.
+    """
+
+    def __class_getitem__(cls, item_type: Any) -> type[Dataset]:
+        """`Dataset[T]` is Dataset, so that programs which name the type of an item run."""
+        return cls
+
+    def __getitem__(self, index: int) -> Any:
+        raise NotImplementedError(f"{type(self).__name__} must define __getitem__(index)")
+
+    def __add__(self, other: Dataset) -> ConcatDataset:
+        return ConcatDataset([self, other])
+
+
+class TensorDataset(Dataset):
+    """Item i is (t[i] for each of the tensors); a batch is one gather from each.
+
+    Args:
+        tensors: Tensors, or ndarrays, whose memory is shared; all with the same first size N.
+
+    Shape: tensors (N, ...) -> items (...), batches (B, ...).
+
+    Raises:
+        ShapeError: a tensor without axes, or tensors of different length.
+    """
+
+    tensors: tuple[Tensor, ...]
+
+    def __init__(self, *tensors: Any) -> None:
+        self.tensors = tuple(map(as_tensor, tensors))
+        shapes = [t.shape for t in self.tensors]
+        if not shapes:
+            raise ValueError("TensorDataset: needs at least one tensor, got none")
+        if () in shapes or len({shape[0] for shape in shapes}) > 1:
+            raise ShapeError(
+                "TensorDataset: all tensors must have the same length along the first axis, "
+                f"got shapes {', '.join(map(str, shapes))}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.tensors[0])
+
+    def __getitem__(self, index: Any) -> tuple[Tensor, ...]:
+        if isinstance(index, (int, np.integer)):
+            _check_range("TensorDataset", np.asarray(index), len(self))
+        return tuple(t[index] for t in self.tensors)
+
+    def take(self, indices: Indices) -> tuple[Tensor, ...]:
+        """Several items by one gather.  Shape: indices (B,) -> (B, ...) for each tensor."""
+        _check_range("TensorDataset", np.asarray(indices), len(self))
+        return tuple(t[indices] for t in self.tensors)
+
+
+class Subset(Dataset):
+    """Items of another data set, by number.
+
+    Args:
+        dataset: any data set.
+        indices: numbers of its items, which may repeat and count from the end.
+
+    Raises:
+        IndexError: an index that the data set does not have.
+        TypeError: a mask.
+    """
+
+    def __init__(self, dataset: Any, indices: Sequence[int]) -> None:
+        self.dataset = dataset
+        self.indices = indices
+        numbers = np.asarray(indices)
+        if numbers.dtype == np.bool_:
+            raise TypeError(
+                "Subset: indices must be numbers of items, got a mask; use np.flatnonzero(mask)"
+            )
+        if hasattr(dataset, "__len__") and numbers.dtype.kind in "iu":
+            _check_range("Subset", numbers, len(dataset))
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, list):
+            return self.dataset[[self.indices[i] for i in index]]
+        return self.dataset[self.indices[index]]
+
+    def take(self, indices: Indices) -> Any:
+        """A batch of items, gathered at once where the data set can.  Shape: indices (B,)."""
+        return get_batch(self.dataset, [self.indices[i] for i in indices])
+
+
+class ConcatDataset(Dataset):
+    """The items of several data sets, one set after the other.
+
+    Args:
+        datasets: at least one.
+
+    Attributes:
+        cumulative_sizes: where each of them ends.
+    """
+
+    def __init__(self, datasets: Iterable[Any]) -> None:
+        self.datasets = list(datasets)
+        if not self.datasets:
+            raise ValueError("ConcatDataset: needs at least one data set, got none")
+        lengths = [length_of("ConcatDataset", dataset) for dataset in self.datasets]
+        self.cumulative_sizes = list(itertools.accumulate(lengths))
+
+    def __len__(self) -> int:
+        return self.cumulative_sizes[-1]
+
+    def __getitem__(self, index: int) -> Any:
+        _check_range("ConcatDataset", np.asarray(index), len(self))
+        index %= len(self)
+        which = bisect.bisect_right(self.cumulative_sizes, index)
+        start = self.cumulative_sizes[which - 1] if which else 0
+        return self.datasets[which][index - start]
+
+
+def random_split(
+    dataset: Any, lengths: Sequence[float], generator: Generator | None = None
+) -> list[Subset]:
+    """Deal the items out at random to several subsets; each item goes to one.
+
+    Args:
+        dataset: any data set with a length N.
+        lengths: whole numbers that add to N, or fractions that add to 1: each is rounded down,
+            and what is left goes one by one to the subsets from the first on.
+        generator: what to draw the order from; None is the one that `manual_seed` seeds.
+
+    Raises:
+        ValueError: the lengths are negative or do not add up.
+    """
+    count = length_of("random_split", dataset)
+    sizes = _split_sizes(count, lengths)
+    order = checked_generator("random_split", generator).permutation(count).tolist()
+    ends = itertools.accumulate(sizes)
+    return [Subset(dataset, order[e - n : e]) for e, n in zip(ends, sizes, strict=True)]
+
+
+def _split_sizes(count: int, lengths: Sequence[float]) -> list[int]:
+    total = sum(lengths)
+    if any(not length >= 0 for length in lengths):
+        raise ValueError(f"random_split: lengths must be >= 0, got {list(lengths)}")
+    if math.isclose(total, 1):
+        sizes = [math.floor(count * fraction) for fraction in lengths]
+        for i in range(count - sum(sizes)):
+            sizes[i % len(sizes)] += 1
+        if 0 in sizes:
+            warnings.warn(
+                f"random_split: {list(lengths)} of {count} items leaves a split empty: {sizes}",
+                stacklevel=3,
+            )
+        return sizes
+    if total != count or any(length != int(length) for length in lengths):
+        raise ValueError(
+            f"random_split: lengths must be whole numbers that add to the data set's {count} items "
+            f"or fractions that add to 1, got {list(lengths)}, which add to {total:g}"
+        )
+    return [int(length) for length in lengths]
+
+
+def get_items(dataset: Any, indices: Sequence[int]) -> list[Any]:
+    """The items with these numbers, by one call of `__getitems__` where there is one."""
+    if callable(getattr(dataset, "__getitems__", None)):
+        return list(dataset.__getitems__(list(indices)))
+    return [dataset[i] for i in indices]
+
+
+def get_batch(dataset: Any, indices: Sequence[int]) -> Any:
+    """A batch of Tensors: `take` where the data set has one that speaks for `__getitem__`."""
+    if _can_take(dataset):
+        return default_convert(dataset.take(np.asarray(indices, np.intp)))
+    return default_collate(get_items(dataset, indices))
+
+
+def _can_take(dataset: Any) -> bool:
+    """Whether `take` is defined, and no later than `__getitem__`, which else it would bypass.
+
+    Only in a Dataset: ndarrays have a take as well, which does something else.
+    """
+    if isinstance(dataset, Dataset):
+        for cls in type(dataset).__mro__:
+            if "take" in vars(cls) or "__getitem__" in vars(cls):
+                return "take" in vars(cls)
+    return False
+
+
+def _check_range(op: str, indices: npt.NDArray[Any], count: int) -> None:
+    """IndexError unless every index is that of one of `count` items, from the front or the end."""
+    if indices.size and not (-count <= indices.min() and indices.max() < count):
+        wrong = indices[(indices < -count) | (indices >= count)].flat[0]
+        rule = f"lie in [{-count}, {count - 1}]" if count else "not be used: there are no items"
+        raise IndexError(f"{op}: an index must {rule}, got {wrong}")

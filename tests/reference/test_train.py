@@ -1,0 +1,99 @@
+"""The same run in npnet and in PyTorch: same weights, data and order, hence the same curves."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from npnet.training.config import Config
+from npnet.training.run import Result, run
+from reference import train as reference
+from tests.runs import run_npnet
+
+# Losses of two float32 runs drift apart by rounding alone: after 24 steps by about 1e-6.
+LOSS_TOLERANCE = 1e-4
+# What the issue of reproducing PyTorch allows after an epoch of MNIST, in percent of the images.
+ACCURACY_TOLERANCE = 0.3
+
+
+def in_torch(config: Config, tmp_path: Path) -> Config:
+    """The same settings with folders of their own."""
+    return dataclasses.replace(
+        config, checkpoint_dir=str(tmp_path / "torch"), log_dir=str(tmp_path / "torch-log")
+    )
+
+
+def run_torch(config: Config) -> Result:
+    return run(config, reference.build)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"optimizer": "adam", "learning_rate": 1e-3, "criterion": "mse"},
+        {"optimizer": "nadam", "learning_rate": 1e-3, "criterion": "softmax_bce"},
+        {"nesterov": True, "use_scheduler": True, "clip_grad_norm": 0.5, "weight_decay": 1e-3},
+        {"model": "resnet20", "epochs": 1, "learning_rate": 1e-3, "scheduler": "cosine"},
+    ],
+    ids=lambda change: "-".join(map(str, change.values())) or "defaults",
+)
+def test_curves_lie_over_each_other(
+    small: Config, tmp_path: Path, change: dict[str, object]
+) -> None:
+    config = dataclasses.replace(small, **change)  # type: ignore[arg-type]
+    ours, theirs = run_npnet(config), run_torch(in_torch(config, tmp_path))
+    for a, b in zip(ours.progress.history, theirs.progress.history, strict=True):
+        assert a.learning_rate == pytest.approx(b.learning_rate, rel=1e-12)
+        np.testing.assert_allclose(
+            [a.train_loss, a.val_loss], [b.train_loss, b.val_loss], rtol=LOSS_TOLERANCE
+        )
+
+
+def test_reference_resumes(small: Config, tmp_path: Path) -> None:
+    config = in_torch(small, tmp_path)
+    run_torch(config)
+    result = run_torch(dataclasses.replace(config, resume=True, epochs=3))
+    assert result.progress.epoch == 3
+
+
+def test_checkpoints_are_exchanged(small: Config, tmp_path: Path) -> None:
+    """PyTorch's best.safetensors starts npnet, and the other way round."""
+    config = in_torch(small, tmp_path)
+    theirs = run_torch(config)
+    again = dataclasses.replace(
+        small, init_from=f"{config.checkpoint_dir}/best.safetensors", learning_rate=1e-30, epochs=1
+    )
+    assert run_npnet(again).test.accuracy == theirs.test.accuracy
+
+
+def test_command(small: Config, capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ["--dataset", small.dataset, "--epochs", "1", "--batch_size", "32"]
+    folders = ["--checkpoint_dir", small.checkpoint_dir, "--log_dir", str(small.log_dir)]
+    assert reference.main([*argv, *folders]) == 0
+    assert "\ntest accuracy " in capsys.readouterr().out
+    assert reference.main([*argv, *folders, "--model", "lent5"]) == 2
+
+
+@pytest.mark.slow
+def test_an_epoch_reaches_the_same_accuracy(tmp_path: Path) -> None:
+    """On MNIST where it is on the machine, else on scikit-learn's digits."""
+    data_dir = os.environ.get("NPNET_DATA", "")
+    here = (Path(data_dir) / "mnist").is_dir()
+    config = Config(
+        model="lenet5",
+        dataset="mnist" if here else "digits",
+        epochs=1 if here else 5,
+        optimizer="adam",
+        learning_rate=1e-3,
+        checkpoint_dir=str(tmp_path / "npnet"),
+        log_dir=str(tmp_path / "npnet-log"),
+    )
+    ours, theirs = run_npnet(config).test, run_torch(in_torch(config, tmp_path)).test
+    one_image = 100 / ours.total
+    assert abs(ours.accuracy - theirs.accuracy) <= max(ACCURACY_TOLERANCE, one_image)
+    assert ours.accuracy > 95 if here else 60

@@ -1,0 +1,129 @@
+"""Imports point one way: every import of one part of npnet by another stands in the table below."""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import npnet
+
+ROOT = Path(npnet.__file__).parent.parent
+FILES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for folder in ("npnet", "reference")
+    for path in (ROOT / folder).rglob("*.py")
+)
+
+# Part -> what it may import, besides itself. A part is a module or a package right under npnet;
+# "npnet" is npnet/__init__.py, the public names, which programs import; a dotted name is one
+# module of a part.
+HELPERS = {"_checks", "_device", "_files", "_grad_mode", "_tensor_repr", "_threads", "_version"}
+CORE = HELPERS | {"random", "tensor"}
+OPS = CORE | {"kernels.windows", "ops"}
+LAYERS = OPS | {"_creation", "nn"}
+LIBRARY = LAYERS | {"_tree", "optim", "serialization", "transforms", "utils"}
+PROGRAM = LIBRARY | {"datasets", "models", "npnet"}
+ALLOWED: dict[str, set[str]] = {
+    **{helper: set() for helper in HELPERS},
+    "cuda": {"_device"},
+    "backends": set(),
+    "random": {"_checks"},
+    "kernels": {"_checks"},
+    "tensor": HELPERS | {"random"},  # and ops, see test_back_edge
+    "ops": CORE | {"kernels"},
+    "_creation": CORE | {"ops"},
+    "_tree": CORE,
+    "serialization": CORE | {"_tree"},
+    "distributions": OPS,
+    "nn": OPS | {"_creation"},
+    "optim": LAYERS,
+    "utils": LAYERS,
+    "npnet": LIBRARY | {"backends", "cuda", "distributions"},
+    "transforms": CORE | {"utils"},
+    "datasets": CORE | {"transforms", "utils"},
+    "models": LAYERS | {"npnet"},
+    "training": PROGRAM,
+    "train": PROGRAM | {"training"},
+    "cli": PROGRAM | {"train", "training"},
+    "reference": PROGRAM | {"train", "training"},
+}
+
+
+def _is_module(name: str) -> bool:
+    path = ROOT.joinpath(*name.split("."))
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+
+
+def _imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Line and module of every import, also inside functions."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: imports are absolute"
+            for alias in node.names:
+                name = f"{node.module}.{alias.name}"
+                yield node.lineno, name if _is_module(name) else str(node.module)
+
+
+def _part(module: str) -> str:
+    """`npnet.nn.modules.conv` is in the part nn, `npnet` itself and `reference.x` in their own."""
+    root, *rest = module.split(".")
+    return rest[0] if root == "npnet" and rest and rest != ["__init__"] else root
+
+
+def _may_import(part: str, module: str) -> bool:
+    if module.split(".")[0] not in ("npnet", "reference", "tests", "benchmarks"):
+        return True  # another library
+    allowed = ALLOWED[part] | {part}
+    return _part(module) in allowed or module.removeprefix("npnet.") in allowed
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_imports_point_one_way(file: str) -> None:
+    part = _part(file.removesuffix(".py").replace("/", "."))
+    assert part in ALLOWED, f"{part} is new: say in the table of this test what it may import"
+    tree = ast.parse((ROOT / file).read_text())
+    if file == "npnet/tensor.py":
+        tree.body.pop()  # see test_back_edge
+    wrong = [
+        f"{file}:{line} imports {module}"
+        for line, module in _imports(tree)
+        if not _may_import(part, module)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_back_edge() -> None:
+    """The one import that points back is the last line of tensor.py, and is of ops."""
+    last = ast.parse((ROOT / "npnet/tensor.py").read_text()).body[-1]
+    assert isinstance(last, ast.ImportFrom)
+    assert last.module == "npnet.ops"
+
+
+def test_table_has_no_cycle() -> None:
+    graph = {part: {name.split(".")[0] for name in may} for part, may in ALLOWED.items()}
+    list(graphlib.TopologicalSorter(graph).static_order())
+
+
+@pytest.mark.parametrize(
+    ("part", "module"),
+    [
+        ("kernels", "npnet.tensor"),
+        ("tensor", "npnet.ops.shape"),
+        ("ops", "npnet.nn"),
+        ("nn", "npnet.kernels.conv"),
+        ("nn", "npnet"),
+        ("optim", "npnet.training"),
+        ("training", "npnet.cli"),
+        ("training", "reference.train"),
+        ("cli", "tests.cases"),
+    ],
+)
+def test_what_would_point_back(part: str, module: str) -> None:
+    assert not _may_import(part, module)

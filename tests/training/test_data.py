@@ -1,0 +1,91 @@
+"""The data of a run: split, statistics, order and batches."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from npnet.training.config import Config, ConfigError
+from npnet.training.data import Data, epoch_order, prepare
+
+
+def prepared(config: Config) -> Data:
+    return prepare(config, notice=pytest.fail)
+
+
+def test_splits_are_disjoint_and_whole(small: Config) -> None:
+    data = prepared(small)
+    assert (len(data.train), len(data.val), len(data.test)) == (192, 48, 60)
+    stored = prepared(dataclasses.replace(small, val_ratio=0.0)).train.x
+    together = np.concatenate([data.train.x, data.val.x])
+    assert sorted(map(bytes, together)) == sorted(map(bytes, stored))
+
+
+def test_split_follows_from_the_seed(small: Config) -> None:
+    first, again = prepared(small), prepared(small)
+    other = prepared(dataclasses.replace(small, seed=1))
+    np.testing.assert_array_equal(first.val.x, again.val.x)
+    assert not np.array_equal(first.val.x, other.val.x)
+
+
+def test_images_get_the_size_of_the_network(small: Config) -> None:
+    data = prepared(small)
+    assert data.image_shape == (1, 32, 32)
+    assert data.test.x.shape == (60, 1, 32, 32)
+    assert data.train.x.dtype == np.uint8
+
+
+def test_batches_are_standardised_and_complete(small: Config) -> None:
+    data = prepared(small)
+    batches = list(data.batches(data.train, 50))
+    assert [len(y) for _, y in batches] == [50, 50, 50, 42]
+    x = np.concatenate([x for x, _ in batches])
+    assert x.dtype == np.float32
+    np.testing.assert_allclose([x.mean(), x.std()], [0, 1], atol=1e-4)  # float32 rounding
+    np.testing.assert_array_equal(np.concatenate([y for _, y in batches]), data.train.y)
+
+
+def test_order_follows_from_seed_and_epoch() -> None:
+    order = epoch_order(0, 3, 100)
+    np.testing.assert_array_equal(np.sort(order), np.arange(100))
+    np.testing.assert_array_equal(order, epoch_order(0, 3, 100))
+    assert not np.array_equal(order, epoch_order(0, 4, 100))
+    assert not np.array_equal(order, epoch_order(1, 3, 100))
+
+
+def test_batches_follow_the_order(small: Config) -> None:
+    data = prepared(small)
+    order = epoch_order(0, 1, len(data.train))
+    y = np.concatenate([y for _, y in data.batches(data.train, 32, order)])
+    np.testing.assert_array_equal(y, data.train.y[order])
+
+
+def test_constant_images_are_not_divided_by_zero(tmp_path: Path) -> None:
+    path = tmp_path / "flat.npz"
+    np.savez(path, x=np.full((40, 8, 8), 7, np.uint8), y=np.arange(40) % 2)
+    data = prepared(Config(dataset=str(path), batch_size=8))
+    x, _ = next(data.batches(data.train, 8))
+    np.testing.assert_allclose(x, 0, atol=1e-6)  # float32 rounding of 7/255
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"batch_size": 193}, "batch_size: must be at most the 192 training images, got 193"),
+        ({"val_ratio": 0.001}, "leaves an empty split"),
+        ({"val_ratio": 0.999}, "leaves an empty split"),
+    ],
+)
+def test_impossible_splits_are_refused(
+    small: Config, change: dict[str, float], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        prepared(dataclasses.replace(small, **change))  # type: ignore[arg-type]
+
+
+def test_no_validation(small: Config) -> None:
+    data = prepared(dataclasses.replace(small, val_ratio=0.0))
+    assert (len(data.train), len(data.val)) == (240, 0)

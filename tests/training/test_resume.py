@@ -1,0 +1,185 @@
+"""A run that is killed anywhere and resumed ends with the weights of one that never stopped."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from npnet.training.checkpoint import LAST
+from npnet.training.config import Config, ConfigError
+from tests.runs import run_npnet
+from tests.training.test_trainer import assert_same_weights, weights_of
+
+EPOCHS = 4
+# Momentum, the schedule and the order of images carry state from epoch to epoch.
+SETTINGS = {"model": "lenet5", "epochs": EPOCHS, "use_scheduler": True, "seed": 3}
+
+
+def whole(small: Config, tmp_path: Path) -> Config:
+    """The run that is never stopped."""
+    return dataclasses.replace(
+        small,
+        **SETTINGS,  # type: ignore[arg-type]
+        checkpoint_dir=str(tmp_path / "whole"),
+        log_dir=str(tmp_path / "whole-log"),
+    )
+
+
+def command(config: Config) -> list[str]:
+    path = Path(config.checkpoint_dir).parent / "killed.json"
+    path.write_text(config.to_json())
+    return [sys.executable, "-m", "npnet.train", "--config", str(path)]
+
+
+def kill_after(config: Config, lines: int, delay: float) -> None:
+    """Start the command, wait for `lines` finished epochs and `delay` seconds, and SIGKILL it."""
+    process = subprocess.Popen(
+        command(config),
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )
+    assert process.stdout is not None
+    seen = 0
+    while seen < lines:
+        line = process.stdout.readline()
+        assert line, "the run ended before it was killed"
+        seen += line.startswith("epoch ")
+    time.sleep(delay)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("lines", "delay"), [(1, 0.0), (1, 0.03), (2, 0.01), (3, 0.02)])
+def test_killed_and_resumed_is_the_same(
+    small: Config, tmp_path: Path, lines: int, delay: float
+) -> None:
+    config = whole(small, tmp_path)
+    run_npnet(config)
+    killed = dataclasses.replace(
+        config, checkpoint_dir=str(tmp_path / "killed"), log_dir=str(tmp_path / "killed-log")
+    )
+    kill_after(killed, lines, delay)
+    resumed = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "npnet.train",
+            "--resume",
+            "--checkpoint_dir",
+            str(tmp_path / "killed"),
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert resumed.returncode == 0, resumed.stderr
+    assert "resuming after epoch" in resumed.stdout
+    assert_same_weights(weights_of(config.checkpoint_dir), weights_of(killed.checkpoint_dir))
+    metrics = [Path(str(c.log_dir)) / "metrics.csv" for c in (config, killed)]
+    seconds = -1  # the last column is time, which differs
+    kept = [[row.split(",")[:seconds] for row in path.read_text().splitlines()] for path in metrics]
+    assert kept[0] == kept[1]
+
+
+def test_stopped_between_epochs_and_resumed(small: Config, tmp_path: Path) -> None:
+    config = whole(small, tmp_path)
+    whole_result = run_npnet(config)
+    stopped = dataclasses.replace(
+        config, checkpoint_dir=str(tmp_path / "s"), log_dir=str(tmp_path / "l")
+    )
+    run_interrupted(stopped, epoch=2)
+    resumed = run_npnet(dataclasses.replace(stopped, resume=True))
+    assert_same_weights(weights_of(config.checkpoint_dir), weights_of(stopped.checkpoint_dir))
+    plain = [dataclasses.replace(e, seconds=0) for e in resumed.progress.history]
+    assert plain == [dataclasses.replace(e, seconds=0) for e in whole_result.progress.history]
+
+
+def run_interrupted(config: Config, epoch: int) -> None:
+    """Run with Ctrl-C in the middle of an epoch."""
+    from npnet import train
+    from npnet.training import run as job
+    from npnet.training.learner import Batch, Learner
+
+    class Interrupted(Learner):
+        steps = 0
+
+        def train_step(self, x, y) -> Batch:  # type: ignore[no-untyped-def]
+            self.steps += 1
+            if self.steps > 6 * epoch + 3:  # 192 images in batches of 32 are 6 steps an epoch
+                raise KeyboardInterrupt
+            return super().train_step(x, y)
+
+    def build(config, data):  # type: ignore[no-untyped-def]
+        learner = train.build(config, data)
+        learner.__class__ = Interrupted
+        return learner
+
+    with pytest.raises(KeyboardInterrupt):
+        job.run(config, build)
+    assert (Path(str(config.log_dir)) / "curves.png").exists()
+
+
+def test_finished_run_tells_its_result_again(small: Config) -> None:
+    first = run_npnet(small)
+    again = run_npnet(dataclasses.replace(small, resume=True))
+    assert again.test.accuracy == first.test.accuracy
+    assert again.progress.epoch == 2
+
+
+def test_more_epochs_go_on(small: Config, tmp_path: Path) -> None:
+    run_npnet(small)
+    run_npnet(dataclasses.replace(small, resume=True, epochs=4))
+    long = dataclasses.replace(
+        small, epochs=4, checkpoint_dir=str(tmp_path / "long"), log_dir=str(tmp_path / "long-log")
+    )
+    run_npnet(long)
+    assert_same_weights(weights_of(small.checkpoint_dir), weights_of(long.checkpoint_dir))
+
+
+def test_nothing_to_resume(small: Config) -> None:
+    with pytest.raises(ConfigError, match=f"there is no {LAST}"):
+        run_npnet(dataclasses.replace(small, resume=True))
+
+
+def test_other_settings_are_refused(small: Config) -> None:
+    run_npnet(small)
+    changed = dataclasses.replace(small, resume=True, learning_rate=0.1)
+    with pytest.raises(ConfigError, match=r"learning_rate was 0.05 and is 0.1"):
+        run_npnet(changed)
+
+
+def test_schedule_fixes_the_epochs(small: Config) -> None:
+    config = dataclasses.replace(small, scheduler="cosine")
+    run_npnet(config)
+    with pytest.raises(ConfigError, match="epochs was 2 and is 4"):
+        run_npnet(dataclasses.replace(config, resume=True, epochs=4))
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x08\x00\x00\x00\x00\x00\x00\x00garbage!"])
+def test_torn_checkpoint_is_told(small: Config, damage: bytes) -> None:
+    from npnet.serialization import CheckpointError
+
+    run_npnet(small)
+    (Path(small.checkpoint_dir) / LAST).write_bytes(damage)
+    with pytest.raises(CheckpointError, match=r"last\.safetensors"):
+        run_npnet(dataclasses.replace(small, resume=True))
+
+
+def test_config_json_repeats_the_run(small: Config, tmp_path: Path) -> None:
+    run_npnet(small)
+    values = json.loads((Path(small.checkpoint_dir) / "config.json").read_text())
+    again = Config.from_dict(
+        values | {"checkpoint_dir": str(tmp_path / "a"), "log_dir": str(tmp_path / "b")}, "test"
+    )
+    run_npnet(again)
+    assert_same_weights(weights_of(small.checkpoint_dir), weights_of(again.checkpoint_dir))
