@@ -45,6 +45,9 @@ def conv2d(x: Array, weight: Array, bias: Array | None, window: Window) -> Array
     if _is_linear(window, x.shape[2:4]):
         y = linear.linear(_flat(x), weight.reshape(len(weight), -1), bias)
         return y.reshape(*y.shape[:2], *size, LANES)
+    if window.padding != ((0, 0), (0, 0)) and not np.isfinite(weight.sum()):
+        # 0 * inf is NaN: the zeros around, which the kernel leaves out, count for once
+        x, window = _padded(x, window), Window(window.kernel, window.stride)
     y = lanes.empty((x.shape[0], weight.shape[0], *size, LANES))
     plans = [_plan(*axis, False) for axis in _axes(window)]
     _run(x, weight, bias, y, plans, window.stride, False)
@@ -99,6 +102,14 @@ def conv2d_backward_weight(x: Array, gy: Array, window: Window, n: int) -> tuple
 def _is_linear(window: Window, size: tuple[int, ...]) -> bool:
     """Whether there is one window, the whole image: then the pixels are so many features."""
     return window.kernel == tuple(size) and window.padding == ((0, 0), (0, 0))
+
+
+def _padded(x: Array, window: Window) -> Array:
+    (top, bottom), (left, right) = window.reach(x.shape[2:4])
+    around = ((0, 0), (0, 0), (top, bottom), (left, right), (0, 0))
+    y = lanes.empty(tuple(n + sum(p) for n, p in zip(x.shape, around, strict=True)))
+    y[...] = np.pad(x, around)
+    return y
 
 
 def _flat(x: Array) -> Array:  # (B, C, H, W, 16) -> (B, C*H*W, 16)

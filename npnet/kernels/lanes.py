@@ -8,6 +8,8 @@ that adds up over images leaves them out.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -21,6 +23,7 @@ from npnet.kernels.simd import ALIGNMENT, LANES
 __all__ = ["block_count", "empty", "from_lanes", "to_lanes", "zeros"]
 
 Array: TypeAlias = npt.NDArray[np.float32]
+Memory: TypeAlias = npt.NDArray[np.uint8]
 
 
 def block_count(n: int) -> int:
@@ -28,12 +31,49 @@ def block_count(n: int) -> int:
     return -(-n // LANES)
 
 
+KEPT, LARGEST, SIZES = 4, 2**25, 64  # pieces of one size, bytes of a piece, sizes
+_returned: dict[int, list[Memory]] = {}
+
+
+def _keep(memory: Memory, returned: dict[int, list[Memory]] = _returned) -> None:
+    if len(memory) not in returned and len(returned) >= SIZES:
+        returned.clear()  # shapes have changed since
+    kept = returned.setdefault(len(memory), [])
+    if len(kept) < KEPT and len(memory) <= LARGEST:
+        kept.append(memory)
+
+
+class _Loan:
+    """Memory lent to an array; it comes back when the array and all its views are gone.
+
+    Fresh memory costs a page fault every 4 KiB, which is more than a convolution that fills it.
+    """
+
+    __slots__ = ("__array_interface__", "memory")
+
+    def __init__(self, memory: Memory, shape: tuple[int, ...]) -> None:
+        self.memory = memory
+        start = memory.ctypes.data
+        self.__array_interface__ = {
+            "data": (start + -start % ALIGNMENT, False),
+            "shape": shape,
+            "typestr": "<f4",
+            "version": 3,
+        }
+
+    def __del__(self, keep: Callable[[Memory], None] = _keep) -> None:
+        keep(self.memory)  # bound above: at exit the module may be empty already
+
+
 def empty(shape: tuple[int, ...]) -> Array:
     """A float32 array of any values that begins at a cache line."""
-    size = 4 * int(np.prod(shape))
-    memory = np.empty(size + ALIGNMENT, np.uint8)
-    start = -memory.ctypes.data % ALIGNMENT
-    return memory[start : start + size].view(np.float32).reshape(shape)
+    size = 4 * math.prod(shape) + ALIGNMENT
+    kept = _returned.get(size)
+    try:
+        memory = kept.pop() if kept else np.empty(size, np.uint8)
+    except IndexError:  # another thread took the last one
+        memory = np.empty(size, np.uint8)
+    return np.asarray(_Loan(memory, shape))
 
 
 def zeros(shape: tuple[int, ...]) -> Array:
@@ -47,7 +87,7 @@ def to_lanes(x: npt.NDArray[Any]) -> Array:
     """Images or features in lanes: (N, C, H, W) -> (B, C, H, W, 16), (N, F) -> (B, F, 16)."""
     n, *axes = x.shape
     y = empty((block_count(n), *axes, LANES))
-    features = int(np.prod(axes))
+    features = math.prod(axes)
     rows = np.require(x, np.float32, ("C", "W")).reshape(n, features)
     _to_lanes(rows, y.reshape(len(y), features, LANES))
     return y
@@ -56,7 +96,7 @@ def to_lanes(x: npt.NDArray[Any]) -> Array:
 def from_lanes(x: Array, n: int) -> Array:
     """The first `n` images: (B, C, H, W, 16) -> (n, C, H, W), (B, F, 16) -> (n, F)."""
     y = empty((n, *x.shape[1:-1]))
-    features = int(np.prod(x.shape[1:-1]))
+    features = math.prod(x.shape[1:-1])
     _from_lanes(x.reshape(len(x), features, LANES), y.reshape(n, features))
     return y
 

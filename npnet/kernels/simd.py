@@ -265,23 +265,29 @@ def add_products(typing, tile, w, at, x, start, right):
 
 @intrinsic
 def add_products_inside(typing, tile, w, at, x, start, right, column, step, width):
-    """The same with zeros in place of the vectors whose column + c * step is not in 0..width."""
+    """The same for the columns c where column + c * step is in 0..width; the others stay."""
 
     def code(context, builder, sig, args):
         first = _address(context, builder, sig, args, 3, args[4])
-        zero = cgutils.global_constant(builder, "zeros", VECTOR([0.0] * LANES))
-        zero.align = ALIGNMENT
-        zero = builder.bitcast(zero, FLOAT.as_pointer())
-        xs = []
+        anywhere = _data(context, builder, sig, args, 3)  # what is read there is dropped
+        xs, masks = [], []
         for c in range(tile.columns):
             place = builder.add(args[6], builder.mul(args[7], INT64(c)))
             inside = builder.icmp_unsigned("<", place, args[8])  # a negative one is a huge one
-            address = builder.select(inside, _step(builder, first, c, args[5]), zero)
+            address = builder.select(inside, _step(builder, first, c, args[5]), anywhere)
             xs.append(_load(builder, address))
+            masks.append(_splat_mask(builder, inside))
         weights = _address(context, builder, sig, args, 1, args[2])
-        return _add_products(builder, tile, args[0], _next(builder, tile, weights), xs)
+        return _add_products(builder, tile, args[0], _next(builder, tile, weights), xs, masks)
 
     return tile(tile, w, INDEX, x, INDEX, INDEX, INDEX, INDEX, INDEX), code
+
+
+def _splat_mask(builder, inside):
+    kind = ir.VectorType(ir.IntType(1), LANES)
+    first = builder.insert_element(kind(ir.Undefined), inside, INT32(0))
+    zeros = ir.VectorType(INT32, LANES)([0] * LANES)
+    return builder.shuffle_vector(first, kind(ir.Undefined), zeros)
 
 
 @intrinsic
@@ -314,12 +320,15 @@ def _rows(builder, tile, first, down, last):
     return addresses
 
 
-def _add_products(builder, tile, acc, weights, xs):
+def _add_products(builder, tile, acc, weights, xs, masks=None):
     for r in range(tile.rows):
         w = _splat(builder, builder.load(weights[r], typ=FLOAT))
         for c in range(tile.columns):
             k = r * tile.columns + c
-            value = _multiply_add(builder, xs[c], w, builder.extract_value(acc, k))
+            before = builder.extract_value(acc, k)
+            value = _multiply_add(builder, xs[c], w, before)
+            if masks:
+                value = builder.select(masks[c], value, before)
             acc = builder.insert_value(acc, value, k)
     return acc
 
