@@ -118,6 +118,16 @@ def keep(typing, a, lanes):
     return vector(vector, INDEX), code
 
 
+@intrinsic
+def pick(typing, a, lane):
+    """One lane."""
+
+    def code(context, builder, sig, args):
+        return builder.extract_element(*args)
+
+    return types.float32(vector, INDEX), code
+
+
 def _choose(builder, comparison, a, b, x, y):
     """x where a and b compare so, else y; a comparison with NaN does not hold."""
     a, b, x, y = (_constant(value) for value in (a, b, x, y))
@@ -195,6 +205,14 @@ def exp(typing, x):
         return _choose(builder, "<", x, LOWEST, 0.0, _multiply_add(builder, scale, p, scale))
 
     return vector(vector), code
+
+
+@intrinsic
+def log(typing, x):
+    """The natural logarithm, a call of the C library for each lane."""
+    return vector(vector), lambda context, builder, sig, args: _call(
+        builder, "llvm.log.v16f32", args[0]
+    )
 
 
 @intrinsic
