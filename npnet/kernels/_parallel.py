@@ -47,15 +47,22 @@ def parallel_for(typing, task, count, arguments):
         start = cgutils.alloca_once_value(builder, POINTER(None))  # item k is the address k
         one = cgutils.alloca_once_value(builder, WORD(1))
         items = cgutils.alloca_once_value(builder, args[1])
-        threads = builder.call(_declare(builder.module, WORD, [], "get_num_threads"), [])
-        run = _declare(
-            builder.module, ir.VoidType(), [POINTER] * 5 + [WORD] * 3, "numba_parallel_for"
-        )
-        pointers = [builder.bitcast(p, POINTER) for p in (loop, start, items, one, data)]
-        builder.call(run, [*pointers, WORD(1), WORD(1), threads])
+        places = (start, items, one, builder.bitcast(data, POINTER))
+        with builder.if_else(builder.icmp_signed("<=", args[1], WORD(1))) as (alone, shared):
+            with alone:  # no thread needs to wake
+                builder.call(loop, places)
+            with shared:
+                _run_on_threads(builder, loop, places)
         return context.get_dummy_value()
 
     return types.void(task, types.intp, arguments), code
+
+
+def _run_on_threads(builder, loop, places):
+    threads = builder.call(_declare(builder.module, WORD, [], "get_num_threads"), [])
+    run = _declare(builder.module, ir.VoidType(), [POINTER] * 5 + [WORD] * 3, "numba_parallel_for")
+    pointers = [builder.bitcast(p, POINTER) for p in (loop, *places)]
+    builder.call(run, [*pointers, WORD(1), WORD(1), threads])
 
 
 def _declare(module, result, arguments, name):

@@ -24,8 +24,8 @@ Array: TypeAlias = npt.NDArray[np.float32]
 def cross_entropy(x: Array, labels: npt.NDArray[Any]) -> tuple[np.float32, Array]:
     """loss = mean over n of -log softmax(x_n)_{y_n};  gx = (softmax(x) - one_hot(y)) / n.
 
-    Shape: x (B, C, 16), class numbers y (n,), n > 0, all in 0..C -> (), (B, C, 16), where the gradient of
-    lanes beyond the batch is zero.
+    Shape: x (B, C, 16), class numbers y (n,), n > 0, all in 0..C -> (), (B, C, 16), where the
+    gradient of lanes beyond the batch is zero.
     """
     gx, n = lanes.empty(x.shape), len(labels)
     parts = np.empty(len(x), np.float32)
