@@ -187,6 +187,30 @@ def add(typing, a, b):
 
 
 @intrinsic
+def sub(typing, a, b):
+    """a - b."""
+
+    def code(context, builder, sig, args):
+        return builder.fsub(*args)
+
+    return vector(vector, vector), code
+
+
+@intrinsic
+def load_or_zero(typing, array, index, inside):
+    """Sixteen floats from `index` on, or zeros and no access there."""
+
+    def code(context, builder, sig, args):
+        zero = cgutils.global_constant(builder, "zeros", VECTOR([0.0] * LANES))
+        zero.align = ALIGNMENT
+        zero = builder.bitcast(zero, FLOAT.as_pointer())
+        address = _address(context, builder, sig, args, 0, args[1])
+        return _load(builder, builder.select(args[2], address, zero))
+
+    return vector(array, INDEX, types.boolean), code
+
+
+@intrinsic
 def total(typing, a, lanes):
     """The sum of the first `lanes` lanes, in pairs; those beyond may hold anything, NaN too."""
 
@@ -248,6 +272,23 @@ def from_rows(typing, shape, array, at, down, last):
         return result
 
     return tile(shape, array, INDEX, INDEX, INDEX), code
+
+
+@intrinsic
+def load_tile(typing, shape, array, at, down, last, right):
+    """tile[r][c] = array[at + min(r, last) * down + c * right : + 16]."""
+    tile = Tile(shape.rows, shape.columns)
+
+    def code(context, builder, sig, args):
+        first = _address(context, builder, sig, args, 1, args[2])
+        result = context.get_constant_undef(tile)
+        for r, address in enumerate(_rows(builder, tile, first, args[3], args[4])):
+            for c in range(tile.columns):
+                value = _load(builder, _step(builder, address, c, args[5]))
+                result = builder.insert_value(result, value, r * tile.columns + c)
+        return result
+
+    return tile(shape, array, INDEX, INDEX, INDEX, INDEX), code
 
 
 @intrinsic
