@@ -27,7 +27,7 @@ from numba.core import config as numba_config
 from numba.misc.appdirs import AppDirs
 from numba.np.ufunc.parallel import _launch_threads
 
-__all__ = ["get_num_threads", "kernel", "set_num_threads"]
+__all__ = ["get_num_threads", "inlined", "kernel", "set_num_threads"]
 
 LOCK_SECONDS = 10  # then another process holds the folder for no good reason: compile, keep nothing
 
@@ -40,6 +40,11 @@ numba_config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a function of arrays and numbers, for each combination of types it is called with."""
     return _with_cache(numba.njit(**_OPTIONS)(function))
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """Compile a part of kernels that is too small to be called: arrays are passed on the stack."""
+    return numba.njit(forceinline=True, **_OPTIONS)(function)
 
 
 def set_num_threads(num: int) -> None:

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from npnet.kernels import lanes, simd
-from npnet.kernels._jit import get_num_threads, kernel
+from npnet.kernels._jit import get_num_threads, inlined, kernel
 from npnet.kernels._parallel import parallel_for
 from npnet.kernels.simd import LANES, TileShape
 
@@ -113,7 +113,7 @@ def _tiles_at_a_time(channels: int, total: int) -> int:
 # ---- transforms of six, four or three numbers --------------------------------------------------
 
 
-@kernel
+@inlined
 def _b(x, at, step, y, to, apart):
     """y = B^T x of six vectors `step` apart, into six `apart`."""
     a, b, c = simd.load(x, at), simd.load(x, at + step), simd.load(x, at + 2 * step)
@@ -137,7 +137,7 @@ def _b(x, at, step, y, to, apart):
 TWO, FOUR, FIVE, EIGHT = (np.float32(k) for k in (2, 4, 5, 8))
 
 
-@kernel
+@inlined
 def _a_transposed(x, at, step, y, to, apart):
     """y = A^T x of six vectors `step` apart, into four `apart`."""
     b, c = simd.load(x, at + step), simd.load(x, at + 2 * step)
@@ -151,7 +151,7 @@ def _a_transposed(x, at, step, y, to, apart):
     simd.store(y, to + 3 * apart, last)
 
 
-@kernel
+@inlined
 def _a(x, at, step, y, to, apart):
     """y = A x of four vectors `step` apart, into six `apart`."""
     a, b = simd.load(x, at), simd.load(x, at + step)
@@ -247,7 +247,7 @@ def weight_panel(weight, transposed, tmp, u, p):
             _g(tmp, start + i * 6 * LANES, LANES, u, to + i * 6 * apart, apart)
 
 
-@kernel
+@inlined
 def _g(x, at, step, y, to, apart):
     """y = G x of three vectors `step` apart, into six `apart`."""
     a, b, c = simd.load(x, at), simd.load(x, at + step), simd.load(x, at + 2 * step)
@@ -287,10 +287,11 @@ def correlate_strip(shape, x, u, bias, top, left, y, tiles, strips, tmp, v, m, s
     count = min(tiles, (out_height + 3) // 4 * across - first)
     v_apart, m_apart = v.shape[1] // FREQUENCIES, m.shape[1] // FREQUENCIES
     v_start, m_start, own = thread * v.shape[1], thread * m.shape[1], tmp[thread]
-    for t in range(count):
-        i, j = (first + t) // across * 4 - top, (first + t) % across * 4 - left
-        for c in range(channels):
-            plane, to = (b * channels + c) * height * width, v_start + (c * tiles + t) * LANES
+    for c in range(channels):  # outermost: planes are often a power of two apart
+        plane = (b * channels + c) * height * width
+        for t in range(count):
+            i, j = (first + t) // across * 4 - top, (first + t) % across * 4 - left
+            to = v_start + (c * tiles + t) * LANES
             pixels_tile(x, plane, height, width, i, j, own, v, to, v_apart)
     for f in range(FREQUENCIES):
         multiply(
@@ -298,16 +299,16 @@ def correlate_strip(shape, x, u, bias, top, left, y, tiles, strips, tmp, v, m, s
             tiles, count,
         )  # fmt: skip
     bad = simd.splat(np.float32(0))
-    for t in range(count):
-        i, j = (first + t) // across * 4, (first + t) % across * 4
-        for o in range(outputs):
-            value = simd.splat(bias[o] if bias.shape[0] == outputs else np.float32(0))
-            plane, at = (b * outputs + o) * out_height * out_width, (o * tiles + t) * LANES
-            at += m_start
-            bad = simd.add(
-                bad,
-                results_tile(m, at, m_apart, own, value, y, plane, out_height, out_width, i, j),
+    for o in range(outputs):
+        plane = (b * outputs + o) * out_height * out_width
+        value = simd.splat(bias[o] if bias.shape[0] == outputs else np.float32(0))
+        for t in range(count):
+            i, j = (first + t) // across * 4, (first + t) % across * 4
+            at = m_start + (o * tiles + t) * LANES
+            tile_bad = results_tile(
+                m, at, m_apart, own, value, y, plane, out_height, out_width, i, j
             )
+            bad = simd.add(bad, tile_bad)
     spoiled[k] = simd.total(bad, LANES) != 0
 
 
@@ -353,15 +354,17 @@ def gradients_chunk(shape, x, gy, n, top, left, tiles, tmp, v, z, vt, d, k):
         images = min(LANES, n - b * LANES)
         for first in range(0, total, tiles):
             count = min(tiles, total - first)
-            for t in range(count):
-                i, j = (first + t) // across * 4, (first + t) % across * 4
-                for c in range(channels):
-                    plane, to = (b * channels + c) * height * width, (c * tiles + t) * LANES
-                    to += v_start
-                    pixels_tile(x, plane, height, width, i - top, j - left, own, v, to, v_apart)
-                for o in range(outputs):
-                    plane, to = (b * outputs + o) * out_height * out_width, (o * tiles + t) * LANES
-                    to += z_start
+            for c in range(channels):
+                plane = (b * channels + c) * height * width
+                for t in range(count):
+                    i, j = (first + t) // across * 4 - top, (first + t) % across * 4 - left
+                    to = v_start + (c * tiles + t) * LANES
+                    pixels_tile(x, plane, height, width, i, j, own, v, to, v_apart)
+            for o in range(outputs):
+                plane = (b * outputs + o) * out_height * out_width
+                for t in range(count):
+                    i, j = (first + t) // across * 4, (first + t) % across * 4
+                    to = z_start + (o * tiles + t) * LANES
                     gradients_tile(gy, plane, out_height, out_width, i, j, own, z, to, z_apart)
             for f in range(FREQUENCIES):
                 to, at = v_start + f * v_apart, z_start + f * z_apart
