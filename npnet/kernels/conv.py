@@ -18,7 +18,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from npnet.kernels import lanes, linear, simd
+from npnet.kernels import lanes, linear, simd, winograd
 from npnet.kernels._jit import get_num_threads, kernel
 from npnet.kernels._parallel import parallel_for
 from npnet.kernels.simd import LANES, TileShape
@@ -33,14 +33,21 @@ Plan: TypeAlias = npt.NDArray[np.int64]
 # that they are the same bits with any; with fewer blocks of images than this, in one part a block.
 CHUNKS = 8
 
+NO_BIAS = np.zeros(1, np.float32)
 
-def conv2d(x: Array, weight: Array, bias: Array | None, window: Window) -> Array:
+
+def conv2d(x: Array, weight: Array, bias: Array | None, window: Window, fast: bool = True) -> Array:
     """y[o, i, j] = bias[o] + sum over c, u, v of
         weight[o, c, u, v] * x[c, i*SH - PT + u, j*SW - PL + v].
 
-    Shape: x (B, C, H, W, 16), weight (O, C, KH, KW), bias (O,) -> (B, O, OH, OW, 16). The window
-    has no dilation.
+    Args:
+        window: without dilation.
+        fast: whether Winograd's algorithm may be used, which is less exact (see winograd.py).
+
+    Shape: x (B, C, H, W, 16), weight (O, C, KH, KW), bias (O,) -> (B, O, OH, OW, 16).
     """
+    weight = np.require(weight, np.float32, ("C", "W"))
+    bias = NO_BIAS if bias is None else np.require(bias, np.float32, ("C", "W"))
     size = window.output_size(x.shape[2:4])
     if _is_linear(window, x.shape[2:4]):
         y = linear.linear(_flat(x), weight.reshape(len(weight), -1), bias)
@@ -49,29 +56,46 @@ def conv2d(x: Array, weight: Array, bias: Array | None, window: Window) -> Array
         # 0 * inf is NaN: the zeros around, which the kernel leaves out, count for once
         x, window = _padded(x, window), Window(window.kernel, window.stride)
     y = lanes.empty((x.shape[0], weight.shape[0], *size, LANES))
-    plans = [_plan(*axis, False) for axis in _axes(window)]
-    _run(x, weight, bias, y, plans, window.stride, False)
+    before = (window.padding[0][0], window.padding[1][0])
+    if not (
+        fast
+        and _suits_winograd(window, *weight.shape[:2])
+        and winograd.correlate(x, weight, bias, before, y, False)
+    ):
+        plans = [_plan(*axis, False) for axis in _axes(window)]
+        _run(x, weight, bias, y, plans, window.stride, False)
     return y
 
 
-def conv2d_backward_data(gy: Array, weight: Array, window: Window, size: tuple[int, int]) -> Array:
+def conv2d_backward_data(
+    gy: Array, weight: Array, window: Window, size: tuple[int, int], fast: bool = True
+) -> Array:
     """gx[c, h, w] = sum over o, u, v of weight[o, c, u, v] * gy[o, i, j],
         where i*SH - PT + u = h and j*SW - PL + v = w.
 
     Shape: gy (B, O, OH, OW, 16), weight (O, C, KH, KW), size (H, W) -> (B, C, H, W, 16).
     """
+    weight = np.require(weight, np.float32, ("C", "W"))
     shape = (gy.shape[0], weight.shape[1], *size, LANES)
     if _is_linear(window, size):
         return linear.linear_backward_data(_flat(gy), weight.reshape(len(weight), -1)).reshape(
             shape
         )
     gx = lanes.empty(shape)
-    plans = [_plan(*axis, True) for axis in _axes(window)]
-    _run(gy, weight, None, gx, plans, (1, 1), True)
+    before = (2 - window.padding[0][0], 2 - window.padding[1][0])
+    if not (
+        fast
+        and _suits_winograd(window, *weight.shape[:2])
+        and winograd.correlate(gy, weight, NO_BIAS, before, gx, True)
+    ):
+        plans = [_plan(*axis, True) for axis in _axes(window)]
+        _run(gy, weight, NO_BIAS, gx, plans, (1, 1), True)
     return gx
 
 
-def conv2d_backward_weight(x: Array, gy: Array, window: Window, n: int) -> tuple[Array, Array]:
+def conv2d_backward_weight(
+    x: Array, gy: Array, window: Window, n: int, fast: bool = True
+) -> tuple[Array, Array]:
     """gweight[o, c, u, v] = sum over images, i, j of
         gy[o, i, j] * x[c, i*SH - PT + u, j*SW - PL + v].
 
@@ -82,21 +106,54 @@ def conv2d_backward_weight(x: Array, gy: Array, window: Window, n: int) -> tuple
         gweight, gbias = linear.linear_backward_weight(_flat(x), _flat(gy), n)
         return gweight.reshape(-1, x.shape[1], *window.kernel), gbias
     blocks, channels = x.shape[:2]
-    outputs, taps = gy.shape[1], channels * window.kernel[0] * window.kernel[1]
+    outputs, chunks = gy.shape[1], min(CHUNKS, max(blocks, 1))
+    before = (window.padding[0][0], window.padding[1][0])
+    if (
+        fast
+        and _suits_winograd(window, outputs, channels)
+        and winograd.gradient_bytes(channels, outputs, chunks) <= LARGEST
+    ):
+        gweight = winograd.backward_weight(x, gy, before, n, chunks)
+        if np.isfinite(gweight).all():  # as in `winograd.correlate`
+            return gweight, _backward_bias(gy, n, chunks)
+    return _direct_backward_weight(x, gy, window, n, chunks)
+
+
+def _direct_backward_weight(
+    x: Array, gy: Array, window: Window, n: int, chunks: int
+) -> tuple[Array, Array]:
+    channels, outputs = x.shape[1], gy.shape[1]
+    taps = channels * window.kernel[0] * window.kernel[1]
     (top, bottom), (left, right) = window.reach(x.shape[2:4])
     size = (x.shape[2] + top + bottom, x.shape[3] + left + right)
     shape = _weight_shape(outputs, taps)
-    chunks = min(CHUNKS, max(blocks, 1))
     slices = min(-(-CHUNKS // chunks), -(-outputs // shape.rows))
     gw, gb = lanes.empty((chunks, outputs, taps)), lanes.empty((chunks, outputs))
-    padded = lanes.empty(
-        (get_num_threads(), channels, *size, LANES)
-        if top + left + bottom + right
-        else (0, 0, 0, 0, LANES)
-    )
+    pads = top + bottom + left + right > 0
+    padded = lanes.empty((get_num_threads(), channels, *size, LANES) if pads else (0, 0, 0, 0, 0))
     offsets = _offsets(channels, *window.kernel, *size, shape.columns)
     _gradients(shape, x, gy, n, top, left, padded, offsets, *window.stride, slices, gw, gb)
     return gw.sum(0).reshape(outputs, channels, *window.kernel), gb.sum(0)
+
+
+def _backward_bias(gy: Array, n: int, chunks: int) -> Array:
+    gb = lanes.empty((chunks, gy.shape[1]))
+    _bias_gradients(gy, n, gb)
+    return gb.sum(0)
+
+
+# With fewer channels the transforms cost more than they save.
+LEAST_CHANNELS = 24
+LARGEST = 2**26  # bytes of the frequencies' gradients
+
+
+def _suits_winograd(window: Window, outputs: int, channels: int) -> bool:
+    return (
+        window.kernel == (3, 3)
+        and window.stride == (1, 1)
+        and max(map(max, window.padding)) <= 2
+        and min(outputs, channels) >= LEAST_CHANNELS
+    )
 
 
 def _is_linear(window: Window, size: tuple[int, ...]) -> bool:
@@ -169,20 +226,15 @@ WEIGHT_SHAPES = [TileShape(4, 5), TileShape(3, 5)]
 def _run(
     x: Array,
     weight: Array,
-    bias: Array | None,
+    bias: Array,
     y: Array,
     plans: list[Plan],
     steps: tuple[int, int],
     transposed: bool,
 ) -> None:
-    weight = np.require(weight, np.float32, ("C", "W"))
-    bias = ZERO if bias is None else np.require(bias, np.float32, ("C", "W"))
     shape = _shape(y.shape[1], y.shape[3])
     panels = lanes.empty((-(-y.shape[1] // shape.rows), x.shape[1], *weight.shape[2:], shape.rows))
     _correlate(shape, x, weight, transposed, panels, bias, y, *plans, *steps)
-
-
-ZERO = np.zeros(1, np.float32)
 
 
 @kernel
@@ -340,6 +392,20 @@ def weight_block(shape, x, at, gy, b, images, offsets, sh, sw, first, last, gw, 
                     place += sw * LANES
             to = (chunk * outputs + o) * taps + k
             simd.add_totals(acc, gw, to, taps, bottom + 1, taps - k, images)
+
+
+@kernel
+def _bias_gradients(gy, n, gb):
+    parallel_for(bias_chunk, gb.shape[0], (gy, n, gb))
+
+
+@kernel
+def bias_chunk(gy, n, gb, k):
+    """gb[k] (O,) = sum of chunk k's blocks of gy (B, O, OH, OW, 16)."""
+    chunks, blocks = gb.shape[0], gy.shape[0]
+    gb[k] = 0
+    for b in range(k * blocks // chunks, (k + 1) * blocks // chunks):
+        bias_block(gy, b, min(LANES, n - b * LANES), 0, gy.shape[1], gb, k)
 
 
 @kernel

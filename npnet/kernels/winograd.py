@@ -24,7 +24,7 @@ from npnet.kernels._jit import get_num_threads, inlined, kernel
 from npnet.kernels._parallel import parallel_for
 from npnet.kernels.simd import LANES, TileShape
 
-__all__ = ["backward_weight", "correlate"]
+__all__ = ["backward_weight", "correlate", "gradient_bytes"]
 
 Array: TypeAlias = npt.NDArray[np.float32]
 
@@ -39,7 +39,8 @@ GAP = LANES
 def correlate(
     x: Array, weight: Array, bias: Array, before: tuple[int, int], y: Array, transposed: bool
 ) -> bool:
-    """y[o, i, j] = bias[o] + sum over c, u, v of weight[o, c, u, v] * x[c, i - top + u, j - left + v].
+    """y[o, i, j] = bias[o] + sum over c, u, v of
+        weight[o, c, u, v] * x[c, i - top + u, j - left + v].
 
     With `transposed`, weight[c, o, 2 - u, 2 - v] instead.
 
@@ -71,7 +72,8 @@ def correlate(
 
 
 def backward_weight(x: Array, gy: Array, before: tuple[int, int], n: int, chunks: int) -> Array:
-    """gweight[o, c, u, v] = sum over images, i, j of gy[o, i, j] * x[c, i - top + u, j - left + v].
+    """gweight[o, c, u, v] = sum over images, i, j of
+        gy[o, i, j] * x[c, i - top + u, j - left + v].
 
     Shape: x (B, C, H, W, 16), gy (B, O, OH, OW, 16) -> (O, C, 3, 3).
     """
@@ -91,6 +93,11 @@ def backward_weight(x: Array, gy: Array, before: tuple[int, int], n: int, chunks
     return np.ascontiguousarray(np.einsum("iu,ijoc,jv->ocuv", G, frequencies, G, optimize=True))
 
 
+def gradient_bytes(channels: int, outputs: int, chunks: int) -> int:
+    """What `backward_weight` needs for the gradients of the frequencies."""
+    return 4 * chunks * FREQUENCIES * outputs * -(-channels // LANES) * LANES
+
+
 G = np.array(
     [
         [1 / 4, 0, 0],
@@ -105,7 +112,7 @@ G = np.array(
 
 
 def _tiles_at_a_time(channels: int, total: int) -> int:
-    """An even number of tiles whose transforms fit the cache, at least four unless there are less."""
+    """An even number of tiles whose transforms fit the cache, but four if there are so many."""
     fit = SCRATCH_BYTES // (FREQUENCIES * channels * LANES * 4)
     return min(max(fit // 2 * 2, 4), -(-total // 2) * 2)
 
@@ -173,14 +180,19 @@ def _a(x, at, step, y, to, apart):
 @kernel
 def pixels_tile(x, plane, height, width, top, left, tmp, v, to, apart):
     """B^T x B of the 6x6 pixels from (top, left) on, zeros outside, into 36 vectors of v."""
-    for i in range(6):
+    if top >= 0 and top + 6 <= height and left >= 0 and left + 6 <= width:
+        at = (plane + top * width + left) * LANES
         for j in range(6):
-            h, w = top + i, left + j
-            inside = (0 <= h) & (h < height) & (0 <= w) & (w < width)
-            pixel = simd.load_or_zero(x, (plane + h * width + w) * LANES, inside)
-            simd.store(tmp, (i * 6 + j) * LANES, pixel)
-    for j in range(6):
-        _b(tmp, j * LANES, 6 * LANES, tmp, j * LANES, 6 * LANES)
+            _b(x, at + j * LANES, width * LANES, tmp, j * LANES, 6 * LANES)
+    else:
+        for i in range(6):
+            for j in range(6):
+                h, w = top + i, left + j
+                inside = (h >= 0) & (h < height) & (w >= 0) & (w < width)
+                pixel = simd.load_or_zero(x, (plane + h * width + w) * LANES, inside)
+                simd.store(tmp, (i * 6 + j) * LANES, pixel)
+        for j in range(6):
+            _b(tmp, j * LANES, 6 * LANES, tmp, j * LANES, 6 * LANES)
     for i in range(6):
         _b(tmp, i * 6 * LANES, LANES, v, to + i * 6 * apart, apart)
 
@@ -221,7 +233,7 @@ def gradients_tile(gy, plane, height, width, top, left, tmp, z, to, apart):
 
 @kernel
 def weight_panel(weight, transposed, tmp, u, p):
-    """Panel `p` of u (36, P, C, R) = G w G^T, for w (P * R, C, 3, 3), or transposed (C, P * R, 3, 3).
+    """Panel `p` of u (36, P, C, R) = G w G^T, for w (O, C, 3, 3), or transposed (C, O, 3, 3).
 
     Two channels of eight rows are a vector; channels and rows beyond the last are zero.
     """
@@ -231,14 +243,15 @@ def weight_panel(weight, transposed, tmp, u, p):
     for c in range(0, channels, LANES // rows):
         for lane in range(LANES):
             o, i = p * rows + lane % rows, c + lane // rows
-            there = o < outputs and i < inputs
-            for tap in range(9):
-                w = np.float32(0)
-                if there and transposed:
-                    w = weight[i, o, 2 - tap // 3, 2 - tap % 3]
-                elif there:
-                    w = weight[o, i, tap // 3, tap % 3]
-                tmp[p, tap // 3 * 6 + tap % 3, lane] = w
+            if o >= outputs or i >= inputs:
+                for tap in range(9):
+                    tmp[p, tap // 3 * 6 + tap % 3, lane] = 0
+            elif transposed:
+                for tap in range(9):
+                    tmp[p, tap // 3 * 6 + tap % 3, lane] = weight[i, o, 2 - tap // 3, 2 - tap % 3]
+            else:
+                for tap in range(9):
+                    tmp[p, tap // 3 * 6 + tap % 3, lane] = weight[o, i, tap // 3, tap % 3]
         start = p * 36 * LANES
         for j in range(3):
             _g(tmp, start + j * LANES, 6 * LANES, tmp, start + j * LANES, 6 * LANES)
