@@ -22,14 +22,14 @@ import numpy.typing as npt
 from npnet.kernels import lanes, simd
 from npnet.kernels._jit import get_num_threads, inlined, kernel
 from npnet.kernels._parallel import parallel_for
-from npnet.kernels.simd import LANES, TileShape
+from npnet.kernels.simd import LANES
 
 __all__ = ["backward_weight", "correlate", "gradient_bytes"]
 
 Array: TypeAlias = npt.NDArray[np.float32]
 
 FREQUENCIES = 36
-SHAPE = TileShape(8, 2)
+SHAPE = simd.TILES[8, 2] if simd.WIDE else simd.TILES[4, 1]
 # Transformed pixels and results of the tiles that are worked on at a time, for one thread.
 SCRATCH_BYTES = 2**19
 # Between frequencies, so that they do not all fall on the same lines of the cache.
@@ -55,11 +55,11 @@ def correlate(
     """
     blocks, outputs, height, width, _ = y.shape
     channels, rows = x.shape[1], SHAPE.rows
-    panels, even = -(-outputs // rows), -(-channels // 2) * 2
+    panels, together = -(-outputs // rows), LANES // rows
     total = -(-height // 4) * -(-width // 4)
     tiles = _tiles_at_a_time(channels + outputs, total)
     strips = -(-total // tiles)
-    u = lanes.empty((FREQUENCIES, panels, even, rows))
+    u = lanes.empty((FREQUENCIES, panels, -(-channels // together) * together, rows))
     threads = get_num_threads()
     v = lanes.empty((threads, FREQUENCIES * (channels * tiles * LANES + GAP)))
     m = lanes.empty((threads, FREQUENCIES * (outputs * tiles * LANES + GAP)))
@@ -87,8 +87,7 @@ def backward_weight(x: Array, gy: Array, before: tuple[int, int], n: int, chunks
     vt = lanes.empty((threads, tiles * LANES, wide))
     d = lanes.empty((chunks, FREQUENCIES, outputs, wide))
     tmp = lanes.empty((threads, FREQUENCIES, LANES))
-    shape = TileShape(8, 1) if wide % (2 * LANES) else SHAPE
-    _gradients(shape, x, gy, n, *before, tiles, tmp, v, z, vt, d)
+    _gradients(simd.row_shape(wide), x, gy, n, *before, tiles, tmp, v, z, vt, d)
     frequencies = d.sum(0).reshape(6, 6, outputs, wide)[..., :channels]
     return np.ascontiguousarray(np.einsum("iu,ijoc,jv->ocuv", G, frequencies, G, optimize=True))
 
@@ -235,7 +234,7 @@ def gradients_tile(gy, plane, height, width, top, left, tmp, z, to, apart):
 def weight_panel(weight, transposed, tmp, u, p):
     """Panel `p` of u (36, P, C, R) = G w G^T, for w (O, C, 3, 3), or transposed (C, O, 3, 3).
 
-    Two channels of eight rows are a vector; channels and rows beyond the last are zero.
+    Several channels' rows are a vector; channels and rows beyond the last are zero.
     """
     _, panels, channels, rows = u.shape
     outputs = weight.shape[1] if transposed else weight.shape[0]
