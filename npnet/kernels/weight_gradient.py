@@ -45,8 +45,8 @@ def backward_weight(x: Array, gy: Array, window: Window, n: int) -> Array:
 
     Shape: x (B, C, H, W, 16), gy (B, O, OH, OW, 16) -> (O, C, KH, KW).
     """
-    if x.shape[1] < LANES:
-        return _by_lanes_of(x, gy, window, n)
+    if x.shape[1] < LANES or (x.shape[1] < 2 * LANES and max(window.stride) == 1):
+        return _by_lanes_of(x, gy, window, n)  # half a tile of channels is slower
     blocks, channels, _, width, _ = x.shape
     outputs, (kh, kw), (sh, sw) = gy.shape[1], window.kernel, window.stride
     (top, _), (left, right) = window.reach(x.shape[2:4])
@@ -60,8 +60,9 @@ def backward_weight(x: Array, gy: Array, window: Window, n: int) -> Array:
     gw = lanes.empty((chunks, kh, kw, outputs, wide))
     slices = min(-(-ITEMS // chunks), -(-outputs // shape.rows))
     _by_channels(shape, x, gy, n, top, left, sh, sw, strip, slices, turned, gw)
-    total = gw[0] if chunks == 1 else gw.sum(0)
-    return np.ascontiguousarray(total[..., :channels].transpose(2, 3, 0, 1))
+    gweight = np.empty((outputs, channels, kh, kw), np.float32)
+    add_chunks(gw.reshape(chunks, kh * kw, outputs, wide), gweight.reshape(outputs, channels, -1))
+    return gweight
 
 
 def backward_bias(gy: Array, n: int) -> Array:
@@ -156,6 +157,22 @@ def add_tap(
                         at += 1
                         start += wide
             simd.store_tile(acc, gw, place, wide, LANES, bottom + 1, columns)
+
+
+@kernel
+def add_chunks(gw, gweight):  # (chunks, taps, O, C) with C a multiple of 16 -> (O, C, taps)
+    parallel_for(add_output, gweight.shape[0], (gw, gweight))
+
+
+@kernel
+def add_output(gw, gweight, o):
+    """Add up the chunks of one output in their order, and put a channel's taps side by side."""
+    for tap in range(gw.shape[1]):
+        for c in range(gweight.shape[1]):
+            total = gw[0, tap, o, c]
+            for chunk in range(1, gw.shape[0]):
+                total += gw[chunk, tap, o, c]
+            gweight[o, c, tap] = total
 
 
 # ---- by lanes ----------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from npnet.kernels import lanes, simd
+from npnet.kernels import lanes, simd, weight_gradient
 from npnet.kernels._jit import get_num_threads, inlined, kernel
 from npnet.kernels._parallel import parallel_for
 from npnet.kernels.simd import LANES
@@ -88,26 +88,16 @@ def backward_weight(x: Array, gy: Array, before: tuple[int, int], n: int, chunks
     d = lanes.empty((chunks, FREQUENCIES, outputs, wide))
     tmp = lanes.empty((threads, FREQUENCIES, LANES))
     _gradients(simd.row_shape(wide), x, gy, n, *before, tiles, tmp, v, z, vt, d)
-    frequencies = d.sum(0).reshape(6, 6, outputs, wide)[..., :channels]
-    return np.ascontiguousarray(np.einsum("iu,ijoc,jv->ocuv", G, frequencies, G, optimize=True))
+    taps = lanes.empty((1, 9, outputs, wide))
+    _back(d, lanes.empty((outputs, FREQUENCIES, LANES)), taps)
+    gweight = np.empty((outputs, channels, 3, 3), np.float32)
+    weight_gradient.add_chunks(taps, gweight.reshape(outputs, channels, 9))
+    return gweight
 
 
 def gradient_bytes(channels: int, outputs: int, chunks: int) -> int:
     """What `backward_weight` needs for the gradients of the frequencies."""
     return 4 * chunks * FREQUENCIES * outputs * -(-channels // LANES) * LANES
-
-
-G = np.array(
-    [
-        [1 / 4, 0, 0],
-        [-1 / 6, -1 / 6, -1 / 6],
-        [-1 / 6, 1 / 6, -1 / 6],
-        [1 / 24, 1 / 12, 1 / 6],
-        [1 / 24, -1 / 12, 1 / 6],
-        [0, 0, 1],
-    ],
-    np.float32,
-)
 
 
 def _tiles_at_a_time(channels: int, total: int) -> int:
@@ -275,6 +265,48 @@ def _g(x, at, step, y, to, apart):
     simd.store(y, to + 3 * apart, simd.add(far, far_middle))
     simd.store(y, to + 4 * apart, simd.sub(far, far_middle))
     simd.store(y, to + 5 * apart, c)
+
+
+@inlined
+def _g_transposed(x, at, step, y, to, apart):
+    """y = G^T x of six vectors `step` apart, into three `apart`."""
+    a, f = simd.load(x, at), simd.load(x, at + 5 * step)
+    b, c = simd.load(x, at + step), simd.load(x, at + 2 * step)
+    d, e = simd.load(x, at + 3 * step), simd.load(x, at + 4 * step)
+    sixth, twelfth = simd.splat(np.float32(1 / 6)), simd.splat(np.float32(1 / 12))
+    less_sixth, far = simd.splat(np.float32(-1 / 6)), simd.add(d, e)
+    zero = simd.splat(np.float32(0))
+    near = simd.fma(less_sixth, simd.add(b, c), zero)
+    first = simd.fma(simd.splat(np.float32(1 / 24)), far, near)
+    middle = simd.fma(sixth, simd.sub(c, b), zero)
+    simd.store(y, to, simd.fma(simd.splat(np.float32(1 / 4)), a, first))
+    simd.store(y, to + apart, simd.fma(twelfth, simd.sub(d, e), middle))
+    simd.store(y, to + 2 * apart, simd.add(simd.fma(sixth, far, near), f))
+
+
+@kernel
+def _back(d, tmp, taps):
+    parallel_for(gradients_output, taps.shape[2], (d, tmp, taps))
+
+
+@kernel
+def gradients_output(d, tmp, taps, o):
+    """taps[0, :, o] = G^T (sum of d[chunk, :, o]) G.  d (chunks, 36, O, C) -> taps (1, 9, O, C)."""
+    chunks, _, outputs, wide = d.shape
+    own, apart = tmp[o], outputs * wide
+    for c in range(0, wide, LANES):
+        for f in range(FREQUENCIES):
+            total = simd.load(d, (f * outputs + o) * wide + c)
+            for k in range(1, chunks):
+                total = simd.add(
+                    total, simd.load(d, ((k * FREQUENCIES + f) * outputs + o) * wide + c)
+                )
+            simd.store(own, f * LANES, total)
+        for j in range(6):
+            _g_transposed(own, j * LANES, 6 * LANES, own, j * LANES, 6 * LANES)
+        for i in range(3):
+            to = o * wide + c + i * 3 * apart
+            _g_transposed(own, i * 6 * LANES, LANES, taps, to, apart)
 
 
 # ---- forward and backward-data -----------------------------------------------------------------
