@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import pickle
 import sys
 import tempfile
 import warnings
@@ -101,7 +102,11 @@ class _KernelCache(caching.NullCache):  # type: ignore[misc] # numba has no anno
             return
         try:
             with FileLock(folder / "lock", timeout=LOCK_SECONDS):
-                self.disk.save_overload(sig, data)
+                try:
+                    self.disk.save_overload(sig, data)
+                except (pickle.PickleError, EOFError):  # a torn index: begin a new one
+                    self.disk.flush()
+                    self.disk.save_overload(sig, data)
         except OSError as error:  # a full disk, or the lock's Timeout
             _warn_uncached(str(error))
 

@@ -91,7 +91,6 @@ def conv2d_backward_weight(
         gweight, gbias = linear.linear_backward_weight(_flat(x), _flat(gy), n)
         return gweight.reshape(-1, x.shape[1], *window.kernel), gbias
     channels, outputs, chunks = x.shape[1], gy.shape[1], weight_gradient.chunk_count(len(x))
-    gbias = weight_gradient.backward_bias(gy, n)
     if (
         fast
         and _suits_winograd(window, outputs, channels)
@@ -100,8 +99,8 @@ def conv2d_backward_weight(
         before = (window.padding[0][0], window.padding[1][0])
         gweight = winograd.backward_weight(x, gy, before, n, chunks)
         if np.isfinite(gweight).all():  # as in `winograd.correlate`
-            return gweight, gbias
-    return weight_gradient.backward_weight(x, gy, window, n), gbias
+            return gweight, weight_gradient.backward_bias(gy, n)
+    return weight_gradient.backward_weight(x, gy, window, n)
 
 
 # With fewer channels the transforms cost more than they save.

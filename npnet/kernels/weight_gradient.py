@@ -39,11 +39,13 @@ def chunk_count(blocks: int) -> int:
     return min(CHUNKS, max(blocks, 1))
 
 
-def backward_weight(x: Array, gy: Array, window: Window, n: int) -> Array:
+def backward_weight(x: Array, gy: Array, window: Window, n: int) -> tuple[Array, Array]:
     """gweight[o, c, u, v] = sum over images, i, j of
         gy[o, i, j] * x[c, i*SH - PT + u, j*SW - PL + v].
 
-    Shape: x (B, C, H, W, 16), gy (B, O, OH, OW, 16) -> (O, C, KH, KW).
+    and gbias[o] = sum of gy[o, i, j], which is in the cache then.
+
+    Shape: x (B, C, H, W, 16), gy (B, O, OH, OW, 16) -> (O, C, KH, KW), (O,).
     """
     if x.shape[1] < LANES or (x.shape[1] < 2 * LANES and max(window.stride) == 1):
         return _by_lanes_of(x, gy, window, n)  # half a tile of channels is slower
@@ -57,12 +59,12 @@ def backward_weight(x: Array, gy: Array, window: Window, n: int) -> Array:
     rows = (strip - 1) * sh + kh
     turned = lanes.empty((get_num_threads(), rows, left + width + right, LANES, wide))
     chunks = chunk_count(blocks)
-    gw = lanes.empty((chunks, kh, kw, outputs, wide))
+    gw, gb = lanes.empty((chunks, kh, kw, outputs, wide)), lanes.empty((chunks, outputs))
     slices = min(-(-ITEMS // chunks), -(-outputs // shape.rows))
-    _by_channels(shape, x, gy, n, top, left, sh, sw, strip, slices, turned, gw)
+    _by_channels(shape, x, gy, n, top, left, sh, sw, strip, slices, turned, gw, gb)
     gweight = np.empty((outputs, channels, kh, kw), np.float32)
     add_chunks(gw.reshape(chunks, kh * kw, outputs, wide), gweight.reshape(outputs, channels, -1))
-    return gweight
+    return gweight, gb.sum(0)
 
 
 def backward_bias(gy: Array, n: int) -> Array:
@@ -79,13 +81,13 @@ def backward_bias(gy: Array, n: int) -> Array:
 
 
 @kernel
-def _by_channels(shape, x, gy, n, top, left, sh, sw, strip, slices, turned, gw):
-    arguments = (shape, x, gy, n, top, left, sh, sw, strip, slices, turned, gw)
+def _by_channels(shape, x, gy, n, top, left, sh, sw, strip, slices, turned, gw, gb):
+    arguments = (shape, x, gy, n, top, left, sh, sw, strip, slices, turned, gw, gb)
     parallel_for(channels_chunk, gw.shape[0] * slices, arguments)
 
 
 @kernel
-def channels_chunk(shape, x, gy, n, top, left, sh, sw, strip, slices, turned, gw, k):
+def channels_chunk(shape, x, gy, n, top, left, sh, sw, strip, slices, turned, gw, gb, k):
     """gw[chunk] (KH, KW, O, C) of some outputs, by the blocks of chunk k // slices."""
     chunk, part, thread = k // slices, k % slices, np.intp(numba.get_thread_id())
     chunks, kh, kw, outputs, wide = gw.shape
@@ -97,8 +99,11 @@ def channels_chunk(shape, x, gy, n, top, left, sh, sw, strip, slices, turned, gw
         start = ((chunk * kh * kw + tap) * outputs + first) * wide
         for i in range(start, start + (last - first) * wide, LANES):
             simd.store(gw, i, simd.splat(np.float32(0)))
+    for o in range(first, last):
+        gb[chunk, o] = 0
     for b in range(chunk * blocks // chunks, (chunk + 1) * blocks // chunks):
         images = min(LANES, n - b * LANES)
+        bias_block(gy, b, images, first, last, gb, chunk)
         for i in range(0, out_height, strip):
             count = min(strip, out_height - i)
             turn(x, b, i * sh - top, left, (count - 1) * sh + kh, turned, thread)
@@ -178,19 +183,19 @@ def add_output(gw, gweight, o):
 # ---- by lanes ----------------------------------------------------------------------------------
 
 
-def _by_lanes_of(x: Array, gy: Array, window: Window, n: int) -> Array:
+def _by_lanes_of(x: Array, gy: Array, window: Window, n: int) -> tuple[Array, Array]:
     channels, outputs, chunks = x.shape[1], gy.shape[1], chunk_count(len(x))
     taps = channels * window.kernel[0] * window.kernel[1]
     (top, bottom), (left, right) = window.reach(x.shape[2:4])
     size = (x.shape[2] + top + bottom, x.shape[3] + left + right)
     shape = simd.lane_shape(outputs)
     slices = min(-(-ITEMS // chunks), -(-outputs // shape.rows))
-    gw = lanes.empty((chunks, outputs, taps))
+    gw, gb = lanes.empty((chunks, outputs, taps)), lanes.empty((chunks, outputs))
     pads = top + bottom + left + right > 0
     padded = lanes.empty((get_num_threads(), channels, *size, LANES) if pads else (0, 0, 0, 0, 0))
     offsets = _offsets(channels, *window.kernel, *size, shape.columns)
-    _by_lanes(shape, x, gy, n, top, left, padded, offsets, *window.stride, slices, gw)
-    return gw.sum(0).reshape(outputs, channels, *window.kernel)
+    _by_lanes(shape, x, gy, n, top, left, padded, offsets, *window.stride, slices, gw, gb)
+    return gw.sum(0).reshape(outputs, channels, *window.kernel), gb.sum(0)
 
 
 @functools.lru_cache(256)
@@ -203,13 +208,13 @@ def _offsets(channels: int, kh: int, kw: int, height: int, width: int, columns: 
 
 
 @kernel
-def _by_lanes(shape, x, gy, n, top, left, padded, offsets, sh, sw, slices, gw):
-    arguments = (shape, x, gy, n, top, left, padded, offsets, sh, sw, slices, gw)
+def _by_lanes(shape, x, gy, n, top, left, padded, offsets, sh, sw, slices, gw, gb):
+    arguments = (shape, x, gy, n, top, left, padded, offsets, sh, sw, slices, gw, gb)
     parallel_for(lanes_chunk, gw.shape[0] * slices, arguments)
 
 
 @kernel
-def lanes_chunk(shape, x, gy, n, top, left, padded, offsets, sh, sw, slices, gw, k):
+def lanes_chunk(shape, x, gy, n, top, left, padded, offsets, sh, sw, slices, gw, gb, k):
     """gw[chunk] of some outputs, by the blocks of chunk k // slices.
 
     x (B, C, H, W, 16), gy (B, O, OH, OW, 16) -> gw (chunks, O, taps).
@@ -220,10 +225,12 @@ def lanes_chunk(shape, x, gy, n, top, left, padded, offsets, sh, sw, slices, gw,
     first, last = part * panels // slices * rows, (part + 1) * panels // slices * rows
     last = min(last, outputs)
     for o in range(first, last):
+        gb[chunk, o] = 0
         for tap in range(gw.shape[2]):
             gw[chunk, o, tap] = 0
     for b in range(chunk * blocks // chunks, (chunk + 1) * blocks // chunks):
         images = min(LANES, n - b * LANES)
+        bias_block(gy, b, images, first, last, gb, chunk)
         if padded.shape[0] > 0:
             pad(x, b, top, left, padded, thread)
             weight_block(
