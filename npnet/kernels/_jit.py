@@ -63,7 +63,7 @@ def _with_cache(dispatcher: Any) -> Any:
     return dispatcher
 
 
-class _KernelCache(caching.NullCache):  # type: ignore[misc] # numba has no annotations
+class _KernelCache(caching.NullCache):
     """Numba's cache of one function, opened at the first call, and safe between processes."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
