@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import pickle
 import sys
 import tempfile
 import warnings
@@ -27,7 +28,7 @@ from numba.core import config as numba_config
 from numba.misc.appdirs import AppDirs
 from numba.np.ufunc.parallel import _launch_threads
 
-__all__ = ["get_num_threads", "kernel", "set_num_threads"]
+__all__ = ["get_num_threads", "inlined", "kernel", "set_num_threads"]
 
 LOCK_SECONDS = 10  # then another process holds the folder for no good reason: compile, keep nothing
 
@@ -40,6 +41,11 @@ numba_config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a function of arrays and numbers, for each combination of types it is called with."""
     return _with_cache(numba.njit(**_OPTIONS)(function))
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """Compile a part of kernels that is too small to be called: arrays are passed on the stack."""
+    return numba.njit(forceinline=True, **_OPTIONS)(function)
 
 
 def set_num_threads(num: int) -> None:
@@ -57,7 +63,7 @@ def _with_cache(dispatcher: Any) -> Any:
     return dispatcher
 
 
-class _KernelCache(caching.NullCache):  # type: ignore[misc] # numba has no annotations
+class _KernelCache(caching.NullCache):
     """Numba's cache of one function, opened at the first call, and safe between processes."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -96,7 +102,11 @@ class _KernelCache(caching.NullCache):  # type: ignore[misc] # numba has no anno
             return
         try:
             with FileLock(folder / "lock", timeout=LOCK_SECONDS):
-                self.disk.save_overload(sig, data)
+                try:
+                    self.disk.save_overload(sig, data)
+                except (pickle.PickleError, EOFError):  # a torn index: begin a new one
+                    self.disk.flush()
+                    self.disk.save_overload(sig, data)
         except OSError as error:  # a full disk, or the lock's Timeout
             _warn_uncached(str(error))
 

@@ -31,7 +31,7 @@ def block_count(n: int) -> int:
     return -(-n // LANES)
 
 
-KEPT, LARGEST, SIZES = 4, 2**25, 64  # pieces of one size, bytes of a piece, sizes
+KEPT, LARGEST, SIZES = 4, 2**26, 64  # pieces of one size, bytes of a piece, sizes
 _returned: dict[int, list[Memory]] = {}
 
 

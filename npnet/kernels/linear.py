@@ -16,13 +16,13 @@ from npnet.kernels import lanes, simd
 from npnet.kernels._jit import kernel
 from npnet.kernels._parallel import parallel_for
 from npnet.kernels.lanes import block_from_lanes
-from npnet.kernels.simd import LANES, TileShape
+from npnet.kernels.simd import LANES
 
 __all__ = ["linear", "linear_backward_data", "linear_backward_weight"]
 
 Array: TypeAlias = npt.NDArray[np.float32]
 
-SHAPE = TileShape(8, 2)
+SHAPE = simd.row_shape()
 NO_BIAS = np.zeros(1, np.float32)
 
 

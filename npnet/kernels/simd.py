@@ -17,6 +17,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import NativeValue, intrinsic, models, register_model, unbox
 
+from npnet.kernels import _jit
+
 LANES = 16
 ALIGNMENT = 64  # bytes: one cache line, one AVX-512 register
 
@@ -61,6 +63,34 @@ class TileShape:
     def __repr__(self) -> str:
         return f"TileShape({self.rows}, {self.columns})"
 
+
+# AVX-512 has 32 registers that hold a vector each; a tile leaves some for what it multiplies.
+# AVX2 has 16 that hold half a vector: 4 x 1 are 8 of them, and larger ones spill.
+WIDE = "+avx512f" in _jit.cpu()[1]
+
+
+def product_shape(outputs: int) -> TileShape:
+    """The tile for `add_products`: as few rows as possible beyond the outputs."""
+    if not WIDE:
+        return TILES[4, 1]
+    return TILES[6, 4] if outputs % 8 not in (0, 7) and outputs <= 32 else TILES[8, 2]
+
+
+def row_shape(width: int = 2 * LANES) -> TileShape:
+    """The tile for `add_row_products` where columns are `width` floats, a multiple of 16."""
+    if not WIDE:
+        return TILES[4, 1]
+    return TILES[8, 1] if width % (2 * LANES) else TILES[8, 2]
+
+
+def lane_shape(outputs: int) -> TileShape:
+    """The tile for `add_lane_products`."""
+    if not WIDE:
+        return TILES[2, 3]
+    return TILES[3, 5] if outputs % 4 and outputs % 3 == 0 else TILES[4, 5]
+
+
+TILES = {s: TileShape(*s) for s in [(4, 1), (2, 3), (8, 2), (8, 1), (6, 4), (4, 5), (3, 5)]}
 
 vector = Vector()
 register_model(TileShapeType)(models.OpaqueModel)
@@ -187,6 +217,30 @@ def add(typing, a, b):
 
 
 @intrinsic
+def sub(typing, a, b):
+    """a - b."""
+
+    def code(context, builder, sig, args):
+        return builder.fsub(*args)
+
+    return vector(vector, vector), code
+
+
+@intrinsic
+def load_or_zero(typing, array, index, inside):
+    """Sixteen floats from `index` on, or zeros and no access there."""
+
+    def code(context, builder, sig, args):
+        zero = cgutils.global_constant(builder, "zeros", VECTOR([0.0] * LANES))
+        zero.align = ALIGNMENT
+        zero = builder.bitcast(zero, FLOAT.as_pointer())
+        address = _address(context, builder, sig, args, 0, args[1])
+        return _load(builder, builder.select(args[2], address, zero))
+
+    return vector(array, INDEX, types.boolean), code
+
+
+@intrinsic
 def total(typing, a, lanes):
     """The sum of the first `lanes` lanes, in pairs; those beyond may hold anything, NaN too."""
 
@@ -248,6 +302,23 @@ def from_rows(typing, shape, array, at, down, last):
         return result
 
     return tile(shape, array, INDEX, INDEX, INDEX), code
+
+
+@intrinsic
+def load_tile(typing, shape, array, at, down, last, right):
+    """tile[r][c] = array[at + min(r, last) * down + c * right : + 16]."""
+    tile = Tile(shape.rows, shape.columns)
+
+    def code(context, builder, sig, args):
+        first = _address(context, builder, sig, args, 1, args[2])
+        result = context.get_constant_undef(tile)
+        for r, address in enumerate(_rows(builder, tile, first, args[3], args[4])):
+            for c in range(tile.columns):
+                value = _load(builder, _step(builder, address, c, args[5]))
+                result = builder.insert_value(result, value, r * tile.columns + c)
+        return result
+
+    return tile(shape, array, INDEX, INDEX, INDEX, INDEX), code
 
 
 @intrinsic

@@ -18,13 +18,18 @@ from tests.kernels import oracle
 
 
 def kernels(
-    x: oracle.Array, weight: oracle.Array, bias: oracle.Array, gy: oracle.Array, window: Window
+    x: oracle.Array,
+    weight: oracle.Array,
+    bias: oracle.Array,
+    gy: oracle.Array,
+    window: Window,
+    fast: bool = False,
 ) -> tuple[oracle.Array, ...]:
     n, size = len(x), (x.shape[2], x.shape[3])
     x, gy = oracle.spoiled(x), oracle.spoiled(gy)
-    y = lanes.from_lanes(conv.conv2d(x, weight, bias, window), n)
-    gx = lanes.from_lanes(conv.conv2d_backward_data(gy, weight, window, size), n)
-    return (y, gx, *conv.conv2d_backward_weight(x, gy, window, n))
+    y = lanes.from_lanes(conv.conv2d(x, weight, bias, window, fast), n)
+    gx = lanes.from_lanes(conv.conv2d_backward_data(gy, weight, window, size, fast), n)
+    return (y, gx, *conv.conv2d_backward_weight(x, gy, window, n, fast))
 
 
 def draw_arrays(shape: tuple[int, ...], outputs: int, window: Window, seed: int = 0) -> Any:
