@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from npnet.kernels import lanes, simd, simd_math
+from npnet.kernels import lanes, simd, simd_exp, simd_math
 from npnet.kernels._jit import kernel
 from npnet.kernels._parallel import parallel_for
 from npnet.kernels.simd import LANES
@@ -104,7 +104,7 @@ def _tanh(x, y):
 def tanh_span(x, y, length, k):
     """Floats k * length to (k + 1) * length of y = tanh(x)."""
     for i in range(k * length, min((k + 1) * length, x.size), LANES):
-        simd.store(y, i, simd_math.tanh(simd.load(x, i)))
+        simd.store(y, i, simd_exp.tanh(simd.load(x, i)))
 
 
 @kernel
@@ -131,7 +131,7 @@ def _sigmoid(x, y):
 def sigmoid_span(x, y, length, k):
     """Floats k * length to (k + 1) * length of y = sigmoid(x)."""
     for i in range(k * length, min((k + 1) * length, x.size), LANES):
-        simd.store(y, i, simd_math.sigmoid(simd.load(x, i)))
+        simd.store(y, i, simd_exp.sigmoid(simd.load(x, i)))
 
 
 @kernel

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from npnet.kernels import lanes, simd, simd_math
+from npnet.kernels import lanes, simd, simd_exp, simd_math
 from npnet.kernels._jit import kernel
 from npnet.kernels._parallel import parallel_for
 from npnet.kernels.simd import LANES
@@ -64,10 +64,10 @@ def cross_entropy_block(x, labels, scale, gx, parts, b):
         largest = simd_math.maximum(simd.load(x, i), largest)
     total = simd.splat(np.float32(0))
     for i in range(start, end, LANES):
-        e = simd_math.exp(simd_math.subtract(simd.load(x, i), largest))
+        e = simd_exp.exp(simd_math.subtract(simd.load(x, i), largest))
         simd.store(gx, i, e)
         total = simd.add(total, e)
-    logs = simd_math.log(total)
+    logs = simd_exp.log(total)
     scales = simd_math.divide(simd.splat(scale), total)
     for i in range(start, end, LANES):
         g = simd_math.multiply(simd.load(gx, i), scales)

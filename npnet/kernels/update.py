@@ -12,14 +12,25 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from npnet.kernels import simd
 from npnet.kernels._jit import kernel
 from npnet.kernels._parallel import parallel_for
+from npnet.kernels.simd import LANES, add
+from npnet.kernels.simd_math import (
+    divide,
+    load_part,
+    multiply,
+    square_root,
+    store_part,
+    subtract,
+    where_wins,
+)
 
 __all__ = ["adam", "sgd"]
 
 Array: TypeAlias = npt.NDArray[np.float32]
 
-SPAN = 8192  # floats that a thread takes at a time; waking another for fewer takes longer
+SPAN = 65536  # floats that a thread takes at a time; waking another for fewer takes longer
 
 
 def sgd(
@@ -85,15 +96,19 @@ def _sgd(p, g, v, lr, momentum, kept, decay, has_v, nesterov):
 @kernel
 def sgd_span(p, g, v, lr, momentum, kept, decay, has_v, nesterov, k):
     """Span `k` of parameters p, gradients g and velocities v, all of one axis."""
-    for i in range(k * SPAN, min((k + 1) * SPAN, p.size)):
-        step = g[i]
+    rates, momenta = simd.splat(lr), simd.splat(momentum)
+    shares, decays = simd.splat(kept), simd.splat(decay)
+    end = min((k + 1) * SPAN, p.size)
+    for i in range(k * SPAN, end, LANES):
+        value, step = load_part(p, i, end - i), load_part(g, i, end - i)
         if decay != 0:
-            step = step + decay * p[i]
+            step = add(step, multiply(decays, value))
         if has_v:
-            velocity = momentum * v[i] + kept * step
-            v[i] = velocity
-            step = step + momentum * velocity if nesterov else velocity
-        p[i] -= lr * step
+            velocity = multiply(momenta, load_part(v, i, end - i))
+            velocity = add(velocity, multiply(shares, step))
+            store_part(v, i, end - i, velocity)
+            step = add(step, multiply(momenta, velocity)) if nesterov else velocity
+        store_part(p, i, end - i, subtract(value, multiply(rates, step)))
 
 
 @kernel
@@ -109,17 +124,24 @@ def _adam(p, g, m, v, largest, shrink, decay, new1, old2, new2, rate, root, eps,
 def adam_span(p, g, m, v, largest, numbers, amsgrad, k):
     """Span `k` of parameters p, gradients g and running averages m, v, all of one axis."""
     shrink, decay, new1, old2, new2, rate, root, eps = numbers
-    for i in range(k * SPAN, min((k + 1) * SPAN, p.size)):
-        value, slope = p[i], g[i]
+    shrinks, decays, news1 = simd.splat(shrink), simd.splat(decay), simd.splat(new1)
+    olds2, news2, rates = simd.splat(old2), simd.splat(new2), simd.splat(rate)
+    roots, floor = simd.splat(root), simd.splat(eps)
+    end = min((k + 1) * SPAN, p.size)
+    for i in range(k * SPAN, end, LANES):
+        value, step = load_part(p, i, end - i), load_part(g, i, end - i)
         if shrink != 1:
-            value = value * shrink
+            value = multiply(value, shrinks)
         if decay != 0:
-            slope = slope + decay * value
-        m[i] += new1 * (slope - m[i])
-        v[i] = old2 * v[i] + new2 * (slope * slope)
-        square = v[i]
+            step = add(step, multiply(decays, value))
+        mean, square = load_part(m, i, end - i), multiply(olds2, load_part(v, i, end - i))
+        mean = add(mean, multiply(news1, subtract(step, mean)))
+        square = add(square, multiply(news2, multiply(step, step)))
+        store_part(m, i, end - i, mean)
+        store_part(v, i, end - i, square)
         if amsgrad:
-            if not square <= largest[i] and largest[i] == largest[i]:  # NaN wins, and stays
-                largest[i] = square
-            square = largest[i]
-        p[i] = value - rate * (m[i] / (np.sqrt(square) / root + eps))
+            most = load_part(largest, i, end - i)
+            square = where_wins(square, most, square, most)
+            store_part(largest, i, end - i, square)
+        below = add(divide(square_root(square), roots), floor)
+        store_part(p, i, end - i, subtract(value, multiply(rates, divide(mean, below))))
