@@ -1,11 +1,12 @@
 """Batch norm in lanes, with the ReLU and the residual addition that may follow it.
 
-The work is split into planes, the pixels of one channel of sixteen images. Sums over a plane are
-added up over the blocks of the batch in their order and in float64, so that the bits do not depend
-on threads. Lanes beyond the batch count in no sum.
+A thread takes a channel through all blocks of the batch: sums in the blocks' order, in float64, so
+that the bits do not depend on threads; then what follows from them, while the channel is still in
+the second-level cache. Lanes beyond the batch count in no sum.
 
-A plane's variance takes two walks, the second over what is in the cache: first its mean, then the
-squares about it, corrected for the mean's rounding. Planes are put together by Chan's formula.
+The variance takes two walks over a plane, the pixels of one channel of sixteen images: its mean,
+then the squares about it, corrected for the mean's rounding. Planes are put together by Chan's
+formula.
 
 Source: Ioffe and Szegedy (2015), arXiv:1502.03167, section 3; Chan, Golub, LeVeque (1983), (2.1).
 """
@@ -22,20 +23,30 @@ from npnet.kernels._jit import kernel
 from npnet.kernels._parallel import parallel_for
 from npnet.kernels.simd import LANES
 
-__all__ = ["batch_norm", "batch_norm_backward", "batch_norm_statistics"]
+__all__ = ["batch_norm", "batch_norm_backward", "batch_norm_training"]
 
 Array: TypeAlias = npt.NDArray[np.float32]
 
 
-def batch_norm_statistics(x: Array, n: int) -> tuple[Array, Array]:
-    """Mean and biased variance of each channel over the first `n` images.
+def batch_norm_training(
+    x: Array,
+    weight: Array,
+    bias: Array,
+    eps: float,
+    n: int,
+    residual: Array | None = None,
+    relu: bool = False,
+) -> tuple[Array, Array, Array]:
+    """`batch_norm` by the mean and the biased variance of the first `n` images, and those two.
 
-    Shape: x (B, C, ..., 16) -> (C,), (C,).
+    Shape: x and residual (B, C, ..., 16), weight and bias (C,) -> that of x, (C,), (C,).
     """
-    blocks, channels = x.shape[:2]
-    mean, var = np.empty(channels, np.float32), np.empty(channels, np.float32)
-    _statistics(_planes(x), n, np.empty((blocks, channels, 3), np.float32), mean, var)
-    return mean, var
+    y, planes = lanes.empty(x.shape), _planes(x)
+    added = planes if residual is None else _planes(residual)
+    constants, var = np.empty((4, x.shape[1]), np.float32), np.empty(x.shape[1], np.float32)
+    flags = residual is not None, relu
+    _train(planes, added, n, weight, bias, np.float32(eps), *flags, constants, var, _planes(y))
+    return y, constants[0], var
 
 
 def batch_norm(
@@ -88,13 +99,10 @@ def batch_norm_backward(
     gx, planes = lanes.empty(x.shape), _planes(x)
     gr = gy if y is None else lanes.empty(x.shape)
     out = planes if y is None else _planes(y)
-    sums = np.empty((x.shape[0], x.shape[1], 2), np.float32)
-    totals = np.empty((3, x.shape[1]), np.float32)
+    totals = np.empty((2, x.shape[1]), np.float32)
     constants = _constants(mean, var, weight, bias, eps)
     flags = relu, y is not None, training
-    _backward(
-        _planes(gy), planes, out, n, constants, *flags, sums, totals, _planes(gr), _planes(gx)
-    )
+    _backward(_planes(gy), planes, out, n, constants, *flags, totals, _planes(gr), _planes(gx))
     return gx, gr, totals[1], totals[0]
 
 
@@ -112,31 +120,47 @@ def _constants(mean: Array, var: Array, weight: Array, bias: Array, eps: float) 
 
 
 @kernel
-def _statistics(x, n, parts, mean, var):
-    parallel_for(statistics_plane, x.shape[0], (x, n, parts))
-    blocks, channels, _ = parts.shape
-    pixels = x.shape[1] // LANES
-    for c in range(channels):
-        total = squares = 0.0
-        count = 0
-        for b in range(blocks):
-            more = min(LANES, n - b * LANES) * pixels
-            part, rest = np.float64(parts[b, c, 0]), np.float64(parts[b, c, 1])
-            within = parts[b, c, 2] - rest * rest / more
-            if rest == rest:  # NaN where the mean is infinite, which it shall stay
-                part += rest / more
-            apart = part - total / max(count, 1)
-            squares += within + apart * apart * count * more / (count + more)
-            total += part * more
-            count += more
-        mean[c], var[c] = total / count, squares / count
+def _train(x, residual, n, weight, bias, eps, adds, relu, constants, var, y):
+    arguments = (x, residual, n, weight, bias, eps, adds, relu, constants, var, y)
+    parallel_for(train_channel, weight.size, arguments)
 
 
 @kernel
-def statistics_plane(x, n, parts, m):
-    """Plane `m` of x (B*C, pixels * 16): its mean, and the sums of what is left and its square."""
-    channels, length = parts.shape[1], x.shape[1]
-    images = min(LANES, n - m // channels * LANES)
+def train_channel(x, residual, n, weight, bias, eps, adds, relu, constants, var, y, c):
+    """Channel `c`: its statistics, its column of the constants, and y."""
+    channels = weight.size
+    mean, var[c] = channel_statistics(x, n, channels, c)
+    r = np.float32(1) / np.sqrt(var[c] + eps)
+    constants[0, c], constants[1, c] = mean, weight[c] * r
+    constants[2, c], constants[3, c] = bias[c], r
+    for m in range(c, x.shape[0], channels):
+        normalise_plane(x, residual, constants, adds, relu, y, m)
+
+
+@kernel
+def channel_statistics(x, n, channels, c):
+    """Mean and biased variance of channel `c` of x (B*C, pixels * 16)."""
+    pixels = x.shape[1] // LANES
+    total = squares = 0.0
+    count = 0
+    for m in range(c, x.shape[0], channels):
+        images = min(LANES, n - m // channels * LANES)
+        more = images * pixels
+        part, rest, within = plane_statistics(x, images, m)
+        if rest == rest:  # NaN where the mean is infinite, which it shall stay
+            part += rest / more
+            within -= rest * rest / more
+        apart = part - total / max(count, 1)
+        squares += within + apart * apart * count * more / (count + more)
+        total += part * more
+        count += more
+    return np.float32(total / count), np.float32(squares / count)
+
+
+@kernel
+def plane_statistics(x, images, m):
+    """Of plane `m`: its mean, and the sums of what is left and of its square."""
+    length = x.shape[1]
     start, end = m * length, (m + 1) * length
     total = simd.splat(np.float32(0))
     for i in range(start, end, LANES):
@@ -148,9 +172,8 @@ def statistics_plane(x, n, parts, m):
         value = simd_math.subtract(simd.load(x, i), shift)
         total = simd.add(total, value)
         squares = simd.fma(value, value, squares)
-    b, c = m // channels, m % channels
-    parts[b, c, 0], parts[b, c, 1] = mean, simd.total(total, images)
-    parts[b, c, 2] = simd.total(squares, images)
+    rest, within = simd.total(total, images), simd.total(squares, images)
+    return np.float64(mean), np.float64(rest), np.float64(within)
 
 
 @kernel
@@ -175,30 +198,39 @@ def normalise_plane(x, residual, constants, adds, relu, y, m):
 
 
 @kernel
-def _backward(gy, x, y, n, constants, relu, adds, training, sums, totals, gr, gx):
-    arguments = (gy, x, y, n, constants, relu, adds, sums, gr)
-    parallel_for(backward_sums_plane, x.shape[0], arguments)
-    blocks, channels, _ = sums.shape
-    count = n * (x.shape[1] // LANES)
-    for c in range(channels):
-        g = dots = 0.0
-        for b in range(blocks):
-            g += sums[b, c, 0]
-            dots += sums[b, c, 1]
-        r = np.float64(constants[3, c])
-        totals[0, c], totals[1, c], totals[2, c] = g, r * dots, r * r * dots / count
-    arguments = (gy, x, n, constants, relu, adds, training, totals, gr, gx)
-    parallel_for(backward_plane, x.shape[0], arguments)
+def _backward(gy, x, y, n, constants, relu, adds, training, totals, gr, gx):
+    arguments = (gy, x, y, n, constants, relu, adds, training, totals, gr, gx)
+    parallel_for(backward_channel, constants.shape[1], arguments)
 
 
 @kernel
-def backward_sums_plane(gy, x, y, n, constants, relu, adds, sums, gr, m):
-    """Plane `m`: the sums of g and of g * (x - mean), and gr = g if y tells where it is zero."""
-    channels, length = constants.shape[1], x.shape[1]
-    b, c = m // channels, m % channels
+def backward_channel(gy, x, y, n, constants, relu, adds, training, totals, gr, gx, c):
+    """Channel `c` of gx and gr; the sum of g and gweight into totals (2, C)."""
+    channels, count = constants.shape[1], n * (x.shape[1] // LANES)
+    total = dots = 0.0
+    for m in range(c, x.shape[0], channels):
+        images = min(LANES, n - m // channels * LANES)
+        more, products = backward_sums(gy, x, y, images, constants, relu, adds, gr, c, m)
+        total += more
+        dots += products
+    scale, r = constants[1, c], np.float64(constants[3, c])
+    totals[0, c], totals[1, c] = total, r * dots
+    offset = slope = np.float32(0)
+    if training:
+        offset, slope = (
+            np.float32(-scale * total / count),
+            np.float32(-scale * r * r * dots / count),
+        )
+    for m in range(c, x.shape[0], channels):
+        backward_plane(x, constants, relu, adds, training, offset, slope, gr, gx, c, m)
+
+
+@kernel
+def backward_sums(gy, x, y, images, constants, relu, adds, gr, c, m):
+    """Of plane `m`: the sums of g and of g * (x - mean); also gr = g where y tells what is zero."""
     mean, scale, bias = constants[0, c], constants[1, c], constants[2, c]
     mean, scale, bias = simd.splat(mean), simd.splat(scale), simd.splat(bias)
-    zero = simd.splat(np.float32(0))
+    zero, length = simd.splat(np.float32(0)), x.shape[1]
     total = dots = zero
     for i in range(m * length, (m + 1) * length, LANES):
         g, centred = simd.load(gy, i), simd_math.subtract(simd.load(x, i), mean)
@@ -209,20 +241,16 @@ def backward_sums_plane(gy, x, y, n, constants, relu, adds, sums, gr, m):
                 simd.store(gr, i, g)
         total = simd.add(total, g)
         dots = simd.fma(g, centred, dots)
-    images = min(LANES, n - b * LANES)
-    sums[b, c, 0], sums[b, c, 1] = simd.total(total, images), simd.total(dots, images)
+    return simd.total(total, images), simd.total(dots, images)
 
 
 @kernel
-def backward_plane(gy, x, n, constants, relu, adds, training, totals, gr, gx, m):
-    """Plane `m` of gx = scale * (g - mean(g) - (x - mean) * slope)."""
-    channels, length = constants.shape[1], x.shape[1]
-    c = m % channels
+def backward_plane(x, constants, relu, adds, training, offset, slope, gr, gx, c, m):
+    """Plane `m` of gx = scale * g, in training + offset + slope * (x - mean)."""
     mean, scale, bias = constants[0, c], constants[1, c], constants[2, c]
-    offset = -scale * totals[0, c] / np.float32(n * (length // LANES))
-    offset, slope = simd.splat(offset), simd.splat(-scale * totals[2, c])
     mean, scale, bias = simd.splat(mean), simd.splat(scale), simd.splat(bias)
-    zero = simd.splat(np.float32(0))
+    offset, slope = simd.splat(offset), simd.splat(slope)
+    zero, length = simd.splat(np.float32(0)), x.shape[1]
     for i in range(m * length, (m + 1) * length, LANES):
         g, centred = simd.load(gr, i), simd_math.subtract(simd.load(x, i), mean)
         if relu and not adds:  # else gr is g
