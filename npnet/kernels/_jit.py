@@ -1,0 +1,163 @@
+"""How kernels are compiled: the decorators, the folder they are kept in, and the threads.
+
+Numba compiles a kernel when it is first called. What it made is kept on disk in a folder named
+after a digest of everything the code depends on, because Numba itself looks at the decorated
+function's own file only, and would run a stale copy after an edit in a callee. Where no folder
+can be written, kernels are compiled anew in every process, and a warning says so.
+
+No `fastmath`: it would assume NaN away, and a diverged run must be seen.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import pickle
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import llvmlite.binding
+import numba
+from filelock import FileLock
+from numba.core import caching
+from numba.core import config as numba_config
+from numba.misc.appdirs import AppDirs
+from numba.np.ufunc.parallel import _launch_threads
+
+__all__ = ["get_num_threads", "inlined", "kernel", "set_num_threads"]
+
+LOCK_SECONDS = 10  # then another process holds the folder for no good reason: compile, keep nothing
+
+_OPTIONS = {"nogil": True, "error_model": "numpy", "boundscheck": False}
+
+# An OpenMP region costs about a microsecond to enter, one of Numba's own pool a hundred.
+numba_config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile a function of arrays and numbers, for each combination of types it is called with."""
+    return _with_cache(numba.njit(**_OPTIONS)(function))
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """Compile a part of kernels that is too small to be called: arrays are passed on the stack."""
+    return numba.njit(forceinline=True, **_OPTIONS)(function)
+
+
+def set_num_threads(num: int) -> None:
+    """Let kernels use `num` threads when called from this thread, Numba's own limit at most."""
+    numba.set_num_threads(min(num, numba_config.NUMBA_NUM_THREADS))
+
+
+def get_num_threads() -> int:
+    """How many threads a kernel called from this thread uses."""
+    return int(numba.get_num_threads())
+
+
+def _with_cache(dispatcher: Any) -> Any:
+    dispatcher._cache = _KernelCache(dispatcher.py_func)
+    return dispatcher
+
+
+class _KernelCache(caching.NullCache):
+    """Numba's cache of one function, opened at the first call, and safe between processes."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+    @functools.cached_property
+    def disk(self) -> Any:
+        folder = _folder()
+        if folder is None:
+            return caching.NullCache()
+        before = numba_config.CACHE_DIR
+        numba_config.CACHE_DIR = str(folder)  # for this one: the user's functions are not ours
+        try:
+            return caching.FunctionCache(self.function)
+        finally:
+            numba_config.CACHE_DIR = before
+
+    @property
+    def cache_path(self) -> Any:
+        return self.disk.cache_path
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        _launch_threads()  # whose symbols the code may refer to
+        try:
+            found = self.disk.load_overload(sig, target_context)
+        except Exception:  # a torn or foreign file, whatever unpickling it raises: compile anew
+            found = None
+        if found is None:
+            _announce()
+        return found
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep the code. Numba reads, extends and writes an index: one process at a time."""
+        folder = _folder()
+        if folder is None:
+            return
+        try:
+            with FileLock(folder / "lock", timeout=LOCK_SECONDS):
+                try:
+                    self.disk.save_overload(sig, data)
+                except (pickle.PickleError, EOFError):  # a torn index: begin a new one
+                    self.disk.flush()
+                    self.disk.save_overload(sig, data)
+        except OSError as error:  # a full disk, or the lock's Timeout
+            _warn_uncached(str(error))
+
+
+@functools.cache
+def _folder() -> Path | None:
+    """Where kernels of these sources and this CPU are kept; None, and a warning, if nowhere."""
+    root = Path(numba_config.CACHE_DIR or AppDirs("npnet", appauthor=False).user_cache_dir)
+    folder = root / f"kernels-{_digest()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        _warn_uncached(str(error))
+        return None
+    return folder
+
+
+def _digest() -> str:
+    """Names the kernels' sources, the CPU that they are compiled for, and the compiler."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    digest.update("\0".join((numba.__version__, sys.version, *cpu())).encode())
+    return digest.hexdigest()[:16]
+
+
+@functools.cache
+def cpu() -> tuple[str, str]:
+    """Name and features of the CPU that kernels are compiled for, e.g. ("znver4", "+avx2,...")."""
+    name = numba_config.CPU_NAME or llvmlite.binding.get_host_cpu_name()
+    features = numba_config.CPU_FEATURES
+    if features is None:
+        features = llvmlite.binding.get_host_cpu_features().flatten()
+    return name, features
+
+
+@functools.cache
+def _announce() -> None:
+    once = ", once" if _folder() else ""
+    print(f"compiling kernels for this machine{once}", file=sys.stderr, flush=True)
+
+
+_warned: list[str] = []
+
+
+def _warn_uncached(reason: str) -> None:
+    _warned.append(reason)
+    if len(_warned) == 1:
+        warnings.warn(
+            f"compiled kernels can't be kept and are compiled in every process: {reason}",
+            RuntimeWarning,
+            stacklevel=2,
+        )

@@ -1,0 +1,191 @@
+"""Activations in lanes, forward and backward.
+
+They read and write each number once, so an array is one row of floats here, cut into spans of equal
+length that threads share; what stands in the lanes beyond the batch passes through.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from npnet.kernels import lanes, simd, simd_exp, simd_math
+from npnet.kernels._jit import kernel
+from npnet.kernels._parallel import parallel_for
+from npnet.kernels.simd import LANES
+
+__all__ = [
+    "leaky_relu",
+    "leaky_relu_backward",
+    "relu",
+    "relu_backward",
+    "sigmoid",
+    "sigmoid_backward",
+    "tanh",
+    "tanh_backward",
+]
+
+Array: TypeAlias = npt.NDArray[np.float32]
+
+SPAN = 4096  # floats: long enough to hide the loop around, short enough to share a batch of one
+
+
+def tanh(x: Array) -> Array:
+    """y = tanh(x), at most 1.4 ulp off.
+
+    Shape: any in lanes -> the same, as of all functions here.
+    """
+    y = lanes.empty(x.shape)
+    _tanh(x.reshape(-1), y.reshape(-1))
+    return y
+
+
+def tanh_backward(y: Array, gy: Array) -> Array:
+    """gx = gy * (1 - y^2) for y = tanh(x)."""
+    gx = lanes.empty(y.shape)
+    _tanh_backward(y.reshape(-1), gy.reshape(-1), gx.reshape(-1))
+    return gx
+
+
+def sigmoid(x: Array) -> Array:
+    """y = 1 / (1 + exp(-x)), at most 2 ulp off; zero where that is denormal."""
+    y = lanes.empty(x.shape)
+    _sigmoid(x.reshape(-1), y.reshape(-1))
+    return y
+
+
+def sigmoid_backward(y: Array, gy: Array) -> Array:
+    """gx = gy * y * (1 - y) for y = sigmoid(x)."""
+    gx = lanes.empty(y.shape)
+    _sigmoid_backward(y.reshape(-1), gy.reshape(-1), gx.reshape(-1))
+    return gx
+
+
+def relu(x: Array) -> Array:
+    """y = max(x, 0), and NaN of NaN."""
+    y = lanes.empty(x.shape)
+    _relu(x.reshape(-1), y.reshape(-1))
+    return y
+
+
+def relu_backward(y: Array, gy: Array) -> Array:
+    """gx = 0 where y <= 0, else gy: NaN lets it pass, as in PyTorch. y may be x too."""
+    gx = lanes.empty(y.shape)
+    _relu_backward(y.reshape(-1), gy.reshape(-1), gx.reshape(-1))
+    return gx
+
+
+def leaky_relu(x: Array, slope: float) -> Array:
+    """y = x where x > 0, else slope * x."""
+    return leaky_relu_backward(x, x, slope)
+
+
+def leaky_relu_backward(x: Array, gy: Array, slope: float) -> Array:
+    """gx = gy where x > 0, else slope * gy."""
+    gx = lanes.empty(x.shape)
+    _leaky_relu_backward(x.reshape(-1), gy.reshape(-1), np.float32(slope), gx.reshape(-1))
+    return gx
+
+
+@kernel
+def spans(x, length):
+    """How many spans an array is cut into."""
+    return (x.size + length - 1) // length
+
+
+@kernel
+def _tanh(x, y):
+    parallel_for(tanh_span, spans(x, SPAN), (x, y, SPAN))
+
+
+@kernel
+def tanh_span(x, y, length, k):
+    """Floats k * length to (k + 1) * length of y = tanh(x)."""
+    for i in range(k * length, min((k + 1) * length, x.size), LANES):
+        simd.store(y, i, simd_exp.tanh(simd.load(x, i)))
+
+
+@kernel
+def _tanh_backward(y, gy, gx):
+    parallel_for(tanh_backward_span, spans(y, SPAN), (y, gy, gx, SPAN))
+
+
+@kernel
+def tanh_backward_span(y, gy, gx, length, k):
+    """Floats k * length to (k + 1) * length of gx = gy * (1 - y^2)."""
+    one = simd.splat(np.float32(1))
+    for i in range(k * length, min((k + 1) * length, y.size), LANES):
+        a = simd.load(y, i)
+        slope = simd_math.subtract(one, simd_math.multiply(a, a))
+        simd.store(gx, i, simd_math.multiply(simd.load(gy, i), slope))
+
+
+@kernel
+def _sigmoid(x, y):
+    parallel_for(sigmoid_span, spans(x, SPAN), (x, y, SPAN))
+
+
+@kernel
+def sigmoid_span(x, y, length, k):
+    """Floats k * length to (k + 1) * length of y = sigmoid(x)."""
+    for i in range(k * length, min((k + 1) * length, x.size), LANES):
+        simd.store(y, i, simd_exp.sigmoid(simd.load(x, i)))
+
+
+@kernel
+def _sigmoid_backward(y, gy, gx):
+    parallel_for(sigmoid_backward_span, spans(y, SPAN), (y, gy, gx, SPAN))
+
+
+@kernel
+def sigmoid_backward_span(y, gy, gx, length, k):
+    """Floats k * length to (k + 1) * length of gx = gy * y * (1 - y)."""
+    one = simd.splat(np.float32(1))
+    for i in range(k * length, min((k + 1) * length, y.size), LANES):
+        a = simd.load(y, i)
+        product = simd_math.multiply(simd.load(gy, i), a)
+        simd.store(gx, i, simd_math.multiply(product, simd_math.subtract(one, a)))
+
+
+@kernel
+def _relu(x, y):
+    parallel_for(relu_span, spans(x, SPAN), (x, y, SPAN))
+
+
+@kernel
+def relu_span(x, y, length, k):
+    """Floats k * length to (k + 1) * length of y = max(x, 0)."""
+    zero = simd.splat(np.float32(0))
+    for i in range(k * length, min((k + 1) * length, x.size), LANES):
+        simd.store(y, i, simd_math.maximum(zero, simd.load(x, i)))
+
+
+@kernel
+def _relu_backward(y, gy, gx):
+    parallel_for(relu_backward_span, spans(y, SPAN), (y, gy, gx, SPAN))
+
+
+@kernel
+def relu_backward_span(y, gy, gx, length, k):
+    """Floats k * length to (k + 1) * length of gx = 0 where y <= 0, else gy."""
+    zero = simd.splat(np.float32(0))
+    for i in range(k * length, min((k + 1) * length, y.size), LANES):
+        value = simd_math.where_not_positive(simd.load(y, i), zero, simd.load(gy, i))
+        simd.store(gx, i, value)
+
+
+@kernel
+def _leaky_relu_backward(x, gy, slope, gx):
+    parallel_for(leaky_relu_backward_span, spans(x, SPAN), (x, gy, slope, gx, SPAN))
+
+
+@kernel
+def leaky_relu_backward_span(x, gy, slope, gx, length, k):
+    """Floats k * length to (k + 1) * length of gx = gy where x > 0, else slope * gy."""
+    slopes = simd.splat(slope)
+    for i in range(k * length, min((k + 1) * length, x.size), LANES):
+        g = simd.load(gy, i)
+        value = simd_math.where_positive(simd.load(x, i), g, simd_math.multiply(g, slopes))
+        simd.store(gx, i, value)

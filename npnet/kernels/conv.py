@@ -1,0 +1,134 @@
+"""Convolution in lanes: forward, and the gradients by input and by weight.
+
+Here is the choice of the way; the loops are in `correlate`, `weight_gradient`, `winograd`, and,
+where the one window is the whole image, in `linear`.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from npnet.kernels import lanes, linear, weight_gradient, winograd
+from npnet.kernels.correlate import correlate
+from npnet.kernels.simd import LANES
+from npnet.kernels.windows import Window
+
+__all__ = ["conv2d", "conv2d_backward_data", "conv2d_backward_weight"]
+
+Array: TypeAlias = npt.NDArray[np.float32]
+
+NO_BIAS = np.zeros(1, np.float32)
+
+
+def conv2d(x: Array, weight: Array, bias: Array | None, window: Window, fast: bool = True) -> Array:
+    """y[o, i, j] = bias[o] + sum over c, u, v of
+        weight[o, c, u, v] * x[c, i*SH - PT + u, j*SW - PL + v].
+
+    Args:
+        window: without dilation.
+        fast: whether Winograd's algorithm may be used, which is less exact (see winograd.py).
+
+    Shape: x (B, C, H, W, 16), weight (O, C, KH, KW), bias (O,) -> (B, O, OH, OW, 16).
+    """
+    weight = np.require(weight, np.float32, ("C", "W"))
+    bias = NO_BIAS if bias is None else np.require(bias, np.float32, ("C", "W"))
+    size = window.output_size(x.shape[2:4])
+    if _is_linear(window, x.shape[2:4]):
+        y = linear.linear(_flat(x), weight.reshape(len(weight), -1), bias)
+        return y.reshape(*y.shape[:2], *size, LANES)
+    if window.padding != ((0, 0), (0, 0)) and not np.isfinite(weight.sum()):
+        # 0 * inf is NaN: the zeros around, which the kernel leaves out, count for once
+        x, window = _padded(x, window), Window(window.kernel, window.stride)
+    y = lanes.empty((x.shape[0], weight.shape[0], *size, LANES))
+    before = (window.padding[0][0], window.padding[1][0])
+    if not (
+        fast
+        and _suits_winograd(window, *weight.shape[:2])
+        and winograd.correlate(x, weight, bias, before, y, False)
+    ):
+        correlate(x, weight, bias, window, y, False)
+    return y
+
+
+def conv2d_backward_data(
+    gy: Array, weight: Array, window: Window, size: tuple[int, int], fast: bool = True
+) -> Array:
+    """gx[c, h, w] = sum over o, u, v of weight[o, c, u, v] * gy[o, i, j],
+        where i*SH - PT + u = h and j*SW - PL + v = w.
+
+    Shape: gy (B, O, OH, OW, 16), weight (O, C, KH, KW), size (H, W) -> (B, C, H, W, 16).
+    """
+    weight = np.require(weight, np.float32, ("C", "W"))
+    shape = (gy.shape[0], weight.shape[1], *size, LANES)
+    if _is_linear(window, size):
+        return linear.linear_backward_data(_flat(gy), weight.reshape(len(weight), -1)).reshape(
+            shape
+        )
+    gx = lanes.empty(shape)
+    before = (2 - window.padding[0][0], 2 - window.padding[1][0])
+    if not (
+        fast
+        and _suits_winograd(window, *weight.shape[:2])
+        and winograd.correlate(gy, weight, NO_BIAS, before, gx, True)
+    ):
+        correlate(gy, weight, NO_BIAS, window, gx, True)
+    return gx
+
+
+def conv2d_backward_weight(
+    x: Array, gy: Array, window: Window, n: int, fast: bool = True
+) -> tuple[Array, Array]:
+    """gweight[o, c, u, v] = sum over images, i, j of
+        gy[o, i, j] * x[c, i*SH - PT + u, j*SW - PL + v].
+
+    Shape: x (B, C, H, W, 16), gy (B, O, OH, OW, 16), n images -> (O, C, KH, KW), and the bias's
+    gradient (O,), the sum of gy.
+    """
+    if _is_linear(window, x.shape[2:4]):
+        gweight, gbias = linear.linear_backward_weight(_flat(x), _flat(gy), n)
+        return gweight.reshape(-1, x.shape[1], *window.kernel), gbias
+    channels, outputs, chunks = x.shape[1], gy.shape[1], weight_gradient.chunk_count(len(x))
+    if (
+        fast
+        and _suits_winograd(window, outputs, channels)
+        and winograd.gradient_bytes(channels, outputs, chunks) <= LARGEST
+    ):
+        before = (window.padding[0][0], window.padding[1][0])
+        gweight = winograd.backward_weight(x, gy, before, n, chunks)
+        if np.isfinite(gweight).all():  # as in `winograd.correlate`
+            return gweight, weight_gradient.backward_bias(gy, n)
+    return weight_gradient.backward_weight(x, gy, window, n)
+
+
+# With fewer channels the transforms cost more than they save.
+LEAST_CHANNELS = 24
+LARGEST = 2**25  # bytes of the frequencies' gradients
+
+
+def _suits_winograd(window: Window, outputs: int, channels: int) -> bool:
+    return (
+        window.kernel == (3, 3)
+        and window.stride == (1, 1)
+        and max(map(max, window.padding)) <= 2
+        and min(outputs, channels) >= LEAST_CHANNELS
+    )
+
+
+def _is_linear(window: Window, size: tuple[int, ...]) -> bool:
+    """Whether there is one window, the whole image: then the pixels are so many features."""
+    return window.kernel == tuple(size) and window.padding == ((0, 0), (0, 0))
+
+
+def _padded(x: Array, window: Window) -> Array:
+    (top, bottom), (left, right) = window.reach(x.shape[2:4])
+    around = ((0, 0), (0, 0), (top, bottom), (left, right), (0, 0))
+    y = lanes.empty(tuple(n + sum(p) for n, p in zip(x.shape, around, strict=True)))
+    y[...] = np.pad(x, around)
+    return y
+
+
+def _flat(x: Array) -> Array:  # (B, C, H, W, 16) -> (B, C*H*W, 16)
+    return x.reshape(len(x), x.shape[1] * x.shape[2] * x.shape[3], LANES)

@@ -1,0 +1,148 @@
+"""Sums over windows in lanes: a convolution's forward pass, and its gradient by the input.
+
+Both are one loop over windows with another plan: an axis of the result is walked in `phases` (one
+forward, as many as the stride backward), within which result t reads its taps at base + t * step,
+base + t * step + 1, and so on. So a strided convolution's gradient is computed at its own
+resolution. A tile of rows x columns = channels x pixels of the result stays in registers while the
+window and the channels are walked: im2col without columns.
+
+Source: Dumoulin and Visin (2016), arXiv:1603.07285, section 4, for the transposed window.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from npnet.kernels import lanes, simd
+from npnet.kernels._jit import kernel
+from npnet.kernels._parallel import parallel_for
+from npnet.kernels.simd import LANES
+from npnet.kernels.windows import Window
+
+__all__ = ["correlate"]
+
+Array: TypeAlias = npt.NDArray[np.float32]
+Plan: TypeAlias = npt.NDArray[np.int64]
+
+
+def correlate(
+    x: Array, weight: Array, bias: Array, window: Window, y: Array, transposed: bool
+) -> None:
+    """Fill y with the convolution of x, or, transposed, with the gradient that gradients x give.
+
+    Zeros around are left out, not multiplied.
+
+    Shape: x (B, C, H, W, 16), weight (O, C, KH, KW), transposed (C, O, KH, KW), bias (O,) or (1,)
+        -> y (B, O, OH, OW, 16).
+    """
+    shape = simd.product_shape(y.shape[1])
+    plans = [
+        _plan(window.kernel[a], window.stride[a], window.padding[a][0], transposed) for a in (0, 1)
+    ]
+    steps = (1, 1) if transposed else window.stride
+    panels = lanes.empty((-(-y.shape[1] // shape.rows), x.shape[1], *weight.shape[2:], shape.rows))
+    _correlate(shape, x, weight, transposed, panels, bias, y, *plans, *steps)
+
+
+@functools.cache
+def _plan(kernel: int, stride: int, before: int, transposed: bool) -> Plan:
+    """(first tap, taps, base) for each phase: result phase + t * phases reads, with its i-th tap
+    (first tap + i * phases), what stands at base + t * step + i.
+
+    Forward there is one phase, and step is the stride. Transposed, step is 1, the taps are
+    numbered from the last, and phase r takes the taps k = r + before modulo the stride.
+    """
+    if not transposed:
+        return np.array([[0, kernel, -before]])
+    plan = []
+    for r in range(stride):
+        taps = range((r + before) % stride, kernel, stride)
+        last = taps[-1] if taps else 0
+        plan.append([kernel - 1 - last, len(taps), (r + before - last) // stride])
+    return np.array(plan)
+
+
+@kernel
+def _correlate(
+    shape, x, weight, transposed, panels, bias, y, row_plan, column_plan, row_step, column_step
+):
+    parallel_for(pack_panel, panels.shape[0], (weight, transposed, panels))
+    arguments = (shape, x, panels, bias, y, row_plan, column_plan, row_step, column_step)
+    parallel_for(correlate_row, y.shape[0] * y.shape[2], arguments)
+
+
+@kernel
+def pack_panel(weight, transposed, panels, p):
+    """Panel `p` of (P, C, KH, KW, R): weights that a tile multiplies by are side by side.
+
+    From (P * R, C, KH, KW), or transposed from (C, P * R, KH, KW) with the taps numbered from the
+    last; rows after the last output channel are zero.
+    """
+    _, channels, kh, kw, rows = panels.shape
+    outputs = weight.shape[1] if transposed else weight.shape[0]
+    for c in range(channels):
+        for u in range(kh):
+            for v in range(kw):
+                for r in range(rows):
+                    o = p * rows + r
+                    if o >= outputs:
+                        panels[p, c, u, v, r] = 0
+                    elif transposed:
+                        panels[p, c, u, v, r] = weight[c, o, kh - 1 - u, kw - 1 - v]
+                    else:
+                        panels[p, c, u, v, r] = weight[o, c, u, v]
+
+
+@kernel
+def correlate_row(shape, x, w, bias, y, row_plan, column_plan, row_step, column_step, k):
+    """Row o of block b of the result, k = b * OH + o.
+
+    x (B, C, H, W, 16), w (P, C, KH, KW, R), bias (O,) or (1,) -> y (B, O, OH, OW, 16).
+    """
+    _, channels, height, width, _ = x.shape
+    _, outputs, out_height, out_width, _ = y.shape
+    b, o = k // out_height, k % out_height
+    kh, kw, rows, columns = w.shape[2], w.shape[3], simd.rows(shape), simd.columns(shape)
+    phases, column_phases = row_plan.shape[0], column_plan.shape[0]
+    row_tap, row_taps, row_base = row_plan[o % phases]
+    top = row_base + o // phases * row_step
+    first_u, last_u = max(0, -top), min(row_taps, height - top)
+    bias_step = 1 if bias.shape[0] == outputs else 0
+    right, next_tap = column_step * LANES, rows * column_phases
+    for p in range(w.shape[0]):
+        last = min(rows, outputs - p * rows) - 1
+        for phase in range(column_phases):
+            tap, taps, base = column_plan[phase]
+            count = (out_width - phase + column_phases - 1) // column_phases
+            for t in range(0, count, columns):
+                left = base + t * column_step  # where the first pixel's window begins
+                farthest = left + (columns - 1) * column_step  # and the last pixel's
+                first_v, last_v = max(0, -farthest), min(taps, width - left)
+                inside = left >= 0 and farthest + taps <= width
+                acc = simd.from_rows(shape, bias, p * rows * bias_step, bias_step, last)
+                for c in range(channels):
+                    for u in range(first_u, last_u):
+                        at = (p * channels + c) * kh + row_tap + u * phases
+                        at = (at * kw + tap + first_v * column_phases) * rows
+                        start = ((b * channels + c) * height + top + u) * width + left + first_v
+                        start *= LANES
+                        if inside:
+                            for _ in range(first_v, last_v):
+                                acc = simd.add_products(acc, w, at, x, start, right)
+                                at += next_tap
+                                start += LANES
+                        else:
+                            for v in range(left + first_v, left + last_v):
+                                acc = simd.add_products_inside(
+                                    acc, w, at, x, start, right, v, column_step, width
+                                )
+                                at += next_tap
+                                start += LANES
+                place = (b * outputs + p * rows) * out_height + o
+                place = (place * out_width + phase + t * column_phases) * LANES
+                down = out_height * out_width * LANES
+                simd.store_tile(acc, y, place, down, column_phases * LANES, last + 1, count - t)

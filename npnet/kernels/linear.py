@@ -1,0 +1,132 @@
+"""Linear layers in lanes: forward, and the gradients by input and by weight.
+
+A tile holds rows features of the result by columns blocks of sixteen images. The gradient by the
+weight is a product over images, for which x is turned back into rows (N, F): then sixteen features
+are the lanes, and no sum over lanes is needed.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from npnet.kernels import lanes, simd
+from npnet.kernels._jit import kernel
+from npnet.kernels._parallel import parallel_for
+from npnet.kernels.lanes import block_from_lanes
+from npnet.kernels.simd import LANES
+
+__all__ = ["linear", "linear_backward_data", "linear_backward_weight"]
+
+Array: TypeAlias = npt.NDArray[np.float32]
+
+SHAPE = simd.row_shape()
+NO_BIAS = np.zeros(1, np.float32)
+
+
+def linear(x: Array, weight: Array, bias: Array | None) -> Array:
+    """y = x weight^T + bias.
+
+    Shape: x (B, F, 16), weight (O, F), bias (O,) -> (B, O, 16).
+    """
+    y = lanes.empty((x.shape[0], weight.shape[0], LANES))
+    weight = np.require(weight, np.float32, ("C", "W"))
+    bias = NO_BIAS if bias is None else np.require(bias, np.float32, ("C", "W"))
+    _multiply(SHAPE, x, weight, weight.shape[1], 1, bias, y)
+    return y
+
+
+def linear_backward_data(gy: Array, weight: Array) -> Array:
+    """gx = gy weight.
+
+    Shape: gy (B, O, 16), weight (O, F) -> (B, F, 16).
+    """
+    gx = lanes.empty((gy.shape[0], weight.shape[1], LANES))
+    weight = np.require(weight, np.float32, ("C", "W"))
+    _multiply(SHAPE, gy, weight, 1, weight.shape[1], NO_BIAS, gx)
+    return gx
+
+
+def linear_backward_weight(x: Array, gy: Array, n: int) -> tuple[Array, Array]:
+    """gweight = gy^T x, gbias = sum of gy, over the first `n` images.
+
+    Shape: x (B, F, 16), gy (B, O, 16) -> (O, F), (O,).
+    """
+    features, outputs = x.shape[1], gy.shape[1]
+    width = -(-features // LANES) * LANES
+    rows, gw = lanes.zeros((n, width)), lanes.empty((outputs, width))
+    gb = np.empty(outputs, np.float32)
+    _gradients(SHAPE, x, gy, rows, gw, gb)
+    return np.ascontiguousarray(gw[:, :features]), gb
+
+
+@kernel
+def _multiply(shape, x, w, down, along, bias, y):
+    columns = simd.columns(shape)
+    panels = (y.shape[1] + simd.rows(shape) - 1) // simd.rows(shape)
+    groups = (y.shape[0] + columns - 1) // columns
+    parallel_for(multiply_panel, panels * groups, (shape, x, w, down, along, bias, y))
+
+
+@kernel
+def multiply_panel(shape, x, w, down, along, bias, y, k):
+    """A tile of y[o] = bias[o] + sum over i of w[o * down + i * along] * x[i].
+
+    x (B, F, 16), w any matrix, bias (O,) or (1,) -> y (B, O, 16).
+    """
+    blocks, features, _ = x.shape
+    outputs, rows, columns = y.shape[1], simd.rows(shape), simd.columns(shape)
+    panels = (outputs + rows - 1) // rows
+    o, b = k % panels * rows, k // panels * columns
+    last = min(rows, outputs - o) - 1
+    # a tile that reaches out of the batch computes its first block again, and drops it
+    right = features * LANES if b + columns <= blocks else 0
+    bias_step = 1 if bias.shape[0] == outputs else 0
+    acc = simd.from_rows(shape, bias, o * bias_step, bias_step, last)
+    at, start = o * down, b * features * LANES
+    for _ in range(features):
+        acc = simd.add_row_products(acc, w, at, down, last, x, start, right)
+        at += along
+        start += LANES
+    place = (b * outputs + o) * LANES
+    stored = columns if b + columns <= blocks else 1
+    simd.store_tile(acc, y, place, LANES, outputs * LANES, last + 1, stored)
+
+
+@kernel
+def _gradients(shape, x, gy, images, gw, gb):
+    parallel_for(block_from_lanes, x.shape[0], (x, images))
+    panels = (gw.shape[0] + simd.rows(shape) - 1) // simd.rows(shape)
+    parallel_for(gradients_panel, panels, (shape, images, gy, gw, gb))
+
+
+@kernel
+def gradients_panel(shape, x, gy, gw, gb, k):
+    """A tile's rows of gw[o] = sum over n of gy[o, n] * x[n], and of gb[o] = sum of gy[o, n].
+
+    x (N, F) with F a multiple of 16, gy (B, O, 16) -> gw (O, F), gb (O,).
+    """
+    n, width = x.shape
+    outputs, rows, columns = gy.shape[1], simd.rows(shape), simd.columns(shape)
+    o = k * rows
+    last = min(rows, outputs - o) - 1
+    for f in range(0, width, columns * LANES):
+        right = LANES if f + columns * LANES <= width else 0
+        acc = simd.zeros(shape)
+        for b in range(gy.shape[0]):
+            at = (b * outputs + o) * LANES
+            start = b * LANES * width + f
+            for _ in range(min(LANES, n - b * LANES)):
+                acc = simd.add_row_products(acc, gy, at, LANES, last, x, start, right)
+                at += 1
+                start += width
+        stored = columns if right > 0 else 1
+        simd.store_tile(acc, gw, o * width + f, width, LANES, last + 1, stored)
+    for r in range(o, o + last + 1):
+        total = np.float32(0)
+        for b in range(gy.shape[0]):
+            images = simd.load(gy, (b * outputs + r) * LANES)
+            total += simd.total(images, min(LANES, n - b * LANES))
+        gb[r] = total

@@ -1,0 +1,261 @@
+"""Batch norm in lanes, with the ReLU and the residual addition that may follow it.
+
+A thread takes a channel through all blocks of the batch: sums in the blocks' order, in float64, so
+that the bits do not depend on threads; then what follows from them, while the channel is still in
+the second-level cache. Lanes beyond the batch count in no sum.
+
+The variance takes two walks over a plane, the pixels of one channel of sixteen images: its mean,
+then the squares about it, corrected for the mean's rounding. Planes are put together by Chan's
+formula.
+
+Source: Ioffe and Szegedy (2015), arXiv:1502.03167, section 3; Chan, Golub, LeVeque (1983), (2.1).
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from npnet.kernels import lanes, simd, simd_math
+from npnet.kernels._jit import kernel
+from npnet.kernels._parallel import parallel_for
+from npnet.kernels.simd import LANES
+
+__all__ = ["batch_norm", "batch_norm_backward", "batch_norm_training"]
+
+Array: TypeAlias = npt.NDArray[np.float32]
+
+
+def batch_norm_training(
+    x: Array,
+    weight: Array,
+    bias: Array,
+    eps: float,
+    n: int,
+    residual: Array | None = None,
+    relu: bool = False,
+) -> tuple[Array, Array, Array]:
+    """`batch_norm` by the mean and the biased variance of the first `n` images, and those two.
+
+    Shape: x and residual (B, C, ..., 16), weight and bias (C,) -> that of x, (C,), (C,).
+    """
+    y, planes = lanes.empty(x.shape), _planes(x)
+    added = planes if residual is None else _planes(residual)
+    constants, var = np.empty((4, x.shape[1]), np.float32), np.empty(x.shape[1], np.float32)
+    flags = residual is not None, relu
+    _train(planes, added, n, weight, bias, np.float32(eps), *flags, constants, var, _planes(y))
+    return y, constants[0], var
+
+
+def batch_norm(
+    x: Array,
+    mean: Array,
+    var: Array,
+    weight: Array,
+    bias: Array,
+    eps: float,
+    residual: Array | None = None,
+    relu: bool = False,
+) -> Array:
+    """y = weight * (x - mean) / sqrt(var + eps) + bias, then + residual, then max(y, 0).
+
+    Shape: x and residual (B, C, ..., 16), all others (C,) -> that of x.
+    """
+    y, planes = lanes.empty(x.shape), _planes(x)
+    added = planes if residual is None else _planes(residual)
+    constants = _constants(mean, var, weight, bias, eps)
+    _normalise(planes, added, constants, residual is not None, relu, _planes(y))
+    return y
+
+
+def batch_norm_backward(
+    gy: Array,
+    x: Array,
+    y: Array | None,
+    mean: Array,
+    var: Array,
+    weight: Array,
+    bias: Array,
+    eps: float,
+    n: int,
+    training: bool = True,
+    relu: bool = False,
+) -> tuple[Array, Array, Array, Array]:
+    """(gx, gresidual, gweight, gbias), with g = 0 where y <= 0, else gy, if a ReLU followed:
+
+        gresidual = g,  gbias = sum(g),  gweight = r * sum(g * (x - mean)),  r = 1 / sqrt(var + eps)
+        gx = weight * r * (g - mean(g) - (x - mean) * r^2 * mean(g * (x - mean)))
+
+    In training, where mean and var are of the first `n` images of x; else gx = weight * r * g.
+
+    Args:
+        y: what came out, if a residual was added and a ReLU followed; otherwise None, and then
+            gresidual, which nobody wants, is gy.
+
+    Shape: gy, x, y (B, C, ..., 16), mean to bias (C,) -> as x, as x, (C,), (C,).
+    """
+    gx, planes = lanes.empty(x.shape), _planes(x)
+    gr = gy if y is None else lanes.empty(x.shape)
+    out = planes if y is None else _planes(y)
+    totals = np.empty((2, x.shape[1]), np.float32)
+    constants = _constants(mean, var, weight, bias, eps)
+    flags = relu, y is not None, training
+    _backward(_planes(gy), planes, out, n, constants, *flags, totals, _planes(gr), _planes(gx))
+    return gx, gr, totals[1], totals[0]
+
+
+def _planes(x: Array) -> Array:  # (B, C, ..., 16) -> (B*C, pixels * 16)
+    return x.reshape(x.shape[0] * x.shape[1], -1)
+
+
+def _constants(mean: Array, var: Array, weight: Array, bias: Array, eps: float) -> Array:
+    """Of each channel: mean, weight * r, bias, r = 1 / sqrt(var + eps), as (4, C)."""
+    table = np.empty((4, len(mean)), np.float32)
+    with np.errstate(all="ignore"):  # of a diverged run, or of variance and eps 0
+        table[3] = 1 / np.sqrt(var + eps)
+        table[0], table[1], table[2] = mean, weight * table[3], bias
+    return table
+
+
+@kernel
+def _train(x, residual, n, weight, bias, eps, adds, relu, constants, var, y):
+    arguments = (x, residual, n, weight, bias, eps, adds, relu, constants, var, y)
+    parallel_for(train_channel, weight.size, arguments)
+
+
+@kernel
+def train_channel(x, residual, n, weight, bias, eps, adds, relu, constants, var, y, c):
+    """Channel `c`: its statistics, its column of the constants, and y."""
+    channels = weight.size
+    mean, var[c] = channel_statistics(x, n, channels, c)
+    r = np.float32(1) / np.sqrt(var[c] + eps)
+    constants[0, c], constants[1, c] = mean, weight[c] * r
+    constants[2, c], constants[3, c] = bias[c], r
+    for m in range(c, x.shape[0], channels):
+        normalise_plane(x, residual, constants, adds, relu, y, m)
+
+
+@kernel
+def channel_statistics(x, n, channels, c):
+    """Mean and biased variance of channel `c` of x (B*C, pixels * 16)."""
+    pixels = x.shape[1] // LANES
+    total = squares = 0.0
+    count = 0
+    for m in range(c, x.shape[0], channels):
+        images = min(LANES, n - m // channels * LANES)
+        more = images * pixels
+        part, rest, within = plane_statistics(x, images, m)
+        if rest == rest:  # NaN where the mean is infinite, which it shall stay
+            part += rest / more
+            within -= rest * rest / more
+        apart = part - total / max(count, 1)
+        squares += within + apart * apart * count * more / (count + more)
+        total += part * more
+        count += more
+    return np.float32(total / count), np.float32(squares / count)
+
+
+@kernel
+def plane_statistics(x, images, m):
+    """Of plane `m`: its mean, and the sums of what is left and of its square."""
+    length = x.shape[1]
+    start, end = m * length, (m + 1) * length
+    total = simd.splat(np.float32(0))
+    for i in range(start, end, LANES):
+        total = simd.add(total, simd.load(x, i))
+    mean = simd.total(total, images) / np.float32(images * (length // LANES))
+    shift = simd.splat(mean)
+    total = squares = simd.splat(np.float32(0))
+    for i in range(start, end, LANES):
+        value = simd_math.subtract(simd.load(x, i), shift)
+        total = simd.add(total, value)
+        squares = simd.fma(value, value, squares)
+    rest, within = simd.total(total, images), simd.total(squares, images)
+    return np.float64(mean), np.float64(rest), np.float64(within)
+
+
+@kernel
+def _normalise(x, residual, constants, adds, relu, y):
+    parallel_for(normalise_plane, x.shape[0], (x, residual, constants, adds, relu, y))
+
+
+@kernel
+def normalise_plane(x, residual, constants, adds, relu, y, m):
+    """Plane `m` of y = scale * (x - mean) + bias, and what follows; all (B*C, pixels * 16)."""
+    c, length = m % constants.shape[1], x.shape[1]
+    mean, scale, bias = constants[0, c], constants[1, c], constants[2, c]
+    mean, scale, bias = simd.splat(mean), simd.splat(scale), simd.splat(bias)
+    zero = simd.splat(np.float32(0))
+    for i in range(m * length, (m + 1) * length, LANES):
+        value = simd.fma(simd_math.subtract(simd.load(x, i), mean), scale, bias)
+        if adds:
+            value = simd.add(value, simd.load(residual, i))
+        if relu:
+            value = simd_math.maximum(zero, value)
+        simd.store(y, i, value)
+
+
+@kernel
+def _backward(gy, x, y, n, constants, relu, adds, training, totals, gr, gx):
+    arguments = (gy, x, y, n, constants, relu, adds, training, totals, gr, gx)
+    parallel_for(backward_channel, constants.shape[1], arguments)
+
+
+@kernel
+def backward_channel(gy, x, y, n, constants, relu, adds, training, totals, gr, gx, c):
+    """Channel `c` of gx and gr; the sum of g and gweight into totals (2, C)."""
+    channels, count = constants.shape[1], n * (x.shape[1] // LANES)
+    total = dots = 0.0
+    for m in range(c, x.shape[0], channels):
+        images = min(LANES, n - m // channels * LANES)
+        more, products = backward_sums(gy, x, y, images, constants, relu, adds, gr, c, m)
+        total += more
+        dots += products
+    scale, r = constants[1, c], np.float64(constants[3, c])
+    totals[0, c], totals[1, c] = total, r * dots
+    offset = slope = np.float32(0)
+    if training:
+        offset, slope = (
+            np.float32(-scale * total / count),
+            np.float32(-scale * r * r * dots / count),
+        )
+    for m in range(c, x.shape[0], channels):
+        backward_plane(x, constants, relu, adds, training, offset, slope, gr, gx, c, m)
+
+
+@kernel
+def backward_sums(gy, x, y, images, constants, relu, adds, gr, c, m):
+    """Of plane `m`: the sums of g and of g * (x - mean); also gr = g where y tells what is zero."""
+    mean, scale, bias = constants[0, c], constants[1, c], constants[2, c]
+    mean, scale, bias = simd.splat(mean), simd.splat(scale), simd.splat(bias)
+    zero, length = simd.splat(np.float32(0)), x.shape[1]
+    total = dots = zero
+    for i in range(m * length, (m + 1) * length, LANES):
+        g, centred = simd.load(gy, i), simd_math.subtract(simd.load(x, i), mean)
+        if relu:
+            out = simd.load(y, i) if adds else simd.fma(centred, scale, bias)
+            g = simd_math.where_not_positive(out, zero, g)
+            if adds:
+                simd.store(gr, i, g)
+        total = simd.add(total, g)
+        dots = simd.fma(g, centred, dots)
+    return simd.total(total, images), simd.total(dots, images)
+
+
+@kernel
+def backward_plane(x, constants, relu, adds, training, offset, slope, gr, gx, c, m):
+    """Plane `m` of gx = scale * g, in training + offset + slope * (x - mean)."""
+    mean, scale, bias = constants[0, c], constants[1, c], constants[2, c]
+    mean, scale, bias = simd.splat(mean), simd.splat(scale), simd.splat(bias)
+    offset, slope = simd.splat(offset), simd.splat(slope)
+    zero, length = simd.splat(np.float32(0)), x.shape[1]
+    for i in range(m * length, (m + 1) * length, LANES):
+        g, centred = simd.load(gr, i), simd_math.subtract(simd.load(x, i), mean)
+        if relu and not adds:  # else gr is g
+            g = simd_math.where_not_positive(simd.fma(centred, scale, bias), zero, g)
+        value = simd_math.multiply(g, scale)
+        if training:
+            value = simd.fma(centred, slope, simd.add(value, offset))
+        simd.store(gx, i, value)

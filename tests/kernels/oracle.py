@@ -1,0 +1,54 @@
+"""What the kernels are held against: the NumPy op of the same name, in float64."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from npnet.kernels import lanes
+from npnet.kernels.windows import Window
+from npnet.ops.conv import Conv2d
+from npnet.ops.linear import Linear
+
+Array = npt.NDArray[Any]
+
+# Sums of up to a few thousand products of float32, added up in another order than in float64:
+# the error grows with the number of terms' root, 2**-24 * sqrt(4000), and is relative to the
+# largest result; Winograd's transforms cost another factor, see winograd.py.
+FLOAT32 = 1e-5
+
+
+def conv2d(x: Array, weight: Array, bias: Array, gy: Array, window: Window) -> tuple[Array, ...]:
+    """y, gx, gweight, gbias by the NumPy op."""
+    return _run(Conv2d(window, 1), x, weight, bias, gy)
+
+
+def linear(x: Array, weight: Array, bias: Array, gy: Array) -> tuple[Array, ...]:
+    """y, gx, gweight, gbias by the NumPy op."""
+    return _run(Linear(), x, weight, bias, gy)
+
+
+def _run(op: Any, x: Array, weight: Array, bias: Array, gy: Array) -> tuple[Array, ...]:
+    op.needs_input_grad = (True, True, True)
+    x, weight, bias, gy = (a.astype(np.float64) for a in (x, weight, bias, gy))
+    return (op.forward(x, weight, bias), *op.backward(gy))
+
+
+def spoiled(x: Array) -> Array:
+    """x in lanes, with NaN where there is no image: nothing may come from there."""
+    y = lanes.to_lanes(x)
+    images = np.arange(y.shape[0] * 16).reshape(-1, 16) >= len(x)
+    np.moveaxis(y, -1, 1)[images] = np.nan
+    return y
+
+
+def check(got: tuple[Array, ...], want: tuple[Array, ...], tolerance: float = FLOAT32) -> None:
+    """All close, relative to the largest finite value; NaN and infinity in the same places."""
+    for name, a, b in zip(("y", "gx", "gweight", "gbias"), got, want, strict=True):
+        assert a.dtype == np.float32
+        assert a.shape == b.shape, name
+        finite = np.abs(b[np.isfinite(b)])
+        scale = float(finite.max()) if finite.size else 0.0
+        np.testing.assert_allclose(a, b, rtol=0, atol=tolerance * scale + 1e-30, err_msg=name)

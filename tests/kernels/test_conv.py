@@ -1,0 +1,155 @@
+"""Convolution kernels against the NumPy op."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from npnet.kernels import conv, lanes
+from npnet.kernels._jit import set_num_threads
+from npnet.kernels.windows import Window
+from tests.kernels import oracle
+
+
+def kernels(
+    x: oracle.Array,
+    weight: oracle.Array,
+    bias: oracle.Array,
+    gy: oracle.Array,
+    window: Window,
+    fast: bool = False,
+) -> tuple[oracle.Array, ...]:
+    n, size = len(x), (x.shape[2], x.shape[3])
+    x, gy = oracle.spoiled(x), oracle.spoiled(gy)
+    y = lanes.from_lanes(conv.conv2d(x, weight, bias, window, fast), n)
+    gx = lanes.from_lanes(conv.conv2d_backward_data(gy, weight, window, size, fast), n)
+    return (y, gx, *conv.conv2d_backward_weight(x, gy, window, n, fast))
+
+
+def draw_arrays(shape: tuple[int, ...], outputs: int, window: Window, seed: int = 0) -> Any:
+    rng = np.random.default_rng(seed)
+    n, channels, *size = shape
+    shapes = [
+        shape,
+        (outputs, channels, *window.kernel),
+        (outputs,),
+        (n, outputs, *window.output_size(tuple(size))),
+    ]
+    return [rng.standard_normal(s, dtype=np.float32) for s in shapes]
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[tuple[int, ...], int, Window]:
+    kernel = draw(st.tuples(st.integers(1, 7), st.integers(1, 7)))
+    stride = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
+    around = st.tuples(st.integers(0, 4), st.integers(0, 4))
+    padding = (draw(around), draw(around))
+    size = tuple(
+        draw(st.integers(max(1, k - sum(p)), 12)) for k, p in zip(kernel, padding, strict=True)
+    )
+    n, channels = draw(st.sampled_from([1, 2, 15, 16, 17, 33])), draw(st.integers(1, 20))
+    outputs = draw(st.integers(1, 20))
+    return (n, channels, *size), outputs, Window(kernel, stride, padding)
+
+
+@settings(derandomize=True, deadline=None, max_examples=60)
+@given(cases())
+def test_random_windows(case: tuple[tuple[int, ...], int, Window]) -> None:
+    shape, outputs, window = case
+    arrays = draw_arrays(shape, outputs, window)
+    oracle.check(kernels(*arrays, window), oracle.conv2d(*arrays, window))
+
+
+@pytest.mark.parametrize("n", [1, 15, 16, 17, 127])
+@pytest.mark.parametrize(
+    ("channels", "size", "outputs", "kernel", "stride", "padding"),
+    [
+        (1, 32, 6, 5, 1, 0),
+        (6, 14, 16, 5, 1, 0),
+        (16, 5, 120, 5, 1, 0),
+        (3, 16, 16, 7, 2, 3),
+        (16, 8, 32, 3, 2, 1),
+        (32, 8, 32, 3, 1, 1),
+        (16, 8, 32, 1, 2, 0),
+    ],
+)
+def test_layers_of_networks(
+    n: int, channels: int, size: int, outputs: int, kernel: int, stride: int, padding: int
+) -> None:
+    window = Window((kernel, kernel), (stride, stride), ((padding, padding),) * 2)
+    arrays = draw_arrays((n, channels, size, size), outputs, window)
+    oracle.check(kernels(*arrays, window), oracle.conv2d(*arrays, window))
+
+
+@pytest.mark.parametrize("where", range(4))
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # inf - inf in the NumPy op
+def test_what_is_not_finite_comes_through(where: int, value: float) -> None:
+    window = Window((3, 3), (2, 1), ((1, 1), (0, 0)))
+    arrays = draw_arrays((17, 3, 6, 6), 5, window)
+    arrays[where].flat[7 % arrays[where].size] = value
+    oracle.check(kernels(*arrays, window), oracle.conv2d(*arrays, window))
+
+
+@pytest.mark.parametrize("n", [16, 40, 200])
+def test_same_bits_for_any_number_of_threads(n: int) -> None:
+    window = Window((3, 3), (1, 1), ((1, 1), (1, 1)))
+    arrays = draw_arrays((n, 5, 9, 9), 7, window)
+    results = []
+    for threads in (1, 2):
+        set_num_threads(threads)
+        results.append(kernels(*arrays, window))
+    for one, two in zip(*results, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_no_images() -> None:
+    window = Window((3, 3))
+    x, gy = lanes.empty((0, 2, 5, 5, 16)), lanes.empty((0, 4, 3, 3, 16))
+    weight = np.ones((4, 2, 3, 3), np.float32)
+    assert conv.conv2d(x, weight, None, window).shape == (0, 4, 3, 3, 16)
+    assert conv.conv2d_backward_data(gy, weight, window, (5, 5)).shape == (0, 2, 5, 5, 16)
+    gweight, gbias = conv.conv2d_backward_weight(x, gy, window, 0)
+    assert not gweight.any()
+    assert not gbias.any()
+
+
+def test_inputs_are_not_written_to_and_may_be_strided_or_read_only() -> None:
+    window = Window((3, 3))
+    x, weight, bias, gy = draw_arrays((16, 2, 6, 6), 4, window)
+    strided = np.asfortranarray(weight)
+    strided.flags.writeable = bias.flags.writeable = False
+    want = kernels(x, weight, bias, gy, window)
+    for a, b in zip(kernels(x, strided, bias, gy, window), want, strict=True):
+        np.testing.assert_array_equal(a, b)
+    np.testing.assert_array_equal(strided, weight)
+
+
+CODE = """
+import numpy as np
+from npnet.kernels import conv, lanes
+from npnet.kernels.windows import Window
+rng = np.random.default_rng(0)
+window = Window((3, 3), (1, 1), ((1, 1), (1, 1)))
+x = lanes.to_lanes(rng.standard_normal((100, 3, 8, 8), dtype=np.float32))
+weight = rng.standard_normal((8, 3, 3, 3), dtype=np.float32)
+y = conv.conv2d(x, weight, None, window)
+gweight, gbias = conv.conv2d_backward_weight(x, y, window, 100)
+print(y.tobytes().hex()[:4000], gweight.tobytes().hex(), gbias.tobytes().hex())
+"""
+
+
+@pytest.mark.slow
+def test_more_threads_than_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    results = set()
+    for threads in ("1", "4"):
+        monkeypatch.setenv("NUMBA_NUM_THREADS", threads)
+        run = subprocess.run([sys.executable, "-c", CODE], capture_output=True, check=True)
+        results.add(run.stdout)
+    assert len(results) == 1

@@ -1,0 +1,97 @@
+"""The kernel cache: kept once, safe between processes, and never a reason to fail."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from npnet.kernels import _jit
+
+CODE = """
+import numpy as np
+from npnet.kernels import lanes
+x = np.arange(40, dtype=np.float32).reshape(20, 2)
+assert (lanes.from_lanes(lanes.to_lanes(x), 20) == x).all()
+"""
+COMPILING = "compiling kernels for this machine"
+
+
+def start(cache: Path, code: str = CODE) -> subprocess.Popen[str]:
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(cache)}
+    return subprocess.Popen(
+        [sys.executable, "-c", code], env=environment, stderr=subprocess.PIPE, text=True
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    _, messages = process.communicate(timeout=120)
+    assert process.returncode == 0, messages
+    return messages
+
+
+@pytest.mark.slow
+def test_compiles_once_and_says_so(tmp_path: Path) -> None:
+    assert finish(start(tmp_path)).count(f"{COMPILING}, once") == 1
+    assert finish(start(tmp_path)) == ""
+
+
+@pytest.mark.slow
+def test_two_processes_at_once(tmp_path: Path) -> None:
+    both = [start(tmp_path), start(tmp_path)]
+    for process in both:
+        assert COMPILING in finish(process)
+    assert finish(start(tmp_path)) == ""
+
+
+@pytest.mark.slow
+def test_a_torn_file_is_compiled_anew(tmp_path: Path) -> None:
+    finish(start(tmp_path))
+    kept = [p for p in tmp_path.rglob("*") if p.suffix in (".nbi", ".nbc")]
+    assert kept
+    for path in kept:
+        path.write_bytes(path.read_bytes()[:40])
+    assert COMPILING in finish(start(tmp_path))
+
+
+@pytest.mark.slow
+def test_nowhere_to_keep_them(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    messages = finish(start(file))  # a file where a folder should be: also for root
+    assert messages.count("RuntimeWarning: compiled kernels can't be kept") == 1
+    assert f"{COMPILING}, once" not in messages
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() == 0, reason="root may write anywhere")
+def test_read_only_folder(tmp_path: Path) -> None:
+    tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    assert "RuntimeWarning: compiled kernels can't be kept" in finish(start(tmp_path))
+
+
+def test_users_own_cache_folder_is_left_alone(tmp_path: Path) -> None:
+    code = f"{CODE}import numba\nassert numba.config.CACHE_DIR == {str(tmp_path)!r}"
+    finish(start(tmp_path, code))
+
+
+def test_digest_follows_the_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = _jit._digest()
+    (tmp_path / "kernel.py").write_text("x = 1")
+    monkeypatch.setattr(_jit, "__file__", str(tmp_path / "_jit.py"))
+    other = _jit._digest()
+    (tmp_path / "kernel.py").write_text("x = 2")
+    assert len({before, other, _jit._digest()}) == 3
+
+
+def test_threads() -> None:
+    before = _jit.get_num_threads()
+    _jit.set_num_threads(1)
+    assert _jit.get_num_threads() == 1
+    _jit.set_num_threads(10_000)
+    assert _jit.get_num_threads() >= before
+    _jit.set_num_threads(before)

@@ -1,0 +1,81 @@
+"""Winograd kernels against the NumPy op, and the direct kernels where Winograd's are of no use."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from npnet.kernels import conv, lanes, winograd
+from npnet.kernels._jit import set_num_threads
+from npnet.kernels.windows import Window
+from tests.kernels import oracle
+from tests.kernels.test_conv import draw_arrays, kernels
+
+# The transforms' coefficients reach 8 and cancel: up to ten times a direct convolution's error.
+WINOGRAD = 1e-4
+
+
+def run(arrays: list[oracle.Array], window: Window) -> tuple[oracle.Array, ...]:
+    """y, gx, gweight, gbias by Winograd's kernels themselves, whatever the number of channels."""
+    x, weight, bias, gy = arrays
+    n, (top, left) = len(x), (window.padding[0][0], window.padding[1][0])
+    y, gx = lanes.to_lanes(np.zeros_like(gy)), lanes.to_lanes(np.zeros_like(x))
+    x, gy = lanes.to_lanes(x), lanes.to_lanes(gy)
+    assert winograd.correlate(x, weight, bias, (top, left), y, False)
+    assert winograd.correlate(gy, weight, conv.NO_BIAS, (2 - top, 2 - left), gx, True)
+    x, gy = oracle.spoiled(lanes.from_lanes(x, n)), oracle.spoiled(lanes.from_lanes(gy, n))
+    gweight = winograd.backward_weight(x, gy, (top, left), n, min(2, len(x)))
+    gbias = conv.conv2d_backward_weight(x, gy, window, n)[1]
+    return lanes.from_lanes(y, n), lanes.from_lanes(gx, n), gweight, gbias
+
+
+@settings(derandomize=True, deadline=None, max_examples=40)
+@given(
+    n=st.sampled_from([1, 15, 16, 17, 33]),
+    channels=st.integers(1, 40),
+    outputs=st.integers(1, 40),
+    size=st.tuples(st.integers(3, 11), st.integers(3, 11)),
+    padding=st.tuples(*[st.tuples(st.integers(0, 2), st.integers(0, 2))] * 2),
+)
+def test_random_sizes(
+    n: int,
+    channels: int,
+    outputs: int,
+    size: tuple[int, int],
+    padding: tuple[tuple[int, int], tuple[int, int]],
+) -> None:
+    window = Window((3, 3), (1, 1), padding)
+    arrays = draw_arrays((n, channels, *size), outputs, window)
+    oracle.check(run(arrays, window), oracle.conv2d(*arrays, window), WINOGRAD)
+
+
+@pytest.mark.parametrize(("channels", "size"), [(32, 16), (64, 8), (128, 7)])
+def test_layers_of_networks(channels: int, size: int) -> None:
+    window = Window((3, 3), (1, 1), ((1, 1), (1, 1)))
+    arrays = draw_arrays((32, channels, size, size), channels, window)
+    got = kernels(*arrays, window, fast=True)
+    oracle.check(got, oracle.conv2d(*arrays, window), WINOGRAD)
+
+
+@pytest.mark.parametrize("where", range(4))
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # inf - inf in the NumPy op
+def test_what_is_not_finite_comes_through(where: int, value: float) -> None:
+    window = Window((3, 3), (1, 1), ((1, 1), (1, 1)))
+    arrays = draw_arrays((17, 24, 6, 6), 24, window)
+    arrays[where].flat[7] = value
+    got = kernels(*arrays, window, fast=True)
+    oracle.check(got, oracle.conv2d(*arrays, window), WINOGRAD)
+
+
+def test_same_bits_for_any_number_of_threads() -> None:
+    window = Window((3, 3), (1, 1), ((1, 1), (1, 1)))
+    arrays = draw_arrays((100, 24, 9, 9), 32, window)
+    results = []
+    for threads in (1, 2):
+        set_num_threads(threads)
+        results.append(kernels(*arrays, window, fast=True))
+    for one, two in zip(*results, strict=True):
+        np.testing.assert_array_equal(one, two)
