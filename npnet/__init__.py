@@ -35,6 +35,7 @@ from npnet._grad_mode import enable_grad, inference_mode, is_grad_enabled, no_gr
 from npnet._tensor_repr import set_printoptions
 from npnet._threads import get_num_threads, set_num_threads
 from npnet._version import __version__
+from npnet.backend import get_backend, set_backend, set_winograd
 from npnet.ops.activation import log_softmax, relu, sigmoid, softmax, tanh
 from npnet.ops.arithmetic import add, div, floor_divide, mul, neg, pow, remainder, sub
 from npnet.ops.choices import clamp, maximum, minimum, where
@@ -167,6 +168,7 @@ __all__ = [
     "full_like",
     "gather",
     "ge",
+    "get_backend",
     "get_num_threads",
     "gt",
     "index_select",
@@ -238,9 +240,11 @@ __all__ = [
     "round",
     "rsqrt",
     "save",
+    "set_backend",
     "set_grad_enabled",
     "set_num_threads",
     "set_printoptions",
+    "set_winograd",
     "short",
     "sigmoid",
     "sign",

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from npnet.backend import lanes_wanted
+
 __all__ = ["available_cores", "get_num_threads", "map_in_order", "set_num_threads"]
 
 Item = TypeVar("Item")
@@ -29,6 +31,10 @@ def set_num_threads(num: int) -> None:
         raise ValueError(f"set_num_threads: num must be >= 1, got {num}")
     global _pool, _count
     threadpoolctl.threadpool_limits(1)
+    if lanes_wanted():
+        from npnet.kernels import _jit
+
+        _jit.set_num_threads(num)
     _pool = ThreadPoolExecutor(num, "npnet") if num > 1 else None
     _count = num
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, TypeAlias, Union
@@ -27,7 +28,18 @@ from npnet._device import device as Device
 from npnet._grad_mode import state as _mode
 from npnet.random import Generator, numpy_generator
 
-__all__ = ["Array", "Function", "Number", "Operand", "Tensor", "as_tensor", "is_tensor", "tensor"]
+__all__ = [
+    "Array",
+    "Function",
+    "Layout",
+    "Number",
+    "Operand",
+    "Tensor",
+    "Values",
+    "as_tensor",
+    "is_tensor",
+    "tensor",
+]
 
 Array: TypeAlias = npt.NDArray[Any]
 Number: TypeAlias = bool | int | float
@@ -39,11 +51,42 @@ Size: TypeAlias = int | Sequence[int]
 Dims: TypeAlias = int | Sequence[int] | None
 
 
+class Layout:
+    """Values of a tensor in another order of memory than an ndarray's.
+
+    Kernels may leave their results like this; they become an ndarray when somebody looks. It is
+    never written to, so that it may be shared.
+
+    Attributes:
+        shape, dtype: those of the ndarray.
+    """
+
+    __slots__ = ()
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def to_array(self) -> Array:
+        """The values as a new ndarray."""
+        raise NotImplementedError
+
+    def plus(self, other: Layout) -> Layout:
+        """The sum with values of the same shape in the same layout."""
+        raise NotImplementedError
+
+
+Values: TypeAlias = Array | Layout
+
+
+def _array(values: Values) -> Array:
+    return values.to_array() if isinstance(values, Layout) else values
+
+
 class _Version:
     """How often the memory of a tensor and of its views was written."""
 
     writes = 0  # every in-place write
     recorded = 0  # those that became part of the tape
+    views = 0  # made in another layout, where each becomes an ndarray of its own when looked at
 
 
 class Function:
@@ -60,8 +103,8 @@ class Function:
     in-place write to them is noticed; shapes and arrays of its own as plain attributes.
     """
 
-    forward: Callable[..., Array]
-    backward: Callable[[Array], tuple[Array | None, ...]]
+    forward: Callable[..., Any]  # Any: a Function for another layout takes and returns that
+    backward: Callable[[Any], tuple[Any, ...]]
     view: ClassVar[bool] = False  # whether the result may lie on the memory of the first input
 
     needs_input_grad: tuple[bool, ...] = ()
@@ -70,7 +113,7 @@ class Function:
     retained: tuple[weakref.ref[Tensor], ...] = ()  # results that asked to keep their gradient
     freed = False  # whether something that backward needs is gone
     _counter = itertools.count()
-    _saved: tuple[Array | None, ...] = ()
+    _saved: tuple[Values | None, ...] = ()
     _versions: tuple[tuple[_Version, int], ...] = ()
 
     def __call__(self, *inputs: Tensor) -> Tensor:
@@ -81,13 +124,21 @@ class Function:
             needs = (False,) * len(inputs)
         self.needs_input_grad = needs
         with np.errstate(all="ignore"):  # NaN and infinity are values, here and in backward
-            result = self.forward(*[x.array for x in inputs])
-        y = Tensor(result if type(result) is np.ndarray else self._as_array(result))
-        if self.view and np.may_share_memory(y.array, inputs[0].array):
+            y = self.apply(inputs)
+        if self.view and y._lies_on(inputs[0]):
             y._become_view_of(inputs[0])
         if True in needs:
             self._record(inputs, y)
         return y
+
+    def apply(self, inputs: tuple[Tensor, ...]) -> Tensor:
+        """The result of `forward`; a Function for another layout hands its values over itself."""
+        result = self.forward(*[x.array for x in inputs])
+        return Tensor(result if type(result) is np.ndarray else self._as_array(result))
+
+    def differentiate(self, gy: Values) -> tuple[Values | None, ...]:
+        """The gradients of the inputs; a Function for another layout takes `gy` in it."""
+        return self.backward(_array(gy))
 
     def _as_array(self, scalar: Any) -> Array:
         """What NumPy's arithmetic on 0-d arrays gives as an array, also among what was saved."""
@@ -104,14 +155,14 @@ class Function:
         versions = []
         for a in self._saved:  # one entry for each, since _move_saved takes them off one by one
             for x in (*inputs, y):
-                if x.array is a:
+                if x._values is a:
                     versions.append((x._version, x._version.writes))
                     break
         self._versions = tuple(versions)
         y._wants = True
         y._grad_fn = self
 
-    def save_for_backward(self, *arrays: Array | None) -> None:
+    def save_for_backward(self, *arrays: Values | None) -> None:
         """Keep inputs and results for `backward`; to be called in `forward`."""
         self._saved = arrays
 
@@ -130,7 +181,7 @@ class Function:
     def free(self) -> None:
         """Forget all arrays: memory is returned, and a second backward that needs them fails."""
         own = self.__dict__
-        for name in [n for n, v in own.items() if type(v) is np.ndarray or _holds_arrays(v)]:
+        for name in [n for n, v in own.items() if _holds_values(v)]:
             del own[name]
             self.freed = True
 
@@ -142,8 +193,10 @@ class Function:
         return f"<{self.name()}>"
 
 
-def _holds_arrays(value: Any) -> bool:
-    return type(value) is tuple and np.ndarray in map(type, value)
+def _holds_values(value: Any) -> bool:
+    if type(value) is tuple:
+        return any(map(_holds_values, value))
+    return isinstance(value, (np.ndarray, Layout))
 
 
 class _Alias(Function):
@@ -201,39 +254,52 @@ def _run_backward(root: Tensor, gy: Array, retain_graph: bool) -> None:
     if end is None:
         root._accumulate(gy)
         return
-    arrived: dict[Function, Array] = {end: gy}
+    arrived: dict[Function, Values] = {end: gy}
     queue = [(-end.order, end)]
     while queue:
         _, node = heapq.heappop(queue)
-        gy = arrived.pop(node)
+        arriving = arrived.pop(node)
         for reference in node.retained:
             if (y := reference()) is not None:
-                y._accumulate(gy)
+                y._accumulate(_array(arriving))
         if node.freed:
             raise RuntimeError(
                 f"backward: {node.name()} was already gone through and what it saved is freed; "
                 "call backward(retain_graph=True) the first time to go through it twice"
             )
-        gradients = node.backward(gy)
+        gradients = node.differentiate(arriving)
         if not retain_graph:
             node.free()
         for parent, g in zip(node.parents, gradients, strict=True):
             if parent is None or g is None:
                 continue
             if isinstance(parent, Tensor):
-                parent._accumulate(g, _is_new(g, gy, gradients))
+                parent._accumulate(_array(g), _is_new(g, arriving, gradients))
             elif parent in arrived:
-                arrived[parent] = np.asarray(arrived[parent] + g)  # not +=: g may be another's too
+                arrived[parent] = _sum(arrived[parent], g)
             else:
-                arrived[parent] = np.asarray(g)  # NumPy's arithmetic on 0-d arrays gives scalars
+                # NumPy's arithmetic on 0-d arrays gives scalars
+                arrived[parent] = g if isinstance(g, Layout) else np.asarray(g)
                 heapq.heappush(queue, (-parent.order, parent))
 
 
-def _is_new(g: Array, gy: Array, gradients: tuple[Array | None, ...]) -> bool:
+def _sum(a: Values, b: Values) -> Values:
+    """a + b in new memory: that of either may be another's too."""
+    if isinstance(a, Layout) and type(a) is type(b):
+        return a.plus(b)
+    return np.asarray(_array(a) + _array(b))
+
+
+def _is_new(g: Values, gy: Values, gradients: tuple[Values | None, ...]) -> bool:
     """Whether a gradient that an op returned lies on memory that nobody else sees."""
+    if isinstance(g, Layout):
+        return True  # what leaves it is a new ndarray
     if g is gy or not isinstance(g, np.ndarray) or g.base is not None:
         return False
     return sum([other is g for other in gradients]) == 1
+
+
+_NOTHING = np.empty(0, np.float32)
 
 
 class Tensor:
@@ -253,14 +319,23 @@ class Tensor:
     """
 
     __array_priority__ = 1000  # NumPy leaves ndarray + Tensor to Tensor
-    __slots__ = ("__weakref__", "_base", "_grad_fn", "_seen", "_version", "_wants", "array", "grad")
+    __slots__ = (
+        "__weakref__",
+        "_base",
+        "_grad_fn",
+        "_seen",
+        "_values",
+        "_version",
+        "_wants",
+        "grad",
+    )
 
     def __init__(
         self, data: Any, dtype: npt.DTypeLike | None = None, requires_grad: Bool = False
     ) -> None:
         if type(data) is not np.ndarray or dtype is not None or data.dtype.kind not in "fiub":
             data = _constructor_array(data, dtype)
-        self.array: Array = data
+        self._values: Values = data
         self.grad: Tensor | None = None
         self._grad_fn: Function | None = None
         self._version = _Version()
@@ -269,6 +344,30 @@ class Tensor:
         self._wants = False
         if requires_grad:
             self.requires_grad = True
+
+    @classmethod
+    def _of_layout(cls, values: Layout) -> Tensor:
+        """A tensor of values that a kernel left in another layout."""
+        y = cls(_NOTHING)
+        y._values = values
+        return y
+
+    @property
+    def array(self) -> Array:
+        """The values as an ndarray; those in another layout become one now."""
+        values = self._values
+        if isinstance(values, Layout):
+            values = self._values = values.to_array()
+        return values
+
+    @array.setter
+    def array(self, array: Array) -> None:
+        self._values = array
+
+    @property
+    def values(self) -> Values:
+        """The values in the layout in which they are."""
+        return self._values
 
     # ---- the tape ------------------------------------------------------------------------------
 
@@ -281,7 +380,7 @@ class Tensor:
 
     @requires_grad.setter
     def requires_grad(self, wanted: Bool) -> None:
-        if wanted and self.array.dtype.kind != "f":
+        if wanted and self._values.dtype.kind != "f":
             raise RuntimeError(
                 f"requires_grad: only floating point tensors have gradients, got {self.dtype}"
             )
@@ -395,7 +494,7 @@ class Tensor:
             raise TypeError(f"data: must be a tensor, got {type(values).__name__}")
         if self._wants and not values.is_floating_point():
             raise RuntimeError(f"data: the tensor requires a gradient and can't be {values.dtype}")
-        self.array = values.array
+        self._values = values.array
 
     def _edge(self) -> Function | Tensor:
         """Where a gradient for this tensor goes: the op that made it, or the leaf itself."""
@@ -409,12 +508,20 @@ class Tensor:
             np.add(total, g, out=total, casting="same_kind")
             self.grad._version.writes += 1
             return
-        mine = new and g.dtype == self.array.dtype and g.flags.c_contiguous
-        self.grad = Tensor(g if mine else np.array(g, self.array.dtype, order="C"))
+        mine = new and g.dtype == self.dtype and g.flags.c_contiguous
+        self.grad = Tensor(g if mine else np.array(g, self.dtype, order="C"))
+
+    def _lies_on(self, other: Tensor) -> Bool:
+        """Whether the values share memory with another tensor's."""
+        mine, theirs = self._values, other._values
+        if isinstance(mine, Layout) or isinstance(theirs, Layout):
+            return isinstance(mine, Layout) and isinstance(theirs, Layout)
+        return np.may_share_memory(mine, theirs)
 
     def _become_view_of(self, base: Tensor) -> None:
         self._base = base if base._base is None else base._base
         self._version = base._version
+        self._version.views += isinstance(self._values, Layout)
         # Made off the tape, it can't know the base's history: negative, it never counts as seen.
         self._seen = self._version.recorded if _mode.enabled else ~self._version.recorded
 
@@ -445,9 +552,12 @@ class Tensor:
         if not np.can_cast(values.dtype, self.dtype, "same_kind"):
             raise RuntimeError(f"{op}: a result of {values.dtype} can't be kept in {self.dtype}")
         recorded = self._check_write(values.requires_grad, op)
-        if recorded:
-            self._move_saved(values)
-        np.copyto(self.array, values.array, casting="same_kind")
+        if isinstance(self._values, Layout) and isinstance(values._values, Layout):
+            self._values = values._values  # nobody else has seen the memory that is replaced
+        else:
+            if recorded:
+                self._move_saved(values)
+            np.copyto(self.array, values.array, casting="same_kind")
         self._version.writes += 1
         if recorded:
             self._take_history(values if values.dtype == self.dtype else values.to(self.dtype))
@@ -463,7 +573,13 @@ class Tensor:
 
     def _check_write(self, by_recorded: Bool, op: str) -> Bool:
         """Raise if this tensor may not be written. Whether the write becomes part of the tape."""
-        if not self.array.flags.writeable:
+        if self._version.views:
+            raise NotImplementedError(
+                f"{op}: the tensor shares memory with a view (such as flatten's result) in the "
+                "kernels' layout, where a write to one would not be seen in the other; write "
+                "out of place, or to a clone()"
+            )
+        if not isinstance(self._values, Layout) and not self._values.flags.writeable:
             raise RuntimeError(
                 f"{op}: the memory can't be written: it is read-only, or several values of an "
                 "expanded tensor share one place; clone() the tensor first"
@@ -685,17 +801,17 @@ class Tensor:
     @property
     def dtype(self) -> np.dtype[Any]:
         """The type of the values, a NumPy dtype."""
-        return self.array.dtype
+        return self._values.dtype
 
     @property
     def shape(self) -> tuple[Int, ...]:
         """The size along each axis."""
-        return self.array.shape
+        return self._values.shape
 
     @property
     def ndim(self) -> Int:
         """How many axes there are."""
-        return self.array.ndim
+        return len(self._values.shape)
 
     @property
     def device(self) -> Device:
@@ -708,11 +824,11 @@ class Tensor:
 
     def dim(self) -> Int:
         """How many axes there are."""
-        return self.array.ndim
+        return len(self._values.shape)
 
     def numel(self) -> Int:
         """How many values there are."""
-        return self.array.size
+        return math.prod(self._values.shape)
 
     nelement = numel
 

@@ -21,8 +21,8 @@ FILES = sorted(
 # Part -> what it may import, besides itself. A part is a module or a package right under npnet;
 # "npnet" is npnet/__init__.py, the public names, which programs import; a dotted name is one
 # module of a part.
-HELPERS = {"_checks", "_device", "_files", "_grad_mode", "_tensor_repr", "_threads", "_version"}
-CORE = HELPERS | {"random", "tensor"}
+HELPERS = {"_checks", "_device", "_files", "_grad_mode", "_tensor_repr", "_version"}
+CORE = HELPERS | {"_threads", "backend", "random", "tensor"}
 OPS = CORE | {"kernels.windows", "ops"}
 LAYERS = OPS | {"_creation", "nn"}
 LIBRARY = LAYERS | {"_tree", "optim", "serialization", "transforms", "utils"}
@@ -30,6 +30,8 @@ PROGRAM = LIBRARY | {"datasets", "models", "npnet"}
 ALLOWED: dict[str, set[str]] = {
     **{helper: set() for helper in HELPERS},
     "accelerator": {"_device"},
+    "backend": {"_checks"},
+    "_threads": {"backend", "kernels"},  # one setting for BLAS, npnet's threads and Numba's
     "cuda": set(),
     "backends": set(),
     "random": {"_checks"},

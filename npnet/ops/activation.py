@@ -10,10 +10,40 @@ import numpy.typing as npt
 
 from npnet.kernels.masks import kept
 from npnet.ops.dtypes import check_dtypes
+from npnet.ops.lanes import LaneFunction, Lanes, in_lanes
 from npnet.ops.shape import axis, cast
 from npnet.tensor import Array, Function, Tensor
 
 __all__ = ["gelu", "leaky_relu", "log_softmax", "relu", "sigmoid", "softmax", "tanh"]
+
+
+class LaneActivation(LaneFunction):
+    """An activation by kernels whose gradient follows from its result: relu, tanh or sigmoid."""
+
+    def __init__(self, name: str) -> None:
+        self.kernel = name
+
+    def forward(self, x: Lanes) -> Lanes:
+        from npnet.kernels import activation
+
+        y = Lanes(getattr(activation, self.kernel)(x.blocks), x.shape[0])
+        self.save_for_backward(y)
+        return y
+
+    def backward(self, gy: Lanes) -> tuple[Lanes]:
+        from npnet.kernels import activation
+
+        (y,) = self.saved
+        kernel = getattr(activation, f"{self.kernel}_backward")
+        return (Lanes(kernel(y.blocks, gy.blocks), gy.shape[0]),)
+
+    def name(self) -> str:
+        return f"{self.kernel.capitalize().replace('lu', 'LU')}Backward"
+
+
+def _activation(x: Tensor, kernel: str, function: Function) -> Tensor:
+    """In lanes where x is, else in NumPy."""
+    return LaneActivation(kernel)(x) if in_lanes(x) else function(x)
 
 
 class ReLU(Function):
@@ -37,11 +67,31 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
 
     Source: Nair and Hinton (2010).
     """
-    return _maybe_inplace("relu", ReLU()(input), input, inplace)
+    return _maybe_inplace("relu", _activation(input, "relu", ReLU()), input, inplace)
 
 
 def _maybe_inplace(op: str, y: Tensor, x: Tensor, inplace: bool) -> Tensor:
     return x._write(y, f"{op}(inplace=True)") if inplace else y
+
+
+class LaneLeakyReLU(LaneFunction):
+    """LeakyReLU by kernels."""
+
+    def __init__(self, slope: float) -> None:
+        self.slope = slope
+
+    def forward(self, x: Lanes) -> Lanes:
+        from npnet.kernels import activation
+
+        self.save_for_backward(x)
+        return Lanes(activation.leaky_relu(x.blocks, self.slope), x.shape[0])
+
+    def backward(self, gy: Lanes) -> tuple[Lanes]:
+        from npnet.kernels import activation
+
+        (x,) = self.saved
+        gx = activation.leaky_relu_backward(x.blocks, gy.blocks, self.slope)
+        return (Lanes(gx, gy.shape[0]),)
 
 
 class LeakyReLU(Function):
@@ -68,7 +118,8 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
     Source: Maas, Hannun, Ng (2013).
     """
     check_dtypes("leaky_relu", input)
-    y = LeakyReLU(negative_slope)(input)
+    function = LaneLeakyReLU if in_lanes(input) else LeakyReLU
+    y = function(negative_slope)(input)
     return _maybe_inplace("leaky_relu", y, input, inplace)
 
 
@@ -90,7 +141,7 @@ class Tanh(Function):
 
 def tanh(input: Tensor) -> Tensor:
     """y = (exp(x) - exp(-x)) / (exp(x) + exp(-x))."""
-    return Tanh()(_as_float(input))
+    return _activation(_as_float(input), "tanh", Tanh())
 
 
 class Sigmoid(Function):
@@ -114,7 +165,7 @@ def sigmoid_of(x: Array) -> Array:
 
 def sigmoid(input: Tensor) -> Tensor:
     """y = 1 / (1 + exp(-x))."""
-    return Sigmoid()(_as_float(input))
+    return _activation(_as_float(input), "sigmoid", Sigmoid())
 
 
 def _as_float(x: Tensor) -> Tensor:

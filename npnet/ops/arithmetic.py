@@ -6,6 +6,7 @@ import numpy as np
 
 from npnet.ops.broadcasting import apply, as_operands, off_tape
 from npnet.ops.dtypes import result_type
+from npnet.ops.lanes import LaneFunction, Lanes, in_lanes
 from npnet.tensor import Array, Function, Number, Operand, Tensor
 
 __all__ = [
@@ -30,10 +31,28 @@ class Add(Function):
         return gy, gy
 
 
+def _both_in_lanes(a: Operand, b: Operand) -> bool:
+    return isinstance(a, Tensor) and isinstance(b, Tensor) and a.shape == b.shape and in_lanes(a, b)
+
+
+class LaneAdd(LaneFunction):
+    """Add by kernels, of two batches of one shape."""
+
+    images = 2
+
+    def forward(self, x: Lanes, other: Lanes) -> Lanes:
+        return x.plus(other)
+
+    def backward(self, gy: Lanes) -> tuple[Lanes, Lanes]:
+        return gy, gy
+
+
 def add(input: Operand, other: Operand, *, alpha: Number = 1) -> Tensor:
     """`input + alpha * other`, broadcast."""
     if alpha != 1:
         other = mul(other, alpha)
+    if _both_in_lanes(input, other):
+        return LaneAdd()(input, other)  # type: ignore[arg-type] # they are tensors
     return apply("add", Add(), *as_operands("add", input, other))
 
 

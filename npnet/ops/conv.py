@@ -9,9 +9,11 @@ import numpy as np
 
 from npnet._checks import ShapeError, check_axes
 from npnet._threads import map_in_order
+from npnet.backend import winograd_wanted
 from npnet.kernels import windows
 from npnet.kernels.windows import Pair, Window
 from npnet.ops.dtypes import check_dtypes
+from npnet.ops.lanes import LaneFunction, Lanes, suits_lanes
 from npnet.tensor import Array, Function, Tensor
 
 __all__ = ["conv2d", "unfold"]
@@ -89,6 +91,34 @@ class Conv2d(Function):
         return windows.batch_chunks(shape[0], columns, weight.nbytes)
 
 
+class LaneConv2d(LaneFunction):
+    """Conv2d by kernels, for any window without dilation and groups."""
+
+    def __init__(self, window: Window) -> None:
+        self.window, self.fast = window, winograd_wanted()
+
+    def forward(self, x: Lanes, weight: Array, bias: Array | None = None) -> Lanes:
+        from npnet.kernels import conv
+
+        self.save_for_backward(x, weight)
+        return Lanes(conv.conv2d(x.blocks, weight, bias, self.window, self.fast), x.shape[0])
+
+    def backward(self, gy: Lanes) -> tuple[Lanes | Array | None, ...]:
+        from npnet.kernels import conv
+
+        x, weight = self.saved
+        needs_x, needs_weight, *needs_bias = self.needs_input_grad
+        gx = gweight = gbias = None
+        if needs_x:
+            blocks = conv.conv2d_backward_data(gy.blocks, weight, self.window, x.size, self.fast)
+            gx = Lanes(blocks, x.shape[0])
+        if needs_weight or any(needs_bias):
+            gweight, gbias = conv.conv2d_backward_weight(
+                x.blocks, gy.blocks, self.window, x.shape[0], self.fast
+            )
+        return (gx, gweight, gbias)[: len(self.needs_input_grad)]
+
+
 def conv2d(
     input: Tensor,
     weight: Tensor,
@@ -128,6 +158,8 @@ def conv2d(
         raise ShapeError(f"conv2d: bias must be ({weight.shape[0]},), got {bias.shape}")
     kernel = (weight.shape[2], weight.shape[3])
     window = Window.checked("conv2d", input.shape, kernel, stride, padding, dilation)
+    if window.dilation == (1, 1) and groups == 1 and suits_lanes(input):
+        return LaneConv2d(window)(*inputs)
     return Conv2d(window, groups)(*inputs)
 
 

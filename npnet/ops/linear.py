@@ -9,6 +9,7 @@ import numpy as np
 from npnet._checks import ShapeError, check_axes
 from npnet.ops import shape
 from npnet.ops.dtypes import check_dtypes
+from npnet.ops.lanes import LaneFunction, Lanes, suits_lanes
 from npnet.tensor import Array, Function, Tensor
 
 __all__ = ["linear", "matmul"]
@@ -31,6 +32,28 @@ class Linear(Function):
         gx = (g @ weight).reshape(x.shape) if needs_x else None
         gweight = g.T @ _rows(x) if needs_weight else None
         gbias = g.sum(0) if any(needs_bias) else None
+        return (gx, gweight, gbias)[: len(self.needs_input_grad)]
+
+
+class LaneLinear(LaneFunction):
+    """Linear by kernels, for a batch of features (N, F)."""
+
+    def forward(self, x: Lanes, weight: Array, bias: Array | None = None) -> Lanes:
+        from npnet.kernels import linear
+
+        self.save_for_backward(x, weight)
+        return Lanes(linear.linear(x.blocks, weight, bias), x.shape[0])
+
+    def backward(self, gy: Lanes) -> tuple[Lanes | Array | None, ...]:
+        from npnet.kernels import linear
+
+        x, weight = self.saved
+        needs_x, needs_weight, *needs_bias = self.needs_input_grad
+        gx = gweight = gbias = None
+        if needs_x:
+            gx = Lanes(linear.linear_backward_data(gy.blocks, weight), x.shape[0])
+        if needs_weight or any(needs_bias):
+            gweight, gbias = linear.linear_backward_weight(x.blocks, gy.blocks, x.shape[0])
         return (gx, gweight, gbias)[: len(self.needs_input_grad)]
 
 
@@ -58,6 +81,8 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         raise ShapeError(f"linear: bias must be ({weight.shape[0]},), got {bias.shape}")
     inputs = (input, weight) if bias is None else (input, weight, bias)
     check_dtypes("linear", *inputs)
+    if input.ndim == 2 and suits_lanes(input):
+        return LaneLinear()(*inputs)
     return Linear()(*inputs)
 
 

@@ -8,6 +8,7 @@ from npnet._checks import ShapeError, check_number
 from npnet.ops import choices, reduce, shape
 from npnet.ops.activation import log_softmax
 from npnet.ops.dtypes import check_dtypes
+from npnet.ops.lanes import LaneFunction, Lanes, in_lanes
 from npnet.tensor import Array, Function, Tensor
 
 __all__ = ["check_reduction", "check_same", "check_weight", "cross_entropy", "nll_loss", "reduced"]
@@ -154,6 +155,30 @@ def _class_loss(
     return losses.sum() / Tensor(np.asarray((counted * coefficients).sum(), logp.dtype))
 
 
+class LaneCrossEntropy(LaneFunction):
+    """The mean cross-entropy of the softmax and class numbers, by one kernel.
+
+    y = mean over n of -log softmax(x_n)_{y_n};  gx = gy * (softmax(x) - one_hot(y)) / N
+    """
+
+    def __init__(self, classes: Array) -> None:
+        self.classes = classes
+
+    def forward(self, x: Lanes) -> Array:
+        from npnet.kernels import loss
+
+        y, gx = loss.cross_entropy(x.blocks, self.classes)
+        self.gx = Lanes(gx, x.shape[0])
+        return np.asarray(y)
+
+    def backward(self, gy: Array) -> tuple[Lanes]:
+        from npnet.kernels import elementwise
+
+        if gy == 1:  # of a loss that backward was called on
+            return (self.gx,)
+        return (Lanes(elementwise.scale(self.gx.blocks, float(gy)), self.gx.shape[0]),)
+
+
 def cross_entropy(
     input: Tensor,
     target: Tensor,
@@ -189,14 +214,16 @@ def cross_entropy(
     check_number(op, "label_smoothing", label_smoothing, least=0, most=1)
     x, y, single = _with_batch(op, input, target)
     _check_class_weight(op, x, weight)
-    logp = log_softmax(x, 1)
     if target.is_floating_point():
         if ignore_index >= 0:
             raise RuntimeError(f"{op}: ignore_index is for class numbers, target has {y.dtype}")
-        loss = _probability_loss(x, logp, y, weight, reduction, label_smoothing)
+        loss = _probability_loss(x, log_softmax(x, 1), y, weight, reduction, label_smoothing)
     else:
         _check_classes(op, x, y, ignore_index)
-        loss = _class_loss(logp, y, weight, ignore_index, reduction, label_smoothing)
+        plain = weight is None and label_smoothing == 0 and reduction == "mean"
+        if plain and in_lanes(x) and x.ndim == 2 and not (y.array == ignore_index).any():
+            return LaneCrossEntropy(y.array.copy())(x)
+        loss = _class_loss(log_softmax(x, 1), y, weight, ignore_index, reduction, label_smoothing)
     return loss[0] if single and reduction == "none" else loss
 
 

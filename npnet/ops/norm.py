@@ -9,6 +9,7 @@ import numpy as np
 
 from npnet._checks import ShapeError, check_number
 from npnet.ops.dtypes import check_dtypes
+from npnet.ops.lanes import LaneFunction, Lanes, in_lanes
 from npnet.tensor import Array, Function, Tensor
 
 __all__ = ["batch_norm", "layer_norm"]
@@ -58,6 +59,37 @@ class BatchNorm(Function):
         return y
 
 
+class LaneBatchNorm(LaneFunction):
+    """BatchNorm by kernels."""
+
+    def __init__(self, eps: float, statistics: tuple[Array, Array] | None) -> None:
+        self.eps, self.given = eps, statistics
+
+    def forward(self, x: Lanes, weight: Array, bias: Array) -> Lanes:  # (N, C, ...)
+        from npnet.kernels import norm
+
+        self.save_for_backward(x, weight, bias)
+        n = x.shape[0]
+        if self.given is None:
+            y, *statistics = norm.batch_norm_training(x.blocks, weight, bias, self.eps, n)
+            self.mean, self.var = statistics
+        else:
+            self.mean, self.var = self.given
+            y = norm.batch_norm(x.blocks, self.mean, self.var, weight, bias, self.eps)
+        return Lanes(y, n)
+
+    def backward(self, gy: Lanes) -> tuple[Lanes, Array, Array]:
+        from npnet.kernels import norm
+
+        x, weight, bias = self.saved
+        training, n = self.given is None, x.shape[0]
+        constants = (self.mean, self.var, weight, bias, self.eps)
+        gx, _, gweight, gbias = norm.batch_norm_backward(
+            gy.blocks, x.blocks, None, *constants, n, training
+        )
+        return Lanes(gx, n), gweight, gbias
+
+
 def _flat(x: Array) -> Array:  # (N, C, ...) -> (N, C, P)
     return x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
 
@@ -99,6 +131,7 @@ def batch_norm(
     weight = Tensor(np.ones(channels, input.dtype)) if weight is None else weight
     bias = Tensor(np.zeros(channels, input.dtype)) if bias is None else bias
     check_dtypes("batch_norm", input, weight, bias)
+    kind = LaneBatchNorm if in_lanes(input) else BatchNorm
     if not training:
         if running_mean is None or running_var is None:
             raise ValueError(
@@ -106,7 +139,7 @@ def batch_norm(
             )
         # Copies: a later forward in training moves the running statistics before backward.
         given = (running_mean.array.copy(), running_var.array.copy())
-        return BatchNorm(eps, given)(input, weight, bias)
+        return kind(eps, given)(input, weight, bias)
     count = input.numel() // max(input.shape[1], 1)
     if count == 1:
         raise ValueError(
@@ -116,7 +149,7 @@ def batch_norm(
     if count == 0:  # an empty batch has no statistics, and changes none
         zero = np.zeros(channels, input.dtype)
         return BatchNorm(eps, (zero, zero))(input, weight, bias)
-    function = BatchNorm(eps, None)
+    function = kind(eps, None)
     y = function(input, weight, bias)
     with np.errstate(all="ignore"):  # a diverged batch shall not warn here either
         _move(running_mean, momentum, function.mean)

@@ -13,6 +13,7 @@ from npnet.kernels import windows
 from npnet.kernels.masks import kept
 from npnet.kernels.windows import Pair, Window, as_pair
 from npnet.ops.dtypes import check_dtypes
+from npnet.ops.lanes import LaneFunction, Lanes, in_lanes
 from npnet.tensor import Array, Function, Tensor
 
 __all__ = ["adaptive_avg_pool2d", "avg_pool2d", "max_pool2d"]
@@ -77,6 +78,26 @@ class MaxPool2d(Function):
         return (row - top) * self.x_shape[3] + column - left
 
 
+class LaneMaxPool2d(LaneFunction):
+    """MaxPool2d by kernels."""
+
+    def __init__(self, window: Window) -> None:
+        self.window = window
+
+    def forward(self, x: Lanes) -> Lanes:  # (N, C, H, W) -> (N, C, OH, OW)
+        from npnet.kernels import pool
+
+        self.size = x.size
+        y, self.winner = pool.max_pool2d(x.blocks, self.window)
+        return Lanes(y, x.shape[0])
+
+    def backward(self, gy: Lanes) -> tuple[Lanes]:
+        from npnet.kernels import pool
+
+        gx = pool.max_pool2d_backward(gy.blocks, self.winner, self.window, self.size)
+        return (Lanes(gx, gy.shape[0]),)
+
+
 def _lowest(dtype: np.dtype[Any]) -> float:
     """What pads images for a maximum: nothing is smaller."""
     return -np.inf if dtype.kind == "f" else int(np.iinfo(dtype).min)
@@ -111,6 +132,8 @@ def max_pool2d(
         "max_pool2d", input.shape, kernel_size, stride, padding, dilation, ceil_mode
     )
     _check_padding("max_pool2d", window)
+    if in_lanes(input) and not return_indices:
+        return LaneMaxPool2d(window)(input)
     function = MaxPool2d(window)
     y = function(input)
     return (y, Tensor(function.indices())) if return_indices else y
@@ -160,6 +183,25 @@ class AvgPool2d(Function):
         return np.outer(*inside)
 
 
+class LaneAvgPool2d(LaneFunction):
+    """AvgPool2d by kernels."""
+
+    def __init__(self, window: Window, count_include_pad: bool, divisor: int | None) -> None:
+        self.window, self.options = window, (count_include_pad, divisor)
+
+    def forward(self, x: Lanes) -> Lanes:  # (N, C, H, W) -> (N, C, OH, OW)
+        from npnet.kernels import pool
+
+        self.size = x.size
+        return Lanes(pool.avg_pool2d(x.blocks, self.window, *self.options), x.shape[0])
+
+    def backward(self, gy: Lanes) -> tuple[Lanes]:
+        from npnet.kernels import pool
+
+        gx = pool.avg_pool2d_backward(gy.blocks, self.window, self.size, *self.options)
+        return (Lanes(gx, gy.shape[0]),)
+
+
 def avg_pool2d(
     input: Tensor,
     kernel_size: int | Pair,
@@ -189,7 +231,8 @@ def avg_pool2d(
     check_dtypes("avg_pool2d", input)
     if divisor_override == 0:
         raise RuntimeError("avg_pool2d: divisor_override must not be 0")
-    return AvgPool2d(window, count_include_pad, divisor_override)(input)
+    function = LaneAvgPool2d if in_lanes(input) else AvgPool2d
+    return function(window, count_include_pad, divisor_override)(input)
 
 
 class AdaptiveAvgPool2d(Function):
@@ -231,6 +274,25 @@ def _bin_shares(gy: Array, size: int, axis: int) -> Array:
     return gx
 
 
+class LaneAdaptiveAvgPool2d(LaneFunction):
+    """AdaptiveAvgPool2d by kernels."""
+
+    def __init__(self, size: Pair) -> None:
+        self.size = size
+
+    def forward(self, x: Lanes) -> Lanes:  # (N, C, H, W) -> (N, C, OH, OW)
+        from npnet.kernels import pool
+
+        self.x_size = x.size
+        return Lanes(pool.adaptive_avg_pool2d(x.blocks, self.size), x.shape[0])
+
+    def backward(self, gy: Lanes) -> tuple[Lanes]:
+        from npnet.kernels import pool
+
+        gx = pool.adaptive_avg_pool2d_backward(gy.blocks, self.x_size)
+        return (Lanes(gx, gy.shape[0]),)
+
+
 def adaptive_avg_pool2d(input: Tensor, output_size: int | Sequence[int | None] | None) -> Tensor:
     """The mean of OH x OW bins that cover the image; neighbours may overlap by a pixel.
 
@@ -251,4 +313,6 @@ def adaptive_avg_pool2d(input: Tensor, output_size: int | Sequence[int | None] |
     )
     if not all(input.shape[2:]):
         raise ShapeError(f"adaptive_avg_pool2d: the image has no pixels; got {input.shape}")
-    return AdaptiveAvgPool2d(as_pair("adaptive_avg_pool2d", "output_size", size, 0))(input)  # type: ignore[arg-type]
+    pair = as_pair("adaptive_avg_pool2d", "output_size", size, 0)  # type: ignore[arg-type]
+    function = LaneAdaptiveAvgPool2d if in_lanes(input) and min(pair) else AdaptiveAvgPool2d
+    return function(pair)(input)

@@ -10,6 +10,7 @@ import numpy as np
 
 from npnet._checks import ShapeError
 from npnet.ops.dtypes import result_type
+from npnet.ops.lanes import LaneFunction, Lanes, in_lanes
 from npnet.tensor import Array, Function, Tensor
 
 __all__ = [
@@ -107,17 +108,45 @@ class Reshape(Function):
         return (gy.reshape(self.x_shape),)
 
 
+class LaneReshape(LaneFunction):
+    """Images as features, or features as images: in lanes too the same values in the same order."""
+
+    view = True
+
+    def __init__(self, size: tuple[int, ...]) -> None:
+        self.size = size
+
+    def forward(self, x: Lanes) -> Lanes:
+        self.x_size = x.shape[1:]
+        return self._as(x, self.size[1:])
+
+    def backward(self, gy: Lanes) -> tuple[Lanes]:
+        return (self._as(gy, self.x_size),)
+
+    def _as(self, x: Lanes, size: tuple[int, ...]) -> Lanes:
+        lane_count = x.blocks.shape[-1]
+        return Lanes(x.blocks.reshape(len(x.blocks), *size, lane_count), x.shape[0])
+
+
+def _reshape(x: Tensor, size: tuple[int, ...]) -> Tensor:
+    if in_lanes(x) and len(size) in (2, 4) and size[0] == x.shape[0]:
+        return LaneReshape(size)(x)
+    return Reshape(size)(x)
+
+
 def reshape(input: Tensor, shape: Sequence[int]) -> Tensor:
     """The values, in row-major order, in another shape; one size may be -1.
 
     On the same memory where that is possible. ShapeError if the counts differ.
     """
-    return Reshape(_whole_size("reshape", input.shape, tuple(shape)))(input)
+    return _reshape(input, _whole_size("reshape", input.shape, tuple(shape)))
 
 
 def view(input: Tensor, size: Sequence[int]) -> Tensor:
     """`reshape` on the same memory. RuntimeError where that would need a copy."""
     size = _whole_size("view", input.shape, tuple(size))
+    if in_lanes(input):  # which are as good as row-major
+        return _reshape(input, size)
     if not np.may_share_memory(input.array.reshape(size), input.array) and input.numel():
         raise RuntimeError(
             f"view: shape {input.shape} with its strides can't be seen as {tuple(size)} without a "

@@ -9,6 +9,8 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
+import npnet
+from npnet.ops.lanes import suits_lanes, to_lanes
 from npnet.tensor import Array, Tensor
 from tests.cases import CASES, Case, arrays_of, npnet_names, torch_names, wants_gradient
 
@@ -39,10 +41,20 @@ def as_tuple(y: Any) -> tuple[Any, ...]:
     return y if isinstance(y, tuple) else (y,)
 
 
-def run_npnet(case: Case, arrays: list[Array], gys: list[Array]) -> tuple[list[Any], list[Any]]:
-    """Outputs, and gradients of the inputs, for the gradients `gys` of the outputs."""
+def run_npnet(
+    case: Case, arrays: list[Array], gys: list[Array], lanes: bool = False
+) -> tuple[list[Any], list[Any]]:
+    """Outputs, and gradients of the inputs, for the gradients `gys` of the outputs.
+
+    Args:
+        lanes: put the inputs that can be a batch into lanes.
+    """
     wanted = wants_gradient(case)
-    inputs = [Tensor(a, requires_grad=w) for a, w in zip(arrays, wanted, strict=True)]
+    inputs = [Tensor(a) for a in arrays]
+    if lanes:
+        inputs = [Tensor._of_layout(to_lanes(x.array)) if suits_lanes(x) else x for x in inputs]
+    for x, w in zip(inputs, wanted, strict=True):
+        x.requires_grad_(w)
     ys = as_tuple(case.call(npnet_names(), *inputs))
     for y, gy in zip(ys, gys, strict=True):
         if y.requires_grad:
@@ -115,14 +127,18 @@ def test_float64_equals_torch(name: str, layout: str) -> None:
         assert_array_equal(a, before, err_msg="an input was written to")
 
 
+@pytest.mark.parametrize("place", ["numpy", "numba", "lanes"])
 @pytest.mark.parametrize("name", CASES)
-def test_float32_is_as_near_as_its_sums_allow(name: str) -> None:
+def test_float32_is_as_near_as_its_sums_allow(name: str, place: str) -> None:
+    """By NumPy; by kernels where there are some; and with the inputs in lanes beforehand."""
     case = CASES[name]
     arrays = arrays_of(name, case, np.float32)
     single, single_gradients, gys = run_torch(case, arrays, None)
     exact = [a.astype(np.float64) if a.dtype == np.float32 else a for a in arrays]
     theirs, their_gradients, _ = run_torch(case, exact, gys)
-    ours, our_gradients = run_npnet(case, lay_out(arrays, "contiguous"), gys)
+    npnet.set_backend("numpy" if place == "numpy" else "numba")
+    ours, our_gradients = run_npnet(case, lay_out(arrays, "contiguous"), gys, place == "lanes")
+    npnet.set_backend("auto")
     longest = max(a.size for a in (*arrays, *single))
     bound = FLOAT32_STEPS * float(np.finfo(np.float32).eps) * np.sqrt(longest)
     for i, (a, b, s) in enumerate(zip(ours, theirs, single, strict=True)):

@@ -1,0 +1,71 @@
+"""Which kernels compute: NumPy's, or those that Numba compiles for float32."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+
+from npnet._checks import unknown_name
+
+__all__ = ["get_backend", "lanes_wanted", "set_backend", "set_winograd", "winograd_wanted"]
+
+BACKENDS = ("auto", "numba", "numpy")
+_chosen = ""
+_winograd = True
+
+
+def set_backend(name: str) -> None:
+    """Choose the kernels from now on.
+
+    Args:
+        name: "numpy"; "numba", for float32 and the options that have kernels (NumPy does the
+            rest); "auto", which is "numba" where Numba is installed.
+
+    Raises:
+        ValueError: no backend has this name.
+        ImportError: "numba" was asked for and is not installed.
+    """
+    if name not in BACKENDS:
+        raise ValueError(unknown_name("set_backend: name", name, BACKENDS))
+    if name == "numba" and not _has_numba():
+        raise ImportError("set_backend: numba is not installed; pip install numba, or use 'numpy'")
+    global _chosen
+    _chosen = name
+    lanes_wanted.cache_clear()
+
+
+def get_backend() -> str:
+    """The backend in force, "numba" or "numpy".
+
+    At first it is what the environment variable NPNET_BACKEND names, by default "auto".
+    """
+    return "numba" if lanes_wanted() else "numpy"
+
+
+@functools.cache
+def lanes_wanted() -> bool:
+    """Whether float32 goes through the compiled kernels."""
+    if not _chosen:
+        set_backend(os.environ.get("NPNET_BACKEND", "auto"))
+    return _chosen == "numba" or (_chosen == "auto" and _has_numba())
+
+
+def set_winograd(enabled: bool) -> None:
+    """Let 3x3 convolutions of stride 1 use Winograd's algorithm where it is faster, or not.
+
+    It is on at first. Its rounding errors are about ten times a direct convolution's, which is
+    enough to flip the sign at a ReLU now and then; training does not suffer, see tests/kernels.
+    """
+    global _winograd
+    _winograd = enabled
+
+
+def winograd_wanted() -> bool:
+    """Whether `set_winograd` left it on."""
+    return _winograd
+
+
+@functools.cache
+def _has_numba() -> bool:
+    return importlib.util.find_spec("numba") is not None

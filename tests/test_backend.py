@@ -1,0 +1,205 @@
+"""The choice of kernels, and tensors whose values are in lanes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import npnet
+import reference.models
+from npnet import backend, models
+from npnet.nn import functional as F
+from npnet.ops.lanes import Lanes, in_lanes
+
+# Rounding flips the sign at some ReLUs, in PyTorch's float32 too; how many is chance, and of two
+# float32 computations that are equally right the one is easily twice as far off as the other.
+FLIP_FACTOR = 3.0
+
+
+@pytest.fixture(autouse=True)
+def _numba() -> Iterator[None]:
+    npnet.set_backend("numba")
+    yield
+    npnet.set_backend("auto")
+    npnet.set_winograd(True)
+
+
+def conv_result(requires_grad: bool = True) -> npnet.Tensor:
+    """A result in lanes: (5, 3, 4, 4)."""
+    npnet.manual_seed(1)
+    x, weight = npnet.randn(5, 2, 6, 6), npnet.randn(3, 2, 3, 3, requires_grad=requires_grad)
+    y = F.conv2d(x, weight)
+    assert in_lanes(y)
+    return y
+
+
+# ---- choosing ----------------------------------------------------------------------------------
+
+
+def test_names_are_checked() -> None:
+    with pytest.raises(ValueError, match=r"auto, numba, numpy; got 'nunba'; did you mean 'numba'"):
+        npnet.set_backend("nunba")
+
+
+def test_numpy_leaves_ndarrays() -> None:
+    npnet.set_backend("numpy")
+    assert npnet.get_backend() == "numpy"
+    y = F.conv2d(npnet.randn(2, 1, 5, 5), npnet.randn(1, 1, 3, 3))
+    assert isinstance(y.values, np.ndarray)
+
+
+def test_double_and_rare_options_are_numpys() -> None:
+    x, weight = npnet.randn(2, 2, 7, 7), npnet.randn(2, 2, 3, 3)
+    assert not in_lanes(F.conv2d(x.double(), weight.double()))
+    assert not in_lanes(F.conv2d(x, weight, dilation=2))
+    assert not in_lanes(F.conv2d(x, weight[:, :1], groups=2))
+    assert in_lanes(F.conv2d(x, weight, stride=2, padding=1))
+
+
+@pytest.mark.parametrize(("name", "expected"), [("numpy", "numpy"), ("auto", "numba")])
+def test_environment_variable(name: str, expected: str) -> None:
+    code = "import npnet; print(npnet.get_backend())"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"NPNET_BACKEND": name},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == expected
+
+
+def test_numba_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backend, "_has_numba", lambda: False)
+    with pytest.raises(ImportError, match="numba is not installed"):
+        npnet.set_backend("numba")
+    npnet.set_backend("auto")
+    assert npnet.get_backend() == "numpy"
+
+
+# ---- tensors in lanes --------------------------------------------------------------------------
+
+
+def test_shape_and_dtype_need_no_conversion() -> None:
+    y = conv_result()
+    assert (y.shape, y.dtype, y.ndim, y.numel()) == ((5, 3, 4, 4), np.float32, 4, 240)
+    assert in_lanes(y)
+
+
+def test_looking_makes_an_ndarray() -> None:
+    y = conv_result(requires_grad=False)
+    lanes = y.values
+    assert isinstance(lanes, Lanes)
+    np.testing.assert_array_equal(y.numpy(), lanes.to_array())
+    assert isinstance(y.values, np.ndarray)
+    y.numpy()[0, 0, 0, 0] = 7  # the tensor's memory, as in PyTorch
+    assert y[0, 0, 0, 0].item() == 7
+
+
+def test_elementwise_ops_stay_in_lanes() -> None:
+    y = conv_result()
+    for z in (y.relu(), y.tanh(), y.sigmoid(), F.max_pool2d(y, 2), F.avg_pool2d(y, 2), y + y):
+        assert in_lanes(z)
+    assert in_lanes(y.flatten(1))
+    assert in_lanes(F.adaptive_avg_pool2d(y, 1))
+    assert in_lanes(F.batch_norm(y, None, None, training=True))
+
+
+def test_writing_in_place_is_seen() -> None:
+    y = conv_result()
+    expected = y.detach().numpy().copy() + y.detach().numpy()
+    z = conv_result()
+    z += conv_result()
+    np.testing.assert_allclose(z.detach().numpy(), expected, rtol=1e-6)  # float32
+    z = conv_result()
+    z.relu_()
+    np.testing.assert_array_equal(z.detach().numpy(), np.maximum(y.detach().numpy(), 0))
+
+
+def test_writing_to_a_view_in_lanes_is_refused() -> None:
+    y = conv_result()
+    flat = y.flatten(1)
+    for target in (y, flat):
+        with pytest.raises(NotImplementedError, match="shares memory with a view"):
+            target += 1
+
+
+def test_a_saved_value_written_since_is_an_error() -> None:
+    y = conv_result()
+    z = F.conv2d(y, npnet.ones(1, 3, 2, 2, requires_grad=True)).sum()
+    y += 1
+    with pytest.raises(RuntimeError, match="changed in place"):
+        z.backward()
+
+
+def test_gradients_of_results_are_kept_where_asked() -> None:
+    y = conv_result()
+    y.retain_grad()
+    y.tanh().sum().backward()
+    assert y.grad is not None
+    np.testing.assert_allclose(
+        y.grad.numpy(),
+        1 - np.tanh(y.detach().numpy()) ** 2,
+        atol=1e-6,  # float32
+    )
+
+
+@pytest.mark.parametrize("n", [1, 15, 16, 17, 33])
+def test_mean_cross_entropy_by_one_kernel(n: int) -> None:
+    x = torch.randn(n, 12, generator=torch.Generator().manual_seed(n))
+    weight, y = torch.eye(12).requires_grad_(), torch.arange(n) % 12
+    theirs = torch.nn.functional.cross_entropy(x @ weight.T, y)
+    (theirs * 3).backward()
+    ours_weight = npnet.eye(12).requires_grad_()
+    logits = F.linear(npnet.from_numpy(x.numpy()), ours_weight)
+    assert in_lanes(logits)
+    ours = F.cross_entropy(logits, npnet.from_numpy(y.numpy()))
+    (ours * 3).backward()
+    assert ours.item() == pytest.approx(theirs.item(), rel=1e-6)
+    np.testing.assert_allclose(ours_weight.grad.numpy(), weight.grad.numpy(), atol=1e-6)
+
+
+# ---- Winograd ----------------------------------------------------------------------------------
+
+
+def resnet20_error(library: Any, seed: int) -> float:
+    """Root mean square, over the layers, of the largest error of a gradient against float64."""
+    torch.manual_seed(seed)
+    exact = reference.models.create("resnet20").double()
+    rng = np.random.default_rng(seed)
+    x, y = rng.standard_normal((16, 3, 32, 32)), np.arange(16) % 10
+    torch.nn.functional.cross_entropy(exact(torch.from_numpy(x)), torch.from_numpy(y)).backward()
+    network = (models if library is npnet else reference.models).create("resnet20")
+    weights = {k: library.from_numpy(v.numpy()) for k, v in exact.state_dict().items()}
+    network.load_state_dict(weights)
+    images = library.from_numpy(x.astype(np.float32))
+    library.nn.functional.cross_entropy(network(images), library.from_numpy(y)).backward()
+    errors = [
+        np.abs(p.grad.numpy() - q.grad.numpy()).max() / np.abs(q.grad.numpy()).max()
+        for p, q in zip(network.parameters(), exact.parameters(), strict=True)
+    ]
+    return float(np.sqrt(np.mean(np.square(errors))))
+
+
+def test_resnet20_is_about_as_exact_as_in_pytorch() -> None:
+    """Over several draws: which ReLU flips in one of them is chance."""
+    seeds = range(4)
+    ours = np.mean([resnet20_error(npnet, seed) for seed in seeds])
+    theirs = np.mean([resnet20_error(torch, seed) for seed in seeds])
+    assert ours <= FLIP_FACTOR * theirs
+
+
+def test_winograd_can_be_switched_off() -> None:
+    x, weight = npnet.randn(4, 32, 12, 12), npnet.randn(32, 32, 3, 3)
+    fast = F.conv2d(x, weight, padding=1).numpy()
+    npnet.set_winograd(False)
+    direct = F.conv2d(x, weight, padding=1).numpy()
+    assert (fast != direct).any()
+    np.testing.assert_allclose(fast, direct, atol=1e-4 * np.abs(direct).max())
