@@ -29,7 +29,10 @@ def set_backend(name: str) -> None:
     if name not in BACKENDS:
         raise ValueError(unknown_name("set_backend: name", name, BACKENDS))
     if name == "numba" and not _has_numba():
-        raise ImportError("set_backend: numba is not installed; pip install numba, or use 'numpy'")
+        raise ImportError(
+            "set_backend: numba is not installed, or switched off by NUMBA_DISABLE_JIT; "
+            "pip install numba, or use 'numpy'"
+        )
     global _chosen
     _chosen = name
     lanes_wanted.cache_clear()
@@ -47,7 +50,7 @@ def get_backend() -> str:
 def lanes_wanted() -> bool:
     """Whether float32 goes through the compiled kernels."""
     if not _chosen:
-        set_backend(os.environ.get("NPNET_BACKEND", "auto"))
+        set_backend(os.environ.get("NPNET_BACKEND") or "auto")
     return _chosen == "numba" or (_chosen == "auto" and _has_numba())
 
 
@@ -68,4 +71,6 @@ def winograd_wanted() -> bool:
 
 @functools.cache
 def _has_numba() -> bool:
-    return importlib.util.find_spec("numba") is not None
+    """Whether Numba is installed and compiles: NUMBA_DISABLE_JIT leaves it to Python's loops."""
+    compiles = os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
+    return compiles and importlib.util.find_spec("numba") is not None

@@ -86,7 +86,7 @@ class _Version:
 
     writes = 0  # every in-place write
     recorded = 0  # those that became part of the tape
-    views = 0  # made in another layout, where each becomes an ndarray of its own when looked at
+    aliases: tuple[weakref.ref[Tensor], ...] = ()  # a base and its views in another layout
 
 
 class Function:
@@ -154,6 +154,8 @@ class Function:
         )
         versions = []
         for a in self._saved:  # one entry for each, since _move_saved takes them off one by one
+            if isinstance(a, Layout):
+                continue  # it is never written to
             for x in (*inputs, y):
                 if x._values is a:
                     versions.append((x._version, x._version.writes))
@@ -358,6 +360,10 @@ class Tensor:
         values = self._values
         if isinstance(values, Layout):
             values = self._values = values.to_array()
+            for reference in self._version.aliases:  # they share its memory from now on
+                if (alias := reference()) is not None:
+                    alias._values = values.reshape(alias.shape)
+            self._version.aliases = ()
         return values
 
     @array.setter
@@ -521,7 +527,9 @@ class Tensor:
     def _become_view_of(self, base: Tensor) -> None:
         self._base = base if base._base is None else base._base
         self._version = base._version
-        self._version.views += isinstance(self._values, Layout)
+        if isinstance(self._values, Layout):
+            known = self._version.aliases or (weakref.ref(base),)
+            self._version.aliases = (*known, weakref.ref(self))
         # Made off the tape, it can't know the base's history: negative, it never counts as seen.
         self._seen = self._version.recorded if _mode.enabled else ~self._version.recorded
 
@@ -552,7 +560,8 @@ class Tensor:
         if not np.can_cast(values.dtype, self.dtype, "same_kind"):
             raise RuntimeError(f"{op}: a result of {values.dtype} can't be kept in {self.dtype}")
         recorded = self._check_write(values.requires_grad, op)
-        if isinstance(self._values, Layout) and isinstance(values._values, Layout):
+        layouts = isinstance(self._values, Layout) and isinstance(values._values, Layout)
+        if layouts and not self._version.aliases:
             self._values = values._values  # nobody else has seen the memory that is replaced
         else:
             if recorded:
@@ -573,12 +582,6 @@ class Tensor:
 
     def _check_write(self, by_recorded: Bool, op: str) -> Bool:
         """Raise if this tensor may not be written. Whether the write becomes part of the tape."""
-        if self._version.views:
-            raise NotImplementedError(
-                f"{op}: the tensor shares memory with a view (such as flatten's result) in the "
-                "kernels' layout, where a write to one would not be seen in the other; write "
-                "out of place, or to a clone()"
-            )
         if not isinstance(self._values, Layout) and not self._values.flags.writeable:
             raise RuntimeError(
                 f"{op}: the memory can't be written: it is read-only, or several values of an "
