@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from npnet.kernels.masks import kept
 from npnet.ops.dtypes import check_dtypes
+from npnet.ops.functions import as_float
 from npnet.ops.lanes import LaneFunction, Lanes, in_lanes
 from npnet.ops.shape import axis, cast
 from npnet.tensor import Array, Function, Tensor
@@ -141,7 +142,7 @@ class Tanh(Function):
 
 def tanh(input: Tensor) -> Tensor:
     """y = (exp(x) - exp(-x)) / (exp(x) + exp(-x))."""
-    return _activation(_as_float(input), "tanh", Tanh())
+    return _activation(as_float(input), "tanh", Tanh())
 
 
 class Sigmoid(Function):
@@ -165,11 +166,7 @@ def sigmoid_of(x: Array) -> Array:
 
 def sigmoid(input: Tensor) -> Tensor:
     """y = 1 / (1 + exp(-x))."""
-    return _activation(_as_float(input), "sigmoid", Sigmoid())
-
-
-def _as_float(x: Tensor) -> Tensor:
-    return x if x.is_floating_point() else cast(x, np.dtype(np.float32))
+    return _activation(as_float(input), "sigmoid", Sigmoid())
 
 
 class GELU(Function):

@@ -93,27 +93,27 @@ class Abs(Function):
 
 def exp(input: Tensor) -> Tensor:
     """e to the power of each value."""
-    return Exp()(_as_float(input))
+    return Exp()(as_float(input))
 
 
 def log(input: Tensor) -> Tensor:
     """The natural logarithm: -inf at 0, NaN below."""
-    return Log()(_as_float(input))
+    return Log()(as_float(input))
 
 
 def sqrt(input: Tensor) -> Tensor:
     """The square root: NaN below 0; its gradient is infinite at 0."""
-    return Sqrt()(_as_float(input))
+    return Sqrt()(as_float(input))
 
 
 def sin(input: Tensor) -> Tensor:
     """The sine of an angle in radians."""
-    return Sin()(_as_float(input))
+    return Sin()(as_float(input))
 
 
 def cos(input: Tensor) -> Tensor:
     """The cosine of an angle in radians."""
-    return Cos()(_as_float(input))
+    return Cos()(as_float(input))
 
 
 def abs(input: Tensor) -> Tensor:
@@ -121,5 +121,6 @@ def abs(input: Tensor) -> Tensor:
     return Abs()(input)
 
 
-def _as_float(x: Tensor) -> Tensor:
+def as_float(x: Tensor) -> Tensor:
+    """The tensor itself if it is floating point, else in float32."""
     return x if x.is_floating_point() else shape.cast(x, np.dtype(np.float32))
