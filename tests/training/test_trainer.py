@@ -14,9 +14,11 @@ from safetensors import safe_open
 from safetensors.numpy import load_file
 
 import npnet
-from npnet import models
+from npnet import models, train
 from npnet.training.config import Config, ConfigError
+from npnet.training.data import prepare
 from npnet.training.learner import DivergedError
+from npnet.training.trainer import predict
 from tests.runs import run_npnet
 
 
@@ -153,6 +155,17 @@ def test_divergence_names_step_rate_and_layer(small: Config) -> None:
         DivergedError, match=r"step \d+ of epoch 1, at learning rate 1e\+30; .*layer \w+ \("
     ):
         run_npnet(config)
+
+
+def test_predictions_are_those_that_are_tested(small: Config) -> None:
+    result = run_npnet(small)
+    data = prepare(small, notice=pytest.fail)
+    learner = train.build(small, data)
+    learner.load_weights(weights_of(small.checkpoint_dir))
+    logits = predict(learner, data, data.test.x)
+    assert logits.shape == (60, 4)
+    np.testing.assert_array_equal(logits.argmax(1), result.test.predicted)
+    assert predict(learner, data, data.test.x[:0]).shape == (0, 4)
 
 
 def test_fine_tuning_starts_from_old_weights(small: Config, tmp_path: Path) -> None:
