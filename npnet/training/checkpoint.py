@@ -92,7 +92,7 @@ class Checkpoints:
 
     def save_last(self, learner_state: dict[str, Any], progress: Progress) -> None:
         """Write last.safetensors, everything that a resume needs."""
-        tree = {"learner": _wrap(learner_state), "progress": progress.to_tree()}
+        tree = {"learner": learner_state, "progress": progress.to_tree()}
         serialization.save(tree, self.folder / LAST)
 
     def load_last(self) -> tuple[dict[str, Any], Progress]:
@@ -106,7 +106,7 @@ class Checkpoints:
         tree = serialization.load(path)
         if not isinstance(tree, dict) or set(tree) != {"learner", "progress"}:
             raise ConfigError(f"resume: {path} holds weights, but not the state of a run")
-        return _unwrap(tree["learner"]), Progress.from_tree(tree["progress"])
+        return tree["learner"], Progress.from_tree(tree["progress"])
 
 
 def read_weights(path: Path) -> Weights:
@@ -145,20 +145,3 @@ def set_aside(folder: Path, patterns: Iterable[str]) -> Path | None:
     for path in files:
         path.rename(aside / path.name)
     return aside
-
-
-def _wrap(tree: Any) -> Any:
-    """Arrays as tensors, which is what `serialization.save` takes."""
-    if isinstance(tree, dict):
-        return {key: _wrap(value) for key, value in tree.items()}
-    if isinstance(tree, (list, tuple)):
-        return type(tree)(_wrap(value) for value in tree)
-    return Tensor(tree) if isinstance(tree, np.ndarray) else tree
-
-
-def _unwrap(tree: Any) -> Any:
-    if isinstance(tree, dict):
-        return {key: _unwrap(value) for key, value in tree.items()}
-    if isinstance(tree, (list, tuple)):
-        return type(tree)(_unwrap(value) for value in tree)
-    return tree.array if isinstance(tree, Tensor) else tree

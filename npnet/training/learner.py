@@ -143,27 +143,30 @@ class Learner:
         self.model.load_state_dict({name: from_numpy(np.array(v)) for name, v in weights.items()})
 
     def state(self) -> dict[str, Any]:
-        """Everything that the next epoch depends on: a tree of arrays, numbers and strings."""
+        """Everything that the next epoch depends on, as a tree that `npnet.save` takes."""
         return {
-            "weights": self.weights(),
-            "optimizer": _tree(self.optimizer.state_dict(), _array_of),
+            "weights": {name: npnet.Tensor(array) for name, array in self.weights().items()},
+            "optimizer": _tree(self.optimizer.state_dict(), _saved),
             "scheduler": None if self.scheduler is None else self.scheduler.state_dict(),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on from where `state` stood."""
-        self.load_weights(state["weights"])
-        self.optimizer.load_state_dict(_tree(state["optimizer"], self._tensor_of))
+        self.load_weights({name: tensor.array for name, tensor in state["weights"].items()})
+        self.optimizer.load_state_dict(_tree(state["optimizer"], self._restored))
         if self.scheduler is not None:
             self.scheduler.load_state_dict(state["scheduler"])
 
-    def _tensor_of(self, value: Any) -> Any:
-        return self.lib.from_numpy(np.array(value)) if isinstance(value, np.ndarray) else value
+    def _restored(self, value: Any) -> Any:
+        """A saved tensor as one of `lib`, copied; anything else as it is."""
+        is_tensor = isinstance(value, npnet.Tensor)
+        return self.lib.from_numpy(np.array(value.array)) if is_tensor else value
 
 
-def _array_of(value: Any) -> Any:
-    """A tensor of either library as a copied array; anything else as it is."""
-    return np.array(value.detach().numpy()) if hasattr(value, "detach") else value
+def _saved(value: Any) -> Any:
+    """A tensor of either library as npnet's, copied; anything else as it is."""
+    is_tensor = hasattr(value, "detach")
+    return npnet.Tensor(np.array(value.detach().numpy())) if is_tensor else value
 
 
 def _tree(tree: Any, leaf: Callable[[Any], Any]) -> Any:
