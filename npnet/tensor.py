@@ -49,6 +49,7 @@ Bool: TypeAlias = bool
 Float: TypeAlias = float
 Size: TypeAlias = int | Sequence[int]
 Dims: TypeAlias = int | Sequence[int] | None
+View: TypeAlias = Callable[[Array], Array]
 
 
 class Layout:
@@ -70,7 +71,7 @@ class Layout:
         raise NotImplementedError
 
     def plus(self, other: Layout) -> Layout:
-        """The sum with values of the same shape in the same layout."""
+        """The sum with values of the same shape in the same layout; there is but one in use."""
         raise NotImplementedError
 
 
@@ -86,7 +87,12 @@ class _Version:
 
     writes = 0  # every in-place write
     recorded = 0  # those that became part of the tape
-    aliases: tuple[weakref.ref[Tensor], ...] = ()  # a base and its views in another layout
+    # Views in the base's layout, and how each finds itself in the ndarray that the base becomes.
+    aliases: tuple[tuple[weakref.ref[Tensor], View], ...] = ()
+
+    def views(self) -> list[tuple[Tensor, View]]:
+        """Those that are still there."""
+        return [(y, look) for reference, look in self.aliases if (y := reference()) is not None]
 
 
 class Function:
@@ -106,6 +112,7 @@ class Function:
     forward: Callable[..., Any]  # Any: a Function for another layout takes and returns that
     backward: Callable[[Any], tuple[Any, ...]]
     view: ClassVar[bool] = False  # whether the result may lie on the memory of the first input
+    look: View  # of a view in another layout: what makes it of the first input's ndarray
 
     needs_input_grad: tuple[bool, ...] = ()
     parents: tuple[Function | Tensor | None, ...] = ()
@@ -126,7 +133,7 @@ class Function:
         with np.errstate(all="ignore"):  # NaN and infinity are values, here and in backward
             y = self.apply(inputs)
         if self.view and y._lies_on(inputs[0]):
-            y._become_view_of(inputs[0])
+            y._become_view_of(inputs[0], self)
         if True in needs:
             self._record(inputs, y)
         return y
@@ -287,7 +294,7 @@ def _run_backward(root: Tensor, gy: Array, retain_graph: bool) -> None:
 
 def _sum(a: Values, b: Values) -> Values:
     """a + b in new memory: that of either may be another's too."""
-    if isinstance(a, Layout) and type(a) is type(b):
+    if isinstance(a, Layout) and isinstance(b, Layout):
         return a.plus(b)
     return np.asarray(_array(a) + _array(b))
 
@@ -299,6 +306,10 @@ def _is_new(g: Values, gy: Values, gradients: tuple[Values | None, ...]) -> bool
     if g is gy or not isinstance(g, np.ndarray) or g.base is not None:
         return False
     return sum([other is g for other in gradients]) == 1
+
+
+def _then(first: View, second: View) -> View:
+    return lambda array: second(first(array))
 
 
 _NOTHING = np.empty(0, np.float32)
@@ -357,17 +368,20 @@ class Tensor:
     @property
     def array(self) -> Array:
         """The values as an ndarray; those in another layout become one now."""
-        values = self._values
-        if isinstance(values, Layout):
-            values = self._values = values.to_array()
-            for reference in self._version.aliases:  # they share its memory from now on
-                if (alias := reference()) is not None:
-                    alias._values = values.reshape(alias.shape)
+        if isinstance(self._values, Layout):
+            base = self if self._base is None else self._base
+            assert isinstance(base._values, Layout)
+            base._values = base._values.to_array()
+            for view, look in self._version.views():  # they share its memory from now on
+                view._values = look(base._values)
             self._version.aliases = ()
-        return values
+        assert isinstance(self._values, np.ndarray)
+        return self._values
 
     @array.setter
     def array(self, array: Array) -> None:
+        if self._version.aliases:
+            self.array  # noqa: B018 # the others keep the memory, which they share from now on
         self._values = array
 
     @property
@@ -500,7 +514,7 @@ class Tensor:
             raise TypeError(f"data: must be a tensor, got {type(values).__name__}")
         if self._wants and not values.is_floating_point():
             raise RuntimeError(f"data: the tensor requires a gradient and can't be {values.dtype}")
-        self._values = values.array
+        self.array = values.array
 
     def _edge(self) -> Function | Tensor:
         """Where a gradient for this tensor goes: the op that made it, or the leaf itself."""
@@ -524,12 +538,16 @@ class Tensor:
             return isinstance(mine, Layout) and isinstance(theirs, Layout)
         return np.may_share_memory(mine, theirs)
 
-    def _become_view_of(self, base: Tensor) -> None:
-        self._base = base if base._base is None else base._base
-        self._version = base._version
+    def _become_view_of(self, parent: Tensor, function: Function) -> None:
+        self._base = parent if parent._base is None else parent._base
+        self._version = parent._version
         if isinstance(self._values, Layout):
-            known = self._version.aliases or (weakref.ref(base),)
-            self._version.aliases = (*known, weakref.ref(self))
+            known, look = self._version.views(), function.look
+            for view, before in known:
+                if view is parent:
+                    look = _then(before, look)
+            views = [(weakref.ref(y), of_base) for y, of_base in known]
+            self._version.aliases = (*views, (weakref.ref(self), look))
         # Made off the tape, it can't know the base's history: negative, it never counts as seen.
         self._seen = self._version.recorded if _mode.enabled else ~self._version.recorded
 
@@ -561,7 +579,7 @@ class Tensor:
             raise RuntimeError(f"{op}: a result of {values.dtype} can't be kept in {self.dtype}")
         recorded = self._check_write(values.requires_grad, op)
         layouts = isinstance(self._values, Layout) and isinstance(values._values, Layout)
-        if layouts and not self._version.aliases:
+        if layouts and self._base is None and not self._version.views():
             self._values = values._values  # nobody else has seen the memory that is replaced
         else:
             if recorded:

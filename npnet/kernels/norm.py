@@ -23,49 +23,39 @@ from npnet.kernels._jit import kernel
 from npnet.kernels._parallel import parallel_for
 from npnet.kernels.simd import LANES
 
-__all__ = ["batch_norm", "batch_norm_backward", "batch_norm_training"]
+__all__ = ["batch_norm_backward", "constants", "normalise", "statistics"]
 
 Array: TypeAlias = npt.NDArray[np.float32]
 
 
-def batch_norm_training(
-    x: Array,
-    weight: Array,
-    bias: Array,
-    eps: float,
-    n: int,
-    residual: Array | None = None,
-    relu: bool = False,
-) -> tuple[Array, Array, Array]:
-    """`batch_norm` by the mean and the biased variance of the first `n` images, and those two.
+def statistics(x: Array, weight: Array, bias: Array, eps: float, n: int) -> tuple[Array, Array]:
+    """`constants` by the mean and the biased variance of the first `n` images; the variance.
 
-    Shape: x and residual (B, C, ..., 16), weight and bias (C,) -> that of x, (C,), (C,).
+    Shape: x (B, C, ..., 16), weight and bias (C,) -> (4, C), (C,).
     """
-    y, planes = lanes.empty(x.shape), _planes(x)
-    added = planes if residual is None else _planes(residual)
-    constants, var = np.empty((4, x.shape[1]), np.float32), np.empty(x.shape[1], np.float32)
-    flags = residual is not None, relu
-    _train(planes, added, n, weight, bias, np.float32(eps), *flags, constants, var, _planes(y))
-    return y, constants[0], var
+    table, var = np.empty((4, x.shape[1]), np.float32), np.empty(x.shape[1], np.float32)
+    table[1], table[2] = weight, bias
+    _statistics(_planes(x), n, np.float32(eps), table, var)
+    return table, var
 
 
-def batch_norm(
-    x: Array,
-    mean: Array,
-    var: Array,
-    weight: Array,
-    bias: Array,
-    eps: float,
-    residual: Array | None = None,
-    relu: bool = False,
+def constants(mean: Array, var: Array, weight: Array, bias: Array, eps: float) -> Array:
+    """Of each channel: mean, weight * r, bias, r = 1 / sqrt(var + eps). Shape: (C,) -> (4, C)."""
+    table = np.empty((4, len(weight)), np.float32)
+    table[0], table[1], table[2], table[3] = mean, weight, bias, var
+    _scale(np.float32(eps), table)
+    return table
+
+
+def normalise(
+    x: Array, constants: Array, residual: Array | None = None, relu: bool = False
 ) -> Array:
-    """y = weight * (x - mean) / sqrt(var + eps) + bias, then + residual, then max(y, 0).
+    """y = weight * r * (x - mean) + bias, then + residual, then max(y, 0).
 
-    Shape: x and residual (B, C, ..., 16), all others (C,) -> that of x.
+    Shape: x and residual (B, C, ..., 16), constants (4, C) -> that of x.
     """
     y, planes = lanes.empty(x.shape), _planes(x)
     added = planes if residual is None else _planes(residual)
-    constants = _constants(mean, var, weight, bias, eps)
     _normalise(planes, added, constants, residual is not None, relu, _planes(y))
     return y
 
@@ -73,34 +63,29 @@ def batch_norm(
 def batch_norm_backward(
     gy: Array,
     x: Array,
-    y: Array | None,
-    mean: Array,
-    var: Array,
-    weight: Array,
-    bias: Array,
-    eps: float,
+    constants: Array,
     n: int,
-    training: bool = True,
+    y: Array | None = None,
     relu: bool = False,
+    training: bool = True,
 ) -> tuple[Array, Array, Array, Array]:
     """(gx, gresidual, gweight, gbias), with g = 0 where y <= 0, else gy, if a ReLU followed:
 
-        gresidual = g,  gbias = sum(g),  gweight = r * sum(g * (x - mean)),  r = 1 / sqrt(var + eps)
+        gresidual = g,  gbias = sum(g),  gweight = r * sum(g * (x - mean))
         gx = weight * r * (g - mean(g) - (x - mean) * r^2 * mean(g * (x - mean)))
 
-    In training, where mean and var are of the first `n` images of x; else gx = weight * r * g.
+    In training, where mean and r are of the first `n` images of x; else gx = weight * r * g.
 
     Args:
         y: what came out, if a residual was added and a ReLU followed; otherwise None, and then
             gresidual, which nobody wants, is gy.
 
-    Shape: gy, x, y (B, C, ..., 16), mean to bias (C,) -> as x, as x, (C,), (C,).
+    Shape: gy, x, y (B, C, ..., 16), constants (4, C) -> as x, as x, (C,), (C,).
     """
     gx, planes = lanes.empty(x.shape), _planes(x)
     gr = gy if y is None else lanes.empty(x.shape)
     out = planes if y is None else _planes(y)
     totals = np.empty((2, x.shape[1]), np.float32)
-    constants = _constants(mean, var, weight, bias, eps)
     flags = relu, y is not None, training
     _backward(_planes(gy), planes, out, n, constants, *flags, totals, _planes(gr), _planes(gx))
     return gx, gr, totals[1], totals[0]
@@ -110,31 +95,29 @@ def _planes(x: Array) -> Array:  # (B, C, ..., 16) -> (B*C, pixels * 16)
     return x.reshape(x.shape[0] * x.shape[1], -1)
 
 
-def _constants(mean: Array, var: Array, weight: Array, bias: Array, eps: float) -> Array:
-    """Of each channel: mean, weight * r, bias, r = 1 / sqrt(var + eps), as (4, C)."""
-    table = np.empty((4, len(mean)), np.float32)
-    with np.errstate(all="ignore"):  # of a diverged run, or of variance and eps 0
-        table[3] = 1 / np.sqrt(var + eps)
-        table[0], table[1], table[2] = mean, weight * table[3], bias
-    return table
+@kernel
+def _statistics(x, n, eps, constants, var):
+    parallel_for(statistics_of_channel, var.size, (x, n, eps, constants, var))
 
 
 @kernel
-def _train(x, residual, n, weight, bias, eps, adds, relu, constants, var, y):
-    arguments = (x, residual, n, weight, bias, eps, adds, relu, constants, var, y)
-    parallel_for(train_channel, weight.size, arguments)
+def statistics_of_channel(x, n, eps, constants, var, c):
+    """Channel `c`: its mean and variance, and of its column of the constants all but the bias."""
+    constants[0, c], var[c] = channel_statistics(x, n, var.size, c)
+    scale_channel(var[c], eps, constants, c)
 
 
 @kernel
-def train_channel(x, residual, n, weight, bias, eps, adds, relu, constants, var, y, c):
-    """Channel `c`: its statistics, its column of the constants, and y."""
-    channels = weight.size
-    mean, var[c] = channel_statistics(x, n, channels, c)
-    r = np.float32(1) / np.sqrt(var[c] + eps)
-    constants[0, c], constants[1, c] = mean, weight[c] * r
-    constants[2, c], constants[3, c] = bias[c], r
-    for m in range(c, x.shape[0], channels):
-        normalise_plane(x, residual, constants, adds, relu, y, m)
+def _scale(eps, constants):
+    for c in range(constants.shape[1]):
+        scale_channel(constants[3, c], eps, constants, c)
+
+
+@kernel
+def scale_channel(var, eps, constants, c):
+    """r = 1 / sqrt(var + eps), and weight * r in place of weight, in the constants (4, C)."""
+    constants[3, c] = np.float32(1) / np.sqrt(var + eps)
+    constants[1, c] *= constants[3, c]
 
 
 @kernel

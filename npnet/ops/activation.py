@@ -11,7 +11,7 @@ import numpy.typing as npt
 from npnet.kernels.masks import kept
 from npnet.ops.dtypes import check_dtypes
 from npnet.ops.functions import as_float
-from npnet.ops.lanes import LaneFunction, Lanes, in_lanes
+from npnet.ops.lanes import LaneFunction, Lanes, Masked, Normalised, in_lanes
 from npnet.ops.shape import axis, cast
 from npnet.tensor import Array, Function, Tensor
 
@@ -19,7 +19,7 @@ __all__ = ["gelu", "leaky_relu", "log_softmax", "relu", "sigmoid", "softmax", "t
 
 
 class LaneActivation(LaneFunction):
-    """An activation by kernels whose gradient follows from its result: relu, tanh or sigmoid."""
+    """An activation by kernels whose gradient follows from its result: tanh or sigmoid."""
 
     def __init__(self, name: str) -> None:
         self.kernel = name
@@ -39,12 +39,27 @@ class LaneActivation(LaneFunction):
         return (Lanes(kernel(y.blocks, gy.blocks), gy.shape[0]),)
 
     def name(self) -> str:
-        return f"{self.kernel.capitalize().replace('lu', 'LU')}Backward"
+        return f"{self.kernel.capitalize()}Backward"
 
 
-def _activation(x: Tensor, kernel: str, function: Function) -> Tensor:
-    """In lanes where x is, else in NumPy."""
-    return LaneActivation(kernel)(x) if in_lanes(x) else function(x)
+class LaneReLU(LaneFunction):
+    """ReLU by kernels; where it follows a batch norm, by that one's."""
+
+    def forward(self, x: Lanes) -> Lanes:
+        self.constants = None
+        if isinstance(x, Normalised) and x.is_plain:
+            assert x.operands is not None
+            self.constants = x.operands[1]
+        y = x.rectified()
+        self.save_for_backward(y)
+        return y
+
+    def backward(self, gy: Lanes) -> tuple[Lanes]:
+        (y,) = self.saved
+        return (Masked(gy.shape, gy.blocks, y.blocks, self.constants),)
+
+    def name(self) -> str:
+        return "ReLUBackward"
 
 
 class ReLU(Function):
@@ -68,7 +83,8 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
 
     Source: Nair and Hinton (2010).
     """
-    return _maybe_inplace("relu", _activation(input, "relu", ReLU()), input, inplace)
+    function = LaneReLU() if in_lanes(input) else ReLU()
+    return _maybe_inplace("relu", function(input), input, inplace)
 
 
 def _maybe_inplace(op: str, y: Tensor, x: Tensor, inplace: bool) -> Tensor:
@@ -142,7 +158,8 @@ class Tanh(Function):
 
 def tanh(input: Tensor) -> Tensor:
     """y = (exp(x) - exp(-x)) / (exp(x) + exp(-x))."""
-    return _activation(as_float(input), "tanh", Tanh())
+    x = as_float(input)
+    return LaneActivation("tanh")(x) if in_lanes(x) else Tanh()(x)
 
 
 class Sigmoid(Function):
@@ -166,7 +183,8 @@ def sigmoid_of(x: Array) -> Array:
 
 def sigmoid(input: Tensor) -> Tensor:
     """y = 1 / (1 + exp(-x))."""
-    return _activation(as_float(input), "sigmoid", Sigmoid())
+    x = as_float(input)
+    return LaneActivation("sigmoid")(x) if in_lanes(x) else Sigmoid()(x)
 
 
 class GELU(Function):

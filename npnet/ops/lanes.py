@@ -13,7 +13,18 @@ import numpy as np
 from npnet.backend import lanes_wanted
 from npnet.tensor import Array, Function, Layout, Tensor, Values
 
-__all__ = ["LaneFunction", "Lanes", "in_lanes", "suits_lanes", "to_lanes"]
+__all__ = [
+    "DeferredLanes",
+    "LaneFunction",
+    "LanePart",
+    "Lanes",
+    "Masked",
+    "Normalised",
+    "in_lanes",
+    "join_lanes",
+    "suits_lanes",
+    "to_lanes",
+]
 
 _FLOAT32 = np.dtype(np.float32)
 
@@ -27,12 +38,27 @@ class Lanes(Layout):
         shape: (N, C, H, W) or (N, F).
     """
 
-    __slots__ = ("blocks", "shape")
+    __slots__ = ("_blocks", "shape")
     dtype = _FLOAT32
 
     def __init__(self, blocks: Array, n: int) -> None:
-        self.blocks = blocks
+        self._blocks = blocks
         self.shape = (n, *blocks.shape[1:-1])
+
+    @property
+    def blocks(self) -> Array:
+        """The values; they are never written to."""
+        return self._blocks
+
+    @property
+    def images(self) -> Array:
+        """The blocks (B, C, H, W, 16); features are images of one pixel."""
+        blocks = self.blocks
+        return blocks if blocks.ndim == 5 else blocks[:, :, None, None]
+
+    def like(self, images: Array) -> Lanes:
+        """Images (B, C, H, W, 16) as images, or as features where these are."""
+        return Lanes(images if len(self.shape) == 4 else images[:, :, 0, 0], self.shape[0])
 
     @property
     def size(self) -> tuple[int, int]:
@@ -51,7 +77,104 @@ class Lanes(Layout):
         from npnet.kernels import elementwise
 
         assert isinstance(other, Lanes)
+        for a, b in ((self, other), (other, self)):
+            if isinstance(a, Normalised) and a.is_plain:
+                return a.with_residual(b)
         return Lanes(elementwise.add(self.blocks, other.blocks), self.shape[0])
+
+    def rectified(self) -> Lanes:
+        """max(x, 0)."""
+        from npnet.kernels import activation
+
+        return Lanes(activation.relu(self.blocks), self.shape[0])
+
+
+class LanePart(Lanes):
+    """A view of other lanes of which it holds a part: as an ndarray it has gaps."""
+
+    __slots__ = ()
+
+
+class DeferredLanes(Lanes):
+    """Lanes that are computed when somebody asks for the blocks.
+
+    Until then the op that comes next may do both at once. What they are computed of is never
+    written to, so it does not matter when.
+
+    Attributes:
+        operands: what `compute` takes; None once the blocks are there.
+    """
+
+    __slots__ = ("operands",)
+    operands: tuple[Any, ...] | None
+
+    def __init__(self, shape: tuple[int, ...], *operands: Any) -> None:
+        self.shape, self.operands = shape, operands
+
+    def compute(self, *operands: Any) -> Array:
+        """The blocks."""
+        raise NotImplementedError
+
+    @property
+    def blocks(self) -> Array:
+        """The values; they are never written to."""
+        operands = self.operands
+        if operands is not None:
+            self.settle(self.compute(*operands))
+        return self._blocks
+
+    def settle(self, blocks: Array) -> None:
+        """Take the blocks from where they were computed."""
+        self._blocks = blocks
+        self.operands = None  # after it, for another thread that asks
+
+
+class Normalised(DeferredLanes):
+    """A batch norm's result, with or without a residual: scale * (x - mean) + bias + residual."""
+
+    __slots__ = ()
+
+    def compute(self, x: Array, constants: Array, residual: Array | None) -> Array:
+        """Of x and residual (B, C, ..., 16) and what `kernels.norm` calls constants."""
+        from npnet.kernels import norm
+
+        return norm.normalise(x, constants, residual)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether a residual can still be added."""
+        return self.operands is not None and self.operands[2] is None
+
+    def with_residual(self, residual: Lanes) -> Normalised:
+        """The sum, of what is plain."""
+        assert self.operands is not None
+        x, constants, _ = self.operands
+        return Normalised(self.shape, x, constants, residual.blocks)
+
+    def rectified(self) -> Lanes:
+        """max(x, 0), by the same kernel."""
+        if self.operands is None:
+            return super().rectified()
+        from npnet.kernels import norm
+
+        x, constants, residual = self.operands
+        return Lanes(norm.normalise(x, constants, residual, relu=True), self.shape[0])
+
+
+class Masked(DeferredLanes):
+    """A ReLU's gradient: gy where y > 0, else 0.
+
+    The third operand is the constants of the batch norm whose result, and nothing more, the ReLU
+    took; or None.
+    """
+
+    __slots__ = ()
+
+    def compute(self, gy: Array, y: Array, constants: Array | None) -> Array:
+        """Of gy and y, which are alike."""
+        from npnet.kernels import activation
+
+        return activation.relu_backward(y, gy)
 
 
 def to_lanes(values: Values) -> Lanes:
@@ -74,6 +197,12 @@ def suits_lanes(x: Tensor) -> bool:
 def in_lanes(*inputs: Tensor) -> bool:
     """Whether all are in lanes already: an elementwise op is not worth the way there."""
     return all(isinstance(x.values, Lanes) for x in inputs)
+
+
+def join_lanes(*inputs: Tensor) -> bool:
+    """Whether some are in lanes already and the others, of the same batch, can come there."""
+    lanes = [isinstance(x.values, Lanes) for x in inputs]
+    return True in lanes and (False not in lanes or all(map(suits_lanes, inputs)))
 
 
 class LaneFunction(Function):

@@ -9,7 +9,7 @@ import numpy as np
 
 from npnet._checks import ShapeError, check_number
 from npnet.ops.dtypes import check_dtypes
-from npnet.ops.lanes import LaneFunction, Lanes, in_lanes
+from npnet.ops.lanes import LaneFunction, Lanes, Masked, Normalised, in_lanes
 from npnet.tensor import Array, Function, Tensor
 
 __all__ = ["batch_norm", "layer_norm"]
@@ -60,7 +60,11 @@ class BatchNorm(Function):
 
 
 class LaneBatchNorm(LaneFunction):
-    """BatchNorm by kernels."""
+    """BatchNorm by kernels, together with the addition and the ReLU that may follow it.
+
+    The statistics are computed at once, y when it is asked for. What that needs of the weights is
+    kept by value, and so is what backward needs.
+    """
 
     def __init__(self, eps: float, statistics: tuple[Array, Array] | None) -> None:
         self.eps, self.given = eps, statistics
@@ -68,26 +72,29 @@ class LaneBatchNorm(LaneFunction):
     def forward(self, x: Lanes, weight: Array, bias: Array) -> Lanes:  # (N, C, ...)
         from npnet.kernels import norm
 
-        self.save_for_backward(x, weight, bias)
-        n = x.shape[0]
+        self.save_for_backward(x)
         if self.given is None:
-            y, *statistics = norm.batch_norm_training(x.blocks, weight, bias, self.eps, n)
-            self.mean, self.var = statistics
+            self.constants, self.var = norm.statistics(x.blocks, weight, bias, self.eps, x.shape[0])
+            self.mean = self.constants[0]
         else:
-            self.mean, self.var = self.given
-            y = norm.batch_norm(x.blocks, self.mean, self.var, weight, bias, self.eps)
-        return Lanes(y, n)
+            self.constants = norm.constants(*self.given, weight, bias, self.eps)
+        return Normalised(x.shape, x.blocks, self.constants, None)
 
     def backward(self, gy: Lanes) -> tuple[Lanes, Array, Array]:
         from npnet.kernels import norm
 
-        x, weight, bias = self.saved
-        training, n = self.given is None, x.shape[0]
-        constants = (self.mean, self.var, weight, bias, self.eps)
-        gx, _, gweight, gbias = norm.batch_norm_backward(
-            gy.blocks, x.blocks, None, *constants, n, training
+        (x,) = self.saved
+        masked = gy.operands if isinstance(gy, Masked) else None
+        g, y, constants = masked or (gy.blocks, None, None)
+        if constants is self.constants:
+            y = None  # the mask follows from x
+        gx, gr, gweight, gbias = norm.batch_norm_backward(
+            *(g, x.blocks, self.constants, x.shape[0]),
+            *(y, masked is not None, self.given is None),
         )
-        return Lanes(gx, n), gweight, gbias
+        if isinstance(gy, Masked) and y is not None:
+            gy.settle(gr)  # the residual's gradient
+        return Lanes(gx, x.shape[0]), gweight, gbias
 
 
 def _flat(x: Array) -> Array:  # (N, C, ...) -> (N, C, P)

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from npnet.ops import choices, indexing, shape
+from npnet.ops.lanes import in_lanes
+from npnet.ops.pool import LaneAdaptiveAvgPool2d
 from npnet.ops.shape import axis, cast
 from npnet.tensor import Array, Function, Tensor
 
@@ -107,7 +109,11 @@ def mean(
     x = input if dtype is None else cast(input, np.dtype(dtype))
     if not x.is_floating_point():
         raise RuntimeError(f"mean: input must be floating point, got {x.dtype}; use x.float()")
-    return Mean(axes_of("mean", x, dim), keepdim)(x)
+    axes = axes_of("mean", x, dim)
+    if sorted(axes) == [2, 3] and in_lanes(x):
+        y = LaneAdaptiveAvgPool2d((1, 1))(x)
+        return y if keepdim else shape.flatten(y, 1)
+    return Mean(axes, keepdim)(x)
 
 
 class Var(Sum):

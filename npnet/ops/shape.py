@@ -10,7 +10,7 @@ import numpy as np
 
 from npnet._checks import ShapeError
 from npnet.ops.dtypes import result_type
-from npnet.ops.lanes import LaneFunction, Lanes, in_lanes
+from npnet.ops.lanes import LaneFunction, LanePart, Lanes, in_lanes, join_lanes
 from npnet.tensor import Array, Function, Tensor
 
 __all__ = [
@@ -115,6 +115,7 @@ class LaneReshape(LaneFunction):
 
     def __init__(self, size: tuple[int, ...]) -> None:
         self.size = size
+        self.look = lambda array: array.reshape(size)
 
     def forward(self, x: Lanes) -> Lanes:
         self.x_size = x.shape[1:]
@@ -128,8 +129,13 @@ class LaneReshape(LaneFunction):
         return Lanes(x.blocks.reshape(len(x.blocks), *size, lane_count), x.shape[0])
 
 
+def _is_whole(x: Tensor) -> bool:
+    """Whether x is in lanes, where that is as good as row-major without gaps."""
+    return in_lanes(x) and not isinstance(x.values, LanePart)
+
+
 def _reshape(x: Tensor, size: tuple[int, ...]) -> Tensor:
-    if in_lanes(x) and len(size) in (2, 4) and size[0] == x.shape[0]:
+    if _is_whole(x) and len(size) in (2, 4) and size[0] == x.shape[0]:
         return LaneReshape(size)(x)
     return Reshape(size)(x)
 
@@ -145,7 +151,7 @@ def reshape(input: Tensor, shape: Sequence[int]) -> Tensor:
 def view(input: Tensor, size: Sequence[int]) -> Tensor:
     """`reshape` on the same memory. RuntimeError where that would need a copy."""
     size = _whole_size("view", input.shape, tuple(size))
-    if in_lanes(input):  # which are as good as row-major
+    if _is_whole(input):
         return _reshape(input, size)
     if not np.may_share_memory(input.array.reshape(size), input.array) and input.numel():
         raise RuntimeError(
@@ -275,6 +281,29 @@ class Cat(Function):
         return tuple(np.split(gy, self.ends[:-1], self.dim))
 
 
+class LaneCat(LaneFunction):
+    """Cat by kernels, along channels or features."""
+
+    def forward(self, *xs: Lanes) -> Lanes:
+        from npnet.kernels import lanes
+
+        blocks = [x.blocks for x in xs]
+        self.counts = [x.shape[1] for x in xs]
+        y = lanes.empty((len(blocks[0]), sum(self.counts), *blocks[0].shape[2:]))
+        return Lanes(np.concatenate(blocks, 1, out=y), xs[0].shape[0])
+
+    def backward(self, gy: Lanes) -> tuple[Lanes, ...]:
+        from npnet.kernels import places
+
+        gradients, first = [], 0
+        for count in self.counts:
+            sizes = (count, *gy.images.shape[2:4])
+            part = places.take(gy.images, (first, 0, 0), (1, 1, 1), sizes)
+            gradients.append(gy.like(part))
+            first += count
+        return tuple(gradients)
+
+
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Tensors one after the other along `dim`; all other sizes must be equal.
 
@@ -288,6 +317,10 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     if len(rest) > 1:
         shapes = " ".join(str(x.shape) for x in parts)
         raise ShapeError(f"cat: sizes must be equal on all axes but {at}; got {shapes}")
+    if at == 1 and join_lanes(*parts):
+        function = LaneCat()
+        function.images = len(parts)
+        return function(*parts)
     dtype = result_type(*tensors)
     return Cat(at)(*(cast(x, dtype) for x in parts))
 

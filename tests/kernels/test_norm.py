@@ -25,21 +25,20 @@ def kernels(arrays: Arrays, training: bool, adds: bool, relu: bool) -> tuple[ora
     x, r, gy, weight, bias, mean, var = arrays
     n = len(x)
     x, r, gy = (oracle.spoiled(a) for a in (x, r, gy))
-    after = (r if adds else None, relu)
     if training:
-        y, mean, var = norm.batch_norm_training(x, weight, bias, EPS, n, *after)
+        constants, _ = norm.statistics(x, weight, bias, EPS, n)
     else:
-        y = norm.batch_norm(x, mean, var, weight, bias, EPS, *after)
-    affine = mean, var, weight, bias, EPS
+        constants = norm.constants(mean, var, weight, bias, EPS)
+    y = norm.normalise(x, constants, r if adds else None, relu)
     kept = y if adds and relu else None
-    gx, gr, gweight, gbias = norm.batch_norm_backward(gy, x, kept, *affine, n, training, relu)
+    gx, gr, gweight, gbias = norm.batch_norm_backward(gy, x, constants, n, kept, relu, training)
     return (*(lanes.from_lanes(a, n) for a in (y, gx, gr)), gweight, gbias)
 
 
 def statistics(x: oracle.Array) -> tuple[oracle.Array, oracle.Array]:
     one = np.ones(x.shape[1], np.float32)
-    _, mean, var = norm.batch_norm_training(oracle.spoiled(x), one, one, EPS, len(x))
-    return mean, var
+    constants, var = norm.statistics(oracle.spoiled(x), one, one, EPS, len(x))
+    return constants[0], var
 
 
 def in_numpy(arrays: Arrays, training: bool, adds: bool, relu: bool) -> tuple[oracle.Array, ...]:

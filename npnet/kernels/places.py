@@ -1,0 +1,92 @@
+"""Parts of images in lanes: every so many channels, rows and columns, taken out or put in.
+
+A place is `start + i * step` along each of the axes (C, H, W), with 0 <= i < size. Features are
+images of one pixel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from npnet.kernels import lanes, simd
+from npnet.kernels._jit import kernel
+from npnet.kernels._parallel import parallel_for
+from npnet.kernels.simd import LANES
+
+__all__ = ["put", "take"]
+
+Array: TypeAlias = npt.NDArray[np.float32]
+Triple: TypeAlias = Sequence[int]
+
+
+def take(x: Array, starts: Triple, steps: Triple, sizes: Triple) -> Array:
+    """y[c, i, j] = x at the place of (c, i, j).
+
+    Shape: x (B, C, H, W, 16), sizes (C', H', W') -> (B, C', H', W', 16).
+    """
+    y = lanes.empty((len(x), *sizes, LANES))
+    _take(x, tuple(starts), tuple(steps), y)
+    return y
+
+
+def put(x: Array, starts: Triple, steps: Triple, sizes: Triple, value: float = 0.0) -> Array:
+    """y at the place of (c, i, j) = x[c, i, j], and `value` everywhere else.
+
+    Shape: x (B, C', H', W', 16), sizes (C, H, W) -> (B, C, H, W, 16).
+    """
+    y = lanes.empty((len(x), *sizes, LANES))
+    _put(x, tuple(starts), tuple(steps), np.float32(value), y)
+    return y
+
+
+@kernel
+def _take(x, starts, steps, y):
+    parallel_for(take_plane, y.shape[0] * y.shape[1], (x, starts, steps, y))
+
+
+@kernel
+def take_plane(x, starts, steps, y, m):
+    """Plane `m` of y (B, C', H', W', 16)."""
+    channels, rows, columns = y.shape[1], y.shape[2], y.shape[3]
+    c = m // channels * x.shape[1] + starts[0] + m % channels * steps[0]
+    step, to = steps[2] * LANES, m * rows * columns * LANES
+    for i in range(rows):
+        row = c * x.shape[2] + starts[1] + i * steps[1]
+        at = (row * x.shape[3] + starts[2]) * LANES
+        for _ in range(columns):
+            simd.store(y, to, simd.load(x, at))
+            at += step
+            to += LANES
+
+
+@kernel
+def _put(x, starts, steps, value, y):
+    parallel_for(put_plane, y.shape[0] * y.shape[1], (x, starts, steps, value, y))
+
+
+@kernel
+def put_plane(x, starts, steps, value, y, m):
+    """Plane `m` of y (B, C, H, W, 16)."""
+    rows, columns = x.shape[2], x.shape[3]
+    c, width = m % y.shape[1] - starts[0], y.shape[3]
+    source = c // steps[0]
+    inside = source * steps[0] == c and 0 <= source < x.shape[1]
+    size = y.shape[2] * width * LANES
+    if not inside or rows * columns * LANES < size:
+        values = simd.splat(value)
+        for i in range(m * size, (m + 1) * size, LANES):
+            simd.store(y, i, values)
+    if not inside:
+        return
+    at = (m // y.shape[1] * x.shape[1] + source) * rows * columns * LANES
+    step = steps[2] * LANES
+    for i in range(rows):
+        to = ((m * y.shape[2] + starts[1] + i * steps[1]) * width + starts[2]) * LANES
+        for _ in range(columns):
+            simd.store(y, to, simd.load(x, at))
+            at += LANES
+            to += step
