@@ -6,7 +6,8 @@ import numpy as np
 
 from npnet.ops import arithmetic
 from npnet.ops.activation import sigmoid_of
-from npnet.ops.loss import check_reduction, check_same, check_weight, reduced
+from npnet.ops.lanes import Lanes, in_lanes, suits_lanes
+from npnet.ops.loss import LaneLoss, check_reduction, check_same, check_weight, reduced
 from npnet.tensor import Array, Function, Tensor
 
 __all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits", "mse_loss"]
@@ -22,6 +23,19 @@ class SquaredError(Function):
     def backward(self, gy: Array) -> tuple[Array, Array | None]:
         gx = 2 * self.difference * gy
         return gx, -gx if self.needs_input_grad[1] else None
+
+
+class LaneMSE(LaneLoss):
+    """The mean of (x - t)^2 by one kernel, for a target that wants no gradient."""
+
+    images = 2
+
+    def forward(self, x: Lanes, t: Lanes) -> Array:
+        from npnet.kernels import loss
+
+        y, gx = loss.mse_loss(x.blocks, t.blocks, x.shape[0])
+        self.gx = Lanes(gx, x.shape[0])
+        return np.asarray(y)
 
 
 def mse_loss(
@@ -43,6 +57,9 @@ def mse_loss(
     """
     check_reduction("mse_loss", reduction, size_average, reduce)
     check_same("mse_loss", "target", input, target)
+    plain = weight is None and reduction == "mean" and not target.requires_grad
+    if plain and in_lanes(input) and suits_lanes(target):
+        return LaneMSE()(input, target)
     losses = SquaredError()(input, target)
     if weight is None:
         return reduced(losses, reduction)

@@ -11,7 +11,15 @@ from npnet.ops.dtypes import check_dtypes
 from npnet.ops.lanes import LaneFunction, Lanes, in_lanes
 from npnet.tensor import Array, Function, Tensor
 
-__all__ = ["check_reduction", "check_same", "check_weight", "cross_entropy", "nll_loss", "reduced"]
+__all__ = [
+    "LaneLoss",
+    "check_reduction",
+    "check_same",
+    "check_weight",
+    "cross_entropy",
+    "nll_loss",
+    "reduced",
+]
 
 REDUCTIONS = ("none", "mean", "sum")
 
@@ -155,7 +163,21 @@ def _class_loss(
     return losses.sum() / Tensor(np.asarray((counted * coefficients).sum(), logp.dtype))
 
 
-class LaneCrossEntropy(LaneFunction):
+class LaneLoss(LaneFunction):
+    """A mean loss by a kernel that also computes its gradient, `gx`, by the first input."""
+
+    gx: Lanes
+
+    def backward(self, gy: Array) -> tuple[Lanes | None, ...]:
+        from npnet.kernels import elementwise
+
+        gx = self.gx
+        if gy != 1:  # as it is in a loss that backward was called on
+            gx = Lanes(elementwise.scale(gx.blocks, float(gy)), gx.shape[0])
+        return (gx, *[None] * (self.images - 1))
+
+
+class LaneCrossEntropy(LaneLoss):
     """The mean cross-entropy of the softmax and class numbers, by one kernel.
 
     y = mean over n of -log softmax(x_n)_{y_n};  gx = gy * (softmax(x) - one_hot(y)) / N
@@ -170,13 +192,6 @@ class LaneCrossEntropy(LaneFunction):
         y, gx = loss.cross_entropy(x.blocks, self.classes)
         self.gx = Lanes(gx, x.shape[0])
         return np.asarray(y)
-
-    def backward(self, gy: Array) -> tuple[Lanes]:
-        from npnet.kernels import elementwise
-
-        if gy == 1:  # of a loss that backward was called on
-            return (self.gx,)
-        return (Lanes(elementwise.scale(self.gx.blocks, float(gy)), self.gx.shape[0]),)
 
 
 def cross_entropy(

@@ -422,6 +422,43 @@ def test_one_operand_in_lanes_brings_the_other_there() -> None:
     assert not in_lanes(npnet.mul(leaf(a), Tensor(b[:, :1])))  # broadcast
 
 
+@pytest.mark.parametrize("n", [1, 15, 16, 17, 127])
+@pytest.mark.parametrize("inplace", [False, True])
+def test_dropout_draws_what_it_draws_in_numpy(n: int, inplace: bool) -> None:
+    (a,) = draw((n, 3, 4, 5))
+
+    def drop(x: Tensor) -> Tensor:
+        npnet.manual_seed(n)
+        return F.dropout(x * 2, 0.3, inplace=inplace)
+
+    same(drop, a)
+
+
+@pytest.mark.parametrize("n", [1, 15, 16, 17, 127])
+@pytest.mark.parametrize("axes", [(7,), (3, 4, 5)])
+def test_mean_squared_error_by_one_kernel(n: int, axes: tuple[int, ...]) -> None:
+    a, t = draw((n, *axes), (n, *axes))
+    x, target = leaf(a), Tensor(t)
+    twins = [torch.tensor(v.astype(np.float64), requires_grad=v is a) for v in (a, t)]
+    ours, theirs = F.mse_loss(x, target), torch.nn.functional.mse_loss(*twins)
+    assert type(ours.grad_fn).__name__ == "LaneMSE"
+    (ours * 3).backward()
+    (theirs * 3).backward()
+    assert x.grad is not None
+    check(
+        [ours.detach().numpy(), x.grad.numpy()],
+        [v.detach().numpy() for v in (theirs, twins[0].grad)],
+    )
+
+
+def test_a_target_that_wants_a_gradient_gets_one() -> None:
+    a, t = draw((17, 7), (17, 7))
+    target = Tensor(t, requires_grad=True)
+    F.mse_loss(leaf(a), target).backward()
+    assert target.grad is not None
+    np.testing.assert_allclose(target.grad.numpy(), 2 * (t - a) / a.size, atol=1e-7)
+
+
 @pytest.mark.parametrize("through", ["base", "part", "part-of-part"])
 def test_a_part_shares_memory_with_its_base(through: str) -> None:
     (a,) = draw(SHAPE)
