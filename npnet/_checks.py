@@ -43,19 +43,17 @@ def check_number(
         least, above: `least <= value`, `above < value`.
         most, below: `value <= most`, `value < below`.
     """
-    rules = []
-    if least is not None:
-        rules.append((f">= {least:g}", value >= least))
-    if above is not None:
-        rules.append((f"> {above:g}", value > above))
-    if most is not None:
-        rules.append((f"<= {most:g}", value <= most))
-    if below is not None:
-        rules.append((f"< {below:g}", value < below))
-    rules = rules or [("finite", True)]
-    if not math.isfinite(value) or not all(holds for _, holds in rules):
-        rule = " and ".join(text for text, _ in rules)
-        raise ValueError(f"{op}: {name} must be {rule}, got {value:g}")
+    holds = (
+        (least is None or value >= least)
+        and (above is None or value > above)
+        and (most is None or value <= most)
+        and (below is None or value < below)
+    )
+    if holds and math.isfinite(value):
+        return
+    bounds = {">=": least, ">": above, "<=": most, "<": below}
+    rules = [f"{sign} {bound:g}" for sign, bound in bounds.items() if bound is not None]
+    raise ValueError(f"{op}: {name} must be {' and '.join(rules) or 'finite'}, got {value:g}")
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -190,7 +190,7 @@ class Function:
     def free(self) -> None:
         """Forget all arrays: memory is returned, and a second backward that needs them fails."""
         own = self.__dict__
-        for name in [n for n, v in own.items() if _holds_values(v)]:
+        for name in [n for n, v in own.items() if n not in _TAPE and _holds_values(v)]:
             del own[name]
             self.freed = True
 
@@ -200,6 +200,9 @@ class Function:
 
     def __repr__(self) -> str:
         return f"<{self.name()}>"
+
+
+_TAPE = {"needs_input_grad", "order", "parents", "retained", "_versions"}  # they hold no values
 
 
 def _holds_values(value: Any) -> bool:
@@ -864,7 +867,7 @@ class Tensor:
 
     def is_floating_point(self) -> Bool:
         """Whether the values are floats."""
-        return bool(np.issubdtype(self.dtype, np.floating))
+        return self._values.dtype.kind == "f"
 
     def is_contiguous(self) -> Bool:
         """Whether the values lie in memory in row-major order without gaps."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -34,6 +35,8 @@ CHUNK_BYTES = 2**21
 
 def as_pair(op: str, name: str, value: int | Pair, least: int) -> Pair:
     """`(value, value)` of one number, or the pair itself; ValueError if one is below `least`."""
+    if type(value) is int and value >= least:  # the usual case, which should cost nothing
+        return value, value
     pair = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
     if len(pair) == 1:
         pair = pair * 2
@@ -93,15 +96,7 @@ class Window:
         step = size if stride is None else as_pair(op, "stride", stride, 1)
         apart = as_pair(op, "dilation", dilation, 1)
         around = cls.around(op, padding, size, step, apart)
-        window = cls(size, step, around, apart, ceil_mode)
-        if min(window.output_size(shape[2:])) < 1:
-            high, wide = (n + sum(p) for n, p in zip(shape[2:], around, strict=True))
-            raise ShapeError(
-                f"{op}: the kernel reaches over {window.extent} pixels but the padded input has "
-                f"({high}, {wide}); got input {shape}, kernel_size {size}, dilation {apart}"
-                f"{_lenet_hint(shape)}"
-            )
-        return window
+        return _fitting(op, shape, size, step, around, apart, ceil_mode)
 
     @staticmethod
     def around(
@@ -128,8 +123,7 @@ class Window:
 
     def output_size(self, size: tuple[int, ...]) -> Pair:
         """How many windows an image of (H, W) has: floor((H + PT + PB - extent) / SH) + 1."""
-        oh, ow = (self._count(size[a], a) for a in (0, 1))
-        return oh, ow
+        return self._count(size[0], 0), self._count(size[1], 1)
 
     def _count(self, size: int, axis: int) -> int:
         stride, (before, after) = self.stride[axis], self.padding[axis]
@@ -149,6 +143,28 @@ class Window:
             last = (counts[a] - 1) * self.stride[a] + self.extent[a]
             pairs.append((before, max(after, last - before - size[a])))
         return pairs[0], pairs[1]
+
+
+@functools.lru_cache(512)
+def _fitting(
+    op: str,
+    shape: tuple[int, ...],
+    kernel: Pair,
+    stride: Pair,
+    padding: tuple[Pair, Pair],
+    dilation: Pair,
+    ceil_mode: bool,
+) -> Window:
+    """The windows, if images of `shape` have at least one."""
+    window = Window(kernel, stride, padding, dilation, ceil_mode)
+    if min(window.output_size(shape[2:])) < 1:
+        high, wide = (n + sum(p) for n, p in zip(shape[2:], padding, strict=True))
+        raise ShapeError(
+            f"{op}: the kernel reaches over {window.extent} pixels but the padded input has "
+            f"({high}, {wide}); got input {shape}, kernel_size {kernel}, dilation {dilation}"
+            f"{_lenet_hint(shape)}"
+        )
+    return window
 
 
 def padded(x: Array, window: Window, value: float = 0) -> Array:

@@ -50,14 +50,16 @@ def _promote(a: np.dtype[Any], b: np.dtype[Any]) -> np.dtype[Any]:
 
 def check_dtypes(op: str, *inputs: Tensor) -> None:
     """Raise RuntimeError unless all are of one floating point dtype, as PyTorch does."""
+    dtypes = []
     for x in inputs:
         if not isinstance(x, Tensor):
             raise TypeError(
                 f"{op}: inputs must be tensors, got {type(x).__name__}; npnet.as_tensor makes one"
             )
-    dtypes = {str(x.dtype): None for x in inputs}
-    if len(dtypes) > 1 or not inputs[0].is_floating_point():
+        if x.dtype not in dtypes:
+            dtypes.append(x.dtype)
+    if len(dtypes) > 1 or dtypes[0].kind != "f":
         raise RuntimeError(
-            f"{op}: inputs must be of one floating point dtype, got {', '.join(dtypes)}; "
-            "x.float() or module.double() converts"
+            f"{op}: inputs must be of one floating point dtype, got "
+            f"{', '.join(map(str, dtypes))}; x.float() or module.double() converts"
         )
