@@ -16,7 +16,7 @@ import npnet
 import reference.models
 from npnet import backend, models
 from npnet.nn import functional as F
-from npnet.ops.lanes import Lanes, in_lanes
+from npnet.ops.lanes import LEAST, Lanes, in_lanes, to_lanes
 
 # Rounding flips the sign at some ReLUs, in PyTorch's float32 too; how many is chance, and of two
 # float32 computations that are equally right the one is easily twice as far off as the other.
@@ -51,12 +51,12 @@ def test_names_are_checked() -> None:
 def test_numpy_leaves_ndarrays() -> None:
     npnet.set_backend("numpy")
     assert npnet.get_backend() == "numpy"
-    y = F.conv2d(npnet.randn(2, 1, 5, 5), npnet.randn(1, 1, 3, 3))
+    y = F.conv2d(npnet.randn(4, 1, 5, 5), npnet.randn(1, 1, 3, 3))
     assert isinstance(y.values, np.ndarray)
 
 
 def test_double_and_rare_options_are_numpys() -> None:
-    x, weight = npnet.randn(2, 2, 7, 7), npnet.randn(2, 2, 3, 3)
+    x, weight = npnet.randn(4, 2, 7, 7), npnet.randn(2, 2, 3, 3)
     assert not in_lanes(F.conv2d(x.double(), weight.double()))
     assert not in_lanes(F.conv2d(x, weight, dilation=2))
     assert not in_lanes(F.conv2d(x, weight[:, :1], groups=2))
@@ -106,6 +106,13 @@ def test_shape_and_dtype_need_no_conversion() -> None:
     y = conv_result()
     assert (y.shape, y.dtype, y.ndim, y.numel()) == ((5, 3, 4, 4), np.float32, 4, 240)
     assert in_lanes(y)
+
+
+@pytest.mark.parametrize("n", [1, LEAST - 1, LEAST])
+def test_the_smallest_batches_are_numpys(n: int) -> None:
+    images, weight = npnet.randn(n, 2, 6, 6), npnet.randn(3, 2, 3, 3)
+    assert in_lanes(F.conv2d(images, weight)) == (n == LEAST)
+    assert in_lanes(F.linear(images.flatten(1), npnet.randn(3, 72))) == (n == LEAST)
 
 
 def test_looking_makes_an_ndarray() -> None:
@@ -204,7 +211,7 @@ def test_mean_cross_entropy_by_one_kernel(n: int) -> None:
     theirs = torch.nn.functional.cross_entropy(x @ weight.T, y)
     (theirs * 3).backward()
     ours_weight = npnet.eye(12).requires_grad_()
-    logits = F.linear(npnet.from_numpy(x.numpy()), ours_weight)
+    logits = F.linear(npnet.Tensor._of_layout(to_lanes(x.numpy())), ours_weight)
     assert in_lanes(logits)
     ours = F.cross_entropy(logits, npnet.from_numpy(y.numpy()))
     (ours * 3).backward()

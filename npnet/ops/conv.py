@@ -13,7 +13,7 @@ from npnet.backend import winograd_wanted
 from npnet.kernels import windows
 from npnet.kernels.windows import Pair, Window
 from npnet.ops.dtypes import check_dtypes
-from npnet.ops.lanes import LaneFunction, Lanes, suits_lanes
+from npnet.ops.lanes import LaneFunction, Lanes, enters_lanes
 from npnet.tensor import Array, Function, Tensor
 
 __all__ = ["conv2d", "unfold"]
@@ -158,7 +158,7 @@ def conv2d(
         raise ShapeError(f"conv2d: bias must be ({weight.shape[0]},), got {bias.shape}")
     kernel = (weight.shape[2], weight.shape[3])
     window = Window.checked("conv2d", input.shape, kernel, stride, padding, dilation)
-    if window.dilation == (1, 1) and groups == 1 and suits_lanes(input):
+    if window.dilation == (1, 1) and groups == 1 and enters_lanes(input):
         return LaneConv2d(window)(*inputs)
     return Conv2d(window, groups)(*inputs)
 

@@ -20,6 +20,7 @@ __all__ = [
     "Lanes",
     "Masked",
     "Normalised",
+    "enters_lanes",
     "in_lanes",
     "join_lanes",
     "suits_lanes",
@@ -192,6 +193,14 @@ def suits_lanes(x: Tensor) -> bool:
     if isinstance(x.values, Lanes):
         return True
     return x.dtype == _FLOAT32 and x.ndim in (2, 4) and x.numel() > 0 and lanes_wanted()
+
+
+LEAST = 3  # images; of fewer, with all other lanes idle, BLAS computes the products faster
+
+
+def enters_lanes(x: Tensor) -> bool:
+    """Whether a convolution or a linear layer, with which lanes begin, is one by kernels."""
+    return isinstance(x.values, Lanes) or (x.shape[0] >= LEAST and suits_lanes(x))
 
 
 def in_lanes(*inputs: Tensor) -> bool:

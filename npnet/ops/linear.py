@@ -9,7 +9,7 @@ import numpy as np
 from npnet._checks import ShapeError, check_axes
 from npnet.ops import shape
 from npnet.ops.dtypes import check_dtypes
-from npnet.ops.lanes import LaneFunction, Lanes, suits_lanes
+from npnet.ops.lanes import LaneFunction, Lanes, enters_lanes
 from npnet.tensor import Array, Function, Tensor
 
 __all__ = ["linear", "matmul"]
@@ -81,7 +81,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         raise ShapeError(f"linear: bias must be ({weight.shape[0]},), got {bias.shape}")
     inputs = (input, weight) if bias is None else (input, weight, bias)
     check_dtypes("linear", *inputs)
-    if input.ndim == 2 and suits_lanes(input):
+    if input.ndim == 2 and enters_lanes(input):
         return LaneLinear()(*inputs)
     return Linear()(*inputs)
 
