@@ -16,6 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 
 LIBRARIES = ("npnet", "numpy", "numba", "torch", "jax", "tinygrad")
@@ -96,3 +97,39 @@ def report(
     if json_file is not None:
         data = {"title": title, "environment": dict(about), "results": [asdict(r) for r in results]}
         Path(json_file).write_text(json.dumps(data, indent=2) + "\n")
+
+
+COLOURS = ("#1b7f5c", "#ee4c2c", "#f5a58f", "#9aa5b1")
+
+
+def plot_bars(
+    title: str, panels: Mapping[str, Mapping[str, Mapping[str, float]]], file: str
+) -> None:
+    """Draw horizontal bars: of each panel, of each group, of each competitor, in that order."""
+    heights = [len(groups) for groups in panels.values()]
+    figure, axes = plt.subplots(
+        len(panels), 1, height_ratios=heights, squeeze=False, layout="constrained",
+        figsize=(9, 1.2 + 0.8 * len(panels) + 0.42 * sum(heights)),
+    )  # fmt: skip
+    for axis, (name, groups) in zip(axes[:, 0], panels.items(), strict=True):
+        competitors = list(next(iter(groups.values())))
+        thickness = 0.8 / len(competitors)
+        for i, competitor in enumerate(competitors):
+            values = [group[competitor] for group in groups.values()]
+            places = np.arange(len(groups)) + (i + 0.5) * thickness - 0.4
+            bars = axis.barh(places, values, thickness, color=COLOURS[i], label=competitor)
+            if i == 0:
+                axis.bar_label(bars, fmt="{:.2f}", padding=3, fontsize=7, color=COLOURS[i])
+        axis.set_yticks(range(len(groups)), list(groups), fontsize=8)
+        axis.set_ylim(len(groups) - 0.4, -0.6)
+        axis.set_title(name, loc="left", fontsize=10, fontweight="bold")
+        axis.axvline(1, color="#444444", linewidth=0.8, linestyle=":")
+        axis.spines[["top", "right", "left"]].set_visible(False)
+        axis.tick_params(axis="y", length=0)
+        axis.grid(axis="x", color="#e4e7eb", linewidth=0.8)
+        axis.set_axisbelow(True)
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, frameon=False, ncols=len(names), loc="outside upper right")
+    axes[-1, 0].set_xlabel(title)
+    figure.savefig(file, dpi=150)
+    plt.close(figure)
