@@ -124,24 +124,33 @@ def correlate_row(shape, x, w, bias, y, row_plan, column_plan, row_step, column_
                 first_v, last_v = max(0, -farthest), min(taps, width - left)
                 inside = left >= 0 and farthest + taps <= width
                 acc = simd.from_rows(shape, bias, p * rows * bias_step, bias_step, last)
-                for c in range(channels):
-                    for u in range(first_u, last_u):
-                        at = (p * channels + c) * kh + row_tap + u * phases
-                        at = (at * kw + tap + first_v * column_phases) * rows
-                        start = ((b * channels + c) * height + top + u) * width + left + first_v
-                        start *= LANES
-                        if inside:
-                            for _ in range(first_v, last_v):
-                                acc = simd.add_products(acc, w, at, x, start, right)
-                                at += next_tap
-                                start += LANES
-                        else:
-                            for v in range(left + first_v, left + last_v):
-                                acc = simd.add_products_inside(
-                                    acc, w, at, x, start, right, v, column_step, width
-                                )
-                                at += next_tap
-                                start += LANES
+                if inside and taps == 1 and last_u - first_u == 1:  # the loop is over channels
+                    at = ((p * channels * kh + row_tap + first_u * phases) * kw + tap) * rows
+                    start = (b * channels * height + top + first_u) * width + left
+                    start *= LANES
+                    for _ in range(channels):
+                        acc = simd.add_products(acc, w, at, x, start, right)
+                        at += kh * kw * rows
+                        start += height * width * LANES
+                else:
+                    for c in range(channels):
+                        for u in range(first_u, last_u):
+                            at = (p * channels + c) * kh + row_tap + u * phases
+                            at = (at * kw + tap + first_v * column_phases) * rows
+                            start = ((b * channels + c) * height + top + u) * width + left + first_v
+                            start *= LANES
+                            if inside:
+                                for _ in range(first_v, last_v):
+                                    acc = simd.add_products(acc, w, at, x, start, right)
+                                    at += next_tap
+                                    start += LANES
+                            else:
+                                for v in range(left + first_v, left + last_v):
+                                    acc = simd.add_products_inside(
+                                        acc, w, at, x, start, right, v, column_step, width
+                                    )
+                                    at += next_tap
+                                    start += LANES
                 place = (b * outputs + p * rows) * out_height + o
                 place = (place * out_width + phase + t * column_phases) * LANES
                 down = out_height * out_width * LANES

@@ -24,6 +24,8 @@ ALIGNMENT = 64  # bytes: one cache line, one AVX-512 register
 
 FLOAT, INT32, INT64 = ir.FloatType(), ir.IntType(32), ir.IntType(64)
 VECTOR = ir.VectorType(FLOAT, LANES)
+BYTES = ir.IntType(8).as_pointer()
+PREFETCH = [INT32(0), INT32(3), INT32(1)]  # to read, into all caches, data
 INDEX = types.intp
 
 
@@ -241,6 +243,20 @@ def load_or_zero(typing, array, index, inside):
 
 
 @intrinsic
+def prefetch(typing, array, index):
+    """Begin to fetch the line of float `index`, which may lie outside of the array."""
+
+    def code(context, builder, sig, args):
+        address = _address(context, builder, sig, args, 0, args[1])
+        kind = ir.FunctionType(ir.VoidType(), [BYTES, INT32, INT32, INT32])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(function, [builder.bitcast(address, BYTES), *PREFETCH])
+        return context.get_dummy_value()
+
+    return types.void(array, INDEX), code
+
+
+@intrinsic
 def total(typing, a, lanes):
     """The sum of the first `lanes` lanes, in pairs; those beyond may hold anything, NaN too."""
 
@@ -435,14 +451,27 @@ def store_tile(typing, tile, y, start, down, right, rows, columns):
 
     def code(context, builder, sig, args):
         first = _address(context, builder, sig, args, 1, args[2])
-        for k, r, c in _each(tile):
-            inside = builder.and_(
-                builder.icmp_signed(">", args[5], args[5].type(r)),
-                builder.icmp_signed(">", args[6], args[6].type(c)),
-            )
-            with builder.if_then(inside, likely=True):
-                place = _step(builder, _step(builder, first, r, args[3]), c, args[4])
-                _store(builder, builder.extract_value(args[0], k), place)
+
+        def put(k, r, c):
+            place = _step(builder, _step(builder, first, r, args[3]), c, args[4])
+            _store(builder, builder.extract_value(args[0], k), place)
+
+        whole = builder.and_(
+            builder.icmp_signed(">=", args[5], INT64(tile.rows)),
+            builder.icmp_signed(">=", args[6], INT64(tile.columns)),
+        )
+        with builder.if_else(whole, likely=True) as (all_of_it, a_part):
+            with all_of_it:  # no branch for each vector
+                for position in _each(tile):
+                    put(*position)
+            with a_part:
+                for k, r, c in _each(tile):
+                    inside = builder.and_(
+                        builder.icmp_signed(">", args[5], INT64(r)),
+                        builder.icmp_signed(">", args[6], INT64(c)),
+                    )
+                    with builder.if_then(inside):
+                        put(k, r, c)
         return context.get_dummy_value()
 
     return types.void(tile, y, INDEX, INDEX, INDEX, INDEX, INDEX), code
