@@ -32,6 +32,7 @@ FREQUENCIES = 36
 SHAPE = simd.TILES[8, 2] if simd.WIDE else simd.TILES[4, 1]
 # Transformed pixels and results of the tiles that are worked on at a time, for one thread.
 SCRATCH_BYTES = 2**19
+ITEMS = 4  # strips of a batch, at least, to keep threads busy
 # Between frequencies, so that they do not all fall on the same lines of the cache.
 GAP = LANES
 
@@ -57,7 +58,8 @@ def correlate(
     channels, rows = x.shape[1], SHAPE.rows
     panels, together = -(-outputs // rows), LANES // rows
     total = -(-height // 4) * -(-width // 4)
-    tiles = _tiles_at_a_time(channels + outputs, total)
+    most = max(2, -(-total * blocks // (2 * ITEMS)) * 2)
+    tiles = min(_tiles_at_a_time(channels + outputs, total), most)
     strips = -(-total // tiles)
     u = lanes.empty((FREQUENCIES, panels, -(-channels // together) * together, rows))
     threads = get_num_threads()
@@ -220,6 +222,20 @@ def gradients_tile(gy, plane, height, width, top, left, tmp, z, to, apart):
         _a(tmp, i * 6 * LANES, LANES, z, to + i * 6 * apart, apart)
 
 
+@inlined
+def prefetch_tile(x, plane, width, top, left):
+    """Begin to fetch 4x4 pixels: the processor itself does not follow runs as short as a tile's."""
+    for i in range(4):
+        for j in range(4):
+            simd.prefetch(x, (plane + (top + i) * width + left + j) * LANES)
+
+
+@inlined
+def next_tile(i, j, width):
+    """The first row and column of the tile after that at (i, j), in an image of `width`."""
+    return (i, j + 4) if j + 4 < width else (i + 4, 0)
+
+
 @kernel
 def weight_panel(weight, transposed, tmp, u, p):
     """Panel `p` of u (36, P, C, R) = G w G^T, for w (O, C, 3, 3), or transposed (C, O, 3, 3).
@@ -331,12 +347,15 @@ def correlate_strip(shape, x, u, bias, top, left, y, tiles, strips, tmp, v, m, s
     count = min(tiles, (out_height + 3) // 4 * across - first)
     v_apart, m_apart = v.shape[1] // FREQUENCIES, m.shape[1] // FREQUENCIES
     v_start, m_start, own = thread * v.shape[1], thread * m.shape[1], tmp[thread]
+    first_row, first_column = first // across * 4, first % across * 4
     for c in range(channels):  # outermost: planes are often a power of two apart
         plane = (b * channels + c) * height * width
+        i, j = first_row, first_column
         for t in range(count):
-            i, j = (first + t) // across * 4 - top, (first + t) % across * 4 - left
             to = v_start + (c * tiles + t) * LANES
-            pixels_tile(x, plane, height, width, i, j, own, v, to, v_apart)
+            prefetch_tile(x, plane + height * width, width, i - top + 2, j - left + 2)
+            pixels_tile(x, plane, height, width, i - top, j - left, own, v, to, v_apart)
+            i, j = next_tile(i, j, out_width)
     for f in range(FREQUENCIES):
         multiply(
             shape, u, f, v, v_start + f * v_apart, m, m_start + f * m_apart, channels, outputs,
@@ -346,13 +365,15 @@ def correlate_strip(shape, x, u, bias, top, left, y, tiles, strips, tmp, v, m, s
     for o in range(outputs):
         plane = (b * outputs + o) * out_height * out_width
         value = simd.splat(bias[o] if bias.shape[0] == outputs else np.float32(0))
+        i, j = first_row, first_column
         for t in range(count):
-            i, j = (first + t) // across * 4, (first + t) % across * 4
             at = m_start + (o * tiles + t) * LANES
+            prefetch_tile(y, plane + out_height * out_width, out_width, i, j)
             tile_bad = results_tile(
                 m, at, m_apart, own, value, y, plane, out_height, out_width, i, j
             )
             bad = simd.add(bad, tile_bad)
+            i, j = next_tile(i, j, out_width)
     spoiled[k] = simd.total(bad, LANES) != 0
 
 
@@ -398,18 +419,23 @@ def gradients_chunk(shape, x, gy, n, top, left, tiles, tmp, v, z, vt, d, k):
         images = min(LANES, n - b * LANES)
         for first in range(0, total, tiles):
             count = min(tiles, total - first)
+            first_row, first_column = first // across * 4, first % across * 4
             for c in range(channels):
                 plane = (b * channels + c) * height * width
+                i, j = first_row, first_column
                 for t in range(count):
-                    i, j = (first + t) // across * 4 - top, (first + t) % across * 4 - left
                     to = v_start + (c * tiles + t) * LANES
-                    pixels_tile(x, plane, height, width, i, j, own, v, to, v_apart)
+                    prefetch_tile(x, plane + height * width, width, i - top + 2, j - left + 2)
+                    pixels_tile(x, plane, height, width, i - top, j - left, own, v, to, v_apart)
+                    i, j = next_tile(i, j, out_width)
             for o in range(outputs):
                 plane = (b * outputs + o) * out_height * out_width
+                i, j = first_row, first_column
                 for t in range(count):
-                    i, j = (first + t) // across * 4, (first + t) % across * 4
                     to = z_start + (o * tiles + t) * LANES
+                    prefetch_tile(gy, plane + out_height * out_width, out_width, i, j)
                     gradients_tile(gy, plane, out_height, out_width, i, j, own, z, to, z_apart)
+                    i, j = next_tile(i, j, out_width)
             for f in range(FREQUENCIES):
                 to, at = v_start + f * v_apart, z_start + f * z_apart
                 multiply_lanes(shape, v, to, z, at, vt, thread, d, k, f, tiles, count, images)

@@ -51,7 +51,7 @@ def test_random_sizes(
     oracle.check(run(arrays, window), oracle.conv2d(*arrays, window), WINOGRAD)
 
 
-@pytest.mark.parametrize(("channels", "size"), [(32, 16), (64, 8), (128, 7)])
+@pytest.mark.parametrize(("channels", "size"), [(16, 16), (32, 16), (64, 8), (128, 7)])
 def test_layers_of_networks(channels: int, size: int) -> None:
     window = Window((3, 3), (1, 1), ((1, 1), (1, 1)))
     arrays = draw_arrays((32, channels, size, size), channels, window)
