@@ -1,0 +1,64 @@
+"""Kernels compiled for a CPU with AVX2 alone: smaller tiles, two registers for a vector."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import llvmlite.binding
+import pytest
+
+FEATURES = "+avx,+avx2,+fma,+bmi,+bmi2,+f16c,+lzcnt,+movbe,+popcnt,+sse4.1,+sse4.2"
+
+# A few shapes of every family of kernels, against the NumPy ops. The first convolution hands
+# lanes to what follows it.
+CODE = """
+import numpy as np
+import npnet
+from npnet import nn
+from npnet.kernels import simd
+
+assert not simd.WIDE
+layers = [
+    nn.Sequential(nn.Conv2d(3, 7, 5, stride=2, padding=2), nn.Conv2d(7, 20, 3)),
+    nn.Sequential(nn.Conv2d(3, 20, 1), nn.Conv2d(20, 9, 1, stride=2), nn.ReLU()),
+    nn.Sequential(nn.Conv2d(3, 24, 1), nn.Conv2d(24, 17, 3, padding=1), nn.Tanh()),
+    nn.Sequential(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5), nn.MaxPool2d(3, 2, 1), nn.Sigmoid()),
+    nn.Sequential(nn.Conv2d(3, 5, 2), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(80, 11)),
+]
+rng = np.random.default_rng(0)
+for layer in layers:
+    x = rng.standard_normal((17, 3, 9, 9), dtype=np.float32)
+    results = []
+    for backend in ("numba", "numpy"):
+        npnet.set_backend(backend)
+        layer.zero_grad()
+        leaf = npnet.from_numpy(x.copy()).requires_grad_()
+        y = layer(leaf)
+        gy = np.sin(np.arange(y.numel(), dtype=np.float32)).reshape(y.shape)
+        y.backward(npnet.from_numpy(gy))
+        gradients = [p.grad.numpy() for p in layer.parameters()]
+        results.append([y.detach().numpy(), leaf.grad.numpy(), *gradients])
+    for i, (a, b) in enumerate(zip(*results)):
+        tolerance = 1e-4 * max(1, np.abs(b).max())
+        np.testing.assert_allclose(a, b, rtol=0, atol=tolerance, err_msg=f"{layer} {i}")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not llvmlite.binding.get_host_cpu_features().get("avx2"), reason="needs a CPU with AVX2"
+)
+def test_every_family(tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "NUMBA_CPU_NAME": "haswell",
+        "NUMBA_CPU_FEATURES": FEATURES,
+        "NUMBA_CACHE_DIR": str(tmp_path),
+    }
+    run = subprocess.run(
+        [sys.executable, "-c", CODE], env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert run.returncode == 0, run.stderr
