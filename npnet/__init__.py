@@ -33,6 +33,7 @@ from npnet._creation import (
 from npnet._device import device
 from npnet._grad_mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from npnet._tensor_repr import set_printoptions
+from npnet._threads import apply_environment as _apply_environment
 from npnet._threads import get_num_threads, set_num_threads
 from npnet._version import __version__
 from npnet.backend import get_backend, set_backend, set_winograd
@@ -91,6 +92,8 @@ from npnet.ops.splitting import chunk, diag, flip, index_select, masked_fill, no
 from npnet.random import Generator, initial_seed, manual_seed
 from npnet.serialization import load, save
 from npnet.tensor import Tensor, as_tensor, is_tensor, tensor
+
+_apply_environment()
 
 bool = _np.dtype(_np.bool_)
 uint8 = _np.dtype(_np.uint8)

@@ -8,40 +8,84 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from npnet.backend import lanes_wanted
+__all__ = [
+    "apply_environment",
+    "available_cores",
+    "follow_num_threads",
+    "get_num_threads",
+    "map_in_order",
+    "set_num_threads",
+]
 
-__all__ = ["available_cores", "get_num_threads", "map_in_order", "set_num_threads"]
+VARIABLE = "NPNET_NUM_THREADS"  # of the environment: the number where none was set
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+_count: int | None = None  # what was set
 _pool: ThreadPoolExecutor | None = None
-_count = 1
+_followers: list[Callable[[int], None]] = []
 
 
 def set_num_threads(num: int) -> None:
-    """Let the chunks of a batch be computed by `num` threads from now on.
+    """Let `num` threads compute from now on: npnet's own and the compiled kernels'.
 
-    Matrix products then use one thread each: a BLAS that splits one over several rounds it
-    otherwise, and the same seed would no longer give the same bits for any `num`.
+    It is one number for all Python threads. Matrix products then use one thread each: a BLAS that
+    splits one over several rounds it otherwise, and the same seed would no longer give the same
+    bits for any `num`. Not to be called while another Python thread computes.
+
+    Raises:
+        ValueError: `num` is less than 1.
     """
     import threadpoolctl  # here: inference needs NumPy alone
 
     if num < 1:
         raise ValueError(f"set_num_threads: num must be >= 1, got {num}")
     global _pool, _count
-    threadpoolctl.threadpool_limits(1)
-    if lanes_wanted():
-        from npnet.kernels import _jit
-
-        _jit.set_num_threads(num)
+    threadpoolctl.threadpool_limits(1, user_api="blas")
     _pool = ThreadPoolExecutor(num, "npnet") if num > 1 else None
     _count = num
+    for follow in _followers:
+        follow(num)
 
 
 def get_num_threads() -> int:
-    """The number that was set; 1, and the threads of BLAS, where none was."""
-    return _count
+    """The number that was set; before that NPNET_NUM_THREADS, or else the available cores.
+
+    Raises:
+        ValueError: the environment variable NPNET_NUM_THREADS is no number of threads.
+    """
+    if _count is not None:
+        return _count
+    return _from_environment() or available_cores()
+
+
+def follow_num_threads(follower: Callable[[int], None]) -> None:
+    """Call `follower` with the number of threads, now and whenever it is set."""
+    follower(get_num_threads())
+    _followers.append(follower)
+
+
+def apply_environment() -> None:
+    """Set the number that the environment asks for; a wrong one is told when it is needed."""
+    try:
+        num = _from_environment()
+    except ValueError:  # an import is no place for it: a command says it in one line
+        return
+    if num is not None:
+        set_num_threads(num)
+
+
+def _from_environment() -> int | None:
+    text = os.environ.get(VARIABLE, "").strip()
+    if not text:
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError(
+            f"{VARIABLE}: must be a whole number of threads >= 1, got {text!r}; "
+            f"unset it for all {available_cores()} cores"
+        )
+    return int(text)
 
 
 def available_cores() -> int:
@@ -51,7 +95,10 @@ def available_cores() -> int:
 
 
 def map_in_order(compute: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-    """`[compute(item) for item in items]`, by all threads; the order of the results is kept."""
+    """`[compute(item) for item in items]`, by all threads; the order of the results is kept.
+
+    As long as no number of threads was set, this one works alone and leaves the others to BLAS.
+    """
     work = list(items)
     if _pool is None or len(work) < 2:
         return [compute(item) for item in work]

@@ -32,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def train(argv: Sequence[str], prog: str, build: Callable[[Config, Data], Learner]) -> int:
     """Run the job; what a user can mend is told in one line, and not as a traceback."""
     from npnet._checks import ShapeError
+    from npnet._threads import get_num_threads
     from npnet.backend import get_backend
     from npnet.datasets import DataError
     from npnet.serialization import CheckpointError
@@ -44,6 +45,10 @@ def train(argv: Sequence[str], prog: str, build: Callable[[Config, Data], Learne
         get_backend()
     except (ValueError, ImportError) as error:
         return _complain(prog, f"NPNET_BACKEND: {error}", USAGE_ERROR)
+    try:
+        get_num_threads()
+    except ValueError as error:
+        return _complain(prog, str(error), USAGE_ERROR)
     try:
         run(parse(argv, prog), build)
     except (ConfigError, DataError, CheckpointError, ShapeError, NotImplementedError) as error:

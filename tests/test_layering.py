@@ -31,11 +31,11 @@ ALLOWED: dict[str, set[str]] = {
     **{helper: set() for helper in HELPERS},
     "accelerator": {"_device"},
     "backend": {"_checks"},
-    "_threads": {"backend", "kernels"},  # one setting for BLAS, npnet's threads and Numba's
+    "_threads": set(),
     "cuda": set(),
     "backends": set(),
     "random": {"_checks"},
-    "kernels": {"_checks"},
+    "kernels": {"_checks", "_threads"},
     "tensor": HELPERS | {"random"},  # and ops, see test_back_edge
     "ops": CORE | {"kernels"},
     "_creation": CORE | {"ops"},

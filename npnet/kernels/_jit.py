@@ -10,6 +10,7 @@ No `fastmath`: it would assume NaN away, and a diverged run must be seen.
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import hashlib
 import pickle
@@ -28,7 +29,11 @@ from numba.core import config as numba_config
 from numba.misc.appdirs import AppDirs
 from numba.np.ufunc.parallel import _launch_threads
 
-__all__ = ["get_num_threads", "inlined", "kernel", "set_num_threads"]
+from npnet._threads import follow_num_threads
+
+__all__ = ["THREADS", "get_num_threads", "inlined", "kernel", "set_num_threads"]
+
+THREADS = "npnet_num_threads"  # the symbol under which kernels find their number, an int64
 
 LOCK_SECONDS = 10  # then another process holds the folder for no good reason: compile, keep nothing
 
@@ -48,14 +53,23 @@ def inlined(function: Callable[..., Any]) -> Any:
     return numba.njit(forceinline=True, **_OPTIONS)(function)
 
 
+# Numba's own number of threads belongs to the Python thread that sets it. Kernels read this one,
+# in memory that their code finds by name.
+_threads = ctypes.c_int64()
+llvmlite.binding.add_symbol(THREADS, ctypes.addressof(_threads))
+
+
 def set_num_threads(num: int) -> None:
-    """Let kernels use `num` threads when called from this thread, Numba's own limit at most."""
-    numba.set_num_threads(min(num, numba_config.NUMBA_NUM_THREADS))
+    """Let kernels use `num` threads, as many as Numba's pool has at most (NUMBA_NUM_THREADS)."""
+    _threads.value = min(num, numba_config.NUMBA_NUM_THREADS)
 
 
 def get_num_threads() -> int:
-    """How many threads a kernel called from this thread uses."""
-    return int(numba.get_num_threads())
+    """How many threads a kernel uses."""
+    return _threads.value
+
+
+follow_num_threads(set_num_threads)
 
 
 def _with_cache(dispatcher: Any) -> Any:

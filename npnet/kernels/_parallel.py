@@ -17,6 +17,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from npnet.kernels._jit import THREADS
+
 __all__ = ["parallel_for"]
 
 WORD, BYTE = ir.IntType(64), ir.IntType(8)
@@ -48,18 +50,26 @@ def parallel_for(typing, task, count, arguments):
         one = cgutils.alloca_once_value(builder, WORD(1))
         items = cgutils.alloca_once_value(builder, args[1])
         places = (start, items, one, builder.bitcast(data, POINTER))
-        with builder.if_else(builder.icmp_signed("<=", args[1], WORD(1))) as (alone, shared):
+        threads = _thread_count(builder)
+        several = builder.and_(*(builder.icmp_signed(">", n, WORD(1)) for n in (args[1], threads)))
+        with builder.if_else(several) as (shared, alone):
+            with shared:
+                _run_on_threads(builder, loop, places, threads)
             with alone:  # no thread needs to wake
                 builder.call(loop, places)
-            with shared:
-                _run_on_threads(builder, loop, places)
         return context.get_dummy_value()
 
     return types.void(task, types.intp, arguments), code
 
 
-def _run_on_threads(builder, loop, places):
-    threads = builder.call(_declare(builder.module, WORD, [], "get_num_threads"), [])
+def _thread_count(builder):
+    number = builder.module.globals.get(THREADS)  # where _jit keeps it, linked when it is loaded
+    if number is None:
+        number = ir.GlobalVariable(builder.module, WORD, THREADS)
+    return builder.load(number, typ=WORD)
+
+
+def _run_on_threads(builder, loop, places, threads):
     run = _declare(builder.module, ir.VoidType(), [POINTER] * 5 + [WORD] * 3, "numba_parallel_for")
     pointers = [builder.bitcast(p, POINTER) for p in (loop, *places)]
     builder.call(run, [*pointers, WORD(1), WORD(1), threads])
