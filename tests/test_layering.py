@@ -43,7 +43,7 @@ ALLOWED: dict[str, set[str]] = {
     "serialization": CORE | {"_tree"},
     "distributions": OPS,
     "nn": OPS | {"_creation"},
-    "optim": LAYERS,
+    "optim": LAYERS | {"kernels.update"},
     "utils": LAYERS,
     "npnet": LIBRARY | {"accelerator", "backends", "cuda", "distributions"},
     "transforms": CORE | {"utils"},

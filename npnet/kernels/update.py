@@ -1,7 +1,8 @@
 """Optimizers' updates: one walk over a parameter, its gradient and its state, changed in place.
 
 The arithmetic is that of `npnet.optim`, operation by operation in float32, so the bits are the same
-but for denormals, which are zero here: momentum that decays would end in them and stay.
+but for denormals, which are zero here: momentum that decays would end in them and stay. A zero may
+have the other sign.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ from npnet.kernels.simd_math import (
     where_wins,
 )
 
-__all__ = ["adam", "sgd"]
+__all__ = ["adam", "nadam", "rmsprop", "sgd"]
 
 Array: TypeAlias = npt.NDArray[np.float32]
 
-SPAN = 65536  # floats that a thread takes at a time; waking another for fewer takes longer
+SPAN = 16384  # floats that a thread takes at a time; waking another for fewer takes longer
 
 
 def sgd(
@@ -50,10 +51,10 @@ def sgd(
 
     Shape: p, g, v alike, C-contiguous; p and v are changed.
     """
-    flat, kept = p.reshape(-1), 1.0 - dampening
-    velocity, has_v = (flat, False) if v is None else (v.reshape(-1), True)
+    flat, kept = p.ravel(), 1.0 - dampening
+    velocity, has_v = (flat, False) if v is None else (v.ravel(), True)
     numbers = float(lr), float(momentum), kept, float(weight_decay)
-    _sgd(flat, g.reshape(-1), velocity, *numbers, has_v, bool(nesterov))
+    _sgd(flat, g.ravel(), velocity, *numbers, has_v, bool(nesterov))
 
 
 def adam(
@@ -77,13 +78,66 @@ def adam(
 
     Shape: p, g, m, v, largest alike, C-contiguous; all but g are changed.
     """
-    flat, (beta1, beta2) = p.reshape(-1), betas
-    seen, amsgrad = (flat, False) if largest is None else (largest.reshape(-1), True)
+    flat, (beta1, beta2) = p.ravel(), betas
+    seen, amsgrad = (flat, False) if largest is None else (largest.ravel(), True)
     rate, root = lr / (1 - beta1**step), math.sqrt(1 - beta2**step)
     shrink = 1 - lr * weight_decay if decoupled else 1.0
     decay = 0.0 if decoupled else float(weight_decay)
     numbers = shrink, decay, 1.0 - beta1, float(beta2), 1.0 - beta2, rate, root, float(eps)
-    _adam(flat, g.reshape(-1), m.reshape(-1), v.reshape(-1), seen, *numbers, amsgrad)
+    _adam(flat, g.ravel(), m.ravel(), v.ravel(), seen, *numbers, amsgrad)
+
+
+def nadam(
+    p: Array,
+    g: Array,
+    m: Array,
+    v: Array,
+    step: int,
+    lr: float,
+    betas: tuple[float, float],
+    eps: float,
+    weight_decay: float,
+    decoupled: bool,
+    shares: tuple[float, float],
+) -> None:
+    """m and v as in `adam`;  d = shares[0] * g + shares[1] * m;
+
+    p <- p - lr * d / (sqrt(v / (1 - beta2^t)) + eps) at step t, from 1.
+
+    Shape: p, g, m, v alike, C-contiguous; all but g are changed.
+    """
+    beta1, beta2 = betas
+    shrink = 1 - lr * weight_decay if decoupled else 1.0
+    decay = 0.0 if decoupled else float(weight_decay)
+    averages = shrink, decay, 1.0 - beta1, float(beta2), 1.0 - beta2
+    numbers = *averages, float(lr), 1.0 - beta2**step, float(eps), *shares
+    _nadam(p.ravel(), g.ravel(), m.ravel(), v.ravel(), *numbers)
+
+
+def rmsprop(
+    p: Array,
+    g: Array,
+    s: Array,
+    v: Array | None,
+    a: Array | None,
+    lr: float,
+    alpha: float,
+    eps: float,
+    weight_decay: float,
+    momentum: float,
+) -> None:
+    """g <- g + weight_decay * p;  s <- alpha * s + (1 - alpha) * g^2;
+
+    d = g / (sqrt(s) + eps);  v <- momentum * v + d;  p <- p - lr * v. Without v, d takes its place.
+    With a <- alpha * a + (1 - alpha) * g, the root is that of s - a^2.
+
+    Shape: p, g, s, v, a alike, C-contiguous; all but g are changed.
+    """
+    flat = p.ravel()
+    velocity, has_v = (flat, False) if v is None else (v.ravel(), True)
+    average, has_a = (flat, False) if a is None else (a.ravel(), True)
+    numbers = float(lr), float(alpha), 1.0 - alpha, float(eps), float(weight_decay), float(momentum)
+    _rmsprop(flat, g.ravel(), s.ravel(), velocity, average, *numbers, has_v, has_a)
 
 
 @kernel
@@ -145,3 +199,72 @@ def adam_span(p, g, m, v, largest, numbers, amsgrad, k):
             store_part(largest, i, end - i, square)
         below = add(divide(square_root(square), roots), floor)
         store_part(p, i, end - i, subtract(value, multiply(rates, divide(mean, below))))
+
+
+@kernel
+def _nadam(p, g, m, v, shrink, decay, new1, old2, new2, lr, unbiased, eps, of_g, of_m):
+    shrink, decay, new1 = np.float32(shrink), np.float32(decay), np.float32(new1)
+    old2, new2, lr = np.float32(old2), np.float32(new2), np.float32(lr)
+    unbiased, eps = np.float32(unbiased), np.float32(eps)
+    shares = np.float32(of_g), np.float32(of_m)
+    numbers = (shrink, decay, new1, old2, new2, lr, unbiased, eps, *shares)
+    parallel_for(nadam_span, (p.size + SPAN - 1) // SPAN, (p, g, m, v, numbers))
+
+
+@kernel
+def nadam_span(p, g, m, v, numbers, k):
+    """Span `k` of parameters p, gradients g and running averages m, v, all of one axis."""
+    shrink, decay, new1, old2, new2, lr, unbiased, eps, of_g, of_m = numbers
+    shrinks, decays, news1 = simd.splat(shrink), simd.splat(decay), simd.splat(new1)
+    olds2, news2, rates = simd.splat(old2), simd.splat(new2), simd.splat(lr)
+    divisors, floor = simd.splat(unbiased), simd.splat(eps)
+    shares_g, shares_m = simd.splat(of_g), simd.splat(of_m)
+    end = min((k + 1) * SPAN, p.size)
+    for i in range(k * SPAN, end, LANES):
+        value, step = load_part(p, i, end - i), load_part(g, i, end - i)
+        if shrink != 1:
+            value = multiply(value, shrinks)
+        if decay != 0:
+            step = add(step, multiply(decays, value))
+        mean, square = load_part(m, i, end - i), multiply(olds2, load_part(v, i, end - i))
+        mean = add(mean, multiply(news1, subtract(step, mean)))
+        square = add(square, multiply(news2, multiply(step, step)))
+        store_part(m, i, end - i, mean)
+        store_part(v, i, end - i, square)
+        ahead = add(multiply(shares_g, step), multiply(shares_m, mean))
+        below = add(square_root(divide(square, divisors)), floor)
+        store_part(p, i, end - i, subtract(value, multiply(rates, divide(ahead, below))))
+
+
+@kernel
+def _rmsprop(p, g, s, v, a, lr, old, new, eps, decay, momentum, has_v, has_a):
+    lr, old, new, eps = np.float32(lr), np.float32(old), np.float32(new), np.float32(eps)
+    numbers = (lr, old, new, eps, np.float32(decay), np.float32(momentum))
+    arguments = (p, g, s, v, a, numbers, has_v, has_a)
+    parallel_for(rmsprop_span, (p.size + SPAN - 1) // SPAN, arguments)
+
+
+@kernel
+def rmsprop_span(p, g, s, v, a, numbers, has_v, has_a, k):
+    """Span `k` of parameters p, gradients g, averages s and a, velocities v, all of one axis."""
+    lr, old, new, eps, decay, momentum = numbers
+    rates, olds, news, floor = simd.splat(lr), simd.splat(old), simd.splat(new), simd.splat(eps)
+    decays, momenta = simd.splat(decay), simd.splat(momentum)
+    end = min((k + 1) * SPAN, p.size)
+    for i in range(k * SPAN, end, LANES):
+        value, step = load_part(p, i, end - i), load_part(g, i, end - i)
+        if decay != 0:
+            step = add(step, multiply(decays, value))
+        square = multiply(olds, load_part(s, i, end - i))
+        square = add(square, multiply(news, multiply(step, step)))
+        store_part(s, i, end - i, square)
+        if has_a:
+            mean = load_part(a, i, end - i)
+            mean = add(mean, multiply(news, subtract(step, mean)))
+            store_part(a, i, end - i, mean)
+            square = subtract(square, multiply(mean, mean))
+        step = divide(step, add(square_root(square), floor))
+        if has_v:
+            step = add(multiply(momenta, load_part(v, i, end - i)), step)
+            store_part(v, i, end - i, step)
+        store_part(p, i, end - i, subtract(value, multiply(rates, step)))

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from npnet.optim._compiled import kernels_for
 from npnet.optim._options import check_betas, check_option
 from npnet.optim.optimizer import Group, Optimizer, Params, State
 from npnet.tensor import Array
@@ -89,6 +90,11 @@ class Adam(Optimizer):
         m, v = state["exp_avg"], state["exp_avg_sq"]
         state["step"] += 1
         t = state["step"]
+        largest = state["max_exp_avg_sq"] if group["amsgrad"] else None
+        if kernels := kernels_for(p, g, m, v, *(() if largest is None else (largest,))):
+            decoupled = group["decoupled_weight_decay"]
+            kernels.adam(p, g, m, v, largest, t, lr, group["betas"], group["eps"], decay, decoupled)
+            return
         if decay and group["decoupled_weight_decay"]:
             p *= 1 - lr * decay
         elif decay:
@@ -96,6 +102,6 @@ class Adam(Optimizer):
         m += (1 - beta1) * (g - m)
         v *= beta2
         v += (1 - beta2) * (g * g)
-        if group["amsgrad"]:
-            v = np.maximum(state["max_exp_avg_sq"], v, out=state["max_exp_avg_sq"])
+        if largest is not None:
+            v = np.maximum(largest, v, out=largest)
         p -= lr / (1 - beta1**t) * (m / (np.sqrt(v) / math.sqrt(1 - beta2**t) + group["eps"]))

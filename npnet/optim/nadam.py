@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from npnet.optim._compiled import kernels_for
 from npnet.optim._options import check_betas, check_option
 from npnet.optim.optimizer import Group, Optimizer, Params, State
 from npnet.tensor import Array
@@ -92,6 +93,12 @@ class NAdam(Optimizer):
         mu, mu_next = (beta1 * (1 - 0.96 ** (i * group["momentum_decay"]) / 2) for i in (t, t + 1))
         state["mu_product"] *= mu
         product = state["mu_product"]
+        of_g, of_m = (1 - mu) / (1 - product), mu_next / (1 - product * mu_next)
+        if kernels := kernels_for(p, g, m, v):
+            decoupled = group["decoupled_weight_decay"]
+            shares = of_g, of_m
+            kernels.nadam(p, g, m, v, t, lr, group["betas"], group["eps"], decay, decoupled, shares)
+            return
         if decay and group["decoupled_weight_decay"]:
             p *= 1 - lr * decay
         elif decay:
@@ -99,5 +106,5 @@ class NAdam(Optimizer):
         m += (1 - beta1) * (g - m)
         v *= beta2
         v += (1 - beta2) * (g * g)
-        d = (1 - mu) / (1 - product) * g + mu_next / (1 - product * mu_next) * m
+        d = of_g * g + of_m * m
         p -= lr * (d / (np.sqrt(v / (1 - beta2**t)) + group["eps"]))

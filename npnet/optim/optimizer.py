@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, TypeAlias
@@ -9,7 +10,7 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 
 from npnet._checks import ShapeError
-from npnet._grad_mode import enable_grad, no_grad
+from npnet._grad_mode import enable_grad
 from npnet.optim._options import plain
 from npnet.tensor import Array, Tensor
 
@@ -62,6 +63,7 @@ class Optimizer:
         self.defaults = defaults
         self.state: defaultdict[Tensor, State] = defaultdict(dict)
         self.param_groups: list[Group] = []
+        self._checked: dict[int, tuple[Any, ...]] = {}  # values of a group when it was checked
         self.was_stepped = False
         entries: list[Any] = list(params)
         if not entries:
@@ -100,31 +102,34 @@ class Optimizer:
             with enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            self._check_group(group)
+            if not self._is_checked(group):
+                self._check_group(group)
         # NaN and infinity come through as values, as in PyTorch.
-        with no_grad(), np.errstate(all="ignore"):
+        with np.errstate(all="ignore"):
             for group in self.param_groups:
+                names = self.zero_arrays(group)
                 for p in group["params"]:
                     if p.grad is not None:
-                        self._step_one(p, p.grad.array, group)
+                        self._step_one(p, p.grad.array, group, names)
         self.was_stepped = True
         return loss
 
-    def _step_one(self, p: Tensor, g: Array, group: Group) -> None:
-        if g.shape != p.shape or g.dtype != p.dtype:
+    def _step_one(self, p: Tensor, g: Array, group: Group, names: tuple[str, ...]) -> None:
+        array = p.array
+        if g.shape != array.shape or g.dtype != array.dtype:
             raise ShapeError(
                 f"{type(self).__name__}: a gradient must be like its parameter, {p.shape} "
                 f"{p.dtype}; got {g.shape} {g.dtype}"
             )
         state = self.state[p]
-        for name, start in self.numbers.items():
-            state.setdefault(name, start)
-        for name in self.zero_arrays(group):
+        if not state:
+            state.update(self.numbers)
+        for name in names:
             if name not in state:
-                state[name] = np.zeros_like(p.array)
+                state[name] = np.zeros_like(array)
         if group.get("maximize"):
             g = np.asarray(-g)
-        self.update(p.array, g, state, group)
+        self.update(array, g, state, group)
         p._version.writes += 1
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -177,6 +182,12 @@ class Optimizer:
         group.update({k: plain(v) for k, v in group.items() if k not in NOT_OPTIONS})
         self._check_flags(group)
         self.check(group)
+        self._checked[id(group)] = tuple(group.values())  # held, so that no other gets their ids
+
+    def _is_checked(self, group: Group) -> bool:
+        """Whether the options are the very objects that passed the last check."""
+        checked = self._checked.get(id(group), ())
+        return len(checked) == len(group) and all(map(operator.is_, checked, group.values()))
 
     def _check_flags(self, group: Group) -> None:
         for name in REFUSED:

@@ -7,11 +7,14 @@ from typing import ClassVar
 
 import numpy as np
 
+from npnet.optim._compiled import kernels_for
 from npnet.optim._options import check_option
 from npnet.optim.optimizer import Group, Optimizer, Params, State
 from npnet.tensor import Array
 
 __all__ = ["RMSprop"]
+
+_OPTIONAL = {"momentum_buffer": "momentum", "grad_avg": "centered"}  # array -> what it is for
 
 
 class RMSprop(Optimizer):
@@ -76,24 +79,27 @@ class RMSprop(Optimizer):
             check_option("RMSprop", name, group[name], least=0)
 
     def zero_arrays(self, group: Group) -> tuple[str, ...]:
-        used = {"momentum_buffer": group["momentum"], "grad_avg": group["centered"]}
-        return tuple(name for name in self.arrays if used.get(name, True))
+        optional = tuple(name for name, option in _OPTIONAL.items() if group[option])
+        return ("square_avg", *optional)
 
     def update(self, p: Array, g: Array, state: State, group: Group) -> None:
         alpha, s = group["alpha"], state["square_avg"]
         state["step"] += 1
+        v, a = (state[name] if group[option] else None for name, option in _OPTIONAL.items())
+        if kernels := kernels_for(p, g, s, *(x for x in (v, a) if x is not None)):
+            options = group["lr"], alpha, group["eps"], group["weight_decay"], group["momentum"]
+            kernels.rmsprop(p, g, s, v, a, *options)
+            return
         if group["weight_decay"]:
             g = g + group["weight_decay"] * p
         s *= alpha
         s += (1 - alpha) * (g * g)
         variance = s
-        if group["centered"]:
-            a = state["grad_avg"]
+        if a is not None:
             a += (1 - alpha) * (g - a)
             variance = s - a * a
         d = g / (np.sqrt(variance) + group["eps"])
-        if group["momentum"]:
-            v = state["momentum_buffer"]
+        if v is not None:
             v *= group["momentum"]
             v += d
             d = v

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from npnet.optim._compiled import kernels_for
 from npnet.optim._options import check_option
 from npnet.optim.optimizer import Group, Optimizer, Params, State
 from npnet.tensor import Array
@@ -73,15 +74,21 @@ class SGD(Optimizer):
             )
 
     def update(self, p: Array, g: Array, state: State, group: Group) -> None:
-        momentum = group["momentum"]
+        momentum, v = group["momentum"], state.get("momentum_buffer")
+        if kernels := kernels_for(p, g, *(() if v is None else (v,))):
+            dampening = 0.0 if v is None else group["dampening"]
+            if momentum and v is None:
+                v = state["momentum_buffer"] = np.zeros_like(p)
+            options = group["lr"], momentum, dampening, group["weight_decay"], group["nesterov"]
+            kernels.sgd(p, g, v if momentum else None, *options)
+            return
         if group["weight_decay"]:
             g = g + group["weight_decay"] * p  # a new array: the gradient is not ours to change
         if momentum:
-            if "momentum_buffer" in state:
-                v = state["momentum_buffer"]
+            if v is None:
+                v = state["momentum_buffer"] = np.array(g)
+            else:
                 v *= momentum
                 v += (1 - group["dampening"]) * g
-            else:
-                v = state["momentum_buffer"] = np.array(g)
             g = g + momentum * v if group["nesterov"] else v
         p -= group["lr"] * g

@@ -1,21 +1,53 @@
-"""Update kernels against the optimizers in NumPy: the same bits."""
+"""Update kernels against the rules of the optimizers in NumPy: the same bits."""
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
+import npnet
+from npnet import optim
+from npnet._threads import available_cores
 from npnet.kernels import update
-from npnet.kernels._jit import set_num_threads
-from npnet.optim.adam import Adam
-from npnet.optim.sgd import SGD
+from npnet.optim._compiled import kernels_for
 from tests.kernels import oracle
 
 SIZES = (1, 7, 64, 70_001)
 STEPS = 4
+BOTH = (False, True)
+
+
+def products(**values: tuple[Any, ...]) -> list[dict[str, Any]]:
+    return [
+        dict(zip(values, choice, strict=True)) for choice in itertools.product(*values.values())
+    ]
+
+
+GROUPS: dict[str, list[dict[str, Any]]] = {
+    "SGD": [
+        *products(momentum=(0, 0.9), dampening=(0, 0.3), weight_decay=(0, 1e-2)),
+        *products(momentum=(0.9,), weight_decay=(0, 1e-2), nesterov=(True,), maximize=BOTH),
+    ],
+    "Adam": products(
+        weight_decay=(0, 0.1), amsgrad=BOTH, decoupled_weight_decay=BOTH, betas=((0.9, 0.99),)
+    ),
+    "AdamW": products(amsgrad=BOTH, maximize=BOTH),
+    "NAdam": products(weight_decay=(0, 0.1), decoupled_weight_decay=BOTH, maximize=BOTH),
+    "RMSprop": products(weight_decay=(0, 0.1), momentum=(0, 0.9), centered=BOTH),
+}
+CASES = [(rule, options) for rule, groups in GROUPS.items() for options in groups]
+NAMES = [f"{rule}-{'-'.join(f'{k}={v}' for k, v in options.items())}" for rule, options in CASES]
+
+
+@pytest.fixture(autouse=True)
+def _restore() -> Iterator[None]:
+    yield
+    npnet.set_backend("auto")
+    npnet.set_num_threads(available_cores())
 
 
 def draw_arrays(size: int) -> tuple[oracle.Array, list[oracle.Array]]:
@@ -24,76 +56,86 @@ def draw_arrays(size: int) -> tuple[oracle.Array, list[oracle.Array]]:
     return p, list(rng.standard_normal((STEPS, size), np.float32))
 
 
-def by_sgd(p: oracle.Array, gradients: list[oracle.Array], group: dict[str, Any]) -> oracle.Array:
-    p, v = p.copy(), np.zeros_like(p) if group["momentum"] else None
-    for i, g in enumerate(gradients):
-        dampening = group["dampening"] if i else 0.0
-        options = {k: group[k] for k in ("lr", "momentum", "weight_decay", "nesterov")}
-        update.sgd(p, g, v, dampening=dampening, **options)
-    return p
+def train(
+    backend: str, rule: str, options: dict[str, Any], start: oracle.Array, gradients: Any
+) -> list[oracle.Array]:
+    """The parameter and the arrays of its state after the steps, all by kernels or none."""
+    npnet.set_backend(backend)
+    p = npnet.Tensor(start.copy(), requires_grad=True)
+    assert (kernels_for(p.array) is update) == (backend == "numba")
+    optimizer = getattr(optim, rule)([p], lr=1e-2, **options)
+    for g in gradients:
+        p.grad = npnet.Tensor(g.copy())
+        optimizer.step()
+        np.testing.assert_array_equal(p.grad.array, g, err_msg="a gradient was written to")
+    state = optimizer.state[p]
+    return [p.array, *(state[name] for name in optimizer.arrays if name in state)]
 
 
-def by_adam(p: oracle.Array, gradients: list[oracle.Array], group: dict[str, Any]) -> oracle.Array:
-    p, m, v = p.copy(), np.zeros_like(p), np.zeros_like(p)
-    largest = np.zeros_like(p) if group["amsgrad"] else None
-    options = {k: group[k] for k in ("lr", "betas", "eps", "weight_decay")}
-    for i, g in enumerate(gradients):
-        decoupled = group["decoupled_weight_decay"]
-        update.adam(p, g, m, v, largest, i + 1, **options, decoupled=decoupled)
-    return p
+def check_equal(ours: list[oracle.Array], theirs: list[oracle.Array]) -> None:
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
-def in_numpy(
-    optimizer: Any, p: oracle.Array, gradients: list[oracle.Array], group: dict[str, Any]
-) -> oracle.Array:
-    p, state = p.copy(), {}
-    if optimizer is Adam:
-        names = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
-        state = {"step": 0, **{name: np.zeros_like(p) for name in names}}
-    with np.errstate(all="ignore"):
-        for g in gradients:
-            optimizer.update(None, p, g, state, group)
-    return p
-
-
-SGD_GROUPS = [
-    {"lr": 0.1, "momentum": m, "dampening": d, "weight_decay": w, "nesterov": n}
-    for m, d, w, n in itertools.product((0, 0.9), (0, 0.3), (0, 1e-2), (False, True))
-    if not n or (m and not d)
-]
-ADAM_GROUPS: list[dict[str, Any]] = [
-    {"lr": 1e-2, "betas": (0.9, 0.99), "eps": 1e-8} | options
-    for options in (
-        {"weight_decay": w, "amsgrad": a, "decoupled_weight_decay": d}
-        for w, a, d in itertools.product((0, 0.1), (False, True), (False, True))
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("rule", "options"), CASES, ids=NAMES)
+def test_same_bits_as_numpy(rule: str, options: dict[str, Any], size: int) -> None:
+    p, gradients = draw_arrays(size)
+    by_kernels, by_numpy = (
+        train(backend, rule, options, p, gradients) for backend in ("numba", "numpy")
     )
-]
-
-
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("group", SGD_GROUPS)
-def test_sgd(size: int, group: dict[str, Any]) -> None:
-    p, gradients = draw_arrays(size)
-    np.testing.assert_array_equal(by_sgd(p, gradients, group), in_numpy(SGD, p, gradients, group))
-
-
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("group", ADAM_GROUPS)
-def test_adam(size: int, group: dict[str, Any]) -> None:
-    p, gradients = draw_arrays(size)
-    np.testing.assert_array_equal(by_adam(p, gradients, group), in_numpy(Adam, p, gradients, group))
+    check_equal(by_kernels, by_numpy)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_what_is_not_finite_comes_through(value: float) -> None:
+@pytest.mark.parametrize(("rule", "options"), CASES, ids=NAMES)
+def test_what_is_not_finite_comes_through(rule: str, options: dict[str, Any], value: float) -> None:
     p, gradients = draw_arrays(7)
     gradients[1][3] = p[5] = value
-    for group in SGD_GROUPS:
-        want = in_numpy(SGD, p, gradients, group)
-        np.testing.assert_array_equal(by_sgd(p, gradients, group), want)
-    for group in ADAM_GROUPS:
-        want = in_numpy(Adam, p, gradients, group)
-        np.testing.assert_array_equal(by_adam(p, gradients, group), want)
+    by_kernels, by_numpy = (
+        train(backend, rule, options, p, gradients) for backend in ("numba", "numpy")
+    )
+    check_equal(by_kernels, by_numpy)
+
+
+@pytest.mark.parametrize("shape", [(), (2, 3, 5, 5)])
+@pytest.mark.parametrize("rule", GROUPS)
+def test_any_shape(rule: str, shape: tuple[int, ...]) -> None:
+    p, gradients = draw_arrays(int(np.prod(shape)))
+    flat = train("numba", rule, {}, p, gradients)
+    shaped = train("numba", rule, {}, p.reshape(shape), [g.reshape(shape) for g in gradients])
+    check_equal([a.ravel() for a in shaped], flat)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [np.ones((4, 4)), np.ones((4, 4), np.float32)[:, ::2], np.ones((4, 3), np.float32).T],
+    ids=["float64", "strided", "column-major"],
+)
+def test_other_arrays_are_numpys(array: oracle.Array) -> None:
+    npnet.set_backend("numba")
+    assert kernels_for(np.ones((4, 4), np.float32)) is update
+    assert kernels_for(np.ones((4, 4), np.float32), array) is None
+
+
+def test_memory_that_may_not_be_written_is_refused() -> None:
+    p = npnet.Tensor(np.ones(3, np.float32), requires_grad=True)
+    p.grad = npnet.ones(3)
+    p.array.flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        optim.SGD([p]).step()
+
+
+@pytest.mark.parametrize("rule", GROUPS)
+def test_state_goes_on_in_the_other_backend(rule: str) -> None:
+    start, gradients = draw_arrays(40)
+    p = npnet.Tensor(start.copy(), requires_grad=True)
+    optimizer = getattr(optim, rule)([p], lr=1e-2)
+    for i, g in enumerate(gradients):
+        npnet.set_backend(("numba", "numpy")[i % 2])
+        p.grad = npnet.Tensor(g)
+        optimizer.step()
+    np.testing.assert_array_equal(p.array, train("numpy", rule, {}, start, gradients)[0])
 
 
 def test_momentum_without_gradient_decays_to_zero() -> None:
@@ -103,13 +145,12 @@ def test_momentum_without_gradient_decays_to_zero() -> None:
     np.testing.assert_array_equal(v, 0)
 
 
-def test_same_bits_for_any_number_of_threads() -> None:
+@pytest.mark.parametrize("rule", GROUPS)
+def test_same_bits_for_any_number_of_threads(rule: str) -> None:
     p, gradients = draw_arrays(300_003)
     results = []
     for threads in (1, 2, 4):
-        set_num_threads(threads)
-        groups = SGD_GROUPS[-1], ADAM_GROUPS[-1]
-        results.append((by_sgd(p, gradients, groups[0]), by_adam(p, gradients, groups[1])))
+        npnet.set_num_threads(threads)
+        results.append(train("numba", rule, GROUPS[rule][-1], p, gradients))
     for other in results[1:]:
-        for one, two in zip(results[0], other, strict=True):
-            np.testing.assert_array_equal(one, two)
+        check_equal(results[0], other)
