@@ -49,7 +49,7 @@ ALLOWED: dict[str, set[str]] = {
     "transforms": CORE | {"utils"},
     "datasets": CORE | {"transforms", "utils"},
     "models": LAYERS | {"npnet"},
-    "training": PROGRAM,
+    "training": PROGRAM | {"kernels.batches"},
     "train": PROGRAM | {"training"},
     "cli": PROGRAM | {"train", "training"},
     "reference": PROGRAM | {"train", "training"},

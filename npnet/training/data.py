@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from npnet import datasets, models, transforms
+from npnet.backend import lanes_wanted
 from npnet.training.config import Config, ConfigError
 
 __all__ = ["Data", "Split", "epoch_order", "prepare"]
@@ -59,14 +60,31 @@ class Data:
         self, split: Split, batch_size: int, order: Array | None = None
     ) -> Iterator[tuple[Array, Array]]:
         """Standardised images (n, C, H, W) float32 and labels (n,), in `order` or as they stand."""
-        normalise = transforms.Compose(
-            [transforms.ToTensor(), transforms.Normalize(self.mean, self.std)]
-        )
+        if order is None:
+            order = np.arange(len(split))
+        standardised = _by_kernel if _suits_kernel(split.x) else _by_transforms
         for start in range(0, len(split), batch_size):
-            at: Any = slice(start, start + batch_size)
-            if order is not None:
-                at = order[at]
-            yield normalise(split.x[at]), split.y[at]
+            at = order[start : start + batch_size]
+            yield standardised(split.x, at, self.mean, self.std), split.y[at]
+
+
+def _suits_kernel(x: Array) -> bool:
+    return lanes_wanted() and x.dtype == np.uint8 and x.flags.c_contiguous
+
+
+# What changes images at random goes between the gathering of a batch and its standardisation: it
+# takes x[at], still uint8, and what it gives is standardised with all its images in their order.
+
+
+def _by_transforms(x: Array, at: Array, mean: Sequence[float], std: Sequence[float]) -> Array:
+    return transforms.Normalize(mean, std)(transforms.ToTensor()(x[at]))
+
+
+def _by_kernel(x: Array, at: Array, mean: Sequence[float], std: Sequence[float]) -> Array:
+    """The same bits as `_by_transforms`."""
+    from npnet.kernels import batches
+
+    return batches.gather(x, at, np.asarray(mean, np.float32), np.asarray(std, np.float32))
 
 
 def epoch_order(seed: int, epoch: int, count: int) -> Array:

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import npnet
+from npnet._threads import available_cores
 from npnet.training.config import Config, ConfigError
-from npnet.training.data import Data, epoch_order, prepare
+from npnet.training.data import Data, Split, epoch_order, prepare
+
+
+@pytest.fixture(autouse=True)
+def _restore() -> Iterator[None]:
+    yield
+    npnet.set_backend("auto")
+    npnet.set_num_threads(available_cores())
 
 
 def prepared(config: Config) -> Data:
@@ -61,6 +71,34 @@ def test_batches_follow_the_order(small: Config) -> None:
     order = epoch_order(0, 1, len(data.train))
     y = np.concatenate([y for _, y in data.batches(data.train, 32, order)])
     np.testing.assert_array_equal(y, data.train.y[order])
+
+
+@pytest.mark.parametrize("size", [1, 15, 16, 17, 127])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_batches_have_the_same_bits_in_both_backends(channels: int, size: int) -> None:
+    rng = np.random.default_rng(size)
+    x = rng.integers(0, 256, (300, channels, 9, 7), dtype=np.uint8)
+    split = Split(x, np.arange(300))
+    mean, std = rng.uniform(0.1, 1, (2, channels)).tolist()
+    data = Data("drawn", ("0", "1"), split, split, split, tuple(mean), tuple(std))
+    found = []
+    for backend, threads in (("numpy", 1), ("numba", 1), ("numba", 2)):
+        npnet.set_backend(backend)
+        npnet.set_num_threads(threads)
+        order = epoch_order(0, 1, 300)
+        found.append([(x.tobytes(), y.tobytes()) for x, y in data.batches(split, size, order)])
+    assert found[0] == found[1] == found[2]
+    floats = Split(x.astype(np.float32) / np.float32(255), split.y)
+    expected = next(data.batches(split, size))[0]
+    np.testing.assert_array_equal(next(data.batches(floats, size))[0], expected)
+
+
+def test_images_as_a_view_are_standardised_too() -> None:
+    x = np.random.default_rng(0).integers(0, 256, (20, 1, 6, 12), dtype=np.uint8)
+    view, copy = (Split(a, np.arange(20)) for a in (x[..., ::2], x[..., ::2].copy()))
+    data = Data("drawn", ("0", "1"), view, view, view, (0.5,), (0.3,))
+    (ours, _), (theirs, _) = next(data.batches(view, 20)), next(data.batches(copy, 20))
+    np.testing.assert_array_equal(ours, theirs)
 
 
 def test_constant_images_are_not_divided_by_zero(tmp_path: Path) -> None:

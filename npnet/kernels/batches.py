@@ -1,0 +1,50 @@
+"""Batches of images, gathered by their numbers and standardised on the way.
+
+The arithmetic is that of `npnet.transforms`, operation by operation in float32: the same bits.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from npnet.kernels import lanes
+from npnet.kernels._jit import kernel
+from npnet.kernels._parallel import parallel_for
+
+__all__ = ["gather"]
+
+Array: TypeAlias = npt.NDArray[Any]
+
+
+def gather(x: Array, at: Array, mean: Array, std: Array) -> Array:
+    """y[i, c, h, w] = (x[at[i], c, h, w] / 255 - mean[c]) / std[c].
+
+    Args:
+        x: uint8, C-contiguous.
+        at: which images, from 0; not checked.
+        mean, std: (C,) float32.
+
+    Shape: x (N, C, H, W), at (n,) int64 -> y (n, C, H, W) float32.
+    """
+    y = lanes.empty((len(at), *x.shape[1:]))
+    maps = (-1, x.shape[1], x.shape[2] * x.shape[3])
+    _gather(x.reshape(maps), at, mean, std, y.reshape(maps))
+    return y
+
+
+@kernel
+def _gather(x, at, mean, std, y):
+    parallel_for(gather_image, at.size, (x, at, mean, std, y))
+
+
+@kernel
+def gather_image(x, at, mean, std, y, i):
+    """Image `i` of y (n, C, H * W)."""
+    whole = np.float32(255)
+    for c in range(y.shape[1]):
+        pixels, row, m, s = x[at[i], c], y[i, c], mean[c], std[c]
+        for k in range(row.size):
+            row[k] = (np.float32(pixels[k]) / whole - m) / s
