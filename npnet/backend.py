@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import functools
+import gc
+import importlib
 import importlib.util
 import os
+import sys
 
 from npnet._checks import unknown_name
 
@@ -48,10 +51,13 @@ def get_backend() -> str:
 
 @functools.cache
 def lanes_wanted() -> bool:
-    """Whether float32 goes through the compiled kernels."""
+    """Whether float32 goes through the compiled kernels; if so, Numba is imported now."""
     if not _chosen:
         set_backend(os.environ.get("NPNET_BACKEND") or "auto")
-    return _chosen == "numba" or (_chosen == "auto" and _has_numba())
+    wanted = _chosen == "numba" or (_chosen == "auto" and _has_numba())
+    if wanted and "numba" not in sys.modules:
+        _import_numba()
+    return wanted
 
 
 def set_winograd(enabled: bool) -> None:
@@ -67,6 +73,24 @@ def set_winograd(enabled: bool) -> None:
 def winograd_wanted() -> bool:
     """Whether `set_winograd` left it on."""
     return _winograd
+
+
+def _import_numba() -> None:
+    """Import Numba without Python's cycle collector.
+
+    It would walk the 200,000 objects again and again that Numba makes and keeps, which takes longer
+    than a quarter of the import. Afterwards they count as old, so that it seldom looks at them.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        importlib.import_module("numba")
+    finally:
+        if collects:
+            gc.enable()
+    if gc.get_freeze_count() == 0:  # else somebody has put objects aside, to stay there
+        gc.freeze()
+        gc.unfreeze()
 
 
 @functools.cache

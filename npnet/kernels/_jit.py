@@ -23,9 +23,9 @@ from typing import Any
 
 import llvmlite.binding
 import numba
-from filelock import FileLock
 from numba.core import caching
 from numba.core import config as numba_config
+from numba.core.runtime.nrt import rtsys
 from numba.misc.appdirs import AppDirs
 from numba.np.ufunc.parallel import _launch_threads
 
@@ -101,8 +101,11 @@ class _KernelCache(caching.NullCache):
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         _launch_threads()  # whose symbols the code may refer to
+        rtsys.initialize(target_context)
         try:
-            found = self.disk.load_overload(sig, target_context)
+            # Not the public method: it first imports Numba's whole library of functions, for 0.3 s
+            # and 30 MB. Code that is compiled already needs the runtime's symbols alone.
+            found = self.disk._load_overload(sig, target_context)
         except Exception:  # a torn or foreign file, whatever unpickling it raises: compile anew
             found = None
         if found is None:
@@ -111,6 +114,8 @@ class _KernelCache(caching.NullCache):
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep the code. Numba reads, extends and writes an index: one process at a time."""
+        from filelock import FileLock  # here: most processes find all kernels compiled
+
         folder = _folder()
         if folder is None:
             return
