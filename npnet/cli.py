@@ -15,6 +15,7 @@ _USAGE = """usage: npnet [-h] [--version] COMMAND ...
 
 commands:
   train      train a network: the same as python -m npnet.train; see npnet train --help
+  warmup     compile all kernels for this machine, once, so that nothing waits for them later
 """
 
 
@@ -22,7 +23,13 @@ def _train(argv: Sequence[str]) -> int:
     return train.train(argv, "npnet train", train.build)
 
 
-_COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"train": _train}
+def _warmup(argv: Sequence[str]) -> int:
+    from npnet import warmup
+
+    return warmup.main(argv)
+
+
+_COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"train": _train, "warmup": _warmup}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -51,7 +51,8 @@ ALLOWED: dict[str, set[str]] = {
     "models": LAYERS | {"npnet"},
     "training": PROGRAM | {"kernels.batches"},
     "train": PROGRAM | {"training"},
-    "cli": PROGRAM | {"train", "training"},
+    "warmup": PROGRAM | {"kernels._jit", "train", "training"},
+    "cli": PROGRAM | {"train", "training", "warmup"},
     "reference": PROGRAM | {"train", "training"},
 }
 

@@ -10,12 +10,16 @@ No `fastmath`: it would assume NaN away, and a diverged run must be seen.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import hashlib
+import os
 import pickle
+import shutil
 import sys
 import tempfile
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -31,10 +35,21 @@ from numba.np.ufunc.parallel import _launch_threads
 
 from npnet._threads import follow_num_threads
 
-__all__ = ["THREADS", "get_num_threads", "inlined", "kernel", "set_num_threads"]
+__all__ = [
+    "THREADS",
+    "announce",
+    "get_num_threads",
+    "inlined",
+    "kernel",
+    "make_folder",
+    "reasons_uncached",
+    "set_num_threads",
+]
 
 THREADS = "npnet_num_threads"  # the symbol under which kernels find their number, an int64
 
+DIGITS = 16  # of a digest, in a folder's name
+UNUSED_SECONDS = 30 * 24 * 3600
 LOCK_SECONDS = 10  # then another process holds the folder for no good reason: compile, keep nothing
 
 _OPTIONS = {"nogil": True, "error_model": "numpy", "boundscheck": False}
@@ -109,7 +124,7 @@ class _KernelCache(caching.NullCache):
         except Exception:  # a torn or foreign file, whatever unpickling it raises: compile anew
             found = None
         if found is None:
-            _announce()
+            announce()
         return found
 
     def save_overload(self, sig: Any, data: Any) -> None:
@@ -132,16 +147,35 @@ class _KernelCache(caching.NullCache):
 
 @functools.cache
 def _folder() -> Path | None:
-    """Where kernels of these sources and this CPU are kept; None, and a warning, if nowhere."""
-    root = Path(numba_config.CACHE_DIR or AppDirs("npnet", appauthor=False).user_cache_dir)
-    folder = root / f"kernels-{_digest()}"
+    """The folder of `make_folder`; None, and a warning, where there can be none."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
+        return make_folder()
     except OSError as error:
         _warn_uncached(str(error))
         return None
+
+
+def make_folder() -> Path:
+    """Where kernels of these sources and this CPU are kept. OSError if nothing can be written."""
+    root = Path(numba_config.CACHE_DIR or AppDirs("npnet", appauthor=False).user_cache_dir)
+    folder = root / f"kernels-{_digest()}"
+    if not folder.is_dir():
+        _remove_unused(root)
+    folder.mkdir(parents=True, exist_ok=True)
+    tempfile.TemporaryFile(dir=folder).close()
+    os.utime(folder)  # when it was last used
     return folder
+
+
+def _remove_unused(root: Path) -> None:
+    """Remove folders of other versions that no process has opened for a long time.
+
+    One that opens such a folder this very moment compiles anew: a missing file is no error to it.
+    """
+    for folder in root.glob("kernels-" + "[0-9a-f]" * DIGITS):
+        with contextlib.suppress(OSError):  # another process was first
+            if time.time() - folder.stat().st_mtime > UNUSED_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _digest() -> str:
@@ -150,7 +184,7 @@ def _digest() -> str:
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     digest.update("\0".join((numba.__version__, sys.version, *cpu())).encode())
-    return digest.hexdigest()[:16]
+    return digest.hexdigest()[:DIGITS]
 
 
 @functools.cache
@@ -164,17 +198,18 @@ def cpu() -> tuple[str, str]:
 
 
 @functools.cache
-def _announce() -> None:
+def announce() -> None:
+    """Say in one line, once in a process, that kernels are being compiled."""
     once = ", once" if _folder() else ""
     print(f"compiling kernels for this machine{once}", file=sys.stderr, flush=True)
 
 
-_warned: list[str] = []
+reasons_uncached: list[str] = []  # why kernels were not kept in this process
 
 
 def _warn_uncached(reason: str) -> None:
-    _warned.append(reason)
-    if len(_warned) == 1:
+    reasons_uncached.append(reason)
+    if len(reasons_uncached) == 1:
         warnings.warn(
             f"compiled kernels can't be kept and are compiled in every process: {reason}",
             RuntimeWarning,

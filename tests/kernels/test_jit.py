@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,32 @@ def test_digest_follows_the_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     other = _jit._digest()
     (tmp_path / "kernel.py").write_text("x = 2")
     assert len({before, other, _jit._digest()}) == 3
+
+
+def test_unused_folders_of_other_versions_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_jit.numba_config, "CACHE_DIR", str(tmp_path))
+    old, recent, foreign = (tmp_path / f"kernels-{name}" for name in ("0" * 16, "1" * 16, "mine"))
+    for folder in (old, recent, foreign):
+        folder.mkdir()
+        (folder / "kernel.nbc").write_bytes(b"code")
+    for folder in (old, foreign):
+        os.utime(folder, (0, 0))
+    ours = _jit.make_folder()
+    assert sorted(tmp_path.iterdir()) == sorted([ours, recent, foreign])
+
+
+def test_the_folder_in_use_is_never_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_jit.numba_config, "CACHE_DIR", str(tmp_path))
+    ours = _jit.make_folder()
+    (ours / "kernel.nbc").write_bytes(b"code")
+    os.utime(ours, (0, 0))
+    assert _jit.make_folder() == ours
+    assert (ours / "kernel.nbc").exists()
+    assert time.time() - ours.stat().st_mtime < 60  # used now
 
 
 def test_threads() -> None:
