@@ -6,10 +6,26 @@ and a killed run would lose the last epochs; this uses its record writer and sum
 
 from __future__ import annotations
 
+import contextlib
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 __all__ = ["EventFile"]
+
+
+@contextlib.contextmanager
+def _without_torch() -> Iterator[None]:
+    """Let an import not find PyTorch: tensorboardX takes two seconds to import it unused."""
+    hidden = "torch" not in sys.modules
+    if hidden:
+        sys.modules["torch"] = None  # type: ignore[assignment]  # how Python marks what is missing
+    try:
+        yield
+    finally:
+        if hidden:
+            del sys.modules["torch"]
 
 
 class EventFile:
@@ -21,7 +37,8 @@ class EventFile:
     """
 
     def __init__(self, folder: Path, purge_step: int | None = None) -> None:
-        from tensorboardX.event_file_writer import EventsWriter
+        with _without_torch():
+            from tensorboardX.event_file_writer import EventsWriter
 
         self._writer = EventsWriter(str(folder / "events"))
         if purge_step is not None:
