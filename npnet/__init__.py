@@ -37,6 +37,7 @@ from npnet._threads import apply_environment as _apply_environment
 from npnet._threads import get_num_threads, set_num_threads
 from npnet._version import __version__
 from npnet.backend import get_backend, set_backend, set_winograd
+from npnet.compiler import compile
 from npnet.ops.activation import log_softmax, relu, sigmoid, softmax, tanh
 from npnet.ops.arithmetic import add, div, floor_divide, mul, neg, pow, remainder, sub
 from npnet.ops.choices import clamp, maximum, minimum, where
@@ -142,6 +143,7 @@ __all__ = [
     "chunk",
     "clamp",
     "clip",
+    "compile",
     "cos",
     "cuda",
     "cumsum",

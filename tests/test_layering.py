@@ -26,7 +26,7 @@ CORE = HELPERS | {"_threads", "backend", "random", "tensor"}
 OPS = CORE | {"kernels.windows", "ops"}
 LAYERS = OPS | {"_creation", "nn"}
 LIBRARY = LAYERS | {"_tree", "optim", "serialization", "transforms", "utils"}
-PROGRAM = LIBRARY | {"datasets", "models", "npnet"}
+PROGRAM = LIBRARY | {"compiler", "datasets", "models", "npnet"}
 ALLOWED: dict[str, set[str]] = {
     **{helper: set() for helper in HELPERS},
     "accelerator": {"_device"},
@@ -45,7 +45,8 @@ ALLOWED: dict[str, set[str]] = {
     "nn": OPS | {"_creation"},
     "optim": LAYERS | {"kernels.update"},
     "utils": LAYERS,
-    "npnet": LIBRARY | {"accelerator", "backends", "cuda", "distributions"},
+    "compiler": LIBRARY | {"kernels"},
+    "npnet": LIBRARY | {"compiler", "accelerator", "backends", "cuda", "distributions"},
     "transforms": CORE | {"utils"},
     "datasets": CORE | {"transforms", "utils"},
     "models": LAYERS | {"npnet"},

@@ -36,7 +36,7 @@ def conv2d(x: Array, weight: Array, bias: Array | None, window: Window, fast: bo
     weight = np.require(weight, np.float32, ("C", "W"))
     bias = NO_BIAS if bias is None else np.require(bias, np.float32, ("C", "W"))
     size = window.output_size(x.shape[2:4])
-    if _is_linear(window, x.shape[2:4]):
+    if is_linear(window, x.shape[2:4]):
         y = linear.linear(_flat(x), weight.reshape(len(weight), -1), bias)
         return y.reshape(*y.shape[:2], *size, LANES)
     if window.padding != ((0, 0), (0, 0)) and not np.isfinite(weight.sum()):
@@ -46,7 +46,7 @@ def conv2d(x: Array, weight: Array, bias: Array | None, window: Window, fast: bo
     before = (window.padding[0][0], window.padding[1][0])
     if not (
         fast
-        and _suits_winograd(window, min(weight.shape[:2]))
+        and suits_winograd(window, min(weight.shape[:2]))
         and min(weight.shape[:2]) >= LEAST_FORWARD
         and winograd.correlate(x, weight, bias, before, y, False)
     ):
@@ -64,7 +64,7 @@ def conv2d_backward_data(
     """
     weight = np.require(weight, np.float32, ("C", "W"))
     shape = (gy.shape[0], weight.shape[1], *size, LANES)
-    if _is_linear(window, size):
+    if is_linear(window, size):
         return linear.linear_backward_data(_flat(gy), weight.reshape(len(weight), -1)).reshape(
             shape
         )
@@ -72,7 +72,7 @@ def conv2d_backward_data(
     before = (2 - window.padding[0][0], 2 - window.padding[1][0])
     if not (
         fast
-        and _suits_winograd(window, min(weight.shape[:2]))
+        and suits_winograd(window, min(weight.shape[:2]))
         and winograd.correlate(gy, weight, NO_BIAS, before, gx, True)
     ):
         correlate(gy, weight, NO_BIAS, window, gx, True)
@@ -88,13 +88,13 @@ def conv2d_backward_weight(
     Shape: x (B, C, H, W, 16), gy (B, O, OH, OW, 16), n images -> (O, C, KH, KW), and the bias's
     gradient (O,), the sum of gy.
     """
-    if _is_linear(window, x.shape[2:4]):
+    if is_linear(window, x.shape[2:4]):
         gweight, gbias = linear.linear_backward_weight(_flat(x), _flat(gy), n)
         return gweight.reshape(-1, x.shape[1], *window.kernel), gbias
     channels, outputs, chunks = x.shape[1], gy.shape[1], weight_gradient.chunk_count(len(x))
     if (
         fast
-        and _suits_winograd(window, min(outputs, channels))
+        and suits_winograd(window, min(outputs, channels))
         and winograd.gradient_bytes(channels, outputs, chunks) <= LARGEST
     ):
         before = (window.padding[0][0], window.padding[1][0])
@@ -111,7 +111,8 @@ LEAST_CHANNELS, LEAST_FORWARD = 16, 24
 LARGEST = 2**25  # bytes of the frequencies' gradients
 
 
-def _suits_winograd(window: Window, channels: int) -> bool:
+def suits_winograd(window: Window, channels: int) -> bool:
+    """Whether Winograd's algorithm is faster, where it may be used."""
     return (
         window.kernel == (3, 3)
         and window.stride == (1, 1)
@@ -120,7 +121,7 @@ def _suits_winograd(window: Window, channels: int) -> bool:
     )
 
 
-def _is_linear(window: Window, size: tuple[int, ...]) -> bool:
+def is_linear(window: Window, size: tuple[int, ...]) -> bool:
     """Whether there is one window, the whole image: then the pixels are so many features."""
     return window.kernel == tuple(size) and window.padding == ((0, 0), (0, 0))
 

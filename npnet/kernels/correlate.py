@@ -12,7 +12,7 @@ Source: Dumoulin and Visin (2016), arXiv:1603.07285, section 4, for the transpos
 from __future__ import annotations
 
 import functools
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -39,13 +39,21 @@ def correlate(
     Shape: x (B, C, H, W, 16), weight (O, C, KH, KW), transposed (C, O, KH, KW), bias (O,) or (1,)
         -> y (B, O, OH, OW, 16).
     """
+    panels, arguments = plan(x, weight, bias, window, y, transposed)
+    _correlate(weight, transposed, panels, *arguments)
+
+
+def plan(
+    x: Array, weight: Array, bias: Array, window: Window, y: Array, transposed: bool
+) -> tuple[Array, tuple[Any, ...]]:
+    """Room for the weights in the order that tiles take them, and what `correlate_row` takes."""
     shape = simd.product_shape(y.shape[1])
     plans = [
         _plan(window.kernel[a], window.stride[a], window.padding[a][0], transposed) for a in (0, 1)
     ]
     steps = (1, 1) if transposed else window.stride
     panels = lanes.empty((-(-y.shape[1] // shape.rows), x.shape[1], *weight.shape[2:], shape.rows))
-    _correlate(shape, x, weight, transposed, panels, bias, y, *plans, *steps)
+    return panels, (shape, x, panels, bias, y, *plans, *steps)
 
 
 @functools.cache
@@ -68,10 +76,10 @@ def _plan(kernel: int, stride: int, before: int, transposed: bool) -> Plan:
 
 @kernel
 def _correlate(
-    shape, x, weight, transposed, panels, bias, y, row_plan, column_plan, row_step, column_step
+    weight, transposed, panels, shape, x, w, bias, y, row_plan, column_plan, row_step, column_step
 ):
     parallel_for(pack_panel, panels.shape[0], (weight, transposed, panels))
-    arguments = (shape, x, panels, bias, y, row_plan, column_plan, row_step, column_step)
+    arguments = (shape, x, w, bias, y, row_plan, column_plan, row_step, column_step)
     parallel_for(correlate_row, y.shape[0] * y.shape[2], arguments)
 
 

@@ -114,17 +114,23 @@ def _from_lanes(x, y):  # x (B, F, 16) -> y (N, F) or wider
 @kernel
 def block_to_lanes(x, y, b):
     """Block `b` of x (N, F) -> y (B, F, 16)."""
+    rows_to_lanes(x, b, y, b)
+
+
+@kernel
+def rows_to_lanes(x, b, y, at):
+    """Block `b` of x (N, F) -> y[at], of (..., F, 16)."""
     features, first = x.shape[1], b * LANES
     images = min(LANES, x.shape[0] - first)
     if images == LANES and features >= LANES:
         for f in range(0, features + LANES - 1, LANES):
             i = min(f, features - LANES)  # the last one overlaps the one before
-            at = (b * features + i) * LANES
-            simd.transpose(x, first * features + i, features, y, at, LANES)
+            to = (at * features + i) * LANES
+            simd.transpose(x, first * features + i, features, y, to, LANES)
     else:
         for f in range(features):
             for lane in range(LANES):
-                y[b, f, lane] = x[first + lane, f] if lane < images else 0.0
+                y[at, f, lane] = x[first + lane, f] if lane < images else 0.0
 
 
 @kernel

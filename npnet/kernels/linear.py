@@ -23,6 +23,7 @@ __all__ = ["linear", "linear_backward_data", "linear_backward_weight"]
 Array: TypeAlias = npt.NDArray[np.float32]
 
 SHAPE = simd.row_shape()
+BLOCK_SHAPE = simd.row_shape(LANES)  # where blocks come one by one
 NO_BIAS = np.zeros(1, np.float32)
 
 

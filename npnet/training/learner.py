@@ -16,6 +16,7 @@ import numpy.typing as npt
 import npnet
 from npnet import models
 from npnet._threads import available_cores
+from npnet.compiler import EagerStep
 from npnet.training.config import Config
 from npnet.training.data import Data
 
@@ -57,8 +58,12 @@ class Learner:
     def __init__(self, config: Config, model: Any, classes: int, lib: Any) -> None:
         self.config, self.model, self.lib = config, model, lib
         lib.set_num_threads(config.threads or available_cores())
-        self.criterion = _criterion(config.criterion, classes, lib.nn.functional)
+        self.criterion, self._target = _criterion(config.criterion, classes, lib)
         self.optimizer = _optimizer(config, model.parameters(), lib.optim)
+        compiles = lib is npnet and config.criterion != "softmax_bce"  # which has no kernel
+        self._step = (npnet.compile if compiles else EagerStep)(
+            model, self.criterion, self.optimizer
+        )
         self.scheduler = _scheduler(config, self.optimizer, lib.optim.lr_scheduler)
 
     @property
@@ -78,23 +83,20 @@ class Learner:
             DivergedError: the loss is not finite; the weights are still those before the step.
         """
         self.model.train()
-        logits = self.model(self.lib.from_numpy(x))
-        loss = self.criterion(logits, self.lib.from_numpy(y))
+        loss = self._step.gradients(self.lib.from_numpy(x), self._target(self.lib.from_numpy(y)))
         if not math.isfinite(loss.item()):
             raise DivergedError(self._where_not_finite(x))
-        self.optimizer.zero_grad()
-        loss.backward()
         if self.config.clip_grad_norm is not None:
             self.lib.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_grad_norm)
         self.optimizer.step()
-        return Batch(loss.item(), logits.detach().numpy())
+        return Batch(loss.item(), self._step.output.numpy())
 
     def evaluate_batch(self, x: Array, y: Array) -> Batch:
         """Loss and logits in evaluation mode; nothing is recorded or changed."""
         self.model.eval()
         with self.lib.no_grad():
             logits = self.model(self.lib.from_numpy(x))
-            loss = self.criterion(logits, self.lib.from_numpy(y))
+            loss = self.criterion(logits, self._target(self.lib.from_numpy(y)))
         return Batch(loss.item(), logits.numpy())
 
     def predict(self, x: Array) -> Array:
@@ -178,15 +180,19 @@ def _tree(tree: Any, leaf: Callable[[Any], Any]) -> Any:
     return leaf(tree)
 
 
-def _criterion(name: str, classes: int, F: Any) -> Callable[[Any, Any], Any]:
-    def mse(logits: Any, y: Any) -> Any:
-        return F.mse_loss(logits, F.one_hot(y, classes).to(logits.dtype))
+def _criterion(name: str, classes: int, lib: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """The loss of logits and a target, and what makes that target of class numbers."""
+    F = lib.nn.functional
 
-    def softmax_bce(logits: Any, y: Any) -> Any:
-        targets = F.one_hot(y, classes).to(logits.dtype)
-        return F.binary_cross_entropy(F.softmax(logits, 1), targets)
+    def one_hot(y: Any) -> Any:
+        return F.one_hot(y, classes).to(lib.float32)
 
-    return {"cross_entropy": F.cross_entropy, "mse": mse, "softmax_bce": softmax_bce}[name]
+    def softmax_bce(logits: Any, target: Any) -> Any:
+        return F.binary_cross_entropy(F.softmax(logits, 1), target)
+
+    if name == "cross_entropy":
+        return F.cross_entropy, lambda y: y
+    return {"mse": F.mse_loss, "softmax_bce": softmax_bce}[name], one_hot
 
 
 def _optimizer(config: Config, parameters: Any, optim: Any) -> Any:

@@ -1,0 +1,101 @@
+"""How a loss is done to one block of images: the calls of a program, from logits to gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from npnet import nn
+from npnet.compiler.layers import Buffer, Calls, Room
+from npnet.kernels import lanes, loss
+from npnet.kernels.program import BLOCK, Call
+from npnet.nn import functional as F
+
+__all__ = ["LOSSES", "Loss", "loss_of"]
+
+Array: TypeAlias = npt.NDArray[Any]
+
+
+class Loss:
+    """The mean of a loss over the batch, and the gradient `gx` by the logits `x`."""
+
+    def __init__(self, x: Buffer, room: Room, calls: Calls) -> None:
+        self.x, self.n, self.gx = x, room.n, room.empty(x.shape, BLOCK)
+        self.parts = np.empty(room.blocks, np.float32)
+
+    def bind(self, target: Array) -> bool:
+        """Take the targets of a batch; False if the program has no loss of such targets."""
+        raise NotImplementedError
+
+    def value(self) -> np.float32:
+        """The loss, when the program has run."""
+        raise NotImplementedError
+
+
+class CrossEntropy(Loss):
+    """The cross-entropy of the softmax and class numbers (N,)."""
+
+    def __init__(self, x: Buffer, room: Room, calls: Calls) -> None:
+        super().__init__(x, room, calls)
+        self.call = Call(loss.cross_entropy_block, self._arguments(np.zeros(self.n, np.int64)))
+        calls.forward.append(self.call)
+
+    def _arguments(self, classes: Array) -> tuple[Any, ...]:
+        return self.x.array, classes, np.float32(1 / self.n), self.gx.array, self.parts
+
+    def bind(self, target: Array) -> bool:
+        if target.shape != (self.n,) or target.dtype.kind not in "iu":
+            return False
+        if target.min() < 0 or target.max() >= self.x.shape[0]:
+            return False
+        self.call.bind(self._arguments(np.require(target, np.int64, ("C", "W"))))
+        return True
+
+    def value(self) -> np.float32:
+        return np.float32(self.parts.sum(dtype=np.float64) / self.n)
+
+
+class MeanSquaredError(Loss):
+    """The mean of (x - t)^2 for targets t (N, F)."""
+
+    def __init__(self, x: Buffer, room: Room, calls: Calls) -> None:
+        super().__init__(x, room, calls)
+        self.count = room.n * x.shape[0]
+        self.target = room.empty(x.shape, BLOCK)
+        rows = np.zeros((room.n, x.shape[0]), np.float32)
+        self.load = Call(lanes.block_to_lanes, (rows, self.target.array))
+        scale = np.float32(2 / self.count)
+        squares = Call(
+            loss.squares_block,
+            (x.array, self.target.array, room.n, scale, self.gx.array, self.parts),
+        )
+        calls.forward += [self.load, squares]
+
+    def bind(self, target: Array) -> bool:
+        if target.shape != (self.n, *self.x.shape) or target.dtype != np.float32:
+            return False
+        self.load.bind((np.require(target, np.float32, ("C", "W")), self.target.array))
+        return True
+
+    def value(self) -> np.float32:
+        return np.float32(self.parts.sum(dtype=np.float64) / self.count)
+
+
+LOSSES: dict[Callable[..., Any], type[Loss]] = {
+    F.cross_entropy: CrossEntropy,
+    F.mse_loss: MeanSquaredError,
+}
+
+
+def loss_of(criterion: Callable[..., Any]) -> type[Loss] | None:
+    """The loss of a function or a module with its default options; None of any other."""
+    if isinstance(criterion, nn.CrossEntropyLoss):
+        plain = criterion.weight is None and criterion.label_smoothing == 0
+        plain = plain and criterion.reduction == "mean"
+        return CrossEntropy if plain else None
+    if isinstance(criterion, nn.MSELoss):
+        return MeanSquaredError if criterion.reduction == "mean" else None
+    return LOSSES.get(criterion)

@@ -1,0 +1,90 @@
+"""What a program does to one block of sixteen images, beyond the kernels of the eager ops.
+
+Arrays with S slots live as long as a block is worked on: each thread has a slot of its own. Arrays
+with B blocks hold the whole batch.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from npnet.kernels import simd
+from npnet.kernels._jit import kernel
+from npnet.kernels.lanes import rows_to_lanes
+from npnet.kernels.simd import LANES
+from npnet.kernels.weight_gradient import bias_block, pad, weight_block
+
+__all__ = ["add_weight_gradients", "compact_row", "copy_in", "copy_out", "load", "sum_parts"]
+
+
+@kernel
+def load(x, y, b):
+    """Block `b` of images x (N, F) -> the thread's slot of y (S, F, 16)."""
+    rows_to_lanes(x, b, y, np.intp(numba.get_thread_id()))
+
+
+@kernel
+def copy_out(x, y, b):
+    """The thread's slot of x (S, F, 16) -> block `b` of y (B, F, 16)."""
+    copy_block(x, np.intp(numba.get_thread_id()), y, b)
+
+
+@kernel
+def copy_in(x, y, b):
+    """Block `b` of x (B, F, 16) -> the thread's slot of y (S, F, 16)."""
+    copy_block(x, b, y, np.intp(numba.get_thread_id()))
+
+
+@kernel
+def copy_block(x, start, y, at):
+    size = x.shape[1] * LANES
+    for i in range(0, size, LANES):
+        simd.store(y, at * size + i, simd.load(x, start * size + i))
+
+
+@kernel
+def add_weight_gradients(
+    shape, x, gy, n, blocks, top, left, padded, offsets, sh, sw, gw, gb, b
+):  # fmt: skip
+    """Add block `b`'s gradients by a convolution's weight and bias to those of its chunk.
+
+    x (S, C, H, W, 16), gy (S, O, OH, OW, 16) -> gw (chunks, O, taps), gb (chunks, O), which the
+    first block of a chunk begins anew. Where the images are padded, by `top` and `left`, `padded`
+    (S, C, H', W', 16) is room for one; else it has no size.
+    """
+    slot, chunks, outputs = np.intp(numba.get_thread_id()), gw.shape[0], gw.shape[1]
+    chunk = ((b + 1) * chunks - 1) // blocks
+    if b == chunk * blocks // chunks:
+        gw[chunk] = 0
+        gb[chunk] = 0
+    images = min(LANES, n - b * LANES)
+    bias_block(gy, slot, images, 0, outputs, gb, chunk)
+    if padded.shape[0] > 0:
+        pad(x, slot, top, left, padded, slot)
+        weight_block(
+            shape, padded, slot, gy, slot, images, offsets, sh, sw, 0, outputs, gw, chunk
+        )  # fmt: skip
+    else:
+        weight_block(shape, x, slot, gy, slot, images, offsets, sh, sw, 0, outputs, gw, chunk)
+
+
+SPAN = 1024  # floats that `sum_parts` adds up at a time
+
+
+@kernel
+def sum_parts(parts, total, k):
+    """Span `k` of total (F,): the sum of parts (P, F) in their order."""
+    first, last = k * SPAN, min((k + 1) * SPAN, total.size)
+    for i in range(first, last):
+        total[i] = parts[0, i]
+    for p in range(1, parts.shape[0]):
+        for i in range(first, last):
+            total[i] += parts[p, i]
+
+
+@kernel
+def compact_row(x, y, k):
+    """Row `k` of y (R, F), which is that of x (R, F or more)."""
+    for i in range(y.shape[1]):
+        y[k, i] = x[k, i]

@@ -1,0 +1,225 @@
+"""Programs: many kernels over blocks of images, run by one compiled call.
+
+An eager op is one kernel over the whole batch, and what it leaves behind goes through the memory.
+A program turns this around: a thread takes one block of sixteen images through all kernels before
+it takes the next, so that a block stays in the second-level cache from the first layer to the last
+gradient.
+
+A program calls kernels by their addresses. It is a table of numbers that one small compiled
+function walks, so a new network needs no compilation: the kernels are those of the eager ops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+import numba
+import numpy as np
+import numpy.typing as npt
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from npnet.kernels._jit import kernel
+from npnet.kernels._parallel import POINTER, WORD, parallel_for
+
+__all__ = ["BLOCK", "SLOT", "Call", "Phase", "Program"]
+
+Table: TypeAlias = npt.NDArray[np.int64]
+
+# What a call's items are counted from: the block of the batch, or the thread's slot, where arrays
+# that only live as long as a block have their place.
+BLOCK, SLOT = 0, 1
+
+LOOP = ir.FunctionType(ir.VoidType(), [POINTER, WORD, WORD])  # arguments, first item, items
+
+
+class Call:
+    """A kernel with its arguments but the last, which says what item it works on.
+
+    Args:
+        task: a kernel; `task(*arguments, k)` does item k.
+        arguments: arrays, numbers and tile shapes. Arrays are kept, not copied.
+        count: how many items a block has, or, in a phase of pieces, how many there are in all.
+        by: BLOCK or SLOT: items begin at `count` times the block's or the slot's number.
+    """
+
+    def __init__(
+        self, task: Any, arguments: tuple[Any, ...], count: int = 1, by: int = BLOCK
+    ) -> None:
+        self.count, self.by = count, by
+        self._address = _address(task, arguments)
+        self._data = np.zeros(1 + sum(map(_words, arguments)), np.int64)
+        self.bind(arguments)
+
+    def bind(self, arguments: tuple[Any, ...]) -> None:
+        """Take other arguments of the same types."""
+        self.arguments = arguments  # keeps the arrays alive
+        self._loop = _bind(arguments, self._address, self._data)
+
+    @property
+    def row(self) -> tuple[int, int, int, int]:
+        """The call in a program's table."""
+        return self._loop, self._data.ctypes.data, self.count, self.by
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Calls that may begin when all before are finished.
+
+    Attributes:
+        calls: they are made in order for each item; with `items` 0 they are independent of one
+            another, and their items are shared out among threads.
+        items: how many blocks the batch has.
+        parts: how many runs of items threads share; a run is gone through in order.
+    """
+
+    calls: Sequence[Call]
+    items: int = 0
+    parts: int = 0
+
+
+class _Row(NamedTuple):
+    """A phase in a program's table."""
+
+    first: int
+    last: int
+    items: int
+    parts: int
+
+
+class Program:
+    """Phases, run one after the other."""
+
+    def __init__(self, phases: Sequence[Phase]) -> None:
+        self._calls = [call for phase in phases for call in phase.calls]
+        self._table = np.array([call.row for call in self._calls], np.int64).reshape(-1, 4)
+        rows, first = [], 0
+        for phase in phases:
+            last = first + len(phase.calls)
+            if phase.items:
+                rows.append(_Row(first, last, phase.items, phase.parts))
+            else:
+                counts = self._table[first:last, 2]
+                self._table[first:last, 3] = np.cumsum(counts) - counts  # a call's first piece
+                rows.append(_Row(first, last, 0, int(counts.sum())))
+            first = last
+        self._phases = np.array(rows, np.int64).reshape(-1, 4)
+
+    def run(self) -> None:
+        """Make all calls."""
+        _run(self._table, self._phases)
+
+
+def _words(argument: Any) -> int:
+    """At most so many 64-bit words hold an argument."""
+    return 5 + 2 * argument.ndim if isinstance(argument, np.ndarray) else 1
+
+
+def _address(task: Any, arguments: tuple[Any, ...]) -> int:
+    """The address of a kernel, compiled for these arguments."""
+    signature = (*[numba.typeof(a) for a in arguments], types.intp)
+    task.compile(signature)
+    result = task.overloads[signature]
+    return result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
+
+
+@kernel
+def _bind(arguments, task, data):
+    return store_call(arguments, task, data)
+
+
+@kernel
+def _run(table, phases):
+    for p in range(phases.shape[0]):
+        first, last, items, parts = phases[p]
+        if items > 0:
+            parallel_for(run_part, parts, (table, first, last, items, parts))
+        else:
+            parallel_for(run_piece, parts, (table, first, last))
+
+
+@kernel
+def run_part(table, first, last, items, parts, part):
+    """All calls on the items of one part."""
+    slot = np.intp(numba.get_thread_id())
+    for item in range(part * items // parts, (part + 1) * items // parts):
+        for i in range(first, last):
+            loop, data, count, by = table[i]
+            start = slot if by == SLOT else item
+            call_loop(loop, data, start * count, count)
+
+
+@kernel
+def run_piece(table, first, last, piece):
+    """The item of one call that is this piece."""
+    i = first
+    while i + 1 < last and piece >= table[i + 1, 3]:
+        i += 1
+    loop, data, _, before = table[i]
+    call_loop(loop, data, piece - before, 1)
+
+
+@intrinsic
+def store_call(typing, arguments, task, data):
+    """Write a kernel's address and its arguments; the address of the loop that reads them."""
+
+    def code(context, builder, sig, args):
+        place = context.make_array(sig.args[2])(context, builder, args[2]).data
+        builder.store(args[1], place)
+        kind = args[0].type
+        behind = builder.gep(place, [WORD(1)], source_etype=WORD)
+        values = _unowned(context, builder, sig.args[0], args[0])
+        builder.store(values, builder.bitcast(behind, kind.as_pointer()), align=8)
+        return builder.ptrtoint(_loop(context, builder.module, sig.args[0], kind), WORD)
+
+    return types.int64(arguments, types.int64, data), code
+
+
+@intrinsic
+def call_loop(typing, loop, data, first, count):
+    """Let a loop that `store_call` gave make its calls."""
+
+    def code(context, builder, sig, args):
+        loop, data, first, count = args
+        function = builder.inttoptr(loop, LOOP.as_pointer())
+        builder.call(function, [builder.inttoptr(data, POINTER), first, count])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64, types.int64), code
+
+
+def _unowned(context, builder, arguments, values):
+    """The arguments, arrays without the counter of references that Numba gave them for one call."""
+    for i, kind in enumerate(arguments.types):
+        if isinstance(kind, types.Array):
+            array = context.make_array(kind)(context, builder, builder.extract_value(values, i))
+            array.meminfo = cgutils.get_null_value(array.meminfo.type)
+            array.parent = cgutils.get_null_value(array.parent.type)
+            values = builder.insert_value(values, array._getvalue(), i)
+    return values
+
+
+def _loop(context, module, arguments, kind):
+    """The function that calls a kernel on some items, all by what was written to memory."""
+    loop = ir.Function(module, LOOP, module.get_unique_name("calls"))
+    loop.linkage = "internal"
+    builder = ir.IRBuilder(loop.append_basic_block())
+    data, first, count = loop.args
+    words = builder.bitcast(data, WORD.as_pointer())
+    types_of_call = (*arguments.types, types.intp)
+    signature = context.call_conv.get_function_type(types.none, types_of_call)
+    function = builder.inttoptr(builder.load(words, typ=WORD), signature.as_pointer())
+    behind = builder.gep(words, [WORD(1)], source_etype=WORD)
+    values = builder.load(builder.bitcast(behind, kind.as_pointer()), typ=kind, align=8)
+    unpacked = [builder.extract_value(values, i) for i in range(len(arguments.types))]
+    results = [cgutils.alloca_once(builder, t.pointee) for t in signature.args[:2]]
+    packer = context.get_arg_packer(types_of_call)
+    with cgutils.for_range(builder, count, intp=WORD) as item:
+        k = builder.add(first, item.index)
+        builder.call(function, [*results, *packer.as_arguments(builder, [*unpacked, k])])
+    builder.ret_void()
+    return loop
