@@ -8,11 +8,22 @@ import numpy as np
 import numpy.typing as npt
 
 from npnet.compiler.chain import Layered, Link, Unsuited
-from npnet.compiler.layers import LAYERS, Buffer, Calls, Conv2d, Layer, Linear, Room
+from npnet.compiler.layers import (
+    LAYERS,
+    ActivatedPool2d,
+    Buffer,
+    Calls,
+    Conv2d,
+    Layer,
+    Linear,
+    Room,
+    covers,
+)
 from npnet.compiler.losses import Loss
 from npnet.kernels import block_ops, lanes
 from npnet.kernels.conv import is_linear, suits_winograd
 from npnet.kernels.program import BLOCK, SLOT, Call, Phase, Program
+from npnet.ops.activation import LaneActivation
 from npnet.ops.conv import LaneConv2d
 from npnet.tensor import Function, Tensor
 
@@ -45,9 +56,10 @@ class TrainingProgram:
         self._load, self._rows = Call(task, (rows, x.rows)), x.rows
         calls.forward.append(self._load)
         layers: list[Layer] = []
-        for link in links:
-            layers.append(_layer(link, x, room, calls))
-            layers[-1].may_overwrite = len(layers) == 1 or not layers[-2].keeps_output
+        rest = list(links)
+        while rest:
+            may_overwrite = not layers or not layers[-1].keeps_output
+            layers.append(_next_layer(rest, x, may_overwrite, room, calls))
             x = layers[-1].forward(x)
         if x.by == SLOT or len(x.shape) != 1:
             raise Unsuited("its last layer is none of features")
@@ -77,10 +89,27 @@ class TrainingProgram:
         return self._loss.value()
 
 
-def _layer(link: Link, x: Buffer, room: Room, calls: Calls) -> Layer:
+def _next_layer(
+    rest: list[Link], x: Buffer, may_overwrite: bool, room: Room, calls: Calls
+) -> Layer:
+    """What the first of the links does to `x`, taken off the list, perhaps with the second."""
+    link = rest.pop(0)
     op = link.op
-    if not isinstance(op, LaneConv2d):
-        return LAYERS[type(op)](link, room, calls)
+    if isinstance(op, LaneConv2d):
+        return _convolution(link, op, x, room, calls)
+    if (
+        isinstance(op, LaneActivation)
+        and may_overwrite
+        and rest
+        and covers(rest[0].op, x.shape[1:])
+    ):
+        return ActivatedPool2d(op, rest.pop(0), room, calls)
+    layer = LAYERS[type(op)](link, room, calls)
+    layer.may_overwrite = may_overwrite
+    return layer
+
+
+def _convolution(link: Link, op: LaneConv2d, x: Buffer, room: Room, calls: Calls) -> Layer:
     if is_linear(op.window, x.shape[1:]):
         return Linear(link, room, calls)
     if x.by == BLOCK:

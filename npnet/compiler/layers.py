@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from npnet.compiler.chain import Link
 from npnet.kernels import (
+    activated_pool,
     activation,
     block_ops,
     correlate,
@@ -358,6 +359,41 @@ class AvgPool2d(Layer):
             )
         )  # fmt: skip
         return gx
+
+
+class ActivatedPool2d(AvgPool2d):
+    """An activation and the average pooling after it, whose windows cover each pixel once.
+
+    The activation writes over its input, and its gradient over its output.
+    """
+
+    def __init__(self, activation: LaneActivation, pool: Link, room: Room, calls: Calls) -> None:
+        super().__init__(pool, room, calls)
+        self.kind = activated_pool.ACTIVATIONS[activation.kernel]
+
+    def forward(self, x: Buffer) -> Buffer:
+        y = super().forward(x)
+        self.calls.forward[-1] = y.call(
+            activated_pool.activated_pool_plane, self.kind, x.planes, *self.plan, y.planes,
+            count=x.shape[0],
+        )  # fmt: skip
+        return y
+
+    def backward(self, gy: Buffer, needs_gx: bool) -> Buffer:
+        self.calls.backward.append(
+            self.x.call(
+                activated_pool.activated_pool_backward_plane, self.kind, gy.planes,
+                *self.plan, self.x.planes, count=self.x.shape[0],
+            )
+        )  # fmt: skip
+        return self.x
+
+
+def covers(op: Any, size: Shape) -> bool:
+    """Whether an op is average pooling whose windows, on images of `size`, take each pixel once."""
+    if isinstance(op, LaneAdaptiveAvgPool2d):
+        return pool_plans.bins(size, op.size)[-1] == pool_plans.COVER
+    return isinstance(op, LaneAvgPool2d) and pool_plans.apart(op.window, size) == pool_plans.COVER
 
 
 class Flatten(Layer):
