@@ -96,10 +96,12 @@ class Step(EagerStep):
         return program
 
     def _new_program(self, x: Tensor) -> Any:
+        self._programs.pop(x.shape, None)
         if len(self._programs) >= KEPT:
             self._programs.clear()
         try:
-            self._programs[x.shape] = self._build(x)
+            program = self._programs[x.shape] = self._build(x)
+            return program
         except Layered as error:
             self.fallback = str(error)
         except Unsuited as error:
@@ -109,7 +111,7 @@ class Step(EagerStep):
                 UserWarning,
                 stacklevel=5,
             )
-        return self._programs.get(x.shape)
+        return None
 
     def _build(self, x: Tensor) -> Any:
         if not lanes_wanted():

@@ -1,0 +1,430 @@
+"""`npnet.compile` against the eager loop: values, gradients, who sees them, and what falls back."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
+
+import numpy as np
+import pytest
+
+import npnet
+from npnet import models, nn, optim
+from npnet.compiler import EagerStep
+from npnet.nn import functional as F
+
+Make: TypeAlias = Callable[[], nn.Module]
+
+# The program does the eager kernels' arithmetic; what is added up in another order, gradients over
+# blocks, differs by some units in the last place of the largest term.
+FLOAT32 = 2e-6
+
+
+@pytest.fixture(autouse=True)
+def _numba() -> Iterator[None]:
+    npnet.set_backend("numba")
+    yield
+    npnet.set_backend("auto")
+    npnet.set_winograd(True)
+
+
+def sequential() -> nn.Module:
+    """Every layer that a program can do, with strides, padding, and activations in a row."""
+    return nn.Sequential(
+        nn.Conv2d(1, 5, 3, stride=2, padding=1, bias=False),
+        nn.LeakyReLU(0.2),
+        nn.Conv2d(5, 7, (3, 2), padding=(0, 1)),
+        nn.Tanh(),
+        nn.Sigmoid(),
+        nn.AvgPool2d(3, stride=2, padding=1),
+        nn.ReLU(),
+        nn.AvgPool2d(2),
+        nn.Conv2d(7, 6, 1),
+        nn.ReLU(),
+        nn.MaxPool2d(2, stride=1),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(6, 9, bias=False),
+        nn.Sigmoid(),
+        nn.LeakyReLU(),
+        nn.Linear(9, 10),
+    )
+
+
+NETWORKS: dict[str, tuple[Make, tuple[int, ...]]] = {
+    "lenet4": (lambda: models.create("lenet4"), (1, 32, 32)),
+    "lenet5": (lambda: models.create("lenet5"), (1, 32, 32)),
+    "lenet": (lambda: models.create("lenet"), (1, 32, 32)),
+    "lenet_fc": (lambda: models.create("lenet_fc"), (1, 32, 32)),
+    "mlp": (lambda: models.create("mlp"), (1, 28, 28)),
+    "mlp of features": (lambda: models.MLP((3, 20, 10), "relu"), (3,)),
+    "sequential": (sequential, (1, 29, 31)),
+}
+
+
+def batch(shape: tuple[int, ...], n: int) -> tuple[npnet.Tensor, npnet.Tensor]:
+    rng = np.random.default_rng(n)
+    x = rng.standard_normal((n, *shape), dtype=np.float32)
+    return npnet.from_numpy(x), npnet.from_numpy(rng.integers(0, 10, n))
+
+
+def trained(
+    make: Make,
+    kind: Callable[..., EagerStep],
+    batches: list[tuple[npnet.Tensor, npnet.Tensor]],
+    criterion: Any = F.cross_entropy,
+    rule: Callable[..., optim.Optimizer] = lambda p: optim.SGD(p, lr=0.05, momentum=0.9),
+) -> tuple[list[np.ndarray], EagerStep]:
+    """Losses, outputs, gradients and weights of a few steps from the same start."""
+    npnet.manual_seed(3)
+    model = make()
+    step = kind(model, criterion, rule(model.parameters()))
+    seen = []
+    for x, y in batches:
+        seen += [step(x, y).numpy(), step.output.numpy()]
+    for p in model.parameters():
+        assert p.grad is not None
+        seen += [p.grad.numpy().copy(), p.detach().numpy().copy()]
+    return seen, step
+
+
+def check_alike(got: list[np.ndarray], want: list[np.ndarray]) -> None:
+    for a, b in zip(got, want, strict=True):
+        finite = np.abs(b[np.isfinite(b)])
+        scale = finite.max() if finite.size else 1
+        np.testing.assert_allclose(a, b, rtol=0, atol=FLOAT32 * scale)
+
+
+def check(make: Make, batches: list[tuple[npnet.Tensor, npnet.Tensor]], **options: Any) -> None:
+    """A program is made, and does what the eager loop does."""
+    got, step = trained(make, npnet.compile, batches, **options)
+    assert step.fallback is None
+    check_alike(got, trained(make, EagerStep, batches, **options)[0])
+
+
+# ---- values ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("n", [1, 16, 17])
+def test_as_the_eager_loop(name: str, n: int) -> None:
+    make, shape = NETWORKS[name]
+    check(make, [batch(shape, n), batch(shape, n)])
+
+
+@pytest.mark.parametrize("n", [15, 127, 300])
+def test_any_batch(n: int) -> None:
+    check(sequential, [batch((1, 29, 31), n)])
+
+
+def test_batches_of_changing_size() -> None:
+    sizes = (20, 7, 20, 33)
+    check(NETWORKS["lenet4"][0], [batch((1, 32, 32), n) for n in sizes])
+
+
+@pytest.mark.parametrize("rule", [optim.Adam, optim.AdamW, optim.NAdam, optim.RMSprop, optim.SGD])
+def test_any_optimizer(rule: Any) -> None:
+    batches = [batch((3,), 20)] * 4
+    check(NETWORKS["mlp of features"][0], batches, rule=lambda p: rule(p, lr=1e-3))
+
+
+@pytest.mark.parametrize("criterion", [F.mse_loss, nn.MSELoss()], ids=["function", "module"])
+def test_mean_squared_error(criterion: Any) -> None:
+    x, y = batch((3,), 20)
+    target = F.one_hot(y, 10).to(npnet.float32)
+    check(NETWORKS["mlp of features"][0], [(x, target)] * 2, criterion=criterion)
+
+
+def test_loss_as_a_module() -> None:
+    check(sequential, [batch((1, 29, 31), 5)], criterion=nn.CrossEntropyLoss())
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite(value: float) -> None:
+    x, y = batch((1, 32, 32), 20)
+    x.array[3, 0, 10, 10] = value
+    make = NETWORKS["lenet"][0]
+    with np.errstate(all="ignore"):
+        got, step = trained(make, npnet.compile, [(x, y)])
+        want, _ = trained(make, EagerStep, [(x, y)])
+    assert step.fallback is None
+    assert np.isnan(want[0])
+    check_alike(got, want)
+
+
+_BITS = """
+import sys, hashlib, numpy as np, npnet
+from npnet import models
+npnet.set_num_threads(int(sys.argv[1]))
+npnet.manual_seed(0)
+model = models.create("lenet5")
+step = npnet.compile(model, npnet.nn.functional.cross_entropy,
+                     npnet.optim.SGD(model.parameters(), lr=0.05, momentum=0.9))
+rng = np.random.default_rng(0)
+for _ in range(3):
+    x = rng.standard_normal((100, 1, 32, 32), dtype=np.float32)
+    step(npnet.from_numpy(x), npnet.from_numpy(rng.integers(0, 10, 100)))
+assert step.fallback is None
+state = b"".join(v.numpy().tobytes() for v in model.state_dict().values())
+print(npnet.get_num_threads(), hashlib.sha256(state).hexdigest())
+"""
+
+
+def test_same_bits_for_any_threads() -> None:
+    prints = []
+    for threads in (1, 2, 4):
+        run = subprocess.run(
+            [sys.executable, "-c", _BITS, str(threads)],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "NUMBA_NUM_THREADS": "4"},
+        )
+        assert run.returncode == 0, run.stderr
+        count, digest = run.stdout.split()
+        assert int(count) == threads
+        prints.append(digest)
+    assert len(set(prints)) == 1
+
+
+def test_more_threads_later() -> None:
+    make, (x, y) = NETWORKS["lenet4"][0], batch((1, 32, 32), 40)
+    before = npnet.get_num_threads()
+    npnet.manual_seed(0)
+    model = make()
+    step = npnet.compile(model, F.cross_entropy, optim.SGD(model.parameters(), lr=0.0))
+    try:
+        npnet.set_num_threads(1)
+        first = step(x, y)
+        npnet.set_num_threads(2)
+        assert step(x, y).item() == first.item()
+    finally:
+        npnet.set_num_threads(before)
+
+
+# ---- what the user sees ------------------------------------------------------------------------
+
+
+def test_parameters_can_be_replaced() -> None:
+    x, y = batch((3,), 8)
+    model = models.MLP((3, 10))
+    step = npnet.compile(model, F.cross_entropy, optim.SGD(model.parameters(), lr=0.0))
+    before = step(x, y)
+    weight = model.layers[0].weight
+    weight.data = weight.detach() * 2
+    assert step(x, y).item() == pytest.approx(F.cross_entropy(model(x), y).item(), rel=FLOAT32)
+    assert step(x, y).item() != before.item()
+    model.load_state_dict({k: v * 0 for k, v in model.state_dict().items()})
+    assert step(x, y).item() == pytest.approx(np.log(10))
+
+
+def test_outputs_and_losses_are_the_callers() -> None:
+    batches = [batch((3,), 8), batch((3,), 9)]
+    model = models.MLP((3, 10))
+    step = npnet.compile(model, F.cross_entropy, optim.SGD(model.parameters(), lr=1.0))
+    loss = step(*batches[0])
+    output, kept = step.output, (loss.item(), step.output.numpy().copy())
+    step(*batches[0])
+    assert (loss.item(), output.numpy().tolist()) == (kept[0], kept[1].tolist())
+    assert not loss.requires_grad
+    assert not output.requires_grad
+
+
+def test_gradients_alone_change_no_weight() -> None:
+    x, y = batch((3,), 8)
+    model = models.MLP((3, 10))
+    before = {k: v.numpy().copy() for k, v in model.state_dict().items()}
+    step = npnet.compile(model, F.cross_entropy, optim.SGD(model.parameters(), lr=1.0))
+    step.gradients(x, y)
+    for name, p in model.named_parameters():
+        np.testing.assert_array_equal(p.detach().numpy(), before[name])
+        assert p.grad is not None
+
+
+def test_class_numbers_are_checked_as_in_the_eager_loop() -> None:
+    x, _ = batch((3,), 3)
+    model = models.MLP((3, 10))
+    step = npnet.compile(model, F.cross_entropy, optim.SGD(model.parameters(), lr=0.0))
+    with pytest.raises(IndexError, match=r"target must lie in \[0, 9\] for 10 classes, got 10"):
+        step(x, npnet.tensor([1, 10, 2]))
+    ignored = npnet.tensor([1, -100, 2])
+    assert step(x, ignored).item() == F.cross_entropy(model(x), ignored).item()
+    probabilities = npnet.softmax(model(x), 1).detach()
+    assert step(x, probabilities).item() == F.cross_entropy(model(x), probabilities).item()
+    assert step.fallback is None
+
+
+# ---- what is left to the eager loop ------------------------------------------------------------
+
+
+class Branching(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(3, 10)
+
+    def forward(self, x: npnet.Tensor) -> npnet.Tensor:
+        return self.fc(x) if x.shape[0] > 1 else self.fc(-x)
+
+
+class Scaled(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(3, 10)
+
+    def forward(self, x: npnet.Tensor) -> npnet.Tensor:
+        return self.fc(x * 2)
+
+
+class Shared(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(3, 3), nn.Linear(3, 10)
+
+    def forward(self, x: npnet.Tensor) -> npnet.Tensor:
+        return self.last(self.first(self.first(x)))
+
+
+class Constant(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.logits = nn.Parameter(npnet.zeros(1, 10))
+
+    def forward(self, x: npnet.Tensor) -> npnet.Tensor:
+        return self.logits.expand(5, 10)
+
+
+def frozen() -> nn.Module:
+    model = models.MLP((3, 4, 10))
+    model.layers[0].weight.requires_grad = False
+    return model
+
+
+def hooked() -> nn.Module:
+    model = models.MLP((3, 4, 10))
+    model.layers[1].register_forward_hook(lambda module, args, y: y * 2)
+    return model
+
+
+UNSUITED: dict[str, tuple[Make, str]] = {
+    "branching": (Branching, "Branching.forward branches or loops"),
+    "scaled": (Scaled, "Mul is not among its layers"),
+    "shared": (Shared, "two of its layers share parameters"),
+    "constant": (Constant, "is not among its layers"),
+    "frozen": (frozen, "a weight of LaneLinear is frozen"),
+    "hooked": (hooked, "layers.1 has forward hooks"),
+    "gelu": (lambda: models.MLP((3, 4, 10), "gelu"), "GELU is not among its layers"),
+}
+
+
+@pytest.mark.parametrize("name", UNSUITED)
+def test_falls_back_and_says_why_once(name: str) -> None:
+    make, why = UNSUITED[name]
+    batches = [batch((3,), 5)] * 3
+    with pytest.warns(UserWarning, match="runs as an eager loop: .*" + why) as caught:
+        got, step = trained(make, npnet.compile, batches) if name != "frozen" else run_frozen()
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert step.fallback is not None
+    if name != "frozen":
+        check_alike(got, trained(make, EagerStep, batches)[0])
+
+
+def run_frozen() -> tuple[list[np.ndarray], EagerStep]:
+    model = frozen()
+    step = npnet.compile(model, F.cross_entropy, optim.SGD(model.parameters(), lr=1.0))
+    before = model.layers[0].weight.numpy().copy()
+    step(*batch((3,), 5))
+    np.testing.assert_array_equal(model.layers[0].weight.numpy(), before)
+    return [], step
+
+
+def test_a_criterion_without_a_program() -> None:
+    model = models.MLP((3, 10))
+    criterion = nn.CrossEntropyLoss(label_smoothing=0.1)
+    step = npnet.compile(model, criterion, optim.SGD(model.parameters(), lr=0.0))
+    x, y = batch((3,), 5)
+    with pytest.warns(UserWarning, match="its criterion is neither cross_entropy nor mse_loss"):
+        loss = step(x, y)
+    assert loss.item() == criterion(model(x), y).item()
+
+
+def test_freezing_later_is_seen() -> None:
+    model = models.MLP((3, 4, 10))
+    step = npnet.compile(model, F.cross_entropy, optim.SGD(model.parameters(), lr=1.0))
+    x, y = batch((3,), 5)
+    step(x, y)
+    assert step.fallback is None
+    weight = model.layers[0].weight
+    weight.requires_grad = False
+    before = weight.numpy().copy()
+    with pytest.warns(UserWarning, match="is frozen"):
+        step(x, y)
+    np.testing.assert_array_equal(weight.numpy(), before)
+
+
+def test_hooks_that_come_later_are_run() -> None:
+    model, (x, y) = models.MLP((3, 10)), batch((3,), 5)
+    step = npnet.compile(model, F.cross_entropy, optim.SGD(model.parameters(), lr=1.0))
+    step(x, y)
+    seen: list[Any] = []
+    handle = model.layers[0].register_forward_hook(lambda *args: seen.append(args))
+    step(x, y)
+    handle.remove()
+    step(x, y)
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize("name", ["convnet", "resnet20"])
+def test_batch_norm_runs_layer_by_layer_and_quietly(name: str) -> None:
+    size = models.MODELS[name].size_for(32)
+    batches = [batch((models.MODELS[name].in_channels, size, size), 3)]
+    got, step = trained(lambda: models.create(name), npnet.compile, batches)
+    assert step.fallback is not None
+    check_alike(got, trained(lambda: models.create(name), EagerStep, batches)[0])
+
+
+def test_winograd_runs_layer_by_layer() -> None:
+    def wide() -> nn.Module:
+        layers = [nn.Conv2d(1, 24, 3), nn.ReLU(), nn.Conv2d(24, 24, 3), nn.Flatten()]
+        return nn.Sequential(*layers, nn.Linear(24 * 16, 10))
+
+    _, step = trained(wide, npnet.compile, [batch((1, 8, 8), 3)])
+    assert step.fallback == "Winograd's algorithm wants the whole batch"
+    npnet.set_winograd(False)
+    check(wide, [batch((1, 8, 8), 3)])
+
+
+def test_numpy_backend_runs_eagerly() -> None:
+    npnet.set_backend("numpy")
+    batches = [batch((3,), 5)]
+    got, step = trained(NETWORKS["mlp of features"][0], npnet.compile, batches)
+    assert step.fallback == "the numba backend is not in use"
+    check_alike(got, trained(NETWORKS["mlp of features"][0], EagerStep, batches)[0])
+
+
+def test_without_recording_it_fails_as_the_eager_loop() -> None:
+    model = models.MLP((3, 10))
+    step = npnet.compile(model, F.cross_entropy, optim.SGD(model.parameters(), lr=1.0))
+    step(*batch((3,), 5))
+    with npnet.no_grad(), pytest.raises(RuntimeError):
+        step(*batch((3,), 5))
+
+
+def test_arguments_are_checked() -> None:
+    model = models.MLP((3, 10))
+    optimizer = optim.SGD(model.parameters(), lr=1.0)
+    with pytest.raises(TypeError, match="model must be a Module, got a str"):
+        npnet.compile("lenet5", F.cross_entropy, optimizer)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="criterion must be callable, got a str"):
+        npnet.compile(model, "mse", optimizer)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="optimizer must be an Optimizer, got a float"):
+        npnet.compile(model, F.cross_entropy, 0.1)  # type: ignore[arg-type]
+
+
+def test_no_warning_where_a_program_is_made() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check(NETWORKS["lenet4"][0], [batch((1, 32, 32), 5)])
