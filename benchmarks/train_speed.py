@@ -1,8 +1,9 @@
 """Images a second of a training step: forward, cross-entropy, backward, SGD with momentum.
 
-Each network and batch size is run by npnet and by PyTorch (eager, channels_last and, with
---compile, torch.compile) in turns, from the same weights on the same batch. Before timing, the
-losses of the first steps are compared.
+Each network and batch size is run by npnet, as an eager loop and compiled, and by PyTorch, eager,
+channels_last and torch.compile (max-autotune), in turns, from the same weights on the same batch;
+--peers adds JAX and tinygrad where they are installed. Before timing, the losses of the first steps
+are compared.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import peers
 import torch
-from harness import Timing, environment, interleave, report
+from harness import Timing, environment, interleave, plot_bars, report
 
 import npnet
 from npnet import models
@@ -23,10 +25,12 @@ from reference import models as torch_models
 LEARNING_RATE, MOMENTUM = 0.01, 0.9
 COMPARED_STEPS = 3
 
+Run = Callable[[], float]
+
 
 @dataclass(frozen=True)
 class Result:
-    """One row: images a second by competitor, and by how much the losses differed."""
+    """One row: seconds of a step by competitor, and by how much the losses differed."""
 
     model: str
     batch: int
@@ -34,7 +38,7 @@ class Result:
     difference: float
 
 
-def steps(name: str, batch: int, with_compile: bool) -> dict[str, Callable[[], float]]:
+def steps(name: str, batch: int, args: argparse.Namespace) -> dict[str, Run]:
     """The competitors: each call is one training step and returns its loss."""
     spec = models.MODELS[name]
     size = spec.size_for(32)
@@ -43,31 +47,38 @@ def steps(name: str, batch: int, with_compile: bool) -> dict[str, Callable[[], f
     y = rng.integers(0, 10, batch)
     npnet.manual_seed(0)
     initial = models.create(name).state_dict()
+    arrays = {k: v.numpy() for k, v in initial.items()}
 
-    def npnet_step() -> Callable[[], float]:
+    def npnet_run(make: Callable[..., Run]) -> Run:
         model = models.create(name)
         model.load_state_dict(initial)
-        return step(npnet, model, npnet.from_numpy(x), npnet.from_numpy(y))
+        return make(npnet, model, npnet.from_numpy(x), npnet.from_numpy(y))
 
-    def torch_step(layout: Any, compiled: bool) -> Callable[[], float]:
+    def torch_run(layout: Any, compiled: bool = False) -> Run:
         model = torch_models.create(name)
-        model.load_state_dict({k: torch.from_numpy(v.numpy()) for k, v in initial.items()})
+        model.load_state_dict({k: torch.from_numpy(a) for k, a in arrays.items()})
         model = model.to(memory_format=layout)
         images = torch.from_numpy(x).to(memory_format=layout)
         forward = torch.compile(model, mode="max-autotune") if compiled else model
-        return step(torch, forward, images, torch.from_numpy(y))
+        return eager(torch, forward, images, torch.from_numpy(y))
 
     competitors = {
-        "npnet": npnet_step(),
-        "torch": torch_step(torch.contiguous_format, False),
-        "torch channels_last": torch_step(torch.channels_last, False),
+        "npnet compiled": npnet_run(compiled),
+        "npnet": npnet_run(eager),
+        "torch": torch_run(torch.contiguous_format),
+        "channels_last": torch_run(torch.channels_last),
     }
-    if with_compile:
-        competitors["torch.compile"] = torch_step(torch.contiguous_format, True)
+    if not args.no_compile:
+        competitors["torch.compile"] = torch_run(torch.contiguous_format, compiled=True)
+    if args.peers and name in peers.NETWORKS:
+        # batch norm's running statistics are no weights: the loss of a step does not use them
+        weights = {k: arrays[k] for k, _ in models.create(name).named_parameters()}
+        for peer, make in peers.installed().items():
+            competitors[peer] = make(name, weights, x, y, LEARNING_RATE, MOMENTUM)
     return competitors
 
 
-def step(lib: Any, model: Any, x: Any, y: Any) -> Callable[[], float]:
+def eager(lib: Any, model: Any, x: Any, y: Any) -> Run:
     """A training step in either library, as a user writes it."""
     optimizer = lib.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
 
@@ -81,49 +92,72 @@ def step(lib: Any, model: Any, x: Any, y: Any) -> Callable[[], float]:
     return run
 
 
-def measure(name: str, batch: int, with_compile: bool, rounds: int) -> Result:
-    competitors = steps(name, batch, with_compile)
+def compiled(lib: Any, model: Any, x: Any, y: Any) -> Run:
+    """The same by `npnet.compile`."""
+    optimizer = lib.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
+    step = lib.compile(model, lib.nn.functional.cross_entropy, optimizer)
+    return lambda: float(step(x, y).item())
+
+
+def measure(name: str, batch: int, args: argparse.Namespace) -> Result:
+    competitors = steps(name, batch, args)
     losses = {n: [run() for _ in range(COMPARED_STEPS)] for n, run in competitors.items()}
     difference = max(
         abs(a - b) / abs(b)
         for values in losses.values()
         for a, b in zip(values, losses["torch"], strict=True)
     )
-    return Result(name, batch, interleave(competitors, rounds), difference)
+    return Result(name, batch, interleave(competitors, args.rounds), difference)
 
 
 def row(result: Result) -> list[str]:
     t = result.seconds
-    best = min(timing.median for name, timing in t.items() if name != "npnet")
+    best = min(timing.median for name, timing in t.items() if not name.startswith("npnet"))
     cells = [result.model, str(result.batch)]
     for timing in t.values():
         low, high = result.batch / timing.third_quartile, result.batch / timing.first_quartile
         cells.append(f"{result.batch / timing.median:,.0f} [{low:,.0f}, {high:,.0f}]")
-    cells.append(f"{t['torch'].median / t['npnet'].median:.2f}")
-    cells.append(f"{best / t['npnet'].median:.2f}")
+    for ours in ("npnet compiled", "npnet"):
+        cells.append(f"{t['torch'].median / t[ours].median:.2f}")
+        cells.append(f"{best / t[ours].median:.2f}")
     return [*cells, f"{result.difference:.0e}"]
+
+
+def plot(results: Sequence[Result], file: str) -> None:
+    panels = {
+        model: {
+            f"batch {r.batch}": {
+                name: r.seconds["torch"].median / timing.median
+                for name, timing in r.seconds.items()
+            }
+            for r in results
+            if r.model == model
+        }
+        for model in dict.fromkeys(r.model for r in results)
+    }
+    plot_bars("speed of a training step, PyTorch eager = 1", panels, file)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--models", nargs="+", default=["lenet5", "resnet20", "convnet"])
+    parser.add_argument("--models", nargs="+", default=["lenet5", "convnet", "resnet20"])
     parser.add_argument("--batches", nargs="+", type=int, default=[32, 128, 512])
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--compile", action="store_true", help="with torch.compile, max-autotune")
+    parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
+    parser.add_argument("--peers", action="store_true", help="JAX and tinygrad, where installed")
     parser.add_argument("--json", help="write the results to this file")
+    parser.add_argument("--plot", help="draw the results into this file, a PNG or SVG")
     args = parser.parse_args(argv)
     npnet.set_num_threads(args.threads)
     torch.set_num_threads(args.threads)
-    results = [
-        measure(name, batch, args.compile, args.rounds)
-        for name in args.models
-        for batch in args.batches
-    ]
-    names = list(results[0].seconds)
-    columns = ["network", "batch", *names, "x torch", "x best torch", "loss differs by"]
+    results = [measure(name, batch, args) for name in args.models for batch in args.batches]
+    columns = ["network", "batch", *results[0].seconds]
+    columns += ["compiled x torch", "x best", "eager x torch", "x best", "losses differ by"]
     report("training step, images a second: median [quartiles]", environment(args.threads),
            columns, [row(r) for r in results], results, args.json)  # fmt: skip
+    if args.plot:
+        plot(results, args.plot)
 
 
 if __name__ == "__main__":
