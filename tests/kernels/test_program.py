@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
@@ -12,11 +14,11 @@ from tests.kernels import oracle
 
 
 @pytest.fixture(params=[1, 2])
-def threads(request: pytest.FixtureRequest) -> int:
+def threads(request: pytest.FixtureRequest) -> Iterator[int]:
     before = npnet.get_num_threads()
     npnet.set_num_threads(request.param)
-    request.addfinalizer(lambda: npnet.set_num_threads(before))
-    return int(request.param)
+    yield request.param
+    npnet.set_num_threads(before)
 
 
 def blocks(count: int, size: int, value: float = 0.0) -> oracle.Array:
