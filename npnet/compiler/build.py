@@ -1,7 +1,8 @@
-"""The program of a chain of layers, a loss and a batch size."""
+"""The programs of a chain of layers for batches of one shape: inference, and training."""
 
 from __future__ import annotations
 
+import math
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -25,66 +26,100 @@ from npnet.kernels.conv import is_linear, suits_winograd
 from npnet.kernels.program import BLOCK, SLOT, Call, Phase, Program
 from npnet.ops.activation import LaneActivation
 from npnet.ops.conv import LaneConv2d
-from npnet.tensor import Function, Tensor
+from npnet.tensor import Tensor
 
-__all__ = ["TrainingProgram", "known"]
+__all__ = ["InferenceProgram", "TrainingProgram"]
 
 Array: TypeAlias = npt.NDArray[Any]
 
 
-def known(op: Function) -> bool:
-    """Whether a program can do an op."""
-    return type(op) in LAYERS
+class ForwardProgram:
+    """What all programs share: images of one shape are loaded and go through the layers.
+
+    Attributes:
+        output: what the last layer gave, (N, F); overwritten by each run.
+    """
+
+    def __init__(self, links: list[Link], shape: tuple[int, ...], slots: int) -> None:
+        self.slots, self.room, self.calls = slots, Room(shape[0], slots), Calls()
+        self._weights = [(p, p._values) for link in links for p in link.params]
+        x = self._loaded(shape)
+        self.layers: list[Layer] = []
+        rest = list(links)
+        while rest:
+            may_overwrite = not self.layers or not self.layers[-1].keeps_output
+            self.layers.append(_next_layer(rest, x, may_overwrite, self.room, self.calls))
+            x = self.layers[-1].forward(x)
+        if x.by == SLOT or len(x.shape) != 1:
+            raise Unsuited("its last layer is none of features")
+        self.last = x
+        self.output = np.empty((self.room.n, *x.shape), np.float32)
+        self.calls.forward.append(Call(lanes.block_from_lanes, (x.array, self.output)))
+
+    def _loaded(self, shape: tuple[int, ...]) -> Buffer:
+        """Room for images, and the call that takes a block of them into it."""
+        x = self.room.empty(shape[1:], SLOT if len(shape) == 4 else BLOCK)
+        task = block_ops.load if x.by == SLOT else lanes.block_to_lanes
+        rows = np.empty((shape[0], math.prod(shape[1:])), np.float32)
+        self._load, self._to = Call(task, (rows, x.rows)), x.rows
+        self.calls.forward.append(self._load)
+        return x
+
+    def fits(self) -> bool:
+        """Whether the parameters are still where they were."""
+        return all(p._values is a for p, a in self._weights)
+
+    def bind(self, x: Array) -> None:
+        """Take the images of a batch."""
+        x = np.require(x, np.float32, ("C", "W"))
+        self._load.bind((x.reshape(len(x), -1), self._to))
 
 
-class TrainingProgram:
-    """Forward, loss and backward of batches of one shape.
+class InferenceProgram(ForwardProgram):
+    """Forward alone: nothing is kept of a layer when the next has run."""
+
+    def __init__(self, links: list[Link], shape: tuple[int, ...], slots: int) -> None:
+        super().__init__(links, shape, slots)
+        room, calls = self.room, self.calls
+        if room.blocks > 1:
+            phases = [Phase(calls.forward, room.blocks, room.blocks)]
+        else:  # threads share each layer's items, where there are several
+            phases = [Phase([call]) for call in calls.forward]
+        self._program = Program([p for p in (Phase(calls.before), *phases) if p.calls])
+
+    def run(self, x: Array) -> Array:
+        """What the network gives for a batch."""
+        self.bind(x)
+        self._program.run()
+        return self.output.copy()
+
+
+class TrainingProgram(ForwardProgram):
+    """Forward, loss and backward.
 
     Attributes:
         gradients: of each parameter, overwritten by each run.
-        logits: (N, classes) of the last run.
     """
 
     def __init__(
-        self, links: list[Link], loss: type[Loss], shape: tuple[int, ...], slots: int
+        self, links: list[Link], shape: tuple[int, ...], slots: int, loss: type[Loss]
     ) -> None:
-        self.shape, self.slots = shape, slots
-        room, calls = Room(shape[0], slots), Calls()
-        x = room.empty(shape[1:], SLOT if len(shape) == 4 else BLOCK)
-        rows = np.empty((room.n, int(np.prod(shape[1:]))), np.float32)
-        task = block_ops.load if x.by == SLOT else lanes.block_to_lanes
-        self._load, self._rows = Call(task, (rows, x.rows)), x.rows
-        calls.forward.append(self._load)
-        layers: list[Layer] = []
-        rest = list(links)
-        while rest:
-            may_overwrite = not layers or not layers[-1].keeps_output
-            layers.append(_next_layer(rest, x, may_overwrite, room, calls))
-            x = layers[-1].forward(x)
-        if x.by == SLOT or len(x.shape) != 1:
-            raise Unsuited("its last layer is none of features")
-        self.logits = np.empty((room.n, *x.shape), np.float32)
-        calls.forward.append(Call(lanes.block_from_lanes, (x.array, self.logits)))
-        self._loss = loss(x, room, calls)
+        super().__init__(links, shape, slots)
+        room, calls = self.room, self.calls
+        self._loss = loss(self.last, room, calls)
         g = self._loss.gx
-        for layer in reversed(layers):
-            g = layer.backward(g, layer is not layers[0])
+        for layer in reversed(self.layers):
+            g = layer.backward(g, layer is not self.layers[0])
         self.gradients = {p: Tensor(array) for p, array in calls.gradients.items()}
-        self._weights = [(p, p._values) for p in self.gradients]
         blocks = Phase([*calls.forward, *calls.backward], room.blocks, room.chunks)
         pieces = [Phase(c) for c in (calls.before, calls.after, calls.last)]
         self._program = Program([p for p in (pieces[0], blocks, *pieces[1:]) if p.calls])
-
-    def fits(self) -> bool:
-        """Whether the parameters are still where they were, and want gradients."""
-        return all(p._values is a and p.requires_grad for p, a in self._weights)
 
     def run(self, x: Array, target: Array) -> np.float32 | None:
         """The loss of a batch; None, and nothing is done, if the targets do not suit it."""
         if not self._loss.bind(target):
             return None
-        x = np.require(x, np.float32, ("C", "W"))
-        self._load.bind((x.reshape(len(x), -1), self._rows))
+        self.bind(x)
         self._program.run()
         return self._loss.value()
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dis
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,23 +37,22 @@ class Link:
     params: tuple[Tensor, ...]
 
 
-def trace(model: nn.Module, x: Tensor, known: Callable[[Function], bool]) -> list[Link]:
+def trace(model: nn.Module, x: Tensor) -> list[Link]:
     """The layers that `model` is a chain of, found by a forward pass on one of the images `x`.
-
-    Args:
-        known: whether a program can do an op.
 
     Raises:
         Unsuited: it is something else, or may be on other images.
     """
+    from npnet.compiler.layers import LAYERS  # NumPy alone needs nothing of it
+
     _check_modules(model)
     sample = x.detach()[:1].clone().requires_grad_()
-    with enable_grad():
+    with enable_grad(), _all_trainable(model):
         y = model(sample)
     links: list[Link] = []
     node = y.grad_fn if isinstance(y, Tensor) else None
     while node is not None:
-        if not known(node):
+        if type(node) not in LAYERS:
             kind = Layered if isinstance(node, LaneFunction) else Unsuited
             raise kind(f"{node.name().removesuffix('Backward')} is not among its layers")
         before, *params = node.parents
@@ -66,15 +66,26 @@ def trace(model: nn.Module, x: Tensor, known: Callable[[Function], bool]) -> lis
     return links[::-1]
 
 
+@contextmanager
+def _all_trainable(model: nn.Module) -> Iterator[None]:
+    """Let frozen parameters be seen on the tape."""
+    frozen = [p for p in model.parameters() if not p.requires_grad]
+    for p in frozen:
+        p.requires_grad_()
+    try:
+        yield
+    finally:
+        for p in frozen:
+            p.requires_grad_(False)
+
+
 _JUMPS = frozenset(dis.hasjrel + dis.hasjabs)
 
 
 def _check_modules(model: nn.Module) -> None:
     """Raise unless the same layers run whatever the images are."""
-    for name, module in model.named_modules():
+    for module in model.modules():
         kind = type(module)
-        if module._forward_hooks or module._forward_pre_hooks:
-            raise Unsuited(f"{name or kind.__name__} has forward hooks")
         ours = kind.__module__.startswith("npnet.")
         if not ours and any(i.opcode in _JUMPS for i in dis.get_instructions(kind.forward)):
             raise Unsuited(f"{kind.__name__}.forward branches or loops, and may do otherwise later")
@@ -83,5 +94,5 @@ def _check_modules(model: nn.Module) -> None:
 def _parameters(op: Function, params: list[Any]) -> tuple[Tensor, ...]:
     if not all(isinstance(p, Tensor) for p in params):
         name = op.name().removesuffix("Backward")
-        raise Unsuited(f"a weight of {name} is frozen, or no parameter")
+        raise Unsuited(f"a weight of {name} is no parameter")
     return tuple(params)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -10,15 +9,12 @@ import numpy as np
 
 from npnet import nn
 from npnet._grad_mode import is_grad_enabled
-from npnet._threads import get_num_threads
-from npnet.backend import lanes_wanted
-from npnet.compiler.chain import Layered, Unsuited, trace
+from npnet.compiler.chain import Link, Unsuited
+from npnet.compiler.programs import Programs
 from npnet.optim import Optimizer
 from npnet.tensor import Tensor
 
-__all__ = ["EagerStep", "Step", "compile"]
-
-KEPT = 8  # programs, one for each batch shape: training has the full batch and the last of an epoch
+__all__ = ["EagerStep", "Step"]
 
 
 class EagerStep:
@@ -55,119 +51,41 @@ class EagerStep:
 
 
 class Step(EagerStep):
-    """What `compile` returns: `step(x, y)` makes one training step.
-
-    Attributes:
-        fallback: why there is no program, such as batch norm; None before the first step, and
-            where there is one.
-    """
+    """What `compile` returns for training: `step(x, y)` makes one training step."""
 
     def __init__(
         self, model: nn.Module, criterion: Callable[..., Tensor], optimizer: Optimizer
     ) -> None:
         super().__init__(model, criterion, optimizer)
-        self.fallback: str | None = None
-        self._programs: dict[tuple[int, ...], Any] = {}
-        self._hooks: list[dict[int, Any]] = []
+        self._programs = Programs(model, self._build)
+
+    @property
+    def fallback(self) -> str | None:
+        """Why the last batch had no program, such as batch norm; None if it had one."""
+        return self._programs.fallback
 
     def gradients(self, x: Tensor, y: Tensor) -> Tensor:
         """The same without the update: parameters get their gradients, and only this batch's.
 
         A program writes the gradients of each batch into the same memory.
         """
-        program = self._program(x)
+        program = self._programs.of(x) if is_grad_enabled() else None
         loss = None if program is None else program.run(x.array, y.array)
-        if loss is None:
+        if program is None or loss is None:
             return super().gradients(x, y)
         for p, g in program.gradients.items():
-            p.grad = g
-        self.output = Tensor(program.logits.copy())
+            p.grad = g if p.requires_grad else None
+        self.output = Tensor(program.output.copy())
         return Tensor(np.asarray(loss))
 
-    # ---- the program ---------------------------------------------------------------------------
-
-    def _program(self, x: Tensor) -> Any:
-        """The program for batches like `x`, made at the first of them; None for the eager loop."""
-        if self.fallback is not None or not is_grad_enabled() or any(self._hooks):
-            return None
-        program = self._programs.get(x.shape)
-        if program is None or program.slots < get_num_threads() or not program.fits():
-            program = self._new_program(x)
-        return program
-
-    def _new_program(self, x: Tensor) -> Any:
-        self._programs.pop(x.shape, None)
-        if len(self._programs) >= KEPT:
-            self._programs.clear()
-        try:
-            program = self._programs[x.shape] = self._build(x)
-            return program
-        except Layered as error:
-            self.fallback = str(error)
-        except Unsuited as error:
-            self.fallback = str(error)
-            warnings.warn(
-                f"compile: {type(self.model).__name__} runs as an eager loop: {error}",
-                UserWarning,
-                stacklevel=5,
-            )
-        return None
-
-    def _build(self, x: Tensor) -> Any:
-        if not lanes_wanted():
-            raise Layered("the numba backend is not in use")
-        if x.dtype != np.float32 or x.numel() == 0:
-            raise Layered(f"batches of {x.dtype} {x.shape} have no kernels")
+    def _build(self, links: list[Link], shape: tuple[int, ...], slots: int) -> Any:
         # here: NumPy alone needs nothing of it
-        from npnet.compiler.build import TrainingProgram, known
+        from npnet.compiler.build import TrainingProgram
         from npnet.compiler.losses import loss_of
 
         loss = loss_of(self.criterion)
-        links = trace(self.model, x, known)
         if loss is None:
             raise Unsuited(
                 "its criterion is neither cross_entropy nor mse_loss with their defaults"
             )
-        self._hooks = [
-            hooks
-            for module in self.model.modules()
-            for hooks in (module._forward_hooks, module._forward_pre_hooks)
-        ]
-        return TrainingProgram(links, loss, x.shape, get_num_threads())
-
-
-def compile(model: nn.Module, criterion: Callable[..., Tensor], optimizer: Optimizer) -> Step:
-    """A training step `step(x, y)` that is faster than the eager loop and does the same.
-
-        loss = criterion(model(x), y)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-
-    A network that is a chain of convolutions, pools, linear layers and activations (the LeNets, an
-    MLP) becomes a program: each thread takes sixteen images through all layers, forward, loss and
-    backward, before it takes the next, so that they stay in the cache. Where batch norm needs the
-    whole batch, or Winograd's algorithm is faster, the layers run one after the other as in the
-    eager loop, whose kernels are fused with their neighbours. Anything else runs as the eager loop
-    too, and a warning says once what it is.
-
-    The program is read off one forward pass, so `forward` must do the same for all images; one of
-    the user's own that branches or loops is left to the eager loop. Parameters stay where they are:
-    the optimizer, `state_dict` and the user see them change. The gradients of a step are in `grad`,
-    in the same memory at every step.
-
-    Args:
-        criterion: `F.cross_entropy`, `F.mse_loss`, their modules, or anything that gives a scalar.
-
-    Raises:
-        TypeError: the model is no Module, or the optimizer no Optimizer.
-    """
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"compile: model must be a Module, got a {type(model).__name__}")
-    if not callable(criterion):
-        raise TypeError(f"compile: criterion must be callable, got a {type(criterion).__name__}")
-    if not isinstance(optimizer, Optimizer):
-        raise TypeError(
-            f"compile: optimizer must be an Optimizer, got a {type(optimizer).__name__}"
-        )
-    return Step(model, criterion, optimizer)
+        return TrainingProgram(links, shape, slots, loss)

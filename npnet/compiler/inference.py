@@ -1,0 +1,44 @@
+"""A model whose forward pass is a program where nothing is recorded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from npnet import nn
+from npnet._grad_mode import is_grad_enabled
+from npnet.compiler.chain import Link
+from npnet.compiler.programs import Programs
+from npnet.tensor import Tensor
+
+__all__ = ["CompiledModel"]
+
+
+class CompiledModel:
+    """What `compile` returns of a model alone: called like it, and with all that it has.
+
+    Under `no_grad` a chain of layers runs as a program; with gradients it is the model itself.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        self._programs = Programs(model, self._build)
+
+    @property
+    def fallback(self) -> str | None:
+        """Why the last batch had no program, such as batch norm; None if it had one."""
+        return self._programs.fallback
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """What the model gives for images (N, C, H, W) or features (N, F)."""
+        if is_grad_enabled() or (program := self._programs.of(x)) is None:
+            return self.model(x)
+        return Tensor(program.run(x.array))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.model, name)
+
+    @staticmethod
+    def _build(links: list[Link], shape: tuple[int, ...], slots: int) -> Any:
+        from npnet.compiler.build import InferenceProgram  # NumPy alone needs nothing of it
+
+        return InferenceProgram(links, shape, slots)
