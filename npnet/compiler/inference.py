@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from npnet import nn
 from npnet._grad_mode import is_grad_enabled
-from npnet.compiler.chain import Link
+from npnet.compiler.chain import Link, Unsuited
 from npnet.compiler.programs import Programs
 from npnet.tensor import Tensor
 
@@ -39,6 +40,11 @@ class CompiledModel:
 
     @staticmethod
     def _build(links: list[Link], shape: tuple[int, ...], slots: int) -> Any:
-        from npnet.compiler.build import InferenceProgram  # NumPy alone needs nothing of it
+        # here: NumPy alone needs nothing of it
+        from npnet.compiler.build import InferenceProgram
+        from npnet.compiler.few import FEW, FewImages
 
+        if shape[0] <= FEW:
+            with contextlib.suppress(Unsuited):
+                return FewImages(links, shape, slots)
         return InferenceProgram(links, shape, slots)

@@ -21,7 +21,7 @@ def _numba() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize("n", [1, 15, 16, 17, 127])
+@pytest.mark.parametrize("n", [1, 3, 4, 15, 16, 17, 127])
 def test_as_the_model(name: str, n: int) -> None:
     make, shape = NETWORKS[name]
     npnet.manual_seed(1)

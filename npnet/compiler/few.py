@@ -1,0 +1,108 @@
+"""The program of a forward pass of a few images, with channels in the lanes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from npnet.compiler.chain import Link, Unsuited
+from npnet.compiler.layers import LAYERS, Buffer, Calls, Room
+from npnet.kernels import channel_lanes, lanes
+from npnet.kernels.program import SLOT, Call, Phase, Program
+from npnet.kernels.simd import LANES
+from npnet.kernels.windows import Window
+from npnet.ops.conv import LaneConv2d
+from npnet.ops.linear import LaneLinear
+from npnet.ops.shape import LaneReshape, Reshape
+
+__all__ = ["FEW", "FewImages"]
+
+Array: TypeAlias = npt.NDArray[Any]
+
+FEW = 4  # images; of LeNet-5, a block of sixteen takes as long as five
+
+
+class FewImages:
+    """The forward pass of up to FEW images, each on one thread.
+
+    Raises:
+        Unsuited: a convolution is padded, or features become images again.
+    """
+
+    def __init__(self, links: list[Link], shape: tuple[int, ...], slots: int) -> None:
+        self.slots, self.room, self.calls = slots, Room(shape[0], slots), Calls()
+        self._weights = [(p, p._values) for link in links for p in link.params]
+        image = shape[1:] if len(shape) == 4 else (*shape[1:], 1, 1)
+        # as they come: one channel after another, which is the layout with groups of one
+        self._to = lanes.empty((slots, math.prod(image)))
+        rows = np.empty((shape[0], math.prod(image)), np.float32)
+        self._load = Call(channel_lanes.load_image, (rows, self._to))
+        self.calls.forward.append(self._load)
+        self.x = Buffer(self._to.reshape(slots, *image, 1), SLOT)
+        self.channels = image[0]
+        for link in links:
+            self._add(link)
+        features = self.x.array.reshape(slots, -1)
+        if self.x.shape[1:] != (1, 1):
+            raise Unsuited("its last layer is none of features")
+        self.output = np.empty((shape[0], self.channels), np.float32)
+        self.calls.forward.append(Call(channel_lanes.store_features, (features, self.output)))
+        phases = Phase(self.calls.before), Phase(self.calls.forward, shape[0], shape[0])
+        self._program = Program([p for p in phases if p.calls])
+
+    def fits(self) -> bool:
+        """Whether the parameters are still where they were."""
+        return all(p._values is a for p, a in self._weights)
+
+    def run(self, x: Array) -> Array:
+        """What the network gives for a batch."""
+        x = np.require(x, np.float32, ("C", "W"))
+        self._load.bind((x.reshape(len(x), -1), self._to))
+        self._program.run()
+        return self.output.copy()
+
+    def _add(self, link: Link) -> None:
+        op = link.op
+        if isinstance(op, LaneConv2d):
+            self._convolve(link, op.window)
+        elif isinstance(op, LaneLinear):
+            _, height, width = self.x.shape
+            self._convolve(link, Window((height, width)))
+        elif isinstance(op, (LaneReshape, Reshape)):
+            if len(op.size) != 2:
+                raise Unsuited("features become images")
+        elif self.x.array.shape[-1] != LANES:
+            raise Unsuited("its first layer mixes no channels")
+        else:
+            layer = LAYERS[type(op)](link, self.room, self.calls)
+            layer.may_overwrite = True
+            self.x = layer.forward(self.x)
+
+    def _convolve(self, link: Link, window: Window) -> None:
+        """A convolution, or a linear layer as one whose window is the whole image."""
+        if window.padding != ((0, 0), (0, 0)):
+            raise Unsuited("a convolution is padded")
+        weight, x = link.params[0].array, self.x
+        outputs, size = len(weight), window.output_size(x.shape[1:])
+        tile = channel_lanes.WHOLE if size == (1, 1) else channel_lanes.PIXELS
+        groups = -(-lanes.block_count(outputs) // tile.columns) * tile.columns
+        w = lanes.zeros((groups, weight.size // outputs, LANES))
+        bias = lanes.zeros((groups, 1, LANES))
+        self._pack(weight.reshape(outputs, -1), w)
+        if len(link.params) > 1:
+            self._pack(link.params[1].array.reshape(outputs, 1), bias)
+        y = self.room.empty((groups, *size), SLOT)
+        arguments = (
+            tile, x.array.reshape(self.slots, -1), self.channels, x.array.shape[-1], *x.shape[1:],
+            w, bias.reshape(-1), *window.kernel, *window.stride, y.array,
+        )  # fmt: skip
+        self.calls.forward.append(y.call(channel_lanes.convolve_row, *arguments, count=size[0]))
+        self.x, self.channels = y, outputs
+
+    def _pack(self, rows: Array, packed: Array) -> None:
+        """Outputs are put into lanes as images are, anew in each run: they may have changed."""
+        count = lanes.block_count(len(rows))
+        self.calls.before.append(Call(lanes.block_to_lanes, (rows, packed), count))

@@ -1,0 +1,69 @@
+"""Forward passes of a few images: sixteen channels, not sixteen images, are the lanes.
+
+A block of one image costs as much as one of sixteen. Here images are (G, H, W, 16), with channel c
+in lane c % 16 of group c // 16, which pooling and activations take for sixteen images of G
+channels; only what mixes channels needs a kernel of its own. Lanes beyond the channels hold what
+the kernels make of them, and nothing reads them.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from npnet.kernels import simd
+from npnet.kernels._jit import kernel
+from npnet.kernels.simd import LANES, TileShape
+
+__all__ = ["PIXELS", "WHOLE", "convolve_row", "load_image", "store_features"]
+
+PIXELS = TileShape(8, 1)  # pixels x groups of outputs, where there are many pixels
+WHOLE = TileShape(1, 4)  # and where the window is the whole image
+
+
+@kernel
+def load_image(x, y, b):
+    """Image `b` of x (N, C*H*W) -> the thread's slot of y (S, C*H*W)."""
+    slot = np.intp(numba.get_thread_id())
+    for i in range(x.shape[1]):
+        y[slot, i] = x[b, i]
+
+
+@kernel
+def store_features(x, y, b):
+    """The features in the thread's slot of x (S, F or more) -> row `b` of y (N, F)."""
+    slot = np.intp(numba.get_thread_id())
+    for i in range(y.shape[1]):
+        y[b, i] = x[slot, i]
+
+
+@kernel
+def convolve_row(shape, x, channels, group, height, width, w, bias, kh, kw, sh, sw, y, k):
+    """Row `k` of all y's rows: y[o, i, j] = bias[o] + sum of w[o, c, u, v] * x[c, i*SH+u, j*SW+v].
+
+    x (S, C*H*W or more) holds images in groups, (C / group, H, W, group): 16 channels, or one for
+    images as they come; w (G, C*KH*KW, 16), bias (G * 16,) -> y (S, G, OH, OW, 16), whose rows are
+    counted without groups; G is a multiple of the tile's columns.
+    """
+    _, groups, out_height, out_width, _ = y.shape
+    slot, i = k // out_height, k % out_height
+    rows, columns, taps = simd.rows(shape), simd.columns(shape), channels * kh * kw
+    image = slot * x.shape[1]
+    for g in range(0, groups, columns):
+        for j in range(0, out_width, rows):
+            last = min(rows, out_width - j) - 1
+            acc = simd.load_tile(shape, bias, g * LANES, 0, last, LANES)
+            start = g * taps * LANES
+            for c in range(channels):
+                first = image + c // group * height * width * group + c % group
+                for u in range(kh):
+                    at = first + ((i * sh + u) * width + j * sw) * group
+                    for _ in range(kw):
+                        acc = simd.add_row_products(
+                            acc, x, at, sw * group, last, w, start, taps * LANES
+                        )
+                        at += group
+                        start += LANES
+            place = (((slot * groups + g) * out_height + i) * out_width + j) * LANES
+            down = out_height * out_width * LANES
+            simd.store_tile(acc, y, place, LANES, down, last + 1, columns)
