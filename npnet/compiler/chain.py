@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from npnet import nn
 from npnet._grad_mode import enable_grad
-from npnet.ops.lanes import LaneFunction
+from npnet.ops.lanes import LEAST, LaneFunction
 from npnet.tensor import Function, Tensor
 
 __all__ = ["Layered", "Link", "Unsuited", "trace"]
@@ -46,7 +48,8 @@ def trace(model: nn.Module, x: Tensor) -> list[Link]:
     from npnet.compiler.layers import LAYERS  # NumPy alone needs nothing of it
 
     _check_modules(model)
-    sample = x.detach()[:1].clone().requires_grad_()
+    # so many of one image that the kernels take them
+    sample = Tensor(np.repeat(x.array[:1], LEAST, 0), requires_grad=True)
     with enable_grad(), _all_trainable(model):
         y = model(sample)
     links: list[Link] = []

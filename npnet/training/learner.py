@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 import npnet
 from npnet import models
-from npnet._threads import available_cores
 from npnet.compiler import EagerStep
 from npnet.training.config import Config
 from npnet.training.data import Data
@@ -57,7 +56,7 @@ class Learner:
 
     def __init__(self, config: Config, model: Any, classes: int, lib: Any) -> None:
         self.config, self.model, self.lib = config, model, lib
-        lib.set_num_threads(config.threads or available_cores())
+        lib.set_num_threads(config.threads or npnet.get_num_threads())
         self.criterion, self._target = _criterion(config.criterion, classes, lib)
         self.optimizer = _optimizer(config, model.parameters(), lib.optim)
         compiles = lib is npnet and config.criterion != "softmax_bce"  # which has no kernel
