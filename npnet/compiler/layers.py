@@ -30,7 +30,7 @@ from npnet.kernels import (
 from npnet.kernels.program import BLOCK, SLOT, Call
 from npnet.kernels.simd import LANES
 from npnet.kernels.windows import Window
-from npnet.ops.activation import LaneActivation, LaneLeakyReLU
+from npnet.ops.activation import LaneActivation, LaneLeakyReLU, LaneReLU
 from npnet.ops.conv import LaneConv2d
 from npnet.ops.linear import LaneLinear
 from npnet.ops.pool import LaneAdaptiveAvgPool2d, LaneAvgPool2d, LaneMaxPool2d
@@ -415,6 +415,7 @@ LAYERS: dict[type, type[Layer]] = {
     LaneConv2d: Conv2d,
     LaneLinear: Linear,
     LaneActivation: Activation,
+    LaneReLU: Activation,
     LaneLeakyReLU: LeakyReLU,
     LaneMaxPool2d: MaxPool2d,
     LaneAvgPool2d: AvgPool2d,

@@ -39,11 +39,14 @@ class LaneActivation(LaneFunction):
         return (Lanes(kernel(y.blocks, gy.blocks), gy.shape[0]),)
 
     def name(self) -> str:
-        return f"{self.kernel.capitalize()}Backward"
+        return f"{self.kernel.capitalize().replace('lu', 'LU')}Backward"
 
 
-class LaneReLU(LaneFunction):
+class LaneReLU(LaneActivation):
     """ReLU by kernels; where it follows a batch norm, by that one's."""
+
+    def __init__(self) -> None:
+        super().__init__("relu")
 
     def forward(self, x: Lanes) -> Lanes:
         self.constants = None
@@ -57,9 +60,6 @@ class LaneReLU(LaneFunction):
     def backward(self, gy: Lanes) -> tuple[Lanes]:
         (y,) = self.saved
         return (Masked(gy.shape, gy.blocks, y.blocks, self.constants),)
-
-    def name(self) -> str:
-        return "ReLUBackward"
 
 
 class ReLU(Function):
