@@ -13,6 +13,7 @@ import numpy as np
 from npnet import nn
 from npnet._grad_mode import enable_grad
 from npnet.ops.lanes import LEAST, LaneFunction
+from npnet.random import default_generator
 from npnet.tensor import Function, Tensor
 
 __all__ = ["Layered", "Link", "Unsuited", "trace"]
@@ -50,7 +51,7 @@ def trace(model: nn.Module, x: Tensor) -> list[Link]:
     _check_modules(model)
     # so many of one image that the kernels take them
     sample = Tensor(np.repeat(x.array[:1], LEAST, 0), requires_grad=True)
-    with enable_grad(), _all_trainable(model):
+    with enable_grad(), _untouched(model):
         y = model(sample)
     links: list[Link] = []
     node = y.grad_fn if isinstance(y, Tensor) else None
@@ -70,14 +71,16 @@ def trace(model: nn.Module, x: Tensor) -> list[Link]:
 
 
 @contextmanager
-def _all_trainable(model: nn.Module) -> Iterator[None]:
-    """Let frozen parameters be seen on the tape."""
+def _untouched(model: nn.Module) -> Iterator[None]:
+    """Let frozen parameters be seen on the tape, and dropout draw its numbers another time."""
     frozen = [p for p in model.parameters() if not p.requires_grad]
+    drawn = default_generator.get_state()
     for p in frozen:
         p.requires_grad_()
     try:
         yield
     finally:
+        default_generator.set_state(drawn)
         for p in frozen:
             p.requires_grad_(False)
 
@@ -89,6 +92,8 @@ def _check_modules(model: nn.Module) -> None:
     """Raise unless the same layers run whatever the images are."""
     for module in model.modules():
         kind = type(module)
+        if any(b is not None for b in module._buffers.values()):  # which a forward pass may move
+            raise Layered(f"{kind.__name__} keeps statistics")
         ours = kind.__module__.startswith("npnet.")
         if not ours and any(i.opcode in _JUMPS for i in dis.get_instructions(kind.forward)):
             raise Unsuited(f"{kind.__name__}.forward branches or loops, and may do otherwise later")
