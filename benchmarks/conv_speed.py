@@ -21,12 +21,11 @@ from typing import Any
 import numpy as np
 import torch
 from harness import Timing, environment, interleave, plot_bars, report
+from peak import peak
 
 import npnet
 from npnet import models, nn
-from npnet.kernels import conv, lanes, pool, simd
-from npnet.kernels._jit import get_num_threads, kernel
-from npnet.kernels._parallel import parallel_for
+from npnet.kernels import conv, lanes, pool
 from npnet.kernels.windows import Window
 from npnet.ops.conv import Conv2d
 from npnet.ops.pool import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
@@ -35,7 +34,6 @@ Array = np.ndarray[Any, np.dtype[np.float32]]
 Passes = dict[str, dict[str, Callable[[], Any]]]  # by name of the pass, then of the competitor
 
 NAIVE_TERMS = 2**16  # of a layer's sums, that the loop in Python is timed on
-PEAK_STEPS, PEAK_RUNS = 2**20, 9
 LAYOUTS = {"torch": torch.contiguous_format, "torch channels_last": torch.channels_last}
 IMAGES = {"lenet5": (128, 32), "resnet20": (128, 32), "resnet18": (16, 224)}  # how many, how large
 
@@ -239,33 +237,6 @@ def naive_seconds(shape: tuple[int, ...], maps: int, window: Window, terms: int)
         if 0 <= h < height and 0 <= w < width:
             y[b, o, i, j] += weight[o, c, u, v] * x[b, c, h, w]
     return (time.perf_counter() - start) * terms / min(NAIVE_TERMS, terms)
-
-
-def peak() -> float:
-    """GFLOP/s of multiply-adds on registers alone, on all threads: the most that can be had."""
-    shape, threads = simd.row_shape(), get_num_threads()
-    w, x = lanes.zeros((shape.rows,)), lanes.zeros((shape.columns, simd.LANES))
-    y = lanes.empty((threads, shape.rows, shape.columns, simd.LANES))
-    seconds = []
-    for _ in range(PEAK_RUNS):
-        start = time.perf_counter()
-        _multiply_add(shape, w, x, y)
-        seconds.append(time.perf_counter() - start)
-    return 2e-9 * y.size * PEAK_STEPS / min(seconds)
-
-
-@kernel
-def _multiply_add(shape, w, x, y):
-    parallel_for(multiply_add, y.shape[0], (shape, w, x, y))
-
-
-@kernel
-def multiply_add(shape, w, x, y, k):
-    acc = simd.zeros(shape)
-    for _ in range(PEAK_STEPS):
-        acc = simd.add_products(acc, w, 0, x, 0, simd.LANES)
-    right = y.shape[3]
-    simd.store_tile(acc, y, k * y[0].size, y[0, 0].size, right, y.shape[1], y.shape[2])
 
 
 # ---- output ------------------------------------------------------------------------------------

@@ -99,7 +99,18 @@ def report(
         Path(json_file).write_text(json.dumps(data, indent=2) + "\n")
 
 
-COLOURS = ("#1b7f5c", "#ee4c2c", "#f5a58f", "#9aa5b1")
+# npnet's two ways in green, PyTorch's in its orange, all others in grey.
+COLOURS = {
+    "npnet compiled": "#0f5c40",
+    "npnet": "#2fa67d",
+    "torch": "#ee4c2c",
+    "torch channels_last": "#f5a58f",
+    "channels_last": "#f5a58f",
+    "torch.compile": "#f9d0c4",
+    "numpy": "#9aa5b1",
+    "jax": "#7b8794",
+    "tinygrad": "#cbd2d9",
+}
 
 
 def plot_bars(
@@ -117,9 +128,9 @@ def plot_bars(
         for i, competitor in enumerate(competitors):
             values = [group[competitor] for group in groups.values()]
             places = np.arange(len(groups)) + (i + 0.5) * thickness - 0.4
-            bars = axis.barh(places, values, thickness, color=COLOURS[i], label=competitor)
+            bars = axis.barh(places, values, thickness, color=COLOURS[competitor], label=competitor)
             if i == 0:
-                axis.bar_label(bars, fmt="{:.2f}", padding=3, fontsize=7, color=COLOURS[i])
+                axis.bar_label(bars, fmt="{:.2f}", padding=3, fontsize=7, color=COLOURS[competitor])
         axis.set_yticks(range(len(groups)), list(groups), fontsize=8)
         axis.set_ylim(len(groups) - 0.4, -0.6)
         axis.set_title(name, loc="left", fontsize=10, fontweight="bold")

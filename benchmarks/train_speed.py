@@ -17,9 +17,11 @@ import numpy as np
 import peers
 import torch
 from harness import Timing, environment, interleave, plot_bars, report
+from peak import peak
 
 import npnet
 from npnet import models
+from npnet.models.summary import summary
 from reference import models as torch_models
 
 LEARNING_RATE, MOMENTUM = 0.01, 0.9
@@ -30,11 +32,12 @@ Run = Callable[[], float]
 
 @dataclass(frozen=True)
 class Result:
-    """One row: seconds of a step by competitor, and by how much the losses differed."""
+    """One row: seconds of a step by competitor, its work, and by how much the losses differed."""
 
     model: str
     batch: int
     seconds: dict[str, Timing]
+    gflop: float
     difference: float
 
 
@@ -107,10 +110,23 @@ def measure(name: str, batch: int, args: argparse.Namespace) -> Result:
         for values in losses.values()
         for a, b in zip(values, losses["torch"], strict=True)
     )
-    return Result(name, batch, interleave(competitors, args.rounds), difference)
+    seconds = interleave(competitors, args.rounds)
+    return Result(name, batch, seconds, batch * gflop_of_an_image(name), difference)
 
 
-def row(result: Result) -> list[str]:
+def gflop_of_an_image(name: str) -> float:
+    """Of a step: each layer's products three times, but for the first layer's gradient by images.
+
+    Winograd's algorithm and skipped padding need fewer; they count in full.
+    """
+    spec = models.MODELS[name]
+    size = spec.size_for(32)
+    rows = summary(models.create(name), (1, spec.in_channels, size, size)).rows
+    macs = [row.macs for row in rows if row.macs]
+    return 2e-9 * (3 * sum(macs) - macs[0])
+
+
+def row(result: Result, most: float) -> list[str]:
     t = result.seconds
     best = min(timing.median for name, timing in t.items() if not name.startswith("npnet"))
     cells = [result.model, str(result.batch)]
@@ -120,7 +136,8 @@ def row(result: Result) -> list[str]:
     for ours in ("npnet compiled", "npnet"):
         cells.append(f"{t['torch'].median / t[ours].median:.2f}")
         cells.append(f"{best / t[ours].median:.2f}")
-    return [*cells, f"{result.difference:.0e}"]
+    share = result.gflop / t["npnet compiled"].median / most
+    return [*cells, f"{share:.0%}", f"{result.difference:.0e}"]
 
 
 def plot(results: Sequence[Result], file: str) -> None:
@@ -151,11 +168,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     npnet.set_num_threads(args.threads)
     torch.set_num_threads(args.threads)
-    results = [measure(name, batch, args) for name in args.models for batch in args.batches]
-    columns = ["network", "batch", *results[0].seconds]
-    columns += ["compiled x torch", "x best", "eager x torch", "x best", "losses differ by"]
-    report("training step, images a second: median [quartiles]", environment(args.threads),
-           columns, [row(r) for r in results], results, args.json)  # fmt: skip
+    results, most = [], 0.0
+    for name in args.models:
+        for batch in args.batches:
+            results.append(measure(name, batch, args))
+            most = max(most, peak())  # each time: another program may have had a core
+    ratios = ["compiled x torch", "x best", "eager x torch", "x best"]
+    columns = ["network", "batch", *results[0].seconds, *ratios, "of peak", "losses differ by"]
+    about = {**environment(args.threads), "measured peak": f"{most:.0f} GFLOP/s"}
+    report("training step, images a second: median [quartiles]", about,
+           columns, [row(r, most) for r in results], results, args.json)  # fmt: skip
     if args.plot:
         plot(results, args.plot)
 

@@ -103,7 +103,11 @@ def _training(model: str, channels: int, **options: Any) -> Callable[[], None]:
             nn.functional.cross_entropy(logits, npnet.from_numpy(labels)).backward()
             learner.optimizer.step()
         evaluate(learner, data, split)
-        learner.predict(next(data.batches(split, 1))[0])
+        compiled = npnet.compile(learner.model)
+        with npnet.no_grad():
+            for n in (1, IMAGES):
+                learner.predict(images[:n])
+                compiled(npnet.from_numpy(images[:n]))
 
     return run
 

@@ -1,0 +1,40 @@
+"""How fast this machine can multiply and add: what a kernel's speed is a share of."""
+
+from __future__ import annotations
+
+import time
+
+from npnet.kernels import lanes, simd
+from npnet.kernels._jit import get_num_threads, kernel
+from npnet.kernels._parallel import parallel_for
+
+__all__ = ["peak"]
+
+PEAK_STEPS, PEAK_RUNS = 2**20, 9
+
+
+def peak() -> float:
+    """GFLOP/s of multiply-adds on registers alone, on all threads: the most that can be had."""
+    shape, threads = simd.row_shape(), get_num_threads()
+    w, x = lanes.zeros((shape.rows,)), lanes.zeros((shape.columns, simd.LANES))
+    y = lanes.empty((threads, shape.rows, shape.columns, simd.LANES))
+    seconds = []
+    for _ in range(PEAK_RUNS):
+        start = time.perf_counter()
+        _multiply_add(shape, w, x, y)
+        seconds.append(time.perf_counter() - start)
+    return 2e-9 * y.size * PEAK_STEPS / min(seconds)
+
+
+@kernel
+def _multiply_add(shape, w, x, y):
+    parallel_for(multiply_add, y.shape[0], (shape, w, x, y))
+
+
+@kernel
+def multiply_add(shape, w, x, y, k):
+    acc = simd.zeros(shape)
+    for _ in range(PEAK_STEPS):
+        acc = simd.add_products(acc, w, 0, x, 0, simd.LANES)
+    right = y.shape[3]
+    simd.store_tile(acc, y, k * y[0].size, y[0, 0].size, right, y.shape[1], y.shape[2])
