@@ -6,6 +6,7 @@ figure is the median of the rounds with its quartiles; figures are compared as r
 
 from __future__ import annotations
 
+import argparse
 import gc
 import json
 import platform
@@ -97,6 +98,31 @@ def report(
     if json_file is not None:
         data = {"title": title, "environment": dict(about), "results": [asdict(r) for r in results]}
         Path(json_file).write_text(json.dumps(data, indent=2) + "\n")
+
+
+def network_parser(
+    doc: str | None, networks: Sequence[str], batches: Sequence[int]
+) -> argparse.ArgumentParser:
+    """The flags of a benchmark of networks and batch sizes; `doc` begins with what it is."""
+    parser = argparse.ArgumentParser(description=(doc or "").splitlines()[0])
+    parser.add_argument("--models", nargs="+", default=list(networks))
+    parser.add_argument("--batches", nargs="+", type=int, default=list(batches))
+    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
+    parser.add_argument("--json", help="write the results to this file")
+    parser.add_argument("--plot", help="draw the results into this file, a PNG or SVG")
+    return parser
+
+
+def plot_networks(title: str, results: Sequence[Any], file: str) -> None:
+    """Draw the `seconds` of each `model` and `batch` as multiples of PyTorch's eager speed."""
+    panels: dict[str, dict[str, dict[str, float]]] = {}
+    for r in results:
+        unit = r.seconds["torch"].median
+        speeds = {name: unit / timing.median for name, timing in r.seconds.items()}
+        panels.setdefault(r.model, {})[f"batch {r.batch}"] = speeds
+    plot_bars(f"{title}, PyTorch eager = 1", panels, file)
 
 
 # npnet's two ways in green, PyTorch's in its orange, all others in grey.

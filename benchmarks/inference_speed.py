@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from harness import Timing, environment, interleave, plot_bars, report
+from harness import Timing, environment, interleave, network_parser, plot_networks, report
 
 import npnet
 from npnet import models
@@ -100,30 +100,8 @@ def row(result: Result) -> list[str]:
     return [*cells, f"{result.difference:.0e}"]
 
 
-def plot(results: Sequence[Result], file: str) -> None:
-    panels = {
-        model: {
-            f"batch {r.batch}": {
-                name: r.seconds["torch"].median / timing.median
-                for name, timing in r.seconds.items()
-            }
-            for r in results
-            if r.model == model
-        }
-        for model in dict.fromkeys(r.model for r in results)
-    }
-    plot_bars("speed of a forward pass, PyTorch eager = 1", panels, file)
-
-
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--models", nargs="+", default=["lenet5", "resnet20"])
-    parser.add_argument("--batches", nargs="+", type=int, default=[1, 16, 512])
-    parser.add_argument("--rounds", type=int, default=11)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
-    parser.add_argument("--json", help="write the results to this file")
-    parser.add_argument("--plot", help="draw the results into this file, a PNG or SVG")
+    parser = network_parser(__doc__, ["lenet5", "resnet20"], [1, 16, 512])
     args = parser.parse_args(argv)
     npnet.set_num_threads(args.threads)
     torch.set_num_threads(args.threads)
@@ -133,7 +111,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     report("forward pass, microseconds: median [quartiles]", environment(args.threads),
            columns, [row(r) for r in results], results, args.json)  # fmt: skip
     if args.plot:
-        plot(results, args.plot)
+        plot_networks("speed of a forward pass", results, args.plot)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import peers
 import torch
-from harness import Timing, environment, interleave, plot_bars, report
+from harness import Timing, environment, interleave, network_parser, plot_networks, report
 from peak import peak
 
 import npnet
@@ -140,31 +140,9 @@ def row(result: Result, most: float) -> list[str]:
     return [*cells, f"{share:.0%}", f"{result.difference:.0e}"]
 
 
-def plot(results: Sequence[Result], file: str) -> None:
-    panels = {
-        model: {
-            f"batch {r.batch}": {
-                name: r.seconds["torch"].median / timing.median
-                for name, timing in r.seconds.items()
-            }
-            for r in results
-            if r.model == model
-        }
-        for model in dict.fromkeys(r.model for r in results)
-    }
-    plot_bars("speed of a training step, PyTorch eager = 1", panels, file)
-
-
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--models", nargs="+", default=["lenet5", "convnet", "resnet20"])
-    parser.add_argument("--batches", nargs="+", type=int, default=[32, 128, 512])
-    parser.add_argument("--rounds", type=int, default=11)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
+    parser = network_parser(__doc__, ["lenet5", "convnet", "resnet20"], [32, 128, 512])
     parser.add_argument("--peers", action="store_true", help="JAX and tinygrad, where installed")
-    parser.add_argument("--json", help="write the results to this file")
-    parser.add_argument("--plot", help="draw the results into this file, a PNG or SVG")
     args = parser.parse_args(argv)
     npnet.set_num_threads(args.threads)
     torch.set_num_threads(args.threads)
@@ -179,7 +157,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     report("training step, images a second: median [quartiles]", about,
            columns, [row(r, most) for r in results], results, args.json)  # fmt: skip
     if args.plot:
-        plot(results, args.plot)
+        plot_networks("speed of a training step", results, args.plot)
 
 
 if __name__ == "__main__":

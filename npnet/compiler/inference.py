@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from typing import Any
 
 from npnet import nn
@@ -17,12 +18,14 @@ __all__ = ["CompiledModel"]
 class CompiledModel:
     """What `compile` returns of a model alone: called like it, and with all that it has.
 
-    Under `no_grad` a chain of layers runs as a program; with gradients it is the model itself.
+    Under `no_grad` a chain of layers runs as a program, for one Python thread after the other; with
+    gradients it is the model itself.
     """
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model
         self._programs = Programs(model, self._build)
+        self._lock = threading.Lock()  # a program has one set of buffers
 
     @property
     def fallback(self) -> str | None:
@@ -31,9 +34,11 @@ class CompiledModel:
 
     def __call__(self, x: Tensor) -> Tensor:
         """What the model gives for images (N, C, H, W) or features (N, F)."""
-        if is_grad_enabled() or (program := self._programs.of(x)) is None:
-            return self.model(x)
-        return Tensor(program.run(x.array))
+        if not is_grad_enabled():
+            with self._lock:
+                if (program := self._programs.of(x)) is not None:
+                    return Tensor(program.run(x.array))
+        return self.model(x)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.model, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -52,6 +53,20 @@ def test_it_trains_as_the_model() -> None:
     assert losses[0] > losses[1] > losses[2]
     assert list(model.state_dict()) == list(model.model.state_dict())
     assert model.eval() is model.model
+
+
+def test_threads_take_turns() -> None:
+    model = npnet.compile(models.create("lenet4"))
+    images = [batch((1, 32, 32), n)[0] for n in (1, 2, 20, 40)] * 5
+
+    def run(x: npnet.Tensor) -> np.ndarray:
+        with npnet.no_grad():
+            return model(x).numpy()
+
+    want = [run(x) for x in images]
+    with ThreadPoolExecutor(4) as pool:
+        for got, expected in zip(pool.map(run, images), want, strict=True):
+            np.testing.assert_array_equal(got, expected)
 
 
 def test_values_that_are_not_finite() -> None:
