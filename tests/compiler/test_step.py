@@ -343,6 +343,16 @@ def test_frozen_weights_stay() -> None:
     assert last.grad is None
 
 
+def test_weights_with_gaps_are_left_to_the_loop() -> None:
+    model, (x, y) = models.MLP((3, 10)), batch((3,), 5)
+    model.layers[0].weight.data = npnet.from_numpy(np.ones((3, 10), np.float32).T)
+    step = npnet.compile(model, F.cross_entropy, optim.SGD(model.parameters(), lr=1.0))
+    before = model.layers[0].weight.detach().numpy().copy()
+    with pytest.warns(UserWarning, match="a parameter is not contiguous"):
+        step(x, y)
+    assert (model.layers[0].weight.detach().numpy() != before).any()
+
+
 def test_hooks_that_come_later_are_run() -> None:
     model, (x, y) = models.MLP((3, 10)), batch((3,), 5)
     step = npnet.compile(model, F.cross_entropy, optim.SGD(model.parameters(), lr=1.0))
