@@ -24,7 +24,6 @@ from npnet.kernels import (
     linear,
     pool,
     pool_plans,
-    simd,
     weight_gradient,
 )
 from npnet.kernels.program import BLOCK, SLOT, Call
@@ -176,23 +175,17 @@ class Conv2d(Layer):
     def _add_weight_gradients(self, gy: Buffer) -> None:
         room, x, weight = self.room, self.x, self.params[0]
         outputs, size = weight.shape[0], math.prod(weight.shape)
-        (top, bottom), (left, right) = self.window.reach(x.shape[1:])
-        height, width = x.shape[1] + top + bottom, x.shape[2] + left + right
-        pads = (height, width) != x.shape[1:]
-        padded = lanes.empty((room.slots, x.shape[0], height, width, LANES) if pads else (0,) * 5)
-        shape = simd.lane_shape(outputs)
-        offsets = weight_gradient._offsets(
-            x.shape[0], *self.window.kernel, height, width, shape.columns
+        plan = weight_gradient.lanes_plan(
+            x.shape[0], x.shape[1:], outputs, self.window, room.slots, 1
         )
         gw = lanes.empty((room.chunks, outputs, size // outputs))
         gb = lanes.empty((room.chunks, outputs))
         self.calls.backward.append(
             Call(
                 block_ops.add_weight_gradients,
-                (shape, x.array, gy.array, room.n, room.blocks, top, left, padded, offsets,
-                 *self.window.stride, gw, gb),
+                (x.array, gy.array, room.n, room.blocks, *plan, gw, gb),
             )
-        )  # fmt: skip
+        )
         self._sum(gw.reshape(room.chunks, size), self.gradient(0))
         if len(self.params) > 1:
             self._sum(gb, self.gradient(1))

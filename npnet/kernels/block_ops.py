@@ -13,7 +13,7 @@ from npnet.kernels import simd
 from npnet.kernels._jit import kernel
 from npnet.kernels.lanes import rows_to_lanes
 from npnet.kernels.simd import LANES
-from npnet.kernels.weight_gradient import bias_block, pad, weight_block
+from npnet.kernels.weight_gradient import add_strip
 
 __all__ = ["add_weight_gradients", "compact_row", "copy_in", "copy_out", "load", "sum_parts"]
 
@@ -45,28 +45,22 @@ def copy_block(x, start, y, at):
 
 @kernel
 def add_weight_gradients(
-    shape, x, gy, n, blocks, top, left, padded, offsets, sh, sw, gw, gb, b
+    x, gy, n, blocks, shape, strip, top, left, padded, offsets, sh, sw, gw, gb, b
 ):  # fmt: skip
     """Add block `b`'s gradients by a convolution's weight and bias to those of its chunk.
 
     x (S, C, H, W, 16), gy (S, O, OH, OW, 16) -> gw (chunks, O, taps), gb (chunks, O), which the
-    first block of a chunk begins anew. Where the images are padded, by `top` and `left`, `padded`
-    (S, C, H', W', 16) is room for one; else it has no size.
+    first block of a chunk begins anew; from `shape` to `sw` it is a `lanes_plan`.
     """
-    slot, chunks, outputs = np.intp(numba.get_thread_id()), gw.shape[0], gw.shape[1]
+    slot, chunks = np.intp(numba.get_thread_id()), gw.shape[0]
     chunk = ((b + 1) * chunks - 1) // blocks
     if b == chunk * blocks // chunks:
         gw[chunk] = 0
         gb[chunk] = 0
     images = min(LANES, n - b * LANES)
-    bias_block(gy, slot, images, 0, outputs, gb, chunk)
-    if padded.shape[0] > 0:
-        pad(x, slot, top, left, padded, slot)
-        weight_block(
-            shape, padded, slot, gy, slot, images, offsets, sh, sw, 0, outputs, gw, chunk
-        )  # fmt: skip
-    else:
-        weight_block(shape, x, slot, gy, slot, images, offsets, sh, sw, 0, outputs, gw, chunk)
+    plan = (shape, strip, top, left, padded, offsets, sh, sw)
+    for s in range((gy.shape[2] + strip - 1) // strip):
+        add_strip(x, slot, gy, slot, images, s, plan, gw, gb, chunk)
 
 
 SPAN = 1024  # floats that `sum_parts` adds up at a time

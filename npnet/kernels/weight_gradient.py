@@ -1,18 +1,21 @@
 """The gradient of a convolution by its weight, in lanes: two ways, and the bias's.
 
-By channels: an image row's pixels are turned so that sixteen channels are the lanes. Then each tap
-is a product of matrices, (O, pixels * images) by (pixels * images, C), and nothing is added up over
-lanes. By lanes: for few channels, a tile holds channels x taps with sixteen images each, walks all
-pixels, and adds its lanes up at the end.
+By channels: pixels are turned so that sixteen channels are the lanes. Then each tap is a product of
+matrices, (O, pixels * images) by (pixels * images, C), and nothing is added up over lanes. By
+lanes: for few channels, a tile holds channels x taps with sixteen images each, and adds its lanes
+up at the end.
 
-Both add up the blocks of a chunk, and then the chunks, in their order; how many there are follows
-from the batch alone, so that any number of threads gives the same bits.
+Both go through all taps and outputs for a few pixels, which stay in the cache meanwhile, and then
+take the next ones. Both add up the pixels of a chunk, and then the chunks, in their order; how many
+there are follows from shapes alone, so that any number of threads gives the same bits.
 """
 
 from __future__ import annotations
 
 import functools
-from typing import TypeAlias
+import math
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import numba
 import numpy as np
@@ -24,14 +27,16 @@ from npnet.kernels._parallel import parallel_for
 from npnet.kernels.simd import LANES
 from npnet.kernels.windows import Window
 
-__all__ = ["backward_bias", "backward_weight", "chunk_count"]
+__all__ = ["backward_bias", "backward_weight", "chunk_count", "lanes_plan"]
 
 Array: TypeAlias = npt.NDArray[np.float32]
 Offsets: TypeAlias = npt.NDArray[np.int64]
 
 CHUNKS = 8  # parts of a batch, at most; each has gradients of its own
-ITEMS = 4  # with fewer chunks, outputs are split too, to keep as many threads busy
-STRIP_BYTES = 2**18  # pixels that are turned at a time, for one thread
+ITEMS = 4  # with fewer chunks, they are split too, to keep as many threads busy
+RUN = 8  # outputs whose chunks are added up at a time
+NEAR_BYTES = 7 * 2**12  # of gradients that stay in the nearest cache
+TURNED_BYTES = 7 * 2**14  # of turned pixels at one tap; all taps stay in the second cache
 
 
 def chunk_count(blocks: int) -> int:
@@ -47,24 +52,10 @@ def backward_weight(x: Array, gy: Array, window: Window, n: int) -> tuple[Array,
 
     Shape: x (B, C, H, W, 16), gy (B, O, OH, OW, 16) -> (O, C, KH, KW), (O,).
     """
-    if x.shape[1] < LANES or (x.shape[1] < 2 * LANES and max(window.stride) == 1):
+    channels = x.shape[1]
+    if channels < LANES or (channels < 2 * LANES and max(window.kernel) > 1):
         return _by_lanes_of(x, gy, window, n)  # half a tile of channels is slower
-    blocks, channels, _, width, _ = x.shape
-    outputs, (kh, kw), (sh, sw) = gy.shape[1], window.kernel, window.stride
-    (top, _), (left, right) = window.reach(x.shape[2:4])
-    wide = -(-channels // LANES) * LANES
-    shape = simd.row_shape(wide)
-    row_bytes = 4 * (left + width + right) * LANES * wide
-    strip = max(1, (STRIP_BYTES // row_bytes - kh) // sh + 1)  # rows of gy
-    rows = (strip - 1) * sh + kh
-    turned = lanes.empty((get_num_threads(), rows, left + width + right, LANES, wide))
-    chunks = chunk_count(blocks)
-    gw, gb = lanes.empty((chunks, kh, kw, outputs, wide)), lanes.empty((chunks, outputs))
-    slices = min(-(-ITEMS // chunks), -(-outputs // shape.rows))
-    _by_channels(shape, x, gy, n, top, left, sh, sw, strip, slices, turned, gw, gb)
-    gweight = np.empty((outputs, channels, kh, kw), np.float32)
-    add_chunks(gw.reshape(chunks, kh * kw, outputs, wide), gweight.reshape(outputs, channels, -1))
-    return gweight, gb.sum(0)
+    return _by_channels_of(x, gy, window, n)
 
 
 def backward_bias(gy: Array, n: int) -> Array:
@@ -77,125 +68,214 @@ def backward_bias(gy: Array, n: int) -> Array:
     return gb.sum(0)
 
 
+def _evenly(size: int, most: int) -> int:
+    """The length of the fewest parts of `size` that are no longer than `most`, or 1."""
+    return -(-size // -(-size // max(1, min(most, size))))
+
+
 # ---- by channels -------------------------------------------------------------------------------
 
 
-@kernel
-def _by_channels(shape, x, gy, n, top, left, sh, sw, strip, slices, turned, gw, gb):
-    arguments = (shape, x, gy, n, top, left, sh, sw, strip, slices, turned, gw, gb)
-    parallel_for(channels_chunk, gw.shape[0] * slices, arguments)
+def _by_channels_of(x: Array, gy: Array, window: Window, n: int) -> tuple[Array, Array]:
+    blocks, channels, _, _, _ = x.shape
+    outputs, (kh, kw), (sh, sw) = gy.shape[1], window.kernel, window.stride
+    (top, _), (left, _) = window.reach(x.shape[2:4])
+    shape = simd.row_shape(-(-channels // LANES) * LANES)
+    across = shape.columns * LANES  # channels of a tile
+    tiles = -(-channels // across)
+    pixels = TURNED_BYTES // (4 * LANES * across)
+    columns = _evenly(gy.shape[3], math.isqrt(2 * pixels))  # nearly square: fewer are turned twice
+    rows = _evenly(gy.shape[2], pixels // columns)
+    turned = lanes.empty(
+        (get_num_threads(), min(kh, sh), rows + (kh - 1) // sh,
+         min(kw, sw), columns + (kw - 1) // sw, LANES, across)
+    )  # fmt: skip
+    tile_parts = min(-(-ITEMS // chunk_count(blocks)), tiles)
+    chunks = max(chunk_count(blocks), -(-ITEMS // tile_parts))
+    gw = lanes.empty((chunks, tiles, kh * kw, outputs, across))
+    gb = lanes.empty((chunks, outputs))
+    _by_channels(
+        shape, x, gy, n, top, left, kh, kw, sh, sw, rows, columns, tile_parts, turned, gw, gb
+    )  # fmt: skip
+    gweight = lanes.empty((outputs, channels, kh, kw))
+    add_chunks(gw, gweight.reshape(outputs, channels, kh * kw))
+    return gweight, gb.sum(0)
 
 
 @kernel
-def channels_chunk(shape, x, gy, n, top, left, sh, sw, strip, slices, turned, gw, gb, k):
-    """gw[chunk] (KH, KW, O, C) of some outputs, by the blocks of chunk k // slices."""
-    chunk, part, thread = k // slices, k % slices, np.intp(numba.get_thread_id())
-    chunks, kh, kw, outputs, wide = gw.shape
-    blocks, rows, out_height = x.shape[0], simd.rows(shape), gy.shape[2]
-    panels = (outputs + rows - 1) // rows
-    first, last = part * panels // slices * rows, (part + 1) * panels // slices * rows
-    last = min(last, outputs)
-    for tap in range(kh * kw):
-        start = ((chunk * kh * kw + tap) * outputs + first) * wide
-        for i in range(start, start + (last - first) * wide, LANES):
+def _by_channels(
+    shape, x, gy, n, top, left, kh, kw, sh, sw, rows, columns, tile_parts, turned, gw, gb
+):  # fmt: skip
+    arguments = (
+        shape, x, gy, n, top, left, kh, kw, sh, sw, rows, columns, tile_parts, turned, gw, gb,
+    )  # fmt: skip
+    parallel_for(channels_chunk, gw.shape[0] * tile_parts, arguments)
+
+
+@kernel
+def channels_chunk(
+    shape, x, gy, n, top, left, kh, kw, sh, sw, rows, columns, tile_parts, turned, gw, gb, k
+):  # fmt: skip
+    """gw[chunk] (tiles, KH * KW, O, 16 or 32) of a part of the tiles, k = (chunk, part).
+
+    By chunk `chunk` of all blocks' strips, `rows` rows of gy each; part 0 adds gb[chunk] (O,).
+    """
+    chunk, part, thread = k // tile_parts, k % tile_parts, np.intp(numba.get_thread_id())
+    chunks, tiles, taps, outputs, across = gw.shape
+    height, width = gy.shape[2], gy.shape[3]
+    strips = (height + rows - 1) // rows
+    total = x.shape[0] * strips
+    if part == 0:
+        gb[chunk] = 0
+    for tile in range(part * tiles // tile_parts, (part + 1) * tiles // tile_parts):
+        place = (chunk * tiles + tile) * taps
+        for i in range(place * outputs * across, (place + taps) * outputs * across, LANES):
             simd.store(gw, i, simd.splat(np.float32(0)))
-    for o in range(first, last):
-        gb[chunk, o] = 0
-    for b in range(chunk * blocks // chunks, (chunk + 1) * blocks // chunks):
-        images = min(LANES, n - b * LANES)
-        bias_block(gy, b, images, first, last, gb, chunk)
-        for i in range(0, out_height, strip):
-            count = min(strip, out_height - i)
-            turn(x, b, i * sh - top, left, (count - 1) * sh + kh, turned, thread)
-            for u in range(kh):
-                for v in range(kw):
-                    add_tap(
-                        shape, turned, thread, gy, b, images, i, count, u, v, sh, sw, first, last,
-                        gw, chunk,
-                    )  # fmt: skip
+        for s in range(chunk * total // chunks, (chunk + 1) * total // chunks):
+            b, i = s // strips, s % strips * rows
+            m, images = min(rows, height - i), min(LANES, n - b * LANES)
+            if tile == 0:
+                bias_rows(gy, b, images, i, m, 0, outputs, gb, chunk)
+            for j in range(0, width, columns):
+                r = min(columns, width - j)
+                turn(
+                    x, b, tile * across, i * sh - top, j * sw - left, m, r, kh, kw, sh, sw, turned,
+                    thread,
+                )  # fmt: skip
+                for u in range(kh):
+                    for v in range(kw):
+                        add_tap(
+                            shape, turned, thread, gy, b, images, i, j, m, r, u, v, sh, sw, gw,
+                            place + u * kw + v,
+                        )  # fmt: skip
 
 
 @kernel
-def turn(x, b, top, left, count, turned, thread):
-    """`count` rows of x[b] (C, H, W, 16) from row `top` on, zeros outside, into turned[thread].
+def turn(x, b, c, top, left, rows, columns, kh, kw, sh, sw, turned, thread):
+    """What rows x columns windows of x[b] (C, H, W, 16) read, the first from (top, left) on.
 
-    Which is (rows, left + W + right, 16, C): sixteen channels are the lanes.
+    Of channels `c` on, which become the lanes, zeros outside, into turned[thread] (rows modulo SH,
+    rows, columns modulo SW, columns, 16, channels): neighbours are what neighbouring windows read
+    at one tap, and what is between windows is left out.
     """
     _, channels, height, width, _ = x.shape
-    _, rows, padded, _, wide = turned.shape
-    for s in range(count):
-        h = top + s
-        for w in range(padded):
-            to = ((thread * rows + s) * padded + w) * LANES * wide
-            if 0 <= h < height and 0 <= w - left < width:
-                for group in range(0, channels, LANES):
-                    c = min(group, channels - LANES)  # the last group overlaps the one before
-                    start = (((b * channels + c) * height + h) * width + w - left) * LANES
-                    simd.transpose(x, start, height * width * LANES, turned, to + c, wide)
-            else:
-                for i in range(to, to + LANES * wide, LANES):
-                    simd.store(turned, i, simd.splat(np.float32(0)))
+    _, row_phases, rows_of_phase, column_phases, columns_of_phase, _, across = turned.shape
+    for u in range(row_phases):
+        for s in range(rows + (kh - 1 - u) // sh):
+            h = top + s * sh + u
+            for v in range(column_phases):
+                row = ((thread * row_phases + u) * rows_of_phase + s) * column_phases + v
+                for t in range(columns + (kw - 1 - v) // sw):
+                    w = left + t * sw + v
+                    to = (row * columns_of_phase + t) * LANES * across
+                    if 0 <= h < height and 0 <= w < width:
+                        for k in range(0, across, LANES):
+                            start = (((b * channels + c + k) * height + h) * width + w) * LANES
+                            if c + k + LANES <= channels:
+                                simd.transpose(
+                                    x, start, height * width * LANES, turned, to + k, across
+                                )
+                            else:
+                                for lane in range(LANES):
+                                    for rest in range(channels - c - k):
+                                        turned[thread, u, s, v, t, lane, k + rest] = x[
+                                            b, c + k + rest, h, w, lane
+                                        ]
+                    else:
+                        for k in range(to, to + LANES * across, LANES):
+                            simd.store(turned, k, simd.splat(np.float32(0)))
 
 
 @kernel
 def add_tap(
-    shape, x, thread, gy, b, images, i, count, u, v, sh, sw, first, last, gw, chunk
+    shape, x, thread, gy, b, images, i, j, m, r, u, v, sh, sw, gw, at_gw
 ):  # fmt: skip
-    """gw[chunk, u, v, o] += sum over images and `count` rows of gy from row i on of gy[o] * x."""
-    _, kh, kw, _, wide = gw.shape
-    _, rows_turned, padded, _, _ = x.shape
+    """gw[at_gw, o] += sum over images and m x r pixels of gy from (i, j) on of gy[o] * x.
+
+    x is turned; gw (chunks, tiles, KH * KW) at `at_gw` is (O, channels of a tile).
+    """
+    _, row_phases, rows_of_phase, column_phases, columns_of_phase, _, across = x.shape
     _, outputs, height, width, _ = gy.shape
-    rows, columns = simd.rows(shape), simd.columns(shape)
-    down = height * width * LANES
-    for c in range(0, wide, columns * LANES):
-        for o in range(first, last, rows):
-            bottom = min(rows, last - o) - 1
-            place = (((chunk * kh + u) * kw + v) * outputs + o) * wide + c
-            acc = simd.load_tile(shape, gw, place, wide, bottom, LANES)
-            for s in range(count):
-                row = (thread * rows_turned + s * sh + u) * padded + v
-                for j in range(width):
-                    at = (((b * outputs + o) * height + i + s) * width + j) * LANES
-                    start = (row + j * sw) * LANES * wide + c
-                    for _ in range(images):
-                        acc = simd.add_row_products(acc, gy, at, down, bottom, x, start, LANES)
-                        at += 1
-                        start += wide
-            simd.store_tile(acc, gw, place, wide, LANES, bottom + 1, columns)
+    rows, columns, down = simd.rows(shape), simd.columns(shape), height * width * LANES
+    corner = (thread * row_phases + u % sh) * rows_of_phase + u // sh
+    corner = (corner * column_phases + v % sw) * columns_of_phase + v // sw
+    for o in range(0, outputs, rows):
+        bottom = min(rows, outputs - o) - 1
+        place = (at_gw * outputs + o) * across
+        acc = simd.load_tile(shape, gw, place, across, bottom, LANES)
+        for s in range(m):
+            at = (((b * outputs + o) * height + i + s) * width + j) * LANES
+            start = (corner + s * column_phases * columns_of_phase) * LANES * across
+            for _ in range(r):
+                for row in range(rows, 2 * rows):  # the next outputs' pixels, too few for a stream
+                    simd.prefetch(gy, at + row * down)
+                for _ in range(images):
+                    acc = simd.add_row_products(acc, gy, at, down, bottom, x, start, LANES)
+                    at += 1
+                    start += across
+                at += LANES - images
+                start += (LANES - images) * across
+        simd.store_tile(acc, gw, place, across, LANES, bottom + 1, columns)
 
 
 @kernel
-def add_chunks(gw, gweight):  # (chunks, taps, O, C) with C a multiple of 16 -> (O, C, taps)
-    parallel_for(add_output, gweight.shape[0], (gw, gweight))
+def add_chunks(gw, gweight):  # (chunks, tiles, taps, O, channels of a tile) -> (O, C, taps)
+    parallel_for(add_tile, gw.shape[1] * ((gw.shape[3] + RUN - 1) // RUN), (gw, gweight))
 
 
 @kernel
-def add_output(gw, gweight, o):
-    """Add up the chunks of one output in their order, and put a channel's taps side by side."""
-    for tap in range(gw.shape[1]):
-        for c in range(gweight.shape[1]):
-            total = gw[0, tap, o, c]
-            for chunk in range(1, gw.shape[0]):
-                total += gw[chunk, tap, o, c]
-            gweight[o, c, tap] = total
+def add_tile(gw, gweight, m):
+    """Add up the chunks of one tile's channels and a run of outputs, m = (tile, run), in
+    their order, and put a channel's taps side by side."""
+    chunks, _, taps, outputs, across = gw.shape
+    runs = (outputs + RUN - 1) // RUN
+    tile, start = m // runs, m % runs * RUN
+    first = tile * across
+    for o in range(start, min(start + RUN, outputs)):
+        for tap in range(taps):
+            for k in range(min(across, gweight.shape[1] - first)):
+                total = gw[0, tile, tap, o, k]
+                for chunk in range(1, chunks):
+                    total += gw[chunk, tile, tap, o, k]
+                gweight[o, first + k, tap] = total
 
 
 # ---- by lanes ----------------------------------------------------------------------------------
 
 
 def _by_lanes_of(x: Array, gy: Array, window: Window, n: int) -> tuple[Array, Array]:
-    channels, outputs, chunks = x.shape[1], gy.shape[1], chunk_count(len(x))
+    blocks, channels, *size, _ = x.shape
+    outputs, height = gy.shape[1], gy.shape[2]
+    least = -(-ITEMS // max(blocks, 1))
+    plan = lanes_plan(channels, size, outputs, window, get_num_threads(), least)
+    chunks = max(1, min(CHUNKS, blocks * -(-height // plan[1])))
     taps = channels * window.kernel[0] * window.kernel[1]
-    (top, bottom), (left, right) = window.reach(x.shape[2:4])
-    size = (x.shape[2] + top + bottom, x.shape[3] + left + right)
-    shape = simd.lane_shape(outputs)
-    slices = min(-(-ITEMS // chunks), -(-outputs // shape.rows))
     gw, gb = lanes.empty((chunks, outputs, taps)), lanes.empty((chunks, outputs))
-    pads = top + bottom + left + right > 0
-    padded = lanes.empty((get_num_threads(), channels, *size, LANES) if pads else (0, 0, 0, 0, 0))
-    offsets = _offsets(channels, *window.kernel, *size, shape.columns)
-    _by_lanes(shape, x, gy, n, top, left, padded, offsets, *window.stride, slices, gw, gb)
+    _by_lanes(x, gy, n, *plan, gw, gb)
     return gw.sum(0).reshape(outputs, channels, *window.kernel), gb.sum(0)
+
+
+def lanes_plan(
+    channels: int, size: Sequence[int], outputs: int, window: Window, slots: int, least: int
+) -> tuple[Any, ...]:
+    """(tile, rows of a strip, top, left, padded, offsets, SH, SW): what `add_strip` takes.
+
+    A strip's rows of gy, of as many outputs as a tile has, stay in the nearest cache; an image has
+    `least` strips or more, if it has so many rows. `padded` (slots, C, H', W', 16) is room for what
+    a strip reads, with zeros around; without padding it has no size.
+    """
+    shape, (kh, _), (sh, sw) = simd.lane_shape(outputs), window.kernel, window.stride
+    out_height, out_width = window.output_size(tuple(size))
+    fit = NEAR_BYTES // (4 * LANES * shape.rows * out_width)
+    strip = _evenly(out_height, min(fit, out_height // least))
+    (top, bottom), (left, right) = window.reach(tuple(size))
+    height, width = size
+    padded = lanes.empty((0, 0, 0, 0, 0))
+    if top + bottom + left + right > 0:
+        height, width = (strip - 1) * sh + kh, left + width + right
+        padded = lanes.empty((slots, channels, height, width, LANES))
+    offsets = _offsets(channels, *window.kernel, height, width, shape.columns)
+    return shape, strip, top, left, padded, offsets, sh, sw
 
 
 @functools.lru_cache(256)
@@ -208,48 +288,49 @@ def _offsets(channels: int, kh: int, kw: int, height: int, width: int, columns: 
 
 
 @kernel
-def _by_lanes(shape, x, gy, n, top, left, padded, offsets, sh, sw, slices, gw, gb):
-    arguments = (shape, x, gy, n, top, left, padded, offsets, sh, sw, slices, gw, gb)
-    parallel_for(lanes_chunk, gw.shape[0] * slices, arguments)
+def _by_lanes(x, gy, n, shape, strip, top, left, padded, offsets, sh, sw, gw, gb):
+    plan = (shape, strip, top, left, padded, offsets, sh, sw)
+    parallel_for(lanes_chunk, gw.shape[0], (x, gy, n, plan, gw, gb))
 
 
 @kernel
-def lanes_chunk(shape, x, gy, n, top, left, padded, offsets, sh, sw, slices, gw, gb, k):
-    """gw[chunk] of some outputs, by the blocks of chunk k // slices.
+def lanes_chunk(x, gy, n, plan, gw, gb, k):
+    """gw[k] (O, taps), gb[k] (O,) by chunk k of all blocks' strips."""
+    strip, chunks, height = plan[1], gw.shape[0], gy.shape[2]
+    strips = (height + strip - 1) // strip
+    total = x.shape[0] * strips
+    gw[k] = 0
+    gb[k] = 0
+    for s in range(k * total // chunks, (k + 1) * total // chunks):
+        b = s // strips
+        add_strip(x, b, gy, b, min(LANES, n - b * LANES), s % strips, plan, gw, gb, k)
 
-    x (B, C, H, W, 16), gy (B, O, OH, OW, 16) -> gw (chunks, O, taps).
-    """
-    chunk, part, thread = k // slices, k % slices, np.intp(numba.get_thread_id())
-    chunks, blocks, outputs, rows = gw.shape[0], x.shape[0], gy.shape[1], simd.rows(shape)
-    panels = (outputs + rows - 1) // rows
-    first, last = part * panels // slices * rows, (part + 1) * panels // slices * rows
-    last = min(last, outputs)
-    for o in range(first, last):
-        gb[chunk, o] = 0
-        for tap in range(gw.shape[2]):
-            gw[chunk, o, tap] = 0
-    for b in range(chunk * blocks // chunks, (chunk + 1) * blocks // chunks):
-        images = min(LANES, n - b * LANES)
-        bias_block(gy, b, images, first, last, gb, chunk)
-        if padded.shape[0] > 0:
-            pad(x, b, top, left, padded, thread)
-            weight_block(
-                shape, padded, thread, gy, b, images, offsets, sh, sw, first, last, gw, chunk
-            )
-        else:
-            weight_block(shape, x, b, gy, b, images, offsets, sh, sw, first, last, gw, chunk)
+
+@kernel
+def add_strip(x, at, gy, b, images, s, plan, gw, gb, chunk):
+    """gw[chunk], gb[chunk] += what strip `s` of gy[b] (O, OH, OW, 16) and x[at] gives."""
+    shape, strip, top, left, padded, offsets, sh, sw = plan
+    i, thread = s * strip, np.intp(numba.get_thread_id())
+    count = min(strip, gy.shape[2] - i)
+    if padded.shape[0] > 0:
+        pad(x, at, i * sh - top, left, padded, thread)
+        add_rows(
+            shape, padded, thread, 0, gy, b, images, i, count, offsets, sh, sw, gw, gb, chunk
+        )  # fmt: skip
+    else:
+        add_rows(shape, x, at, i * sh, gy, b, images, i, count, offsets, sh, sw, gw, gb, chunk)
 
 
 @kernel
 def pad(x, b, top, left, padded, at):
-    """Block `b` of x (B, C, H, W, 16), with zeros around, into padded[at]."""
+    """Rows `top` on of x[b] (C, H, W, 16), zeros outside, into padded[at] (C, H', W', 16)."""
     _, channels, height, width, _ = x.shape
     zero = simd.splat(np.float32(0))
     for c in range(channels):
-        for h in range(padded.shape[2]):
-            to = ((at * channels + c) * padded.shape[2] + h) * padded.shape[3]
-            start = ((b * channels + c) * height + h - top) * width - left
-            inside = 0 <= h - top < height
+        for row in range(padded.shape[2]):
+            to = ((at * channels + c) * padded.shape[2] + row) * padded.shape[3]
+            start = ((b * channels + c) * height + top + row) * width - left
+            inside = 0 <= top + row < height
             for w in range(padded.shape[3]):
                 if inside and 0 <= w - left < width:
                     simd.store(padded, (to + w) * LANES, simd.load(x, (start + w) * LANES))
@@ -258,17 +339,19 @@ def pad(x, b, top, left, padded, at):
 
 
 @kernel
-def weight_block(shape, x, at, gy, b, images, offsets, sh, sw, first, last, gw, chunk):
+def add_rows(shape, x, at, top, gy, b, images, i, count, offsets, sh, sw, gw, gb, chunk):
+    """Add what `count` rows of gy[b] from row `i` on give; the first reads x[at] from `top` on."""
     rows, columns = simd.rows(shape), simd.columns(shape)
     outputs, height, width, taps = gy.shape[1], gy.shape[2], gy.shape[3], gw.shape[2]
-    block = at * x.shape[1] * x.shape[2] * x.shape[3]
-    for o in range(first, last, rows):
-        bottom = min(rows, last - o) - 1
+    corner = (at * x.shape[1] * x.shape[2] + top) * x.shape[3]
+    for o in range(0, outputs, rows):
+        bottom = min(rows, outputs - o) - 1
+        bias_rows(gy, b, images, i, count, o, o + bottom + 1, gb, chunk)
         for k in range(0, taps, columns):
             acc = simd.zeros(shape)
-            for i in range(height):
-                start = ((b * outputs + o) * height + i) * width * LANES
-                place = (block + i * sh * x.shape[3]) * LANES
+            for s in range(count):
+                start = ((b * outputs + o) * height + i + s) * width * LANES
+                place = (corner + s * sh * x.shape[3]) * LANES
                 for _ in range(width):
                     acc = simd.add_lane_products(
                         acc, gy, start, height * width * LANES, bottom, x, place, offsets, k
@@ -293,14 +376,16 @@ def bias_chunk(gy, n, gb, k):
     chunks, blocks = gb.shape[0], gy.shape[0]
     gb[k] = 0
     for b in range(k * blocks // chunks, (k + 1) * blocks // chunks):
-        bias_block(gy, b, min(LANES, n - b * LANES), 0, gy.shape[1], gb, k)
+        images = min(LANES, n - b * LANES)
+        bias_rows(gy, b, images, 0, gy.shape[2], 0, gy.shape[1], gb, k)
 
 
 @kernel
-def bias_block(gy, b, images, first, last, gb, chunk):
-    pixels = gy.shape[2] * gy.shape[3]
+def bias_rows(gy, b, images, i, count, first, last, gb, chunk):
+    """gb[chunk, o] += sum over images and `count` rows from row `i` on of gy[b, o]."""
+    pixels = count * gy.shape[3]
     for o in range(first, last):
-        start = (b * gy.shape[1] + o) * pixels * LANES
+        start = ((b * gy.shape[1] + o) * gy.shape[2] + i) * gy.shape[3] * LANES
         a = simd.splat(np.float32(0))
         c, d, e = a, a, a  # four sums at once: an addition waits for the one before it
         for _ in range(pixels // 4):

@@ -93,7 +93,7 @@ def backward_weight(x: Array, gy: Array, before: tuple[int, int], n: int, chunks
     taps = lanes.empty((1, 9, outputs, wide))
     _back(d, lanes.empty((outputs, FREQUENCIES, LANES)), taps)
     gweight = np.empty((outputs, channels, 3, 3), np.float32)
-    weight_gradient.add_chunks(taps, gweight.reshape(outputs, channels, 9))
+    weight_gradient.add_chunks(taps[None], gweight.reshape(outputs, channels, 9))
     return gweight
 
 

@@ -77,6 +77,9 @@ def test_random_windows(case: tuple[tuple[int, ...], int, Window]) -> None:
         (16, 8, 32, 3, 2, 1),
         (32, 8, 32, 3, 1, 1),
         (16, 8, 32, 1, 2, 0),
+        (40, 9, 9, 3, 2, 1),  # half a tile of channels, and a part of one
+        (32, 9, 20, 1, 3, 0),  # most pixels are in no window
+        (16, 30, 5, 3, 2, 1),  # strips of which the last is shorter
     ],
 )
 def test_layers_of_networks(
@@ -84,6 +87,15 @@ def test_layers_of_networks(
 ) -> None:
     window = Window((kernel, kernel), (stride, stride), ((padding, padding),) * 2)
     arrays = draw_arrays((n, channels, size, size), outputs, window)
+    oracle.check(kernels(*arrays, window), oracle.conv2d(*arrays, window))
+
+
+@pytest.mark.parametrize(
+    ("channels", "kernel", "stride"), [(3, 5, 2), (33, 3, 2), (33, 5, 3), (64, 1, 2), (70, 3, 1)]
+)
+def test_weight_gradients_of_images_in_many_parts(channels: int, kernel: int, stride: int) -> None:
+    window = Window((kernel, kernel), (stride, stride), ((1, 1), (1, 1)))
+    arrays = draw_arrays((3, channels, 46, 61), 9, window)
     oracle.check(kernels(*arrays, window), oracle.conv2d(*arrays, window))
 
 
@@ -97,10 +109,11 @@ def test_what_is_not_finite_comes_through(where: int, value: float) -> None:
     oracle.check(kernels(*arrays, window), oracle.conv2d(*arrays, window))
 
 
+@pytest.mark.parametrize("channels", [5, 33])
 @pytest.mark.parametrize("n", [16, 40, 200])
-def test_same_bits_for_any_number_of_threads(n: int) -> None:
+def test_same_bits_for_any_number_of_threads(n: int, channels: int) -> None:
     window = Window((3, 3), (1, 1), ((1, 1), (1, 1)))
-    arrays = draw_arrays((n, 5, 9, 9), 7, window)
+    arrays = draw_arrays((n, channels, 9, 9), 7, window)
     results = []
     for threads in (1, 2):
         set_num_threads(threads)
