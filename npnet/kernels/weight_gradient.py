@@ -343,19 +343,23 @@ def add_rows(shape, x, at, top, gy, b, images, i, count, offsets, sh, sw, gw, gb
     """Add what `count` rows of gy[b] from row `i` on give; the first reads x[at] from `top` on."""
     rows, columns = simd.rows(shape), simd.columns(shape)
     outputs, height, width, taps = gy.shape[1], gy.shape[2], gy.shape[3], gw.shape[2]
-    corner = (at * x.shape[1] * x.shape[2] + top) * x.shape[3]
+    corner, down = (at * x.shape[1] * x.shape[2] + top) * x.shape[3], height * width * LANES
     for o in range(0, outputs, rows):
         bottom = min(rows, outputs - o) - 1
         bias_rows(gy, b, images, i, count, o, o + bottom + 1, gb, chunk)
         for k in range(0, taps, columns):
             acc = simd.zeros(shape)
+            ahead = min(k // columns, rows - 1)  # a row of the panel that comes next
+            if o + rows < outputs:
+                ahead = (ahead + rows) * down
+            else:
+                ahead = (ahead - o) * down + count * width * LANES
             for s in range(count):
                 start = ((b * outputs + o) * height + i + s) * width * LANES
                 place = (corner + s * sh * x.shape[3]) * LANES
                 for _ in range(width):
-                    acc = simd.add_lane_products(
-                        acc, gy, start, height * width * LANES, bottom, x, place, offsets, k
-                    )
+                    simd.prefetch(gy, start + ahead)
+                    acc = simd.add_lane_products(acc, gy, start, down, bottom, x, place, offsets, k)
                     start += LANES
                     place += sw * LANES
             to = (chunk * outputs + o) * taps + k
