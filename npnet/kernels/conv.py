@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from npnet.kernels import lanes, linear, weight_gradient, winograd
+from npnet.kernels import activation, elementwise, lanes, linear, weight_gradient, winograd
 from npnet.kernels.correlate import correlate
 from npnet.kernels.simd import LANES
 from npnet.kernels.windows import Window
@@ -23,22 +23,35 @@ Array: TypeAlias = npt.NDArray[np.float32]
 NO_BIAS = np.zeros(1, np.float32)
 
 
-def conv2d(x: Array, weight: Array, bias: Array | None, window: Window, fast: bool = True) -> Array:
+def conv2d(
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    window: Window,
+    fast: bool = True,
+    residual: Array | None = None,
+    relu: bool = False,
+) -> Array:
     """y[o, i, j] = bias[o] + sum over c, u, v of
-        weight[o, c, u, v] * x[c, i*SH - PT + u, j*SW - PL + v].
+        weight[o, c, u, v] * x[c, i*SH - PT + u, j*SW - PL + v],
+
+    then y + residual, then max(y, 0), while what is stored is still in registers.
 
     Args:
         window: without dilation.
         fast: whether Winograd's algorithm may be used, which is less exact (see winograd.py).
 
-    Shape: x (B, C, H, W, 16), weight (O, C, KH, KW), bias (O,) -> (B, O, OH, OW, 16).
+    Shape: x (B, C, H, W, 16), weight (O, C, KH, KW), bias (O,)
+        -> that of residual, (B, O, OH, OW, 16).
     """
     weight = np.require(weight, np.float32, ("C", "W"))
     bias = NO_BIAS if bias is None else np.require(bias, np.float32, ("C", "W"))
     size = window.output_size(x.shape[2:4])
     if is_linear(window, x.shape[2:4]):
         y = linear.linear(_flat(x), weight.reshape(len(weight), -1), bias)
-        return y.reshape(*y.shape[:2], *size, LANES)
+        y = y.reshape(*y.shape[:2], *size, LANES)
+        y = y if residual is None else elementwise.add(y, residual)
+        return activation.relu(y) if relu else y
     if window.padding != ((0, 0), (0, 0)) and not np.isfinite(weight.sum()):
         # 0 * inf is NaN: the zeros around, which the kernel leaves out, count for once
         x, window = _padded(x, window), Window(window.kernel, window.stride)
@@ -48,9 +61,9 @@ def conv2d(x: Array, weight: Array, bias: Array | None, window: Window, fast: bo
         fast
         and suits_winograd(window, min(weight.shape[:2]))
         and min(weight.shape[:2]) >= LEAST_FORWARD
-        and winograd.correlate(x, weight, bias, before, y, False)
+        and winograd.correlate(x, weight, bias, before, y, False, residual, relu)
     ):
-        correlate(x, weight, bias, window, y, False)
+        correlate(x, weight, bias, window, y, False, residual, relu)
     return y
 
 

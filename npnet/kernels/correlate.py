@@ -30,21 +30,35 @@ Plan: TypeAlias = npt.NDArray[np.int64]
 
 
 def correlate(
-    x: Array, weight: Array, bias: Array, window: Window, y: Array, transposed: bool
+    x: Array,
+    weight: Array,
+    bias: Array,
+    window: Window,
+    y: Array,
+    transposed: bool,
+    residual: Array | None = None,
+    relu: bool = False,
 ) -> None:
     """Fill y with the convolution of x, or, transposed, with the gradient that gradients x give.
 
-    Zeros around are left out, not multiplied.
+    Then y + residual, then max(y, 0). Zeros around are left out, not multiplied.
 
     Shape: x (B, C, H, W, 16), weight (O, C, KH, KW), transposed (C, O, KH, KW), bias (O,) or (1,)
-        -> y (B, O, OH, OW, 16).
+        -> y and residual (B, O, OH, OW, 16).
     """
-    panels, arguments = plan(x, weight, bias, window, y, transposed)
+    panels, arguments = plan(x, weight, bias, window, y, transposed, residual, relu)
     _correlate(weight, transposed, panels, *arguments)
 
 
 def plan(
-    x: Array, weight: Array, bias: Array, window: Window, y: Array, transposed: bool
+    x: Array,
+    weight: Array,
+    bias: Array,
+    window: Window,
+    y: Array,
+    transposed: bool,
+    residual: Array | None = None,
+    relu: bool = False,
 ) -> tuple[Array, tuple[Any, ...]]:
     """Room for the weights in the order that tiles take them, and what `correlate_row` takes."""
     shape = simd.product_shape(y.shape[1])
@@ -53,7 +67,8 @@ def plan(
     ]
     steps = (1, 1) if transposed else window.stride
     panels = lanes.empty((-(-y.shape[1] // shape.rows), x.shape[1], *weight.shape[2:], shape.rows))
-    return panels, (shape, x, panels, bias, y, *plans, *steps)
+    epilogue = (y if residual is None else residual, residual is not None, relu)
+    return panels, (shape, x, panels, bias, *epilogue, y, *plans, *steps)
 
 
 @functools.cache
@@ -76,10 +91,13 @@ def _plan(kernel: int, stride: int, before: int, transposed: bool) -> Plan:
 
 @kernel
 def _correlate(
-    weight, transposed, panels, shape, x, w, bias, y, row_plan, column_plan, row_step, column_step
-):
+    weight, transposed, panels,
+    shape, x, w, bias, residual, adds, relu, y, row_plan, column_plan, row_step, column_step,
+):  # fmt: skip
     parallel_for(pack_panel, panels.shape[0], (weight, transposed, panels))
-    arguments = (shape, x, w, bias, y, row_plan, column_plan, row_step, column_step)
+    arguments = (
+        shape, x, w, bias, residual, adds, relu, y, row_plan, column_plan, row_step, column_step,
+    )  # fmt: skip
     parallel_for(correlate_row, y.shape[0] * y.shape[2], arguments)
 
 
@@ -106,10 +124,21 @@ def pack_panel(weight, transposed, panels, p):
 
 
 @kernel
-def correlate_row(shape, x, w, bias, y, row_plan, column_plan, row_step, column_step, k):
+def prefetch_rows(x, start, down, rows, length):
+    """Begin to fetch `rows` runs of `length` floats, `down` apart."""
+    for at in range(start, start + rows * down, down):
+        for i in range(at, at + length, LANES):
+            simd.prefetch(x, i)
+
+
+@kernel
+def correlate_row(
+    shape, x, w, bias, residual, adds, relu, y, row_plan, column_plan, row_step, column_step, k
+):
     """Row o of block b of the result, k = b * OH + o.
 
-    x (B, C, H, W, 16), w (P, C, KH, KW, R), bias (O,) or (1,) -> y (B, O, OH, OW, 16).
+    x (B, C, H, W, 16), w (P, C, KH, KW, R), bias (O,) or (1,)
+        -> y and, if it `adds` it, residual (B, O, OH, OW, 16).
     """
     _, channels, height, width, _ = x.shape
     _, outputs, out_height, out_width, _ = y.shape
@@ -121,6 +150,7 @@ def correlate_row(shape, x, w, bias, y, row_plan, column_plan, row_step, column_
     first_u, last_u = max(0, -top), min(row_taps, height - top)
     bias_step = 1 if bias.shape[0] == outputs else 0
     right, next_tap = column_step * LANES, rows * column_phases
+    down, apart = out_height * out_width * LANES, column_phases * LANES
     for p in range(w.shape[0]):
         last = min(rows, outputs - p * rows) - 1
         for phase in range(column_phases):
@@ -131,6 +161,10 @@ def correlate_row(shape, x, w, bias, y, row_plan, column_plan, row_step, column_
                 farthest = left + (columns - 1) * column_step  # and the last pixel's
                 first_v, last_v = max(0, -farthest), min(taps, width - left)
                 inside = left >= 0 and farthest + taps <= width
+                if adds:
+                    place = (b * outputs + p * rows) * out_height + o
+                    place = (place * out_width + phase + t * column_phases) * LANES
+                    prefetch_rows(residual, place, down, last + 1, columns * apart)
                 acc = simd.from_rows(shape, bias, p * rows * bias_step, bias_step, last)
                 if inside and taps == 1 and last_u - first_u == 1:  # the loop is over channels
                     at = ((p * channels * kh + row_tap + first_u * phases) * kw + tap) * rows
@@ -161,5 +195,8 @@ def correlate_row(shape, x, w, bias, y, row_plan, column_plan, row_step, column_
                                     start += LANES
                 place = (b * outputs + p * rows) * out_height + o
                 place = (place * out_width + phase + t * column_phases) * LANES
-                down = out_height * out_width * LANES
-                simd.store_tile(acc, y, place, down, column_phases * LANES, last + 1, count - t)
+                if adds:
+                    acc = simd.add_tile(acc, residual, place, down, apart, last + 1, count - t)
+                if relu:
+                    acc = simd.rectified(acc)
+                simd.store_tile(acc, y, place, down, apart, last + 1, count - t)

@@ -446,6 +446,41 @@ def add_lane_products(typing, tile, a, at, down, last, x, start, offsets, k):
 
 
 @intrinsic
+def add_tile(typing, tile, x, start, down, right, rows, columns):
+    """tile[r][c] += x[start + r * down + c * right : + 16] for r < rows, c < columns."""
+
+    def code(context, builder, sig, args):
+        acc, first = args[0], _address(context, builder, sig, args, 1, args[2])
+        for k, r, c in _each(tile):
+            inside = builder.and_(
+                builder.icmp_signed(">", args[5], INT64(r)),
+                builder.icmp_signed(">", args[6], INT64(c)),
+            )
+            place = _step(builder, _step(builder, first, r, args[3]), c, args[4])
+            value = _load(builder, builder.select(inside, place, first))  # others are never stored
+            value = builder.fadd(builder.extract_value(acc, k), value)
+            acc = builder.insert_value(acc, value, k)
+        return acc
+
+    return tile(tile, x, INDEX, INDEX, INDEX, INDEX, INDEX), code
+
+
+@intrinsic
+def rectified(typing, tile):
+    """max(tile, 0), and NaN where it is."""
+
+    def code(context, builder, sig, args):
+        acc, zero = args[0], VECTOR([0.0] * LANES)
+        for k, _, _ in _each(tile):
+            value = builder.extract_value(acc, k)
+            value = builder.select(builder.fcmp_ordered(">", zero, value), zero, value)
+            acc = builder.insert_value(acc, value, k)
+        return acc
+
+    return tile(tile), code
+
+
+@intrinsic
 def store_tile(typing, tile, y, start, down, right, rows, columns):
     """y[start + r * down + c * right : + 16] = tile[r][c] for r < rows, c < columns."""
 

@@ -19,7 +19,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from npnet.kernels import lanes, simd, weight_gradient
+from npnet.kernels import lanes, simd, simd_math, weight_gradient
 from npnet.kernels._jit import get_num_threads, inlined, kernel
 from npnet.kernels._parallel import parallel_for
 from npnet.kernels.simd import LANES
@@ -38,21 +38,29 @@ GAP = LANES
 
 
 def correlate(
-    x: Array, weight: Array, bias: Array, before: tuple[int, int], y: Array, transposed: bool
+    x: Array,
+    weight: Array,
+    bias: Array,
+    before: tuple[int, int],
+    y: Array,
+    transposed: bool,
+    residual: Array | None = None,
+    relu: bool = False,
 ) -> bool:
     """y[o, i, j] = bias[o] + sum over c, u, v of
         weight[o, c, u, v] * x[c, i - top + u, j - left + v].
 
-    With `transposed`, weight[c, o, 2 - u, 2 - v] instead.
+    With `transposed`, weight[c, o, 2 - u, 2 - v] instead. Then y + residual, then max(y, 0).
 
     Args:
         before: (top, left), how many zeros stand before the first pixel.
 
     Returns:
-        Whether all of y is finite. Otherwise it is of no use: the transforms carry NaN and
+        Whether all sums are finite. Otherwise y is of no use: the transforms carry NaN and
         infinity over to pixels that are none of theirs.
 
-    Shape: x (B, C, H, W, 16), weight (O, C, 3, 3), bias (O,) or (1,) -> y (B, O, OH, OW, 16).
+    Shape: x (B, C, H, W, 16), weight (O, C, 3, 3), bias (O,) or (1,)
+        -> y and residual (B, O, OH, OW, 16).
     """
     blocks, outputs, height, width, _ = y.shape
     channels, rows = x.shape[1], SHAPE.rows
@@ -67,9 +75,11 @@ def correlate(
     m = lanes.empty((threads, FREQUENCIES * (outputs * tiles * LANES + GAP)))
     taps, tmp = (lanes.empty((k, FREQUENCIES, LANES)) for k in (panels, threads))
     spoiled = np.zeros(blocks * strips, np.bool_)
+    epilogue = (y if residual is None else residual, residual is not None, relu)
     _correlate(
-        SHAPE, x, weight, transposed, taps, u, bias, *before, y, tiles, strips, tmp, v, m, spoiled
-    )
+        SHAPE, x, weight, transposed, taps, u, bias, *before, *epilogue, y, tiles, strips, tmp, v,
+        m, spoiled,
+    )  # fmt: skip
     return not spoiled.any()
 
 
@@ -189,10 +199,10 @@ def pixels_tile(x, plane, height, width, top, left, tmp, v, to, apart):
 
 
 @kernel
-def results_tile(m, at, apart, tmp, bias, y, plane, height, width, top, left):
+def results_tile(m, at, apart, tmp, bias, residual, adds, relu, y, plane, height, width, top, left):
     """A^T m A of 36 vectors of m, plus bias, into the 4x4 pixels from (top, left) on, if there.
 
-    Returns zeros, or NaN where a result is not finite.
+    Returns zeros, or NaN where one is not finite before the residual and the ReLU.
     """
     zero = simd.splat(np.float32(0))
     for j in range(6):
@@ -204,7 +214,12 @@ def results_tile(m, at, apart, tmp, bias, y, plane, height, width, top, left):
         for j in range(min(4, width - left)):
             result = simd.add(simd.load(tmp, (i * 6 + j) * LANES), bias)
             spoiled = simd.fma(result, zero, spoiled)
-            simd.store(y, (plane + (top + i) * width + left + j) * LANES, result)
+            to = (plane + (top + i) * width + left + j) * LANES
+            if adds:
+                result = simd.add(result, simd.load(residual, to))
+            if relu:
+                result = simd_math.maximum(zero, result)
+            simd.store(y, to, result)
     return spoiled
 
 
@@ -330,15 +345,20 @@ def gradients_output(d, tmp, taps, o):
 
 @kernel
 def _correlate(
-    shape, x, weight, transposed, taps, u, bias, top, left, y, tiles, strips, tmp, v, m, spoiled
-):
+    shape, x, weight, transposed, taps, u, bias, top, left, residual, adds, relu, y,
+    tiles, strips, tmp, v, m, spoiled,
+):  # fmt: skip
     parallel_for(weight_panel, u.shape[1], (weight, transposed, taps, u))
-    arguments = (shape, x, u, bias, top, left, y, tiles, strips, tmp, v, m, spoiled)
+    arguments = (
+        shape, x, u, bias, top, left, residual, adds, relu, y, tiles, strips, tmp, v, m, spoiled,
+    )  # fmt: skip
     parallel_for(correlate_strip, y.shape[0] * strips, arguments)
 
 
 @kernel
-def correlate_strip(shape, x, u, bias, top, left, y, tiles, strips, tmp, v, m, spoiled, k):
+def correlate_strip(
+    shape, x, u, bias, top, left, residual, adds, relu, y, tiles, strips, tmp, v, m, spoiled, k
+):
     """Some tiles of one block: transform, multiply for each frequency, transform back."""
     _, channels, height, width, _ = x.shape
     _, outputs, out_height, out_width, _ = y.shape
@@ -369,9 +389,12 @@ def correlate_strip(shape, x, u, bias, top, left, y, tiles, strips, tmp, v, m, s
         for t in range(count):
             at = m_start + (o * tiles + t) * LANES
             prefetch_tile(y, plane + out_height * out_width, out_width, i, j)
+            if adds:
+                prefetch_tile(residual, plane + out_height * out_width, out_width, i, j)
             tile_bad = results_tile(
-                m, at, m_apart, own, value, y, plane, out_height, out_width, i, j
-            )
+                m, at, m_apart, own, value, residual, adds, relu, y, plane, out_height, out_width,
+                i, j,
+            )  # fmt: skip
             bad = simd.add(bad, tile_bad)
             i, j = next_tile(i, j, out_width)
     spoiled[k] = simd.total(bad, LANES) != 0

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from npnet.kernels import conv, lanes
+from npnet.kernels import activation, conv, elementwise, lanes
 from npnet.kernels._jit import set_num_threads
 from npnet.kernels.windows import Window
 from tests.kernels import oracle
@@ -120,6 +120,57 @@ def test_same_bits_for_any_number_of_threads(n: int, channels: int) -> None:
         results.append(kernels(*arrays, window))
     for one, two in zip(*results, strict=True):
         np.testing.assert_array_equal(one, two)
+
+
+@settings(derandomize=True, deadline=None, max_examples=30)
+@given(cases())
+def test_residual_and_relu_as_by_kernels_of_their_own(
+    case: tuple[tuple[int, ...], int, Window],
+) -> None:
+    assert_epilogue(*case, fast=False)
+
+
+@pytest.mark.parametrize("n", [1, 15, 16, 17, 127])
+@pytest.mark.parametrize(("channels", "size"), [(24, 7), (32, 12)])
+def test_residual_and_relu_by_winograd(n: int, channels: int, size: int) -> None:
+    window = Window((3, 3), (1, 1), ((1, 1), (1, 1)))
+    assert_epilogue((n, channels, size, size), channels, window, fast=True)
+
+
+@pytest.mark.parametrize("size", [3, 4])
+@pytest.mark.parametrize("where", [0, 3])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_residual_and_relu_of_what_is_not_finite(where: int, value: float, size: int) -> None:
+    """By the direct kernels, by Winograd's, which give up, and by those of linear layers."""
+    for fast in (False, True):
+        assert_epilogue((17, 24, size, size), 24, Window((3, 3)), fast, {where: value})
+
+
+def assert_epilogue(
+    shape: tuple[int, ...],
+    outputs: int,
+    window: Window,
+    fast: bool,
+    values: dict[int, float] | None = None,
+) -> None:
+    """The same bits, for one thread and two, as a convolution and then the other ops."""
+    arrays = draw_arrays(shape, outputs, window)
+    for where, value in (values or {}).items():
+        arrays[where].flat[7] = value
+    x, residual = oracle.spoiled(arrays[0]), oracle.spoiled(arrays[3])
+    y = conv.conv2d(x, *arrays[1:3], window, fast)
+    total = elementwise.add(y, residual)
+    cases = [
+        (None, True, activation.relu(y)),
+        (residual, False, total),
+        (residual, True, activation.relu(total)),
+    ]
+    for threads in (1, 2):
+        set_num_threads(threads)
+        for added, relu, want in cases:
+            got = conv.conv2d(x, *arrays[1:3], window, fast, added, relu)
+            got, want = (lanes.from_lanes(v, shape[0]) for v in (got, want))
+            np.testing.assert_array_equal(got, want)
 
 
 def test_no_images() -> None:
