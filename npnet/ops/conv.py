@@ -13,7 +13,7 @@ from npnet.backend import winograd_wanted
 from npnet.kernels import windows
 from npnet.kernels.windows import Pair, Window
 from npnet.ops.dtypes import check_dtypes
-from npnet.ops.lanes import LaneFunction, Lanes, enters_lanes
+from npnet.ops.lanes import Convolved, LaneFunction, Lanes, enters_lanes
 from npnet.tensor import Array, Function, Tensor
 
 __all__ = ["conv2d", "unfold"]
@@ -91,6 +91,11 @@ class Conv2d(Function):
         return windows.batch_chunks(shape[0], columns, weight.nbytes)
 
 
+# For each weight, for a convolution to wait for a batch norm: to copy and to scale a weight takes
+# three times as long as the pass over a result that this saves.
+LEAST_RESULTS = 4
+
+
 class LaneConv2d(LaneFunction):
     """Conv2d by kernels, for any window without dilation and groups."""
 
@@ -100,6 +105,10 @@ class LaneConv2d(LaneFunction):
     def forward(self, x: Lanes, weight: Array, bias: Array | None = None) -> Lanes:
         from npnet.kernels import conv
 
+        shape = (x.shape[0], len(weight), *self.window.output_size(x.size))
+        if True not in self.needs_input_grad and LEAST_RESULTS * weight.size <= math.prod(shape):
+            copies = weight.copy(), None if bias is None else bias.copy()  # they may change
+            return Convolved(shape, x.blocks, *copies, self.window, self.fast)
         self.save_for_backward(x, weight)
         return Lanes(conv.conv2d(x.blocks, weight, bias, self.window, self.fast), x.shape[0])
 

@@ -6,6 +6,7 @@ and leaves its result in lanes. The plain NumPy Function of the same op is its s
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from npnet.backend import lanes_wanted
 from npnet.tensor import Array, Function, Layout, Tensor, Values
 
 __all__ = [
+    "Convolved",
     "DeferredLanes",
     "LaneFunction",
     "LanePart",
@@ -121,7 +123,8 @@ class DeferredLanes(Lanes):
         """The values; they are never written to."""
         operands = self.operands
         if operands is not None:
-            self.settle(self.compute(*operands))
+            with np.errstate(all="ignore"):  # as when an op is applied
+                self.settle(self.compute(*operands))
         return self._blocks
 
     def settle(self, blocks: Array) -> None:
@@ -135,11 +138,13 @@ class Normalised(DeferredLanes):
 
     __slots__ = ()
 
-    def compute(self, x: Array, constants: Array, residual: Array | None) -> Array:
+    def compute(
+        self, x: Any, constants: Array, residual: Array | None, relu: bool = False
+    ) -> Array:
         """Of x and residual (B, C, ..., 16) and what `kernels.norm` calls constants."""
         from npnet.kernels import norm
 
-        return norm.normalise(x, constants, residual)
+        return norm.normalise(x, constants, residual, relu)
 
     @property
     def is_plain(self) -> bool:
@@ -150,16 +155,65 @@ class Normalised(DeferredLanes):
         """The sum, of what is plain."""
         assert self.operands is not None
         x, constants, _ = self.operands
-        return Normalised(self.shape, x, constants, residual.blocks)
+        return type(self)(self.shape, x, constants, residual.blocks)
 
     def rectified(self) -> Lanes:
         """max(x, 0), by the same kernel."""
         if self.operands is None:
             return super().rectified()
-        from npnet.kernels import norm
-
         x, constants, residual = self.operands
-        return Lanes(norm.normalise(x, constants, residual, relu=True), self.shape[0])
+        return Lanes(self.compute(x, constants, residual, relu=True), self.shape[0])
+
+
+class Convolved(DeferredLanes):
+    """A convolution's result off the tape, which waits for a batch norm to change the weights."""
+
+    __slots__ = ("__weakref__",)
+
+    def compute(self, *operands: Any) -> Array:
+        """Of x (B, C, H, W, 16), weight, bias, window, fast: as `kernels.conv` has them."""
+        from npnet.kernels import conv
+
+        return conv.conv2d(*operands)
+
+    def normalised(self, constants: Array) -> Normalised:
+        """Batch norm, whose statistics are in the `constants` of `kernels.norm`."""
+        operands = self.operands
+        if operands is None:
+            return Normalised(self.shape, self.blocks, constants, None)
+        return Folded(self.shape, (weakref.ref(self), operands), constants, None)
+
+
+class Folded(Normalised):
+    """Batch norm of a `Convolved`, whose result is never there: by a convolution with
+
+        weight[o] * scale[o],   scale[o] * (bias[o] - mean[o]) + shift[o]
+
+    But somebody may hold the convolution's result when this one is asked for: then it is computed
+    for both. And where one of these numbers is not finite, or overflows, it is computed first:
+    folded, NaN would come about elsewhere. Where a ReLU or an addition took this result, and it is
+    wanted itself too, the convolution runs once more.
+    """
+
+    __slots__ = ()
+
+    def compute(
+        self, x: Any, constants: Array, residual: Array | None, relu: bool = False
+    ) -> Array:
+        """Of a weak reference to the `Convolved` with its operands; else as of Normalised."""
+        from npnet.kernels import conv
+
+        reference, operands = x
+        convolved = reference()
+        if convolved is None:
+            images, weight, bias, window, fast = operands
+            mean, scale, shift, _ = constants
+            folded = weight * scale[:, None, None, None]
+            offset = shift + scale * (-mean if bias is None else bias - mean)
+            if np.isfinite(folded.sum() + offset.sum()):
+                return conv.conv2d(images, folded, offset, window, fast, residual, relu)
+            convolved = Convolved(self.shape, *operands)
+        return super().compute(convolved.blocks, constants, residual, relu)
 
 
 class Masked(DeferredLanes):

@@ -9,7 +9,7 @@ import numpy as np
 
 from npnet._checks import ShapeError, check_number
 from npnet.ops.dtypes import check_dtypes
-from npnet.ops.lanes import LaneFunction, Lanes, Masked, Normalised, in_lanes
+from npnet.ops.lanes import Convolved, LaneFunction, Lanes, Masked, Normalised, in_lanes
 from npnet.tensor import Array, Function, Tensor
 
 __all__ = ["batch_norm", "layer_norm"]
@@ -78,6 +78,8 @@ class LaneBatchNorm(LaneFunction):
             self.mean = self.constants[0]
         else:
             self.constants = norm.constants(*self.given, weight, bias, self.eps)
+        if isinstance(x, Convolved) and True not in self.needs_input_grad:
+            return x.normalised(self.constants)
         return Normalised(x.shape, x.blocks, self.constants, None)
 
     def backward(self, gy: Lanes) -> tuple[Lanes, Array, Array]:

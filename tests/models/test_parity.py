@@ -75,6 +75,22 @@ def test_training_and_evaluation_match_torch(name: str, dtype: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["convnet", "resnet18", "resnet20"])
+def test_evaluation_off_the_tape_matches_torch(name: str) -> None:
+    """Batch norms are folded into the convolutions then."""
+    npnet.set_winograd(False)
+    ours, theirs = make_pair(name, "float32")
+    images = draw_images(name, "float32")
+    for library, model in ((npnet, ours), (torch, theirs)):
+        run(library, model, images)  # moves the running statistics
+        model.eval()
+    with npnet.no_grad(), torch.no_grad():
+        outputs = ours(npnet.from_numpy(images)), theirs(torch.from_numpy(images))
+    errors = relative_errors(*({"output": y.numpy()} for y in outputs))
+    assert errors["output"] <= tolerances(name, "float32")[0]
+    npnet.set_winograd(True)
+
+
+@pytest.mark.parametrize("name", ["convnet", "resnet18", "resnet20"])
 def test_a_training_step_moves_the_running_statistics(name: str) -> None:
     model, _ = make_pair(name, "float32")
     before = {n: b.numpy().copy() for n, b in model.named_buffers()}
