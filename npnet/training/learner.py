@@ -59,6 +59,7 @@ class Learner:
         lib.set_num_threads(config.threads or npnet.get_num_threads())
         self.criterion, self._target = _criterion(config.criterion, classes, lib)
         self.optimizer = _optimizer(config, model.parameters(), lib.optim)
+        self._forward = npnet.compile(model) if lib is npnet else model
         compiles = lib is npnet and config.criterion != "softmax_bce"  # which has no kernel
         self._step = (npnet.compile if compiles else EagerStep)(
             model, self.criterion, self.optimizer
@@ -94,7 +95,7 @@ class Learner:
         """Loss and logits in evaluation mode; nothing is recorded or changed."""
         self.model.eval()
         with self.lib.no_grad():
-            logits = self.model(self.lib.from_numpy(x))
+            logits = self._forward(self.lib.from_numpy(x))
             loss = self.criterion(logits, self._target(self.lib.from_numpy(y)))
         return Batch(loss.item(), logits.numpy())
 
@@ -102,7 +103,7 @@ class Learner:
         """Logits (n, classes) of standardised images (n, C, H, W)."""
         self.model.eval()
         with self.lib.no_grad():
-            logits: Array = self.model(self.lib.from_numpy(x)).numpy()
+            logits: Array = self._forward(self.lib.from_numpy(x)).numpy()
         return logits
 
     def end_epoch(self, loss: float) -> None:
