@@ -28,21 +28,54 @@ from npnet.ops.activation import LaneActivation
 from npnet.ops.conv import LaneConv2d
 from npnet.tensor import Tensor
 
-__all__ = ["InferenceProgram", "TrainingProgram"]
+__all__ = ["ChainProgram", "InferenceProgram", "TrainingProgram"]
 
 Array: TypeAlias = npt.NDArray[Any]
 
 
-class ForwardProgram:
-    """What all programs share: images of one shape are loaded and go through the layers.
+class ChainProgram:
+    """What all programs share: where the parameters are, and the batch that is loaded.
 
     Attributes:
         output: what the last layer gave, (N, F); overwritten by each run.
     """
 
+    output: Array
+    _load: Call
+    _to: Array  # where `_load` takes the images
+    _program: Program
+
     def __init__(self, links: list[Link], shape: tuple[int, ...], slots: int) -> None:
         self.slots, self.room, self.calls = slots, Room(shape[0], slots), Calls()
         self._weights = [(p, p._values) for link in links for p in link.params]
+
+    def _load_by(self, task: Any, to: Array, features: int) -> None:
+        """Begin with `task`, which takes an image or a block of rows (N, features) into `to`."""
+        rows = np.empty((self.room.n, features), np.float32)
+        self._load, self._to = Call(task, (rows, to)), to
+        self.calls.forward.append(self._load)
+
+    def fits(self) -> bool:
+        """Whether the parameters are still where they were."""
+        return all(p._values is a for p, a in self._weights)
+
+    def bind(self, x: Array) -> None:
+        """Take the images of a batch."""
+        x = np.require(x, np.float32, ("C", "W"))
+        self._load.bind((x.reshape(len(x), -1), self._to))
+
+    def infer(self, x: Array) -> Array:
+        """What the network gives for a batch, where the program ends with it."""
+        self.bind(x)
+        self._program.run()
+        return self.output.copy()
+
+
+class ForwardProgram(ChainProgram):
+    """The layers forward, sixteen images at a time."""
+
+    def __init__(self, links: list[Link], shape: tuple[int, ...], slots: int) -> None:
+        super().__init__(links, shape, slots)
         x = self._loaded(shape)
         self.layers: list[Layer] = []
         rest = list(links)
@@ -60,19 +93,8 @@ class ForwardProgram:
         """Room for images, and the call that takes a block of them into it."""
         x = self.room.empty(shape[1:], SLOT if len(shape) == 4 else BLOCK)
         task = block_ops.load if x.by == SLOT else lanes.block_to_lanes
-        rows = np.empty((shape[0], math.prod(shape[1:])), np.float32)
-        self._load, self._to = Call(task, (rows, x.rows)), x.rows
-        self.calls.forward.append(self._load)
+        self._load_by(task, x.rows, math.prod(shape[1:]))
         return x
-
-    def fits(self) -> bool:
-        """Whether the parameters are still where they were."""
-        return all(p._values is a for p, a in self._weights)
-
-    def bind(self, x: Array) -> None:
-        """Take the images of a batch."""
-        x = np.require(x, np.float32, ("C", "W"))
-        self._load.bind((x.reshape(len(x), -1), self._to))
 
 
 class InferenceProgram(ForwardProgram):
@@ -86,12 +108,6 @@ class InferenceProgram(ForwardProgram):
         else:  # threads share each layer's items, where there are several
             phases = [Phase([call]) for call in calls.forward]
         self._program = Program([p for p in (Phase(calls.before), *phases) if p.calls])
-
-    def run(self, x: Array) -> Array:
-        """What the network gives for a batch."""
-        self.bind(x)
-        self._program.run()
-        return self.output.copy()
 
 
 class TrainingProgram(ForwardProgram):

@@ -8,8 +8,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from npnet.compiler.build import ChainProgram
 from npnet.compiler.chain import Link, Unsuited
-from npnet.compiler.layers import LAYERS, Buffer, Calls, Room
+from npnet.compiler.layers import LAYERS, Buffer
 from npnet.kernels import channel_lanes, lanes
 from npnet.kernels.program import SLOT, Call, Phase, Program
 from npnet.kernels.simd import LANES
@@ -25,7 +26,7 @@ Array: TypeAlias = npt.NDArray[Any]
 FEW = 4  # images; of LeNet-5, a block of sixteen takes as long as five
 
 
-class FewImages:
+class FewImages(ChainProgram):
     """The forward pass of up to FEW images, each on one thread.
 
     Raises:
@@ -33,15 +34,12 @@ class FewImages:
     """
 
     def __init__(self, links: list[Link], shape: tuple[int, ...], slots: int) -> None:
-        self.slots, self.room, self.calls = slots, Room(shape[0], slots), Calls()
-        self._weights = [(p, p._values) for link in links for p in link.params]
+        super().__init__(links, shape, slots)
         image = shape[1:] if len(shape) == 4 else (*shape[1:], 1, 1)
         # as they come: one channel after another, which is the layout with groups of one
-        self._to = lanes.empty((slots, math.prod(image)))
-        rows = np.empty((shape[0], math.prod(image)), np.float32)
-        self._load = Call(channel_lanes.load_image, (rows, self._to))
-        self.calls.forward.append(self._load)
-        self.x = Buffer(self._to.reshape(slots, *image, 1), SLOT)
+        to = lanes.empty((slots, math.prod(image)))
+        self._load_by(channel_lanes.load_image, to, math.prod(image))
+        self.x = Buffer(to.reshape(slots, *image, 1), SLOT)
         self.channels = image[0]
         for link in links:
             self._add(link)
@@ -52,17 +50,6 @@ class FewImages:
         self.calls.forward.append(Call(channel_lanes.store_features, (features, self.output)))
         phases = Phase(self.calls.before), Phase(self.calls.forward, shape[0], shape[0])
         self._program = Program([p for p in phases if p.calls])
-
-    def fits(self) -> bool:
-        """Whether the parameters are still where they were."""
-        return all(p._values is a for p, a in self._weights)
-
-    def run(self, x: Array) -> Array:
-        """What the network gives for a batch."""
-        x = np.require(x, np.float32, ("C", "W"))
-        self._load.bind((x.reshape(len(x), -1), self._to))
-        self._program.run()
-        return self.output.copy()
 
     def _add(self, link: Link) -> None:
         op = link.op

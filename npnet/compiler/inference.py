@@ -37,7 +37,7 @@ class CompiledModel:
         if not is_grad_enabled():
             with self._lock:
                 if (program := self._programs.of(x)) is not None:
-                    return Tensor(program.run(x.array))
+                    return Tensor(program.infer(x.array))
         return self.model(x)
 
     def __getattr__(self, name: str) -> Any:

@@ -310,11 +310,8 @@ class MaxPool2d(Layer):
         return y
 
     def backward(self, gy: Buffer, needs_gx: bool) -> Buffer:
-        gx, window, size = (
-            self.room.empty(self.x.shape, self.x.by),
-            self.op.window,
-            self.x.shape[1:],
-        )
+        window, size = self.op.window, self.x.shape[1:]
+        gx = self.room.empty(self.x.shape, self.x.by)
         spans, apart = pool_plans.spans(window, size), pool_plans.apart(window, size)
         self.calls.backward.append(
             gx.call(
@@ -329,6 +326,14 @@ class AvgPool2d(Layer):
     """Means of windows, or of adaptive pooling's bins."""
 
     def forward(self, x: Buffer) -> Buffer:
+        y = self._planned(x)
+        self.calls.forward.append(
+            y.call(pool.avg_pool2d_plane, x.planes, *self.plan, y.planes, count=x.shape[0])
+        )
+        return y
+
+    def _planned(self, x: Buffer) -> Buffer:
+        """Room for the means of `x`, when it is known where the windows lie."""
         self.x, size = x, x.shape[1:]
         if isinstance(self.op, LaneAdaptiveAvgPool2d):
             *spans, shares, self.apart = pool_plans.bins(size, self.op.size)
@@ -337,11 +342,7 @@ class AvgPool2d(Layer):
             shares = pool_plans.shares(self.op.window, size, *self.op.options)
             self.apart = pool_plans.apart(self.op.window, size)
         self.plan = (*spans, shares)
-        y = self.room.empty((x.shape[0], *shares.shape), x.by)
-        self.calls.forward.append(
-            y.call(pool.avg_pool2d_plane, x.planes, *self.plan, y.planes, count=x.shape[0])
-        )
-        return y
+        return self.room.empty((x.shape[0], *shares.shape), x.by)
 
     def backward(self, gy: Buffer, needs_gx: bool) -> Buffer:
         gx = self.room.empty(self.x.shape, self.x.by)
@@ -365,10 +366,12 @@ class ActivatedPool2d(AvgPool2d):
         self.kind = activated_pool.ACTIVATIONS[activation.kernel]
 
     def forward(self, x: Buffer) -> Buffer:
-        y = super().forward(x)
-        self.calls.forward[-1] = y.call(
-            activated_pool.activated_pool_plane, self.kind, x.planes, *self.plan, y.planes,
-            count=x.shape[0],
+        y = self._planned(x)
+        self.calls.forward.append(
+            y.call(
+                activated_pool.activated_pool_plane, self.kind, x.planes, *self.plan, y.planes,
+                count=x.shape[0],
+            )
         )  # fmt: skip
         return y
 
