@@ -78,6 +78,7 @@ def tasks() -> dict[str, Callable[[], None]]:
     for layer in _layers():
         work[repr(layer)] = functools.partial(_train_layer, layer)
     work["direct convolution"] = _without_winograd
+    work["augmentation"] = _augment
     return work
 
 
@@ -110,6 +111,13 @@ def _training(model: str, channels: int, **options: Any) -> Callable[[], None]:
                 compiled(npnet.from_numpy(images[:n]))
 
     return run
+
+
+def _augment() -> None:
+    """Transform bytes as `--augment` does."""
+    images = np.zeros((IMAGES, 1, 32, 32), np.uint8)
+    for interpolation in ("nearest", "bilinear"):
+        npnet.transforms.RandomAffine(10, interpolation=interpolation)(images)
 
 
 def _layers() -> Iterator[nn.Module]:

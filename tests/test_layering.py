@@ -47,7 +47,7 @@ ALLOWED: dict[str, set[str]] = {
     "utils": LAYERS,
     "compiler": LIBRARY | {"kernels"},
     "npnet": LIBRARY | {"compiler", "accelerator", "backends", "cuda", "distributions"},
-    "transforms": CORE | {"utils"},
+    "transforms": CORE | {"kernels.affine"},
     "datasets": CORE | {"transforms", "utils"},
     "models": LAYERS | {"npnet"},
     "training": PROGRAM | {"kernels.batches"},

@@ -75,7 +75,7 @@ def test_resize_of_an_image_does_not_depend_on_its_batch(monkeypatch: pytest.Mon
     resize = transforms.Resize(32)
     whole = resize(x)
     assert_array_equal(whole[7], resize(x[7]))
-    monkeypatch.setattr(transforms, "_CHUNK", 5000)  # a few images at a time
+    monkeypatch.setattr("npnet.transforms.resize._CHUNK", 5000)  # a few images at a time
     assert_array_equal(whole, resize(x))
 
 
