@@ -71,7 +71,11 @@ class Config:
     clip_grad_norm: float | None = None
     """scale gradients down to this norm where it is larger"""
     augment: bool = False
-    """augment the training images (not there yet: refused)"""
+    """change the training images at random, by the standard set of the data set: shifts, rotation,
+    scale and shear of digits and characters, crops and mirror images of clothes and photographs"""
+    image_size: int | None = None
+    """resize the images to this height and width; default: the least change that the network
+    takes (resnet18 and resnet20 take any size from 32)"""
     init_from: str | None = None
     """start from the weights of this checkpoint (.safetensors) with a new optimizer"""
     seed: int = 0
@@ -95,10 +99,6 @@ class Config:
             self._check_numbers()
         except ValueError as error:
             raise ConfigError(str(error)) from None
-        if self.augment:
-            raise ConfigError(
-                "augment: this version of npnet has no augmentation yet; train without --augment"
-            )
 
     def _check_names(self) -> None:
         names: list[tuple[str, tuple[str, ...]]] = [
@@ -132,7 +132,7 @@ class Config:
         for field in ("batch_size", "epochs", "step_size"):
             check_number("config", field, getattr(self, field), least=1)
         check_number("config", "seed", self.seed, least=0)
-        for field in ("patience", "threads"):
+        for field in ("patience", "threads", "image_size"):
             if getattr(self, field) is not None:
                 check_number("config", field, getattr(self, field), least=1)
         if self.clip_grad_norm is not None:

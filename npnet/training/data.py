@@ -1,4 +1,4 @@
-"""The data of a run: loaded, resized to the network's size, split by seed, and cut into batches."""
+"""The data of a run: loaded, resized, split by seed, augmented, and cut into batches."""
 
 from __future__ import annotations
 
@@ -11,14 +11,21 @@ import numpy.typing as npt
 
 from npnet import datasets, models, transforms
 from npnet.backend import lanes_wanted
+from npnet.training import augmentation
 from npnet.training.config import Config, ConfigError
 
 __all__ = ["Data", "Split", "epoch_order", "prepare"]
 
 Array: TypeAlias = npt.NDArray[Any]
 
-# Streams of random numbers that belong to a seed: one for the split, one for each epoch's order.
-_SPLIT_STREAM, _ORDER_STREAM = 0, 1
+# Streams of random numbers that belong to a seed: one for the split, one for each epoch's order,
+# one for each batch's augmentation.
+_SPLIT_STREAM, _ORDER_STREAM, _AUGMENT_STREAM = 0, 1, 3
+
+# Images are resized once, before the first epoch, where that takes at most so many bytes; else
+# batch by batch: MNIST at 224x224 would be 3.5 GB.
+_RESIZED_MOST = 1 << 30
+_STATISTICS_BATCH = 1000  # images of the data set that are resized at once to be summed
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +45,10 @@ class Data:
 
     Attributes:
         name: of the data set that was loaded ("mnist" where "auto" was asked for and found it).
-        train, val, test: the three splits, images already of the network's size.
+        train, val, test: the three splits.
         mean, std: of each channel of the training split, in units of `transforms.ToTensor`.
+        size: (H, W) that each batch is resized to; None where the splits have it already.
+        augment: changes the images of the training split at random; None leaves them.
     """
 
     name: str
@@ -49,31 +58,47 @@ class Data:
     test: Split
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    size: tuple[int, int] | None = None
+    augment: transforms.Compose | None = None
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """(C, H, W)."""
+        """(C, H, W) of the batches."""
         c, h, w = self.train.x.shape[1:]
-        return c, h, w
+        return (c, h, w) if self.size is None else (c, *self.size)
 
-    def batches(
-        self, split: Split, batch_size: int, order: Array | None = None
-    ) -> Iterator[tuple[Array, Array]]:
-        """Standardised images (n, C, H, W) float32 and labels (n,), in `order` or as they stand."""
-        if order is None:
-            order = np.arange(len(split))
-        standardised = _by_kernel if _suits_kernel(split.x) else _by_transforms
+    def batches(self, split: Split, batch_size: int) -> Iterator[tuple[Array, Array]]:
+        """Standardised images (n, C, H, W) float32 and labels (n,), in their stored order."""
+        order = np.arange(len(split))
         for start in range(0, len(split), batch_size):
             at = order[start : start + batch_size]
-            yield standardised(split.x, at, self.mean, self.std), split.y[at]
+            yield self._standardised(split.x, at), split.y[at]
+
+    def epoch(self, seed: int, epoch: int, batch_size: int) -> Iterator[tuple[Array, Array]]:
+        """Batches of the training split, in the order of an epoch, from 1, and augmented.
+
+        What an image becomes follows from (seed, epoch, number of the batch, place in it), so that
+        a resumed run sees what the unbroken one saw.
+        """
+        order = epoch_order(seed, epoch, len(self.train))
+        for number, start in enumerate(range(0, len(order), batch_size)):
+            at = order[start : start + batch_size]
+            rng = np.random.default_rng((seed, _AUGMENT_STREAM, epoch, number))
+            yield self._standardised(self.train.x, at, rng), self.train.y[at]
+
+    def _standardised(self, x: Array, at: Array, rng: np.random.Generator | None = None) -> Array:
+        """The images x[at], resized, augmented by `rng`, and standardised."""
+        augment = None if rng is None else self.augment
+        if self.size is not None or augment is not None:
+            x, at = x[at], np.arange(len(at))
+            x = x if self.size is None else transforms.Resize(self.size)(x)
+            x = x if augment is None else augment(x, rng)
+        standardise = _by_kernel if _suits_kernel(x) else _by_transforms
+        return standardise(x, at, self.mean, self.std)
 
 
 def _suits_kernel(x: Array) -> bool:
     return lanes_wanted() and x.dtype == np.uint8 and x.flags.c_contiguous
-
-
-# What changes images at random goes between the gathering of a batch and its standardisation: it
-# takes x[at], still uint8, and what it gives is standardised with all its images in their order.
 
 
 def _by_transforms(x: Array, at: Array, mean: Sequence[float], std: Sequence[float]) -> Array:
@@ -93,23 +118,25 @@ def epoch_order(seed: int, epoch: int, count: int) -> Array:
 
 
 def prepare(config: Config, notice: Callable[[str], None]) -> Data:
-    """Load the data that `config` names, resize the images to what its network takes, split them.
+    """Load the data that `config` names, and split them.
 
     Args:
         notice: receives one line where the data set is not the one that was asked for.
 
     Raises:
-        ConfigError: the splits would be empty, or the batch is larger than the training split.
+        ConfigError: the splits would be empty, the batch is larger than the training split, or the
+            network does not take images of the size.
         datasets.DataError: the data can't be had or are damaged.
     """
     data = datasets.load(config.dataset, config.data_dir, notice=notice)
+    train, val = _split(config, len(data.x_train))
+    size = _size(config, data.size)
     x_train, x_test = data.x_train, data.x_test
-    size = tuple(models.MODELS[config.model].size_for(n) for n in data.size)
-    if size != data.size:
-        resize = transforms.Resize(size)
-        x_train, x_test = resize(x_train), resize(x_test)
-    train, val = _split(config, len(x_train))
-    mean, std = _statistics(x_train[train])
+    area = size[0] * size[1] / (data.size[0] * data.size[1])
+    at_once = (x_train.nbytes + x_test.nbytes) * area <= _RESIZED_MOST
+    if at_once:
+        x_train, x_test = map(transforms.Resize(size), (x_train, x_test))
+    mean, std = _statistics(x_train, train, size)
     return Data(
         data.name,
         data.classes,
@@ -118,7 +145,23 @@ def prepare(config: Config, notice: Callable[[str], None]) -> Data:
         Split(x_test, data.y_test),
         mean,
         std,
+        None if at_once else size,
+        augmentation.standard(data.name, size) if config.augment else None,
     )
+
+
+def _size(config: Config, stored: tuple[int, int]) -> tuple[int, int]:
+    """(H, W) of the images that the network is to be given."""
+    spec = models.MODELS[config.model]
+    if config.image_size is None:
+        return spec.size_for(stored[0]), spec.size_for(stored[1])
+    if spec.size_for(config.image_size) != config.image_size:
+        takes = f"{spec.min_size} or more" if spec.input_size is None else f"{spec.input_size}"
+        raise ConfigError(
+            f"image_size: {config.model} takes images of {takes} pixels a side, got "
+            f"{config.image_size}"
+        )
+    return config.image_size, config.image_size
 
 
 def _split(config: Config, count: int) -> tuple[Array, Array]:
@@ -138,13 +181,23 @@ def _split(config: Config, count: int) -> tuple[Array, Array]:
     return np.sort(shuffled[held_out:]), np.sort(shuffled[:held_out])
 
 
-def _statistics(x: Array) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel, summed in float64; std 1 where all are equal."""
-    scale = 1 / 255 if x.dtype == np.uint8 else 1.0
-    axes = (0, 2, 3)
-    mean = x.mean(axes, dtype=np.float64)
+def _statistics(
+    x: Array, at: Array, size: tuple[int, int]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel of the images x[at], once they are of `size`.
+
+    Summed in float64; the deviation counts as 1 where all pixels are equal.
+    """
+    resize = transforms.Resize(size)
+    total, squares = np.zeros((2, x.shape[1]))
+    for start in range(0, len(at), _STATISTICS_BATCH):
+        images = resize(x[at[start : start + _STATISTICS_BATCH]])
+        total += images.sum((0, 2, 3), dtype=np.float64)
+        squares += np.einsum("nchw,nchw->c", images, images, dtype=np.float64)
+    count = len(at) * size[0] * size[1]
+    mean = total / count
     # E[x^2] - mean^2: exact enough in float64, and needs no second array of the data's size.
-    squares = np.einsum("nchw,nchw->c", x, x, dtype=np.float64) / (x.size / x.shape[1])
-    std = np.sqrt(np.maximum(squares - mean**2, 0))
+    std = np.sqrt(np.maximum(squares / count - mean**2, 0))
+    scale = 1 / 255 if x.dtype == np.uint8 else 1.0
     std = np.where(std > 0, std, 1 / scale)
     return tuple((mean * scale).tolist()), tuple((std * scale).tolist())

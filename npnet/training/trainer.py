@@ -12,7 +12,7 @@ import numpy.typing as npt
 from npnet.training.callbacks import Callback
 from npnet.training.checkpoint import Checkpoints, Progress
 from npnet.training.config import Config
-from npnet.training.data import Data, Split, epoch_order
+from npnet.training.data import Data, Split
 from npnet.training.learner import DivergedError, Learner
 from npnet.training.metrics import Epoch, Score
 
@@ -20,14 +20,15 @@ __all__ = ["evaluate", "fit", "predict", "train_epoch"]
 
 Array: TypeAlias = npt.NDArray[Any]
 
-# Of evaluation: large enough to be fast, small enough for the activations of a ResNet-18.
-EVALUATION_BATCH = 256
+# Of evaluation: large enough to be fast, small enough for the activations of a ResNet-18, which
+# grow with the pixels of an image: 256 images of 64x64 at once, 16 of 224x224.
+EVALUATION_BATCH, EVALUATION_PIXELS = 256, 1 << 20
 
 
 def train_epoch(
     learner: Learner, data: Data, config: Config, epoch: int, callback: Callback
 ) -> Score:
-    """Go through the training split once, in the order that belongs to seed and epoch.
+    """Go through the training split once, in the order, and augmented, as seed and epoch say.
 
     Args:
         epoch: from 1.
@@ -36,9 +37,8 @@ def train_epoch(
         DivergedError: a loss is not finite; says which step, and where it came from.
     """
     learner.seed(config.seed, epoch)  # dropout's masks follow from the epoch, as the order does
-    order = epoch_order(config.seed, epoch, len(data.train))
     score = Score()
-    batches = data.batches(data.train, config.batch_size, order)
+    batches = data.epoch(config.seed, epoch, config.batch_size)
     for step, (x, y) in enumerate(batches, 1):
         try:
             batch = learner.train_step(x, y)
@@ -56,16 +56,23 @@ def train_epoch(
 def evaluate(learner: Learner, data: Data, split: Split) -> Score:
     """Loss, accuracy and predicted classes of a split, in evaluation mode."""
     score = Score(keep=True)
-    for x, y in data.batches(split, EVALUATION_BATCH):
+    for x, y in data.batches(split, _batch_size(data)):
         batch = learner.evaluate_batch(x, y)
         score.add(batch.loss, batch.logits, y)
     return score
 
 
+def _batch_size(data: Data) -> int:
+    """Of evaluation; a multiple of the sixteen images that kernels take side by side."""
+    _, height, width = data.image_shape
+    fit = EVALUATION_PIXELS // (height * width) // 16 * 16
+    return min(EVALUATION_BATCH, max(16, fit))
+
+
 def predict(learner: Learner, data: Data, x: Array) -> Array:
     """Logits (N, classes) of images (N, C, H, W) as they are stored in `data`'s splits."""
     split = Split(x, np.zeros(len(x), np.int64))
-    logits = [learner.predict(images) for images, _ in data.batches(split, EVALUATION_BATCH)]
+    logits = [learner.predict(images) for images, _ in data.batches(split, _batch_size(data))]
     return np.concatenate(logits) if logits else np.empty((0, len(data.classes)), np.float32)
 
 

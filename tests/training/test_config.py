@@ -33,7 +33,6 @@ PROG = "python -m npnet.train"
         ({"threads": 0}, "threads must be >= 1, got 0"),
         ({"clip_grad_norm": float("nan")}, "clip_grad_norm must be > 0, got nan"),
         ({"seed": -1}, "seed must be >= 0, got -1"),
-        ({"augment": True}, "no augmentation yet"),
         ({"use_scheduler": True, "scheduler": "cosine"}, "leave one of them out"),
         ({"scheduler": "multistep"}, "needs at least one epoch"),
         ({"scheduler": "multistep", "milestones": (4, 2)}, "must be rising"),

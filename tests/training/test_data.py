@@ -11,6 +11,7 @@ import pytest
 
 import npnet
 from npnet._threads import available_cores
+from npnet.training import augmentation
 from npnet.training.config import Config, ConfigError
 from npnet.training.data import Data, Split, epoch_order, prepare
 
@@ -66,11 +67,10 @@ def test_order_follows_from_seed_and_epoch() -> None:
     assert not np.array_equal(order, epoch_order(1, 3, 100))
 
 
-def test_batches_follow_the_order(small: Config) -> None:
+def test_batches_of_an_epoch_follow_its_order(small: Config) -> None:
     data = prepared(small)
-    order = epoch_order(0, 1, len(data.train))
-    y = np.concatenate([y for _, y in data.batches(data.train, 32, order)])
-    np.testing.assert_array_equal(y, data.train.y[order])
+    y = np.concatenate([y for _, y in data.epoch(0, 1, 32)])
+    np.testing.assert_array_equal(y, data.train.y[epoch_order(0, 1, len(data.train))])
 
 
 @pytest.mark.parametrize("size", [1, 15, 16, 17, 127])
@@ -85,8 +85,7 @@ def test_batches_have_the_same_bits_in_both_backends(channels: int, size: int) -
     for backend, threads in (("numpy", 1), ("numba", 1), ("numba", 2)):
         npnet.set_backend(backend)
         npnet.set_num_threads(threads)
-        order = epoch_order(0, 1, 300)
-        found.append([(x.tobytes(), y.tobytes()) for x, y in data.batches(split, size, order)])
+        found.append([(x.tobytes(), y.tobytes()) for x, y in data.epoch(0, 1, size)])
     assert found[0] == found[1] == found[2]
     floats = Split(x.astype(np.float32) / np.float32(255), split.y)
     expected = next(data.batches(split, size))[0]
@@ -127,3 +126,55 @@ def test_impossible_splits_are_refused(
 def test_no_validation(small: Config) -> None:
     data = prepared(dataclasses.replace(small, val_ratio=0.0))
     assert (len(data.train), len(data.val)) == (240, 0)
+
+
+def test_augmented_images_follow_from_seed_epoch_and_batch(small: Config) -> None:
+    data = prepared(dataclasses.replace(small, augment=True))
+
+    def epoch(seed: int, number: int, threads: int = 1) -> np.ndarray:
+        npnet.set_num_threads(threads)
+        return np.concatenate([x for x, _ in data.epoch(seed, number, 32)])
+
+    first = epoch(0, 1)
+    np.testing.assert_array_equal(first, epoch(0, 1, threads=2))
+    order = epoch_order(0, 1, len(data.train))
+    plain = np.concatenate([x for x, _ in data.batches(data.train, 32)])[order]
+    changed = (first != plain).any((1, 2, 3))
+    assert changed.mean() > 0.9  # a draw may come out as no change
+    # An image that comes at the same place in two epochs must be drawn anew.
+    second, again = epoch(0, 2), epoch_order(0, 2, len(data.train))
+    back, forth = np.argsort(order), np.argsort(again)
+    assert (first[back] != second[forth]).any((1, 2, 3)).mean() > 0.9
+    for x, y in zip(data.batches(data.val, 32), data.batches(data.val, 32), strict=True):
+        np.testing.assert_array_equal(x[0], y[0])
+
+
+def test_large_images_are_resized_batch_by_batch(
+    small: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = dataclasses.replace(small, model="resnet18", image_size=40)
+    at_once = prepared(config)
+    monkeypatch.setattr("npnet.training.data._RESIZED_MOST", 1000)
+    later = prepared(config)
+    assert at_once.train.x.shape == (192, 1, 40, 40)
+    assert later.train.x.shape == (192, 1, 12, 12)
+    assert (at_once.mean, at_once.std) == (later.mean, later.std)
+    assert at_once.image_shape == later.image_shape == (1, 40, 40)
+    for (x, _), (y, _) in zip(at_once.epoch(0, 1, 32), later.epoch(0, 1, 32), strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+def test_image_size_must_suit_the_network(small: Config) -> None:
+    with pytest.raises(ConfigError, match="lenet4 takes images of 32 pixels a side, got 28"):
+        prepared(dataclasses.replace(small, image_size=28))
+    with pytest.raises(ConfigError, match="resnet18 takes images of 32 or more pixels"):
+        prepared(dataclasses.replace(small, model="resnet18", image_size=16))
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion-mnist", "cifar10", "characters.npz"])
+@pytest.mark.parametrize("size", [(28, 28), (32, 40)])
+def test_standard_augmentation_keeps_shape_and_bytes(name: str, size: tuple[int, int]) -> None:
+    x = np.random.default_rng(0).integers(0, 256, (9, 3, *size), np.uint8)
+    y = augmentation.standard(name, size)(x, np.random.default_rng(0))
+    assert (y.shape, y.dtype) == (x.shape, x.dtype)
+    assert not np.array_equal(x, y)

@@ -87,7 +87,6 @@ def damaged_npz(folder: Path) -> str:
         (["--checkpoint_dir", "FILE/x"], "checkpoint_dir: can't make the folder"),
         (["--log_dir", "FILE/x"], "log_dir: can't make the folder"),
         (["--resume", "--checkpoint_dir", "EMPTY"], "there is no last.safetensors"),
-        (["--augment"], "no augmentation yet"),
         (["--config", "nowhere.json"], "can't read nowhere.json"),
     ],
 )
