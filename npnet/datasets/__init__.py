@@ -1,4 +1,5 @@
-"""Data sets: `load` gives one by name as arrays; MNIST and FashionMNIST as torchvision spells them.
+"""Data sets: `load` gives one by name as arrays; and torchvision's classes of
+the same names.
 
 To add a data set, write a module with a function from the data folder to ImageData, and enter it
 in _LOADERS.
@@ -11,14 +12,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from npnet._checks import unknown_name
-from npnet.datasets import fashion_mnist, mnist
+from npnet.datasets import cifar10, fashion_mnist, mnist
 from npnet.datasets._errors import DataError, DownloadError
 from npnet.datasets.arrays import ImageData, read_npz
+from npnet.datasets.cifar10 import CIFAR10
 from npnet.datasets.digits import load_digits
 from npnet.datasets.fashion_mnist import FashionMNIST
 from npnet.datasets.mnist import MNIST
 
 __all__ = [
+    "CIFAR10",
     "MNIST",
     "NAMES",
     "DataError",
@@ -36,9 +39,9 @@ _LOADERS: dict[str, Callable[[Path, bool], ImageData]] = {
     "fashion-mnist": lambda data_dir, download: fashion_mnist.SOURCE.load(
         data_dir, download=download
     ),
+    "cifar10": lambda data_dir, download: cifar10.SOURCE.load(data_dir, download=download),
     "digits": lambda data_dir, download: load_digits(),
 }
-_PLANNED = ("cifar10",)
 
 NAMES = ("auto", *_LOADERS)
 """What `load` takes besides the path of a `.npz` file."""
@@ -58,24 +61,18 @@ def load(
             is in data_dir or can be downloaded, else the digits of scikit-learn; any other name
             is never replaced.
         data_dir: the folder where data sets are, or are put; None is default_data_dir(). A set is
-            looked for in `<data_dir>/<name>/`, `<data_dir>/` and torchvision's
-            `<data_dir>/<torchvision's name>/raw/`, and downloaded to the first.
+            looked for in `<data_dir>/<name>/`, `<data_dir>/` and, MNIST and Fashion-MNIST, in
+            torchvision's `<data_dir>/<torchvision's name>/raw/`, and downloaded to the first.
         download: whether files that are not there may be downloaded.
         notice: called with one line where "auto" takes the digits.
 
     Raises:
         DataError: the data cannot be had, or a file is damaged; says what was tried.
-        NotImplementedError: the data set is planned but not there yet.
         ValueError: no data set has this name.
     """
     name = os.fspath(name)
     if name.endswith(".npz"):
         return read_npz(Path(name).expanduser())
-    if name in _PLANNED:
-        raise NotImplementedError(
-            f"dataset: {name} cannot be loaded yet; use one of {', '.join(NAMES)}, or write it to "
-            "a .npz file with x and y"
-        )
     if name not in NAMES:
         known = (*NAMES, "<file>.npz")
         raise ValueError(unknown_name("dataset", name, known))

@@ -1,19 +1,27 @@
-"""Download a file with pooch: mirrors in turn, checksum, progress; whole under its name or absent.
+"""Download a file: mirrors in turn, resumed where it broke off, checksum; whole or not there.
 
-pooch writes to a temporary file in the same folder and moves it into place once its SHA-256 is
-right. So a run that is killed never leaves half a file under the final name, and two runs that
-download at once each move a whole one.
+What arrives is appended to `<name>.part`, which takes the file's name once its checksum is right.
+So a run that is killed never leaves half a file under the final name, and the next one, or the next
+mirror, goes on from the last byte. The checksum alone decides whether two halves fit: a mirror's
+ETag would say nothing about another mirror's, so no If-Range is sent, and a whole that is wrong is
+thrown away and, where its first half was an older one, fetched once more from the first byte.
 """
 
 from __future__ import annotations
 
 import queue
+import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from npnet.datasets._errors import DownloadError
+
+if TYPE_CHECKING:
+    from requests import Response
+    from rich.progress import Progress
 
 __all__ = ["fetch"]
 
@@ -21,13 +29,16 @@ __all__ = ["fetch"]
 # for a pause in the middle of a download.
 _ANSWER = 5.0
 _PAUSE = 10.0
+_BLOCK = 1 << 16  # bytes written at a time
 
 
 def fetch(names: dict[str, str], mirrors: Sequence[str], folder: Path) -> list[Path]:
-    """Download files into a folder; return their paths.
+    """Download files into a folder, unless they are there already; return their paths.
+
+    Two processes that ask for the same file at once take turns: the second finds the file.
 
     Args:
-        names: file name -> SHA-256, in hexadecimal.
+        names: file name -> SHA-256 in hexadecimal, or "md5:" and MD5.
         mirrors: addresses, each ending in a slash, under which all of the files lie.
 
     Raises:
@@ -35,83 +46,137 @@ def fetch(names: dict[str, str], mirrors: Sequence[str], folder: Path) -> list[P
             cannot be written, or the disk is full.
     """
     order = list(mirrors)
-    paths = []
-    for name, sha256 in names.items():
-        reasons = []
-        for mirror in list(order):
-            try:
-                paths.append(_fetch_from(mirror + name, sha256, folder / name))
-                break
-            except _MirrorError as error:
-                reasons.append(f"{mirror} ({error})")
-                order.remove(mirror)  # the next file asks this one last
-                order.append(mirror)
-            except OSError as error:
-                raise DownloadError(
-                    f"{name} could not be written to {folder}: {_root_cause(error)}; free some "
-                    "space or choose another folder"
-                ) from error
-        else:
-            raise DownloadError(f"{name} could not be downloaded: " + "; ".join(reasons))
+    paths = [folder / name for name in names]
+    for path, checksum in zip(paths, names.values(), strict=True):
+        try:
+            with _locked(folder):
+                if not path.exists():
+                    _fetch_from_any(order, checksum, path)
+        except OSError as error:
+            raise DownloadError(
+                f"{path.name} could not be written to {folder}: {_root_cause(error)}; free some "
+                "space or choose another folder"
+            ) from error
     return paths
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep other processes from downloading to the folder; a killed one's lock opens by itself."""
+    from filelock import FileLock, Timeout
+
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        _say(f"another process downloads to {folder}; waiting for it")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _fetch_from_any(order: list[str], checksum: str, path: Path) -> None:
+    """Download one file from the first mirror that gives it; those that fail move to the end."""
+    reasons = []
+    for mirror in list(order):
+        try:
+            return _fetch_from(mirror + path.name, checksum, path)
+        except _MirrorError as error:
+            reasons.append(f"{mirror} ({error})")
+            order.remove(mirror)  # the next file asks this one last
+            order.append(mirror)
+    raise DownloadError(f"{path.name} could not be downloaded: " + "; ".join(reasons))
 
 
 class _MirrorError(Exception):
     """Why one mirror did not give a file, in a few words."""
 
 
-def _fetch_from(url: str, sha256: str, path: Path) -> Path:
+def _fetch_from(url: str, checksum: str, path: Path) -> None:
     """Download one file from one address; _MirrorError names what went wrong on the network."""
-    import pooch
     from requests import HTTPError, RequestException, Timeout
 
-    bar = _progress_bar(path.name)
-    # identity: a server that sends a .gz file as an encoding would have it unzipped on the way.
-    downloader = pooch.HTTPDownloader(
-        progressbar=bar or False, timeout=(_ANSWER, _PAUSE), headers={"Accept-Encoding": "identity"}
-    )
+    part = path.with_name(path.name + ".part")
+    resumed = True
     try:
-        _await_answer(url, downloader)
-        pooch.retrieve(url, f"sha256:{sha256}", path.name, path.parent, downloader=downloader)
-        path.chmod(0o644)  # pooch's temporary file is the owner's alone; the data is everyone's
+        while resumed:
+            resumed = _append(url, part)
+            if _is_right(part, checksum):
+                part.replace(path)
+                return
+            part.unlink()  # the next round, if there is one, begins at the first byte
     except HTTPError as error:
         raise _MirrorError("HTTP " + str(error).partition(" for url")[0]) from error
     except (Timeout, TimeoutError) as error:
         raise _MirrorError("no answer in time") from error
     except (RequestException, ConnectionError) as error:  # OSErrors, but not of the disk
         raise _MirrorError(_root_cause(error)) from error
-    except ValueError as error:
-        raise _MirrorError("what arrived has the wrong SHA-256") from error
-    finally:
-        if bar:
-            bar.close()
-    return path
+    raise _MirrorError("what arrived has the wrong checksum")
 
 
-def _await_answer(url: str, downloader: Any) -> None:
-    """Ask for the file's header, within _ANSWER seconds in all.
+def _append(url: str, part: Path) -> bool:
+    """Download what `part` lacks, or everything anew where the mirror does not send ranges.
+
+    Returns:
+        Whether bytes that were there before were kept.
+    """
+    have = part.stat().st_size if part.exists() else 0
+    with _answer(url, have) as response:
+        if have and response.status_code == 416:  # there is no byte after these
+            return True
+        response.raise_for_status()
+        sent = response.headers.get("Content-Range", "")
+        resumed = response.status_code == 206
+        if resumed and not sent.startswith(f"bytes {have}-"):
+            raise _MirrorError(f"asked for the bytes from {have} on, it sent {sent or 'others'}")
+        start = have if resumed else 0
+        _say(f"downloading {url} to {part.parent}" + (f" from byte {start}" if start else ""))
+        left = int(response.headers.get("Content-Length", 0))
+        bar = _progress()
+        task = bar.add_task(part.stem, completed=start, total=start + left if left else None)
+        with bar, part.open("ab" if resumed else "wb") as file:
+            for block in response.iter_content(_BLOCK):
+                file.write(block)
+                bar.advance(task, len(block))
+    return start > 0
+
+
+def _answer(url: str, start: int) -> Response:
+    """The answer to a request for the bytes from `start` on, its content still to be read.
 
     A timeout of requests counts for each address of a host anew and not at all for finding them,
     so a network that swallows packets would take minutes to give up. Hence a thread, left behind.
     """
-    from requests import Timeout
+    import requests
 
-    answers: queue.Queue[Exception | None] = queue.Queue()
+    # identity: a server that sends a .gz file as an encoding would have it unzipped on the way.
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
+    answers: queue.Queue[Response | Exception] = queue.Queue()
 
     def ask() -> None:
         try:
-            downloader(url, None, None, check_only=True)
-            answers.put(None)
+            answers.put(requests.get(url, headers=headers, timeout=(_ANSWER, _PAUSE), stream=True))
         except Exception as error:
             answers.put(error)
 
     threading.Thread(target=ask, daemon=True).start()
     try:
-        error = answers.get(timeout=_ANSWER)
+        answer = answers.get(timeout=_ANSWER)
     except queue.Empty:
-        raise Timeout from None
-    if error is not None:
-        raise error
+        raise requests.Timeout from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def _is_right(path: Path, checksum: str) -> bool:
+    import pooch
+
+    algorithm, _, digest = checksum.rpartition(":")
+    return bool(pooch.file_hash(str(path), algorithm or "sha256") == digest)
 
 
 def _root_cause(error: BaseException) -> str:
@@ -121,48 +186,21 @@ def _root_cause(error: BaseException) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
-class _ProgressBar:
-    """The progress bar that pooch asks for, drawn by rich on stderr."""
-
-    def __init__(self, name: str, console: Any) -> None:
-        from rich import progress
-
-        self._progress = progress.Progress(
-            progress.TextColumn("{task.description}"),
-            progress.BarColumn(),
-            progress.DownloadColumn(),
-            progress.TransferSpeedColumn(),
-            console=console,
-        )
-        self._task = self._progress.add_task(name, start=False)
-
-    @property
-    def total(self) -> float | None:
-        """Bytes to come; pooch sets it when the download begins, which shows the bar."""
-        return self._progress.tasks[0].total
-
-    @total.setter
-    def total(self, size: float) -> None:
-        self._progress.update(self._task, total=size or None)  # 0: the server did not say
-        self._progress.start_task(self._task)
-        self._progress.start()
-
-    def update(self, size: int) -> None:
-        """Move on by a number of bytes."""
-        self._progress.advance(self._task, size)
-
-    def reset(self) -> None:
-        """Move back to 0, keeping the total; pooch then moves to the end."""
-        self._progress.update(self._task, completed=0)
-
-    def close(self) -> None:
-        """Leave the bar as it is; a second call changes nothing."""
-        self._progress.stop()
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
-def _progress_bar(name: str) -> _ProgressBar | None:
-    """A bar where stderr is a terminal; else None, and pooch's line that it downloads is all."""
+def _progress() -> Progress:
+    """A progress bar on stderr, where that is a terminal."""
+    from rich import progress
     from rich.console import Console
 
     console = Console(stderr=True)
-    return _ProgressBar(name, console) if console.is_terminal else None
+    return progress.Progress(
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.DownloadColumn(),
+        progress.TransferSpeedColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )

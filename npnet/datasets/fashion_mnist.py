@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from npnet.datasets._source import Source
 from npnet.datasets.idx import IdxSource
 from npnet.datasets.mnist import MNIST
 
@@ -28,7 +29,7 @@ SOURCE = IdxSource(
         "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
         "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
     ),
-    sha256={
+    checksums={
         "train-images-idx3-ubyte.gz": (
             "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"
         ),
@@ -55,5 +56,5 @@ class FashionMNIST(MNIST):
     Machine Learning Algorithms", arXiv:1708.07747, 2017.
     """
 
-    source: ClassVar[IdxSource] = SOURCE
+    source: ClassVar[Source] = SOURCE
     classes: ClassVar[list[str]] = list(SOURCE.classes)

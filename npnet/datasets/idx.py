@@ -15,19 +15,13 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-from npnet.datasets._errors import DataError, DownloadError
-from npnet.datasets._fetch import fetch
-from npnet.datasets.arrays import ImageData
+from npnet.datasets._errors import DataError, damaged
+from npnet.datasets._source import Bytes, Labels, Source
 
 __all__ = ["IdxSource", "read_idx"]
-
-Bytes: TypeAlias = npt.NDArray[np.uint8]
-Labels: TypeAlias = npt.NDArray[np.int64]
 
 _FILES = {
     "train": ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"),
@@ -60,12 +54,12 @@ def read_idx(path: str | os.PathLike[str], ndim: int) -> Bytes:
         if content[:2] == b"\x1f\x8b":
             content = gzip.decompress(content)  # checks the CRC and the length
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise _damaged(path, f"its gzip stream is broken ({error})") from error
+        raise damaged(path, f"its gzip stream is broken ({error})") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
     start = 4 + 4 * ndim
     if content[:4] != bytes([0, 0, 8, ndim]) or len(content) < start:
-        raise _damaged(
+        raise damaged(
             path,
             f"an IDX file of {ndim}-axis bytes begins with {bytes([0, 0, 8, ndim]).hex(' ')} and "
             f"{ndim} sizes, this one with {content[:start].hex(' ') or 'nothing'}",
@@ -73,56 +67,26 @@ def read_idx(path: str | os.PathLike[str], ndim: int) -> Bytes:
     shape = np.frombuffer(content, ">u4", ndim, offset=4).tolist()
     expected = start + math.prod(shape)
     if len(content) != expected:
-        raise _damaged(
+        raise damaged(
             path, f"its header, shape {tuple(shape)}, asks for {expected} bytes, not {len(content)}"
         )
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape).copy()
 
 
 @dataclass(frozen=True)
-class IdxSource:
-    """A data set of 28x28 grey images in four IDX files: where it is found and what it holds.
+class IdxSource(Source):
+    """A data set of 28x28 grey images in four IDX files, whose .gz files the mirrors have.
 
     Attributes:
-        name: of the data set and of its folder; downloads go to `<data_dir>/<name>/`.
         torchvision_folder: the folder under data_dir where torchvision keeps the same files.
-        classes: the name of each label.
-        mirrors: addresses that the .gz files lie under.
-        sha256: of each .gz file.
     """
 
-    name: str
     torchvision_folder: str
-    classes: tuple[str, ...]
-    mirrors: tuple[str, ...]
-    sha256: dict[str, str]
-
-    def load(self, data_dir: Path, *, download: bool = True) -> ImageData:
-        """Both splits as one ImageData; raises what `read` raises."""
-        (x_train, y_train), (x_test, y_test) = self.read(
-            data_dir, ("train", "test"), download=download
-        )
-        return ImageData(
-            name=self.name,
-            x_train=x_train[:, None],
-            y_train=y_train,
-            x_test=x_test[:, None],
-            y_test=y_test,
-            classes=self.classes,
-        )
 
     def read(
         self, data_dir: Path, splits: Sequence[str], *, download: bool
     ) -> list[tuple[Bytes, Labels]]:
-        """Find, or download, then read and check the files of some splits, "train" and "test".
-
-        Returns:
-            For each split its images (N, 28, 28) uint8 and labels (N,) int64.
-
-        Raises:
-            DownloadError: a file is not there, and was not or could not be downloaded.
-            DataError: a file that is there is damaged, or belongs to another data set.
-        """
+        """Images (N, 1, 28, 28) and labels (N,) of each split; see Source.read."""
         names = [name for split in splits for name in _FILES[split]]
         paths = iter(self._obtain(data_dir, names, download))
         return [self._read_split(next(paths), next(paths)) for _ in splits]
@@ -132,36 +96,23 @@ class IdxSource:
         folders = [data_dir / self.name, data_dir, data_dir / self.torchvision_folder / "raw"]
         found = {name: _find(name, folders) for name in names}
         missing = [name for name, path in found.items() if path is None]
-        if missing and not download:
-            raise self._missing(missing, folders, "downloading was switched off")
-        try:
-            wanted = {name: self.sha256[name] for name in missing}
-            found.update(zip(missing, fetch(wanted, self.mirrors, folders[0]), strict=True))
-        except DownloadError as error:
-            raise self._missing(missing, folders, str(error)) from error
+        if missing:
+            fetched = self.fetch(missing, folders, "the same unzipped", download)
+            found.update(zip(missing, fetched, strict=True))
         return [path for path in found.values() if path is not None]
 
-    def _missing(self, names: list[str], folders: list[Path], reason: str) -> DownloadError:
-        """The error for files that could not be had: what was tried, and what to do."""
-        return DownloadError(
-            f"{self.name}: needs {', '.join(names)} (or the same unzipped), not found in "
-            f"{', '.join(map(str, folders))}; {reason}. Put the files into {folders[0]}, or set "
-            "data_dir or $NPNET_DATA to the folder that has them; the data set 'digits' needs no "
-            "files."
-        )
-
     def _read_split(self, images_path: Path, labels_path: Path) -> tuple[Bytes, Labels]:
-        """Images (N, 28, 28) and labels (N,) that fit each other and this data set."""
+        """Images (N, 1, 28, 28) and labels (N,) that fit each other and this data set."""
         images, labels = read_idx(images_path, 3), read_idx(labels_path, 1)
         if images.shape[1:] != (28, 28) or not len(images):
-            raise _damaged(images_path, f"images must be (N, 28, 28), it has {images.shape}")
+            raise damaged(images_path, f"images must be (N, 28, 28), it has {images.shape}")
         if len(images) != len(labels):
-            raise _damaged(
+            raise damaged(
                 labels_path,
                 f"it has {len(labels)} labels, but {images_path} has {len(images)} images",
             )
         if labels.max() >= len(self.classes):
-            raise _damaged(
+            raise damaged(
                 labels_path, f"labels must be 0 to {len(self.classes) - 1}, it has {labels.max()}"
             )
         owner = _LABEL_OWNERS.get(hashlib.sha256(labels.tobytes()).hexdigest(), self.name)
@@ -170,7 +121,7 @@ class IdxSource:
                 f"{labels_path} is of {owner}, but {self.name} was asked for; ask for {owner}, or "
                 "set data_dir to another folder"
             )
-        return images, labels.astype(np.int64)
+        return images[:, None], labels.astype(np.int64)
 
 
 def _find(name: str, folders: Sequence[Path]) -> Path | None:
@@ -180,11 +131,3 @@ def _find(name: str, folders: Sequence[Path]) -> Path | None:
             if os.path.exists(path):  # Path.exists raises on a folder that may not be entered
                 return path
     return None
-
-
-def _damaged(path: str | os.PathLike[str], what: str) -> DataError:
-    """The error for a file that is there but cannot be used; it is never replaced silently."""
-    return DataError(
-        f"{path} is damaged: {what}; delete it and run again to download it anew, or put a good "
-        "copy in its place"
-    )

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, ClassVar, TypeAlias
+from typing import ClassVar
 
-import numpy as np
-import numpy.typing as npt
-
+from npnet.datasets._source import Bytes, Source
+from npnet.datasets._vision import VisionDataset
 from npnet.datasets.idx import IdxSource
-from npnet.utils.data import Dataset
 
 __all__ = ["MNIST", "SOURCE"]
-
-Array: TypeAlias = npt.NDArray[Any]
 
 SOURCE = IdxSource(
     name="mnist",
@@ -25,7 +18,7 @@ SOURCE = IdxSource(
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
         "https://storage.googleapis.com/cvdf-datasets/mnist/",
     ),
-    sha256={
+    checksums={
         "train-images-idx3-ubyte.gz": (
             "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"
         ),
@@ -42,33 +35,16 @@ SOURCE = IdxSource(
 )
 
 
-class MNIST(Dataset):
-    """One split of MNIST, as torchvision.datasets.MNIST.
+class MNIST(VisionDataset):
+    """One split of MNIST, as torchvision.datasets.MNIST; `data` is (N, 28, 28) uint8.
 
-    An item is (image, label): without a transform, image is a (1, 28, 28) uint8 array (torchvision
-    gives a PIL image) and label an int.
-
-    Args:
-        root: the data folder; the files are looked for in `<root>/mnist/`, `<root>/` and
-            torchvision's `<root>/MNIST/raw/`, gzipped or not.
-        train: the training split, else the test split.
-        transform: called with a batch (N, 1, 28, 28) uint8, of one image in `dataset[i]`, and
-            returns a batch; see npnet.transforms.
-        target_transform: called with each label, an int.
-        download: download what is not found, into `<root>/mnist/`.
-
-    Attributes:
-        data: (N, 28, 28) uint8.
-        targets: (N,) int64.
-        classes: the name of each label.
-
-    Raises:
-        DataError: the files are not there, or damaged.
+    The files are looked for in `<root>/mnist/`, `<root>/` and torchvision's `<root>/MNIST/raw/`,
+    gzipped or not; arguments and items are VisionDataset's.
 
     Source: LeCun, Cortes and Burges, "The MNIST database of handwritten digits".
     """
 
-    source: ClassVar[IdxSource] = SOURCE
+    source: ClassVar[Source] = SOURCE
     classes: ClassVar[list[str]] = [
         "0 - zero",
         "1 - one",
@@ -82,55 +58,11 @@ class MNIST(Dataset):
         "9 - nine",
     ]
 
-    def __init__(
-        self,
-        root: str | os.PathLike[str],
-        train: bool = True,
-        transform: Callable[[Array], Any] | None = None,
-        target_transform: Callable[[int], Any] | None = None,
-        download: bool = False,
-    ) -> None:
-        self.root = Path(root).expanduser()
-        self.train = train
-        self.transform = transform
-        self.target_transform = target_transform
-        split = "train" if train else "test"
-        [(self.data, self.targets)] = self.source.read(self.root, (split,), download=download)
+    @staticmethod
+    def _data_of(images: Bytes) -> Bytes:
+        return images[:, 0]
 
     @property
-    def class_to_idx(self) -> dict[str, int]:
-        """Class name -> label."""
-        return {name: label for label, name in enumerate(self.classes)}
-
-    def __len__(self) -> int:
-        return len(self.data)
-
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        image = self.data[index][None]
-        target = int(self.targets[index])
-        if self.transform is not None:
-            image = self.transform(image[None])[0]
-        return image, target if self.target_transform is None else self.target_transform(target)
-
-    def take(self, indices: npt.ArrayLike) -> tuple[Any, Any]:
-        """A batch by one gather and one call of the transform.
-
-        Shape: indices (B,), whole numbers -> images (B, 1, 28, 28) before the transform,
-        labels (B,) int64 before the target transform.
-        """
-        where = np.asarray(indices, np.intp)
-        images, targets = self.data[where][:, None], self.targets[where]
-        if self.transform is not None:
-            images = self.transform(images)
-        if self.target_transform is not None:
-            targets = np.stack([self.target_transform(int(target)) for target in targets])
-        return images, targets
-
-    def __repr__(self) -> str:
-        lines = [
-            f"Dataset {type(self).__name__}",
-            f"    Number of datapoints: {len(self)}",
-            f"    Root location: {self.root}",
-            f"    Split: {'Train' if self.train else 'Test'}",
-        ]
-        return "\n".join(lines)
+    def images(self) -> Bytes:
+        """The images as (N, 1, 28, 28), a view."""
+        return self.data[:, None]

@@ -32,8 +32,8 @@ class Config:
     model: str = "lenet4"
     """the network: lenet4, lenet5, lenet, lenet_fc, convnet, resnet18, resnet20 or mlp"""
     dataset: str = "auto"
-    """auto (MNIST where it can be had, else scikit-learn's digits), mnist, fashion-mnist, digits,
-    or a .npz file with arrays x and y (and optionally x_test and y_test)"""
+    """auto (MNIST where it can be had, else scikit-learn's digits), mnist, fashion-mnist, cifar10,
+    digits, or a .npz file with arrays x and y (and optionally x_test and y_test)"""
     data_dir: str | None = None
     """folder where data sets are, or are put; default: $NPNET_DATA, else your cache folder"""
     criterion: str = "cross_entropy"

@@ -77,7 +77,7 @@ def test_downloads_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         (to / lost).write_bytes((tmp_path / "there" / lost).read_bytes())
         return [to / lost]
 
-    monkeypatch.setattr("npnet.datasets.idx.fetch", copy)
+    monkeypatch.setattr("npnet.datasets._source.fetch", copy)
     assert len(load("mnist", tmp_path / "data").y_test) == 10
 
 
@@ -97,8 +97,8 @@ def test_names() -> None:
         load("minst")
     with pytest.raises(ValueError, match="did you mean 'mnist'"):
         load("MNIST")
-    with pytest.raises(NotImplementedError, match="cifar10 cannot be loaded yet; use one of auto"):
-        load("cifar10")
+    with pytest.raises(ValueError, match="did you mean 'cifar10'"):
+        load("cifar-10")
 
 
 def test_digits() -> None:
@@ -117,7 +117,7 @@ def test_digits() -> None:
 def test_import_needs_numpy_alone() -> None:
     code = (
         "import sys\n"
-        "for name in ('sklearn', 'pooch', 'rich', 'requests', 'numba', 'matplotlib'):\n"
+        "for name in ('sklearn', 'pooch', 'rich', 'requests', 'filelock', 'numba', 'matplotlib'):\n"
         "    sys.modules[name] = None\n"
         "import npnet.datasets, npnet.transforms"
     )

@@ -81,7 +81,7 @@ def damaged_npz(folder: Path) -> str:
         (["--batch_size", "1000"], "at most the 192 training images"),
         (["--dataset", "nowhere.npz"], "nowhere.npz"),
         (["--dataset", "TORN"], "torn.npz"),
-        (["--dataset", "cifar10"], "cifar10"),
+        (["--dataset", "cifar-10"], "did you mean 'cifar10'"),
         (["--init_from", "nowhere.safetensors"], "there is no file nowhere.safetensors"),
         (["--init_from", "OTHER"], "does not fit the network"),
         (["--checkpoint_dir", "FILE/x"], "checkpoint_dir: can't make the folder"),

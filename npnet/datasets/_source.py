@@ -1,0 +1,87 @@
+"""What data sets of files have in common: folders to look in, mirrors, checksums, class names."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from npnet.datasets._errors import DownloadError
+from npnet.datasets._fetch import fetch
+from npnet.datasets.arrays import ImageData
+
+__all__ = ["Bytes", "Labels", "Source"]
+
+Bytes: TypeAlias = npt.NDArray[np.uint8]
+Labels: TypeAlias = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Source(ABC):
+    """A data set in files: where it is found and what it holds.
+
+    Attributes:
+        name: of the data set and of its folder; downloads go to `<data_dir>/<name>/`.
+        classes: the name of each label.
+        mirrors: addresses, each ending in a slash, that the files lie under.
+        checksums: file name -> SHA-256 in hexadecimal, or "md5:" and MD5.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    mirrors: tuple[str, ...]
+    checksums: dict[str, str]
+
+    def load(self, data_dir: Path, *, download: bool = True) -> ImageData:
+        """Both splits as one ImageData; raises what `read` raises."""
+        (x_train, y_train), (x_test, y_test) = self.read(
+            data_dir, ("train", "test"), download=download
+        )
+        return ImageData(self.name, x_train, y_train, x_test, y_test, self.classes)
+
+    @abstractmethod
+    def read(
+        self, data_dir: Path, splits: Sequence[str], *, download: bool
+    ) -> list[tuple[Bytes, Labels]]:
+        """Find, or download, then read and check the files of some splits, "train" and "test".
+
+        Returns:
+            For each split its images (N, C, H, W) uint8 and labels (N,) int64.
+
+        Raises:
+            DownloadError: a file is not there, and was not or could not be downloaded.
+            DataError: a file that is there is damaged, or belongs to another data set.
+        """
+
+    def fetch(
+        self, names: list[str], folders: Sequence[Path], unpacked: str, download: bool
+    ) -> list[Path]:
+        """Download files that are in none of the folders to the first; return their paths.
+
+        Args:
+            unpacked: what would have done as well, for the error.
+            download: False raises at once.
+
+        Raises:
+            DownloadError: what was looked for where, why it could not be had, and what to do.
+        """
+        reason = "downloading was switched off"
+        try:
+            if download:
+                return fetch(
+                    {name: self.checksums[name] for name in names}, self.mirrors, folders[0]
+                )
+            cause = None
+        except DownloadError as error:
+            reason, cause = str(error), error
+        raise DownloadError(
+            f"{self.name}: needs {', '.join(names)} (or {unpacked}), not found in "
+            f"{', '.join(map(str, folders))}; {reason}. Put the files into {folders[0]}, or set "
+            "data_dir or $NPNET_DATA to the folder that has them; the data set 'digits' needs no "
+            "files."
+        ) from cause
