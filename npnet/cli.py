@@ -15,6 +15,7 @@ _USAGE = """usage: npnet [-h] [--version] COMMAND ...
 
 commands:
   train      train a network: the same as python -m npnet.train; see npnet train --help
+  recipes    list the documented runs that train --recipe takes, or the flags of one
   warmup     compile all kernels for this machine, once, so that nothing waits for them later
 """
 
@@ -23,13 +24,23 @@ def _train(argv: Sequence[str]) -> int:
     return train.train(argv, "npnet train", train.build)
 
 
+def _recipes(argv: Sequence[str]) -> int:
+    from npnet.training import recipe_table
+
+    return recipe_table.main(argv)
+
+
 def _warmup(argv: Sequence[str]) -> int:
     from npnet import warmup
 
     return warmup.main(argv)
 
 
-_COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"train": _train, "warmup": _warmup}
+_COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "train": _train,
+    "recipes": _recipes,
+    "warmup": _warmup,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

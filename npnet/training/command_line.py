@@ -17,8 +17,8 @@ __all__ = ["parse"]
 def parse(argv: Sequence[str], prog: str) -> Config:
     """The settings that the command line asks for.
 
-    `--config FILE` sets the defaults that the other flags change; `--resume` takes them from the
-    run that is resumed.
+    `--config FILE` or `--recipe NAME` set the defaults that the other flags change; `--resume`
+    takes them from the run that is resumed.
 
     Raises:
         ConfigError: a wrong setting.
@@ -33,15 +33,23 @@ def parse(argv: Sequence[str], prog: str) -> Config:
 def _defaults(argv: Sequence[str]) -> Config:
     """The settings that flags change: they have to be known before the flags are read."""
     early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    early.add_argument("--config", default=None, nargs="?")
+    for name in ("config", "recipe", "model", "dataset"):
+        early.add_argument(f"--{name}", nargs="?")
     early.add_argument("--resume", action="store_true")
     early.add_argument("--checkpoint_dir", "--checkpoint-dir", default=Config.checkpoint_dir)
     known, _ = early.parse_known_args([arg for arg in argv if arg not in ("-h", "--help")])
     if known.config is not None:
+        if known.recipe is not None:
+            raise ConfigError(
+                "recipe: --config and --recipe both set the defaults of all flags; leave one out"
+            )
         return Config.from_json(Path(known.config))
     saved = Path(known.checkpoint_dir) / "config.json"
     if known.resume and saved.exists():
         return Config.from_json(saved)
+    if known.recipe is not None:
+        fixed = {name: getattr(known, name) for name in ("recipe", "model", "dataset")}
+        return Config.from_dict({k: v for k, v in fixed.items() if v is not None}, "--recipe")
     return Config()
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from npnet import models
 from npnet._checks import check_number, unknown_name
 from npnet.datasets import NAMES as DATASETS
+from npnet.training import recipes
 
 __all__ = ["CRITERIA", "OPTIMIZERS", "SCHEDULERS", "Config", "ConfigError"]
 
@@ -91,6 +92,8 @@ class Config:
     """go on from last.safetensors in --checkpoint_dir as if the run had never stopped"""
     config: str | None = None
     """read the defaults of all other flags from this JSON file, such as a run's config.json"""
+    recipe: str | None = None
+    """take the defaults of all other flags from this documented run (npnet recipes lists them)"""
 
     def __post_init__(self) -> None:
         """Check every setting. Raises ConfigError."""
@@ -122,6 +125,8 @@ class Config:
             raise ValueError("milestones: the scheduler multistep needs at least one epoch")
         if self.nesterov and (self.optimizer != "sgd" or self.momentum == 0):
             raise ValueError("nesterov: needs the optimizer sgd with a momentum above 0")
+        if self.recipe is not None:
+            recipes.check(self.recipe, self.model, self.dataset)
 
     def _check_numbers(self) -> None:
         for field in ("learning_rate", "gamma"):
@@ -154,7 +159,7 @@ class Config:
 
     @classmethod
     def from_json(cls, path: Path) -> Config:
-        """The settings that a JSON file names; the others are the defaults.
+        """The settings that a JSON file names; the others are those of its recipe, or the defaults.
 
         Raises:
             ConfigError: no such file, no JSON, a setting that is not known or of a wrong type.
@@ -171,14 +176,25 @@ class Config:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], source: str) -> Config:
-        """Settings by name; `source` says in errors where they come from."""
+        """Settings by name; `source` says in errors where they come from.
+
+        Where `recipe` is one of them, the others are added to, and override, the recipe's.
+
+        Raises:
+            ConfigError: a setting that is not known, of a wrong type or value.
+        """
         fields = {field.name: field for field in dataclasses.fields(cls)}
         checked = {}
         for name, value in values.items():
             if name not in fields:
                 raise ConfigError(f"config: {source}: {unknown_name('a setting', name, fields)}")
             checked[name] = _converted(name, value, str(fields[name].type), source)
-        return cls(**checked)
+        if checked.get("recipe") is None:
+            return cls(**checked)
+        try:
+            return cls(**{**recipes.settings(checked["recipe"]), **checked})
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
 
 
 _TYPES: dict[str, tuple[type, ...]] = {

@@ -56,7 +56,10 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     ("argv", "message"),
     [
         ([], ""),
-        (["tarin"], "command must be one of train, warmup; got 'tarin'; did you mean 'train'?"),
+        (
+            ["tarin"],
+            "command must be one of train, recipes, warmup; got 'tarin'; did you mean 'train'?",
+        ),
     ],
 )
 def test_wrong_commands(argv: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

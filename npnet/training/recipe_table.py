@@ -1,0 +1,103 @@
+"""`npnet recipes`: the recipes with what they came to, and the flags of one."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from npnet._checks import unknown_name
+from npnet.training.config import Config
+from npnet.training.recipes import OWN, RECIPES, Recipe, command, settings, words
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["main"]
+
+USAGE_ERROR = 2
+_HELP = """usage: {prog} [-h] [NAME]
+
+List the recipes that --recipe of npnet train takes, or the flags of one of them. Accuracy is of the
+test images, the mean over seeds; time is of a whole run; - is not measured.
+"""
+
+
+def main(argv: Sequence[str], prog: str = "npnet recipes") -> int:
+    """Print the table, or one recipe. Returns the exit code."""
+    from rich.console import Console
+
+    if any(arg in ("-h", "--help") for arg in argv):
+        print(_HELP.format(prog=prog), end="")
+        return 0
+    if len(argv) > 1:
+        return _complain(prog, f"it takes the name of one recipe, got {' '.join(argv)}")
+    if argv and argv[0] not in RECIPES:
+        return _complain(prog, unknown_name("recipe", argv[0], RECIPES))
+    console = Console(highlight=False)
+    if argv:
+        _show_one(console, argv[0])
+    else:
+        _show_all(console)
+    return 0
+
+
+def _show_all(console: Console) -> None:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD)  # without frames it fits into 80 columns
+    for title in ("recipe", "data set", "network", "kind"):
+        table.add_column(title, no_wrap=True)
+    for title in ("accuracy", "time"):
+        table.add_column(title, no_wrap=True, justify="right")
+    for name, recipe in RECIPES.items():
+        what = recipe.dataset or OWN, recipe.model, recipe.kind
+        table.add_row(name, *what, _accuracy(recipe), _time(recipe))
+    console.print(table)
+    for name, recipe in RECIPES.items():
+        console.print(f"\n[bold]{name}[/bold]: {recipe.summary}", soft_wrap=True)
+        console.print(command(name), soft_wrap=True)
+
+
+def _show_one(console: Console, name: str) -> None:
+    from rich import box
+    from rich.table import Table
+
+    recipe = RECIPES[name]
+    defaults = {field.name: field.default for field in dataclasses.fields(Config)}
+    table = Table("flag", "value", "default", box=box.SIMPLE_HEAD)
+    for flag, value in settings(name).items():
+        if flag != "recipe":
+            table.add_row(f"--{flag}", _shown(value), _shown(defaults[flag]))
+    console.print(f"[bold]{name}[/bold] ({recipe.kind}): {recipe.summary}", soft_wrap=True)
+    console.print(f"accuracy {_accuracy(recipe)}, time {_time(recipe)}")
+    console.print(table)
+    if recipe.notes:
+        console.print(recipe.notes, soft_wrap=True)
+    own = "" if recipe.dataset else f" --dataset {OWN}"
+    console.print(f"npnet train --recipe {name}{own}\nis\n{command(name)}", soft_wrap=True)
+
+
+def _accuracy(recipe: Recipe) -> str:
+    return "-" if recipe.accuracy is None else f"{recipe.accuracy:.2f} %"
+
+
+def _time(recipe: Recipe) -> str:
+    if recipe.seconds is None:
+        return "-"
+    return f"{recipe.seconds:.0f} s" if recipe.seconds < 120 else f"{recipe.seconds / 60:.1f} min"
+
+
+def _shown(value: object) -> str:
+    if value in (None, ()):
+        return "-"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return " ".join(words(value))
+
+
+def _complain(prog: str, message: str) -> int:
+    print(f"{prog}: error: {message}", file=sys.stderr)
+    return USAGE_ERROR
