@@ -24,6 +24,7 @@ OTHERS = (
     "matplotlib",
     "numba",
     "pooch",
+    "requests",
     "rich",
     "safetensors",
     "sklearn",

@@ -70,18 +70,14 @@ class Source(ABC):
         Raises:
             DownloadError: what was looked for where, why it could not be had, and what to do.
         """
-        reason = "downloading was switched off"
         try:
-            if download:
-                return fetch(
-                    {name: self.checksums[name] for name in names}, self.mirrors, folders[0]
-                )
-            cause = None
+            if not download:
+                raise DownloadError("downloading was switched off")
+            return fetch({name: self.checksums[name] for name in names}, self.mirrors, folders[0])
         except DownloadError as error:
-            reason, cause = str(error), error
-        raise DownloadError(
-            f"{self.name}: needs {', '.join(names)} (or {unpacked}), not found in "
-            f"{', '.join(map(str, folders))}; {reason}. Put the files into {folders[0]}, or set "
-            "data_dir or $NPNET_DATA to the folder that has them; the data set 'digits' needs no "
-            "files."
-        ) from cause
+            raise DownloadError(
+                f"{self.name}: needs {', '.join(names)} (or {unpacked}), not found in "
+                f"{', '.join(map(str, folders))}; {error}. Put the files into {folders[0]}, or set "
+                "data_dir or $NPNET_DATA to the folder that has them; the data set 'digits' needs "
+                "no files."
+            ) from error
