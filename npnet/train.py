@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from npnet.training.data import Data
     from npnet.training.learner import Learner
 
-__all__ = ["build", "main", "train"]
+__all__ = ["build", "main", "run_command", "train"]
 
 USAGE_ERROR, DIVERGED, INTERRUPTED = 2, 1, 130  # exit codes; 130 is the shell's for Ctrl-C
 
@@ -30,16 +30,33 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def train(argv: Sequence[str], prog: str, build: Callable[[Config, Data], Learner]) -> int:
-    """Run the job; what a user can mend is told in one line, and not as a traceback."""
+    """Train as `argv` says a network that `build` makes. Returns the exit code."""
+
+    def work() -> None:
+        from npnet.training.command_line import parse
+        from npnet.training.run import run
+
+        run(parse(argv, prog), build)
+
+    return run_command(work, prog, "stopped; --resume goes on after the last finished epoch")
+
+
+def run_command(work: Callable[[], None], prog: str, stopped: str) -> int:
+    """Do the work; what a user can mend is told in one line, and not as a traceback.
+
+    Args:
+        stopped: what Ctrl-C is answered by.
+
+    Returns:
+        The exit code.
+    """
     from npnet._checks import ShapeError
     from npnet._threads import get_num_threads
     from npnet.backend import get_backend
     from npnet.datasets import DataError
     from npnet.serialization import CheckpointError
-    from npnet.training.command_line import parse
     from npnet.training.config import ConfigError
     from npnet.training.learner import DivergedError
-    from npnet.training.run import run
 
     try:
         get_backend()
@@ -50,7 +67,7 @@ def train(argv: Sequence[str], prog: str, build: Callable[[Config, Data], Learne
     except ValueError as error:
         return _complain(prog, str(error), USAGE_ERROR)
     try:
-        run(parse(argv, prog), build)
+        work()
     except (ConfigError, DataError, CheckpointError, ShapeError, NotImplementedError) as error:
         return _complain(prog, str(error), USAGE_ERROR)
     except OSError as error:
@@ -63,9 +80,7 @@ def train(argv: Sequence[str], prog: str, build: Callable[[Config, Data], Learne
     except DivergedError as error:
         return _complain(prog, str(error), DIVERGED)
     except KeyboardInterrupt:
-        return _complain(
-            prog, "stopped; --resume goes on after the last finished epoch", INTERRUPTED
-        )
+        return _complain(prog, stopped, INTERRUPTED)
     return 0
 
 

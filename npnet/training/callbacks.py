@@ -15,7 +15,15 @@ from npnet.training.config import Config
 from npnet.training.metrics import Epoch, Score
 from npnet.training.tensorboard import EventFile
 
-__all__ = ["Callback", "Callbacks", "LogFile", "MetricsFile", "TensorBoard", "Terminal"]
+__all__ = [
+    "Callback",
+    "Callbacks",
+    "LogFile",
+    "MetricsFile",
+    "TensorBoard",
+    "Terminal",
+    "progress_bar",
+]
 
 
 class Callback:
@@ -86,24 +94,30 @@ def epoch_line(epoch: Epoch, epochs: int, best: bool) -> str:
     )
 
 
+def progress_bar(console: Any) -> Any:
+    """A bar with epoch and figures, which a task's fields hold; none where nobody would see it."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("epoch {task.fields[epoch]}"),
+        BarColumn(bar_width=None),
+        TextColumn("{task.percentage:3.0f} %  {task.fields[figures]}"),
+        TimeRemainingColumn(compact=True),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
 class Terminal(Callback):
     """The user's terminal: a progress bar where it is one, else plain lines alone."""
 
     def __init__(self, epochs: int) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         self.epochs = epochs
         self.console = Console(highlight=False, soft_wrap=True)
-        self.bar = Progress(
-            TextColumn("epoch {task.fields[epoch]}"),
-            BarColumn(bar_width=None),
-            TextColumn("{task.percentage:3.0f} %  {task.fields[figures]}"),
-            TimeRemainingColumn(compact=True),
-            console=self.console,
-            transient=True,
-            disable=not self.console.is_terminal,
-        )
+        self.bar = progress_bar(self.console)
         self._task: Any = None
 
     def on_message(self, text: str) -> None:
@@ -165,8 +179,7 @@ class TensorBoard(Callback):
 
     def __init__(self, folder: Path, config: Config, finished: int) -> None:
         self.events = EventFile(folder, purge_step=finished + 1 if finished else None)
-        rows = "\n".join(f"| {k} | {v} |" for k, v in dataclasses.asdict(config).items())
-        self.events.text("hyperparameters", f"| setting | value |\n| --- | --- |\n{rows}")
+        self.events.settings(dataclasses.asdict(config))
 
     def on_epoch(self, epoch: Epoch, progress: Progress) -> None:
         values = {
@@ -183,9 +196,7 @@ class TensorBoard(Callback):
         self.events.png(name, progress.epoch, png)
 
     def on_end(self, config: Config, metrics: dict[str, float]) -> None:
-        settings = dataclasses.asdict(config)
-        plain = {k: v if isinstance(v, (int, float, str)) else str(v) for k, v in settings.items()}
-        self.events.hparams(plain, metrics)
+        self.events.hparams(dataclasses.asdict(config), metrics)
 
     def close(self) -> None:
         self.events.close()

@@ -1,4 +1,4 @@
-"""The command line of a run: tyro reads it off `Config`; here its errors become one line."""
+"""Command lines: tyro reads them off a dataclass of settings; here its errors become one line."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ import contextlib
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from npnet._version import __version__
 from npnet.training.config import Config, ConfigError
 
-__all__ = ["parse"]
+__all__ = ["parse", "read_flags"]
+
+Settings = TypeVar("Settings")
 
 
 def parse(argv: Sequence[str], prog: str) -> Config:
-    """The settings that the command line asks for.
+    """The settings of a training run that the command line asks for.
 
     `--config FILE` or `--recipe NAME` set the defaults that the other flags change; `--resume`
     takes them from the run that is resumed.
@@ -24,10 +27,7 @@ def parse(argv: Sequence[str], prog: str) -> Config:
         ConfigError: a wrong setting.
         SystemExit: `--help` or `--version` was answered.
     """
-    if "--version" in argv:
-        print(f"npnet {__version__}")
-        raise SystemExit(0)
-    return _tyro(argv, _defaults(argv), prog)
+    return read_flags(argv, _defaults(argv), prog)
 
 
 def _defaults(argv: Sequence[str]) -> Config:
@@ -53,13 +53,24 @@ def _defaults(argv: Sequence[str]) -> Config:
     return Config()
 
 
-def _tyro(argv: Sequence[str], defaults: Config, prog: str) -> Config:
+def read_flags(argv: Sequence[str], defaults: Settings, prog: str) -> Settings:
+    """`defaults`, a dataclass, with what the flags change; `--version` is answered too.
+
+    Raises:
+        ConfigError: a wrong setting.
+        SystemExit: `--help` or `--version` was answered.
+    """
+    if "--version" in argv:
+        print(f"npnet {__version__}")
+        raise SystemExit(0)
     import tyro  # here: a program that trains without a command line need not load it
 
     messages = io.StringIO()
     try:
         with contextlib.redirect_stderr(messages):
-            return tyro.cli(Config, args=argv, default=defaults, prog=prog, use_underscores=True)
+            return tyro.cli(
+                type(defaults), args=argv, default=defaults, prog=prog, use_underscores=True
+            )
     except SystemExit as stop:
         if not stop.code:
             raise

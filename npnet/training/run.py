@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from npnet.training.checkpoint import BEST, LAST, Checkpoints, Progress, read_we
 from npnet.training.checkpoint import CONFIG as CONFIG_FILE
 from npnet.training.config import Config, ConfigError
 from npnet.training.data import Data, prepare
+from npnet.training.folders import locked, log_folder, make_folder
 from npnet.training.learner import DivergedError, Learner, initial_model
 from npnet.training.metrics import Score
 from npnet.training.trainer import evaluate, fit
@@ -60,8 +60,8 @@ def run(config: Config, build: Callable[[Config, Data], Learner]) -> Result:
         DivergedError: the loss became infinite or NaN.
         datasets.DataError, serialization.CheckpointError, OSError: a file can't be had or written.
     """
-    checkpoints = Checkpoints(_folder(config.checkpoint_dir, "checkpoint_dir"))
-    with _locked(checkpoints.folder):
+    checkpoints = Checkpoints(make_folder(config.checkpoint_dir, "checkpoint_dir"))
+    with locked(checkpoints.folder, "checkpoint_dir"):
         state, progress = None, Progress()
         if config.resume:
             _check_resumable(config, checkpoints.folder)
@@ -74,7 +74,7 @@ def run(config: Config, build: Callable[[Config, Data], Learner]) -> Result:
         overview = _overview(config, data, learner.lib)  # before any file: the images must fit
         if state is not None:
             learner.load_state(state)
-        config = dataclasses.replace(config, log_dir=str(_log_dir(config)))
+        config = dataclasses.replace(config, log_dir=str(log_folder(config.log_dir, config.model)))
         with _watched(config, terminal, progress) as callback:
             if not config.resume:
                 _set_aside(checkpoints.folder, (BEST, LAST, CONFIG_FILE), callback)
@@ -92,44 +92,6 @@ def run(config: Config, build: Callable[[Config, Data], Learner]) -> Result:
 
 
 # ---- folders -----------------------------------------------------------------------------------
-
-
-def _folder(name: str, flag: str) -> Path:
-    folder = Path(name).expanduser()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(
-            f"{flag}: can't make the folder {folder}: {error.strerror}; choose another --{flag}"
-        ) from None
-    return folder
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Keep a second run out of the folder; a killed run's lock opens by itself."""
-    from filelock import FileLock, Timeout
-
-    try:
-        with FileLock(folder / ".lock", timeout=0):
-            yield
-    except Timeout:
-        raise ConfigError(
-            f"checkpoint_dir: another run is writing to {folder}; choose another --checkpoint_dir"
-        ) from None
-
-
-def _log_dir(config: Config) -> Path:
-    """The folder for logs; the default is one that no other run has."""
-    if config.log_dir is not None:
-        return _folder(config.log_dir, "log_dir")
-    name = f"runs/{time.strftime('%Y%m%d-%H%M%S')}-{config.model}"
-    _folder("runs", "log_dir")
-    for suffix in ("", *(f"-{n}" for n in range(2, 1000))):
-        with contextlib.suppress(FileExistsError):
-            Path(name + suffix).mkdir()
-            return Path(name + suffix)
-    raise ConfigError(f"log_dir: there are too many folders like {name}; name one by --log_dir")
 
 
 def _set_aside(folder: Path, names: tuple[str, ...], callback: Callback) -> None:

@@ -63,11 +63,17 @@ class EventFile:
         self._write(0, summary=summary.text(tag, markdown))
         self._writer.flush()
 
+    def settings(self, settings: dict[str, Any]) -> None:
+        """Write hyper-parameters as a table."""
+        rows = "\n".join(f"| {name} | {value} |" for name, value in settings.items())
+        self.text("hyperparameters", f"| setting | value |\n| --- | --- |\n{rows}")
+
     def hparams(self, settings: dict[str, Any], metrics: dict[str, float]) -> None:
         """Write hyper-parameters and the figures that they are compared by."""
         from tensorboardX import summary
 
-        for part in summary.hparams(settings, metrics):
+        plain = {k: v if isinstance(v, (int, float, str)) else str(v) for k, v in settings.items()}
+        for part in summary.hparams(plain, metrics):
             self._write(0, summary=part)
         self.scalars(0, metrics)
 

@@ -1,0 +1,51 @@
+"""The folders of a run: made, locked against a second run, and named where nobody named them."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from npnet.training.config import ConfigError
+
+__all__ = ["locked", "log_folder", "make_folder"]
+
+
+def make_folder(name: str, flag: str) -> Path:
+    """The folder that `flag` names, made if need be. ConfigError if it can't be."""
+    folder = Path(name).expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"{flag}: can't make the folder {folder}: {error.strerror}; choose another --{flag}"
+        ) from None
+    return folder
+
+
+@contextlib.contextmanager
+def locked(folder: Path, flag: str) -> Iterator[None]:
+    """Keep a second run out of the folder; a killed run's lock opens by itself."""
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            yield
+    except Timeout:
+        raise ConfigError(
+            f"{flag}: another run is writing to {folder}; choose another --{flag}"
+        ) from None
+
+
+def log_folder(name: str | None, kind: str) -> Path:
+    """The folder for logs; the default, ./runs/<time>-<kind>, is one that no other run has."""
+    if name is not None:
+        return make_folder(name, "log_dir")
+    default = f"runs/{time.strftime('%Y%m%d-%H%M%S')}-{kind}"
+    make_folder("runs", "log_dir")
+    for suffix in ("", *(f"-{n}" for n in range(2, 1000))):
+        with contextlib.suppress(FileExistsError):
+            Path(default + suffix).mkdir()
+            return Path(default + suffix)
+    raise ConfigError(f"log_dir: there are too many folders like {default}; name one by --log_dir")
