@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
-from npnet import train
+from npnet import fit_function, train
 from npnet._checks import unknown_name
 from npnet._version import __version__
 
@@ -14,9 +14,10 @@ __all__ = ["main"]
 _USAGE = """usage: npnet [-h] [--version] COMMAND ...
 
 commands:
-  train      train a network: the same as python -m npnet.train; see npnet train --help
-  recipes    list the documented runs that train --recipe takes, or the flags of one
-  warmup     compile all kernels for this machine, once, so that nothing waits for them later
+  train         train a network: the same as python -m npnet.train; see npnet train --help
+  recipes       list the documented runs that train --recipe takes, or the flags of one
+  fit-function  fit a function of x by a network; see npnet fit-function --help
+  warmup        compile all kernels for this machine, once, so that nothing waits for them later
 """
 
 
@@ -30,6 +31,10 @@ def _recipes(argv: Sequence[str]) -> int:
     return recipe_table.main(argv)
 
 
+def _fit_function(argv: Sequence[str]) -> int:
+    return fit_function.fit_function(argv, "npnet fit-function", fit_function.build)
+
+
 def _warmup(argv: Sequence[str]) -> int:
     from npnet import warmup
 
@@ -39,6 +44,7 @@ def _warmup(argv: Sequence[str]) -> int:
 _COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "train": _train,
     "recipes": _recipes,
+    "fit-function": _fit_function,
     "warmup": _warmup,
 }
 

@@ -52,9 +52,11 @@ ALLOWED: dict[str, set[str]] = {
     "models": LAYERS | {"npnet"},
     "training": PROGRAM | {"kernels.batches"},
     "train": PROGRAM | {"training"},
+    "fitting": PROGRAM | {"training"},
+    "fit_function": PROGRAM | {"fitting", "train", "training"},
     "warmup": PROGRAM | {"kernels._jit", "train", "training"},
-    "cli": PROGRAM | {"train", "training", "warmup"},
-    "reference": PROGRAM | {"train", "training"},
+    "cli": PROGRAM | {"fit_function", "train", "training", "warmup"},
+    "reference": PROGRAM | {"fit_function", "fitting", "train", "training"},
 }
 
 

@@ -58,7 +58,8 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ([], ""),
         (
             ["tarin"],
-            "command must be one of train, recipes, warmup; got 'tarin'; did you mean 'train'?",
+            "command must be one of train, recipes, fit-function, warmup; got 'tarin'; "
+            "did you mean 'train'?",
         ),
     ],
 )

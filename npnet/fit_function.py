@@ -1,0 +1,49 @@
+"""Fit a function by a network: `python -m npnet.fit_function`. `--help` lists the flags."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from npnet.train import run_command
+
+if TYPE_CHECKING:
+    from npnet.fitting.config import FitConfig
+    from npnet.fitting.learner import Fitter
+    from npnet.fitting.samples import Samples
+
+__all__ = ["build", "fit_function", "main"]
+
+
+def build(config: FitConfig, samples: Samples) -> Fitter:
+    """A network of npnet with its optimizer and schedule."""
+    import npnet
+    from npnet.fitting.learner import Fitter, initial_network
+
+    return Fitter(config, samples, initial_network(config), npnet)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Fit as the command line says. Returns the exit code."""
+    argv = sys.argv[1:] if argv is None else argv
+    return fit_function(argv, "python -m npnet.fit_function", build)
+
+
+def fit_function(
+    argv: Sequence[str], prog: str, build: Callable[[FitConfig, Samples], Fitter]
+) -> int:
+    """Fit as `argv` says a network that `build` makes. Returns the exit code."""
+
+    def work() -> None:
+        from npnet.fitting.config import FitConfig
+        from npnet.fitting.run import run
+        from npnet.training.command_line import read_flags
+
+        run(read_flags(argv, FitConfig(), prog), build)
+
+    return run_command(work, prog, "stopped; what was finished is in the folder of the run")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

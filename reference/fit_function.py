@@ -1,0 +1,38 @@
+"""The same fit in PyTorch: `python -m reference.fit_function`, with the flags of npnet's.
+
+Samples, initial weights and order of the batches are those of npnet for the same seed, and so are
+the files that a run writes.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import torch
+
+from npnet.fit_function import fit_function
+from npnet.fitting.config import FitConfig
+from npnet.fitting.learner import Fitter, initial_network
+from npnet.fitting.samples import Samples
+from reference.models.mlp import MLP
+
+__all__ = ["build", "main"]
+
+
+def build(config: FitConfig, samples: Samples) -> Fitter:
+    """A network of PyTorch with npnet's initial weights, and PyTorch's optimizer and schedule."""
+    network = MLP((1, *config.widths, 1), config.activation)
+    weights = initial_network(config).state_dict()
+    network.load_state_dict({name: torch.from_numpy(v.numpy()) for name, v in weights.items()})
+    return Fitter(config, samples, network, torch)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Fit as the command line says. Returns the exit code."""
+    argv = sys.argv[1:] if argv is None else argv
+    return fit_function(argv, "python -m reference.fit_function", build)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
