@@ -187,6 +187,7 @@ class TensorBoard(Callback):
             "train/accuracy": epoch.train_accuracy,
             "val/loss": epoch.val_loss,
             "val/accuracy": epoch.val_accuracy,
+            "val/sampled_accuracy": epoch.val_sampled_accuracy,
             "learning_rate": epoch.learning_rate,
             "seconds": epoch.seconds,
         }

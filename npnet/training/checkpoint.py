@@ -66,7 +66,8 @@ class Progress:
     def from_tree(cls, tree: dict[str, Any]) -> Progress:
         """The inverse of `to_tree`."""
         accuracy, negative_loss = tree["best_score"]
-        history = [Epoch(**epoch) for epoch in tree["history"]]
+        absent = {"val_sampled_accuracy": float("nan")}  # earlier versions did not measure it
+        history = [Epoch(**(absent | epoch)) for epoch in tree["history"]]
         return cls(history, tree["best_epoch"], (accuracy, negative_loss))
 
 

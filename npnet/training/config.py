@@ -86,8 +86,8 @@ class Config:
     checkpoint_dir: str = "./checkpoint"
     """folder for best.safetensors, last.safetensors and config.json"""
     log_dir: str | None = None
-    """folder for TensorBoard events, log.txt, metrics.csv, curves.png and confusion.png; default:
-    ./runs/<time>-<model>"""
+    """folder for TensorBoard events, log.txt, metrics.csv, result.json, classes.csv, curves.png,
+    confusion.png and errors.png; default: ./runs/<time>-<model>"""
     resume: bool = False
     """go on from last.safetensors in --checkpoint_dir as if the run had never stopped"""
     config: str | None = None

@@ -1,4 +1,4 @@
-"""The pictures of a run: learning curves and the confusion matrix."""
+"""The pictures of a run: learning curves, the confusion matrix and the worst errors."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from npnet.training.metrics import Epoch
+from npnet.training.metrics import Epoch, Misclassified
 
-__all__ = ["confusion_png", "curves_png"]
+__all__ = ["confusion_png", "curves_png", "errors_png"]
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -49,16 +49,14 @@ def curves_png(history: Sequence[Epoch], best_epoch: int, title: str) -> bytes:
     return _png(figure)
 
 
-def confusion_png(y: Array, predicted: Array, classes: Sequence[str], title: str) -> bytes:
+def confusion_png(counts: Array, classes: Sequence[str], title: str) -> bytes:
     """How often each class (row) was taken for each (column), as a PNG.
 
     Args:
-        y, predicted: (n,), true and predicted class numbers.
+        counts: (classes, classes), see `metrics.confusion_matrix`.
     """
     from matplotlib.figure import Figure
 
-    n = len(classes)
-    counts = np.bincount(n * y + predicted, minlength=n * n).reshape(n, n)
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     figure = Figure(figsize=(7, 6.4), layout="constrained")
     axes = figure.subplots()
@@ -75,3 +73,56 @@ def confusion_png(y: Array, predicted: Array, classes: Sequence[str], title: str
     axes.set_yticks(ticks, classes)
     axes.set(xlabel="predicted", ylabel="true", title=title)
     return _png(figure)
+
+
+def errors_png(
+    x: Array, errors: Sequence[Misclassified], classes: Sequence[str], title: str
+) -> bytes:
+    """Misclassified images, each with true and predicted class and the latter's probability.
+
+    Where there are none, the picture says so.
+
+    Args:
+        x: (N, C, H, W), the split that `errors` index; grey or colour, uint8 or float.
+    """
+    from matplotlib.figure import Figure
+
+    columns = 6
+    rows = max(1, -(-len(errors) // columns))
+    height = x.shape[2] / x.shape[3]  # of an image that is 1 wide
+    cell_width, cell_height = 1.25, height + 0.42
+    figure = Figure(figsize=(9, 0.7 + rows * cell_height * 9 / (columns * cell_width)))
+    figure.suptitle(title, y=1 - 0.15 / figure.get_figheight(), va="top")
+    axes = figure.add_axes((0, 0, 1, 1 - 0.55 / figure.get_figheight()))
+    for i, error in enumerate(errors):
+        left, top = i % columns * cell_width, -(i // columns) * cell_height
+        extent = (left, left + 1, top - height, top)
+        axes.imshow(_picture(x[error.index]), cmap="gray", vmin=0, vmax=1, extent=extent)
+        names = f"{classes[error.true]} \N{RIGHTWARDS ARROW} {classes[error.predicted]}"
+        axes.text(
+            left + 0.5,
+            top + 0.03,
+            f"{names}\n{100 * error.probability:.1f} %",
+            ha="center",
+            va="bottom",
+            fontsize=8,
+        )
+    axes.set_xlim(-0.125, columns * cell_width - 0.125)
+    axes.set_ylim(0.42 - rows * cell_height, 0.42)
+    axes.set_axis_off()
+    if not errors:
+        axes.text(0.5, 0.5, "no image was misclassified", transform=axes.transAxes, ha="center")
+    return _png(figure)
+
+
+def _picture(image: Array) -> Array:
+    """(C, H, W) as Matplotlib takes it, from 0 to 1: (H, W) grey, (H, W, 3) in colour.
+
+    Floats beyond 0 to 1 have no known white: the image's least becomes 0, its largest 1.
+    """
+    x = image.astype(np.float64)
+    if image.dtype == np.uint8:
+        x /= 255
+    elif x.min() < 0 or x.max() > 1:
+        x = (x - x.min()) / max(np.ptp(x), np.finfo(float).tiny)
+    return x[0] if len(x) == 1 else x.transpose(1, 2, 0)

@@ -11,7 +11,7 @@ from typing import Any
 
 from npnet._files import atomic_write
 from npnet.models.summary import summary
-from npnet.training import plots
+from npnet.training import plots, result
 from npnet.training.callbacks import (
     Callback,
     Callbacks,
@@ -26,7 +26,7 @@ from npnet.training.config import Config, ConfigError
 from npnet.training.data import Data, prepare
 from npnet.training.folders import locked, log_folder, make_folder
 from npnet.training.learner import DivergedError, Learner, initial_model
-from npnet.training.metrics import Score
+from npnet.training.metrics import Score, confusion_matrix, worst_errors
 from npnet.training.trainer import evaluate, fit
 
 __all__ = ["Result", "run"]
@@ -34,7 +34,16 @@ __all__ = ["Result", "run"]
 # What may differ when a run is resumed, since no weight depends on it.
 _FREE_ON_RESUME = {"epochs", "patience", "threads", "data_dir", "checkpoint_dir", "log_dir"}
 _FREE_ON_RESUME |= {"resume", "config"}
-_LOGS = ("log.txt", "metrics.csv", "curves.png", "confusion.png", "events.out.tfevents.*")
+_LOGS = (
+    "log.txt",
+    "metrics.csv",
+    "result.json",
+    "classes.csv",
+    "curves.png",
+    "confusion.png",
+    "errors.png",
+    "events.out.tfevents.*",
+)
 
 
 @dataclass(frozen=True)
@@ -165,8 +174,25 @@ def _overview(config: Config, data: Data, lib: Any) -> str:
 def _draw_curves(config: Config, progress: Progress, callback: Callback) -> None:
     if progress.history:
         png = plots.curves_png(progress.history, progress.best_epoch, _title(config))
-        atomic_write(Path(str(config.log_dir)) / "curves.png", png)
-        callback.on_picture("curves", png, progress)
+        _draw("curves", png, config, progress, callback)
+
+
+def _draw_test(
+    config: Config, data: Data, test: Score, progress: Progress, callback: Callback
+) -> None:
+    title = f"{_title(config)}: {test.accuracy:.2f} % of {test.total} test images"
+    confusion = confusion_matrix(data.test.y, test.predicted, len(data.classes))
+    png = plots.confusion_png(confusion, data.classes, title)
+    _draw("confusion", png, config, progress, callback)
+    errors = worst_errors(test.logits, data.test.y, result.WORST)
+    title += f", {len(errors)} worst of {test.total - test.correct} errors"
+    png = plots.errors_png(data.test.x, errors, data.classes, title)
+    _draw("errors", png, config, progress, callback)
+
+
+def _draw(name: str, png: bytes, config: Config, progress: Progress, callback: Callback) -> None:
+    atomic_write(Path(str(config.log_dir)) / f"{name}.png", png)
+    callback.on_picture(name, png, progress)
 
 
 def _title(config: Config) -> str:
@@ -181,20 +207,22 @@ def _report(
     checkpoints: Checkpoints,
     callback: Callback,
 ) -> Result:
-    """Test the best checkpoint, draw its confusion matrix, and say where everything is."""
+    """Test the best checkpoint, write and draw what came of it, and say where everything is."""
     learner.load_weights(checkpoints.load_best())
     test = evaluate(learner, data, data.test)
     log_dir = Path(str(config.log_dir))
-    title = f"{_title(config)}: {test.accuracy:.2f} % of {test.total} test images"
-    png = plots.confusion_png(data.test.y, test.predicted, data.classes, title)
-    atomic_write(log_dir / "confusion.png", png)
-    callback.on_picture("confusion", png, progress)
+    _draw_test(config, data, test, progress, callback)
+    outcome = result.classification(config, data, learner, progress, test)
+    atomic_write(log_dir / "classes.csv", result.classes_csv(outcome).encode())
+    # Last of the files: whoever finds it finds the others.
+    atomic_write(log_dir / "result.json", result.to_json(outcome).encode())
     best = progress.history[progress.best_epoch - 1]
     callback.on_end(
         config,
         {
             "hparam/test_accuracy": test.accuracy,
             "hparam/test_loss": test.loss,
+            "hparam/test_sampled_accuracy": outcome["test"]["sampled_accuracy"],
             "hparam/val_accuracy": best.val_accuracy,
         },
     )
@@ -202,6 +230,7 @@ def _report(
     callback.on_message(
         f"test accuracy {test.accuracy:.2f} %  ({test.correct} of {test.total} on {data.name}; "
         f"loss {test.loss:.4f}; best checkpoint: epoch {progress.best_epoch}, {chosen})\n"
+        f"{result.summary_line(outcome)}\n"
         f"weights and settings: {checkpoints.folder}\n"
         f"logs and pictures:    {log_dir}\n"
         f"curves:               tensorboard --logdir {log_dir.parent}"

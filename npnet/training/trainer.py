@@ -14,7 +14,7 @@ from npnet.training.checkpoint import Checkpoints, Progress
 from npnet.training.config import Config
 from npnet.training.data import Data, Split
 from npnet.training.learner import DivergedError, Learner
-from npnet.training.metrics import Epoch, Score
+from npnet.training.metrics import Epoch, Score, sampled_accuracy
 
 __all__ = ["evaluate", "fit", "predict", "train_epoch"]
 
@@ -54,7 +54,7 @@ def train_epoch(
 
 
 def evaluate(learner: Learner, data: Data, split: Split) -> Score:
-    """Loss, accuracy and predicted classes of a split, in evaluation mode."""
+    """Loss, accuracy and logits of a split, in evaluation mode."""
     score = Score(keep=True)
     for x, y in data.batches(split, _batch_size(data)):
         batch = learner.evaluate_batch(x, y)
@@ -95,8 +95,11 @@ def fit(
         start, number, rate = time.perf_counter(), progress.epoch + 1, learner.learning_rate
         train = train_epoch(learner, data, config, number, callback)
         val = evaluate(learner, data, data.val)
+        sampled = sampled_accuracy(val.logits, data.val.y, config.seed, number)
         seconds = time.perf_counter() - start
-        epoch = Epoch(number, rate, train.loss, train.accuracy, val.loss, val.accuracy, seconds)
+        epoch = Epoch(
+            number, rate, train.loss, train.accuracy, val.loss, val.accuracy, sampled, seconds
+        )
         learner.end_epoch(train.loss if np.isnan(val.loss) else val.loss)
         if progress.add(epoch):
             checkpoints.save_best(learner.weights(), _facts(config, data, progress))

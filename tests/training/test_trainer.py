@@ -36,7 +36,9 @@ def test_a_run_learns_and_writes_its_files(small: Config) -> None:
     result = run_npnet(dataclasses.replace(small, epochs=4, optimizer="adam", learning_rate=3e-3))
     assert result.test.accuracy > 90  # chance is 25; the stripes are easy
     files = {path.name.split(".out.")[0] for path in Path(str(small.log_dir)).iterdir()}
-    assert files == {"log.txt", "metrics.csv", "curves.png", "confusion.png", "events"}
+    pictures = {"curves.png", "confusion.png", "errors.png"}
+    tables = {"log.txt", "metrics.csv", "classes.csv", "result.json"}
+    assert files == pictures | tables | {"events"}
     saved = {path.name for path in Path(small.checkpoint_dir).iterdir()}
     assert saved - {".lock"} == {"best.safetensors", "last.safetensors", "config.json"}
     assert Config.from_json(Path(small.checkpoint_dir) / "config.json").epochs == 4

@@ -1,0 +1,132 @@
+"""result.json: what a run came to, as the one file that other programs read.
+
+    {"format": "npnet result", "kind": "classification",
+     "model": "lenet5", "dataset": "mnist", "classes": ["0", ...], "parameters": 61706,
+     "epochs": finished, "best_epoch": from 1, "seconds": of all epochs,
+     "train": {"loss", "accuracy"},                           of the best epoch
+     "val": {"loss", "accuracy", "sampled_accuracy"},         of it too; null if none was held out
+     "test": {"loss", "accuracy", "sampled_accuracy", "top_k": {"1", ...}, "correct", "total"},
+     "per_class": [{"class", "precision", "recall", "f1", "support"}, ...],
+     "confusion": [[images of the class of the row that were taken for the column's, ...], ...],
+     "worst_errors": [{"index", "true", "predicted", "probability", "loss"}, ...]}
+
+"class", "true" and "predicted" are names from "classes", "index" is the image's in the test split.
+Everything under "test" and below it is of the best checkpoint on the test split, in the units of
+`training.metrics`; what has no value there is null, such as the precision of a class that was never
+predicted. A seed gives the same file but for "seconds".
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import math
+from typing import Any
+
+from npnet.training.checkpoint import Progress
+from npnet.training.config import Config
+from npnet.training.data import Data
+from npnet.training.learner import Learner
+from npnet.training.metrics import (
+    Score,
+    class_scores,
+    confusion_matrix,
+    sampled_accuracy,
+    top_k_accuracy,
+    worst_errors,
+)
+
+__all__ = ["classes_csv", "classification", "summary_line", "to_json"]
+
+TOP_K = 5  # the largest k, where there are so many classes
+WORST = 30  # errors in result.json and in errors.png
+
+
+def classification(
+    config: Config, data: Data, learner: Learner, progress: Progress, test: Score
+) -> dict[str, Any]:
+    """The content of result.json.
+
+    Args:
+        test: of the best checkpoint on `data.test`, with its logits.
+    """
+    best = progress.history[progress.best_epoch - 1]
+    val = {
+        "loss": best.val_loss,
+        "accuracy": best.val_accuracy,
+        "sampled_accuracy": best.val_sampled_accuracy,
+    }
+    confusion = confusion_matrix(data.test.y, test.predicted, len(data.classes))
+    return {
+        "format": "npnet result",
+        "kind": "classification",
+        "model": config.model,
+        "dataset": data.name,
+        "classes": list(data.classes),
+        "parameters": sum(p.numel() for p in learner.model.parameters()),
+        "epochs": progress.epoch,
+        "best_epoch": progress.best_epoch,
+        "seconds": sum(epoch.seconds for epoch in progress.history),
+        "train": {"loss": best.train_loss, "accuracy": best.train_accuracy},
+        "val": val if len(data.val) else None,
+        "test": _test(config, data, progress.best_epoch, test),
+        "per_class": [
+            {"class": name, **dataclasses.asdict(score)}
+            for name, score in zip(data.classes, class_scores(confusion), strict=True)
+        ],
+        "confusion": confusion.tolist(),
+        "worst_errors": [
+            dataclasses.asdict(error)
+            | {"true": data.classes[error.true], "predicted": data.classes[error.predicted]}
+            for error in worst_errors(test.logits, data.test.y, WORST)
+        ],
+    }
+
+
+def _test(config: Config, data: Data, epoch: int, test: Score) -> dict[str, Any]:
+    logits, y = test.logits, data.test.y
+    top_k = range(1, min(TOP_K, len(data.classes)) + 1)
+    return {
+        "loss": test.loss,
+        "accuracy": test.accuracy,
+        "sampled_accuracy": sampled_accuracy(logits, y, config.seed, epoch),
+        "top_k": {str(k): top_k_accuracy(logits, y, k) for k in top_k},
+        "correct": test.correct,
+        "total": test.total,
+    }
+
+
+def to_json(result: dict[str, Any]) -> str:
+    """The text of result.json: strict JSON, with null for what is not finite."""
+    return json.dumps(_finite(result), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def _finite(tree: Any) -> Any:
+    """The same nested dicts and lists with None for numbers that are not finite."""
+    if isinstance(tree, dict):
+        return {key: _finite(value) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [_finite(value) for value in tree]
+    return None if isinstance(tree, float) and not math.isfinite(tree) else tree
+
+
+def classes_csv(result: dict[str, Any]) -> str:
+    """The text of classes.csv: a line for each class; empty where there is no value."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, result["per_class"][0])
+    writer.writeheader()
+    writer.writerows(_finite(result["per_class"]))
+    return text.getvalue()
+
+
+def summary_line(result: dict[str, Any]) -> str:
+    """What the terminal says of it besides the accuracy."""
+    test = result["test"]
+    present = [score for score in result["per_class"] if score["support"]]
+    worst = min(present, key=lambda score: score["recall"])
+    return (
+        f"sampled {test['sampled_accuracy']:.2f} %, top-2 {test['top_k']['2']:.2f} %, "
+        f"worst class {worst['class']} (recall {worst['recall']:.2f} %)"
+    )
