@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -118,7 +119,11 @@ class TrainingProgram(ForwardProgram):
     """
 
     def __init__(
-        self, links: list[Link], shape: tuple[int, ...], slots: int, loss: type[Loss]
+        self,
+        links: list[Link],
+        shape: tuple[int, ...],
+        slots: int,
+        loss: Callable[[Buffer, Room, Calls], Loss],
     ) -> None:
         super().__init__(links, shape, slots)
         room, calls = self.room, self.calls

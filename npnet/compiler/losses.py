@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -36,15 +37,16 @@ class Loss:
 
 
 class CrossEntropy(Loss):
-    """The cross-entropy of the softmax and class numbers (N,)."""
+    """The cross-entropy of the softmax and class numbers (N,), which may be smoothed."""
 
-    def __init__(self, x: Buffer, room: Room, calls: Calls) -> None:
+    def __init__(self, x: Buffer, room: Room, calls: Calls, label_smoothing: float = 0.0) -> None:
         super().__init__(x, room, calls)
+        self.numbers = np.float32(1 / self.n), np.float32(label_smoothing)
         self.call = Call(loss.cross_entropy_block, self._arguments(np.zeros(self.n, np.int64)))
         calls.forward.append(self.call)
 
     def _arguments(self, classes: Array) -> tuple[Any, ...]:
-        return self.x.array, classes, np.float32(1 / self.n), self.gx.array, self.parts
+        return self.x.array, classes, *self.numbers, self.gx.array, self.parts
 
     def bind(self, target: Array) -> bool:
         if target.shape != (self.n,) or target.dtype.kind not in "iu":
@@ -84,18 +86,19 @@ class MeanSquaredError(Loss):
         return np.float32(self.parts.sum(dtype=np.float64) / self.count)
 
 
-LOSSES: dict[Callable[..., Any], type[Loss]] = {
+LOSSES: dict[Callable[..., Any], Callable[..., Loss]] = {
     F.cross_entropy: CrossEntropy,
     F.mse_loss: MeanSquaredError,
 }
 
 
-def loss_of(criterion: Callable[..., Any]) -> type[Loss] | None:
-    """The loss of a function or a module with its default options; None of any other."""
+def loss_of(criterion: Callable[..., Any]) -> Callable[..., Loss] | None:
+    """What makes the loss of a function or a module; None of one whose options have no kernel."""
     if isinstance(criterion, nn.CrossEntropyLoss):
-        plain = criterion.weight is None and criterion.label_smoothing == 0
-        plain = plain and criterion.reduction == "mean"
-        return CrossEntropy if plain else None
+        plain = criterion.weight is None and criterion.reduction == "mean"
+        if not plain or criterion.ignore_index >= 0:  # below 0, `bind` sees what is ignored
+            return None
+        return functools.partial(CrossEntropy, label_smoothing=criterion.label_smoothing)
     if isinstance(criterion, nn.MSELoss):
         return MeanSquaredError if criterion.reduction == "mean" else None
     return LOSSES.get(criterion)

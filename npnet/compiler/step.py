@@ -86,6 +86,6 @@ class Step(EagerStep):
         loss = loss_of(self.criterion)
         if loss is None:
             raise Unsuited(
-                "its criterion is neither cross_entropy nor mse_loss with their defaults"
+                "its criterion is neither cross_entropy nor mse_loss with options that have kernels"
             )
         return TrainingProgram(links, shape, slots, loss)

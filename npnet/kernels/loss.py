@@ -21,8 +21,12 @@ __all__ = ["cross_entropy", "mse_loss"]
 Array: TypeAlias = npt.NDArray[np.float32]
 
 
-def cross_entropy(x: Array, labels: npt.NDArray[Any]) -> tuple[np.float32, Array]:
-    """loss = mean over n of -log softmax(x_n)_{y_n};  gx = (softmax(x) - one_hot(y)) / n.
+def cross_entropy(
+    x: Array, labels: npt.NDArray[Any], label_smoothing: float = 0.0
+) -> tuple[np.float32, Array]:
+    """loss = mean over n of -sum over c of t_nc * log softmax(x_n)_c;  gx = (softmax(x) - t) / n.
+
+    With s = label_smoothing, t_nc is s / C, and 1 - s more where c is the class y_n.
 
     Shape: x (B, C, 16), class numbers y (n,), n > 0, all in 0..C -> (), (B, C, 16), where the
     gradient of lanes beyond the batch is zero.
@@ -30,7 +34,7 @@ def cross_entropy(x: Array, labels: npt.NDArray[Any]) -> tuple[np.float32, Array
     gx, n = lanes.empty(x.shape), len(labels)
     parts = np.empty(len(x), np.float32)
     classes = np.require(labels, np.int64, ("C", "W"))
-    _cross_entropy(x, classes, np.float32(1 / n), gx, parts)
+    _cross_entropy(x, classes, np.float32(1 / n), np.float32(label_smoothing), gx, parts)
     return np.float32(parts.sum(dtype=np.float64) / n), gx
 
 
@@ -49,35 +53,40 @@ def mse_loss(x: Array, target: Array, n: int) -> tuple[np.float32, Array]:
 
 
 @kernel
-def _cross_entropy(x, labels, scale, gx, parts):
-    parallel_for(cross_entropy_block, x.shape[0], (x, labels, scale, gx, parts))
+def _cross_entropy(x, labels, scale, smoothing, gx, parts):
+    parallel_for(cross_entropy_block, x.shape[0], (x, labels, scale, smoothing, gx, parts))
 
 
 @kernel
-def cross_entropy_block(x, labels, scale, gx, parts, b):
-    """Block `b`: its sum of losses, and gx = scale * (softmax(x) - one_hot)."""
+def cross_entropy_block(x, labels, scale, smoothing, gx, parts, b):
+    """Block `b`: its sum of losses, and gx = scale * (softmax(x) - t)."""
     classes, first = x.shape[1], b * LANES
     images = min(LANES, labels.size - first)
+    certain, spread = np.float32(1) - smoothing, smoothing / np.float32(classes)
     start, end = b * classes * LANES, (b + 1) * classes * LANES
     largest = simd.load(x, start)
     for i in range(start, end, LANES):
         largest = simd_math.maximum(simd.load(x, i), largest)
-    total = simd.splat(np.float32(0))
+    total = below = simd.splat(np.float32(0))
     for i in range(start, end, LANES):
-        e = simd_exp.exp(simd_math.subtract(simd.load(x, i), largest))
+        less = simd_math.subtract(simd.load(x, i), largest)
+        e = simd_exp.exp(less)
         simd.store(gx, i, e)
-        total = simd.add(total, e)
+        total, below = simd.add(total, e), simd.add(below, less)
     logs = simd_exp.log(total)
     scales = simd_math.divide(simd.splat(scale), total)
+    shares = simd.splat(scale * spread)
     for i in range(start, end, LANES):
-        g = simd_math.multiply(simd.load(gx, i), scales)
+        g = simd_math.subtract(simd_math.multiply(simd.load(gx, i), scales), shares)
         simd.store(gx, i, simd_math.keep(g, images))
     part = simd.total(logs, images)
+    if smoothing != 0:  # a logit of -inf would make 0 * -inf of it
+        part -= spread * simd.total(below, images)
     for lane in range(images):
         label = labels[first + lane]
         # less the largest first: its logarithm would vanish in logits of a million
-        part -= x[b, label, lane] - simd_math.pick(largest, lane)
-        gx[b, label, lane] -= scale
+        part -= certain * (x[b, label, lane] - simd_math.pick(largest, lane))
+        gx[b, label, lane] -= scale * certain
     parts[b] = part
 
 

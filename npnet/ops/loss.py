@@ -180,16 +180,18 @@ class LaneLoss(LaneFunction):
 class LaneCrossEntropy(LaneLoss):
     """The mean cross-entropy of the softmax and class numbers, by one kernel.
 
-    y = mean over n of -log softmax(x_n)_{y_n};  gx = gy * (softmax(x) - one_hot(y)) / N
+    y = mean over n of -sum over c of t_nc * log softmax(x_n)_c;  gx = gy * (softmax(x) - t) / N
+
+    where t is one_hot(y) smoothed, see `cross_entropy`.
     """
 
-    def __init__(self, classes: Array) -> None:
-        self.classes = classes
+    def __init__(self, classes: Array, smoothing: float) -> None:
+        self.classes, self.smoothing = classes, smoothing
 
     def forward(self, x: Lanes) -> Array:
         from npnet.kernels import loss
 
-        y, gx = loss.cross_entropy(x.blocks, self.classes)
+        y, gx = loss.cross_entropy(x.blocks, self.classes, self.smoothing)
         self.gx = Lanes(gx, x.shape[0])
         return np.asarray(y)
 
@@ -235,9 +237,9 @@ def cross_entropy(
         loss = _probability_loss(x, log_softmax(x, 1), y, weight, reduction, label_smoothing)
     else:
         _check_classes(op, x, y, ignore_index)
-        plain = weight is None and label_smoothing == 0 and reduction == "mean"
+        plain = weight is None and reduction == "mean"
         if plain and in_lanes(x) and x.ndim == 2 and not (y.array == ignore_index).any():
-            return LaneCrossEntropy(y.array.copy())(x)
+            return LaneCrossEntropy(y.array.copy(), label_smoothing)(x)
         loss = _class_loss(log_softmax(x, 1), y, weight, ignore_index, reduction, label_smoothing)
     return loss[0] if single and reduction == "none" else loss
 

@@ -143,6 +143,13 @@ def test_loss_as_a_module() -> None:
     check(sequential, [batch((1, 29, 31), 5)], criterion=nn.CrossEntropyLoss())
 
 
+@pytest.mark.parametrize("name", ["lenet5", "sequential"])
+@pytest.mark.parametrize("n", [1, 15, 16, 17, 127])
+def test_smoothed_labels(name: str, n: int) -> None:
+    make, shape = NETWORKS[name]
+    check(make, [batch(shape, n)] * 2, criterion=nn.CrossEntropyLoss(label_smoothing=0.1))
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_values_that_are_not_finite(value: float) -> None:
     x, y = batch((1, 32, 32), 20)
@@ -317,9 +324,10 @@ def test_falls_back_and_says_why_once(name: str) -> None:
     check_alike(got, trained(make, EagerStep, batches)[0])
 
 
-def test_a_criterion_without_a_program() -> None:
+@pytest.mark.parametrize("option", [{"ignore_index": 3}, {"weight": npnet.ones(10) * 2}])
+def test_a_criterion_without_a_program(option: dict[str, Any]) -> None:
     model = models.MLP((3, 10))
-    criterion = nn.CrossEntropyLoss(label_smoothing=0.1)
+    criterion = nn.CrossEntropyLoss(**option)
     step = npnet.compile(model, criterion, optim.SGD(model.parameters(), lr=0.0))
     x, y = batch((3,), 5)
     with pytest.warns(UserWarning, match="its criterion is neither cross_entropy nor mse_loss"):

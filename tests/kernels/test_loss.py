@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -46,6 +48,36 @@ def test_cross_entropy(n: int, classes: int, spread: float) -> None:
     check(loss.cross_entropy(oracle.spoiled(x), labels), x, labels, cross_entropy)
 
 
+@settings(derandomize=True, deadline=None, max_examples=40)
+@given(
+    batches,
+    st.integers(2, 120),  # of one class the gradient is nothing but roundings
+    st.sampled_from([0.1, 1.0, 30.0, 1e6]),
+    st.sampled_from([0.1, 0.5]),
+)
+def test_smoothed_cross_entropy(n: int, classes: int, spread: float, smoothing: float) -> None:
+    rng = np.random.default_rng(classes)
+    x = rng.normal(0, spread, (n, classes)).astype(np.float32)
+    labels = rng.integers(0, classes, n)
+    op = functools.partial(cross_entropy, label_smoothing=smoothing)
+    check(loss.cross_entropy(oracle.spoiled(x), labels, smoothing), x, labels, op)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_gradient_of_cross_entropy_is_the_slope(smoothing: float) -> None:
+    rng = np.random.default_rng(0)
+    x, direction = rng.standard_normal((2, 17, 10), np.float32)
+    labels, step = rng.integers(0, 10, 17), np.float32(0.02)
+    values = [
+        loss.cross_entropy(lanes.to_lanes(x + h * direction), labels, smoothing)[0]
+        for h in (-step, step)
+    ]
+    _, gx = loss.cross_entropy(lanes.to_lanes(x), labels, smoothing)
+    slope = (values[1] - values[0]) / (2 * step)
+    # the difference is off by its third derivative, e^2 / 6, and by 1e-7 / e of rounding
+    np.testing.assert_allclose(np.vdot(lanes.from_lanes(gx, 17), direction), slope, rtol=1e-3)
+
+
 @settings(derandomize=True, deadline=None, max_examples=20)
 @given(batches, st.lists(st.integers(1, 6), min_size=1, max_size=3))
 def test_mse(n: int, axes: list[int]) -> None:
@@ -56,14 +88,16 @@ def test_mse(n: int, axes: list[int]) -> None:
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("whole", [False, True])
-def test_what_is_not_finite_comes_through(value: float, whole: bool) -> None:
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_what_is_not_finite_comes_through(value: float, whole: bool, smoothing: float) -> None:
+    op = functools.partial(cross_entropy, label_smoothing=smoothing)
     rng = np.random.default_rng(0)
     x = rng.standard_normal((17, 10), np.float32)
     labels = rng.integers(0, 10, 17)
     x[3, slice(None) if whole else (labels[3] + 1) % 10] = value
-    check(loss.cross_entropy(oracle.spoiled(x), labels), x, labels, cross_entropy)
+    check(loss.cross_entropy(oracle.spoiled(x), labels, smoothing), x, labels, op)
     x[3, labels[3]] = value
-    check(loss.cross_entropy(oracle.spoiled(x), labels), x, labels, cross_entropy)
+    check(loss.cross_entropy(oracle.spoiled(x), labels, smoothing), x, labels, op)
     t = rng.standard_normal((17, 10), np.float32)
     check(loss.mse_loss(oracle.spoiled(x), oracle.spoiled(t), 17), x, t, mse_loss)
 
@@ -74,7 +108,9 @@ def test_same_bits_for_any_number_of_threads() -> None:
     results = []
     for threads in (1, 2, 4):
         set_num_threads(threads)
-        results.append((*loss.cross_entropy(x, labels), *loss.mse_loss(x, x[::-1].copy(), 500)))
+        results.append(
+            (*loss.cross_entropy(x, labels, 0.1), *loss.mse_loss(x, x[::-1].copy(), 500))
+        )
     for other in results[1:]:
         for one, two in zip(results[0], other, strict=True):
             np.testing.assert_array_equal(one, two)

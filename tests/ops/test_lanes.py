@@ -451,6 +451,27 @@ def test_mean_squared_error_by_one_kernel(n: int, axes: tuple[int, ...]) -> None
     )
 
 
+@pytest.mark.parametrize("n", [1, 15, 16, 17, 127])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
+def test_cross_entropy_by_one_kernel(n: int, smoothing: float) -> None:
+    (array,) = draw((n, 10))
+    labels = np.random.default_rng(n).integers(0, 10, n)
+    x = leaf(array)
+    loss = F.cross_entropy(x, Tensor(labels), label_smoothing=smoothing)
+    assert type(loss.grad_fn).__name__ == "LaneCrossEntropy"
+    (3 * loss).backward()
+    reference = torch.tensor(array.astype(np.float64), requires_grad=True)
+    expected = torch.nn.functional.cross_entropy(
+        reference, torch.from_numpy(labels), label_smoothing=smoothing
+    )
+    (3 * expected).backward()
+    np.testing.assert_allclose(loss.item(), expected.item(), rtol=FLOAT32)
+    assert x.grad is not None
+    assert reference.grad is not None
+    scale = float(reference.grad.abs().max())
+    np.testing.assert_allclose(x.grad.numpy(), reference.grad, rtol=0, atol=FLOAT32 * scale)
+
+
 def test_a_target_that_wants_a_gradient_gets_one() -> None:
     a, t = draw((17, 7), (17, 7))
     target = Tensor(t, requires_grad=True)
