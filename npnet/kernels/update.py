@@ -27,7 +27,7 @@ from npnet.kernels.simd_math import (
     where_wins,
 )
 
-__all__ = ["adam", "nadam", "rmsprop", "sgd"]
+__all__ = ["adam", "lerp", "nadam", "rmsprop", "sgd"]
 
 Array: TypeAlias = npt.NDArray[np.float32]
 
@@ -138,6 +138,14 @@ def rmsprop(
     average, has_a = (flat, False) if a is None else (a.ravel(), True)
     numbers = float(lr), float(alpha), 1.0 - alpha, float(eps), float(weight_decay), float(momentum)
     _rmsprop(flat, g.ravel(), s.ravel(), velocity, average, *numbers, has_v, has_a)
+
+
+def lerp(a: Array, p: Array, weight: float) -> None:
+    """a <- a + weight * (p - a).
+
+    Shape: a and p alike, C-contiguous; a is changed.
+    """
+    _lerp(a.ravel(), p.ravel(), float(weight))
 
 
 @kernel
@@ -268,3 +276,18 @@ def rmsprop_span(p, g, s, v, a, numbers, has_v, has_a, k):
             step = add(multiply(momenta, load_part(v, i, end - i)), step)
             store_part(v, i, end - i, step)
         store_part(p, i, end - i, subtract(value, multiply(rates, step)))
+
+
+@kernel
+def _lerp(a, p, weight):
+    arguments = (a, p, np.float32(weight))
+    parallel_for(lerp_span, (a.size + SPAN - 1) // SPAN, arguments)
+
+
+@kernel
+def lerp_span(a, p, weight, k):
+    """Span `k` of averages a and values p, both of one axis."""
+    weights, end = simd.splat(weight), min((k + 1) * SPAN, a.size)
+    for i in range(k * SPAN, end, LANES):
+        average, value = load_part(a, i, end - i), load_part(p, i, end - i)
+        store_part(a, i, end - i, add(average, multiply(weights, subtract(value, average))))

@@ -98,6 +98,20 @@ def test_what_is_not_finite_comes_through(rule: str, options: dict[str, Any], va
     check_equal(by_kernels, by_numpy)
 
 
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("value", [1.0, np.nan, np.inf])
+def test_lerp_has_the_bits_of_numpy(size: int, value: float) -> None:
+    a, (p, *_) = draw_arrays(size)
+    p[-1] = value
+    with np.errstate(all="ignore"):
+        expected = a + 0.3 * (p - a)
+    for threads in (1, 2):
+        npnet.set_num_threads(threads)
+        average = a.copy()
+        update.lerp(average, p, 0.3)
+        np.testing.assert_array_equal(average, expected)
+
+
 @pytest.mark.parametrize("shape", [(), (2, 3, 5, 5)])
 @pytest.mark.parametrize("rule", GROUPS)
 def test_any_shape(rule: str, shape: tuple[int, ...]) -> None:
