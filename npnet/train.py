@@ -21,7 +21,7 @@ def build(config: Config, data: Data) -> Learner:
     import npnet
     from npnet.training.learner import Learner, initial_model
 
-    return Learner(config, initial_model(config, data), len(data.classes), npnet)
+    return Learner(config, initial_model(config, data), data, npnet)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -73,6 +73,7 @@ def tasks() -> dict[str, Callable[[], None]]:
             work[f"{name}, {channels} channels"] = _training(name, channels)
     for rule in OPTIMIZERS:
         work[rule] = _training("lenet5", 1, optimizer=rule, clip_grad_norm=1.0)
+    work["moving average"] = _training("lenet5", 1, ema=0.9)
     for criterion in CRITERIA:
         work[criterion] = _training("lenet5", 1, criterion=criterion)
     for layer in _layers():

@@ -26,7 +26,7 @@ def build(config: Config, data: Data) -> Learner:
     model = models.create(config.model, in_channels=channels, num_classes=classes)
     weights = initial_model(config, data).state_dict()
     model.load_state_dict({name: torch.from_numpy(v.numpy()) for name, v in weights.items()})
-    return Learner(config, model, classes, torch)
+    return Learner(config, model, data, torch)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -15,11 +15,34 @@ from npnet._checks import check_number, unknown_name
 from npnet.datasets import NAMES as DATASETS
 from npnet.training import recipes
 
-__all__ = ["CRITERIA", "OPTIMIZERS", "SCHEDULERS", "Config", "ConfigError"]
+__all__ = ["CRITERIA", "OPTIMIZERS", "SCHEDULERS", "WEIGHT_DECAY_ON", "Config", "ConfigError"]
 
 CRITERIA = ("cross_entropy", "mse", "softmax_bce")
 OPTIMIZERS = ("sgd", "adam", "adamw", "nadam", "rmsprop")
-SCHEDULERS = ("none", "poly", "step", "multistep", "exponential", "cosine", "plateau")
+SCHEDULERS = (
+    "none",
+    "poly",
+    "step",
+    "multistep",
+    "exponential",
+    "cosine",
+    "warmup_cosine",
+    "warmup_exponential",
+    "onecycle",
+    "plateau",
+)
+WEIGHT_DECAY_ON = ("all", "weights")
+# What schedules take, besides the learning rate and the epochs.
+SCHEDULER_OPTIONS = {
+    "step": ("step_size", "gamma"),
+    "multistep": ("milestones", "gamma"),
+    "exponential": ("gamma",),
+    "cosine": ("min_learning_rate",),
+    "warmup_cosine": ("warmup_epochs", "min_learning_rate"),
+    "warmup_exponential": ("warmup_epochs", "gamma"),
+    "onecycle": ("pct_start", "div_factor", "final_div_factor"),
+    "plateau": ("gamma", "plateau_patience", "min_learning_rate"),
+}
 
 
 class ConfigError(RuntimeError):
@@ -39,28 +62,49 @@ class Config:
     """folder where data sets are, or are put; default: $NPNET_DATA, else your cache folder"""
     criterion: str = "cross_entropy"
     """the loss: cross_entropy, mse (against one-hot targets) or softmax_bce"""
+    label_smoothing: float = 0.0
+    """share of each training target that is spread over all classes (cross_entropy); validation
+    and test losses are without it"""
     optimizer: str = "sgd"
     """the rule that updates the weights: sgd, adam, adamw, nadam or rmsprop"""
     learning_rate: float = 1e-2
-    """step size of the optimizer in the first epoch"""
+    """step size of the optimizer in the first epoch; the highest one of the schedules
+    warmup_cosine, warmup_exponential and onecycle"""
     momentum: float = 0.9
     """share of the last step that sgd and rmsprop keep; 0 is plain gradient descent"""
     nesterov: bool = False
     """look ahead along the momentum (sgd)"""
     weight_decay: float = 0.0
     """pull of all weights towards 0 (L2 penalty; decoupled for adamw)"""
+    weight_decay_on: str = "all"
+    """what weight_decay pulls: all, or weights, which spares biases and batch norm (parameters of
+    fewer than two axes)"""
     use_scheduler: bool = False
     """lower the learning rate polynomially: times (1 - epoch/epochs)**0.9; short for
     --scheduler poly"""
     scheduler: str = "none"
-    """how the learning rate changes after each epoch: none, poly, step, multistep, exponential,
-    cosine or plateau"""
+    """how the learning rate changes, after each epoch: none, poly, step, multistep, exponential,
+    cosine or plateau; after each batch: warmup_cosine, warmup_exponential or onecycle (which leaves
+    the momentum as it is)"""
     step_size: int = 2
     """epochs between two steps of --scheduler step"""
     milestones: tuple[int, ...] = ()
     """epochs after which --scheduler multistep takes a step"""
     gamma: float = 0.1
-    """factor of each step (step, multistep, exponential, plateau)"""
+    """factor of each step (step, multistep, plateau) or epoch (exponential, and warmup_exponential,
+    which takes an equal part of it after each batch)"""
+    warmup_epochs: float = 1.0
+    """epochs in which the learning rate rises along a line, at first (warmup_*); may be a part"""
+    min_learning_rate: float = 0.0
+    """where the learning rate ends (cosine, warmup_cosine, plateau)"""
+    plateau_patience: int = 2
+    """epochs without a lower validation loss that --scheduler plateau puts up with"""
+    pct_start: float = 0.3
+    """share of the batches on the way up (onecycle)"""
+    div_factor: float = 25.0
+    """learning_rate over that of the first batch (onecycle)"""
+    final_div_factor: float = 1e4
+    """learning rate of the first batch over that of the last (onecycle)"""
     batch_size: int = 128
     """images in a training step"""
     epochs: int = 10
@@ -71,6 +115,9 @@ class Config:
     """stop after so many epochs without a better validation accuracy"""
     clip_grad_norm: float | None = None
     """scale gradients down to this norm where it is larger"""
+    ema: float | None = None
+    """decay of a moving average of weights and buffers, such as 0.999, which is validated, saved
+    as the best checkpoint and tested; in step n no more than (1 + n)/(10 + n)"""
     augment: bool = False
     """change the training images at random, by the standard set of the data set: shifts, rotation,
     scale and shear of digits and characters, crops and mirror images of clothes and photographs"""
@@ -100,6 +147,7 @@ class Config:
         try:
             self._check_names()
             self._check_numbers()
+            self._check_schedule()
         except ValueError as error:
             raise ConfigError(str(error)) from None
 
@@ -109,6 +157,7 @@ class Config:
             ("criterion", CRITERIA),
             ("optimizer", OPTIMIZERS),
             ("scheduler", SCHEDULERS),
+            ("weight_decay_on", WEIGHT_DECAY_ON),
         ]
         if not self.dataset.endswith(".npz"):
             names.append(("dataset", DATASETS))
@@ -121,8 +170,10 @@ class Config:
                 f"use_scheduler is short for the scheduler poly, but scheduler is "
                 f"'{self.scheduler}'; leave one of them out"
             )
-        if self.schedule == "multistep" and not self.milestones:
-            raise ValueError("milestones: the scheduler multistep needs at least one epoch")
+        if self.label_smoothing and self.criterion != "cross_entropy":
+            raise ValueError(
+                f"label_smoothing: only the criterion cross_entropy has it, got {self.criterion}"
+            )
         if self.nesterov and (self.optimizer != "sgd" or self.momentum == 0):
             raise ValueError("nesterov: needs the optimizer sgd with a momentum above 0")
         if self.recipe is not None:
@@ -133,6 +184,7 @@ class Config:
             check_number("config", field, getattr(self, field), above=0)
         check_number("config", "momentum", self.momentum, least=0, below=1)
         check_number("config", "weight_decay", self.weight_decay, least=0)
+        check_number("config", "label_smoothing", self.label_smoothing, least=0, below=1)
         check_number("config", "val_ratio", self.val_ratio, least=0, below=1)
         for field in ("batch_size", "epochs", "step_size"):
             check_number("config", field, getattr(self, field), least=1)
@@ -142,8 +194,54 @@ class Config:
                 check_number("config", field, getattr(self, field), least=1)
         if self.clip_grad_norm is not None:
             check_number("config", "clip_grad_norm", self.clip_grad_norm, above=0)
+        if self.ema is not None:
+            check_number("config", "ema", self.ema, above=0, below=1)
+
+    def _check_schedule(self) -> None:
+        """The schedule's own options are in range, and it does something within the epochs."""
+        for field in ("warmup_epochs", "div_factor", "final_div_factor"):
+            check_number("config", field, getattr(self, field), above=0)
+        check_number("config", "plateau_patience", self.plateau_patience, least=0)
+        check_number("config", "min_learning_rate", self.min_learning_rate, least=0)
+        check_number("config", "pct_start", self.pct_start, above=0, below=1)
         if any(m < 1 for m in self.milestones) or list(self.milestones) != sorted(self.milestones):
             raise ValueError(f"config: milestones must be rising epochs, got {self.milestones}")
+        if self.schedule == "multistep" and not self.milestones:
+            raise ValueError("milestones: the scheduler multistep needs at least one epoch")
+        if self.schedule == "plateau" and self.gamma >= 1:
+            raise ValueError(f"gamma: the scheduler plateau needs one below 1, got {self.gamma:g}")
+        used = SCHEDULER_OPTIONS.get(self.schedule, ())
+        if "min_learning_rate" in used and self.min_learning_rate >= self.learning_rate:
+            raise ValueError(
+                f"min_learning_rate must be below learning_rate, {self.learning_rate:g}, got "
+                f"{self.min_learning_rate:g}"
+            )
+        last = {  # the epoch that begins with the last change, and the flag that says so
+            "step_size": self.step_size + 1,
+            "milestones": self.milestones[-1] + 1 if self.milestones else 0,
+            "warmup_epochs": math.floor(self.warmup_epochs) + 1,
+            "plateau_patience": self.plateau_patience + 3,  # after the best epoch, and the bad ones
+        }
+        for field in used:
+            if field in last and last[field] > self.epochs:
+                raise ValueError(
+                    f"{field}: the scheduler {self.schedule} with {field} {getattr(self, field)} "
+                    f"needs at least {last[field]} epochs, got {self.epochs}; lower --{field}, "
+                    "raise --epochs, or choose another --scheduler"
+                )
+
+    @property
+    def unused(self) -> list[str]:
+        """Settings that are not the defaults but are of other schedules than the chosen one."""
+        used = SCHEDULER_OPTIONS.get(self.schedule, ())
+        options = {name for names in SCHEDULER_OPTIONS.values() for name in names}
+        return [
+            field.name
+            for field in dataclasses.fields(self)
+            if field.name in options
+            and field.name not in used
+            and getattr(self, field.name) != field.default
+        ]
 
     @property
     def schedule(self) -> str:

@@ -18,6 +18,7 @@ from npnet import models
 from npnet.compiler import EagerStep
 from npnet.training.config import Config
 from npnet.training.data import Data
+from npnet.training.schedules import scheduler, steps_each_batch
 
 __all__ = ["Batch", "DivergedError", "Learner", "initial_model"]
 
@@ -50,21 +51,33 @@ class Learner:
     Args:
         config: the run's settings.
         model: the network, a `nn.Module` of `lib`.
-        classes: how many there are.
+        data: what it learns; here only the counts of classes and of batches matter.
         lib: the module `npnet` or `torch`.
+
+    Attributes:
+        evaluated: the network that is validated, saved and tested: `model`, or with `ema` the
+            average of what it was.
+
+    Raises:
+        ConfigError: the schedule does not fit the count of batches.
     """
 
-    def __init__(self, config: Config, model: Any, classes: int, lib: Any) -> None:
+    def __init__(self, config: Config, model: Any, data: Data, lib: Any) -> None:
         self.config, self.model, self.lib = config, model, lib
         lib.set_num_threads(config.threads or npnet.get_num_threads())
-        self.criterion, self._target = _criterion(config.criterion, classes, lib)
-        self.optimizer = _optimizer(config, model.parameters(), lib.optim)
-        self._forward = npnet.compile(model) if lib is npnet else model
-        compiles = lib is npnet and config.criterion != "softmax_bce"  # which has no kernel
-        self._step = (npnet.compile if compiles else EagerStep)(
-            model, self.criterion, self.optimizer
+        self.criterion, self._target = _criterion(config.criterion, len(data.classes), lib)
+        self.optimizer = _optimizer(config, model, lib.optim)
+        self._average = _average(model, config.ema, lib) if config.ema is not None else None
+        self.evaluated = model if self._average is None else self._average.module
+        self._forward = npnet.compile(self.evaluated) if lib is npnet else self.evaluated
+        smoothing = config.label_smoothing  # of training alone
+        trained_by = (
+            lib.nn.CrossEntropyLoss(label_smoothing=smoothing) if smoothing else self.criterion
         )
-        self.scheduler = _scheduler(config, self.optimizer, lib.optim.lr_scheduler)
+        compiles = lib is npnet and config.criterion != "softmax_bce"  # which has no kernel
+        self._step = (npnet.compile if compiles else EagerStep)(model, trained_by, self.optimizer)
+        batches = math.ceil(len(data.train) / config.batch_size)
+        self.scheduler = scheduler(config, self.optimizer, lib.optim.lr_scheduler, batches)
 
     @property
     def learning_rate(self) -> float:
@@ -77,7 +90,7 @@ class Learner:
         self.lib.manual_seed(int(stream.generate_state(1, np.uint32)[0]))
 
     def train_step(self, x: Array, y: Array) -> Batch:
-        """Forward, loss, backward, clipping and update on one batch.
+        """Forward, loss, backward, clipping, update, average and schedule on one batch.
 
         Raises:
             DivergedError: the loss is not finite; the weights are still those before the step.
@@ -89,11 +102,15 @@ class Learner:
         if self.config.clip_grad_norm is not None:
             self.lib.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_grad_norm)
         self.optimizer.step()
+        if self._average is not None:
+            self._average.update_parameters(self.model)
+        if steps_each_batch(self.config):
+            self.scheduler.step()
         return Batch(loss.item(), self._step.output.numpy())
 
     def evaluate_batch(self, x: Array, y: Array) -> Batch:
-        """Loss and logits in evaluation mode; nothing is recorded or changed."""
-        self.model.eval()
+        """Loss, of labels as they are, and logits in evaluation mode; nothing is changed."""
+        self.evaluated.eval()
         with self.lib.no_grad():
             logits = self._forward(self.lib.from_numpy(x))
             loss = self.criterion(logits, self._target(self.lib.from_numpy(y)))
@@ -101,16 +118,16 @@ class Learner:
 
     def predict(self, x: Array) -> Array:
         """Logits (n, classes) of standardised images (n, C, H, W)."""
-        self.model.eval()
+        self.evaluated.eval()
         with self.lib.no_grad():
             logits: Array = self._forward(self.lib.from_numpy(x)).numpy()
         return logits
 
     def end_epoch(self, loss: float) -> None:
-        """Let the schedule take its step; `loss` is what a plateau is seen by."""
+        """Let a schedule of epochs take its step; `loss` is what a plateau is seen by."""
         if self.config.schedule == "plateau":
             self.scheduler.step(loss)
-        elif self.scheduler is not None:
+        elif self.scheduler is not None and not steps_each_batch(self.config):
             self.scheduler.step()
 
     def _where_not_finite(self, x: Array) -> str:
@@ -135,26 +152,37 @@ class Learner:
     # ---- state ---------------------------------------------------------------------------------
 
     def weights(self) -> dict[str, Array]:
-        """Parameters and buffers by name: copies in row-major order, which files need."""
-        state = self.model.state_dict()
-        return {name: np.array(v.numpy(), order="C") for name, v in state.items()}
+        """Parameters and buffers of `evaluated` by name: copies, row-major as files need them."""
+        return _arrays(self.evaluated)
 
     def load_weights(self, weights: dict[str, Array]) -> None:
-        """Take parameters and buffers. RuntimeError if they are another network's."""
+        """Take parameters and buffers, also as the average. RuntimeError if they do not fit."""
+        for module in {self.model, self.evaluated}:
+            self._load(module, weights)
+
+    def _load(self, module: Any, weights: dict[str, Array]) -> None:
         from_numpy = self.lib.from_numpy
-        self.model.load_state_dict({name: from_numpy(np.array(v)) for name, v in weights.items()})
+        module.load_state_dict({name: from_numpy(np.array(v)) for name, v in weights.items()})
 
     def state(self) -> dict[str, Any]:
         """Everything that the next epoch depends on, as a tree that `npnet.save` takes."""
-        return {
+        state = {
             "weights": {name: npnet.Tensor(array) for name, array in self.weights().items()},
             "optimizer": _tree(self.optimizer.state_dict(), _saved),
             "scheduler": None if self.scheduler is None else self.scheduler.state_dict(),
         }
+        if self._average is not None:
+            trained = {name: npnet.Tensor(array) for name, array in _arrays(self.model).items()}
+            state["average"] = {"of": trained, "n_averaged": int(self._average.n_averaged)}
+        return state
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on from where `state` stood."""
         self.load_weights({name: tensor.array for name, tensor in state["weights"].items()})
+        if self._average is not None:
+            trained = state["average"]["of"]
+            self._load(self.model, {name: tensor.array for name, tensor in trained.items()})
+            self._average.n_averaged.fill_(state["average"]["n_averaged"])
         self.optimizer.load_state_dict(_tree(state["optimizer"], self._restored))
         if self.scheduler is not None:
             self.scheduler.load_state_dict(state["scheduler"])
@@ -163,6 +191,10 @@ class Learner:
         """A saved tensor as one of `lib`, copied; anything else as it is."""
         is_tensor = isinstance(value, npnet.Tensor)
         return self.lib.from_numpy(np.array(value.array)) if is_tensor else value
+
+
+def _arrays(module: Any) -> dict[str, Array]:
+    return {k: np.array(v.numpy(), order="C") for k, v in module.state_dict().items()}
 
 
 def _saved(value: Any) -> Any:
@@ -195,7 +227,35 @@ def _criterion(name: str, classes: int, lib: Any) -> tuple[Callable[..., Any], C
     return {"mse": F.mse_loss, "softmax_bce": softmax_bce}[name], one_hot
 
 
-def _optimizer(config: Config, parameters: Any, optim: Any) -> Any:
+def _average(model: Any, decay: float, lib: Any) -> Any:
+    """The average of the model, whose decay grows to `decay`.
+
+    In step n it is at most (1 + n) / (10 + n), so that the first steps are soon forgotten.
+
+    Source: TensorFlow, `tf.train.ExponentialMovingAverage` with `num_updates`.
+    """
+    swa_utils = lib.optim.swa_utils
+
+    def average(averages: Any, values: Any, count: Any) -> None:
+        n = int(count)
+        current = min(decay, (1 + n) / (10 + n))
+        swa_utils.get_ema_multi_avg_fn(current)(averages, values, count)
+
+    return swa_utils.AveragedModel(model, multi_avg_fn=average, use_buffers=True)
+
+
+def _groups(config: Config, model: Any) -> Any:
+    """The parameters; where weight decay spares some of them, in two groups."""
+    parameters = list(model.parameters())
+    if config.weight_decay_on == "all":
+        return parameters
+    spared = [p for p in parameters if p.ndim < 2]
+    pulled = [p for p in parameters if p.ndim >= 2]
+    return [{"params": pulled}, {"params": spared, "weight_decay": 0.0}]
+
+
+def _optimizer(config: Config, model: Any, optim: Any) -> Any:
+    parameters = _groups(config, model)
     common = {"lr": config.learning_rate, "weight_decay": config.weight_decay}
     if config.optimizer == "sgd":
         momentum = {"momentum": config.momentum, "nesterov": config.nesterov}
@@ -204,22 +264,3 @@ def _optimizer(config: Config, parameters: Any, optim: Any) -> Any:
         return optim.RMSprop(parameters, **common, momentum=config.momentum)
     rules = {"adam": optim.Adam, "adamw": optim.AdamW, "nadam": optim.NAdam}
     return rules[config.optimizer](parameters, **common)
-
-
-POLY_POWER = 0.9  # of the course's polynomial schedule
-
-
-def _scheduler(config: Config, optimizer: Any, lr_scheduler: Any) -> Any:
-    """The schedule, a step an epoch; None where the learning rate stays."""
-    build: dict[str, Callable[[], Any]] = {
-        "none": lambda: None,
-        "poly": lambda: lr_scheduler.PolynomialLR(optimizer, config.epochs, POLY_POWER),
-        "step": lambda: lr_scheduler.StepLR(optimizer, config.step_size, config.gamma),
-        "multistep": lambda: lr_scheduler.MultiStepLR(
-            optimizer, list(config.milestones), config.gamma
-        ),
-        "exponential": lambda: lr_scheduler.ExponentialLR(optimizer, config.gamma),
-        "cosine": lambda: lr_scheduler.CosineAnnealingLR(optimizer, config.epochs),
-        "plateau": lambda: lr_scheduler.ReduceLROnPlateau(optimizer, factor=config.gamma),
-    }
-    return build[config.schedule]()

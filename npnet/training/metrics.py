@@ -81,7 +81,8 @@ class Epoch:
 
     Attributes:
         epoch: from 1.
-        learning_rate: of the epoch's steps.
+        learning_rate: of the epoch's first step, and of all where a schedule takes its steps after
+            epochs.
         seconds: of wall time for training and validation.
     """
 

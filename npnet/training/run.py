@@ -34,6 +34,7 @@ __all__ = ["Result", "run"]
 # What may differ when a run is resumed, since no weight depends on it.
 _FREE_ON_RESUME = {"epochs", "patience", "threads", "data_dir", "checkpoint_dir", "log_dir"}
 _FREE_ON_RESUME |= {"resume", "config"}
+_FIX_THE_EPOCHS = ("poly", "cosine", "warmup_cosine", "onecycle")
 _LOGS = (
     "log.txt",
     "metrics.csv",
@@ -90,6 +91,9 @@ def run(config: Config, build: Callable[[Config, Data], Learner]) -> Result:
                 callback.on_message(overview)
             else:
                 callback.on_message(f"resuming after epoch {progress.epoch}")
+            if config.unused:
+                names = ", ".join(config.unused)
+                callback.on_message(f"scheduler {config.schedule} has no use for: {names}")
             checkpoints.save_config(config)
             try:
                 fit(learner, data, config, progress, checkpoints, callback)
@@ -135,7 +139,7 @@ def _check_resumable(config: Config, folder: Path) -> None:
     if not (folder / LAST).exists() or not path.exists():
         return  # load_last says what is missing
     saved = Config.from_json(path)
-    free = _FREE_ON_RESUME - ({"epochs"} if config.schedule in ("poly", "cosine") else set())
+    free = _FREE_ON_RESUME - ({"epochs"} if config.schedule in _FIX_THE_EPOCHS else set())
     changed = [
         f"{field.name} was {getattr(saved, field.name)!r} and is {getattr(config, field.name)!r}"
         for field in dataclasses.fields(Config)

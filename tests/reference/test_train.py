@@ -38,7 +38,17 @@ def run_torch(config: Config) -> Result:
         {"optimizer": "adam", "learning_rate": 1e-3, "criterion": "mse"},
         {"optimizer": "nadam", "learning_rate": 1e-3, "criterion": "softmax_bce"},
         {"nesterov": True, "use_scheduler": True, "clip_grad_norm": 0.5, "weight_decay": 1e-3},
-        {"model": "resnet20", "epochs": 1, "learning_rate": 1e-3, "scheduler": "cosine"},
+        {"model": "resnet20", "epochs": 1, "learning_rate": 1e-3, "ema": 0.9},
+        {"scheduler": "warmup_cosine", "label_smoothing": 0.1, "ema": 0.9},
+        {"scheduler": "cosine", "min_learning_rate": 0.01},
+        {"scheduler": "onecycle", "optimizer": "adam", "learning_rate": 1e-3, "ema": 0.99},
+        {
+            "scheduler": "warmup_exponential",
+            "optimizer": "adamw",
+            "learning_rate": 1e-3,
+            "weight_decay": 0.1,
+            "weight_decay_on": "weights",
+        },
     ],
     ids=lambda change: "-".join(map(str, change.values())) or "defaults",
 )
@@ -54,8 +64,9 @@ def test_curves_lie_over_each_other(
         )
 
 
-def test_reference_resumes(small: Config, tmp_path: Path) -> None:
-    config = in_torch(small, tmp_path)
+@pytest.mark.parametrize("change", [{}, {"scheduler": "warmup_exponential", "ema": 0.9}])
+def test_reference_resumes(small: Config, tmp_path: Path, change: dict[str, object]) -> None:
+    config = dataclasses.replace(in_torch(small, tmp_path), **change)  # type: ignore[arg-type]
     run_torch(config)
     result = run_torch(dataclasses.replace(config, resume=True, epochs=3))
     assert result.progress.epoch == 3

@@ -35,6 +35,22 @@ PROG = "python -m npnet.train"
         ({"seed": -1}, "seed must be >= 0, got -1"),
         ({"use_scheduler": True, "scheduler": "cosine"}, "leave one of them out"),
         ({"scheduler": "multistep"}, "needs at least one epoch"),
+        ({"scheduler": "multistep", "milestones": (5, 10)}, "needs at least 11 epochs, got 10"),
+        ({"scheduler": "step", "step_size": 10}, "needs at least 11 epochs, got 10"),
+        ({"scheduler": "warmup_cosine", "warmup_epochs": 10}, "needs at least 11 epochs, got 10"),
+        ({"scheduler": "warmup_exponential", "epochs": 1}, "raise --epochs, or choose another"),
+        ({"scheduler": "plateau", "plateau_patience": 8}, "needs at least 11 epochs, got 10"),
+        ({"scheduler": "plateau", "gamma": 1.0}, "needs one below 1, got 1"),
+        ({"scheduler": "cosine", "min_learning_rate": 0.01}, "must be below learning_rate, 0.01"),
+        ({"min_learning_rate": -1.0}, "min_learning_rate must be >= 0, got -1"),
+        ({"warmup_epochs": 0}, "warmup_epochs must be > 0, got 0"),
+        ({"pct_start": 1.0}, "pct_start must be > 0 and < 1, got 1"),
+        ({"div_factor": 0.0}, "div_factor must be > 0, got 0"),
+        ({"final_div_factor": float("inf")}, "final_div_factor must be > 0, got inf"),
+        ({"label_smoothing": 1.0}, "label_smoothing must be >= 0 and < 1, got 1"),
+        ({"label_smoothing": 0.1, "criterion": "mse"}, "only the criterion cross_entropy has it"),
+        ({"ema": 1.0}, "ema must be > 0 and < 1, got 1"),
+        ({"weight_decay_on": "weight"}, "did you mean 'weights'"),
         ({"scheduler": "multistep", "milestones": (4, 2)}, "must be rising"),
         ({"nesterov": True, "momentum": 0.0}, "momentum above 0"),
         ({"nesterov": True, "optimizer": "adam"}, "needs the optimizer sgd"),
@@ -53,6 +69,12 @@ def test_defaults_are_the_documented_ones() -> None:
     assert config.checkpoint_dir == "./checkpoint"
     assert config.schedule == "none"
     assert dataclasses.replace(config, use_scheduler=True).schedule == "poly"
+
+
+def test_settings_of_other_schedules_are_known() -> None:
+    config = Config(scheduler="step", gamma=0.5, milestones=(3,), pct_start=0.2)
+    assert config.unused == ["milestones", "pct_start"]
+    assert Config(use_scheduler=True, gamma=0.5).unused == ["gamma"]
 
 
 @pytest.mark.parametrize("flag", ["--learning_rate", "--learning-rate"])

@@ -20,14 +20,22 @@ from tests.training.test_trainer import assert_same_weights, weights_of
 
 EPOCHS = 4
 # Momentum, the schedule and the order of images carry state from epoch to epoch.
-SETTINGS = {"model": "lenet5", "epochs": EPOCHS, "use_scheduler": True, "seed": 3}
+SETTINGS = {"model": "lenet5", "epochs": EPOCHS, "scheduler": "poly", "seed": 3}
+# Schedules that step after each batch, averages, groups of the optimizer.
+OTHERS: list[dict[str, object]] = [
+    {"scheduler": "warmup_cosine", "ema": 0.9, "label_smoothing": 0.1},
+    {"scheduler": "onecycle", "optimizer": "adam", "ema": 0.99},
+    {"scheduler": "warmup_exponential", "weight_decay": 1e-2, "weight_decay_on": "weights"},
+    {"scheduler": "plateau", "plateau_patience": 0, "optimizer": "nadam"},
+    {"scheduler": "multistep", "milestones": (1, 3), "nesterov": True},
+]
 
 
-def whole(small: Config, tmp_path: Path) -> Config:
+def whole(small: Config, tmp_path: Path, **settings: object) -> Config:
     """The run that is never stopped."""
     return dataclasses.replace(
         small,
-        **SETTINGS,  # type: ignore[arg-type]
+        **SETTINGS | settings,  # type: ignore[arg-type]
         checkpoint_dir=str(tmp_path / "whole"),
         log_dir=str(tmp_path / "whole-log"),
     )
@@ -60,11 +68,19 @@ def kill_after(config: Config, lines: int, delay: float) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("lines", "delay"), [(1, 0.0), (1, 0.03), (2, 0.01), (3, 0.02)])
+@pytest.mark.parametrize(
+    ("lines", "delay", "settings"),
+    [
+        (1, 0.0, {}),
+        (1, 0.03, {}),
+        (2, 0.01, OTHERS[0]),
+        (3, 0.02, OTHERS[1]),
+    ],
+)
 def test_killed_and_resumed_is_the_same(
-    small: Config, tmp_path: Path, lines: int, delay: float
+    small: Config, tmp_path: Path, lines: int, delay: float, settings: dict[str, object]
 ) -> None:
-    config = whole(small, tmp_path)
+    config = whole(small, tmp_path, **settings)
     run_npnet(config)
     killed = dataclasses.replace(
         config, checkpoint_dir=str(tmp_path / "killed"), log_dir=str(tmp_path / "killed-log")
@@ -91,8 +107,11 @@ def test_killed_and_resumed_is_the_same(
     assert kept[0] == kept[1]
 
 
-def test_stopped_between_epochs_and_resumed(small: Config, tmp_path: Path) -> None:
-    config = whole(small, tmp_path)
+@pytest.mark.parametrize("settings", [{}, *OTHERS])
+def test_stopped_between_epochs_and_resumed(
+    small: Config, tmp_path: Path, settings: dict[str, object]
+) -> None:
+    config = whole(small, tmp_path, **settings)
     whole_result = run_npnet(config)
     stopped = dataclasses.replace(
         config, checkpoint_dir=str(tmp_path / "s"), log_dir=str(tmp_path / "l")
@@ -158,8 +177,9 @@ def test_other_settings_are_refused(small: Config) -> None:
         run_npnet(changed)
 
 
-def test_schedule_fixes_the_epochs(small: Config) -> None:
-    config = dataclasses.replace(small, scheduler="cosine")
+@pytest.mark.parametrize("scheduler", ["poly", "cosine", "warmup_cosine", "onecycle"])
+def test_schedule_fixes_the_epochs(small: Config, scheduler: str) -> None:
+    config = dataclasses.replace(small, scheduler=scheduler)
     run_npnet(config)
     with pytest.raises(ConfigError, match="epochs was 2 and is 4"):
         run_npnet(dataclasses.replace(config, resume=True, epochs=4))

@@ -105,9 +105,7 @@ def test_other_losses_learn(small: Config, criterion: str) -> None:
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "nadam", "rmsprop"])
-@pytest.mark.parametrize(
-    "scheduler", ["poly", "step", "multistep", "exponential", "cosine", "plateau"]
-)
+@pytest.mark.parametrize("scheduler", ["poly", "step", "multistep", "exponential", "cosine"])
 def test_every_rule_and_schedule_runs(small: Config, optimizer: str, scheduler: str) -> None:
     config = dataclasses.replace(
         small,
@@ -120,8 +118,7 @@ def test_every_rule_and_schedule_runs(small: Config, optimizer: str, scheduler: 
     )
     history = run_npnet(config).progress.history
     assert history[0].learning_rate == 1e-3
-    if scheduler != "plateau":  # two epochs are too few for a plateau
-        assert history[1].learning_rate < 1e-3
+    assert history[1].learning_rate < 1e-3
 
 
 def test_polynomial_schedule(small: Config) -> None:
