@@ -20,11 +20,12 @@ from npnet.training.callbacks import (
     TensorBoard,
     Terminal,
 )
-from npnet.training.checkpoint import BEST, LAST, Checkpoints, Progress, read_weights, set_aside
+from npnet.training.checkpoint import BEST, LAST, Checkpoints, Progress, set_aside
 from npnet.training.checkpoint import CONFIG as CONFIG_FILE
 from npnet.training.config import Config, ConfigError
 from npnet.training.data import Data, prepare
 from npnet.training.folders import locked, log_folder, make_folder
+from npnet.training.initial import load_initial
 from npnet.training.learner import DivergedError, Learner, initial_model
 from npnet.training.metrics import Score, confusion_matrix, worst_errors
 from npnet.training.trainer import evaluate, fit
@@ -79,8 +80,8 @@ def run(config: Config, build: Callable[[Config, Data], Learner]) -> Result:
         terminal = Terminal(config.epochs)
         data = prepare(config, terminal.on_message)
         learner = build(config, data)
-        if config.init_from is not None:
-            _load_initial(learner, Path(config.init_from))
+        if config.init_from is not None and state is None:
+            load_initial(learner, Path(config.init_from), len(data.classes))
         overview = _overview(config, data, learner.lib)  # before any file: the images must fit
         if state is not None:
             learner.load_state(state)
@@ -150,13 +151,6 @@ def _check_resumable(config: Config, folder: Path) -> None:
             f"resume: the weights depend on settings that differ from the saved run's: "
             f"{'; '.join(changed)}; leave these flags out, or start a new run without --resume"
         )
-
-
-def _load_initial(learner: Learner, path: Path) -> None:
-    try:
-        learner.load_weights(read_weights(path))
-    except RuntimeError as error:
-        raise ConfigError(f"init_from: {path} does not fit the network: {error}") from None
 
 
 def _overview(config: Config, data: Data, lib: Any) -> str:

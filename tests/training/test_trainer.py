@@ -165,37 +165,3 @@ def test_predictions_are_those_that_are_tested(small: Config) -> None:
     assert logits.shape == (60, 4)
     np.testing.assert_array_equal(logits.argmax(1), result.test.predicted)
     assert predict(learner, data, data.test.x[:0]).shape == (0, 4)
-
-
-def test_fine_tuning_starts_from_old_weights(small: Config, tmp_path: Path) -> None:
-    run_npnet(small)
-    tuned = dataclasses.replace(
-        small,
-        init_from=f"{small.checkpoint_dir}/best.safetensors",
-        learning_rate=1e-30,  # too small to change a weight
-        epochs=1,
-        checkpoint_dir=str(tmp_path / "tuned"),
-        log_dir=str(tmp_path / "tuned-log"),
-    )
-    run_npnet(tuned)
-    assert_same_weights(weights_of(small.checkpoint_dir), weights_of(tuned.checkpoint_dir))
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda path: None, "there is no file"),
-        (lambda path: path.write_bytes(b"torn"), "w.safetensors"),
-        (
-            lambda path: npnet.save(models.create("lenet5").state_dict(), path),
-            "does not fit the network",
-        ),
-    ],
-)
-def test_wrong_initial_weights_are_refused(
-    small: Config, tmp_path: Path, make: Any, message: str
-) -> None:
-    path = tmp_path / "w.safetensors"
-    make(path)
-    with pytest.raises((ConfigError, npnet.serialization.CheckpointError), match=message):
-        run_npnet(dataclasses.replace(small, init_from=str(path)))
