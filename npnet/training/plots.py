@@ -90,10 +90,15 @@ def errors_png(
     columns = 6
     rows = max(1, -(-len(errors) // columns))
     height = x.shape[2] / x.shape[3]  # of an image that is 1 wide
-    cell_width, cell_height = 1.25, height + 0.42
-    figure = Figure(figsize=(9, 0.7 + rows * cell_height * 9 / (columns * cell_width)))
-    figure.suptitle(title, y=1 - 0.15 / figure.get_figheight(), va="top")
-    axes = figure.add_axes((0, 0, 1, 1 - 0.55 / figure.get_figheight()))
+    names_height = 0.36
+    cell_width, cell_height = 1.25, height + names_height
+    inches = 9 / (columns * cell_width)
+    picture_height = rows * cell_height * inches if errors else 0.5
+    figure = Figure(figsize=(9, picture_height + 0.5))
+    figure.suptitle(title, y=1 - 0.12 / figure.get_figheight(), va="top")
+    axes = figure.add_axes(
+        (0, 0.1 / figure.get_figheight(), 1, picture_height / figure.get_figheight())
+    )
     for i, error in enumerate(errors):
         left, top = i % columns * cell_width, -(i // columns) * cell_height
         extent = (left, left + 1, top - height, top)
@@ -108,7 +113,7 @@ def errors_png(
             fontsize=8,
         )
     axes.set_xlim(-0.125, columns * cell_width - 0.125)
-    axes.set_ylim(0.42 - rows * cell_height, 0.42)
+    axes.set_ylim(names_height - rows * cell_height, names_height)
     axes.set_axis_off()
     if not errors:
         axes.text(0.5, 0.5, "no image was misclassified", transform=axes.transAxes, ha="center")

@@ -91,6 +91,8 @@ def run(config: Config, build: Callable[[Config, Data], Learner]) -> Result:
                 _set_aside(checkpoints.folder, (BEST, LAST, CONFIG_FILE), callback)
                 callback.on_message(overview)
             else:
+                # It is the sign of a finished run, and of this one no longer.
+                (Path(str(config.log_dir)) / "result.json").unlink(missing_ok=True)
                 callback.on_message(f"resuming after epoch {progress.epoch}")
             if config.unused:
                 names = ", ".join(config.unused)
@@ -183,7 +185,8 @@ def _draw_test(
     png = plots.confusion_png(confusion, data.classes, title)
     _draw("confusion", png, config, progress, callback)
     errors = worst_errors(test.logits, data.test.y, result.WORST)
-    title += f", {len(errors)} worst of {test.total - test.correct} errors"
+    wrong = test.total - test.correct
+    title += f", {wrong} errors" + (f", the {len(errors)} worst" if len(errors) < wrong else "")
     png = plots.errors_png(data.test.x, errors, data.classes, title)
     _draw("errors", png, config, progress, callback)
 
