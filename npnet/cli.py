@@ -17,6 +17,7 @@ commands:
   train         train a network: the same as python -m npnet.train; see npnet train --help
   recipes       list the documented runs that train --recipe takes, or the flags of one
   fit-function  fit a function of x by a network; see npnet fit-function --help
+  compare       make a grid of runs and one report of them all; see npnet compare --help
   warmup        compile all kernels for this machine, once, so that nothing waits for them later
 """
 
@@ -35,6 +36,12 @@ def _fit_function(argv: Sequence[str]) -> int:
     return fit_function.fit_function(argv, "npnet fit-function", fit_function.build)
 
 
+def _compare(argv: Sequence[str]) -> int:
+    from npnet.comparison import command_line
+
+    return command_line.main(argv)
+
+
 def _warmup(argv: Sequence[str]) -> int:
     from npnet import warmup
 
@@ -45,6 +52,7 @@ _COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "train": _train,
     "recipes": _recipes,
     "fit-function": _fit_function,
+    "compare": _compare,
     "warmup": _warmup,
 }
 

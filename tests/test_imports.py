@@ -21,6 +21,7 @@ PACKAGES = sorted(
 # Everything that npnet installs besides NumPy, and what it is tested against.
 OTHERS = (
     "filelock",
+    "jinja2",
     "matplotlib",
     "numba",
     "pooch",
@@ -32,6 +33,7 @@ OTHERS = (
     "threadpoolctl",
     "torch",
     "tyro",
+    "yaml",
 )
 INFERENCE = """
 import npnet

@@ -55,7 +55,8 @@ ALLOWED: dict[str, set[str]] = {
     "fitting": PROGRAM | {"training"},
     "fit_function": PROGRAM | {"fitting", "train", "training"},
     "warmup": PROGRAM | {"kernels._jit", "train", "training"},
-    "cli": PROGRAM | {"fit_function", "train", "training", "warmup"},
+    "comparison": PROGRAM | {"fitting", "training"},
+    "cli": PROGRAM | {"comparison", "fit_function", "train", "training", "warmup"},
     "reference": PROGRAM | {"fit_function", "fitting", "train", "training"},
 }
 

@@ -58,7 +58,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ([], ""),
         (
             ["tarin"],
-            "command must be one of train, recipes, fit-function, warmup; got 'tarin'; "
+            "command must be one of train, recipes, fit-function, compare, warmup; got 'tarin'; "
             "did you mean 'train'?",
         ),
     ],

@@ -1,0 +1,243 @@
+"""The command `npnet compare`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NoReturn
+
+from npnet._checks import check_number, nearest
+from npnet._threads import get_num_threads
+from npnet.comparison.display import Display
+from npnet.comparison.grid import Grid, builtin_names, load, seed_values
+from npnet.comparison.runner import make
+from npnet.comparison.runs import Run, place
+from npnet.comparison.spec import COMMANDS, LIBRARY, Spec, typed
+from npnet.training.config import ConfigError
+
+__all__ = ["Options", "main", "parse"]
+
+USAGE_ERROR, FAILED, INTERRUPTED = 2, 1, 130  # exit codes; 130 is the shell's for Ctrl-C
+
+_DESCRIPTION = """\
+Make every run of a grid, and one report of them all: report.html and report.md.
+
+GRID is a comparison that comes with npnet (--list), or a YAML file. Every flag of npnet train can
+be given too, with one value or several: npnet compare --model lenet4 lenet5 --seeds 3. Flags
+replace what GRID says. A comparison that was stopped goes on when it is started again."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to make the runs, and where.
+
+    Attributes:
+        output: the folder of runs and report.
+        jobs: how many runs at once.
+        threads: that all of them compute with together.
+        smoothing: weight of the past in the smoothed curves, from 0 to below 1, as TensorBoard's.
+        dry_run: only list the runs.
+    """
+
+    output: Path
+    jobs: int | None
+    threads: int
+    smoothing: float
+    dry_run: bool
+
+    def jobs_for(self, runs: int) -> int:
+        """How many at once: a small network makes the most of one thread for each run."""
+        return self.jobs or max(min(self.threads, runs), 1)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"compare: {message} (see npnet compare --help)")
+
+
+def parse(argv: Sequence[str]) -> tuple[Grid, Options]:
+    """The grid and the options that the command line asks for.
+
+    Raises:
+        ConfigError: a wrong flag, or a wrong grid file.
+        SystemExit: `--help` or `--list` was answered.
+    """
+    named = bool(argv) and not argv[0].startswith("-")
+    grid = load(argv[0]) if named else Grid()
+    names = [LIBRARY, *COMMANDS[grid.command].fields]
+    given = _read(_parser(grid.command, names), argv[named:], names)
+    if given["list"]:
+        for name in builtin_names():
+            print(f"{name}\n    {load(name).about}")
+        raise SystemExit(0)
+    axes = {
+        name: _values(grid.command, name, given[name]) for name in names if given[name] is not None
+    }
+    if given["seeds"] is not None:
+        if "seed" in axes:
+            raise ConfigError("compare: --seeds counts seeds and --seed lists them; give one")
+        axes["seed"] = seed_values(given["seeds"], "--seeds")
+    if not named and not axes:
+        raise ConfigError(
+            f"compare: nothing to compare; name one of {', '.join(builtin_names())}, a grid file "
+            "(.yaml), or flags with several values"
+        )
+    return grid.override(axes), _options(given, grid.name)
+
+
+def _parser(command: str, names: Sequence[str]) -> argparse.ArgumentParser:
+    parser = _Parser(
+        "npnet compare",
+        usage="npnet compare [GRID] [--FLAG VALUE [VALUE ...]] [options]",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    own = parser.add_argument_group("options of the comparison")
+    own.add_argument(
+        "--list", action="store_true", help="list the comparisons that come with npnet"
+    )
+    own.add_argument("--output", type=Path, help="folder to write; default: ./comparisons/<name>")
+    own.add_argument("--seeds", type=int, metavar="N", help="the seeds 0 to N-1")
+    own.add_argument("--jobs", type=int, help="runs at once; default: one for each thread")
+    own.add_argument("--threads", type=int, help="of all runs together; default: all cores")
+    own.add_argument(
+        "--smoothing",
+        type=float,
+        default=0.6,
+        help="weight of the past in the smoothed curves, as TensorBoard's; default: 0.6",
+    )
+    own.add_argument(
+        "--dry_run", "--dry-run", action="store_true", help="list the runs and their commands"
+    )
+    flags = parser.add_argument_group(
+        "axes of the grid, each with one value or several",
+        f"--{', --'.join(names)}; {LIBRARY} is npnet or pytorch, and npnet {command} --help says "
+        "what the others are (epochs in --milestones are joined by commas: 2,5)",
+    )
+    for name in names:
+        spellings = dict.fromkeys([f"--{name}", f"--{name.replace('_', '-')}"])
+        flag = _is_switch(command, name)
+        flags.add_argument(*spellings, nargs="*" if flag else "+", help=argparse.SUPPRESS)
+    return parser
+
+
+def _is_switch(command: str, name: str) -> bool:
+    return name != LIBRARY and str(COMMANDS[command].fields[name].type) == "bool"
+
+
+def _read(parser: argparse.ArgumentParser, argv: Sequence[str], names: Sequence[str]) -> Any:
+    given, rest = parser.parse_known_args(argv)
+    if rest:
+        near = nearest(rest[0].lstrip("-").replace("-", "_"), names)
+        hint = f"; did you mean --{near}?" if near else ""
+        raise ConfigError(f"compare: unrecognized: {' '.join(rest)}{hint}")
+    return vars(given)
+
+
+def _values(command: str, name: str, words: Sequence[str]) -> list[Any]:
+    """The values of a flag; a switch without any is on."""
+    return [typed(command, name, word) for word in words] or [True]
+
+
+def _options(given: dict[str, Any], name: str) -> Options:
+    try:
+        threads = given["threads"] if given["threads"] is not None else get_num_threads()
+        check_number("compare", "threads", threads, least=1)
+        if given["jobs"] is not None:
+            check_number("compare", "jobs", given["jobs"], least=1, most=threads)
+        check_number("compare", "smoothing", given["smoothing"], least=0, below=1)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    output = given["output"] or Path("comparisons") / name
+    return Options(output, given["jobs"], threads, given["smoothing"], given["dry_run"])
+
+
+def main(argv: Sequence[str]) -> int:
+    """Compare as the command line says. Returns the exit code."""
+    try:
+        grid, options = parse(argv)
+        return _compare(grid, options, shlex.join(["npnet", "compare", *argv]))
+    except ConfigError as error:
+        return _complain(str(error), USAGE_ERROR)
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        return _complain(f"{error.strerror or error}{where}", USAGE_ERROR)
+    except KeyboardInterrupt:
+        return _complain("stopped; the same command goes on with what is left", INTERRUPTED)
+
+
+def _compare(grid: Grid, options: Options, command: str) -> int:
+    from npnet.comparison.report import write
+
+    specs = grid.specs()
+    if options.dry_run:
+        for spec in specs:
+            print(spec.shell_line())
+        return 0
+    _check_pytorch(specs)
+    jobs = options.jobs_for(len(specs))
+    with _locked(options.output):
+        runs, others = place(specs, options.output / "runs")
+        with Display(runs) as display:
+            display.say(_plan(grid, runs, jobs, options))
+            if others:
+                display.say(f"{_left(others)}")
+            failures = make(runs, jobs, options.threads // jobs, display)
+        write(options.output, grid, runs, failures, options.smoothing, command)
+    print(
+        f"report:  {options.output / 'report.html'}\n"
+        f"         {options.output / 'report.md'}\n"
+        f"curves:  tensorboard --logdir {options.output / 'runs'}"
+    )
+    if failures:
+        names = ", ".join(failures)
+        return _complain(f"{len(failures)} of {len(runs)} runs failed: {names}", FAILED)
+    return 0
+
+
+def _plan(grid: Grid, runs: Sequence[Run], jobs: int, options: Options) -> str:
+    done = sum(run.result is not None for run in runs)
+    kept = f", {done} of them done already" if done else ""
+    share = options.threads // jobs
+    return (
+        f"{grid.name}: {len(runs)} runs{kept}; {jobs} at once with "
+        f"{share} thread{'' if share == 1 else 's'} each"
+    )
+
+
+def _left(others: Sequence[Path]) -> str:
+    kind = "1 run" if len(others) == 1 else f"{len(others)} runs"
+    names = ", ".join(path.name for path in others)
+    return f"{kind} of an earlier grid kept, but left out of the report: {names}"
+
+
+def _check_pytorch(specs: Sequence[Spec]) -> None:
+    if any(spec.library == "pytorch" for spec in specs) and find_spec("torch") is None:
+        raise ConfigError("compare: library: pytorch is not installed; pip install torch")
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep a second comparison out of the folder; a killed one's lock opens by itself."""
+    from filelock import FileLock, Timeout
+
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            yield
+    except Timeout:
+        raise ConfigError(
+            f"compare: another comparison is writing to {folder}; choose another --output"
+        ) from None
+
+
+def _complain(message: str, code: int) -> int:
+    print(f"npnet compare: error: {' '.join(message.split())}", file=sys.stderr)
+    return code

@@ -1,0 +1,102 @@
+"""What a comparison shows while it runs: a table on a terminal, else a line for each event."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from npnet.comparison.runs import Run
+
+__all__ = ["Display"]
+
+REFRESH = 1.0  # seconds between two tables
+
+
+class Display:
+    """Watches all runs of a comparison; a context, whose table goes when it ends."""
+
+    def __init__(self, runs: Sequence[Run]) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        self.runs = runs
+        self.console = Console(highlight=False, soft_wrap=True)
+        self._live = Live(console=self.console, auto_refresh=False, transient=True)
+        self._done = {run.name: run.spec.epochs for run in runs if run.result is not None}
+        self._first_work = self._work(())
+        self._start = time.monotonic()
+        self._shown = 0.0
+
+    def __enter__(self) -> Display:
+        if self.console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def say(self, text: str) -> None:
+        """A line for the user."""
+        self.console.print(text, markup=False)
+
+    def started(self, run: Run) -> None:
+        """A run was started, or goes on."""
+        if not self.console.is_terminal:
+            self.say(f"started  {run.name}")
+
+    def ended(self, run: Run, reason: str | None) -> None:
+        """A run is done, or failed for a reason."""
+        self._done[run.name] = run.spec.epochs
+        place = f"[{len(self._done)}/{len(self.runs)}]"
+        self.say(f"{place} {run.name}: {f'failed: {reason}' if reason else _score(run)}")
+
+    def update(self, running: Iterable[Run]) -> None:
+        """Draw the table again, where there is one and it is due."""
+        now = time.monotonic()
+        if self.console.is_terminal and now - self._shown >= REFRESH:
+            self._shown = now
+            self._live.update(self._table(list(running)), refresh=True)
+
+    def _table(self, running: Sequence[Run]) -> Any:
+        from rich.table import Table
+
+        caption = f"{len(self._done)} of {len(self.runs)} runs done{self._time_left(running)}"
+        table = Table("run", "epoch", "val", caption=caption, box=None)
+        for run in running:
+            last = run.last_epoch()
+            table.add_row(
+                run.name, f"{last.get('epoch', 0):.0f}/{run.spec.epochs}", _validation(last)
+            )
+        return table
+
+    def _work(self, running: Iterable[Run]) -> float:
+        """Epochs that are behind us."""
+        return sum(self._done.values()) + sum(r.last_epoch().get("epoch", 0) for r in running)
+
+    def _time_left(self, running: Sequence[Run]) -> str:
+        """By the pace so far; nothing before the first epoch."""
+        work, whole = self._work(running), sum(run.spec.epochs for run in self.runs)
+        gained = work - self._first_work
+        if not gained:
+            return ""
+        minutes, seconds = divmod(
+            round((time.monotonic() - self._start) * (whole - work) / gained), 60
+        )
+        return f", {minutes}:{seconds:02d} left at this pace"
+
+
+def _validation(last: dict[str, float]) -> str:
+    if not last:
+        return ""
+    if "val_accuracy" in last:
+        return f"{last['val_accuracy']:.2f} %"
+    return f"loss {last['val_loss']:.3g}"
+
+
+def _score(run: Run) -> str:
+    """The result of a finished run in a few words."""
+    result = run.result or {}
+    test = result["test"]
+    figure = f"{test['accuracy']:.2f} %" if "accuracy" in test else f"loss {test['loss']:.3g}"
+    return f"test {figure}, {result['epochs']} epochs in {result['seconds']:.1f} s"

@@ -1,0 +1,184 @@
+"""A grid of runs: settings, lists to be combined, and where they come from.
+
+A grid file is YAML:
+
+    about: one sentence that heads the report
+    command: train                  # or fit-function: what makes a run; default train
+    seeds: 3                        # short for seed: [0, 1, 2] in grid
+    settings: {dataset: mnist, epochs: 10}          # common to all runs
+    grid: {model: [lenet4, lenet5], library: [npnet, pytorch]}    # each combination is a run
+    runs:                           # optional: each of these is combined with all of grid
+      - {optimizer: adam, learning_rate: 3e-4}
+      - {optimizer: sgd, learning_rate: 1e-2}
+
+Every name is a flag of the command, or `library`: whether npnet or PyTorch makes the run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from npnet._checks import unknown_name
+from npnet.comparison.spec import COMMANDS, Spec, typed
+from npnet.training.config import ConfigError
+
+__all__ = ["Grid", "builtin_names", "load", "seed_values"]
+
+_BUILTIN = resources.files("npnet.comparison") / "grids"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Runs to be made: `settings`, changed by each of `runs`, changed by each product of `axes`.
+
+    Attributes:
+        name: what the report and its folder are called.
+        about: one sentence on what is compared.
+        command: what makes a run, one of `COMMANDS`.
+    """
+
+    name: str = "comparison"
+    about: str = ""
+    command: str = "train"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    axes: Mapping[str, list[Any]] = field(default_factory=dict)
+    runs: tuple[Mapping[str, Any], ...] = ()
+
+    def override(self, axes: Mapping[str, list[Any]]) -> Grid:
+        """The grid with these values in place of all that it says of the same names."""
+        kept = {name: values for name, values in self.axes.items() if name not in axes}
+        return dataclasses.replace(
+            self,
+            settings={k: v for k, v in self.settings.items() if k not in axes},
+            axes=kept | dict(axes),
+            runs=tuple({k: v for k, v in r.items() if k not in axes} for r in self.runs),
+        )
+
+    def specs(self) -> list[Spec]:
+        """Every run, checked; equal ones once, and the seeds of a configuration side by side.
+
+        Raises:
+            ConfigError: a combination is impossible; says which, and how many others are.
+        """
+        axes = dict(self.axes)
+        if "seed" in axes:
+            axes["seed"] = axes.pop("seed")  # last: it changes fastest
+        rows = [dict(zip(axes, row, strict=True)) for row in itertools.product(*axes.values())]
+        combinations = [(run, row) for run in self.runs or ({},) for row in rows]
+        specs: list[Spec] = []
+        errors: list[str] = []
+        for run, row in combinations:
+            try:
+                spec = Spec.from_dict(self.command, {**self.settings, **run, **row}, self.name)
+            except ConfigError as error:
+                said = ", ".join(f"{name} {value}" for name, value in {**run, **row}.items())
+                errors.append(f"{error}{f' (in the combination {said})' if said else ''}")
+                continue
+            if spec not in specs:
+                specs.append(spec)
+        if errors:
+            more = f"; {len(errors)} of {len(combinations)} combinations are impossible"
+            raise ConfigError(errors[0] + (more if len(errors) > 1 else ""))
+        return specs
+
+
+def builtin_names() -> list[str]:
+    """The comparisons that come with npnet."""
+    return sorted(p.name.removesuffix(".yaml") for p in _BUILTIN.iterdir())
+
+
+def load(source: str) -> Grid:
+    """The grid that a name or a YAML file says.
+
+    Raises:
+        ConfigError: there is no such grid, or it is written wrongly.
+    """
+    if source in builtin_names():
+        return _read((_BUILTIN / f"{source}.yaml").read_text("utf-8"), source, source)
+    path = Path(source)
+    if path.suffix not in (".yaml", ".yml"):
+        known = unknown_name("compare: the comparison", source, builtin_names())
+        raise ConfigError(f"{known}, or name a grid file (.yaml)")
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"compare: can't read {path}: {error}") from None
+    return _read(text, path.stem, source)
+
+
+def _read(text: str, name: str, source: str) -> Grid:
+    import yaml
+
+    try:
+        tree = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"compare: {source} is not YAML: {error}") from None
+    _check_kind(source, "the file", tree, dict, "names with their values")
+    for key in tree:
+        if key not in _PARTS:
+            raise ConfigError(f"compare: {source}: {unknown_name('a part', str(key), _PARTS)}")
+    for key, (kind, rule) in _PARTS.items():
+        if key in tree:
+            _check_kind(source, key, tree[key], kind, rule)
+    command = tree.get("command", "train")
+    if command not in COMMANDS:
+        raise ConfigError(f"compare: {source}: {unknown_name('command', command, COMMANDS)}")
+    return _grid(tree, command, name, source)
+
+
+def _grid(tree: dict[str, Any], command: str, name: str, source: str) -> Grid:
+    axes = {}
+    for key, values in tree.get("grid", {}).items():
+        _check_kind(source, f"grid: {key}", values, list, "a list of at least one value")
+        axes[key] = [typed(command, key, value) for value in values]
+    if "seeds" in tree:
+        axes["seed"] = seed_values(tree["seeds"], source)
+    runs = tree.get("runs", [])
+    for run in runs:
+        _check_kind(source, "runs", run, dict, "a list of settings, each {name: value}")
+        for key in run:
+            if key in axes:
+                raise ConfigError(
+                    f"compare: {source}: {key} is in grid and in runs; leave one of them out"
+                )
+    return Grid(
+        name,
+        tree.get("about", ""),
+        command,
+        _typed_all(command, tree.get("settings", {})),
+        axes,
+        tuple(_typed_all(command, run) for run in runs),
+    )
+
+
+def _typed_all(command: str, settings: dict[str, Any]) -> dict[str, Any]:
+    return {name: typed(command, name, value) for name, value in settings.items()}
+
+
+# Part of a grid file -> its type, and the rule in words.
+_PARTS: dict[str, tuple[type, str]] = {
+    "about": (str, "a sentence"),
+    "command": (str, "the name of a command"),
+    "seeds": (int, "how many seeds there are"),
+    "settings": (dict, "names with their values"),
+    "grid": (dict, "names with lists of values"),
+    "runs": (list, "a list of settings, each {name: value}"),
+}
+
+
+def _check_kind(source: str, what: str, value: Any, kind: type, rule: str) -> None:
+    if type(value) is not kind or (kind is list and not value):
+        raise ConfigError(f"compare: {source}: {what} must be {rule}, got {value!r}")
+
+
+def seed_values(count: int, source: str) -> list[Any]:
+    """The seeds that `--seeds COUNT` is short for."""
+    if count < 1:
+        raise ConfigError(f"compare: {source}: seeds must be >= 1, got {count}")
+    return list(range(count))

@@ -1,0 +1,246 @@
+"""The report of a comparison: report.html, one file that needs no other, and report.md."""
+
+from __future__ import annotations
+
+import base64
+import platform
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from npnet._files import atomic_write
+from npnet._version import __version__
+from npnet.comparison import figures
+from npnet.comparison.grid import Grid
+from npnet.comparison.results import Configuration, gather
+from npnet.comparison.runner import Failure
+from npnet.comparison.runs import ERRORS, Run
+from npnet.comparison.spec import differing, shown
+
+__all__ = ["write"]
+
+FIGURES = "figures"  # folder beside report.md
+FIT = "fit.png"  # that a fitted function's run draws
+SVG, PNG = "image/svg+xml", "image/png"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture with the sentence beneath it."""
+
+    name: str
+    data: bytes
+    caption: str
+
+    @property
+    def uri(self) -> str:
+        """The picture as an address that holds it."""
+        kind = SVG if self.name.endswith(".svg") else PNG
+        return f"data:{kind};base64,{base64.b64encode(self.data).decode()}"
+
+
+def write(
+    folder: Path,
+    grid: Grid,
+    runs: Sequence[Run],
+    failures: Mapping[str, Failure],
+    smoothing: float,
+    command: str,
+) -> None:
+    """Write both reports and the figures of the runs that are done; failed runs are listed.
+
+    Args:
+        smoothing: weight of the past in the smoothed curves.
+        command: what repeats the whole comparison.
+    """
+    import jinja2
+
+    facts = _facts(grid, runs, failures, smoothing) | {"command": command}
+    pictures: list[Figure] = [*facts["curves"], *facts["matrices"]]
+    (folder / FIGURES).mkdir(parents=True, exist_ok=True)
+    for old in (folder / FIGURES).iterdir():
+        old.unlink()
+    for picture in pictures:
+        atomic_write(folder / FIGURES / picture.name, picture.data)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("npnet.comparison"),
+        autoescape=lambda name: name == "report.html.j2",
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for name in ("report.html", "report.md"):
+        text = environment.get_template(f"{name}.j2").render(facts)
+        atomic_write(folder / name, text.encode())
+
+
+def _facts(
+    grid: Grid, runs: Sequence[Run], failures: Mapping[str, Failure], smoothing: float
+) -> dict[str, Any]:
+    """Everything that the templates show."""
+    configurations = gather(runs)
+    specs = [run.spec for run in runs]
+    names = differing(specs)
+    common = {k: v for k, v in specs[0].settings.items() if k not in (*names, "seed")}
+    common = {k: shown(v) for k, v in common.items() if v not in (None, False, ())}
+    return {
+        "name": grid.name,
+        "about": grid.about,
+        "summary": _summary(configurations, runs),
+        "columns": names,
+        "measures": [name for name, _ in _measures(configurations)],
+        "rows": [_row(c, names, _measures(configurations)) for c in configurations],
+        "seeds": sorted({spec.seed for spec in specs}),
+        "common": {k: v for k, v in common.items() if k in specs[0].named},
+        "defaults": {k: v for k, v in common.items() if k not in specs[0].named},
+        "overfitting": [(c.label, c.overfitting) for c in configurations],
+        "verdicts": _verdicts(configurations),
+        "smoothing": smoothing,
+        "curves": _curves(configurations, smoothing) if configurations else [],
+        "matrices": _matrices(configurations),
+        **_matrices_words(configurations),
+        "folder": FIGURES,
+        "failed": [
+            (run.name, failures[run.name], f"runs/{run.name}/{ERRORS}")
+            for run in runs
+            if run.name in failures
+        ],
+        "commands": [(run.name, run.spec.shell_line()) for run in runs],
+        "machine": _machine(any(spec.library == "pytorch" for spec in specs)),
+    }
+
+
+def _summary(configurations: Sequence[Configuration], runs: Sequence[Run]) -> str:
+    done = sum(len(configuration.outcomes) for configuration in configurations)
+    counted = f"{done} of {len(runs)} runs are done" if done < len(runs) else f"{done} runs"
+    if not configurations:
+        return f"{counted}."
+    best = configurations[0]
+    kinds = f"{len(configurations)} configuration{'s' if len(configurations) > 1 else ''}"
+    said = "" if len(configurations) == 1 else f"the best is {best.label}, with "
+    if best.is_function:
+        figure = f"a test error of {best.spread(lambda o: o.figure('test', 'loss')).text('.3g')}"
+    else:
+        figure = f"{best.spread(lambda o: o.figure('test', 'accuracy')).text()} % test accuracy"
+    return f"{counted}, {kinds}: {said}{figure}."
+
+
+def _verdicts(configurations: Sequence[Configuration]) -> str:
+    counts = Counter(configuration.overfitting.verdict for configuration in configurations)
+    return ", ".join(f"{verdict}: {count}" for verdict, count in counts.most_common())
+
+
+def _measures(configurations: Sequence[Configuration]) -> list[tuple[str, Any]]:
+    """The columns of figures: a title, and what makes the cell of a configuration."""
+
+    def cell(form: str, *path: str) -> Any:
+        return lambda c: c.spread(lambda outcome: outcome.figure(*path)).text(form)
+
+    def gap(c: Configuration) -> str:
+        at_best = c.spread(lambda o: o.figure("train", "accuracy") - o.figure("val", "accuracy"))
+        return at_best.text("+.2f")
+
+    def seconds(c: Configuration) -> str:
+        return c.spread(lambda o: float(np.median(o.history["seconds"]))).text(".3f")
+
+    if configurations and configurations[0].is_function:
+        accuracies = [
+            ("test error", cell(".3g", "test", "loss")),
+            ("largest error", cell(".3g", "test", "max_error")),
+            ("validation error", cell(".3g", "val", "loss")),
+        ]
+    else:
+        accuracies = [
+            ("test %", cell(".2f", "test", "accuracy")),
+            ("validation %", cell(".2f", "val", "accuracy")),
+            ("test loss", cell(".4f", "test", "loss")),
+            ("gap", gap),
+        ]
+    return [
+        *accuracies,
+        ("best epoch", cell(".4g", "best_epoch")),
+        ("s/epoch", seconds),
+        ("parameters", cell(",.0f", "parameters")),
+        ("seeds", lambda c: str(len(c.outcomes))),
+    ]
+
+
+def _row(
+    configuration: Configuration, names: Sequence[str], measures: Sequence[tuple[str, Any]]
+) -> dict[str, list[str]]:
+    return {
+        "settings": [shown(configuration.settings[name]) for name in names],
+        "figures": [cell(configuration) for _, cell in measures],
+    }
+
+
+def _curves(configurations: Sequence[Configuration], smoothing: float) -> list[Figure]:
+    smooth = (
+        f"smoothed with weight {smoothing:g} over the raw curves (faint); mean over the seeds, and "
+        "a band of one standard deviation where there are several"
+    )
+    return [
+        Figure("curves.svg", figures.curves(configurations, smoothing), f"Curves, {smooth}."),
+        Figure(
+            "splits.svg",
+            figures.splits(configurations, smoothing),
+            "Training against validation: where the curves part, the network learns by heart.",
+        ),
+        Figure(
+            "learning-rates.svg",
+            figures.learning_rates(configurations),
+            "The learning rate of each epoch's steps.",
+        ),
+        Figure(
+            "times.svg",
+            figures.times(configurations),
+            "Wall time per epoch: median, and quartiles over all epochs. Runs made at once "
+            "share the machine.",
+        ),
+    ]
+
+
+def _matrices(configurations: Sequence[Configuration]) -> list[Figure]:
+    """A confusion matrix for each configuration; of a function, the fit of its best seed."""
+    pictures = []
+    for i, configuration in enumerate(configurations, 1):
+        if configuration.is_function:
+            data = (configuration.best.run.folder / FIT).read_bytes()
+            pictures.append(Figure(f"fit-{i}.png", data, configuration.label))
+        else:
+            data = figures.confusion(configuration)
+            pictures.append(Figure(f"confusion-{i}.png", data, configuration.label))
+    return pictures
+
+
+def _matrices_words(configurations: Sequence[Configuration]) -> dict[str, str]:
+    if configurations and configurations[0].is_function:
+        title, note = "Fits", "Of the seed that validated best, the best configuration first."
+    else:
+        title = "Confusion matrices"
+        note = "On the test split, summed over the seeds, the best configuration first."
+    return {"matrices_title": title, "matrices_note": note}
+
+
+def _machine(with_torch: bool) -> str:
+    """Versions and processor, in a line."""
+    libraries = ["numpy", "numba", *(["torch"] if with_torch else [])]
+    versions = [f"{name} {version(name)}" for name in libraries]
+    python = ".".join(map(str, sys.version_info[:3]))
+    return ", ".join([f"npnet {__version__}", *versions, f"Python {python}", _processor()])
+
+
+def _processor() -> str:
+    """The processor's name, as Linux or else Python says it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

@@ -1,0 +1,249 @@
+"""What the runs came to: repetitions gathered into configurations, and their statistics."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from npnet.comparison.runs import METRICS, Run
+from npnet.comparison.spec import differing, label
+
+__all__ = ["Configuration", "Outcome", "Overfitting", "Spread", "gather", "smoothed"]
+
+Array: TypeAlias = npt.NDArray[Any]
+
+# When a sentence calls a configuration overfitted. A gap of two points is several times what
+# seeds alone differ by on MNIST; a tenth is more than the validation loss wavers once it is flat.
+NOTABLE_GAP = 2.0  # points of accuracy between training and validation
+NOTABLE_RISE = 0.10  # of the validation loss above its minimum
+LITTLE_RISE = 0.005  # is none in a report's digits
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean and sample standard deviation of the finite values among those of some seeds."""
+
+    mean: float
+    std: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        """NaN is the mean of none, and the deviation of fewer than two."""
+        finite = [value for value in values if math.isfinite(value)]
+        mean = float(np.mean(finite)) if finite else math.nan
+        return cls(mean, float(np.std(finite, ddof=1)) if len(finite) > 1 else math.nan)
+
+    def text(self, form: str = ".2f") -> str:
+        """ "98.61 ± 0.05", without the deviation where there is none, and a dash for no value."""
+        if math.isnan(self.mean):
+            return "\N{EN DASH}"
+        deviates = self.std > 0  # which NaN is not
+        return f"{self.mean:{form}}" + (f" ± {self.std:{form.lstrip('+')}}" if deviates else "")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished run: what result.json says, and the columns of metrics.csv by name."""
+
+    run: Run
+    result: Mapping[str, Any]
+    history: Mapping[str, Array]
+
+    @classmethod
+    def read(cls, run: Run) -> Outcome:
+        """Of a run that has a result."""
+        assert run.result is not None
+        return cls(run, run.result, _columns(run.folder / METRICS))
+
+    def figure(self, *path: str) -> float:
+        """A number of result.json, such as "test", "accuracy"; NaN where there is none."""
+        value: Any = self.result
+        for name in path:
+            value = value.get(name) if isinstance(value, dict) else None
+        return math.nan if value is None else float(value)
+
+    def at(self, column: str, epoch: int) -> float:
+        """A value of metrics.csv; NaN where there is no such column."""
+        return float(self.history[column][epoch - 1]) if column in self.history else math.nan
+
+
+def _columns(path: Path) -> dict[str, Array]:
+    with path.open(newline="") as file:
+        header, *rows = csv.reader(file)
+    values = np.array([[float(v or "nan") for v in row] for row in rows]).reshape(-1, len(header))
+    return {name: values[:, i] for i, name in enumerate(header)}
+
+
+@dataclass(frozen=True)
+class Overfitting:
+    """How far training and validation part, each as the mean over seeds.
+
+    Attributes:
+        gap_best, gap_last: training less validation accuracy at the best and the last epoch, in
+            points; NaN of a function.
+        rise: of the validation loss at the last epoch above its minimum, as a share of that.
+        turn: the epoch of the minimum.
+        last: the last epoch.
+    """
+
+    gap_best: float
+    gap_last: float
+    rise: float
+    turn: float
+    last: float
+
+    @property
+    def sentence(self) -> str:
+        """What the numbers say, in words."""
+        if math.isnan(self.rise):
+            return f"{self.verdict}: nothing was held out for validation."
+        return f"{self.verdict}: {self._loss}.{self._accuracy}"
+
+    @property
+    def _loss(self) -> str:
+        if self.rise < LITTLE_RISE:
+            return f"validation loss is at its minimum in the last epoch ({self.last:.0f})"
+        return (
+            f"validation loss ends {100 * self.rise:.0f} % above its minimum, reached in epoch "
+            f"{self.turn:.0f} of {self.last:.0f}"
+        )
+
+    @property
+    def _accuracy(self) -> str:
+        if math.isnan(self.gap_last):
+            return ""
+        side = "above" if self.gap_last >= 0 else "below"
+        return (
+            f" Training accuracy ends {abs(self.gap_last):.2f} points {side} validation accuracy "
+            f"({self.gap_best:+.2f} at the best epoch)."
+        )
+
+    @property
+    def verdict(self) -> str:
+        """In a word or two."""
+        if math.isnan(self.rise):
+            return "Not known"
+        wide = self.gap_last >= NOTABLE_GAP
+        if self.rise >= NOTABLE_RISE:
+            return "Overfits" if wide else "Begins to overfit"
+        return "Generalisation gap" if wide else "No overfitting"
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Runs that differ in nothing but their seeds.
+
+    Attributes:
+        label: the settings that tell it from the others, shortly.
+        settings: all settings but the seed.
+        outcomes: of the runs that are done; at least one.
+        runs: how many there were to be.
+    """
+
+    label: str
+    settings: Mapping[str, Any]
+    outcomes: Sequence[Outcome]
+    runs: int
+
+    @property
+    def is_function(self) -> bool:
+        return bool(self.outcomes[0].result["kind"] == "function")
+
+    def spread(self, value: Callable[[Outcome], float]) -> Spread:
+        """Of a number over the seeds."""
+        return Spread.of([value(outcome) for outcome in self.outcomes])
+
+    @property
+    def score(self) -> float:
+        """What configurations are sorted by, the larger the better."""
+        name, sign = ("loss", -1) if self.is_function else ("accuracy", 1)
+        score = sign * self.spread(lambda outcome: outcome.figure("test", name)).mean
+        return -math.inf if math.isnan(score) else score
+
+    @property
+    def best(self) -> Outcome:
+        """The seed with the best validation, which the test split had no part in."""
+        name, sign = ("loss", -1) if self.is_function else ("accuracy", 1)
+        return max(
+            self.outcomes, key=lambda o: np.nan_to_num(sign * o.figure("val", name), nan=-np.inf)
+        )
+
+    @property
+    def overfitting(self) -> Overfitting:
+        numbers = np.array([_overfitting(outcome) for outcome in self.outcomes])
+        return Overfitting(*numbers.mean(0).tolist())
+
+    def curves(self, column: str, smoothing: float) -> tuple[Array, Array, Array]:
+        """By epoch: the mean over seeds as it is, the mean of the smoothed, its deviation.
+
+        Where some seeds stopped earlier, the later epochs are of the others.
+        """
+        raw = _padded([outcome.history[column] for outcome in self.outcomes])
+        smooth = np.stack([smoothed(row, smoothing) for row in raw])
+        there = np.isfinite(raw)
+        count = np.maximum(there.sum(0), 1)
+        mean, middle = (np.where(there, x, 0).sum(0) / count for x in (raw, smooth))
+        deviation = np.sqrt(np.where(there, (smooth - middle) ** 2, 0).sum(0) / count)
+        none = ~there.any(0)
+        return tuple(np.where(none, np.nan, x) for x in (mean, middle, deviation))  # type: ignore[return-value]  # three of them
+
+
+def _overfitting(outcome: Outcome) -> list[float]:
+    last = len(outcome.history["epoch"])
+    best = int(outcome.figure("best_epoch"))
+
+    def gap(epoch: int) -> float:
+        return outcome.at("train_accuracy", epoch) - outcome.at("val_accuracy", epoch)
+
+    losses = outcome.history["val_loss"]
+    if not np.isfinite(losses).any():
+        return [gap(best), gap(last), math.nan, math.nan, last]
+    turn = int(np.nanargmin(losses))
+    floor = max(float(losses[turn]), np.finfo(float).tiny)
+    return [gap(best), gap(last), float(losses[-1]) / floor - 1, turn + 1, last]
+
+
+def _padded(rows: Sequence[Array]) -> Array:
+    """Rows of several lengths as one array, NaN after their ends."""
+    out = np.full((len(rows), max(map(len, rows))), np.nan)
+    for i, row in enumerate(rows):
+        out[i, : len(row)] = row
+    return out
+
+
+def smoothed(values: Array, weight: float) -> Array:
+    """The exponential moving average that TensorBoard draws.
+
+        m_t = weight * m_(t-1) + (1 - weight) * x_t,  m_0 = 0;    y_t = m_t / (1 - weight**t)
+
+    Args:
+        weight: 0 leaves the values as they are; values that are not finite stay, and do not count.
+    """
+    out, mean, count = np.array(values, dtype=float), 0.0, 0
+    for i, x in enumerate(out):
+        if math.isfinite(x):
+            mean, count = weight * mean + (1 - weight) * float(x), count + 1
+            out[i] = mean / (1 - weight**count)
+    return out
+
+
+def gather(runs: Sequence[Run]) -> list[Configuration]:
+    """The configurations of which a run is done, the best first."""
+    names = differing([run.spec for run in runs])
+    groups: dict[tuple[tuple[str, Any], ...], list[Run]] = {}
+    for run in runs:
+        groups.setdefault(run.spec.configuration, []).append(run)
+    configurations = []
+    for settings, group in groups.items():
+        outcomes = [Outcome.read(run) for run in group if run.result is not None]
+        if outcomes:
+            name = label(group[0].spec, names)
+            configurations.append(Configuration(name, dict(settings), outcomes, len(group)))
+    return sorted(configurations, key=lambda configuration: -configuration.score)

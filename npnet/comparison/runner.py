@@ -1,0 +1,138 @@
+"""Making the runs: several processes at once, each with its share of the threads."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from npnet.comparison.display import Display
+from npnet.comparison.runs import ERRORS, OUTPUT, Run
+
+__all__ = ["Failure", "make"]
+
+POLL = 0.1  # seconds between two looks at the processes
+GRACE = 30.0  # seconds that a stopped process has to end by itself
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a run has no result: its exit code, and its last words."""
+
+    code: int
+    reason: str
+
+
+def make(runs: Sequence[Run], jobs: int, threads: int, display: Display) -> dict[str, Failure]:
+    """Make every run that is not done, `jobs` at once, each computing with `threads` threads.
+
+    Returns:
+        The failures by the name of the run.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C or SIGTERM; what ran was stopped, and can be resumed.
+    """
+    pool = _Pool([run for run in runs if run.result is None], threads)
+    with _sigterm_as_interrupt():
+        try:
+            while pool.waiting or pool.running:
+                for run in pool.fill(jobs):
+                    display.started(run)
+                time.sleep(POLL)
+                for run, failure in pool.collect():
+                    display.ended(run, failure.reason if failure else None)
+                display.update(pool.running)
+        finally:
+            pool.stop()
+    return pool.failures
+
+
+class _Pool:
+    """The processes of runs. Each is spawned: one that ran kernels could not be forked."""
+
+    def __init__(self, waiting: list[Run], threads: int) -> None:
+        self.waiting = waiting
+        self.running: dict[Run, subprocess.Popen[bytes]] = {}
+        self.failures: dict[str, Failure] = {}
+        self._environment = os.environ | {"NPNET_NUM_THREADS": str(threads)}
+
+    def fill(self, jobs: int) -> list[Run]:
+        """Start runs up to `jobs`; those that an orphan of a killed comparison makes must wait."""
+        started = []
+        for run in list(self.waiting):
+            if len(self.running) >= jobs:
+                break
+            if run.is_busy:
+                continue
+            self.waiting.remove(run)
+            if run.result is None:  # the orphan may have ended it meanwhile
+                self.running[run] = self._start(run)
+                started.append(run)
+        return started
+
+    def _start(self, run: Run) -> subprocess.Popen[bytes]:
+        command = [sys.executable, *run.prepare()]
+        with (
+            (run.folder / OUTPUT).open("ab") as output,
+            (run.folder / ERRORS).open("wb") as errors,
+        ):
+            # A session of its own: the terminal's Ctrl-C reaches this process alone, which
+            # passes it on once.
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=errors,
+                env=self._environment,
+                start_new_session=True,
+            )
+
+    def collect(self) -> list[tuple[Run, Failure | None]]:
+        """The runs that have ended since the last look."""
+        ended: list[tuple[Run, Failure | None]] = []
+        for run, process in list(self.running.items()):
+            code = process.poll()
+            if code is None:
+                continue
+            del self.running[run]
+            failed = code != 0 or run.result is None
+            failure = Failure(code, run.reason(code)) if failed else None
+            if failure:
+                self.failures[run.name] = failure
+            ended.append((run, failure))
+        return ended
+
+    def stop(self) -> None:
+        """Interrupt what still runs, wait for it to end, and kill what does not."""
+        for process in self.running.values():
+            process.send_signal(signal.SIGINT)
+        end = time.monotonic() + GRACE
+        try:
+            for process in self.running.values():
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(max(end - time.monotonic(), 0))
+        finally:  # also at a second Ctrl-C
+            for process in self.running.values():
+                if process.poll() is None:
+                    process.kill()
+                    process.wait()
+
+
+@contextlib.contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    """Let SIGTERM, as batch systems send it, stop a comparison as Ctrl-C does."""
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)

@@ -1,0 +1,190 @@
+"""One run of a comparison: its settings, its command line, and what tells it from others."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from npnet._checks import unknown_name
+from npnet.training.config import Config, ConfigError
+
+__all__ = ["COMMANDS", "LIBRARIES", "Command", "Spec", "differing", "label", "typed"]
+
+LIBRARIES = ("npnet", "pytorch")
+LIBRARY = "library"  # the one axis of a grid that is no setting of the run
+
+# What the comparison itself sets for each run, or what says how a run is started.
+_FIXED = ("checkpoint_dir", "log_dir", "threads", "resume", "config")
+
+
+@dataclass(frozen=True)
+class Command:
+    """What makes runs.
+
+    Attributes:
+        settings: the dataclass of its flags.
+        programs: library -> the arguments of Python that start it.
+    """
+
+    settings: Any
+    programs: Mapping[str, tuple[str, ...]]
+
+    @property
+    def fields(self) -> dict[str, dataclasses.Field[Any]]:
+        """The flags that a grid may set, by name."""
+        fields = dataclasses.fields(self.settings)
+        return {known.name: known for known in fields if known.name not in _FIXED}
+
+    @property
+    def folder_flags(self) -> list[str]:
+        """The flags that say where a run writes."""
+        names = {known.name for known in dataclasses.fields(self.settings)}
+        return [name for name in ("checkpoint_dir", "log_dir") if name in names]
+
+
+COMMANDS: dict[str, Command] = {
+    "train": Command(
+        Config, {"npnet": ("-m", "npnet.train"), "pytorch": ("-m", "reference.train")}
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A run before it has a folder: command, library and checked settings.
+
+    Attributes:
+        named: the settings that somebody named; the others are the defaults.
+    """
+
+    command: str
+    library: str
+    config: Any
+    named: frozenset[str] = field(compare=False)
+
+    @classmethod
+    def from_dict(cls, command: str, values: Mapping[str, Any], source: str) -> Spec:
+        """Settings by name, `library` among them; `source` says in errors where they come from.
+
+        Raises:
+            ConfigError: a setting or a combination of them that can't be used.
+        """
+        known = COMMANDS[command]
+        for name in values:
+            if name in _FIXED:
+                raise ConfigError(f"compare: {source}: {name} is set by the comparison itself")
+            if name not in (LIBRARY, *known.fields):
+                names = (LIBRARY, *known.fields)
+                raise ConfigError(f"compare: {source}: {unknown_name('a setting', name, names)}")
+        settings = dict(values)
+        library = settings.pop(LIBRARY, "npnet")
+        if library not in known.programs:
+            raise ConfigError(
+                f"compare: {source}: {unknown_name(LIBRARY, str(library), known.programs)}"
+            )
+        return cls(command, library, known.settings.from_dict(settings, source), frozenset(values))
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Everything that the run's weights depend on, and `data_dir`, by name."""
+        values = {name: getattr(self.config, name) for name in COMMANDS[self.command].fields}
+        return {LIBRARY: self.library} | values
+
+    @property
+    def configuration(self) -> tuple[tuple[str, Any], ...]:
+        """The settings without the seed: runs that share them are repetitions."""
+        return tuple((name, value) for name, value in self.settings.items() if name != "seed")
+
+    @property
+    def seed(self) -> int:
+        return int(self.config.seed)
+
+    @property
+    def epochs(self) -> int:
+        return int(self.config.epochs)
+
+    def arguments(self) -> list[str]:
+        """The command line after the name of Python: what was named, or is not the default."""
+        command = COMMANDS[self.command]
+        flags = []
+        for name, known in command.fields.items():
+            value = getattr(self.config, name)
+            if value != known.default or (name in self.named and value not in (None, False, ())):
+                flags += _flag(name, value)
+        return [*command.programs[self.library], *flags]
+
+    def shell_line(self) -> str:
+        """What repeats the run, typed in a shell."""
+        return shlex.join(["python", *self.arguments()])
+
+
+def _flag(name: str, value: Any) -> list[str]:
+    if isinstance(value, bool):
+        return [f"--{name}" if value else f"--no_{name}"]
+    values = value if isinstance(value, tuple) else [value]
+    return [f"--{name}", *(str(v) for v in values)]
+
+
+def differing(specs: Sequence[Spec]) -> list[str]:
+    """The settings, seed apart, in which these runs differ."""
+    first = dict(specs[0].configuration)
+    return [
+        name for name in first if any(dict(s.configuration)[name] != first[name] for s in specs)
+    ]
+
+
+def label(spec: Spec, names: Sequence[str]) -> str:
+    """A short name by these settings: "lenet5, mse, learning_rate 0.01"."""
+    parts = [_said(name, spec.settings[name]) for name in names]
+    return ", ".join(parts) or str(getattr(spec.config, "model", spec.command))
+
+
+def _said(name: str, value: Any) -> str:
+    """A value that speaks for itself alone, any other after its name."""
+    if isinstance(value, str):
+        return f"no {name}" if value == "none" else Path(value).name
+    if value is None or isinstance(value, bool):
+        return name if value else f"no {name}"
+    return f"{name} {shown(value)}"
+
+
+def shown(value: Any) -> str:
+    """A setting as a report shows it."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, tuple):
+        return " ".join(map(shown, value))
+    return "none" if value is None else str(value)
+
+
+def typed(command: str, name: str, value: Any) -> Any:
+    """A word of a command line or of YAML as the flag declares it; YAML takes 1e-3 for a word.
+
+    What is no such value stays as it is: the check of the settings says what is wrong with it.
+    """
+    known = COMMANDS[command].fields.get(name)
+    if known is None or not isinstance(value, str):
+        return value
+    declared = str(known.type)
+    plain = declared.removesuffix(" | None")
+    if plain != declared and value.lower() == "none":
+        return None
+    try:
+        if plain.startswith("tuple["):
+            kind = plain.removeprefix("tuple[").partition(",")[0]
+            return tuple(_FROM_TEXT[kind](part) for part in value.split(","))
+        return _FROM_TEXT[plain](value)
+    except (ValueError, KeyError):
+        return value
+
+
+_FROM_TEXT: dict[str, Callable[[str], Any]] = {
+    "str": str,
+    "int": int,
+    "float": float,
+    "bool": lambda text: {"true": True, "false": False}[text.lower()],
+}

@@ -1,0 +1,126 @@
+"""Statistics over seeds, smoothing, and what is called overfitting."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from npnet.comparison.results import Overfitting, Spread, gather, smoothed
+from npnet.comparison.runs import METRICS, RESULT, Run
+from tests.comparison.conftest import made
+
+
+def changed(run: Run, **values: Any) -> None:
+    path = run.folder / RESULT
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def test_spread() -> None:
+    assert Spread.of([98.0, 99.0, 100.0]) == Spread(99.0, 1.0)
+    assert Spread.of([98.0, math.nan, 100.0]).mean == 99.0
+    assert Spread.of([98.0, 99.0, 100.0]).text() == "99.00 ± 1.00"
+    assert Spread.of([1.5, 2.5]).text("+.1f") == "+2.0 ± 0.7"
+    assert Spread.of([3.0, 3.0]).text(".0f") == "3"
+    assert Spread.of([98.0]).text() == "98.00"
+    assert Spread.of([math.nan]).text() == "\N{EN DASH}"
+
+
+def test_smoothing_is_tensorboards() -> None:
+    """The values that its formula gives, worked out by hand for weight 0.6."""
+    expected = [1.0, (0.6 * 0.4 + 0.4 * 3) / 0.64, (0.6 * (0.6 * 0.4 + 1.2) + 0.4 * 2) / 0.784]
+    np.testing.assert_allclose(smoothed(np.array([1.0, 3.0, 2.0]), 0.6), expected)
+
+
+def test_smoothing_of_nothing_and_of_gaps() -> None:
+    values = np.array([1.0, np.nan, 3.0, np.inf])
+    np.testing.assert_array_equal(smoothed(values, 0.0), values)
+    expected = [1.0, np.nan, (0.5 * 0.5 + 0.5 * 3) / 0.75, np.inf]
+    np.testing.assert_allclose(smoothed(values, 0.5), expected)
+    assert smoothed(np.full(50, 7.0), 0.99) == pytest.approx(np.full(50, 7.0))
+
+
+def test_seeds_are_gathered_and_the_best_comes_first(tmp_path: Path) -> None:
+    runs = made(tmp_path, {"model": ["lenet4", "lenet5"], "seed": [0, 1]}, [90, 92, 95, 99])
+    first, second = gather(runs)
+    assert (first.label, second.label) == ("lenet5", "lenet4")
+    assert first.spread(lambda o: o.figure("test", "accuracy")) == Spread(97, 2 * math.sqrt(2))
+    assert first.best.run.spec.seed == 1
+    assert len(first.outcomes) == first.runs == 2
+
+
+def test_runs_without_a_result_are_left_out(tmp_path: Path) -> None:
+    runs = made(tmp_path, {"model": ["lenet4", "lenet5"], "seed": [0, 1]}, [90, 92, 95, 99])
+    for run in runs[:3]:
+        (run.folder / RESULT).unlink()
+    (only,) = gather(runs)
+    assert (only.label, len(only.outcomes), only.runs) == ("lenet5", 1, 2)
+
+
+def test_functions_are_sorted_by_error(tmp_path: Path) -> None:
+    runs = made(tmp_path, {"gamma": [0.1, 0.2]}, [90, 90], kind="function")
+    changed(runs[0], test={"loss": 2.0})
+    assert [c.label for c in gather(runs)] == ["gamma 0.2", "gamma 0.1"]
+
+
+def test_null_is_not_a_number_and_comes_last(tmp_path: Path) -> None:
+    runs = made(tmp_path, {"gamma": [0.1, 0.2]}, [90, 80])
+    changed(runs[0], val=None, test={"loss": None, "accuracy": None})
+    last = gather(runs)[-1]
+    assert last.label == "gamma 0.1"
+    assert math.isnan(last.outcomes[0].figure("val", "accuracy"))
+    assert math.isnan(last.outcomes[0].figure("test", "loss"))
+    assert last.best.run == runs[0]
+
+
+def test_curves_of_seeds_that_stopped_at_different_epochs(tmp_path: Path) -> None:
+    runs = made(tmp_path, {"seed": [0, 1]}, [90, 80])
+    path = runs[1].folder / METRICS
+    path.write_text("\n".join(path.read_text().splitlines()[:3]))  # of ten epochs
+    (configuration,) = gather(runs)
+    mean, smooth, deviation = configuration.curves("val_accuracy", 0.6)
+    np.testing.assert_allclose(mean, [85, 85] + [90] * 8)
+    np.testing.assert_allclose(smooth, mean)
+    np.testing.assert_allclose(deviation, [5, 5] + [0] * 8)
+
+
+def test_overfitting_of_a_configuration(tmp_path: Path) -> None:
+    """The made-up loss is 1 in epoch 2 of 4, 1.2 at the end; the gap grows by a point an epoch."""
+    (configuration,) = gather(made(tmp_path, {"seed": [0, 1], "epochs": [4]}, [90, 80]))
+    found = configuration.overfitting
+    numbers = (found.gap_best, found.gap_last, found.rise, found.turn, found.last)
+    assert numbers == pytest.approx((4, 4, 0.2, 2, 4))
+    assert found.sentence == (
+        "Overfits: validation loss ends 20 % above its minimum, reached in epoch 2 of 4. Training "
+        "accuracy ends 4.00 points above validation accuracy (+4.00 at the best epoch)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("gap", "rise", "verdict", "loss"),
+    [
+        (2.0, 0.1, "Overfits", "ends 10 % above its minimum, reached in epoch 3 of 9"),
+        (1.99, 0.1, "Begins to overfit", "ends 10 % above"),
+        (2.0, 0.09, "Generalisation gap", "ends 9 % above"),
+        (-1.0, 0.0, "No overfitting", "is at its minimum in the last epoch (9)"),
+        (math.nan, 0.5, "Begins to overfit", "ends 50 % above"),
+    ],
+)
+def test_verdicts(gap: float, rise: float, verdict: str, loss: str) -> None:
+    found = Overfitting(gap_best=gap, gap_last=gap, rise=rise, turn=3, last=9)
+    assert found.sentence.startswith(f"{verdict}: validation loss {loss}")
+    assert ("points" in found.sentence) == (not math.isnan(gap))
+    assert ("below" in found.sentence) == (gap < 0)
+
+
+def test_without_validation_nothing_is_said(tmp_path: Path) -> None:
+    (run,) = made(tmp_path, {"epochs": [3]}, [90])
+    rows = (run.folder / METRICS).read_text().splitlines()
+    cut = [",".join([*row.split(",")[:4], "nan", "nan", "0.5"]) for row in rows[1:]]
+    (run.folder / METRICS).write_text("\n".join([rows[0], *cut]))
+    (configuration,) = gather([run])
+    assert configuration.overfitting.sentence == ("Not known: nothing was held out for validation.")

@@ -1,0 +1,76 @@
+"""A run's settings, from words to values, and back to a command line and a name."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from npnet.comparison.grid import Grid
+from npnet.comparison.spec import COMMANDS, Spec, differing, label, typed
+from npnet.training.command_line import parse
+from npnet.training.config import Config
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "value"),
+    [
+        ("learning_rate", "1e-3", 1e-3),
+        ("epochs", "3", 3),
+        ("epochs", "3.5", "3.5"),  # is refused later, as it is written
+        ("nesterov", "True", True),
+        ("nesterov", "false", False),
+        ("patience", "none", None),
+        ("patience", "4", 4),
+        ("scheduler", "none", "none"),
+        ("milestones", "2,5", (2, 5)),
+        ("library", "pytorch", "pytorch"),
+        ("nothing", "1", "1"),
+        ("epochs", 3, 3),
+    ],
+)
+def test_words_become_values(name: str, word: Any, value: object) -> None:
+    found = typed("train", name, word)
+    assert (type(found), found) == (type(value), value)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"model": "lenet5", "learning_rate": 3e-4, "seed": 7},
+        {"nesterov": True, "clip_grad_norm": 1.0, "patience": 3},
+        {"scheduler": "multistep", "milestones": (2, 5), "nesterov": False, "patience": None},
+        {"data_dir": "a folder", "epochs": 10},
+    ],
+)
+def test_command_line_asks_for_the_same_settings(settings: dict[str, Any]) -> None:
+    spec = Spec.from_dict("train", settings, "test")
+    program = COMMANDS["train"].programs["npnet"]
+    arguments = spec.arguments()
+    assert tuple(arguments[: len(program)]) == program
+    assert parse(arguments[len(program) :], "test") == dataclasses.replace(Config(), **settings)
+
+
+def test_what_was_named_stands_in_the_command_line() -> None:
+    """Also where it is the default: another version may have another one."""
+    spec = Spec.from_dict("train", {"model": Config.model, "library": "pytorch"}, "test")
+    assert spec.shell_line() == f"python -m reference.train --model {Config.model}"
+
+
+def test_labels_say_what_differs() -> None:
+    specs = Grid(
+        axes={
+            "model": ["lenet4", "lenet5"],
+            "learning_rate": [0.1, 1e-4],
+            "scheduler": ["none", "step"],
+            "patience": [None, 2],
+            "seed": [0, 1],
+        }
+    ).specs()
+    names = differing(specs)
+    assert set(names) == {"model", "learning_rate", "scheduler", "patience"}
+    assert label(specs[0], names) == "lenet4, learning_rate 0.1, no scheduler, no patience"
+    assert label(specs[-1], names) == "lenet5, learning_rate 0.0001, step, patience 2"
+    assert label(specs[0], []) == "lenet4"
