@@ -158,6 +158,8 @@ def splits(configurations: Sequence[Configuration], smoothing: float) -> bytes:
         axes.title.set_fontsize(8)
     for axes in grid[len(configurations) :]:
         axes.set_axis_off()
+    for axes in grid[max(len(configurations) - columns, 0) : len(configurations)]:
+        axes.tick_params(labelbottom=True)  # the last of its column
     figure.supxlabel("epoch", fontsize=8)
     figure.supylabel("loss" if is_function else "accuracy (%)", fontsize=8)
     handles, labels = grid[0].get_legend_handles_labels()

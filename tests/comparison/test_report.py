@@ -1,0 +1,159 @@
+"""Both reports: one file without any other, and one with its figures; for one run and for many."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from npnet.comparison.grid import Grid
+from npnet.comparison.report import write
+from npnet.comparison.runner import Failure
+from npnet.comparison.runs import Run
+from tests.comparison.conftest import made
+
+MANY: dict[str, list[Any]] = {
+    "model": ["lenet4", "lenet5"],
+    "learning_rate": [0.1, 0.01, 0.001, 0.0003, 0.0001],
+    "batch_size": [16, 512],
+    "epochs": [3],
+}
+
+
+def reported(
+    folder: Path, runs: list[Run], failures: dict[str, Failure] | None = None
+) -> tuple[str, str]:
+    """HTML and Markdown of these runs, which lie in folder/runs."""
+    grid = Grid("losses", "Two <losses>.")
+    write(folder, grid, runs, failures or {}, 0.6, "npnet compare losses")
+    return (folder / "report.html").read_text(), (folder / "report.md").read_text()
+
+
+class Page(HTMLParser):
+    """What a page refers to, its text, and whether its tags are closed."""
+
+    VOID = ("meta", "img", "br")
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.references: list[str] = []
+        self.rows: list[list[str]] = []
+        self.open: list[str] = []
+        self.feed(html)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.references += [str(v) for k, v in attrs if k in ("src", "href", "srcset", "data")]
+        if tag not in self.VOID:
+            self.open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        elif tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "td" in self.open or "th" in self.open:
+            self.rows[-1][-1] += data
+
+
+def is_picture(data: bytes, name: str) -> bool:
+    if name.endswith(".svg"):
+        return ET.fromstring(data).tag.endswith("svg")
+    import matplotlib.image
+
+    return bool(np.ptp(matplotlib.image.imread(io.BytesIO(data))) > 0)
+
+
+def test_table_and_words(tmp_path: Path) -> None:
+    axes: dict[str, list[Any]] = {
+        "criterion": ["cross_entropy", "mse"], "epochs": [4], "seed": [0, 1]
+    }  # fmt: skip
+    html, md = reported(tmp_path, made(tmp_path / "runs", axes, [90, 80, 99, 98]))
+    header, first, second = Page(html).rows
+    assert dict(zip(header, first, strict=True)) == {
+        "criterion": "mse", "test %": "98.50 ± 0.71", "validation %": "98.50 ± 0.71",
+        "test loss": "0.2500", "gap": "+4.00", "best epoch": "4", "s/epoch": "0.500",
+        "parameters": "29,290", "seeds": "2",
+    }  # fmt: skip
+    assert second[:2] == ["cross_entropy", "85.00 ± 7.07"]
+    assert f"| {' | '.join(first)} |" in md
+    for text in (html, md):
+        assert "4 runs, 2 configurations: the best is mse, with 98.50 ± 0.71 % test" in text
+        assert "validation loss ends 20 % above its minimum" in text
+        assert "npnet compare losses\n" in text or "npnet compare losses<" in text
+        assert "python -m npnet.train --criterion mse --epochs 4 --seed 1\n" in text
+        assert re.search(r"numpy \d.*, numba \d.*, Python 3", text)
+    assert "Two &lt;losses&gt;." in html
+    assert "Failed runs" not in html
+
+
+@pytest.mark.parametrize("axes", [{"epochs": [1]}, MANY], ids=["one", "twenty"])
+def test_html_needs_nothing_else(tmp_path: Path, axes: dict[str, list[Any]]) -> None:
+    count = len(Grid(axes=axes).specs())
+    html, md = reported(tmp_path, made(tmp_path / "runs", axes, list(range(count))))
+    page = Page(html)
+    assert len(page.references) == 4 + count
+    for reference in page.references:
+        kind, data = re.fullmatch(r"data:image/(svg|png)[^;]*;base64,(.*)", reference).groups()  # type: ignore[union-attr]  # it is one
+        assert is_picture(base64.b64decode(data), f"x.{kind}")
+    assert "url(" not in html
+    assert "<script" not in html
+    figures = re.findall(r"\]\((figures/[^)]*)\)", md)
+    assert len(figures) == 4 + count
+    assert {path.name for path in (tmp_path / "figures").iterdir()} == {
+        Path(figure).name for figure in figures
+    }
+    assert all(is_picture((tmp_path / f).read_bytes(), f) for f in figures)
+
+
+def test_figures_of_an_earlier_report_go(tmp_path: Path) -> None:
+    runs = made(tmp_path / "runs", {"model": ["lenet4", "lenet5"]}, [90, 80])
+    reported(tmp_path, runs)
+    assert (tmp_path / "figures/confusion-2.png").exists()
+    reported(tmp_path, runs[:1])
+    assert not (tmp_path / "figures/confusion-2.png").exists()
+
+
+def test_failed_runs_are_listed_with_their_reasons(tmp_path: Path) -> None:
+    runs = made(tmp_path / "runs", {"gamma": [0.1, 0.2]}, [90, 80])
+    (runs[1].folder / "result.json").unlink()
+    html, md = reported(tmp_path, runs, {runs[1].name: Failure(2, "x has <NaN> | pixels")})
+    assert Page(html).rows[1] == [
+        "gamma_0.2", "2", "x has <NaN> | pixels (runs/gamma_0.2/errors.txt)"
+    ]  # fmt: skip
+    assert r"| gamma_0.2 | 2 | x has &lt;NaN> \| pixels" in md
+    assert "1 of 2 runs are done, 1 configuration: 90.00 % test accuracy." in html
+
+
+def test_functions_have_errors_and_fits(tmp_path: Path) -> None:
+    axes: dict[str, list[Any]] = {"learning_rate": [0.1, 0.01], "epochs": [2000]}
+    runs = made(tmp_path / "runs", axes, [90, 80], kind="function")
+    picture = next(iter((Path(__file__).parents[2] / "docs").glob("*.png"))).read_bytes()
+    for run in runs:
+        (run.folder / "fit.png").write_bytes(picture)
+    html, _ = reported(tmp_path, runs)
+    assert Page(html).rows[0][1:4] == ["test error", "largest error", "validation error"]
+    assert "Fits" in html
+    assert "Confusion" not in html
+    assert (tmp_path / "figures/fit-1.png").read_bytes() == picture
+
+
+def test_without_validation(tmp_path: Path) -> None:
+    (run,) = made(tmp_path / "runs", {"epochs": [3]}, [90])
+    path = run.folder / "metrics.csv"
+    rows = [row.split(",") for row in path.read_text().splitlines()]
+    path.write_text("\n".join(",".join([*r[:4], "nan", "nan", r[6]]) for r in rows[1:]))
+    path.write_text(f"{','.join(rows[0])}\n{path.read_text()}")
+    html, _ = reported(tmp_path, [run])
+    assert "Not known: nothing was held out" in html
