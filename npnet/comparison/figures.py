@@ -21,6 +21,7 @@ WIDTH = 9.0  # inches, of every figure
 MOST_POINTS = 300  # of a line: more can't be told apart at this width
 MOST_BANDS = 8  # lines with bands and raw curves beneath; more would hide each other
 DECADE = 10  # between the learning rates of one figure from which their axis is logarithmic
+MANY_DECADES = 1e3  # between losses of one figure, likewise
 LONG = 1000  # epochs from which the axis is logarithmic
 TITLES = {
     "train_loss": "training loss",
@@ -50,14 +51,17 @@ def _svg(figure: Any) -> bytes:
     return data.getvalue()
 
 
-def _dress(axes: Any, title: str, epochs: int, is_loss: bool, is_function: bool) -> None:
+def _dress(axes: Any, title: str, epochs: int, is_loss: bool = False) -> None:
     from matplotlib.ticker import MaxNLocator
 
     axes.set_title(title, fontsize=10)
     axes.grid(alpha=0.25)
     axes.tick_params(labelsize=8)
-    if is_loss and is_function:
-        axes.set_yscale("log")  # errors of a fit fall by orders of magnitude
+    if is_loss:
+        drawn = np.concatenate([line.get_ydata() for line in axes.lines] or [np.ones(1)])
+        drawn = drawn[np.isfinite(drawn) & (drawn > 0)]
+        if len(drawn) and drawn.max() > MANY_DECADES * drawn.min():
+            axes.set_yscale("log")  # a fit's error falls far, and a diverging run's loss rises
     if epochs >= LONG:
         axes.set_xscale("log")
     else:
@@ -103,7 +107,6 @@ def curves(configurations: Sequence[Configuration], smoothing: float) -> bytes:
             TITLES[column],
             _longest(configurations),
             "loss" in column,
-            configurations[0].is_function,
         )
         axes.set_xlabel("epoch", fontsize=8)
     for axes in grid[len(columns) :]:
@@ -153,7 +156,6 @@ def splits(configurations: Sequence[Configuration], smoothing: float) -> bytes:
                 _line(axes, configuration, column, smoothing, _style(i), True, said)
         _dress(
             axes, _wrapped(configuration.label, 36), _longest(configurations), measure == "loss",
-            is_function,
         )  # fmt: skip
         axes.title.set_fontsize(8)
     for axes in grid[len(configurations) :]:
@@ -183,7 +185,7 @@ def learning_rates(configurations: Sequence[Configuration]) -> bytes:
         marker = "o" if len(x) == 1 else None
         said = _in_common(labels, len(configurations))
         axes.plot(x, rates[at], label=said, marker=marker, **_style(i))
-    _dress(axes, "learning rate", _longest(configurations), False, False)
+    _dress(axes, "learning rate", _longest(configurations))
     if max(r.max() for r, _ in curves) > DECADE * min(r.min() for r, _ in curves):
         axes.set_yscale("log")
     else:

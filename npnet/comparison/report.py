@@ -159,12 +159,12 @@ def _measures(configurations: Sequence[Configuration]) -> list[tuple[str, Any]]:
         accuracies = [
             ("test %", cell(".2f", "test", "accuracy")),
             ("validation %", cell(".2f", "val", "accuracy")),
-            ("test loss", cell(".4f", "test", "loss")),
+            ("test loss", cell(".3g", "test", "loss")),
             ("gap", gap),
         ]
     return [
         *accuracies,
-        ("best epoch", cell(".4g", "best_epoch")),
+        ("best epoch", cell(".1f", "best_epoch")),
         ("s/epoch", seconds),
         ("parameters", cell(",.0f", "parameters")),
         ("seeds", lambda c: str(len(c.outcomes))),
