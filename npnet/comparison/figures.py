@@ -68,15 +68,14 @@ def _dress(axes: Any, title: str, epochs: int, is_loss: bool = False) -> None:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
 
 
-def _epochs(values: Array) -> tuple[Array, Array]:
-    """Numbers of epochs to draw, and where they are in `values`: all, or evenly thinned."""
-    if len(values) <= MOST_POINTS:
-        at = np.arange(len(values))
-    elif len(values) < LONG:
-        at = np.unique(np.linspace(0, len(values) - 1, MOST_POINTS).astype(int))
-    else:
-        at = np.unique(np.geomspace(1, len(values), MOST_POINTS).astype(int)) - 1
-    return at + 1, at
+def _thinned(epochs: Array) -> Array:
+    """Which points of a curve to draw: all, or evenly spaced ones as its axis is divided."""
+    last = len(epochs) - 1
+    if last < MOST_POINTS:
+        return np.arange(last + 1)
+    if epochs[-1] < LONG:
+        return np.unique(np.linspace(0, last, MOST_POINTS).astype(int))
+    return np.unique(np.geomspace(1, last + 1, MOST_POINTS).astype(int)) - 1
 
 
 def _has(configuration: Configuration, column: str) -> bool:
@@ -86,7 +85,7 @@ def _has(configuration: Configuration, column: str) -> bool:
 
 
 def _longest(configurations: Sequence[Configuration]) -> int:
-    return max(len(o.history["epoch"]) for c in configurations for o in c.outcomes)
+    return int(max(c.epochs[-1] for c in configurations))
 
 
 def curves(configurations: Sequence[Configuration], smoothing: float) -> bytes:
@@ -129,7 +128,8 @@ def _line(
 ) -> None:
     """The smoothed mean over seeds, over the raw one and the band of one deviation."""
     raw, mean, deviation = configuration.curves(column, smoothing)
-    x, at = _epochs(mean)
+    at = _thinned(configuration.epochs)
+    x = configuration.epochs[at]
     marker = "o" if len(x) == 1 else None
     axes.plot(x, mean[at], label=label or configuration.label, marker=marker, lw=1.4, **style)
     if not faint:
@@ -180,13 +180,14 @@ def learning_rates(configurations: Sequence[Configuration]) -> bytes:
     curves = _shared_rates(configurations)
     figure = _figure(2.6 + 0.18 * len(curves))
     axes = figure.subplots()
-    for i, (rates, labels) in enumerate(curves):
-        x, at = _epochs(rates)
-        marker = "o" if len(x) == 1 else None
+    for i, (epochs, rates, labels) in enumerate(curves):
+        at = _thinned(epochs)
+        marker = "o" if len(at) == 1 else None
         said = _in_common(labels, len(configurations))
-        axes.plot(x, rates[at], label=said, marker=marker, **_style(i))
+        axes.plot(epochs[at], rates[at], label=said, marker=marker, **_style(i))
     _dress(axes, "learning rate", _longest(configurations))
-    if max(r.max() for r, _ in curves) > DECADE * min(r.min() for r, _ in curves):
+    drawn = np.concatenate([rates[rates > 0] for _, rates, _ in curves])
+    if drawn.max() > DECADE * drawn.min():
         axes.set_yscale("log")
     else:
         axes.set_ylim(0)
@@ -195,19 +196,21 @@ def learning_rates(configurations: Sequence[Configuration]) -> bytes:
     return _svg(figure)
 
 
-def _shared_rates(configurations: Sequence[Configuration]) -> list[tuple[Array, list[str]]]:
-    """Learning rates by epoch, and who has them; who stopped early has their beginning."""
-    found: list[tuple[Array, list[str]]] = []
-    rates = [max((o.history["learning_rate"] for o in c.outcomes), key=len) for c in configurations]
-    for configuration, mine in sorted(
-        zip(configurations, rates, strict=True), key=lambda pair: -len(pair[1])
-    ):
-        for longer, labels in found:
-            if np.array_equal(longer[: len(mine)], mine):
+def _shared_rates(
+    configurations: Sequence[Configuration],
+) -> list[tuple[Array, Array, list[str]]]:
+    """Epochs, their learning rates, and who has them; who stopped early has their beginning."""
+    found: list[tuple[Array, Array, list[str]]] = []
+    for configuration in sorted(configurations, key=lambda c: -len(c.epochs)):
+        rates, _, _ = configuration.curves("learning_rate", 0.0)
+        for epochs, longer, labels in found:
+            count = len(rates)
+            same = np.array_equal(longer[:count], rates)
+            if same and np.array_equal(epochs[:count], configuration.epochs):
                 labels.append(configuration.label)
                 break
         else:
-            found.append((mine, [configuration.label]))
+            found.append((configuration.epochs, rates, [configuration.label]))
     return found
 
 
@@ -227,9 +230,7 @@ def times(configurations: Sequence[Configuration]) -> bytes:
     at = np.arange(len(configurations))
     low, middle, high = np.transpose(
         [
-            np.quantile(
-                np.concatenate([o.history["seconds"] for o in c.outcomes]), [0.25, 0.5, 0.75]
-            )
+            np.quantile(np.concatenate([o.seconds for o in c.outcomes]), [0.25, 0.5, 0.75])
             for c in configurations
         ]
     )

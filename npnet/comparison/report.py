@@ -147,7 +147,7 @@ def _measures(configurations: Sequence[Configuration]) -> list[tuple[str, Any]]:
         return at_best.text("+.2f")
 
     def seconds(c: Configuration) -> str:
-        return c.spread(lambda o: float(np.median(o.history["seconds"]))).text(".3f")
+        return c.spread(lambda o: float(np.median(o.seconds))).text(".3g")
 
     if configurations and configurations[0].is_function:
         accuracies = [

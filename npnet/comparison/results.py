@@ -71,7 +71,15 @@ class Outcome:
 
     def at(self, column: str, epoch: int) -> float:
         """A value of metrics.csv; NaN where there is no such column."""
-        return float(self.history[column][epoch - 1]) if column in self.history else math.nan
+        if column not in self.history:
+            return math.nan
+        return float(self.history[column][self.history["epoch"] == epoch].mean())
+
+    @property
+    def seconds(self) -> Array:
+        """Of each epoch; where not every epoch has a line, the mean since the line before."""
+        epochs: Array = np.diff(self.history["epoch"], prepend=0)
+        return self.history["seconds"] / epochs
 
 
 def _columns(path: Path) -> dict[str, Array]:
@@ -180,8 +188,13 @@ class Configuration:
         numbers = np.array([_overfitting(outcome) for outcome in self.outcomes])
         return Overfitting(*numbers.mean(0).tolist())
 
+    @property
+    def epochs(self) -> Array:
+        """Of the lines of metrics.csv, of the seed that went on longest."""
+        return max((outcome.history["epoch"] for outcome in self.outcomes), key=len)
+
     def curves(self, column: str, smoothing: float) -> tuple[Array, Array, Array]:
-        """By epoch: the mean over seeds as it is, the mean of the smoothed, its deviation.
+        """At `epochs`: the mean over seeds as it is, the mean of the smoothed, its deviation.
 
         Where some seeds stopped earlier, the later epochs are of the others.
         """
@@ -196,7 +209,8 @@ class Configuration:
 
 
 def _overfitting(outcome: Outcome) -> list[float]:
-    last = len(outcome.history["epoch"])
+    epochs = outcome.history["epoch"]
+    last = int(epochs[-1])
     best = int(outcome.figure("best_epoch"))
 
     def gap(epoch: int) -> float:
@@ -207,7 +221,7 @@ def _overfitting(outcome: Outcome) -> list[float]:
         return [gap(best), gap(last), math.nan, math.nan, last]
     turn = int(np.nanargmin(losses))
     floor = max(float(losses[turn]), np.finfo(float).tiny)
-    return [gap(best), gap(last), float(losses[-1]) / floor - 1, turn + 1, last]
+    return [gap(best), gap(last), float(losses[-1]) / floor - 1, float(epochs[turn]), last]
 
 
 def _padded(rows: Sequence[Array]) -> Array:

@@ -113,7 +113,7 @@ class Spec:
         flags = []
         for name, known in command.fields.items():
             value = getattr(self.config, name)
-            if value != known.default or (name in self.named and value not in (None, False, ())):
+            if name in self.named or value != known.default:
                 flags += _flag(name, value)
         return [*command.programs[self.library], *flags]
 

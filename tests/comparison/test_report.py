@@ -83,7 +83,7 @@ def test_table_and_words(tmp_path: Path) -> None:
     header, first, second = Page(html).rows
     assert dict(zip(header, first, strict=True)) == {
         "criterion": "mse", "test %": "98.50 ± 0.71", "validation %": "98.50 ± 0.71",
-        "test loss": "0.25", "gap": "+4.00", "best epoch": "4.0", "s/epoch": "0.500",
+        "test loss": "0.25", "gap": "+4.00", "best epoch": "4.0", "s/epoch": "0.5",
         "parameters": "29,290", "seeds": "2",
     }  # fmt: skip
     assert second[:2] == ["cross_entropy", "85.00 ± 7.07"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import pytest
@@ -43,6 +42,8 @@ def test_words_become_values(name: str, word: Any, value: object) -> None:
         {"nesterov": True, "clip_grad_norm": 1.0, "patience": 3},
         {"scheduler": "multistep", "milestones": (2, 5), "nesterov": False, "patience": None},
         {"data_dir": "a folder", "epochs": 10},
+        {"recipe": "lenet5-course", "epochs": 3},
+        {"recipe": "convnet-best", "augment": False, "scheduler": "none", "patience": None},
     ],
 )
 def test_command_line_asks_for_the_same_settings(settings: dict[str, Any]) -> None:
@@ -50,7 +51,7 @@ def test_command_line_asks_for_the_same_settings(settings: dict[str, Any]) -> No
     program = COMMANDS["train"].programs["npnet"]
     arguments = spec.arguments()
     assert tuple(arguments[: len(program)]) == program
-    assert parse(arguments[len(program) :], "test") == dataclasses.replace(Config(), **settings)
+    assert parse(arguments[len(program) :], "test") == Config.from_dict(settings, "test")
 
 
 def test_what_was_named_stands_in_the_command_line() -> None:
