@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from npnet._checks import unknown_name
+from npnet.fitting.config import FitConfig
 from npnet.training.config import Config, ConfigError
 
 __all__ = ["COMMANDS", "LIBRARIES", "Command", "Spec", "differing", "label", "typed"]
@@ -49,6 +50,10 @@ class Command:
 COMMANDS: dict[str, Command] = {
     "train": Command(
         Config, {"npnet": ("-m", "npnet.train"), "pytorch": ("-m", "reference.train")}
+    ),
+    "fit-function": Command(
+        FitConfig,
+        {"npnet": ("-m", "npnet.fit_function"), "pytorch": ("-m", "reference.fit_function")},
     ),
 }
 
@@ -125,8 +130,10 @@ class Spec:
 def _flag(name: str, value: Any) -> list[str]:
     if isinstance(value, bool):
         return [f"--{name}" if value else f"--no_{name}"]
+    if isinstance(value, str):
+        return [f"--{name}={value}"] if value.startswith("-") else [f"--{name}", value]
     values = value if isinstance(value, tuple) else [value]
-    return [f"--{name}", *(str(v) for v in values)]
+    return [f"--{name}", *map(str, values)]
 
 
 def differing(specs: Sequence[Spec]) -> list[str]:

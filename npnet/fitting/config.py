@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from npnet._checks import check_number, unknown_name
 from npnet.fitting.expression import Expression
 from npnet.models.mlp import ACTIVATIONS
-from npnet.training.config import OPTIMIZERS, ConfigError
+from npnet.training.config import OPTIMIZERS, ConfigError, checked_values
 
 __all__ = ["SCHEDULERS", "FitConfig"]
 
@@ -85,6 +87,15 @@ class FitConfig:
             check_number("fit", "batch_size", self.batch_size, least=1, most=self.samples)
         check_number("fit", "seed", self.seed, least=0)
         check_number("fit", "threads", self.threads, least=1)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], source: str) -> FitConfig:
+        """Settings by name; `source` says in errors where they come from.
+
+        Raises:
+            ConfigError: a setting that is not known, of a wrong type or value.
+        """
+        return cls(**checked_values(cls, values, source))
 
     def to_json(self) -> str:
         """All settings by name."""

@@ -15,7 +15,15 @@ from npnet._checks import check_number, unknown_name
 from npnet.datasets import NAMES as DATASETS
 from npnet.training import recipes
 
-__all__ = ["CRITERIA", "OPTIMIZERS", "SCHEDULERS", "WEIGHT_DECAY_ON", "Config", "ConfigError"]
+__all__ = [
+    "CRITERIA",
+    "OPTIMIZERS",
+    "SCHEDULERS",
+    "WEIGHT_DECAY_ON",
+    "Config",
+    "ConfigError",
+    "checked_values",
+]
 
 CRITERIA = ("cross_entropy", "mse", "softmax_bce")
 OPTIMIZERS = ("sgd", "adam", "adamw", "nadam", "rmsprop")
@@ -281,12 +289,7 @@ class Config:
         Raises:
             ConfigError: a setting that is not known, of a wrong type or value.
         """
-        fields = {field.name: field for field in dataclasses.fields(cls)}
-        checked = {}
-        for name, value in values.items():
-            if name not in fields:
-                raise ConfigError(f"config: {source}: {unknown_name('a setting', name, fields)}")
-            checked[name] = _converted(name, value, str(fields[name].type), source)
+        checked = checked_values(cls, values, source)
         if checked.get("recipe") is None:
             return cls(**checked)
         try:
@@ -295,12 +298,26 @@ class Config:
             raise ConfigError(str(error)) from None
 
 
+def checked_values(settings: type, values: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """Values out of JSON or YAML in the types that the fields of the dataclass declare.
+
+    Raises:
+        ConfigError: a setting that is not known or of a wrong type; `source` says where it is from.
+    """
+    fields = {field.name: field for field in dataclasses.fields(settings)}
+    checked = {}
+    for name, value in values.items():
+        if name not in fields:
+            raise ConfigError(f"config: {source}: {unknown_name('a setting', name, fields)}")
+        checked[name] = _converted(name, value, str(fields[name].type), source)
+    return checked
+
+
 _TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,),
     "int": (int,),
     "float": (float, int),
     "bool": (bool,),
-    "tuple[int, ...]": (list, tuple),
 }
 
 
@@ -309,9 +326,22 @@ def _converted(name: str, value: Any, declared: str, source: str) -> Any:
     plain = declared.removesuffix(" | None")
     if value is None and plain != declared:
         return None
-    right = isinstance(value, _TYPES[plain]) and (plain == "bool" or not isinstance(value, bool))
-    if not right or (plain == "tuple[int, ...]" and not all(type(v) is int for v in value)):
-        raise ConfigError(f"config: {source}: {name} must be {declared}, got {value!r}")
-    if plain == "float":
-        return float(value) if math.isfinite(value) else value
-    return tuple(value) if plain == "tuple[int, ...]" else value
+    if plain.startswith("tuple["):
+        kinds = plain.removeprefix("tuple[").removesuffix("]").split(", ")
+        if isinstance(value, (list, tuple)) and kinds[-1] == "...":
+            kinds = kinds[:1] * len(value)
+        if isinstance(value, (list, tuple)) and len(value) == len(kinds):
+            pairs = list(zip(value, kinds, strict=True))
+            if all(_is_a(item, kind) for item, kind in pairs):
+                return tuple(_plain(item, kind) for item, kind in pairs)
+    elif _is_a(value, plain):
+        return _plain(value, plain)
+    raise ConfigError(f"config: {source}: {name} must be {declared}, got {value!r}")
+
+
+def _is_a(value: Any, kind: str) -> bool:
+    return isinstance(value, _TYPES[kind]) and (kind == "bool" or not isinstance(value, bool))
+
+
+def _plain(value: Any, kind: str) -> Any:
+    return float(value) if kind == "float" and math.isfinite(value) else value

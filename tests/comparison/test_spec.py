@@ -8,8 +8,9 @@ import pytest
 
 from npnet.comparison.grid import Grid
 from npnet.comparison.spec import COMMANDS, Spec, differing, label, typed
-from npnet.training.command_line import parse
-from npnet.training.config import Config
+from npnet.fitting.config import FitConfig
+from npnet.training.command_line import parse, read_flags
+from npnet.training.config import Config, ConfigError
 
 
 @pytest.mark.parametrize(
@@ -75,3 +76,35 @@ def test_labels_say_what_differs() -> None:
     assert label(specs[0], names) == "lenet4, learning_rate 0.1, no scheduler, no patience"
     assert label(specs[-1], names) == "lenet5, learning_rate 0.0001, step, patience 2"
     assert label(specs[0], []) == "lenet4"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"epochs": 100, "learning_rate": 1e-4},
+        {"range": (-3.0, 3.0), "widths": (8,), "expression": "-x sin x", "batch_size": None},
+    ],
+)
+def test_command_line_of_a_fit(settings: dict[str, Any]) -> None:
+    spec = Spec.from_dict("fit-function", settings, "test")
+    program, *flags = spec.arguments()[1:]
+    assert program == "npnet.fit_function"
+    assert read_flags(flags, FitConfig(), "test") == FitConfig(**settings)
+
+
+def test_words_of_a_fit() -> None:
+    assert typed("fit-function", "range", "-3,3") == (-3.0, 3.0)
+    assert typed("fit-function", "widths", "8") == (8,)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"range": [1.0]}, r"range must be tuple\[float, float\], got \[1.0\]"),
+        ({"widths": [8, 2.5]}, r"widths must be tuple\[int, ...\]"),
+        ({"expression": "y"}, "y"),
+    ],
+)
+def test_wrong_settings_of_a_fit(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Spec.from_dict("fit-function", settings, "test")
