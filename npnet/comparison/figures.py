@@ -249,8 +249,4 @@ def confusion(configuration: Configuration) -> bytes:
     """How often each class was taken for each other, summed over the seeds."""
     first = configuration.outcomes[0].result
     counts = np.sum([outcome.result["confusion"] for outcome in configuration.outcomes], axis=0)
-    n = len(counts)
-    pairs = np.repeat(np.arange(n * n), counts.ravel())
-    return plots.confusion_png(
-        pairs // n, pairs % n, first["classes"], _wrapped(configuration.label, 60)
-    )
+    return plots.confusion_png(counts, first["classes"], _wrapped(configuration.label, 60))
