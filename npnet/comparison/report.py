@@ -153,7 +153,6 @@ def _measures(configurations: Sequence[Configuration]) -> list[tuple[str, Any]]:
         accuracies = [
             ("test error", cell(".3g", "test", "loss")),
             ("largest error", cell(".3g", "test", "max_error")),
-            ("validation error", cell(".3g", "val", "loss")),
         ]
     else:
         accuracies = [

@@ -177,10 +177,9 @@ class Configuration:
 
     @property
     def best(self) -> Outcome:
-        """The seed with the best validation, which the test split had no part in."""
-        name, sign = ("loss", -1) if self.is_function else ("accuracy", 1)
-        return max(
-            self.outcomes, key=lambda o: np.nan_to_num(sign * o.figure("val", name), nan=-np.inf)
+        """The seed with the lowest validation loss, which the test split had no part in."""
+        return min(
+            self.outcomes, key=lambda o: np.nan_to_num(o.history["val_loss"], nan=np.inf).min()
         )
 
     @property

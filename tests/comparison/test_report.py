@@ -143,7 +143,7 @@ def test_functions_have_errors_and_fits(tmp_path: Path) -> None:
     for run in runs:
         (run.folder / "fit.png").write_bytes(picture)
     html, _ = reported(tmp_path, runs)
-    assert Page(html).rows[0][1:4] == ["test error", "largest error", "validation error"]
+    assert Page(html).rows[0][1:4] == ["test error", "largest error", "best epoch"]
     assert "Fits" in html
     assert "Confusion" not in html
     assert (tmp_path / "figures/fit-1.png").read_bytes() == picture
