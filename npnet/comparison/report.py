@@ -87,7 +87,8 @@ def _facts(
     configurations = gather(runs)
     specs = [run.spec for run in runs]
     names = differing(specs)
-    common = {k: v for k, v in specs[0].settings.items() if k not in (*names, "seed")}
+    idle = set.intersection(*(spec.idle for spec in specs))
+    common = {k: v for k, v in specs[0].settings.items() if k not in (*names, "seed", *idle)}
     common = {k: shown(v) for k, v in common.items() if v not in (None, False, ())}
     return {
         "name": grid.name,

@@ -112,6 +112,11 @@ class Spec:
     def epochs(self) -> int:
         return int(self.config.epochs)
 
+    @property
+    def idle(self) -> set[str]:
+        """The settings that change nothing, given the others."""
+        return self.config.idle if isinstance(self.config, Config) else set()
+
     def arguments(self) -> list[str]:
         """The command line after the name of Python: what was named, or is not the default."""
         command = COMMANDS[self.command]

@@ -239,16 +239,18 @@ class Config:
                 )
 
     @property
-    def unused(self) -> list[str]:
-        """Settings that are not the defaults but are of other schedules than the chosen one."""
+    def idle(self) -> set[str]:
+        """Settings of other schedules than the chosen one."""
         used = SCHEDULER_OPTIONS.get(self.schedule, ())
-        options = {name for names in SCHEDULER_OPTIONS.values() for name in names}
+        return {name for names in SCHEDULER_OPTIONS.values() for name in names} - set(used)
+
+    @property
+    def unused(self) -> list[str]:
+        """The idle settings that somebody changed."""
         return [
             field.name
             for field in dataclasses.fields(self)
-            if field.name in options
-            and field.name not in used
-            and getattr(self, field.name) != field.default
+            if field.name in self.idle and getattr(self, field.name) != field.default
         ]
 
     @property

@@ -117,6 +117,14 @@ def test_html_needs_nothing_else(tmp_path: Path, axes: dict[str, list[Any]]) -> 
     assert all(is_picture((tmp_path / f).read_bytes(), f) for f in figures)
 
 
+def test_settings_that_no_run_uses_are_left_out(tmp_path: Path) -> None:
+    axes: dict[str, list[Any]] = {"scheduler": ["none", "step"], "epochs": [4]}
+    _, md = reported(tmp_path, made(tmp_path / "runs", axes, [90, 80]))
+    assert "by default" in md
+    assert "step_size `2`" in md
+    assert "pct_start" not in md
+
+
 def test_figures_of_an_earlier_report_go(tmp_path: Path) -> None:
     runs = made(tmp_path / "runs", {"model": ["lenet4", "lenet5"]}, [90, 80])
     reported(tmp_path, runs)
