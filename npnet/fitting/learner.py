@@ -19,13 +19,13 @@ from npnet.fitting.samples import Samples
 from npnet.models.mlp import MLP
 from npnet.training.data import epoch_order
 from npnet.training.learner import DivergedError
+from npnet.training.schedules import POLY_POWER
 
 __all__ = ["Fitter", "initial_network"]
 
 Array: TypeAlias = npt.NDArray[Any]
 
 MOMENTUM = 0.9  # of sgd
-POLY_POWER = 0.9  # as in the trainer
 
 
 def initial_network(config: FitConfig) -> MLP:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from npnet.fitting.progress import Record
 from npnet.fitting.samples import Samples
-from npnet.training.plots import _png
+from npnet.training.plots import png_bytes
 
 __all__ = ["curves_png", "fit_png"]
 
@@ -50,7 +50,7 @@ def fit_png(samples: Samples, fit: Array, title: str) -> bytes:
         axes.grid(alpha=0.3)
         axes.margins(x=0.01)
     figure.align_ylabels()
-    return _png(figure)
+    return png_bytes(figure)
 
 
 def curves_png(history: Sequence[Record], best_epoch: int, title: str) -> bytes:
@@ -76,4 +76,4 @@ def curves_png(history: Sequence[Record], best_epoch: int, title: str) -> bytes:
         axes.grid(alpha=0.3)
         axes.margins(x=0.01)
     figure.align_ylabels()
-    return _png(figure)
+    return png_bytes(figure)

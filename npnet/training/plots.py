@@ -11,12 +11,13 @@ import numpy.typing as npt
 
 from npnet.training.metrics import Epoch, Misclassified
 
-__all__ = ["confusion_png", "curves_png", "errors_png"]
+__all__ = ["confusion_png", "curves_png", "errors_png", "png_bytes"]
 
 Array: TypeAlias = npt.NDArray[Any]
 
 
-def _png(figure: Any) -> bytes:
+def png_bytes(figure: Any) -> bytes:
+    """A figure of matplotlib as a PNG."""
     data = io.BytesIO()
     figure.savefig(data, format="png", dpi=120)
     return data.getvalue()
@@ -46,7 +47,7 @@ def curves_png(history: Sequence[Epoch], best_epoch: int, title: str) -> bytes:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.legend()
-    return _png(figure)
+    return png_bytes(figure)
 
 
 def confusion_png(counts: Array, classes: Sequence[str], title: str) -> bytes:
@@ -72,7 +73,7 @@ def confusion_png(counts: Array, classes: Sequence[str], title: str) -> bytes:
     )
     axes.set_yticks(ticks, classes)
     axes.set(xlabel="predicted", ylabel="true", title=title)
-    return _png(figure)
+    return png_bytes(figure)
 
 
 def errors_png(
@@ -117,7 +118,7 @@ def errors_png(
     axes.set_axis_off()
     if not errors:
         axes.text(0.5, 0.5, "no image was misclassified", transform=axes.transAxes, ha="center")
-    return _png(figure)
+    return png_bytes(figure)
 
 
 def _picture(image: Array) -> Array:
