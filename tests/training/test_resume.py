@@ -21,9 +21,9 @@ from tests.training.test_trainer import assert_same_weights, weights_of
 EPOCHS = 4
 # Momentum, the schedule and the order of images carry state from epoch to epoch.
 SETTINGS = {"model": "lenet5", "epochs": EPOCHS, "scheduler": "poly", "seed": 3}
-# Schedules that step after each batch, averages, groups of the optimizer.
+# Schedules that step after each batch, averages, groups of the optimizer, augmented images.
 OTHERS: list[dict[str, object]] = [
-    {"scheduler": "warmup_cosine", "ema": 0.9, "label_smoothing": 0.1},
+    {"scheduler": "warmup_cosine", "ema": 0.9, "label_smoothing": 0.1, "augment": True},
     {"scheduler": "onecycle", "optimizer": "adam", "ema": 0.99},
     {"scheduler": "warmup_exponential", "weight_decay": 1e-2, "weight_decay_on": "weights"},
     {"scheduler": "plateau", "plateau_patience": 0, "optimizer": "nadam"},
