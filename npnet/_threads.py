@@ -11,6 +11,7 @@ from typing import TypeVar
 __all__ = [
     "apply_environment",
     "available_cores",
+    "environment_threads",
     "follow_num_threads",
     "get_num_threads",
     "map_in_order",
@@ -57,7 +58,7 @@ def get_num_threads() -> int:
     """
     if _count is not None:
         return _count
-    return _from_environment() or available_cores()
+    return environment_threads() or available_cores()
 
 
 def follow_num_threads(follower: Callable[[int], None]) -> None:
@@ -69,14 +70,14 @@ def follow_num_threads(follower: Callable[[int], None]) -> None:
 def apply_environment() -> None:
     """Set the number that the environment asks for; a wrong one is told when it is needed."""
     try:
-        num = _from_environment()
+        num = environment_threads()
     except ValueError:  # an import is no place for it: a command says it in one line
         return
     if num is not None:
         set_num_threads(num)
 
 
-def _from_environment() -> int | None:
+def environment_threads() -> int | None:
     text = os.environ.get(VARIABLE, "").strip()
     if not text:
         return None

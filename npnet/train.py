@@ -77,6 +77,12 @@ def run_command(work: Callable[[], None], prog: str, stopped: str) -> int:
             f"{error.strerror or error}{where}; what was saved before is still there",
             USAGE_ERROR,
         )
+    except MemoryError as error:
+        return _complain(
+            prog,
+            f"out of memory: {error or 'no more can be had'}; lower --batch_size or --image_size",
+            USAGE_ERROR,
+        )
     except DivergedError as error:
         return _complain(prog, str(error), DIVERGED)
     except KeyboardInterrupt:

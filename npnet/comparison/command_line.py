@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +19,7 @@ from npnet.comparison.runner import make
 from npnet.comparison.runs import Run, place
 from npnet.comparison.spec import COMMANDS, LIBRARY, Spec, typed
 from npnet.training.config import ConfigError
+from npnet.training.folders import locked, make_folder
 
 __all__ = ["Options", "main", "parse"]
 
@@ -137,6 +137,8 @@ def _read(parser: argparse.ArgumentParser, argv: Sequence[str], names: Sequence[
     if rest:
         near = nearest(rest[0].lstrip("-").replace("-", "_"), names)
         hint = f"; did you mean --{near}?" if near else ""
+        if not rest[0].startswith("-"):
+            hint = "; the name of a comparison or its file comes first"
         raise ConfigError(f"compare: unrecognized: {' '.join(rest)}{hint}")
     return vars(given)
 
@@ -183,7 +185,8 @@ def _compare(grid: Grid, options: Options, command: str) -> int:
         return 0
     _check_pytorch(specs)
     jobs = options.jobs_for(len(specs))
-    with _locked(options.output):
+    _check_output(options.output)
+    with locked(make_folder(str(options.output), "output"), "output"):
         runs, others = place(specs, options.output / "runs")
         with Display(runs) as display:
             display.say(_plan(grid, runs, jobs, options))
@@ -207,7 +210,7 @@ def _plan(grid: Grid, runs: Sequence[Run], jobs: int, options: Options) -> str:
     kept = f", {done} of them done already" if done else ""
     share = options.threads // jobs
     return (
-        f"{grid.name}: {len(runs)} runs{kept}; {jobs} at once with "
+        f"{grid.name}: {len(runs)} run{'' if len(runs) == 1 else 's'}{kept}; {jobs} at once with "
         f"{share} thread{'' if share == 1 else 's'} each"
     )
 
@@ -223,19 +226,13 @@ def _check_pytorch(specs: Sequence[Spec]) -> None:
         raise ConfigError("compare: library: pytorch is not installed; pip install torch")
 
 
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Keep a second comparison out of the folder; a killed one's lock opens by itself."""
-    from filelock import FileLock, Timeout
-
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(folder / ".lock", timeout=0):
-            yield
-    except Timeout:
+def _check_output(folder: Path) -> None:
+    """Refuse a folder in which the report would replace what is not a comparison's."""
+    there = [name for name in ("report.html", "report.md", "figures") if (folder / name).exists()]
+    if there and not (folder / "runs").exists():
         raise ConfigError(
-            f"compare: another comparison is writing to {folder}; choose another --output"
-        ) from None
+            f"output: {folder} holds {', '.join(there)} of something else; choose another --output"
+        )
 
 
 def _complain(message: str, code: int) -> int:

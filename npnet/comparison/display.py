@@ -24,7 +24,7 @@ class Display:
         self.console = Console(highlight=False, soft_wrap=True)
         self._live = Live(console=self.console, auto_refresh=False, transient=True)
         self._done = {run.name: run.spec.epochs for run in runs if run.result is not None}
-        self._first_work = self._work(())
+        self._first_work = self._work()
         self._start = time.monotonic()
         self._shown = 0.0
 
@@ -61,7 +61,7 @@ class Display:
     def _table(self, running: Sequence[Run]) -> Any:
         from rich.table import Table
 
-        caption = f"{len(self._done)} of {len(self.runs)} runs done{self._time_left(running)}"
+        caption = f"{len(self._done)} of {len(self.runs)} runs done{self._time_left()}"
         table = Table("run", "epoch", "val", caption=caption, box=None)
         for run in running:
             last = run.last_epoch()
@@ -70,13 +70,14 @@ class Display:
             )
         return table
 
-    def _work(self, running: Iterable[Run]) -> float:
-        """Epochs that are behind us."""
-        return sum(self._done.values()) + sum(r.last_epoch().get("epoch", 0) for r in running)
+    def _work(self) -> float:
+        """Epochs that are behind us, those of runs that wait to go on among them."""
+        others = (run for run in self.runs if run.name not in self._done)
+        return sum(self._done.values()) + sum(r.last_epoch().get("epoch", 0) for r in others)
 
-    def _time_left(self, running: Sequence[Run]) -> str:
+    def _time_left(self) -> str:
         """By the pace so far; nothing before the first epoch."""
-        work, whole = self._work(running), sum(run.spec.epochs for run in self.runs)
+        work, whole = self._work(), sum(run.spec.epochs for run in self.runs)
         gained = work - self._first_work
         if not gained:
             return ""
@@ -99,4 +100,5 @@ def _score(run: Run) -> str:
     result = run.result or {}
     test = result["test"]
     figure = f"{test['accuracy']:.2f} %" if "accuracy" in test else f"loss {test['loss']:.3g}"
-    return f"test {figure}, {result['epochs']} epochs in {result['seconds']:.1f} s"
+    epochs = "1 epoch" if result["epochs"] == 1 else f"{result['epochs']} epochs"
+    return f"test {figure}, {epochs} in {result['seconds']:.1f} s"

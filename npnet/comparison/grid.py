@@ -67,6 +67,8 @@ class Grid:
             ConfigError: a combination is impossible; says which, and how many others are.
         """
         axes = dict(self.axes)
+        if len(axes.get("data_dir", ())) > 1:
+            raise ConfigError("compare: data_dir: a comparison takes its data from one folder")
         if "seed" in axes:
             axes["seed"] = axes.pop("seed")  # last: it changes fastest
         rows = [dict(zip(axes, row, strict=True)) for row in itertools.product(*axes.values())]
@@ -138,6 +140,10 @@ def _grid(tree: dict[str, Any], command: str, name: str, source: str) -> Grid:
         _check_kind(source, f"grid: {key}", values, list, "a list of at least one value")
         axes[key] = [typed(command, key, value) for value in values]
     if "seeds" in tree:
+        if "seed" in axes or "seed" in tree.get("settings", {}):
+            raise ConfigError(
+                f"compare: {source}: seeds counts seeds and seed lists them; leave one of them out"
+            )
         axes["seed"] = seed_values(tree["seeds"], source)
     runs = tree.get("runs", [])
     for run in runs:

@@ -26,6 +26,10 @@ from npnet.comparison.spec import differing, shown
 __all__ = ["write"]
 
 FIGURES = "figures"  # folder beside report.md
+_FIGURE_NAMES = (
+    *("curves.svg", "splits.svg", "learning-rates.svg", "times.svg"),
+    *("confusion-*.png", "fit-*.png"),
+)
 FIT = "fit.png"  # that a fitted function's run draws
 SVG, PNG = "image/svg+xml", "image/png"
 
@@ -64,8 +68,9 @@ def write(
     facts = _facts(grid, runs, failures, smoothing) | {"command": command}
     pictures: list[Figure] = [*facts["curves"], *facts["matrices"]]
     (folder / FIGURES).mkdir(parents=True, exist_ok=True)
-    for old in (folder / FIGURES).iterdir():
-        old.unlink()
+    for pattern in _FIGURE_NAMES:  # an earlier report's
+        for old in (folder / FIGURES).glob(pattern):
+            old.unlink()
     for picture in pictures:
         atomic_write(folder / FIGURES / picture.name, picture.data)
     environment = jinja2.Environment(
@@ -102,7 +107,6 @@ def _facts(
         "defaults": {k: v for k, v in common.items() if k not in specs[0].named},
         "overfitting": [(c.label, c.overfitting) for c in configurations],
         "verdicts": _verdicts(configurations),
-        "smoothing": smoothing,
         "curves": _curves(configurations, smoothing) if configurations else [],
         "matrices": _matrices(configurations),
         **_matrices_words(configurations),
@@ -124,7 +128,8 @@ def _summary(configurations: Sequence[Configuration], runs: Sequence[Run]) -> st
         return f"{counted}."
     best = configurations[0]
     kinds = f"{len(configurations)} configuration{'s' if len(configurations) > 1 else ''}"
-    said = "" if len(configurations) == 1 else f"the best is {best.label}, with "
+    chosen = "" if best.is_function else " on the validation split"
+    said = "" if len(configurations) == 1 else f"the best{chosen} is {best.label}, with "
     if best.is_function:
         figure = f"a test error of {best.spread(lambda o: o.figure('test', 'loss')).text('.3g')}"
     else:
@@ -195,7 +200,7 @@ def _curves(configurations: Sequence[Configuration], smoothing: float) -> list[F
         Figure(
             "learning-rates.svg",
             figures.learning_rates(configurations),
-            "The learning rate of each epoch's steps.",
+            "The learning rate of each epoch's first step.",
         ),
         Figure(
             "times.svg",
@@ -221,7 +226,8 @@ def _matrices(configurations: Sequence[Configuration]) -> list[Figure]:
 
 def _matrices_words(configurations: Sequence[Configuration]) -> dict[str, str]:
     if configurations and configurations[0].is_function:
-        title, note = "Fits", "Of the seed that validated best, the best configuration first."
+        title = "Fits"
+        note = "Of the seed that came closest to its samples, the best configuration first."
     else:
         title = "Confusion matrices"
         note = "On the test split, summed over the seeds, the best configuration first."

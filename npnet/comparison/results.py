@@ -21,6 +21,7 @@ Array: TypeAlias = npt.NDArray[Any]
 
 # When a sentence calls a configuration overfitted. A gap of two points is several times what
 # seeds alone differ by on MNIST; a tenth is more than the validation loss wavers once it is flat.
+# A validation loss that rises together with that of training is another matter: steps too large.
 NOTABLE_GAP = 2.0  # points of accuracy between training and validation
 NOTABLE_RISE = 0.10  # of the validation loss above its minimum
 LITTLE_RISE = 0.005  # is none in a report's digits
@@ -28,24 +29,36 @@ LITTLE_RISE = 0.005  # is none in a report's digits
 
 @dataclass(frozen=True)
 class Spread:
-    """Mean and sample standard deviation of the finite values among those of some seeds."""
+    """Mean and sample standard deviation of the finite values among those of some seeds.
+
+    Attributes:
+        count, seeds: how many values there are, and of how many seeds.
+    """
 
     mean: float
     std: float
+    count: int
+    seeds: int
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
         """NaN is the mean of none, and the deviation of fewer than two."""
         finite = [value for value in values if math.isfinite(value)]
         mean = float(np.mean(finite)) if finite else math.nan
-        return cls(mean, float(np.std(finite, ddof=1)) if len(finite) > 1 else math.nan)
+        std = float(np.std(finite, ddof=1)) if len(finite) > 1 else math.nan
+        return cls(mean, std, len(finite), len(values))
 
     def text(self, form: str = ".2f") -> str:
-        """ "98.61 ± 0.05", without the deviation where there is none, and a dash for no value."""
+        """ "98.61 ± 0.05", without the deviation where there is none, and a dash for no value.
+
+        Where some seeds have no value, it says how many have.
+        """
         if math.isnan(self.mean):
             return "\N{EN DASH}"
         deviates = self.std > 0  # which NaN is not
-        return f"{self.mean:{form}}" + (f" ± {self.std:{form.lstrip('+')}}" if deviates else "")
+        some = f" ({self.count} of {self.seeds} seeds)" if self.count < self.seeds else ""
+        deviation = f" ± {self.std:{form.lstrip('+')}}" if deviates else ""
+        return f"{self.mean:{form}}{deviation}{some}"
 
 
 @dataclass(frozen=True)
@@ -97,6 +110,7 @@ class Overfitting:
         gap_best, gap_last: training less validation accuracy at the best and the last epoch, in
             points; NaN of a function.
         rise: of the validation loss at the last epoch above its minimum, as a share of that.
+        train_rise: of the training loss at the last epoch above that at the turn, as a share.
         turn: the epoch of the minimum.
         last: the last epoch.
     """
@@ -104,6 +118,7 @@ class Overfitting:
     gap_best: float
     gap_last: float
     rise: float
+    train_rise: float
     turn: float
     last: float
 
@@ -139,6 +154,8 @@ class Overfitting:
         if math.isnan(self.rise):
             return "Not known"
         wide = self.gap_last >= NOTABLE_GAP
+        if self.rise >= NOTABLE_RISE and self.train_rise > 0:
+            return "Unstable"
         if self.rise >= NOTABLE_RISE:
             return "Overfits" if wide else "Begins to overfit"
         return "Generalisation gap" if wide else "No overfitting"
@@ -152,13 +169,11 @@ class Configuration:
         label: the settings that tell it from the others, shortly.
         settings: all settings but the seed.
         outcomes: of the runs that are done; at least one.
-        runs: how many there were to be.
     """
 
     label: str
     settings: Mapping[str, Any]
     outcomes: Sequence[Outcome]
-    runs: int
 
     @property
     def is_function(self) -> bool:
@@ -170,17 +185,24 @@ class Configuration:
 
     @property
     def score(self) -> float:
-        """What configurations are sorted by, the larger the better."""
-        name, sign = ("loss", -1) if self.is_function else ("accuracy", 1)
-        score = sign * self.spread(lambda outcome: outcome.figure("test", name)).mean
+        """What configurations are sorted by, the larger the better.
+
+        The validation accuracy; the test split decides only where nothing was held out. Of a
+        function, the error between the samples.
+        """
+        if self.is_function:
+            score = -self.spread(lambda outcome: outcome.figure("test", "loss")).mean
+        else:
+            score = self.spread(lambda outcome: outcome.figure("val", "accuracy")).mean
+            if math.isnan(score):
+                score = self.spread(lambda outcome: outcome.figure("test", "accuracy")).mean
         return -math.inf if math.isnan(score) else score
 
     @property
     def best(self) -> Outcome:
-        """The seed with the lowest validation loss, which the test split had no part in."""
-        return min(
-            self.outcomes, key=lambda o: np.nan_to_num(o.history["val_loss"], nan=np.inf).min()
-        )
+        """The seed with the lowest training loss, which the test had no part in."""
+        losses = [outcome.figure("train", "loss") for outcome in self.outcomes]
+        return self.outcomes[int(np.argmin(np.nan_to_num(losses, nan=np.inf)))]
 
     @property
     def overfitting(self) -> Overfitting:
@@ -201,8 +223,9 @@ class Configuration:
         smooth = np.stack([smoothed(row, smoothing) for row in raw])
         there = np.isfinite(raw)
         count = np.maximum(there.sum(0), 1)
+        free = np.maximum(count - 1, 1)  # the deviation of a sample, as in the table
         mean, middle = (np.where(there, x, 0).sum(0) / count for x in (raw, smooth))
-        deviation = np.sqrt(np.where(there, (smooth - middle) ** 2, 0).sum(0) / count)
+        deviation = np.sqrt(np.where(there, (smooth - middle) ** 2, 0).sum(0) / free)
         none = ~there.any(0)
         return tuple(np.where(none, np.nan, x) for x in (mean, middle, deviation))  # type: ignore[return-value]  # three of them
 
@@ -217,10 +240,14 @@ def _overfitting(outcome: Outcome) -> list[float]:
 
     losses = outcome.history["val_loss"]
     if not np.isfinite(losses).any():
-        return [gap(best), gap(last), math.nan, math.nan, last]
+        return [gap(best), gap(last), math.nan, math.nan, math.nan, last]
     turn = int(np.nanargmin(losses))
-    floor = max(float(losses[turn]), np.finfo(float).tiny)
-    return [gap(best), gap(last), float(losses[-1]) / floor - 1, float(epochs[turn]), last]
+
+    def rise(values: Array) -> float:
+        return float(values[-1]) / max(float(values[turn]), np.finfo(float).tiny) - 1
+
+    rises = rise(losses), rise(outcome.history["train_loss"])
+    return [gap(best), gap(last), *rises, float(epochs[turn]), last]
 
 
 def _padded(rows: Sequence[Array]) -> Array:
@@ -258,5 +285,5 @@ def gather(runs: Sequence[Run]) -> list[Configuration]:
         outcomes = [Outcome.read(run) for run in group if run.result is not None]
         if outcomes:
             name = label(group[0].spec, names)
-            configurations.append(Configuration(name, dict(settings), outcomes, len(group)))
+            configurations.append(Configuration(name, dict(settings), outcomes))
     return sorted(configurations, key=lambda configuration: -configuration.score)

@@ -60,6 +60,7 @@ class _Pool:
         self.waiting = waiting
         self.running: dict[Run, subprocess.Popen[bytes]] = {}
         self.failures: dict[str, Failure] = {}
+        self._made_by_orphans: list[Run] = []
         self._environment = os.environ | {"NPNET_NUM_THREADS": str(threads)}
 
     def fill(self, jobs: int) -> list[Run]:
@@ -71,9 +72,11 @@ class _Pool:
             if run.is_busy:
                 continue
             self.waiting.remove(run)
-            if run.result is None:  # the orphan may have ended it meanwhile
+            if run.result is None:
                 self.running[run] = self._start(run)
                 started.append(run)
+            else:  # the orphan has ended it meanwhile
+                self._made_by_orphans.append(run)
         return started
 
     def _start(self, run: Run) -> subprocess.Popen[bytes]:
@@ -95,7 +98,8 @@ class _Pool:
 
     def collect(self) -> list[tuple[Run, Failure | None]]:
         """The runs that have ended since the last look."""
-        ended: list[tuple[Run, Failure | None]] = []
+        ended: list[tuple[Run, Failure | None]] = [(run, None) for run in self._made_by_orphans]
+        self._made_by_orphans.clear()
         for run, process in list(self.running.items()):
             code = process.poll()
             if code is None:

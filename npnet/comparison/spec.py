@@ -18,6 +18,7 @@ __all__ = ["COMMANDS", "LIBRARIES", "Command", "Spec", "differing", "label", "ty
 LIBRARIES = ("npnet", "pytorch")
 LIBRARY = "library"  # the one axis of a grid that is no setting of the run
 
+_PATHS = ("dataset", "init_from")  # settings that may be a path, whose last part says enough
 # What the comparison itself sets for each run, or what says how a run is started.
 _FIXED = ("checkpoint_dir", "log_dir", "threads", "resume", "config")
 
@@ -84,7 +85,9 @@ class Spec:
                 raise ConfigError(f"compare: {source}: {name} is set by the comparison itself")
             if name not in (LIBRARY, *known.fields):
                 names = (LIBRARY, *known.fields)
-                raise ConfigError(f"compare: {source}: {unknown_name('a setting', name, names)}")
+                raise ConfigError(
+                    f"compare: {source}: {unknown_name('a setting', str(name), names)}"
+                )
         settings = dict(values)
         library = settings.pop(LIBRARY, "npnet")
         if library not in known.programs:
@@ -158,7 +161,8 @@ def label(spec: Spec, names: Sequence[str]) -> str:
 def _said(name: str, value: Any) -> str:
     """A value that speaks for itself alone, any other after its name."""
     if isinstance(value, str):
-        return f"no {name}" if value == "none" else Path(value).name
+        plain = Path(value).name if name in _PATHS else value
+        return f"no {name}" if value == "none" else plain
     if value is None or isinstance(value, bool):
         return name if value else f"no {name}"
     return f"{name} {shown(value)}"

@@ -141,6 +141,8 @@ def _append(url: str, part: Path) -> bool:
             for block in response.iter_content(_BLOCK):
                 file.write(block)
                 bar.advance(task, len(block))
+        if left and part.stat().st_size < start + left:
+            raise _MirrorError("the connection was cut")
     return start > 0
 
 

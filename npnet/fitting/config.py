@@ -49,8 +49,9 @@ class FitConfig:
     """samples in a training step; default: all"""
     seed: int = 0
     """of noise, initial weights and the order of batches: same seed, same bits"""
-    threads: int = 1
-    """threads to compute with; networks of this size gain little from more"""
+    threads: int | None = None
+    """threads to compute with; default: $NPNET_NUM_THREADS, else 1, as networks of this size gain
+    little from more"""
     log_dir: str | None = None
     """folder for all files of the run; default: ./runs/<time>-fit-function"""
 
@@ -86,7 +87,8 @@ class FitConfig:
         if self.batch_size is not None:
             check_number("fit", "batch_size", self.batch_size, least=1, most=self.samples)
         check_number("fit", "seed", self.seed, least=0)
-        check_number("fit", "threads", self.threads, least=1)
+        if self.threads is not None:
+            check_number("fit", "threads", self.threads, least=1)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], source: str) -> FitConfig:

@@ -191,7 +191,8 @@ class _Reporter:
             "hparam/max_error": max_error,
             "hparam/train_loss": best.train_loss,
         }
-        self.events.hparams(dataclasses.asdict(self.config), metrics)
+        settings = {"library": self.fitter.lib.__name__} | dataclasses.asdict(self.config)
+        self.events.hparams(settings, metrics)
         atomic_write(self.folder / "result.json", (json.dumps(result, indent=2) + "\n").encode())
         self.say(
             f"files: {self.folder} (fit.png, curves.png, metrics.csv, result.json, "
@@ -223,7 +224,7 @@ class _Reporter:
         noise = f", noise {self.config.noise:g}" if self.config.noise else ""
         return (
             f"{lib.__name__} {lib.__version__}: {self.config.expression} from {low:g} to {high:g}, "
-            f"{self.config.threads} threads\n"
+            f"{lib.get_num_threads()} threads\n"
             f"{self.config.samples:,} samples{noise}; {self._network()}, "
             f"{self.parameters:,} parameters; {self._training()}"
         )

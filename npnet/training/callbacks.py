@@ -41,8 +41,8 @@ class Callback:
     def on_picture(self, name: str, png: bytes, progress: Progress) -> None:
         """A picture of the run was drawn."""
 
-    def on_end(self, config: Config, metrics: dict[str, float]) -> None:
-        """The best checkpoint was tested."""
+    def on_end(self, settings: dict[str, Any], metrics: dict[str, float]) -> None:
+        """The best checkpoint was tested; `settings` are what to compare the run by."""
 
     def close(self) -> None:
         """The run is over, whether it ended well or not."""
@@ -70,9 +70,9 @@ class Callbacks(Callback):
         for callback in self.callbacks:
             callback.on_picture(name, png, progress)
 
-    def on_end(self, config: Config, metrics: dict[str, float]) -> None:
+    def on_end(self, settings: dict[str, Any], metrics: dict[str, float]) -> None:
         for callback in self.callbacks:
-            callback.on_end(config, metrics)
+            callback.on_end(settings, metrics)
 
     def close(self) -> None:
         for callback in self.callbacks:
@@ -196,8 +196,8 @@ class TensorBoard(Callback):
     def on_picture(self, name: str, png: bytes, progress: Progress) -> None:
         self.events.png(name, progress.epoch, png)
 
-    def on_end(self, config: Config, metrics: dict[str, float]) -> None:
-        self.events.hparams(dataclasses.asdict(config), metrics)
+    def on_end(self, settings: dict[str, Any], metrics: dict[str, float]) -> None:
+        self.events.hparams(settings, metrics)
 
     def close(self) -> None:
         self.events.close()

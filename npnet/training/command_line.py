@@ -7,7 +7,7 @@ import contextlib
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from npnet._version import __version__
 from npnet.training.config import Config, ConfigError
@@ -30,9 +30,14 @@ def parse(argv: Sequence[str], prog: str) -> Config:
     return read_flags(argv, _defaults(argv), prog)
 
 
+class _Early(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(message)
+
+
 def _defaults(argv: Sequence[str]) -> Config:
     """The settings that flags change: they have to be known before the flags are read."""
-    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    early = _Early(add_help=False, allow_abbrev=False)
     for name in ("config", "recipe", "model", "dataset"):
         early.add_argument(f"--{name}", nargs="?")
     early.add_argument("--resume", action="store_true")

@@ -200,6 +200,8 @@ class Config:
         for field in ("patience", "threads", "image_size"):
             if getattr(self, field) is not None:
                 check_number("config", field, getattr(self, field), least=1)
+        if self.patience is not None and self.val_ratio == 0:
+            raise ValueError("patience: waits for a better validation accuracy; val_ratio is 0")
         if self.clip_grad_norm is not None:
             check_number("config", "clip_grad_norm", self.clip_grad_norm, above=0)
         if self.ema is not None:
@@ -240,9 +242,10 @@ class Config:
 
     @property
     def idle(self) -> set[str]:
-        """Settings of other schedules than the chosen one."""
+        """Settings of other schedules and optimizers than the chosen ones."""
         used = SCHEDULER_OPTIONS.get(self.schedule, ())
-        return {name for names in SCHEDULER_OPTIONS.values() for name in names} - set(used)
+        idle = {name for names in SCHEDULER_OPTIONS.values() for name in names} - set(used)
+        return idle if self.optimizer in ("sgd", "rmsprop") else idle | {"momentum"}
 
     @property
     def unused(self) -> list[str]:

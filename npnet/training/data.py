@@ -18,14 +18,15 @@ __all__ = ["Data", "Split", "epoch_order", "prepare"]
 
 Array: TypeAlias = npt.NDArray[Any]
 
-# Streams of random numbers that belong to a seed: one for the split, one for each epoch's order,
-# one for each batch's augmentation.
+# Streams of random numbers that belong to a seed: one for the split (the one that also draws the
+# initial weights, which have nothing to do with it), one for each epoch's order, one for each
+# batch's augmentation.
 _SPLIT_STREAM, _ORDER_STREAM, _AUGMENT_STREAM = 0, 1, 3
 
 # Images are resized once, before the first epoch, where that takes at most so many bytes; else
 # batch by batch: MNIST at 224x224 would be 3.5 GB.
 _RESIZED_MOST = 1 << 30
-_STATISTICS_BATCH = 1000  # images of the data set that are resized at once to be summed
+_STATISTICS_PIXELS = 1 << 20  # of resized images that are summed at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,8 +191,9 @@ def _statistics(
     """
     resize = transforms.Resize(size)
     total, squares = np.zeros((2, x.shape[1]))
-    for start in range(0, len(at), _STATISTICS_BATCH):
-        images = resize(x[at[start : start + _STATISTICS_BATCH]])
+    batch = max(1, _STATISTICS_PIXELS // (size[0] * size[1]))
+    for start in range(0, len(at), batch):
+        images = resize(x[at[start : start + batch]])
         total += images.sum((0, 2, 3), dtype=np.float64)
         squares += np.einsum("nchw,nchw->c", images, images, dtype=np.float64)
     count = len(at) * size[0] * size[1]

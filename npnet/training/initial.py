@@ -20,6 +20,8 @@ def load_initial(learner: Learner, path: Path, classes: int) -> None:
         ConfigError: there is no such file, or it is another network's.
         serialization.CheckpointError: the file is damaged.
     """
+    if not path.is_file():
+        raise ConfigError(f"init_from: there is no file {path}")
     given, own = read_weights(path), learner.weights()
     why = _other_names(given, own) or _other_shapes(given, own, classes)
     if why:

@@ -96,7 +96,9 @@ def run(config: Config, build: Callable[[Config, Data], Learner]) -> Result:
                 callback.on_message(f"resuming after epoch {progress.epoch}")
             if config.unused:
                 names = ", ".join(config.unused)
-                callback.on_message(f"scheduler {config.schedule} has no use for: {names}")
+                callback.on_message(
+                    f"{config.optimizer} and scheduler {config.schedule} have no use for: {names}"
+                )
             checkpoints.save_config(config)
             try:
                 fit(learner, data, config, progress, checkpoints, callback)
@@ -219,7 +221,7 @@ def _report(
     atomic_write(log_dir / "result.json", result.to_json(outcome).encode())
     best = progress.history[progress.best_epoch - 1]
     callback.on_end(
-        config,
+        {"library": learner.lib.__name__} | dataclasses.asdict(config),
         {
             "hparam/test_accuracy": test.accuracy,
             "hparam/test_loss": test.loss,

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from npnet._checks import ShapeError, check_number, unknown_name
+from npnet._checks import check_number, unknown_name
 from npnet.backend import lanes_wanted
 from npnet.transforms.compose import RandomTransform
-from npnet.transforms.images import Array, InterpolationMode
+from npnet.transforms.images import Array, InterpolationMode, channel_values
 
 __all__ = ["RandomAffine", "affine", "inverse_matrices"]
 
@@ -167,15 +167,9 @@ class RandomAffine(RandomTransform):
             check_number("RandomAffine", "scale", factor, above=0)
 
     def transform(self, images: Array, rng: np.random.Generator) -> Array:
-        fill = np.atleast_1d(np.asarray(self.fill, np.float64))
-        channels, height, width = images.shape[1:]
-        if fill.size not in (1, channels):
-            raise ShapeError(
-                f"RandomAffine: fill must have one number for each channel, got {fill.size} for "
-                f"{channels}; images.shape = {images.shape}"
-            )
+        fill = channel_values("RandomAffine", "fill", self.fill, images)
+        height, width = images.shape[2:]
         matrices = self._draw(len(images), (width, height), rng)
-        fill = np.broadcast_to(fill, (channels,))
         return affine(images, matrices, self.interpolation.value, fill)
 
     def _draw(self, count: int, size: tuple[int, int], rng: np.random.Generator) -> Array:

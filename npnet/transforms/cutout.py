@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from npnet._checks import ShapeError, check_number
+from npnet._checks import check_number
 from npnet.transforms.compose import RandomTransform
-from npnet.transforms.images import Array
+from npnet.transforms.images import Array, channel_values
 
 __all__ = ["Cutout", "erase"]
 
@@ -18,7 +18,7 @@ def erase(images: Array, top: Array, left: Array, length: int, fill: Array) -> A
 
     A square may reach beyond the image, top and left may be negative.
 
-    Shape: images (N, C, H, W), top and left (N,), fill (C,) or (1,) -> (N, C, H, W), same dtype.
+    Shape: images (N, C, H, W), top and left (N,), fill (C,) -> (N, C, H, W), same dtype.
     """
     height, width = images.shape[2:]
     rows = np.arange(height) - top[:, None]
@@ -51,12 +51,7 @@ class Cutout(RandomTransform):
         self.fill = fill
 
     def transform(self, images: Array, rng: np.random.Generator) -> Array:
-        fill = np.atleast_1d(np.asarray(self.fill))
-        if fill.size not in (1, images.shape[1]):
-            raise ShapeError(
-                f"Cutout: fill must have one number for each channel, got {fill.size} for "
-                f"{images.shape[1]}; images.shape = {images.shape}"
-            )
+        fill = channel_values("Cutout", "fill", self.fill, images)
         for _ in range(self.n_holes):
             top, left = (
                 rng.integers(0, side, len(images)) - self.length // 2 for side in images.shape[2:]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from npnet._checks import ShapeError, check_number
 
-__all__ = ["Array", "InterpolationMode", "as_images", "whole_numbers"]
+__all__ = ["Array", "InterpolationMode", "as_images", "channel_values", "whole_numbers"]
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -51,3 +51,23 @@ def whole_numbers(
     for side in sides:
         check_number(op, name, side, least=least)
     return tuple(int(side) for side in sides)
+
+
+def channel_values(op: str, name: str, values: float | Sequence[float], images: Array) -> Array:
+    """One number, or one for each channel, as (C,) float64: pixels of these images.
+
+    Raises:
+        ShapeError: another count of numbers.
+        ValueError: the images are uint8 and a number is not from 0 to 255.
+    """
+    channels = images.shape[1]
+    array = np.atleast_1d(np.asarray(values, np.float64))
+    if array.size not in (1, channels):
+        raise ShapeError(
+            f"{op}: {name} must have one number for each channel, got {array.size} for "
+            f"{channels}; images.shape = {images.shape}"
+        )
+    if images.dtype == np.uint8:
+        for value in array:
+            check_number(op, f"{name} of uint8 images", value, least=0, most=255)
+    return np.broadcast_to(array, (channels,))

@@ -163,7 +163,7 @@ def test_second_comparison_is_kept_out(
     (tmp_path / "out").mkdir()
     with FileLock(tmp_path / "out" / ".lock"):
         assert main([*QUICK, *out]) == 2
-    assert "another comparison is writing" in capsys.readouterr().err
+    assert "output: another run is writing" in capsys.readouterr().err
     assert not calls(tmp_path)
 
 
@@ -237,3 +237,35 @@ def test_orphan_is_waited_for(
     assert main([*QUICK, *out]) == 0
     assert waits >= 3
     assert len(calls(tmp_path)) == 2
+
+
+def test_output_with_files_of_something_else_is_refused(
+    fake: FakeRuns, tmp_path: Path, out: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = tmp_path / "out" / "figures" / "photo.txt"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("mine")
+    assert main([*QUICK, *out]) == 2
+    assert "holds figures of something else" in capsys.readouterr().err
+    assert kept.read_text() == "mine"
+    assert not calls(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("settings: {1: 2}", "a setting must be one of"),
+        ("runs: [{1: 2}]", "a setting must be one of"),
+        ("{seeds: 2, grid: {seed: [7, 8]}}", "seeds counts seeds and seed lists them"),
+        ("grid: {data_dir: [a, b]}", "takes its data from one folder"),
+    ],
+)
+def test_mistakes_in_a_grid_file(
+    text: str, message: str, tmp_path: Path, out: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "grid.yaml"
+    path.write_text(text)
+    assert main([str(path), *out]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1

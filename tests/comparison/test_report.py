@@ -89,7 +89,8 @@ def test_table_and_words(tmp_path: Path) -> None:
     assert second[:2] == ["cross_entropy", "85.00 ± 7.07"]
     assert f"| {' | '.join(first)} |" in md
     for text in (html, md):
-        assert "4 runs, 2 configurations: the best is mse, with 98.50 ± 0.71 % test" in text
+        assert "4 runs, 2 configurations: the best on the validation split is mse, with" in text
+        assert "98.50 ± 0.71 % test accuracy" in text
         assert "validation loss ends 20 % above its minimum" in text
         assert "npnet compare losses\n" in text or "npnet compare losses<" in text
         assert "python -m npnet.train --criterion mse --epochs 4 --seed 1\n" in text

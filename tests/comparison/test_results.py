@@ -21,7 +21,7 @@ def changed(run: Run, **values: Any) -> None:
 
 
 def test_spread() -> None:
-    assert Spread.of([98.0, 99.0, 100.0]) == Spread(99.0, 1.0)
+    assert Spread.of([98.0, 99.0, 100.0]) == Spread(99.0, 1.0, 3, 3)
     assert Spread.of([98.0, math.nan, 100.0]).mean == 99.0
     assert Spread.of([98.0, 99.0, 100.0]).text() == "99.00 ± 1.00"
     assert Spread.of([1.5, 2.5]).text("+.1f") == "+2.0 ± 0.7"
@@ -48,8 +48,10 @@ def test_seeds_are_gathered_and_the_best_comes_first(tmp_path: Path) -> None:
     runs = made(tmp_path, {"model": ["lenet4", "lenet5"], "seed": [0, 1]}, [90, 92, 95, 99])
     first, second = gather(runs)
     assert (first.label, second.label) == ("lenet5", "lenet4")
-    assert first.spread(lambda o: o.figure("test", "accuracy")) == Spread(97, 2 * math.sqrt(2))
-    assert len(first.outcomes) == first.runs == 2
+    assert first.spread(lambda o: o.figure("test", "accuracy")) == Spread(
+        97, 2 * math.sqrt(2), 2, 2
+    )
+    assert len(first.outcomes) == 2
 
 
 def test_runs_without_a_result_are_left_out(tmp_path: Path) -> None:
@@ -57,7 +59,7 @@ def test_runs_without_a_result_are_left_out(tmp_path: Path) -> None:
     for run in runs[:3]:
         (run.folder / RESULT).unlink()
     (only,) = gather(runs)
-    assert (only.label, len(only.outcomes), only.runs) == ("lenet5", 1, 2)
+    assert (only.label, len(only.outcomes)) == ("lenet5", 1)
 
 
 def test_functions_are_sorted_by_error(tmp_path: Path) -> None:
@@ -66,10 +68,10 @@ def test_functions_are_sorted_by_error(tmp_path: Path) -> None:
     assert [c.label for c in gather(runs)] == ["gamma 0.2", "gamma 0.1"]
 
 
-def test_best_seed_is_the_one_that_validated_best(tmp_path: Path) -> None:
+def test_best_seed_is_the_one_that_came_closest_to_its_samples(tmp_path: Path) -> None:
     runs = made(tmp_path, {"seed": [0, 1, 2]}, [90, 90, 90])
-    path = runs[1].folder / METRICS
-    path.write_text(path.read_text().replace(",1.0,90,", ",0.9,90,"))
+    for run, loss in zip(runs, (0.3, 0.1, 0.2), strict=True):
+        changed(run, train={"loss": loss, "accuracy": None})
     (configuration,) = gather(runs)
     assert configuration.best.run == runs[1]
 
@@ -92,13 +94,14 @@ def test_curves_of_seeds_that_stopped_at_different_epochs(tmp_path: Path) -> Non
     mean, smooth, deviation = configuration.curves("val_accuracy", 0.6)
     np.testing.assert_allclose(mean, [85, 85] + [90] * 8)
     np.testing.assert_allclose(smooth, mean)
-    np.testing.assert_allclose(deviation, [5, 5] + [0] * 8)
+    np.testing.assert_allclose(deviation, [50**0.5] * 2 + [0] * 8)
 
 
 def test_overfitting_of_a_configuration(tmp_path: Path) -> None:
     """The made-up loss is 1 in epoch 2 of 4, 1.2 at the end; the gap grows by a point an epoch."""
     (configuration,) = gather(made(tmp_path, {"seed": [0, 1], "epochs": [4]}, [90, 80]))
     found = configuration.overfitting
+    assert found.train_rise < 0
     numbers = (found.gap_best, found.gap_last, found.rise, found.turn, found.last)
     assert numbers == pytest.approx((4, 4, 0.2, 2, 4))
     assert found.sentence == (
@@ -118,10 +121,19 @@ def test_overfitting_of_a_configuration(tmp_path: Path) -> None:
     ],
 )
 def test_verdicts(gap: float, rise: float, verdict: str, loss: str) -> None:
-    found = Overfitting(gap_best=gap, gap_last=gap, rise=rise, turn=3, last=9)
+    found = Overfitting(gap_best=gap, gap_last=gap, rise=rise, train_rise=-0.1, turn=3, last=9)
     assert found.sentence.startswith(f"{verdict}: validation loss {loss}")
     assert ("points" in found.sentence) == (not math.isnan(gap))
     assert ("below" in found.sentence) == (gap < 0)
+
+
+def test_losses_that_rise_together_are_no_overfitting() -> None:
+    found = Overfitting(gap_best=3, gap_last=3, rise=0.5, train_rise=0.4, turn=3, last=9)
+    assert found.sentence.startswith("Unstable: validation loss ends 50 % above its minimum")
+
+
+def test_seeds_without_a_value_are_counted() -> None:
+    assert Spread.of([98, math.nan, 99]).text() == "98.50 ± 0.71 (2 of 3 seeds)"
 
 
 def test_without_validation_nothing_is_said(tmp_path: Path) -> None:

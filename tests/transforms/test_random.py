@@ -167,6 +167,11 @@ def test_repr_is_torchvisions() -> None:
             ShapeError,
             "one number for each channel, got 2 for 3",
         ),
+        (
+            lambda: transforms.Cutout(2, fill=300)(np.zeros((1, 4, 4), np.uint8)),
+            ValueError,
+            "fill of uint8 images must be >= 0 and <= 255, got 300",
+        ),
         (lambda: transforms.RandomAffine(-1), ValueError, "degrees must be >= 0, got -1"),
         (lambda: transforms.RandomAffine((1, 2, 3)), ValueError, "degrees must be 2 numbers"),
         (lambda: transforms.RandomAffine(0, (2, 0)), ValueError, "translate must be .* got 2"),
