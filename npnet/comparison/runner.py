@@ -84,6 +84,7 @@ class _Pool:
         with (
             (run.folder / OUTPUT).open("ab") as output,
             (run.folder / ERRORS).open("wb") as errors,
+            _interrupts_heeded(),
         ):
             # A session of its own: the terminal's Ctrl-C reaches this process alone, which
             # passes it on once.
@@ -126,6 +127,21 @@ class _Pool:
                 if process.poll() is None:
                     process.kill()
                     process.wait()
+
+
+@contextlib.contextmanager
+def _interrupts_heeded() -> Iterator[None]:
+    """Let processes that are started here heed SIGINT, by which they are stopped.
+
+    A shell lets its background jobs ignore it, and a process passes that on to those it starts.
+    """
+    previous = signal.getsignal(signal.SIGINT)
+    if previous is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
 
 @contextlib.contextmanager

@@ -178,7 +178,11 @@ def test_missing_pytorch_is_told_first(
 
 
 STOPPED = """
-import sys
+import signal, sys
+if {at_terminal}:  # a shell lets its background jobs ignore Ctrl-C, and so would their tests
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+else:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 from npnet.comparison import command_line, spec
 options, *argv = sys.argv[1:]
 program = {program!r}
@@ -194,7 +198,8 @@ def test_stopped_comparison_goes_on(
     """Ctrl-C reaches the runs, which end by themselves; the second start resumes them."""
     argv = ["--seeds", "3", "--epochs", "40", *out, "--threads", "2"]
     fake(seconds=0.05)
-    code = STOPPED.format(program=str(Path(__file__).with_name("fake_run.py")))
+    program = str(Path(__file__).with_name("fake_run.py"))
+    code = STOPPED.format(program=program, at_terminal=number == signal.SIGINT)
     command = [sys.executable, "-c", code, str(tmp_path / "fake.json"), *argv]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     begun = [tmp_path / f"out/runs/seed_{seed}/last.safetensors" for seed in (0, 1)]

@@ -38,7 +38,7 @@ def test_killed_comparison_goes_on(small: Config, tmp_path: Path) -> None:
     assert done.returncode == 1, done.stderr
     assert "2 of 4 runs failed" in done.stderr
     html = (output / "report.html").read_text()
-    assert "2 of 4 runs are done, 2 configurations: the best is" in html
+    assert "2 of 4 runs are done, 2 configurations: the best on the validation split is" in html
     assert html.count("diverged: the loss is not finite") == 2
     for run in ("lenet4-learning_rate_0.05", "lenet5-learning_rate_0.05"):
         assert list((output / "runs" / run).glob("events.out.tfevents.*"))

@@ -125,7 +125,7 @@ def test_a_setting_of_another_schedule_is_told(
     small: Config, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run_npnet(dataclasses.replace(small, scheduler="cosine", pct_start=0.2))
-    assert "scheduler cosine has no use for: pct_start\n" in capsys.readouterr().out
+    assert "sgd and scheduler cosine have no use for: pct_start\n" in capsys.readouterr().out
 
 
 # ---- averages ----------------------------------------------------------------------------------
