@@ -77,7 +77,8 @@ RECIPES: dict[str, Recipe] = {
         flags={
             "criterion": "cross_entropy",
             "optimizer": "adam",
-            "learning_rate": 1e-3,
+            "learning_rate": 2e-3,
+            "use_scheduler": True,
             "batch_size": 128,
             "epochs": 10,
         },
