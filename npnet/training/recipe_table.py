@@ -20,7 +20,8 @@ USAGE_ERROR = 2
 _HELP = """usage: {prog} [-h] [NAME]
 
 List the recipes that --recipe of npnet train takes, or the flags of one of them. Accuracy is of the
-test images, the mean over seeds; time is of a whole run; - is not measured.
+test images, the mean over seeds; time is of all epochs of a run with one thread, on the machine of
+docs/results.md; - is not measured.
 """
 
 
@@ -87,7 +88,10 @@ def _accuracy(recipe: Recipe) -> str:
 def _time(recipe: Recipe) -> str:
     if recipe.seconds is None:
         return "-"
-    return f"{recipe.seconds:.0f} s" if recipe.seconds < 120 else f"{recipe.seconds / 60:.1f} min"
+    minutes = recipe.seconds / 60
+    if minutes < 2:
+        return f"{recipe.seconds:.0f} s"
+    return f"{minutes:.1f} min" if minutes < 10 else f"{minutes:.0f} min"
 
 
 def _shown(value: object) -> str:

@@ -30,7 +30,7 @@ class Recipe:
         flags: the other settings, by the names of Config; flags beside --recipe override them.
         notes: what else there is to know, or to do after it.
         accuracy: measured, percent of the test images, mean over seeds.
-        seconds: measured, of one whole run.
+        seconds: measured, of all epochs of a run that computes with one thread.
     """
 
     kind: str
@@ -82,6 +82,8 @@ RECIPES: dict[str, Recipe] = {
             "batch_size": 128,
             "epochs": 10,
         },
+        accuracy=98.82,
+        seconds=9,
     ),
     "lenet5-best": Recipe(
         kind="best",
@@ -89,6 +91,8 @@ RECIPES: dict[str, Recipe] = {
         model="lenet5",
         dataset="mnist",
         flags={**_SGD, "epochs": 60},
+        accuracy=99.54,
+        seconds=124,
     ),
     "lenet5-fashion": Recipe(
         kind="best",
@@ -96,6 +100,8 @@ RECIPES: dict[str, Recipe] = {
         model="lenet5",
         dataset="fashion-mnist",
         flags={**_SGD, "epochs": 50},
+        accuracy=91.64,
+        seconds=76,
     ),
     "convnet-course": Recipe(
         kind="course",
@@ -117,6 +123,7 @@ RECIPES: dict[str, Recipe] = {
             "val_ratio": 0.1,
         },
         notes="The course had batches of 16.",
+        accuracy=99.35,
     ),
     "convnet-best": Recipe(
         kind="best",
@@ -138,6 +145,8 @@ RECIPES: dict[str, Recipe] = {
             "val_ratio": 0.1,
             "augment": True,
         },
+        accuracy=99.61,
+        seconds=836,
     ),
     "resnet20-course": Recipe(
         kind="course",
@@ -152,6 +161,8 @@ RECIPES: dict[str, Recipe] = {
             "gamma": 0.1,
             "epochs": 10,
         },
+        accuracy=79.53,
+        seconds=617,
     ),
     "resnet20-best": Recipe(
         kind="best",
@@ -165,6 +176,8 @@ RECIPES: dict[str, Recipe] = {
             "scheduler": "cosine",
             "epochs": 80,
         },
+        accuracy=88.05,
+        seconds=5327,
     ),
     "resnet18-characters": Recipe(
         kind="course",
