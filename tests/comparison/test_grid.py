@@ -123,4 +123,5 @@ def test_every_comparison_of_npnet_is_possible(name: str) -> None:
 def test_lenet_losses_is_the_course_s() -> None:
     grid = load("lenet-losses")
     assert len(grid.specs()) == 12
-    assert set(values(grid, "optimizer", "learning_rate", "epochs")) == {("adam", 1e-3, 10)}
+    settings = values(grid, "optimizer", "learning_rate", "use_scheduler", "epochs")
+    assert set(settings) == {("adam", 2e-3, True, 10)}
