@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -84,16 +85,20 @@ class Data:
         order = epoch_order(seed, epoch, len(self.train))
         for number, start in enumerate(range(0, len(order), batch_size)):
             at = order[start : start + batch_size]
-            rng = np.random.default_rng((seed, _AUGMENT_STREAM, epoch, number))
-            yield self._standardised(self.train.x, at, rng), self.train.y[at]
+            augment = None
+            if self.augment is not None:
+                rng = np.random.default_rng((seed, _AUGMENT_STREAM, epoch, number))
+                augment = functools.partial(self.augment, generator=rng)
+            yield self._standardised(self.train.x, at, augment), self.train.y[at]
 
-    def _standardised(self, x: Array, at: Array, rng: np.random.Generator | None = None) -> Array:
-        """The images x[at], resized, augmented by `rng`, and standardised."""
-        augment = None if rng is None else self.augment
+    def _standardised(
+        self, x: Array, at: Array, augment: Callable[[Array], Array] | None = None
+    ) -> Array:
+        """The images x[at], resized, augmented, and standardised."""
         if self.size is not None or augment is not None:
             x, at = x[at], np.arange(len(at))
             x = x if self.size is None else transforms.Resize(self.size)(x)
-            x = x if augment is None else augment(x, rng)
+            x = x if augment is None else augment(x)
         standardise = _by_kernel if _suits_kernel(x) else _by_transforms
         return standardise(x, at, self.mean, self.std)
 
