@@ -19,7 +19,7 @@ from npnet.fitting.config import FitConfig
 from npnet.fitting.samples import Samples
 from npnet.models.mlp import MLP
 from npnet.training.data import epoch_order
-from npnet.training.learner import DivergedError
+from npnet.training.learner import DivergedError, arrays
 from npnet.training.schedules import POLY_POWER
 
 __all__ = ["Fitter", "initial_network"]
@@ -86,9 +86,8 @@ class Fitter:
         return self.samples.values(outputs.numpy())
 
     def weights(self) -> dict[str, Array]:
-        """Parameters by name: copies in row-major order, which files need."""
-        state = self.network.state_dict()
-        return {name: np.array(v.numpy(), order="C") for name, v in state.items()}
+        """Parameters by name, copied."""
+        return arrays(self.network)
 
     def load_weights(self, weights: dict[str, Array]) -> None:
         """Take parameters by name."""

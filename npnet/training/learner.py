@@ -20,7 +20,7 @@ from npnet.training.config import Config
 from npnet.training.data import Data
 from npnet.training.schedules import scheduler, steps_each_batch
 
-__all__ = ["Batch", "DivergedError", "Learner", "initial_model"]
+__all__ = ["Batch", "DivergedError", "Learner", "arrays", "initial_model"]
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -153,7 +153,7 @@ class Learner:
 
     def weights(self) -> dict[str, Array]:
         """Parameters and buffers of `evaluated` by name: copies, row-major as files need them."""
-        return _arrays(self.evaluated)
+        return arrays(self.evaluated)
 
     def load_weights(self, weights: dict[str, Array]) -> None:
         """Take parameters and buffers, also as the average. RuntimeError if they do not fit."""
@@ -172,7 +172,7 @@ class Learner:
             "scheduler": None if self.scheduler is None else self.scheduler.state_dict(),
         }
         if self._average is not None:
-            trained = {name: npnet.Tensor(array) for name, array in _arrays(self.model).items()}
+            trained = {name: npnet.Tensor(array) for name, array in arrays(self.model).items()}
             state["average"] = {"of": trained, "n_averaged": int(self._average.n_averaged)}
         return state
 
@@ -193,7 +193,8 @@ class Learner:
         return self.lib.from_numpy(np.array(value.array)) if is_tensor else value
 
 
-def _arrays(module: Any) -> dict[str, Array]:
+def arrays(module: Any) -> dict[str, Array]:
+    """Parameters and buffers by name, of either library: copies, row-major as files need them."""
     return {k: np.array(v.numpy(), order="C") for k, v in module.state_dict().items()}
 
 
