@@ -1,16 +1,41 @@
-"""What `--augment` does to training images: a standard set of random transforms for each data set.
+"""What `--augment` and `--cutout` do to training images.
 
-The sets come before standardisation, on images of the network's size. They change what an image
-looks like, but not what it shows: digits and characters are never mirrored.
+`--augment` is a standard set of random transforms for each data set, which changes what an image
+looks like, but not what it shows: digits and characters are never mirrored. All of it comes before
+standardisation, on images of the network's size.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from npnet.transforms import Compose, RandomAffine, RandomCrop, RandomHorizontalFlip
+from npnet.training.config import Config, ConfigError
+from npnet.transforms import Compose, Cutout, RandomAffine, RandomCrop, RandomHorizontalFlip
+from npnet.transforms.images import Array
 
-__all__ = ["standard"]
+__all__ = ["chosen", "standard"]
+
+
+def chosen(config: Config, dataset: str, size: Sequence[int], mean: Array) -> Compose | None:
+    """What the settings of a run do to its training images; None where they leave them alone.
+
+    Args:
+        dataset: the name of the data set, as `Data.name`.
+        size: (H, W) of the images.
+        mean: the colour (C,) that Cutout leaves, in units and dtype of the stored images.
+
+    Raises:
+        ConfigError: the square of Cutout would cover whole images.
+    """
+    transforms = list(standard(dataset, size).transforms) if config.augment else []
+    if config.cutout is not None:
+        if config.cutout >= min(size):
+            raise ConfigError(
+                f"cutout: must be below the {min(size)} pixels of a side of the images, got "
+                f"{config.cutout}"
+            )
+        transforms.append(Cutout(config.cutout, fill=mean.tolist()))
+    return Compose(transforms) if transforms else None
 
 
 def standard(dataset: str, size: Sequence[int]) -> Compose:

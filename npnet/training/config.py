@@ -129,6 +129,8 @@ class Config:
     augment: bool = False
     """change the training images at random, by the standard set of the data set: shifts, rotation,
     scale and shear of digits and characters, crops and mirror images of clothes and photographs"""
+    cutout: int | None = None
+    """hide a square of this many pixels a side in each training image, under its mean colour"""
     image_size: int | None = None
     """resize the images to this height and width; default: the least change that the network
     takes (resnet18 and resnet20 take any size from 32)"""
@@ -197,7 +199,7 @@ class Config:
         for field in ("batch_size", "epochs", "step_size"):
             check_number("config", field, getattr(self, field), least=1)
         check_number("config", "seed", self.seed, least=0)
-        for field in ("patience", "threads", "image_size"):
+        for field in ("patience", "threads", "cutout", "image_size"):
             if getattr(self, field) is not None:
                 check_number("config", field, getattr(self, field), least=1)
         if self.patience is not None and self.val_ratio == 0:

@@ -152,7 +152,7 @@ def prepare(config: Config, notice: Callable[[str], None]) -> Data:
         mean,
         std,
         None if at_once else size,
-        augmentation.standard(data.name, size) if config.augment else None,
+        augmentation.chosen(config, data.name, size, _in_pixels(mean, x_train.dtype)),
     )
 
 
@@ -208,3 +208,10 @@ def _statistics(
     scale = 1 / 255 if x.dtype == np.uint8 else 1.0
     std = np.where(std > 0, std, 1 / scale)
     return tuple((mean * scale).tolist()), tuple((std * scale).tolist())
+
+
+def _in_pixels(mean: Sequence[float], dtype: npt.DTypeLike) -> Array:
+    """A colour in units of `transforms.ToTensor` as the pixel of that dtype nearest to it."""
+    if dtype == np.uint8:
+        return np.rint(np.multiply(mean, 255)).astype(dtype)
+    return np.asarray(mean, dtype)

@@ -149,6 +149,39 @@ def test_augmented_images_follow_from_seed_epoch_and_batch(small: Config) -> Non
         np.testing.assert_array_equal(x[0], y[0])
 
 
+@pytest.mark.parametrize("augment", [False, True])
+def test_cutout_hides_a_square_under_the_mean_colour(small: Config, augment: bool) -> None:
+    plain = prepared(dataclasses.replace(small, augment=augment))
+    data = prepared(dataclasses.replace(small, augment=augment, cutout=9))
+    mean, std = np.asarray(data.mean) * 255, np.asarray(data.std) * 255
+    colour = ((np.rint(mean) - mean) / std).astype(np.float32)  # what a byte can say of it
+    for (x, y), (seen, labels) in zip(data.epoch(0, 1, 32), plain.epoch(0, 1, 32), strict=True):
+        np.testing.assert_array_equal(y, labels)
+        hidden = x != seen
+        assert hidden.any((1, 2, 3)).mean() > 0.9  # a square may fall on pixels of that colour
+        assert hidden.sum((1, 2, 3)).max() <= 9 * 9
+        np.testing.assert_allclose(x[hidden], colour[0], atol=1e-5)  # float32 rounding
+    for x, y in zip(data.batches(data.val, 32), plain.batches(plain.val, 32), strict=True):
+        np.testing.assert_array_equal(x[0], y[0])
+
+
+def test_cutout_of_float_images_has_their_mean(small: Config, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.uniform(2.0, 3.0, (60, 32, 32, 3)).astype(np.float32)
+    np.savez(tmp_path / "floats.npz", x=x, y=np.arange(60) % 3)
+    data = prepared(dataclasses.replace(small, dataset=str(tmp_path / "floats.npz"), cutout=8))
+    for x, _ in data.epoch(0, 1, 16):
+        hidden = (np.abs(x) < 1e-5).all(1)  # standardised, the mean is 0; noise hardly ever is
+        assert (hidden.sum((1, 2)) >= 16).all()  # a quarter of a square is inside at least
+
+
+def test_cutout_leaves_something_to_see(small: Config) -> None:
+    with pytest.raises(ConfigError, match="cutout: must be below the 32 pixels of a side"):
+        prepared(dataclasses.replace(small, cutout=32))
+    with pytest.raises(ConfigError, match="cutout"):
+        dataclasses.replace(small, cutout=0)
+
+
 def test_large_images_are_resized_batch_by_batch(
     small: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
