@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from npnet import fit_function, train
 from npnet._checks import unknown_name
+from npnet._commands import USAGE_ERROR, complain
 from npnet._version import __version__
 
 __all__ = ["main"]
@@ -62,13 +63,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = sys.argv[1:] if argv is None else list(argv)
     if not args or args[0] in ("-h", "--help"):
         print(_USAGE, end="")
-        return 0 if args else train.USAGE_ERROR
+        return 0 if args else USAGE_ERROR
     if args[0] == "--version":
         print(f"npnet {__version__}")
         return 0
     if args[0] not in _COMMANDS:
-        print(f"npnet: error: {unknown_name('command', args[0], _COMMANDS)}", file=sys.stderr)
-        return train.USAGE_ERROR
+        return complain("npnet", unknown_name("command", args[0], _COMMANDS), USAGE_ERROR)
     return _COMMANDS[args[0]](args[1:])
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -15,13 +14,14 @@ import numpy as np
 
 import npnet
 from npnet import models, nn
+from npnet._commands import run_command
 from npnet._files import atomic_write
 from npnet._version import __version__
 from npnet.backend import get_backend
+from npnet.training.config import CRITERIA, OPTIMIZERS, ConfigError
 
 __all__ = ["main", "tasks"]
 
-USAGE_ERROR, INTERRUPTED = 2, 130  # exit codes
 DONE = "warm.json"  # in the kernels' folder: what was compiled ahead
 IMAGES, CLASSES = 17, 10  # a whole block of sixteen, and one that is not
 MEGABYTE = 1e6
@@ -39,34 +39,33 @@ def main(argv: Sequence[str], prog: str = "npnet warmup") -> int:
     if argv and argv[0] in ("-h", "--help"):
         print(_HELP.format(prog=prog), end="")
         return 0
+    stopped = "stopped; what was compiled is kept, npnet warmup goes on from there"
+    return run_command(lambda: _warm_up(argv), prog, stopped)
+
+
+def _warm_up(argv: Sequence[str]) -> None:
     if argv:
-        return _complain(prog, f"it takes no arguments, got {' '.join(argv)}")
+        raise ConfigError(f"it takes no arguments, got {' '.join(argv)}")
     if get_backend() != "numba":
-        return _complain(prog, f"the numpy backend has no kernels; {_HOW_TO_GET_NUMBA}")
+        raise ConfigError(f"the numpy backend has no kernels; {_HOW_TO_GET_NUMBA}")
     from npnet.kernels import _jit
 
     try:
         folder = _jit.make_folder()
         if _is_done(folder / DONE):
             print(f"nothing to do: all kernels are in {folder}")
-            return 0
-        return _compile_all(folder, prog)
+        else:
+            _compile_all(folder)
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
-        return _complain(
-            prog,
+        raise ConfigError(
             f"kernels can't be kept: {error.strerror or error}{where}; "
-            "name a folder that can be written by NUMBA_CACHE_DIR",
-        )
-    except KeyboardInterrupt:
-        _complain(prog, "stopped; what was compiled is kept, npnet warmup goes on from there")
-        return INTERRUPTED
+            "name a folder that can be written by NUMBA_CACHE_DIR"
+        ) from None
 
 
 def tasks() -> dict[str, Callable[[], None]]:
     """By name, what uses every kernel together: each is a few steps on a small batch."""
-    from npnet.training.config import CRITERIA, OPTIMIZERS
-
     work: dict[str, Callable[[], None]] = {}
     for name in models.MODELS:
         for channels in (1, 3):
@@ -149,7 +148,7 @@ def _without_winograd() -> None:
         npnet.set_winograd(True)
 
 
-def _compile_all(folder: Path, prog: str) -> int:
+def _compile_all(folder: Path) -> None:
     from npnet.kernels import _jit
 
     start, before, work = time.perf_counter(), len(_compiled(folder)), tasks()
@@ -159,14 +158,13 @@ def _compile_all(folder: Path, prog: str) -> int:
         for task in _with_bar(work):
             task()
     if _jit.reasons_uncached:
-        return _complain(prog, f"kernels can't be kept: {_jit.reasons_uncached[0]}")
+        raise ConfigError(f"kernels can't be kept: {_jit.reasons_uncached[0]}")
     atomic_write(folder / DONE, json.dumps(_contents(work)).encode())
     files = _compiled(folder)
     print(
         f"{len(files) - before} kernels compiled in {time.perf_counter() - start:.0f} s; {folder} "
         f"has {len(files)}, {sum(file.stat().st_size for file in files) / MEGABYTE:.1f} MB"
     )
-    return 0
 
 
 def _with_bar(work: dict[str, Callable[[], None]]) -> Iterator[Callable[[], None]]:
@@ -199,8 +197,3 @@ def _is_done(file: Path) -> bool:
         return bool(json.loads(file.read_bytes()) == _contents(tasks()))
     except (FileNotFoundError, ValueError):  # never done, or a torn file
         return False
-
-
-def _complain(prog: str, message: str) -> int:
-    print(f"{prog}: error: {message}", file=sys.stderr)
-    return USAGE_ERROR

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from npnet import cli, fit_function, train
+from npnet import _commands, cli, fit_function
 
 SMALL = ["--epochs", "20", "--samples", "20", "--widths", "8", "4"]
 
@@ -48,7 +48,7 @@ def test_wrong_use_is_one_line_and_code_2(
     (tmp_path / "file").write_text("")
     extra = [arg.replace("FILE", str(tmp_path / "file")) for arg in extra]
     argv = [*SMALL, "--log_dir", str(tmp_path / "fit"), *extra]
-    assert fit_function.main(argv) == train.USAGE_ERROR
+    assert fit_function.main(argv) == _commands.USAGE_ERROR
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert error.startswith("python -m npnet.fit_function: error: ")
@@ -59,7 +59,7 @@ def test_divergence_is_one_line_and_code_1(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     argv = [*SMALL, "--optimizer", "sgd", "--learning_rate", "1e30", "--log_dir", str(tmp_path)]
-    assert fit_function.main(argv) == train.DIVERGED
+    assert fit_function.main(argv) == _commands.FAILED
     assert capsys.readouterr().err.count("\n") == 1
 
 
@@ -72,5 +72,5 @@ def test_ctrl_c_is_one_line_and_code_130(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Fitter, "train_epoch", stop)
-    assert fit_function.main([*SMALL, "--log_dir", str(tmp_path)]) == train.INTERRUPTED
+    assert fit_function.main([*SMALL, "--log_dir", str(tmp_path)]) == _commands.INTERRUPTED
     assert "stopped; what was finished is in the folder" in capsys.readouterr().err

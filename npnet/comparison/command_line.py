@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from npnet._checks import check_number, nearest
+from npnet._commands import FailedError, run_command
 from npnet._threads import get_num_threads
 from npnet.comparison.display import Display
 from npnet.comparison.grid import Grid, builtin_names, load, seed_values
@@ -22,8 +22,6 @@ from npnet.training.config import ConfigError
 from npnet.training.folders import locked, make_folder
 
 __all__ = ["Options", "main", "parse"]
-
-USAGE_ERROR, FAILED, INTERRUPTED = 2, 1, 130  # exit codes; 130 is the shell's for Ctrl-C
 
 _DESCRIPTION = """\
 Make every run of a grid, and one report of them all: report.html and report.md.
@@ -163,26 +161,23 @@ def _options(given: dict[str, Any], name: str) -> Options:
 
 def main(argv: Sequence[str]) -> int:
     """Compare as the command line says. Returns the exit code."""
-    try:
+
+    def work() -> None:
         grid, options = parse(argv)
-        return _compare(grid, options, shlex.join(["npnet", "compare", *argv]))
-    except ConfigError as error:
-        return _complain(str(error), USAGE_ERROR)
-    except OSError as error:
-        where = f": {error.filename}" if error.filename else ""
-        return _complain(f"{error.strerror or error}{where}", USAGE_ERROR)
-    except KeyboardInterrupt:
-        return _complain("stopped; the same command goes on with what is left", INTERRUPTED)
+        _compare(grid, options, shlex.join(["npnet", "compare", *argv]))
+
+    stopped = "stopped; the same command goes on with what is left"
+    return run_command(work, "npnet compare", stopped)
 
 
-def _compare(grid: Grid, options: Options, command: str) -> int:
+def _compare(grid: Grid, options: Options, command: str) -> None:
     from npnet.comparison.report import write
 
     specs = grid.specs()
     if options.dry_run:
         for spec in specs:
             print(spec.shell_line())
-        return 0
+        return
     _check_pytorch(specs)
     jobs = options.jobs_for(len(specs))
     _check_output(options.output)
@@ -201,8 +196,7 @@ def _compare(grid: Grid, options: Options, command: str) -> int:
     )
     if failures:
         names = ", ".join(failures)
-        return _complain(f"{len(failures)} of {len(runs)} runs failed: {names}", FAILED)
-    return 0
+        raise FailedError(f"{len(failures)} of {len(runs)} runs failed: {names}")
 
 
 def _plan(grid: Grid, runs: Sequence[Run], jobs: int, options: Options) -> str:
@@ -233,8 +227,3 @@ def _check_output(folder: Path) -> None:
         raise ConfigError(
             f"output: {folder} holds {', '.join(there)} of something else; choose another --output"
         )
-
-
-def _complain(message: str, code: int) -> int:
-    print(f"npnet compare: error: {' '.join(message.split())}", file=sys.stderr)
-    return code

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 import npnet
 from npnet import models
+from npnet._commands import FailedError
 from npnet.compiler import EagerStep
 from npnet.training.config import Config
 from npnet.training.data import Data
@@ -27,7 +28,7 @@ Array: TypeAlias = npt.NDArray[Any]
 _DROPOUT_STREAM = 2  # of the seed's random numbers; see training.data for the others
 
 
-class DivergedError(RuntimeError):
+class DivergedError(FailedError):
     """The loss is not finite any more."""
 
 

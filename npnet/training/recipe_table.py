@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from npnet._checks import unknown_name
+from npnet._commands import USAGE_ERROR, complain
 from npnet.training.config import Config
 from npnet.training.recipes import OWN, RECIPES, Recipe, command, settings, words
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-USAGE_ERROR = 2
 _HELP = """usage: {prog} [-h] [NAME]
 
 List the recipes that --recipe of npnet train takes, or the flags of one of them. Accuracy is of the
@@ -33,9 +32,10 @@ def main(argv: Sequence[str], prog: str = "npnet recipes") -> int:
         print(_HELP.format(prog=prog), end="")
         return 0
     if len(argv) > 1:
-        return _complain(prog, f"it takes the name of one recipe, got {' '.join(argv)}")
+        message = f"it takes the name of one recipe, got {' '.join(argv)}"
+        return complain(prog, message, USAGE_ERROR)
     if argv and argv[0] not in RECIPES:
-        return _complain(prog, unknown_name("recipe", argv[0], RECIPES))
+        return complain(prog, unknown_name("recipe", argv[0], RECIPES), USAGE_ERROR)
     console = Console(highlight=False)
     if argv:
         _show_one(console, argv[0])
@@ -100,8 +100,3 @@ def _shown(value: object) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     return " ".join(words(value))
-
-
-def _complain(prog: str, message: str) -> int:
-    print(f"{prog}: error: {message}", file=sys.stderr)
-    return USAGE_ERROR
