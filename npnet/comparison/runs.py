@@ -19,6 +19,7 @@ __all__ = ["Run", "place"]
 
 RESULT, RECORD, METRICS = "result.json", "run.json", "metrics.csv"
 OUTPUT, ERRORS = "output.txt", "errors.txt"  # what a run says
+_ELSEWHERE = ("data_dir",)  # settings that no bit of a run depends on
 _LONGEST_NAME = 120  # of a folder, in characters
 _TAIL = 4096  # bytes, more than a line of metrics.csv
 
@@ -116,17 +117,25 @@ def place(specs: Sequence[Spec], folder: Path) -> tuple[list[Run], list[Path]]:
 
 
 def _identity(spec: Spec) -> dict[str, Any]:
-    """What makes two runs the same one, as JSON has it: no bit depends on where the data lie."""
-    settings = {name: value for name, value in spec.settings.items() if name != "data_dir"}
+    """What makes two runs the same one, as JSON has it."""
+    settings = {name: value for name, value in spec.settings.items() if name not in _ELSEWHERE}
     tree: dict[str, Any] = json.loads(json.dumps({"command": spec.command, "settings": settings}))
     return tree
 
 
 def _record(path: Path) -> Any:
+    """The identity of the run that a folder holds; None where its file is torn.
+
+    A flag that npnet did not have when the run was made has its default, which changes nothing.
+    """
     try:
-        return json.loads(path.read_bytes())
-    except ValueError:
+        tree = json.loads(path.read_bytes())
+        fields = COMMANDS[tree["command"]].fields
+        defaults = {name: fields[name].default for name in fields if name not in _ELSEWHERE}
+        tree["settings"] = defaults | tree["settings"]
+    except (ValueError, KeyError, TypeError):
         return None
+    return json.loads(json.dumps(tree))  # tuples among the defaults become lists
 
 
 def _new_name(said: str, taken: set[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,17 @@ def test_place_of_the_data_does_not_matter(tmp_path: Path) -> None:
     assert not others
 
 
+def test_run_older_than_a_flag_has_its_default(tmp_path: Path) -> None:
+    (run,) = made(tmp_path, {"epochs": [2]}, [90])
+    record = json.loads((run.folder / RECORD).read_text())
+    del record["settings"]["cutout"], record["settings"]["milestones"]
+    (run.folder / RECORD).write_text(json.dumps(record))
+    assert placed(tmp_path, epochs=[2])[0][0].folder == run.folder
+    (other,), others = placed(tmp_path, epochs=[2], cutout=[8])
+    assert other.folder != run.folder
+    assert others == [run.folder]
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format": "other"}'])
 def test_torn_result_is_none(tmp_path: Path, text: str) -> None:
     (run,) = made(tmp_path, {"epochs": [2]}, [90])
@@ -63,9 +75,10 @@ def test_torn_result_is_none(tmp_path: Path, text: str) -> None:
     assert run.result is None
 
 
-def test_torn_record_belongs_to_no_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["{", "[]", '{"command": "dance", "settings": {}}'])
+def test_torn_record_belongs_to_no_run(text: str, tmp_path: Path) -> None:
     (run,) = made(tmp_path, {"epochs": [2]}, [90])
-    (run.folder / RECORD).write_text("{")
+    (run.folder / RECORD).write_text(text)
     runs, others = placed(tmp_path, epochs=[2])
     assert runs[0].name != run.name
     assert others == [run.folder]
