@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,7 +15,7 @@ from npnet._commands import FailedError, run_command
 from npnet._threads import get_num_threads
 from npnet.comparison.display import Display
 from npnet.comparison.grid import Grid, builtin_names, load, seed_values
-from npnet.comparison.runner import make
+from npnet.comparison.runner import Failure, make
 from npnet.comparison.runs import Run, place
 from npnet.comparison.spec import COMMANDS, LIBRARY, Spec, typed
 from npnet.training.config import ConfigError
@@ -171,8 +171,6 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _compare(grid: Grid, options: Options, command: str) -> None:
-    from npnet.comparison.report import write
-
     specs = grid.specs()
     if options.dry_run:
         for spec in specs:
@@ -183,20 +181,37 @@ def _compare(grid: Grid, options: Options, command: str) -> None:
     _check_output(options.output)
     with locked(make_folder(str(options.output), "output"), "output"):
         runs, others = place(specs, options.output / "runs")
-        with Display(runs) as display:
-            display.say(_plan(grid, runs, jobs, options))
-            if others:
-                display.say(f"{_left(others)}")
-            failures = make(runs, jobs, options.threads // jobs, display)
-        write(options.output, grid, runs, failures, options.smoothing, command)
+        try:
+            with Display(runs) as display:
+                display.say(_plan(grid, runs, jobs, options))
+                if others:
+                    display.say(f"{_left(others)}")
+                failures = make(runs, jobs, options.threads // jobs, display)
+        except KeyboardInterrupt:
+            if any(run.result is not None for run in runs):
+                _report(grid, options, runs, {}, command)  # of what is done
+            raise
+        _report(grid, options, runs, failures, command)
+    if failures:
+        names = ", ".join(failures)
+        raise FailedError(f"{len(failures)} of {len(runs)} runs failed: {names}")
+
+
+def _report(
+    grid: Grid,
+    options: Options,
+    runs: Sequence[Run],
+    failures: Mapping[str, Failure],
+    command: str,
+) -> None:
+    from npnet.comparison.report import write
+
+    write(options.output, grid, runs, failures, options.smoothing, command)
     print(
         f"report:  {options.output / 'report.html'}\n"
         f"         {options.output / 'report.md'}\n"
         f"curves:  tensorboard --logdir {options.output / 'runs'}"
     )
-    if failures:
-        names = ", ".join(failures)
-        raise FailedError(f"{len(failures)} of {len(runs)} runs failed: {names}")
 
 
 def _plan(grid: Grid, runs: Sequence[Run], jobs: int, options: Options) -> str:

@@ -212,11 +212,31 @@ def test_stopped_comparison_goes_on(
     assert process.returncode == 130
     assert "the same command goes on" in error
     assert all((path.parent / "interrupted").exists() for path in begun)
+    assert not (tmp_path / "out/report.md").exists()  # there is nothing to report
     fake()
     assert main(argv) == 0
     assert calls(tmp_path) == [
         "seed_0 new 1", "seed_0 resumed 1", "seed_1 new 1", "seed_1 resumed 1", "seed_2 new 1",
     ]  # fmt: skip
+
+
+def test_stopped_comparison_reports_what_is_done(
+    fake: FakeRuns, tmp_path: Path, out: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report, sleep = tmp_path / "out/report.md", time.sleep
+
+    def stop(seconds: float) -> None:
+        if (tmp_path / "out/runs/lenet4/result.json").exists():
+            raise KeyboardInterrupt
+        sleep(seconds)
+
+    monkeypatch.setattr("npnet.comparison.runner.time.sleep", stop)
+    assert main([*QUICK, *out, "--threads", "1"]) == 130
+    assert "1 of 2 runs are done" in report.read_text()
+    monkeypatch.undo()
+    fake()
+    assert main([*QUICK, *out, "--threads", "1"]) == 0
+    assert "2 runs, 2 configurations" in report.read_text()
 
 
 def test_orphan_is_waited_for(
