@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import math
+import sys
 from collections.abc import Iterable, Sequence
 
-__all__ = ["ShapeError", "check_axes", "check_number", "nearest", "unknown_name"]
+__all__ = ["ShapeError", "check_axes", "check_number", "is_finite", "nearest", "unknown_name"]
 
 
 class ShapeError(RuntimeError, ValueError):
@@ -39,6 +39,8 @@ def check_number(
 ) -> None:
     """Raise ValueError unless the number lies in the range; NaN and infinity never do.
 
+    Nor does an integer that no float can hold.
+
     Args:
         least, above: `least <= value`, `above < value`.
         most, below: `value <= most`, `value < below`.
@@ -49,11 +51,20 @@ def check_number(
         and (most is None or value <= most)
         and (below is None or value < below)
     )
-    if holds and math.isfinite(value):
+    finite = is_finite(value)
+    if holds and finite:
         return
     bounds = {">=": least, ">": above, "<=": most, "<": below}
     rules = [f"{sign} {bound:g}" for sign, bound in bounds.items() if bound is not None]
-    raise ValueError(f"{op}: {name} must be {' and '.join(rules) or 'finite'}, got {value:g}")
+    if holds:
+        rules.append("finite")
+    got = f"{value:g}" if finite or isinstance(value, float) else "more than any float"
+    raise ValueError(f"{op}: {name} must be {' and '.join(rules)}, got {got}")
+
+
+def is_finite(value: float) -> bool:
+    """Whether a float or an integer is a finite float; math.isfinite raises at large integers."""
+    return abs(value) <= sys.float_info.max
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 __all__ = [
+    "MOST_THREADS",
     "apply_environment",
     "available_cores",
     "environment_threads",
@@ -18,6 +19,7 @@ __all__ = [
     "set_num_threads",
 ]
 
+MOST_THREADS = 1024  # that a flag may ask for: each has its own memory, in every kernel
 VARIABLE = "NPNET_NUM_THREADS"  # of the environment: the number where none was set
 
 Item = TypeVar("Item")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from npnet._checks import check_number, unknown_name
+from npnet._threads import MOST_THREADS
 from npnet.fitting.expression import Expression
 from npnet.models.mlp import ACTIVATIONS
 from npnet.training.config import OPTIMIZERS, ConfigError, checked_values
@@ -88,7 +89,7 @@ class FitConfig:
             check_number("fit", "batch_size", self.batch_size, least=1, most=self.samples)
         check_number("fit", "seed", self.seed, least=0)
         if self.threads is not None:
-            check_number("fit", "threads", self.threads, least=1)
+            check_number("fit", "threads", self.threads, least=1, most=MOST_THREADS)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], source: str) -> FitConfig:

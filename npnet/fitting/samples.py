@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from npnet.fitting.config import FitConfig
 from npnet.fitting.expression import Expression
+from npnet.training import streams
 from npnet.training.config import ConfigError
 
 __all__ = ["GRID", "Samples", "prepare"]
@@ -18,7 +19,6 @@ Array: TypeAlias = npt.NDArray[Any]
 
 GRID = 2000  # points of the dense grid
 LARGEST = 1e100  # of the function's values: their squares must be finite
-_NOISE_STREAM = 4  # of the seed's random numbers; see training.data and training.learner
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +70,9 @@ def prepare(config: FitConfig) -> Samples:
         y, grid_y = expression(x), expression(grid_x)
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    y = y + config.noise * np.random.default_rng((config.seed, _NOISE_STREAM)).normal(size=x.size)
+    rng = np.random.default_rng((config.seed, streams.NOISE))
+    with np.errstate(over="ignore"):  # what is too large is told below
+        y = y + config.noise * rng.normal(size=x.size)
     largest = max(np.abs(y).max(), np.abs(grid_y).max())
     if largest > LARGEST:
         raise ConfigError(

@@ -32,6 +32,9 @@ class Callback:
     def on_message(self, text: str) -> None:
         """A line, or several, for the user."""
 
+    def on_resume(self, progress: Progress) -> None:
+        """A run goes on; when it was stopped, nobody may have been told of its last epoch."""
+
     def on_batch(self, epoch: int, done: int, total: int, score: Score) -> None:
         """`done` of `total` images of an epoch are trained on; `score` is the epoch's so far."""
 
@@ -57,6 +60,10 @@ class Callbacks(Callback):
     def on_message(self, text: str) -> None:
         for callback in self.callbacks:
             callback.on_message(text)
+
+    def on_resume(self, progress: Progress) -> None:
+        for callback in self.callbacks:
+            callback.on_resume(progress)
 
     def on_batch(self, epoch: int, done: int, total: int, score: Score) -> None:
         for callback in self.callbacks:
@@ -94,6 +101,12 @@ def epoch_line(epoch: Epoch, epochs: int, best: bool) -> str:
     )
 
 
+def resume_line(progress: Progress, epochs: int) -> str:
+    """Where a resumed run goes on, as terminal and log.txt show it."""
+    last = progress.history[-1]
+    return f"resuming after {epoch_line(last, epochs, progress.best_epoch == last.epoch)}"
+
+
 def progress_bar(console: Any) -> Any:
     """A bar with epoch and figures, which a task's fields hold; none where nobody would see it."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -122,6 +135,9 @@ class Terminal(Callback):
 
     def on_message(self, text: str) -> None:
         self.console.print(text, markup=False)
+
+    def on_resume(self, progress: Progress) -> None:
+        self.on_message(resume_line(progress, self.epochs))
 
     def on_batch(self, epoch: int, done: int, total: int, score: Score) -> None:
         if self._task is None:
@@ -156,6 +172,9 @@ class LogFile(Callback):
         with self.path.open("a", encoding="utf-8") as file:
             file.write(lines)
 
+    def on_resume(self, progress: Progress) -> None:
+        self.on_message(resume_line(progress, self.epochs))
+
     def on_epoch(self, epoch: Epoch, progress: Progress) -> None:
         self.on_message(epoch_line(epoch, self.epochs, progress.best_epoch == epoch.epoch))
 
@@ -166,7 +185,13 @@ class MetricsFile(Callback):
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    def on_resume(self, progress: Progress) -> None:
+        self._write(progress)
+
     def on_epoch(self, epoch: Epoch, progress: Progress) -> None:
+        self._write(progress)
+
+    def _write(self, progress: Progress) -> None:
         text = io.StringIO(newline="")
         writer = csv.writer(text)
         writer.writerow([field.name for field in dataclasses.fields(Epoch)])
@@ -175,11 +200,18 @@ class MetricsFile(Callback):
 
 
 class TensorBoard(Callback):
-    """TensorBoard events: curves, the hyper-parameters as text and hparams, and the pictures."""
+    """TensorBoard events: curves, the hyper-parameters as text and hparams, and the pictures.
+
+    Args:
+        finished: epochs of the run that is resumed, 0 of a new one; the last of them is told again.
+    """
 
     def __init__(self, folder: Path, config: Config, finished: int) -> None:
-        self.events = EventFile(folder, purge_step=finished + 1 if finished else None)
+        self.events = EventFile(folder, purge_step=finished or None)
         self.events.settings(dataclasses.asdict(config))
+
+    def on_resume(self, progress: Progress) -> None:
+        self.on_epoch(progress.history[-1], progress)
 
     def on_epoch(self, epoch: Epoch, progress: Progress) -> None:
         values = {

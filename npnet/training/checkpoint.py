@@ -34,11 +34,13 @@ class Progress:
         history: the finished epochs.
         best_epoch: the one whose weights are in best.safetensors; 0 before the first.
         best_score: (validation accuracy, -validation loss) of that epoch.
+        data: what tells the data of the run from others, as `Data.identity`; "" is not known.
     """
 
     history: list[Epoch] = field(default_factory=list)
     best_epoch: int = 0
     best_score: tuple[float, float] = (-np.inf, -np.inf)
+    data: str = ""
 
     @property
     def epoch(self) -> int:
@@ -68,7 +70,7 @@ class Progress:
         accuracy, negative_loss = tree["best_score"]
         absent = {"val_sampled_accuracy": float("nan")}  # earlier versions did not measure it
         history = [Epoch(**(absent | epoch)) for epoch in tree["history"]]
-        return cls(history, tree["best_epoch"], (accuracy, negative_loss))
+        return cls(history, tree["best_epoch"], (accuracy, negative_loss), tree.get("data", ""))
 
 
 @dataclass(frozen=True)

@@ -48,8 +48,8 @@ def _defaults(argv: Sequence[str]) -> Config:
             raise ConfigError(
                 "recipe: --config and --recipe both set the defaults of all flags; leave one out"
             )
-        return Config.from_json(Path(known.config))
-    saved = Path(known.checkpoint_dir) / "config.json"
+        return Config.from_json(Path(known.config).expanduser())
+    saved = Path(known.checkpoint_dir).expanduser() / "config.json"
     if known.resume and saved.exists():
         return Config.from_json(saved)
     if known.recipe is not None:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from npnet import models
-from npnet._checks import check_number, unknown_name
+from npnet._checks import check_number, is_finite, unknown_name
+from npnet._threads import MOST_THREADS
 from npnet.datasets import NAMES as DATASETS
 from npnet.training import recipes
 
@@ -139,7 +140,7 @@ class Config:
     seed: int = 0
     """of the split, the initial weights, the order of images and dropout: same seed, same bits"""
     threads: int | None = None
-    """threads to compute with; default: all cores"""
+    """threads to compute with; default: $NPNET_NUM_THREADS, else all cores"""
     checkpoint_dir: str = "./checkpoint"
     """folder for best.safetensors, last.safetensors and config.json"""
     log_dir: str | None = None
@@ -199,7 +200,9 @@ class Config:
         for field in ("batch_size", "epochs", "step_size"):
             check_number("config", field, getattr(self, field), least=1)
         check_number("config", "seed", self.seed, least=0)
-        for field in ("patience", "threads", "cutout", "image_size"):
+        if self.threads is not None:
+            check_number("config", "threads", self.threads, least=1, most=MOST_THREADS)
+        for field in ("patience", "cutout", "image_size"):
             if getattr(self, field) is not None:
                 check_number("config", field, getattr(self, field), least=1)
         if self.patience is not None and self.val_ratio == 0:
@@ -216,7 +219,8 @@ class Config:
         check_number("config", "plateau_patience", self.plateau_patience, least=0)
         check_number("config", "min_learning_rate", self.min_learning_rate, least=0)
         check_number("config", "pct_start", self.pct_start, above=0, below=1)
-        if any(m < 1 for m in self.milestones) or list(self.milestones) != sorted(self.milestones):
+        rising = list(self.milestones) == sorted(set(self.milestones))
+        if not rising or any(milestone < 1 for milestone in self.milestones):
             raise ValueError(f"config: milestones must be rising epochs, got {self.milestones}")
         if self.schedule == "multistep" and not self.milestones:
             raise ValueError("milestones: the scheduler multistep needs at least one epoch")
@@ -281,7 +285,7 @@ class Config:
             values = json.loads(path.read_text())
         except OSError as error:
             raise ConfigError(f"config: can't read {path}: {error.strerror}") from None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ConfigError(f"config: {path} is not JSON: {error}") from None
         if not isinstance(values, dict):
             raise ConfigError(f"config: {path} must hold settings as an object, {{name: value}}")
@@ -351,4 +355,4 @@ def _is_a(value: Any, kind: str) -> bool:
 
 
 def _plain(value: Any, kind: str) -> Any:
-    return float(value) if kind == "float" and math.isfinite(value) else value
+    return float(value) if kind == "float" and is_finite(value) else value

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,17 +14,12 @@ import numpy.typing as npt
 
 from npnet import datasets, models, transforms
 from npnet.backend import lanes_wanted
-from npnet.training import augmentation
+from npnet.training import augmentation, streams
 from npnet.training.config import Config, ConfigError
 
 __all__ = ["Data", "Split", "epoch_order", "prepare"]
 
 Array: TypeAlias = npt.NDArray[Any]
-
-# Streams of random numbers that belong to a seed: one for the split (the one that also draws the
-# initial weights, which have nothing to do with it), one for each epoch's order, one for each
-# batch's augmentation.
-_SPLIT_STREAM, _ORDER_STREAM, _AUGMENT_STREAM = 0, 1, 3
 
 # Images are resized once, before the first epoch, where that takes at most so many bytes; else
 # batch by batch: MNIST at 224x224 would be 3.5 GB.
@@ -51,6 +48,7 @@ class Data:
         mean, std: of each channel of the training split, in units of `transforms.ToTensor`.
         size: (H, W) that each batch is resized to; None where the splits have it already.
         augment: changes the images of the training split at random; None leaves them.
+        digest: CRC-32 of all images and labels as they are stored.
     """
 
     name: str
@@ -62,12 +60,18 @@ class Data:
     std: tuple[float, ...]
     size: tuple[int, int] | None = None
     augment: transforms.Compose | None = None
+    digest: int = 0
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """(C, H, W) of the batches."""
         c, h, w = self.train.x.shape[1:]
         return (c, h, w) if self.size is None else (c, *self.size)
+
+    @property
+    def identity(self) -> str:
+        """What tells these data from others: name, classes, and a sum of all bytes."""
+        return f"{Path(self.name).name}, {len(self.classes)} classes, CRC-32 {self.digest:08x}"
 
     def batches(self, split: Split, batch_size: int) -> Iterator[tuple[Array, Array]]:
         """Standardised images (n, C, H, W) float32 and labels (n,), in their stored order."""
@@ -87,7 +91,7 @@ class Data:
             at = order[start : start + batch_size]
             augment = None
             if self.augment is not None:
-                rng = np.random.default_rng((seed, _AUGMENT_STREAM, epoch, number))
+                rng = np.random.default_rng((seed, streams.AUGMENT, epoch, number))
                 augment = functools.partial(self.augment, generator=rng)
             yield self._standardised(self.train.x, at, augment), self.train.y[at]
 
@@ -120,7 +124,7 @@ def _by_kernel(x: Array, at: Array, mean: Sequence[float], std: Sequence[float])
 
 def epoch_order(seed: int, epoch: int, count: int) -> Array:
     """The order of an epoch: it follows from seed and epoch alone, so resuming is exact."""
-    return np.random.default_rng((seed, _ORDER_STREAM, epoch)).permutation(count)
+    return np.random.default_rng((seed, streams.ORDER, epoch)).permutation(count)
 
 
 def prepare(config: Config, notice: Callable[[str], None]) -> Data:
@@ -139,7 +143,7 @@ def prepare(config: Config, notice: Callable[[str], None]) -> Data:
     size = _size(config, data.size)
     x_train, x_test = data.x_train, data.x_test
     area = size[0] * size[1] / (data.size[0] * data.size[1])
-    at_once = (x_train.nbytes + x_test.nbytes) * area <= _RESIZED_MOST
+    at_once = size == data.size or (x_train.nbytes + x_test.nbytes) * area <= _RESIZED_MOST
     if at_once:
         x_train, x_test = map(transforms.Resize(size), (x_train, x_test))
     mean, std = _statistics(x_train, train, size)
@@ -153,7 +157,15 @@ def prepare(config: Config, notice: Callable[[str], None]) -> Data:
         std,
         None if at_once else size,
         augmentation.chosen(config, data.name, size, _in_pixels(mean, x_train.dtype)),
+        _digest(data.x_train, data.y_train, data.x_test, data.y_test),
     )
+
+
+def _digest(*arrays: Array) -> int:
+    digest = 0
+    for array in arrays:
+        digest = zlib.crc32(np.ascontiguousarray(array).data, digest)
+    return digest
 
 
 def _size(config: Config, stored: tuple[int, int]) -> tuple[int, int]:
@@ -183,7 +195,7 @@ def _split(config: Config, count: int) -> tuple[Array, Array]:
             f"batch_size: must be at most the {count - held_out} training images, "
             f"got {config.batch_size}"
         )
-    shuffled = np.random.default_rng((config.seed, _SPLIT_STREAM)).permutation(count)
+    shuffled = np.random.default_rng((config.seed, streams.SPLIT)).permutation(count)
     return np.sort(shuffled[held_out:]), np.sort(shuffled[:held_out])
 
 

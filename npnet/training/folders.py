@@ -29,13 +29,21 @@ def locked(folder: Path, flag: str) -> Iterator[None]:
     """Keep a second run out of the folder; a killed run's lock opens by itself."""
     from filelock import FileLock, Timeout
 
+    lock = FileLock(folder / ".lock", timeout=0)
     try:
-        with FileLock(folder / ".lock", timeout=0):
-            yield
+        lock.acquire()
     except Timeout:
         raise ConfigError(
             f"{flag}: another run is writing to {folder}; choose another --{flag}"
         ) from None
+    except OSError as error:
+        raise ConfigError(
+            f"{flag}: can't write to {folder}: {error.strerror}; choose another --{flag}"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def log_folder(name: str | None, kind: str) -> Path:

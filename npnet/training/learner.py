@@ -17,6 +17,7 @@ import npnet
 from npnet import models
 from npnet._commands import FailedError
 from npnet.compiler import EagerStep
+from npnet.training import streams
 from npnet.training.config import Config
 from npnet.training.data import Data
 from npnet.training.schedules import scheduler, steps_each_batch
@@ -24,8 +25,6 @@ from npnet.training.schedules import scheduler, steps_each_batch
 __all__ = ["Batch", "DivergedError", "Learner", "arrays", "initial_model"]
 
 Array: TypeAlias = npt.NDArray[Any]
-
-_DROPOUT_STREAM = 2  # of the seed's random numbers; see training.data for the others
 
 
 class DivergedError(FailedError):
@@ -87,14 +86,14 @@ class Learner:
 
     def seed(self, seed: int, epoch: int) -> None:
         """Let dropout draw the numbers that belong to an epoch, whatever came before."""
-        stream = np.random.SeedSequence((seed, _DROPOUT_STREAM, epoch))
+        stream = np.random.SeedSequence((seed, streams.DROPOUT, epoch))
         self.lib.manual_seed(int(stream.generate_state(1, np.uint32)[0]))
 
     def train_step(self, x: Array, y: Array) -> Batch:
         """Forward, loss, backward, clipping, update, average and schedule on one batch.
 
         Raises:
-            DivergedError: the loss is not finite; the weights are still those before the step.
+            DivergedError: the loss is not finite; the parameters are still those before the step.
         """
         self.model.train()
         loss = self._step.gradients(self.lib.from_numpy(x), self._target(self.lib.from_numpy(y)))

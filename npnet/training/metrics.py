@@ -12,6 +12,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from npnet.training import streams
+
 __all__ = [
     "ClassScore",
     "Epoch",
@@ -25,8 +27,6 @@ __all__ = [
 ]
 
 Array: TypeAlias = npt.NDArray[Any]
-
-_SAMPLING_STREAM = 5  # of the seed's random numbers; see training.data for the others
 
 
 @dataclass
@@ -140,7 +140,7 @@ def sampled_accuracy(logits: Array, y: Array, seed: int, epoch: int) -> float:
     """
     if not len(y):
         return float("nan")
-    u = np.random.default_rng((seed, _SAMPLING_STREAM, epoch)).random((len(y), 1))
+    u = np.random.default_rng((seed, streams.SAMPLING, epoch)).random((len(y), 1))
     cumulative = np.exp(_shifted(logits)).cumsum(1)
     drawn = (~(cumulative > u * cumulative[:, -1:])).sum(1)  # u * sum: no division, no label K
     return 100 * int((drawn == y).sum()) / len(y)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import npnet
 from npnet._files import atomic_write
 from npnet.models.summary import summary
 from npnet.training import plots, result
@@ -79,21 +80,28 @@ def run(config: Config, build: Callable[[Config, Data], Learner]) -> Result:
             state, progress = checkpoints.load_last()
         terminal = Terminal(config.epochs)
         data = prepare(config, terminal.on_message)
+        _check_same_data(progress, data)
+        progress.data = data.identity
+        _check_last_batch(config, data)
         learner = build(config, data)
         if config.init_from is not None and state is None:
-            load_initial(learner, Path(config.init_from), len(data.classes))
+            load_initial(learner, Path(config.init_from).expanduser(), len(data.classes))
         overview = _overview(config, data, learner.lib)  # before any file: the images must fit
         if state is not None:
             learner.load_state(state)
-        config = dataclasses.replace(config, log_dir=str(log_folder(config.log_dir, config.model)))
-        with _watched(config, terminal, progress) as callback:
+        log_dir = log_folder(config.log_dir, config.model)
+        config = dataclasses.replace(config, log_dir=str(log_dir))
+        with (
+            _locked_unless(checkpoints.folder, log_dir),
+            _watched(config, terminal, progress) as callback,
+        ):
             if not config.resume:
                 _set_aside(checkpoints.folder, (BEST, LAST, CONFIG_FILE), callback)
                 callback.on_message(overview)
             else:
                 # It is the sign of a finished run, and of this one no longer.
                 (Path(str(config.log_dir)) / "result.json").unlink(missing_ok=True)
-                callback.on_message(f"resuming after epoch {progress.epoch}")
+                callback.on_resume(progress)
             if config.unused:
                 names = ", ".join(config.unused)
                 callback.on_message(
@@ -110,6 +118,12 @@ def run(config: Config, build: Callable[[Config, Data], Learner]) -> Result:
 
 
 # ---- folders -----------------------------------------------------------------------------------
+
+
+def _locked_unless(own: Path, log_dir: Path) -> contextlib.AbstractContextManager[None]:
+    """Lock the folder of logs, unless it is the one of checkpoints, which is locked already."""
+    same = own.resolve() == log_dir.resolve()
+    return contextlib.nullcontext() if same else locked(log_dir, "log_dir")
 
 
 def _set_aside(folder: Path, names: tuple[str, ...], callback: Callback) -> None:
@@ -155,6 +169,34 @@ def _check_resumable(config: Config, folder: Path) -> None:
             f"resume: the weights depend on settings that differ from the saved run's: "
             f"{'; '.join(changed)}; leave these flags out, or start a new run without --resume"
         )
+
+
+def _check_same_data(progress: Progress, data: Data) -> None:
+    if progress.data not in ("", data.identity):
+        raise ConfigError(
+            f"resume: the saved run was on other data ({progress.data}) than these "
+            f"({data.identity}); name its own by --dataset and --data_dir, or start a new run "
+            "without --resume"
+        )
+
+
+def _check_last_batch(config: Config, data: Data) -> None:
+    """Batch norm can't tell the variance of one value, which a last image alone may be.
+
+    Raises:
+        ConfigError: the network refuses the last batch of an epoch.
+    """
+    if len(data.train) % config.batch_size != 1 and config.batch_size > 1:
+        return
+    model = initial_model(config, data)
+    try:
+        with npnet.no_grad():
+            model(npnet.zeros(1, *data.image_shape))
+    except ValueError as error:
+        raise ConfigError(
+            f"batch_size: the last batch of {len(data.train)} training images has a single one, "
+            f"but {error}; choose another --batch_size or a larger --image_size"
+        ) from None
 
 
 def _overview(config: Config, data: Data, lib: Any) -> str:

@@ -7,7 +7,9 @@ and a killed run would lose the last epochs; this uses its record writer and sum
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,7 +42,8 @@ class EventFile:
         with _without_torch():
             from tensorboardX.event_file_writer import EventsWriter
 
-        self._writer = EventsWriter(str(folder / "events"))
+        # By its second alone, a resumed run's file could be the one that it goes on from.
+        self._writer = EventsWriter(str(folder / "events"), f".{time.time_ns()}")
         if purge_step is not None:
             from tensorboardX.proto.event_pb2 import SessionLog
 
@@ -69,9 +72,10 @@ class EventFile:
         self.text("hyperparameters", f"| setting | value |\n| --- | --- |\n{rows}")
 
     def hparams(self, settings: dict[str, Any], metrics: dict[str, float]) -> None:
-        """Write hyper-parameters and the figures that they are compared by."""
+        """Write hyper-parameters and the figures that they are compared by, as far as finite."""
         from tensorboardX import summary
 
+        metrics = {tag: value for tag, value in metrics.items() if math.isfinite(value)}
         plain = {k: v if isinstance(v, (int, float, str)) else str(v) for k, v in settings.items()}
         for part in summary.hparams(plain, metrics):
             self._write(0, summary=part)
@@ -90,8 +94,6 @@ class EventFile:
         self._writer.close()
 
     def _write(self, step: int, **content: Any) -> None:
-        import time
-
         from tensorboardX.proto.event_pb2 import Event
 
         self._writer.write_event(Event(wall_time=time.time(), step=step, **content))

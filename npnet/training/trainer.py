@@ -89,12 +89,14 @@ def fit(
     `progress` says where to begin, and is kept up to date.
 
     Raises:
-        DivergedError: see `train_epoch`; the checkpoints are those of the last finished epoch.
+        DivergedError: see `train_epoch`, or the weights of an epoch are not finite; the
+            checkpoints are those of the last finished epoch.
     """
     while progress.epoch < config.epochs and not _out_of_patience(config, progress):
         start, number, rate = time.perf_counter(), progress.epoch + 1, learner.learning_rate
         train = train_epoch(learner, data, config, number, callback)
         val = evaluate(learner, data, data.val)
+        _check_finite(learner, val, number, rate)
         sampled = sampled_accuracy(val.logits, data.val.y, config.seed, number)
         seconds = time.perf_counter() - start
         epoch = Epoch(
@@ -109,6 +111,24 @@ def fit(
     if progress.epoch < config.epochs:
         callback.on_message(
             f"stopped early: no better validation accuracy for {config.patience} epochs"
+        )
+
+
+def _check_finite(learner: Learner, val: Score, epoch: int, rate: float) -> None:
+    """A step that blows up shows in the loss of the next one, which an epoch's last does not have.
+
+    Raises:
+        DivergedError: the validation loss, or without one a weight, is not finite.
+    """
+    if val.total:
+        what, finite = "the validation loss is", np.isfinite(val.loss)
+    else:
+        arrays = learner.weights().values()
+        what, finite = "weights are", all(np.isfinite(array).all() for array in arrays)
+    if not finite:
+        raise DivergedError(
+            f"diverged: {what} not finite after epoch {epoch}, at learning rate {rate:g}; lower "
+            "--learning_rate, or set --clip_grad_norm 1"
         )
 
 

@@ -43,7 +43,7 @@ WRONG: list[tuple[str, Callable[[optim.Optimizer], object]]] = [
     ("PolynomialLR: power must be >= 0, got -1", lambda o: PolynomialLR(o, 5, -1)),
     ("CosineAnnealingLR: T_max must be > 0, got 0", lambda o: CosineAnnealingLR(o, 0)),
     (
-        "CosineAnnealingLR: eta_min must be >= 0, got inf",
+        "CosineAnnealingLR: eta_min must be >= 0 and finite, got inf",
         lambda o: CosineAnnealingLR(o, 1, math.inf),
     ),
     ("WarmRestarts: T_0 must be an integer", lambda o: CosineAnnealingWarmRestarts(o, 1.5)),  # type: ignore[arg-type]

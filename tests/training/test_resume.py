@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
+import pkgutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from npnet.training.checkpoint import LAST
@@ -175,6 +179,85 @@ def test_other_settings_are_refused(small: Config) -> None:
     changed = dataclasses.replace(small, resume=True, learning_rate=0.1)
     with pytest.raises(ConfigError, match=r"learning_rate was 0.05 and is 0.1"):
         run_npnet(changed)
+
+
+@pytest.mark.parametrize("what", ["x", "y"])
+def test_other_data_are_refused(small: Config, tmp_path: Path, what: str) -> None:
+    path = tmp_path / "mine.npz"
+    config = dataclasses.replace(small, dataset=str(path))
+    with np.load(small.dataset) as file:
+        arrays = dict(file)
+    np.savez(path, **arrays)
+    run_npnet(config)
+    if what == "x":
+        arrays["x"][0] = 255 - arrays["x"][0]
+    else:
+        arrays["y"][arrays["y"] == 3] = 0
+        arrays["y_test"][arrays["y_test"] == 3] = 0
+    np.savez(path, **arrays)
+    with pytest.raises(ConfigError, match="resume: the saved run was on other data"):
+        run_npnet(dataclasses.replace(config, resume=True))
+
+
+def scalars(log_dir: str | None) -> dict[str, list[int]]:
+    """The steps of each tag, as TensorBoard shows them."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(log_dir)).Reload()
+    return {tag: [e.step for e in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
+
+
+@pytest.mark.parametrize("place", ["callbacks.atomic_write", "checkpoint.serialization.save"])
+def test_full_disk_loses_nothing(
+    small: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """The disk is full at the second epoch: once the state is saved, or before."""
+    config = whole(small, tmp_path)
+    run_npnet(config)
+    name = f"npnet.training.{place}"
+    write, calls = pkgutil.resolve_name(name), 0
+
+    def full(*args: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(*args)
+
+    stopped = dataclasses.replace(
+        config, checkpoint_dir=str(tmp_path / "s"), log_dir=str(tmp_path / "l")
+    )
+    monkeypatch.setattr(name, full)
+    with pytest.raises(OSError, match="No space left"):
+        run_npnet(stopped)
+    monkeypatch.undo()
+    run_npnet(dataclasses.replace(stopped, resume=True))
+    assert_same_weights(weights_of(config.checkpoint_dir), weights_of(stopped.checkpoint_dir))
+    assert (tmp_path / "l/metrics.csv").read_text().count("\n") == EPOCHS + 1
+    assert scalars(stopped.log_dir)["val/loss"] == list(range(1, EPOCHS + 1))
+
+
+def test_last_epoch_is_told_after_a_resume(small: Config) -> None:
+    """Killed after its last epoch was saved, and before anybody was told."""
+    run_npnet(small)
+    log_dir = Path(str(small.log_dir))
+    for path in log_dir.iterdir():
+        path.unlink()
+    run_npnet(dataclasses.replace(small, resume=True))
+    assert (log_dir / "metrics.csv").read_text().count("\n") == 3
+    assert scalars(small.log_dir)["train/loss"] == [2]
+    assert "resuming after epoch 2/2" in (log_dir / "log.txt").read_text()
+
+
+def test_tensorboard_has_every_epoch_once(small: Config, tmp_path: Path) -> None:
+    config = dataclasses.replace(small, epochs=EPOCHS)
+    run_interrupted(config, epoch=2)
+    run_npnet(dataclasses.replace(config, resume=True))
+    steps = scalars(config.log_dir)
+    tags = {"train/loss", "train/accuracy", "val/loss", "val/accuracy", "val/sampled_accuracy"}
+    for tag in tags | {"learning_rate", "seconds"}:
+        assert steps[tag] == [1, 2, 3, 4], tag
+    assert steps["hparam/test_accuracy"] == [0]
 
 
 @pytest.mark.parametrize("scheduler", ["poly", "cosine", "warmup_cosine", "onecycle"])

@@ -17,7 +17,7 @@ import npnet
 from npnet import models, train
 from npnet.training.config import Config, ConfigError
 from npnet.training.data import prepare
-from npnet.training.learner import DivergedError
+from npnet.training.learner import DivergedError, Learner
 from npnet.training.trainer import predict
 from tests.runs import run_npnet
 
@@ -38,7 +38,7 @@ def test_a_run_learns_and_writes_its_files(small: Config) -> None:
     files = {path.name.split(".out.")[0] for path in Path(str(small.log_dir)).iterdir()}
     pictures = {"curves.png", "confusion.png", "errors.png"}
     tables = {"log.txt", "metrics.csv", "classes.csv", "result.json"}
-    assert files == pictures | tables | {"events"}
+    assert files - {".lock"} == pictures | tables | {"events"}
     saved = {path.name for path in Path(small.checkpoint_dir).iterdir()}
     assert saved - {".lock"} == {"best.safetensors", "last.safetensors", "config.json"}
     assert Config.from_json(Path(small.checkpoint_dir) / "config.json").epochs == 4
@@ -65,12 +65,36 @@ def test_accuracy_is_correct_over_total(small: Config) -> None:
 
 
 def test_same_seed_gives_the_same_bits(small: Config, tmp_path: Path) -> None:
-    run_npnet(small)
+    run_npnet(dataclasses.replace(small, threads=2))
     again = dataclasses.replace(
         small, checkpoint_dir=str(tmp_path / "again"), log_dir=str(tmp_path / "log2"), threads=1
     )
     run_npnet(again)
     assert_same_weights(weights_of(small.checkpoint_dir), weights_of(again.checkpoint_dir))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"batch_size": 192}, "the validation loss is not finite after epoch 1"),
+        ({"batch_size": 240, "val_ratio": 0.0}, "weights are not finite after epoch 1"),
+    ],
+)
+def test_last_step_of_an_epoch_that_diverges(
+    small: Config, settings: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = Learner.train_step
+
+    def blow_up(learner: Learner, x: Any, y: Any) -> Any:
+        batch = step(learner, x, y)
+        with npnet.no_grad():
+            next(iter(learner.model.parameters())).fill_(np.nan)
+        return batch
+
+    monkeypatch.setattr(Learner, "train_step", blow_up)
+    with pytest.raises(DivergedError, match=message):
+        run_npnet(dataclasses.replace(small, **settings))
+    assert not list(Path(small.checkpoint_dir).glob("*.safetensors"))
 
 
 def test_best_checkpoint_says_what_it_is(small: Config) -> None:
@@ -137,12 +161,34 @@ def test_files_of_an_earlier_run_are_kept(small: Config) -> None:
     assert (logs / "metrics.csv").exists()
 
 
-def test_two_runs_in_one_folder_are_refused(small: Config) -> None:
+@pytest.mark.parametrize("flag", ["checkpoint_dir", "log_dir"])
+def test_two_runs_in_one_folder_are_refused(small: Config, flag: str) -> None:
     from filelock import FileLock
 
-    folder = Path(small.checkpoint_dir)
+    folder = Path(getattr(small, flag))
     folder.mkdir()
-    with FileLock(folder / ".lock"), pytest.raises(ConfigError, match="another run is writing"):
+    message = f"{flag}: another run is writing"
+    with FileLock(folder / ".lock"), pytest.raises(ConfigError, match=message):
+        run_npnet(small)
+
+
+def test_one_folder_for_everything(small: Config) -> None:
+    run_npnet(dataclasses.replace(small, log_dir=small.checkpoint_dir))
+    folder = Path(small.checkpoint_dir)
+    assert (folder / "best.safetensors").exists()
+    assert (folder / "result.json").exists()
+
+
+def test_last_batch_of_one_image_that_batch_norm_refuses(small: Config) -> None:
+    config = dataclasses.replace(small, model="resnet18", batch_size=191)
+    with pytest.raises(ConfigError, match=r"the last batch of 192 training images .*batch_size"):
+        run_npnet(config)
+    assert not list(Path(small.checkpoint_dir).glob("*.safetensors"))
+
+
+def test_folder_that_cannot_be_locked(small: Config) -> None:
+    (Path(small.checkpoint_dir) / ".lock").mkdir(parents=True)
+    with pytest.raises(ConfigError, match="checkpoint_dir: can't write to"):
         run_npnet(small)
 
 
