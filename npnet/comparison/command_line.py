@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from npnet._checks import check_number, nearest
 from npnet._commands import FailedError, run_command
-from npnet._threads import get_num_threads
+from npnet._threads import MOST_THREADS, get_num_threads
 from npnet.comparison.display import Display
 from npnet.comparison.grid import Grid, builtin_names, load, seed_values
 from npnet.comparison.runner import Failure, make
@@ -104,7 +104,11 @@ def _parser(command: str, names: Sequence[str]) -> argparse.ArgumentParser:
     own.add_argument("--output", type=Path, help="folder to write; default: ./comparisons/<name>")
     own.add_argument("--seeds", type=int, metavar="N", help="the seeds 0 to N-1")
     own.add_argument("--jobs", type=int, help="runs at once; default: one for each thread")
-    own.add_argument("--threads", type=int, help="of all runs together; default: all cores")
+    own.add_argument(
+        "--threads",
+        type=int,
+        help="of all runs together; default: $NPNET_NUM_THREADS, else all cores",
+    )
     own.add_argument(
         "--smoothing",
         type=float,
@@ -149,7 +153,7 @@ def _values(command: str, name: str, words: Sequence[str]) -> list[Any]:
 def _options(given: dict[str, Any], name: str) -> Options:
     try:
         threads = given["threads"] if given["threads"] is not None else get_num_threads()
-        check_number("compare", "threads", threads, least=1)
+        check_number("compare", "threads", threads, least=1, most=MOST_THREADS)
         if given["jobs"] is not None:
             check_number("compare", "jobs", given["jobs"], least=1, most=threads)
         check_number("compare", "smoothing", given["smoothing"], least=0, below=1)
@@ -181,15 +185,16 @@ def _compare(grid: Grid, options: Options, command: str) -> None:
     _check_output(options.output)
     with locked(make_folder(str(options.output), "output"), "output"):
         runs, others = place(specs, options.output / "runs")
+        failures: dict[str, Failure] = {}
         try:
             with Display(runs) as display:
                 display.say(_plan(grid, runs, jobs, options))
                 if others:
                     display.say(f"{_left(others)}")
-                failures = make(runs, jobs, options.threads // jobs, display)
+                make(runs, jobs, options.threads // jobs, display, failures)
         except KeyboardInterrupt:
-            if any(run.result is not None for run in runs):
-                _report(grid, options, runs, {}, command)  # of what is done
+            if failures or any(run.result is not None for run in runs):
+                _report(grid, options, runs, failures, command)
             raise
         _report(grid, options, runs, failures, command)
     if failures:
@@ -237,6 +242,9 @@ def _check_pytorch(specs: Sequence[Spec]) -> None:
 
 def _check_output(folder: Path) -> None:
     """Refuse a folder in which the report would replace what is not a comparison's."""
+    for name in ("runs", "figures"):
+        if (folder / name).exists() and not (folder / name).is_dir():
+            raise ConfigError(f"output: {folder / name} is a file; choose another --output")
     there = [name for name in ("report.html", "report.md", "figures") if (folder / name).exists()]
     if there and not (folder / "runs").exists():
         raise ConfigError(

@@ -164,8 +164,13 @@ def splits(configurations: Sequence[Configuration], smoothing: float) -> bytes:
         axes.tick_params(labelbottom=True)  # the last of its column
     figure.supxlabel("epoch", fontsize=8)
     figure.supylabel("loss" if is_function else "accuracy (%)", fontsize=8)
-    handles, labels = grid[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=2, fontsize=8, frameon=False)
+    legend: dict[str, Any] = {}
+    for axes in grid:  # one alone may lack a split
+        handles, labels = axes.get_legend_handles_labels()
+        legend |= zip(labels, handles, strict=True)
+    figure.legend(
+        legend.values(), legend, loc="outside upper center", ncols=2, fontsize=8, frameon=False
+    )
     return _svg(figure)
 
 

@@ -24,12 +24,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from npnet._checks import unknown_name
+from npnet._checks import check_number, unknown_name
 from npnet.comparison.spec import COMMANDS, Spec, typed
 from npnet.training.config import ConfigError
 
 __all__ = ["Grid", "builtin_names", "load", "seed_values"]
 
+MOST_SEEDS = 1000
 _BUILTIN = resources.files("npnet.comparison") / "grids"
 
 
@@ -119,7 +120,7 @@ def _read(text: str, name: str, source: str) -> Grid:
 
     try:
         tree = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except Exception as error:  # YAMLError, and whatever Python says of a wrong date or number
         raise ConfigError(f"compare: {source} is not YAML: {error}") from None
     _check_kind(source, "the file", tree, dict, "names with their values")
     for key in tree:
@@ -185,6 +186,8 @@ def _check_kind(source: str, what: str, value: Any, kind: type, rule: str) -> No
 
 def seed_values(count: int, source: str) -> list[Any]:
     """The seeds that `--seeds COUNT` is short for."""
-    if count < 1:
-        raise ConfigError(f"compare: {source}: seeds must be >= 1, got {count}")
+    try:
+        check_number(f"compare: {source}", "seeds", count, least=1, most=MOST_SEEDS)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
     return list(range(count))

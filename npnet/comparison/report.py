@@ -123,7 +123,9 @@ def _facts(
 
 def _summary(configurations: Sequence[Configuration], runs: Sequence[Run]) -> str:
     done = sum(len(configuration.outcomes) for configuration in configurations)
-    counted = f"{done} of {len(runs)} runs are done" if done < len(runs) else f"{done} runs"
+    counted = f"{done} run{'s' if done > 1 else ''}"
+    if done < len(runs):
+        counted = f"{done} of {len(runs)} runs are done"
     if not configurations:
         return f"{counted}."
     best = configurations[0]

@@ -29,11 +29,13 @@ class Failure:
     reason: str
 
 
-def make(runs: Sequence[Run], jobs: int, threads: int, display: Display) -> dict[str, Failure]:
+def make(
+    runs: Sequence[Run], jobs: int, threads: int, display: Display, failures: dict[str, Failure]
+) -> None:
     """Make every run that is not done, `jobs` at once, each computing with `threads` threads.
 
-    Returns:
-        The failures by the name of the run.
+    Args:
+        failures: receives those that fail, by the name of the run.
 
     Raises:
         KeyboardInterrupt: Ctrl-C or SIGTERM; what ran was stopped, and can be resumed.
@@ -46,11 +48,12 @@ def make(runs: Sequence[Run], jobs: int, threads: int, display: Display) -> dict
                     display.started(run)
                 time.sleep(POLL)
                 for run, failure in pool.collect():
+                    if failure:
+                        failures[run.name] = failure
                     display.ended(run, failure.reason if failure else None)
                 display.update(pool.running)
         finally:
             pool.stop()
-    return pool.failures
 
 
 class _Pool:
@@ -59,7 +62,6 @@ class _Pool:
     def __init__(self, waiting: list[Run], threads: int) -> None:
         self.waiting = waiting
         self.running: dict[Run, subprocess.Popen[bytes]] = {}
-        self.failures: dict[str, Failure] = {}
         self._made_by_orphans: list[Run] = []
         self._environment = os.environ | {"NPNET_NUM_THREADS": str(threads)}
 
@@ -107,10 +109,7 @@ class _Pool:
                 continue
             del self.running[run]
             failed = code != 0 or run.result is None
-            failure = Failure(code, run.reason(code)) if failed else None
-            if failure:
-                self.failures[run.name] = failure
-            ended.append((run, failure))
+            ended.append((run, Failure(code, run.reason(code)) if failed else None))
         return ended
 
     def stop(self) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import csv
+import functools
 import json
 import re
 import shutil
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from npnet._files import atomic_write
-from npnet.comparison.spec import COMMANDS, Spec, differing, label
+from npnet.comparison.spec import COMMANDS, PATHS, Spec, differing, label
 from npnet.training.checkpoint import LAST
 
 __all__ = ["Run", "place"]
@@ -20,6 +22,7 @@ __all__ = ["Run", "place"]
 RESULT, RECORD, METRICS = "result.json", "run.json", "metrics.csv"
 OUTPUT, ERRORS = "output.txt", "errors.txt"  # what a run says
 _ELSEWHERE = ("data_dir",)  # settings that no bit of a run depends on
+_FILES = (".npz", ".safetensors")  # what a setting that is a path ends in; others are names
 _LONGEST_NAME = 120  # of a folder, in characters
 _TAIL = 4096  # bytes, more than a line of metrics.csv
 
@@ -38,13 +41,14 @@ class Run:
 
     @property
     def result(self) -> dict[str, Any] | None:
-        """What result.json says, None while the run is not done."""
+        """What result.json says; None while the run is not done, or where its files are torn."""
         try:
             tree = json.loads((self.folder / RESULT).read_bytes())
+            metrics = (self.folder / METRICS).read_bytes()
         except (FileNotFoundError, ValueError):
             return None
-        right = isinstance(tree, dict) and tree.get("format") == "npnet result"
-        return tree if right else None
+        right = isinstance(tree, dict) and tree.get("format") == "npnet result" and "test" in tree
+        return tree if right and metrics.count(b"\n") > 1 else None
 
     @property
     def is_busy(self) -> bool:
@@ -117,10 +121,28 @@ def place(specs: Sequence[Spec], folder: Path) -> tuple[list[Run], list[Path]]:
 
 
 def _identity(spec: Spec) -> dict[str, Any]:
-    """What makes two runs the same one, as JSON has it."""
+    """What makes two runs the same one, as JSON has it: settings, and what their files hold."""
     settings = {name: value for name, value in spec.settings.items() if name not in _ELSEWHERE}
-    tree: dict[str, Any] = json.loads(json.dumps({"command": spec.command, "settings": settings}))
-    return tree
+    said = [settings[name] for name in PATHS if isinstance(settings.get(name), str)]
+    files = {path: _digest(Path(path).expanduser()) for path in said if path.endswith(_FILES)}
+    tree = {"command": spec.command, "settings": settings, "files": files}
+    identity: dict[str, Any] = json.loads(json.dumps(tree))
+    return identity
+
+
+def _digest(path: Path) -> int | None:
+    """CRC-32 of a file; None where there is none, which the run itself will say."""
+    try:
+        state = path.stat()
+        return _digest_of(path, state.st_mtime_ns, state.st_size)
+    except OSError:
+        return None
+
+
+@functools.lru_cache
+def _digest_of(path: Path, changed: int, size: int) -> int:
+    """Once for all runs of a grid, as long as nobody has `changed` the file."""
+    return zlib.crc32(path.read_bytes())
 
 
 def _record(path: Path) -> Any:
@@ -133,6 +155,7 @@ def _record(path: Path) -> Any:
         fields = COMMANDS[tree["command"]].fields
         defaults = {name: fields[name].default for name in fields if name not in _ELSEWHERE}
         tree["settings"] = defaults | tree["settings"]
+        tree.setdefault("files", {})
     except (ValueError, KeyError, TypeError):
         return None
     return json.loads(json.dumps(tree))  # tuples among the defaults become lists

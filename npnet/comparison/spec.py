@@ -13,12 +13,11 @@ from npnet._checks import unknown_name
 from npnet.fitting.config import FitConfig
 from npnet.training.config import Config, ConfigError
 
-__all__ = ["COMMANDS", "LIBRARIES", "Command", "Spec", "differing", "label", "typed"]
+__all__ = ["COMMANDS", "PATHS", "Command", "Spec", "differing", "label", "typed"]
 
-LIBRARIES = ("npnet", "pytorch")
 LIBRARY = "library"  # the one axis of a grid that is no setting of the run
 
-_PATHS = ("dataset", "init_from")  # settings that may be a path, whose last part says enough
+PATHS = ("dataset", "init_from")  # settings that may be a path, whose last part says enough
 # What the comparison itself sets for each run, or what says how a run is started.
 _FIXED = ("checkpoint_dir", "log_dir", "threads", "resume", "config")
 
@@ -90,7 +89,7 @@ class Spec:
                 )
         settings = dict(values)
         library = settings.pop(LIBRARY, "npnet")
-        if library not in known.programs:
+        if not isinstance(library, str) or library not in known.programs:
             raise ConfigError(
                 f"compare: {source}: {unknown_name(LIBRARY, str(library), known.programs)}"
             )
@@ -161,7 +160,7 @@ def label(spec: Spec, names: Sequence[str]) -> str:
 def _said(name: str, value: Any) -> str:
     """A value that speaks for itself alone, any other after its name."""
     if isinstance(value, str):
-        plain = Path(value).name if name in _PATHS else value
+        plain = Path(value).name if name in PATHS else value
         return f"no {name}" if value == "none" else plain
     if value is None or isinstance(value, bool):
         return name if value else f"no {name}"

@@ -27,7 +27,7 @@ def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeRuns:
     def use(**options: Any) -> None:
         path = tmp_path / "fake.json"
         path.write_text(json.dumps({"calls": str(tmp_path / "calls.txt")} | options))
-        programs = {name: (program, str(path)) for name in spec.LIBRARIES}
+        programs = {name: (program, str(path)) for name in spec.COMMANDS["train"].programs}
         command = spec.Command(spec.COMMANDS["train"].settings, programs)
         monkeypatch.setitem(spec.COMMANDS, "train", command)
 

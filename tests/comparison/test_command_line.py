@@ -224,19 +224,22 @@ def test_stopped_comparison_reports_what_is_done(
     fake: FakeRuns, tmp_path: Path, out: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     report, sleep = tmp_path / "out/report.md", time.sleep
+    argv = ["--learning_rate", "0.1", "0.2", "0.3", "--epochs", "2", *out, "--threads", "1"]
+    fake(fail=0.1)
 
     def stop(seconds: float) -> None:
-        if (tmp_path / "out/runs/lenet4/result.json").exists():
+        if (tmp_path / "out/runs/learning_rate_0.2/result.json").exists():
             raise KeyboardInterrupt
         sleep(seconds)
 
     monkeypatch.setattr("npnet.comparison.runner.time.sleep", stop)
-    assert main([*QUICK, *out, "--threads", "1"]) == 130
-    assert "1 of 2 runs are done" in report.read_text()
+    assert main(argv) == 130
+    assert "1 of 3 runs are done" in report.read_text()
+    assert "| learning_rate_0.1 | 1 | diverged" in report.read_text()
     monkeypatch.undo()
     fake()
-    assert main([*QUICK, *out, "--threads", "1"]) == 0
-    assert "2 runs, 2 configurations" in report.read_text()
+    assert main(argv) == 0
+    assert "3 runs, 3 configurations" in report.read_text()
 
 
 def test_orphan_is_waited_for(

@@ -75,7 +75,9 @@ def test_override_replaces_the_name_everywhere() -> None:
         ("girds: {}", "a part must be one of .*; got 'girds'"),
         ("command: tarin", "command must be one of .*; did you mean 'train'"),
         ("seeds: many", "seeds must be how many seeds there are, got 'many'"),
-        ("seeds: 0", "seeds must be >= 1, got 0"),
+        ("seeds: 0", "seeds must be >= 1 and <= 1000, got 0"),
+        ("seeds: 1" + "0" * 400, "<= 1000, got more than any float"),
+        ("about: 2020-13-45", "is not YAML"),
         ("grid: {model: lenet4}", "grid: model must be a list of at least one value"),
         ("grid: {model: []}", "grid: model must be a list of at least one value"),
         ("runs: [3]", "runs must be a list of settings"),
@@ -93,6 +95,7 @@ def test_wrong_files_are_refused(tmp_path: Path, text: str, message: str) -> Non
         ({"modle": ["lenet4"]}, "a setting must be one of .*; did you mean 'model'"),
         ({"threads": [1, 2]}, "threads is set by the comparison itself"),
         ({"library": ["torch"]}, "library must be one of npnet, pytorch; .*did you mean 'pytorch'"),
+        ({"library": [["npnet"]]}, "library must be one of"),
         ({"epochs": ["many"]}, "epochs must be int, got 'many'"),
         ({"model": ["lenet4", "lent5"]}, r"did you mean 'lenet5'.*in the combination model lent5"),
         (

@@ -10,7 +10,7 @@ import pytest
 from filelock import FileLock
 
 from npnet.comparison.grid import Grid
-from npnet.comparison.runs import ERRORS, RECORD, RESULT, Run, place
+from npnet.comparison.runs import ERRORS, METRICS, RECORD, RESULT, Run, place
 from tests.comparison import fake_run
 from tests.comparison.conftest import made
 
@@ -56,6 +56,17 @@ def test_place_of_the_data_does_not_matter(tmp_path: Path) -> None:
     assert not others
 
 
+def test_changed_file_is_another_run(tmp_path: Path) -> None:
+    path = tmp_path / "mine.npz"
+    path.write_bytes(b"one")
+    (run,) = made(tmp_path, {"dataset": [str(path)]}, [90])
+    assert placed(tmp_path, dataset=[str(path)])[0][0].folder == run.folder
+    path.write_bytes(b"other")
+    (changed,), others = placed(tmp_path, dataset=[str(path)])
+    assert changed.result is None
+    assert others == [run.folder]
+
+
 def test_run_older_than_a_flag_has_its_default(tmp_path: Path) -> None:
     (run,) = made(tmp_path, {"epochs": [2]}, [90])
     record = json.loads((run.folder / RECORD).read_text())
@@ -67,11 +78,22 @@ def test_run_older_than_a_flag_has_its_default(tmp_path: Path) -> None:
     assert others == [run.folder]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format": "other"}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "{}", '{"format": "other"}', '{"format": "npnet result"}']
+)
 def test_torn_result_is_none(tmp_path: Path, text: str) -> None:
     (run,) = made(tmp_path, {"epochs": [2]}, [90])
     assert run.result is not None
     (run.folder / RESULT).write_text(text)
+    assert run.result is None
+
+
+@pytest.mark.parametrize("text", [None, "", "epoch,train_loss\n"])
+def test_result_without_metrics_is_none(tmp_path: Path, text: str | None) -> None:
+    (run,) = made(tmp_path, {"epochs": [2]}, [90])
+    (run.folder / METRICS).unlink()
+    if text is not None:
+        (run.folder / METRICS).write_text(text)
     assert run.result is None
 
 
