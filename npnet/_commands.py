@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 
@@ -44,6 +45,9 @@ def run_command(work: Callable[[], None], prog: str, stopped: str) -> int:
         return complain(prog, str(error), FAILED)
     except (ConfigError, DataError, CheckpointError, ShapeError, NotImplementedError) as error:
         return complain(prog, str(error), USAGE_ERROR)
+    except BrokenPipeError:  # whoever reads the output has enough of it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
         return complain(
@@ -54,7 +58,8 @@ def run_command(work: Callable[[], None], prog: str, stopped: str) -> int:
     except MemoryError as error:
         return complain(
             prog,
-            f"out of memory: {error or 'no more can be had'}; lower --batch_size or --image_size",
+            f"out of memory: {str(error) or 'no more can be had'}; lower --batch_size, "
+            "--image_size or --threads",
             USAGE_ERROR,
         )
     except KeyboardInterrupt:

@@ -40,9 +40,15 @@ def fit_function(
         from npnet.fitting.run import run
         from npnet.training.command_line import read_flags
 
-        run(read_flags(argv, FitConfig(), prog), build)
+        run(read_flags(_joined(argv), FitConfig(), prog), build)
 
     return run_command(work, prog, "stopped; what was finished is in the folder of the run")
+
+
+def _joined(argv: Sequence[str]) -> list[str]:
+    """`--expression -x` as `--expression=-x`: what follows is a function, and never a flag."""
+    words = iter(argv)
+    return [f"{word}={next(words, '')}" if word == "--expression" else word for word in words]
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ SMALL = ["--epochs", "20", "--samples", "20", "--widths", "8", "4"]
 
 
 def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    argv = [*SMALL, "--range", "-1", "1", "--expression=-x^2", "--log_dir", str(tmp_path)]
+    argv = [*SMALL, "--range", "-1", "1", "--expression", "-x^2", "--log_dir", str(tmp_path)]
     assert cli.main(["fit-function", *argv]) == 0
     out = capsys.readouterr().out
     assert "-x^2 from -1 to 1" in out
@@ -38,6 +38,8 @@ def test_default_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         (["--expression", "log x"], "no finite value at x = -5"),
         (["--activaton", "relu"], "did you mean --activation"),
         (["--epochs", "0"], "epochs must be >= 1"),
+        (["--samples", "1" + "0" * 400], "<= 1e+06, got more than any float"),
+        (["--noise", "1e308"], "too large to be squared"),
         (["--range", "1"], "--range"),
         (["--log_dir", "FILE/x"], "log_dir: can't make the folder"),
     ],

@@ -23,12 +23,21 @@ from npnet.training.callbacks import progress_bar
 from npnet.training.checkpoint import set_aside
 from npnet.training.folders import locked, log_folder
 from npnet.training.learner import DivergedError
+from npnet.training.result import to_json
 from npnet.training.tensorboard import EventFile
 
 __all__ = ["Result", "run"]
 
 RECORDS, LINES = 200, 10  # of a run: lines of metrics.csv, and those that the terminal shows
-_FILES = ("config.json", "metrics.csv", "weights.safetensors", "result.json", "*.png", "events.*")
+_FILES = (
+    "config.json",
+    "metrics.csv",
+    "weights.safetensors",
+    "result.json",
+    "fit.png",
+    "curves.png",
+    "events.out.tfevents.*",
+)
 
 
 @dataclass(frozen=True)
@@ -139,6 +148,7 @@ class _Reporter:
         )
         before = progress.history[-2].epoch if len(progress.history) > 1 else 0
         if latest.epoch * LINES // epochs > before * LINES // epochs:
+            atomic_write(self.folder / "metrics.csv", progress.to_csv().encode())
             self.say(
                 f"epoch {latest.epoch:{len(str(epochs))}}/{epochs}  "
                 f"samples {latest.train_loss:.2e}  grid {latest.val_loss:.2e}  "
@@ -193,7 +203,7 @@ class _Reporter:
         }
         settings = {"library": self.fitter.lib.__name__} | dataclasses.asdict(self.config)
         self.events.hparams(settings, metrics)
-        atomic_write(self.folder / "result.json", (json.dumps(result, indent=2) + "\n").encode())
+        atomic_write(self.folder / "result.json", to_json(result).encode())
         self.say(
             f"files: {self.folder} (fit.png, curves.png, metrics.csv, result.json, "
             "weights.safetensors, config.json)\n"

@@ -237,8 +237,12 @@ def test_files_of_an_earlier_fit_are_moved(
     short: FitConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fit(short, epochs=2)
+    others = [Path(str(short.log_dir)) / name for name in ("photo.png", "events.txt")]
+    for path in others:  # of the user's own
+        path.touch()
     fit(short, epochs=3)
     assert "files of an earlier run" in capsys.readouterr().out
+    assert all(path.exists() for path in others)
     (earlier,) = Path(str(short.log_dir)).glob("earlier-*")
     assert json.loads((earlier / "result.json").read_text())["epochs"] == 2
     assert len((earlier / "metrics.csv").read_text().splitlines()) == 1 + 2
