@@ -74,40 +74,16 @@ def run(config: Config, build: Callable[[Config, Data], Learner]) -> Result:
     """
     checkpoints = Checkpoints(make_folder(config.checkpoint_dir, "checkpoint_dir"))
     with locked(checkpoints.folder, "checkpoint_dir"):
-        state, progress = None, Progress()
-        if config.resume:
-            _check_resumable(config, checkpoints.folder)
-            state, progress = checkpoints.load_last()
         terminal = Terminal(config.epochs)
-        data = prepare(config, terminal.on_message)
-        _check_same_data(progress, data)
-        progress.data = data.identity
-        _check_last_batch(config, data)
-        learner = build(config, data)
-        if config.init_from is not None and state is None:
-            load_initial(learner, Path(config.init_from).expanduser(), len(data.classes))
+        data, learner, progress = _begin(config, build, checkpoints, terminal)
         overview = _overview(config, data, learner.lib)  # before any file: the images must fit
-        if state is not None:
-            learner.load_state(state)
         log_dir = log_folder(config.log_dir, config.model)
         config = dataclasses.replace(config, log_dir=str(log_dir))
         with (
             _locked_unless(checkpoints.folder, log_dir),
             _watched(config, terminal, progress) as callback,
         ):
-            if not config.resume:
-                _set_aside(checkpoints.folder, (BEST, LAST, CONFIG_FILE), callback)
-                callback.on_message(overview)
-            else:
-                # It is the sign of a finished run, and of this one no longer.
-                (Path(str(config.log_dir)) / "result.json").unlink(missing_ok=True)
-                callback.on_resume(progress)
-            if config.unused:
-                names = ", ".join(config.unused)
-                callback.on_message(
-                    f"{config.optimizer} and scheduler {config.schedule} have no use for: {names}"
-                )
-            checkpoints.save_config(config)
+            _announce(config, overview, progress, checkpoints, callback)
             try:
                 fit(learner, data, config, progress, checkpoints, callback)
             except (KeyboardInterrupt, DivergedError):  # not a full disk: it has no room for them
@@ -151,6 +127,52 @@ def _watched(config: Config, terminal: Terminal, progress: Progress) -> Iterator
 
 
 # ---- beginnings --------------------------------------------------------------------------------
+
+
+def _begin(
+    config: Config,
+    build: Callable[[Config, Data], Learner],
+    checkpoints: Checkpoints,
+    terminal: Callback,
+) -> tuple[Data, Learner, Progress]:
+    """Data, network and, of a run that is resumed, where it stands; no file is written yet."""
+    state, progress = None, Progress()
+    if config.resume:
+        _check_resumable(config, checkpoints.folder)
+        state, progress = checkpoints.load_last()
+    data = prepare(config, terminal.on_message)
+    _check_same_data(progress, data)
+    progress.data = data.identity
+    _check_last_batch(config, data)
+    learner = build(config, data)
+    if state is not None:
+        learner.load_state(state)
+    elif config.init_from is not None:
+        load_initial(learner, Path(config.init_from).expanduser(), len(data.classes))
+    return data, learner, progress
+
+
+def _announce(
+    config: Config,
+    overview: str,
+    progress: Progress,
+    checkpoints: Checkpoints,
+    callback: Callback,
+) -> None:
+    """Make room for a new run, or go on with an old one, and say what it is."""
+    if config.resume:
+        # It is the sign of a finished run, and of this one no longer.
+        (Path(str(config.log_dir)) / "result.json").unlink(missing_ok=True)
+        callback.on_resume(progress)
+    else:
+        _set_aside(checkpoints.folder, (BEST, LAST, CONFIG_FILE), callback)
+        callback.on_message(overview)
+    if config.unused:
+        names = ", ".join(config.unused)
+        callback.on_message(
+            f"{config.optimizer} and scheduler {config.schedule} have no use for: {names}"
+        )
+    checkpoints.save_config(config)
 
 
 def _check_resumable(config: Config, folder: Path) -> None:
