@@ -164,7 +164,7 @@ RECIPES: dict[str, Recipe] = {
             "cutout": 8,
             "epochs": 90,
         },
-        notes="The accuracy is that of the JPEG copy of the images which docs/results.md describes.",
+        notes="The accuracy is of the copy of the images that docs/results.md describes.",
         accuracy=89.07,
         seconds=5922,
     ),
