@@ -6,13 +6,9 @@ import os
 import sys
 from collections.abc import Callable
 
-__all__ = ["FAILED", "INTERRUPTED", "USAGE_ERROR", "FailedError", "complain", "run_command"]
+__all__ = ["FAILED", "INTERRUPTED", "USAGE_ERROR", "complain", "run_command"]
 
 USAGE_ERROR, FAILED, INTERRUPTED = 2, 1, 130  # exit codes; 130 is the shell's for Ctrl-C
-
-
-class FailedError(RuntimeError):
-    """The work went wrong on its way, by no wrong use of the command: its exit code is FAILED."""
 
 
 def run_command(work: Callable[[], None], prog: str, stopped: str) -> int:
@@ -29,7 +25,7 @@ def run_command(work: Callable[[], None], prog: str, stopped: str) -> int:
     from npnet.backend import get_backend
     from npnet.datasets import DataError
     from npnet.serialization import CheckpointError
-    from npnet.training.config import ConfigError
+    from npnet.training.config import ConfigError, FailedError
 
     try:
         get_backend()

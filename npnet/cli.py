@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from npnet import fit_function, train
 from npnet._checks import unknown_name
-from npnet._commands import USAGE_ERROR, complain
+from npnet._commands import USAGE_ERROR, complain, run_command
 from npnet._version import __version__
 
 __all__ = ["main"]
@@ -30,7 +30,7 @@ def _train(argv: Sequence[str]) -> int:
 def _recipes(argv: Sequence[str]) -> int:
     from npnet.training import recipe_table
 
-    return recipe_table.main(argv)
+    return run_command(lambda: recipe_table.show(argv), "npnet recipes", "stopped")
 
 
 def _fit_function(argv: Sequence[str]) -> int:

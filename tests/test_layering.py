@@ -51,12 +51,13 @@ ALLOWED: dict[str, set[str]] = {
     "datasets": CORE | {"transforms", "utils"},
     "models": LAYERS | {"npnet"},
     "training": PROGRAM | {"kernels.batches"},
-    "train": PROGRAM | {"training"},
     "fitting": PROGRAM | {"training"},
-    "fit_function": PROGRAM | {"fitting", "train", "training"},
-    "warmup": PROGRAM | {"kernels._jit", "train", "training"},
-    "comparison": PROGRAM | {"fitting", "training"},
-    "cli": PROGRAM | {"comparison", "fit_function", "train", "training", "warmup"},
+    "_commands": PROGRAM | {"training"},
+    "train": PROGRAM | {"_commands", "training"},
+    "fit_function": PROGRAM | {"_commands", "fitting", "training"},
+    "warmup": PROGRAM | {"_commands", "kernels._jit", "train", "training"},
+    "comparison": PROGRAM | {"_commands", "fitting", "training"},
+    "cli": PROGRAM | {"_commands", "comparison", "fit_function", "train", "training", "warmup"},
     "reference": PROGRAM | {"fit_function", "fitting", "train", "training"},
 }
 

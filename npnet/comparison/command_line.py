@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from npnet._checks import check_number, nearest
-from npnet._commands import FailedError, run_command
+from npnet._commands import run_command
 from npnet._threads import MOST_THREADS, get_num_threads
 from npnet.comparison.display import Display
 from npnet.comparison.grid import Grid, builtin_names, load, seed_values
 from npnet.comparison.runner import Failure, make
 from npnet.comparison.runs import Run, place
 from npnet.comparison.spec import COMMANDS, LIBRARY, Spec, typed
-from npnet.training.config import ConfigError
+from npnet.training.config import ConfigError, FailedError
 from npnet.training.folders import locked, make_folder
 
 __all__ = ["Options", "main", "parse"]

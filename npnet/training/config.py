@@ -23,6 +23,7 @@ __all__ = [
     "WEIGHT_DECAY_ON",
     "Config",
     "ConfigError",
+    "FailedError",
     "checked_values",
 ]
 
@@ -56,6 +57,10 @@ SCHEDULER_OPTIONS = {
 
 class ConfigError(RuntimeError):
     """A setting that can't be used: what was asked, the rule, what arrived, the likely fix."""
+
+
+class FailedError(RuntimeError):
+    """Work that went wrong on its way, by settings that could be used."""
 
 
 @dataclass(frozen=True)

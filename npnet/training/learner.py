@@ -15,10 +15,9 @@ import numpy.typing as npt
 
 import npnet
 from npnet import models
-from npnet._commands import FailedError
 from npnet.compiler import EagerStep
 from npnet.training import streams
-from npnet.training.config import Config
+from npnet.training.config import Config, FailedError
 from npnet.training.data import Data
 from npnet.training.schedules import scheduler, steps_each_batch
 

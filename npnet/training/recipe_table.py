@@ -7,16 +7,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from npnet._checks import unknown_name
-from npnet._commands import USAGE_ERROR, complain
-from npnet.training.config import Config
+from npnet.training.config import Config, ConfigError
 from npnet.training.recipes import OWN, RECIPES, Recipe, command, settings, words
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["main"]
+__all__ = ["show"]
 
-_HELP = """usage: {prog} [-h] [NAME]
+_HELP = """usage: npnet recipes [-h] [NAME]
 
 List the recipes that --recipe of npnet train takes, or the flags of one of them. Accuracy is of the
 test images, the mean over seeds; time is of all epochs of a run with one thread, on the machine of
@@ -24,24 +23,26 @@ docs/results.md; - is not measured.
 """
 
 
-def main(argv: Sequence[str], prog: str = "npnet recipes") -> int:
-    """Print the table, or one recipe. Returns the exit code."""
+def show(argv: Sequence[str]) -> None:
+    """Print the table, or the recipe that `argv` names.
+
+    Raises:
+        ConfigError: there is no such recipe.
+    """
     from rich.console import Console
 
     if any(arg in ("-h", "--help") for arg in argv):
-        print(_HELP.format(prog=prog), end="")
-        return 0
+        print(_HELP, end="")
+        return
     if len(argv) > 1:
-        message = f"it takes the name of one recipe, got {' '.join(argv)}"
-        return complain(prog, message, USAGE_ERROR)
+        raise ConfigError(f"it takes the name of one recipe, got {' '.join(argv)}")
     if argv and argv[0] not in RECIPES:
-        return complain(prog, unknown_name("recipe", argv[0], RECIPES), USAGE_ERROR)
+        raise ConfigError(unknown_name("recipe", argv[0], RECIPES))
     console = Console(highlight=False)
     if argv:
         _show_one(console, argv[0])
     else:
         _show_all(console)
-    return 0
 
 
 def _show_all(console: Console) -> None:

@@ -215,10 +215,11 @@ POSITIVE = {
 
 @pytest.mark.parametrize(("rule", "name"), [(r, n) for r, names in POSITIVE.items() for n in names])
 def test_options_out_of_range(rule: str, name: str) -> None:
-    for value in (float("nan"), float("inf"), -0.1):
-        with pytest.raises(ValueError, match=f"{rule}: {name} must be >= 0, got {value:g}"):
+    for value, rest in ((float("nan"), ""), (float("inf"), " and finite"), (-0.1, "")):
+        message = f"{rule}: {name} must be >= 0{rest}, got {value:g}"
+        with pytest.raises(ValueError, match=message):
             getattr(optim, rule)(parameters(), **{name: value})
-        with pytest.raises(ValueError, match=f"{rule}: {name} must be >= 0, got {value:g}"):
+        with pytest.raises(ValueError, match=message):
             getattr(optim, rule)([{"params": parameters(), name: value}])
     with pytest.raises(TypeError, match=f"{rule}: {name} must be a number, got '0.1'"):
         getattr(optim, rule)(parameters(), **{name: "0.1"})
