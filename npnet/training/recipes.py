@@ -132,6 +132,8 @@ RECIPES: dict[str, Recipe] = {
         model="convnet",
         dataset="mnist",
         flags={**_SGD, "label_smoothing": 0.1, "val_ratio": 0.05, "epochs": 20},
+        accuracy=99.62,
+        seconds=1057,
     ),
     "resnet20-course": Recipe(
         kind="course",
