@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 
-__all__ = ["FAILED", "INTERRUPTED", "USAGE_ERROR", "complain", "run_command"]
+__all__ = ["FAILED", "INTERRUPTED", "USAGE_ERROR", "complain", "reason", "run_command"]
 
 USAGE_ERROR, FAILED, INTERRUPTED = 2, 1, 130  # exit codes; 130 is the shell's for Ctrl-C
 
@@ -45,12 +45,7 @@ def run_command(work: Callable[[], None], prog: str, stopped: str) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except OSError as error:
-        where = f": {error.filename}" if error.filename else ""
-        return complain(
-            prog,
-            f"{error.strerror or error}{where}; what was saved before is still there",
-            USAGE_ERROR,
-        )
+        return complain(prog, f"{reason(error)}; what was saved before is still there", USAGE_ERROR)
     except MemoryError as error:
         return complain(
             prog,
@@ -61,6 +56,12 @@ def run_command(work: Callable[[], None], prog: str, stopped: str) -> int:
     except KeyboardInterrupt:
         return complain(prog, stopped, INTERRUPTED)
     return 0
+
+
+def reason(error: OSError) -> str:
+    """What the system said, and of which file."""
+    where = f": {error.filename}" if error.filename else ""
+    return f"{error.strerror or error}{where}"
 
 
 def complain(prog: str, message: str, code: int) -> int:

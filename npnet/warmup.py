@@ -14,7 +14,7 @@ import numpy as np
 
 import npnet
 from npnet import models, nn
-from npnet._commands import run_command
+from npnet._commands import reason, run_command
 from npnet._files import atomic_write
 from npnet._version import __version__
 from npnet.backend import get_backend
@@ -57,9 +57,8 @@ def _warm_up(argv: Sequence[str]) -> None:
         else:
             _compile_all(folder)
     except OSError as error:
-        where = f": {error.filename}" if error.filename else ""
         raise ConfigError(
-            f"kernels can't be kept: {error.strerror or error}{where}; "
+            f"kernels can't be kept: {reason(error)}; "
             "name a folder that can be written by NUMBA_CACHE_DIR"
         ) from None
 
