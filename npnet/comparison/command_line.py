@@ -17,7 +17,7 @@ from npnet.comparison.display import Display
 from npnet.comparison.grid import Grid, builtin_names, load, seed_values
 from npnet.comparison.runner import Failure, make
 from npnet.comparison.runs import Run, place
-from npnet.comparison.spec import COMMANDS, LIBRARY, Spec, typed
+from npnet.comparison.spec import COMMANDS, LIBRARY, Spec, counted, typed
 from npnet.training.config import ConfigError, FailedError
 from npnet.training.folders import locked, make_folder
 
@@ -190,7 +190,7 @@ def _compare(grid: Grid, options: Options, command: str) -> None:
             with Display(runs) as display:
                 display.say(_plan(grid, runs, jobs, options))
                 if others:
-                    display.say(f"{_left(others)}")
+                    display.say(_left(others))
                 make(runs, jobs, options.threads // jobs, display, failures)
         except KeyboardInterrupt:
             if failures or any(run.result is not None for run in runs):
@@ -222,17 +222,13 @@ def _report(
 def _plan(grid: Grid, runs: Sequence[Run], jobs: int, options: Options) -> str:
     done = sum(run.result is not None for run in runs)
     kept = f", {done} of them done already" if done else ""
-    share = options.threads // jobs
-    return (
-        f"{grid.name}: {len(runs)} run{'' if len(runs) == 1 else 's'}{kept}; {jobs} at once with "
-        f"{share} thread{'' if share == 1 else 's'} each"
-    )
+    share = counted(options.threads // jobs, "thread")
+    return f"{grid.name}: {counted(len(runs), 'run')}{kept}; {jobs} at once with {share} each"
 
 
 def _left(others: Sequence[Path]) -> str:
-    kind = "1 run" if len(others) == 1 else f"{len(others)} runs"
-    names = ", ".join(path.name for path in others)
-    return f"{kind} of an earlier grid kept, but left out of the report: {names}"
+    count, names = counted(len(others), "run"), ", ".join(path.name for path in others)
+    return f"{count} of an earlier grid kept, but left out of the report: {names}"
 
 
 def _check_pytorch(specs: Sequence[Spec]) -> None:

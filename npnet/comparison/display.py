@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from npnet.comparison.runs import Run
+from npnet.comparison.spec import counted
 
 __all__ = ["Display"]
 
@@ -100,5 +101,4 @@ def _score(run: Run) -> str:
     result = run.result or {}
     test = result["test"]
     figure = f"{test['accuracy']:.2f} %" if "accuracy" in test else f"loss {test['loss']:.3g}"
-    epochs = "1 epoch" if result["epochs"] == 1 else f"{result['epochs']} epochs"
-    return f"test {figure}, {epochs} in {result['seconds']:.1f} s"
+    return f"test {figure}, {counted(result['epochs'], 'epoch')} in {result['seconds']:.1f} s"

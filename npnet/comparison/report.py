@@ -21,7 +21,7 @@ from npnet.comparison.grid import Grid
 from npnet.comparison.results import Configuration, gather
 from npnet.comparison.runner import Failure
 from npnet.comparison.runs import ERRORS, Run
-from npnet.comparison.spec import differing, shown
+from npnet.comparison.spec import counted, differing, shown
 
 __all__ = ["write"]
 
@@ -123,20 +123,20 @@ def _facts(
 
 def _summary(configurations: Sequence[Configuration], runs: Sequence[Run]) -> str:
     done = sum(len(configuration.outcomes) for configuration in configurations)
-    counted = f"{done} run{'s' if done > 1 else ''}"
+    said_done = counted(done, "run")
     if done < len(runs):
-        counted = f"{done} of {len(runs)} runs are done"
+        said_done = f"{done} of {len(runs)} runs are done"
     if not configurations:
-        return f"{counted}."
+        return f"{said_done}."
     best = configurations[0]
-    kinds = f"{len(configurations)} configuration{'s' if len(configurations) > 1 else ''}"
+    kinds = counted(len(configurations), "configuration")
     chosen = "" if best.is_function else " on the validation split"
     said = "" if len(configurations) == 1 else f"the best{chosen} is {best.label}, with "
     if best.is_function:
         figure = f"a test error of {best.spread(lambda o: o.figure('test', 'loss')).text('.3g')}"
     else:
         figure = f"{best.spread(lambda o: o.figure('test', 'accuracy')).text()} % test accuracy"
-    return f"{counted}, {kinds}: {said}{figure}."
+    return f"{said_done}, {kinds}: {said}{figure}."
 
 
 def _verdicts(configurations: Sequence[Configuration]) -> str:

@@ -13,7 +13,7 @@ from npnet._checks import unknown_name
 from npnet.fitting.config import FitConfig
 from npnet.training.config import Config, ConfigError
 
-__all__ = ["COMMANDS", "PATHS", "Command", "Spec", "differing", "label", "typed"]
+__all__ = ["COMMANDS", "PATHS", "Command", "Spec", "counted", "differing", "label", "typed"]
 
 LIBRARY = "library"  # the one axis of a grid that is no setting of the run
 
@@ -174,6 +174,11 @@ def shown(value: Any) -> str:
     if isinstance(value, tuple):
         return " ".join(map(shown, value))
     return "none" if value is None else str(value)
+
+
+def counted(count: int, noun: str) -> str:
+    """ "1 run", "3 runs"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def typed(command: str, name: str, value: Any) -> Any:
