@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import torch
 
+import npnet
 from npnet.fit_function import fit_function
 from npnet.fitting.config import FitConfig
 from npnet.fitting.learner import Fitter, initial_network
@@ -22,6 +23,7 @@ __all__ = ["build", "main"]
 
 def build(config: FitConfig, samples: Samples) -> Fitter:
     """A network of PyTorch with npnet's initial weights, and PyTorch's optimizer and schedule."""
+    torch.set_num_threads(npnet.get_num_threads())
     network = MLP((1, *config.widths, 1), config.activation)
     weights = initial_network(config).state_dict()
     network.load_state_dict({name: torch.from_numpy(v.numpy()) for name, v in weights.items()})

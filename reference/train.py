@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import torch
 
+import npnet
 from npnet.train import train
 from npnet.training.config import Config
 from npnet.training.data import Data
@@ -22,6 +23,7 @@ __all__ = ["build", "main"]
 
 def build(config: Config, data: Data) -> Learner:
     """A network of PyTorch with npnet's initial weights, and PyTorch's optimizer and schedule."""
+    torch.set_num_threads(npnet.get_num_threads())
     channels, classes = data.image_shape[0], len(data.classes)
     model = models.create(config.model, in_channels=channels, num_classes=classes)
     weights = initial_model(config, data).state_dict()

@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 import npnet
-from npnet._threads import environment_threads
 from npnet.compiler import EagerStep
 from npnet.fitting.config import FitConfig
 from npnet.fitting.samples import Samples
@@ -45,7 +44,6 @@ class Fitter:
 
     def __init__(self, config: FitConfig, samples: Samples, network: Any, lib: Any) -> None:
         self.config, self.samples, self.network, self.lib = config, samples, network, lib
-        lib.set_num_threads(config.threads or environment_threads() or 1)
         self.optimizer = _optimizer(config, network.parameters(), lib.optim)
         self.scheduler = _scheduler(config, self.optimizer, lib.optim.lr_scheduler)
         compiles = lib is npnet and config.activation != "gelu"  # which has no kernel

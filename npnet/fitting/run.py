@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
+import npnet
 from npnet._files import atomic_write
+from npnet._threads import environment_threads
 from npnet.fitting import plots
 from npnet.fitting.config import FitConfig
 from npnet.fitting.learner import Fitter
@@ -63,6 +65,7 @@ def run(config: FitConfig, build: Callable[[FitConfig, Samples], Fitter]) -> Res
         DivergedError: the loss became infinite or NaN.
         OSError: a file can't be written.
     """
+    npnet.set_num_threads(config.threads or environment_threads() or 1)
     samples = prepare(config)
     fitter = build(config, samples)
     folder = log_folder(config.log_dir, "fit-function")

@@ -14,6 +14,7 @@ import contextlib
 import ctypes
 import functools
 import hashlib
+import importlib.util
 import os
 import pickle
 import shutil
@@ -92,6 +93,32 @@ def get_num_threads() -> int:
 follow_num_threads(set_num_threads)
 
 
+def _launch() -> None:
+    """Start Numba's threads, once.
+
+    Numba tells OpenMP its number of threads by the way. That number is the process's: PyTorch
+    would compute with all cores after `torch.set_num_threads(1)`.
+    """
+    before = [(openmp, openmp.omp_get_max_threads()) for openmp in _openmp()]
+    _launch_threads()
+    for openmp, num in before:
+        openmp.omp_set_num_threads(num)
+
+
+@functools.cache
+def _openmp() -> list[ctypes.CDLL]:
+    """OpenMP where Numba's pool may find it: loaded for all, as PyTorch does, or its own."""
+    pool = importlib.util.find_spec("numba.np.ufunc.omppool")
+    if pool is None:  # this system has another pool
+        return []
+    names = [pool.origin, *([None] if os.name == "posix" else [])]
+    try:
+        libraries = [ctypes.CDLL(name) for name in names]
+    except OSError:  # nor has it OpenMP
+        return []
+    return [library for library in libraries if hasattr(library, "omp_set_num_threads")]
+
+
 def _with_cache(dispatcher: Any) -> Any:
     dispatcher._cache = _KernelCache(dispatcher.py_func)
     dispatcher.compile = _at_level(LEVEL, dispatcher.compile)
@@ -136,7 +163,7 @@ class _KernelCache(caching.NullCache):
         return self.disk.cache_path
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        _launch_threads()  # whose symbols the code may refer to
+        _launch()  # the threads whose symbols the code may refer to
         rtsys.initialize(target_context)
         try:
             # Not the public method: it first imports Numba's whole library of functions, for 0.3 s

@@ -63,7 +63,6 @@ class Learner:
 
     def __init__(self, config: Config, model: Any, data: Data, lib: Any) -> None:
         self.config, self.model, self.lib = config, model, lib
-        lib.set_num_threads(config.threads or npnet.get_num_threads())
         self.criterion, self._target = _criterion(config.criterion, len(data.classes), lib)
         self.optimizer = _optimizer(config, model, lib.optim)
         self._average = _average(model, config.ema, lib) if config.ema is not None else None

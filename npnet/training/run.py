@@ -72,6 +72,7 @@ def run(config: Config, build: Callable[[Config, Data], Learner]) -> Result:
         DivergedError: the loss became infinite or NaN.
         datasets.DataError, serialization.CheckpointError, OSError: a file can't be had or written.
     """
+    npnet.set_num_threads(config.threads or npnet.get_num_threads())  # PyTorch learns from its data
     checkpoints = Checkpoints(make_folder(config.checkpoint_dir, "checkpoint_dir"))
     with locked(checkpoints.folder, "checkpoint_dir"):
         terminal = Terminal(config.epochs)

@@ -122,3 +122,10 @@ def test_threads() -> None:
     _jit.set_num_threads(10_000)
     assert _jit.get_num_threads() >= before
     _jit.set_num_threads(before)
+
+
+def test_pytorch_keeps_its_number_of_threads() -> None:
+    ask = "assert torch.get_num_threads() == 3\n"  # asked before, it has begun to go by the number
+    code = f"import torch\ntorch.set_num_threads(3)\n{ask}{CODE}{ask}"
+    environment = {**os.environ, "NUMBA_NUM_THREADS": "2"}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)

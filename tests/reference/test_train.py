@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+import npnet
 from npnet.training.config import Config
 from npnet.training.run import Result, run
 from reference import train as reference
@@ -62,6 +64,12 @@ def test_curves_lie_over_each_other(
         np.testing.assert_allclose(
             [a.train_loss, a.val_loss], [b.train_loss, b.val_loss], rtol=LOSS_TOLERANCE
         )
+
+
+def test_threads_are_those_of_both_libraries(small: Config, tmp_path: Path) -> None:
+    for threads in (2, 1):
+        run_torch(dataclasses.replace(in_torch(small, tmp_path), threads=threads, epochs=1))
+        assert (npnet.get_num_threads(), torch.get_num_threads()) == (threads, threads)
 
 
 @pytest.mark.parametrize("change", [{}, {"scheduler": "warmup_exponential", "ema": 0.9}])
