@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,11 @@ _OPTIONS = {"nogil": True, "error_model": "numpy", "boundscheck": False}
 
 # An OpenMP region costs about a microsecond to enter, one of Numba's own pool a hundred.
 numba_config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
+
+# How often a thread that waits for the others looks for them before it sleeps: about 0.2 ms, longer
+# than from one region to the next. GNU's default is 5 ms, the core's whole share of a machine with
+# something else to do, while the one it waits for has none.
+SPINS = "10000"
 
 
 def kernel(function: Callable[..., Any]) -> Any:
@@ -113,10 +118,24 @@ def _openmp() -> list[ctypes.CDLL]:
         return []
     names = [pool.origin, *([None] if os.name == "posix" else [])]
     try:
-        libraries = [ctypes.CDLL(name) for name in names]
+        with _environment_has("GOMP_SPINCOUNT", SPINS, unless="OMP_WAIT_POLICY"):
+            libraries = [ctypes.CDLL(name) for name in names]
     except OSError:  # nor has it OpenMP
         return []
     return [library for library in libraries if hasattr(library, "omp_set_num_threads")]
+
+
+@contextlib.contextmanager
+def _environment_has(name: str, value: str, unless: str) -> Iterator[None]:
+    """Set a variable while a library is loaded that reads it, unless the user set one of two."""
+    ours = not {name, unless} & os.environ.keys()
+    if ours:
+        os.environ[name] = value
+    try:
+        yield
+    finally:
+        if ours:
+            del os.environ[name]
 
 
 def _with_cache(dispatcher: Any) -> Any:

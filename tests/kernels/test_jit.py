@@ -129,3 +129,20 @@ def test_pytorch_keeps_its_number_of_threads() -> None:
     code = f"import torch\ntorch.set_num_threads(3)\n{ask}{CODE}{ask}"
     environment = {**os.environ, "NUMBA_NUM_THREADS": "2"}
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have another OpenMP")
+@pytest.mark.parametrize(
+    ("users", "spins"),
+    [({}, _jit.SPINS), ({"GOMP_SPINCOUNT": "77"}, "77"), ({"OMP_WAIT_POLICY": "PASSIVE"}, "0")],
+)
+def test_waiting_threads_sleep_soon(users: dict[str, str], spins: str) -> None:
+    code = f"import os\nbefore = dict(os.environ)\n{CODE}assert dict(os.environ) == before"
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "OMP_DISPLAY_ENV": "VERBOSE", **users},
+        stderr=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stderr
+    assert f"GOMP_SPINCOUNT = '{spins}'" in told
