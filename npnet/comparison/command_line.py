@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,9 +27,10 @@ __all__ = ["Options", "main", "parse"]
 _DESCRIPTION = """\
 Make every run of a grid, and one report of them all: report.html and report.md.
 
-GRID is a comparison that comes with npnet (--list), or a YAML file. Every flag of npnet train can
-be given too, with one value or several: npnet compare --model lenet4 lenet5 --seeds 3. Flags
-replace what GRID says. A comparison that was stopped goes on when it is started again."""
+GRID is a comparison that comes with npnet (--list), a YAML file, or fit-function: then the flags
+below are those of npnet fit-function. Every flag of npnet train can be given too, with one value or
+several: npnet compare --model lenet4 lenet5 --seeds 3. Flags replace what GRID says. A comparison
+that was stopped goes on when it is started again."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def parse(argv: Sequence[str]) -> tuple[Grid, Options]:
         SystemExit: `--help` or `--list` was answered.
     """
     named = bool(argv) and not argv[0].startswith("-")
-    grid = load(argv[0]) if named else Grid()
+    grid = _named(argv[0]) if named else Grid()
     names = [LIBRARY, *COMMANDS[grid.command].fields]
     given = _read(_parser(grid.command, names), argv[named:], names)
     if given["list"]:
@@ -81,12 +83,16 @@ def parse(argv: Sequence[str]) -> tuple[Grid, Options]:
         if "seed" in axes:
             raise ConfigError("compare: --seeds counts seeds and --seed lists them; give one")
         axes["seed"] = seed_values(given["seeds"], "--seeds")
-    if not named and not axes:
+    if not (grid.settings or grid.axes or grid.runs or axes):
         raise ConfigError(
             f"compare: nothing to compare; name one of {', '.join(builtin_names())}, a grid file "
             "(.yaml), or flags with several values"
         )
     return grid.override(axes), _options(given, grid.name)
+
+
+def _named(name: str) -> Grid:
+    return Grid(name, command=name) if name in COMMANDS else load(name)
 
 
 def _parser(command: str, names: Sequence[str]) -> argparse.ArgumentParser:
@@ -135,7 +141,8 @@ def _is_switch(command: str, name: str) -> bool:
 
 
 def _read(parser: argparse.ArgumentParser, argv: Sequence[str], names: Sequence[str]) -> Any:
-    given, rest = parser.parse_known_args(argv)
+    # A space before it tells argparse that -1,1 is a value and not a flag.
+    given, rest = parser.parse_known_args([re.sub(r"^(?=-[.\d])", " ", word) for word in argv])
     if rest:
         near = nearest(rest[0].lstrip("-").replace("-", "_"), names)
         hint = f"; did you mean --{near}?" if near else ""
@@ -147,7 +154,7 @@ def _read(parser: argparse.ArgumentParser, argv: Sequence[str], names: Sequence[
 
 def _values(command: str, name: str, words: Sequence[str]) -> list[Any]:
     """The values of a flag; a switch without any is on."""
-    return [typed(command, name, word) for word in words] or [True]
+    return [typed(command, name, word.strip()) for word in words] or [True]
 
 
 def _options(given: dict[str, Any], name: str) -> Options:

@@ -44,6 +44,15 @@ def test_switches_can_be_lists_too() -> None:
     assert parse(["--milestones", "2,5", "3"])[0].axes["milestones"] == [(2, 5), (3,)]
 
 
+def test_fits_by_flags() -> None:
+    grid, options = parse(["fit-function", "--range", "-1,1", "0,2", "--epochs", "10", "20"])
+    assert {(spec.command, spec.config.range) for spec in grid.specs()} == {
+        ("fit-function", (-1, 1)), ("fit-function", (0, 2)),
+    }  # fmt: skip
+    assert len(grid.specs()) == 4
+    assert options.output == Path("comparisons/fit-function")
+
+
 def test_flags_override_a_name() -> None:
     grid, options = parse(["lenet-losses", "--epochs", "1", "--seeds", "1"])
     assert len(grid.specs()) == 4
@@ -55,6 +64,7 @@ def test_flags_override_a_name() -> None:
     ("argv", "message"),
     [
         ([], "nothing to compare; name one of .*lenet-losses"),
+        (["fit-function"], "nothing to compare"),
         (["lenet-loses"], "did you mean 'lenet-losses'"),
         (["nowhere.yaml"], "can't read nowhere.yaml"),
         (["--modle", "lenet4"], "unrecognized: --modle lenet4; did you mean --model"),
