@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from npnet.comparison.runs import METRICS, Run
-from npnet.comparison.spec import differing, label
+from npnet.comparison.spec import differing, labels
 
 __all__ = ["Configuration", "Outcome", "Overfitting", "Spread", "gather", "smoothed"]
 
@@ -281,9 +281,9 @@ def gather(runs: Sequence[Run]) -> list[Configuration]:
     for run in runs:
         groups.setdefault(run.spec.configuration, []).append(run)
     configurations = []
-    for settings, group in groups.items():
+    titles = labels([group[0].spec for group in groups.values()], names)
+    for name, (settings, group) in zip(titles, groups.items(), strict=True):
         outcomes = [Outcome.read(run) for run in group if run.result is not None]
         if outcomes:
-            name = label(group[0].spec, names)
             configurations.append(Configuration(name, dict(settings), outcomes))
     return sorted(configurations, key=lambda configuration: -configuration.score)

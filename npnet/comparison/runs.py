@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from npnet._files import atomic_write
-from npnet.comparison.spec import COMMANDS, PATHS, Spec, differing, label
+from npnet.comparison.spec import COMMANDS, PATHS, Spec, differing, labels
 from npnet.training.checkpoint import LAST
 
 __all__ = ["Run", "place"]
@@ -110,11 +110,11 @@ def place(specs: Sequence[Spec], folder: Path) -> tuple[list[Run], list[Path]]:
     names = [*differing(specs), *(["seed"] if len({s.seed for s in specs}) > 1 else [])]
     taken = {path.name.lower() for path in folder.glob("*")}
     runs = []
-    for spec in specs:
+    for spec, name in zip(specs, labels(specs, names), strict=True):
         identity = _identity(spec)
         old = next((path for path, record in there.items() if record == identity), None)
         if old is None:
-            old = folder / _new_name(label(spec, names), taken)
+            old = folder / _new_name(name, taken)
         runs.append(Run(spec, old))
     placed = {run.folder for run in runs}
     return runs, [path for path in there if path not in placed]

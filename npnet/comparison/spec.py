@@ -13,11 +13,11 @@ from npnet._checks import unknown_name
 from npnet.fitting.config import FitConfig
 from npnet.training.config import Config, ConfigError
 
-__all__ = ["COMMANDS", "PATHS", "Command", "Spec", "counted", "differing", "label", "typed"]
+__all__ = ["COMMANDS", "PATHS", "Command", "Spec", "counted", "differing", "labels", "typed"]
 
 LIBRARY = "library"  # the one axis of a grid that is no setting of the run
 
-PATHS = ("dataset", "init_from")  # settings that may be a path, whose last part says enough
+PATHS = ("dataset", "init_from")  # settings that may be a path
 # What the comparison itself sets for each run, or what says how a run is started.
 _FIXED = ("checkpoint_dir", "log_dir", "threads", "resume", "config")
 
@@ -151,17 +151,32 @@ def differing(specs: Sequence[Spec]) -> list[str]:
     ]
 
 
-def label(spec: Spec, names: Sequence[str]) -> str:
-    """A short name by these settings: "lenet5, mse, learning_rate 0.01"."""
-    parts = [_said(name, spec.settings[name]) for name in names]
-    return ", ".join(parts) or str(getattr(spec.config, "model", spec.command))
+def labels(specs: Sequence[Spec], names: Sequence[str]) -> list[str]:
+    """Short names by these settings: "lenet5, mse, learning_rate 0.01"."""
+    columns = [_short_paths([s.settings[n] for s in specs], n in PATHS) for n in names]
+    rows = zip(*columns, strict=True) if columns else [()] * len(specs)
+    return [
+        ", ".join(map(_said, names, row)) or str(getattr(spec.config, "model", spec.command))
+        for spec, row in zip(specs, rows, strict=True)
+    ]
+
+
+def _short_paths(values: list[Any], are_paths: bool) -> list[Any]:
+    """Of paths the last part, or as many as tell them apart."""
+    if not are_paths:
+        return values
+    parts = [Path(value).parts if isinstance(value, str) else () for value in values]
+    longest = max(map(len, parts))
+    count = next(
+        n for n in range(1, longest + 1) if len({p[-n:] for p in parts}) == len(set(parts))
+    )
+    return [str(Path(*p[-count:])) if p else v for p, v in zip(parts, values, strict=True)]
 
 
 def _said(name: str, value: Any) -> str:
     """A value that speaks for itself alone, any other after its name."""
     if isinstance(value, str):
-        plain = Path(value).name if name in PATHS else value
-        return f"no {name}" if value == "none" else plain
+        return f"no {name}" if value == "none" else value
     if value is None or isinstance(value, bool):
         return name if value else f"no {name}"
     return f"{name} {shown(value)}"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from npnet.comparison.grid import Grid
-from npnet.comparison.spec import COMMANDS, Spec, differing, label, typed
+from npnet.comparison.spec import COMMANDS, Spec, differing, labels, typed
 from npnet.fitting.config import FitConfig
 from npnet.training.command_line import parse, read_flags
 from npnet.training.config import Config, ConfigError
@@ -73,9 +74,32 @@ def test_labels_say_what_differs() -> None:
     ).specs()
     names = differing(specs)
     assert set(names) == {"model", "learning_rate", "scheduler", "patience"}
-    assert label(specs[0], names) == "lenet4, learning_rate 0.1, no scheduler, no patience"
-    assert label(specs[-1], names) == "lenet5, learning_rate 0.0001, step, patience 2"
-    assert label(specs[0], []) == "lenet4"
+    said = labels(specs, names)
+    assert said[0] == "lenet4, learning_rate 0.1, no scheduler, no patience"
+    assert said[-1] == "lenet5, learning_rate 0.0001, step, patience 2"
+    assert labels(specs, [])[0] == "lenet4"
+
+
+@pytest.mark.parametrize(
+    ("paths", "said"),
+    [
+        (["runs/a.safetensors", "runs/b.safetensors"], ["a.safetensors", "b.safetensors"]),
+        (
+            ["a/best.safetensors", "b/best.safetensors"],
+            ["a/best.safetensors", "b/best.safetensors"],
+        ),
+        (
+            ["/x/a/best.st", "x/a/best.st", "b/best.st"],
+            ["/x/a/best.st", "x/a/best.st", "b/best.st"],
+        ),
+        ([None, "a/best.safetensors"], ["no init_from", "best.safetensors"]),
+        (["a/best.safetensors", "a/best.safetensors"], ["best.safetensors"] * 2),
+    ],
+)
+def test_labels_tell_paths_apart(paths: list[str | None], said: list[str]) -> None:
+    values = ({"model": "lenet4", "init_from": path} for path in paths)
+    specs = [Spec.from_dict("train", value, "test") for value in values]
+    assert labels(specs, ["init_from"]) == [str(Path(path)) for path in said]
 
 
 @pytest.mark.parametrize(
