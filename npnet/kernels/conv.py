@@ -1,7 +1,7 @@
 """Convolution in lanes: forward, and the gradients by input and by weight.
 
 Here is the choice of the way; the loops are in `correlate`, `weight_gradient`, `winograd`, and,
-where the one window is the whole image, in `linear`.
+where each window covers the whole image, in `linear`, whose matrix `dense` makes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from npnet.kernels import activation, elementwise, lanes, linear, weight_gradient, winograd
+from npnet.kernels import activation, dense, elementwise, lanes, linear, weight_gradient, winograd
 from npnet.kernels.correlate import correlate
 from npnet.kernels.simd import LANES
 from npnet.kernels.windows import Window
@@ -47,14 +47,15 @@ def conv2d(
     weight = np.require(weight, np.float32, ("C", "W"))
     bias = NO_BIAS if bias is None else np.require(bias, np.float32, ("C", "W"))
     size = window.output_size(x.shape[2:4])
-    if is_linear(window, x.shape[2:4]):
-        y = linear.linear(_flat(x), weight.reshape(len(weight), -1), bias)
-        y = y.reshape(*y.shape[:2], *size, LANES)
-        y = y if residual is None else elementwise.add(y, residual)
-        return activation.relu(y) if relu else y
     if window.padding != ((0, 0), (0, 0)) and not np.isfinite(weight.sum()):
         # 0 * inf is NaN: the zeros around, which the kernel leaves out, count for once
         x, window = _padded(x, window), Window(window.kernel, window.stride)
+    if _suits_matrix(window, x.shape[2:4], weight.shape):
+        biases = bias if bias is NO_BIAS else np.repeat(bias, size[0] * size[1])
+        y = linear.linear(_flat(x), _matrix(weight, window, x.shape[2:4]), biases)
+        y = y.reshape(len(y), len(weight), *size, LANES)
+        y = y if residual is None else elementwise.add(y, residual)
+        return activation.relu(y) if relu else y
     y = lanes.empty((x.shape[0], weight.shape[0], *size, LANES))
     before = (window.padding[0][0], window.padding[1][0])
     if not (
@@ -77,10 +78,8 @@ def conv2d_backward_data(
     """
     weight = np.require(weight, np.float32, ("C", "W"))
     shape = (gy.shape[0], weight.shape[1], *size, LANES)
-    if is_linear(window, size):
-        return linear.linear_backward_data(_flat(gy), weight.reshape(len(weight), -1)).reshape(
-            shape
-        )
+    if _suits_matrix(window, size, weight.shape):
+        return linear.linear_backward_data(_flat(gy), _matrix(weight, window, size)).reshape(shape)
     gx = lanes.empty(shape)
     before = (2 - window.padding[0][0], 2 - window.padding[1][0])
     if not (
@@ -101,10 +100,14 @@ def conv2d_backward_weight(
     Shape: x (B, C, H, W, 16), gy (B, O, OH, OW, 16), n images -> (O, C, KH, KW), and the bias's
     gradient (O,), the sum of gy.
     """
-    if is_linear(window, x.shape[2:4]):
-        gweight, gbias = linear.linear_backward_weight(_flat(x), _flat(gy), n)
-        return gweight.reshape(-1, x.shape[1], *window.kernel), gbias
     channels, outputs, chunks = x.shape[1], gy.shape[1], weight_gradient.chunk_count(len(x))
+    if _suits_matrix(window, x.shape[2:4], (outputs, channels)):
+        gmatrix, gbiases = linear.linear_backward_weight(_flat(x), _flat(gy), n)
+        gbias = gbiases.reshape(outputs, -1).sum(1)
+        if is_linear(window, x.shape[2:4]):
+            return gmatrix.reshape(outputs, channels, *window.kernel), gbias
+        if np.isfinite(gmatrix).all():  # else taps that saw but zeros around have 0 * NaN too
+            return dense.scatter_add(gmatrix, window, x.shape[2:4], outputs), gbias
     if (
         fast
         and suits_winograd(window, min(outputs, channels))
@@ -137,6 +140,17 @@ def suits_winograd(window: Window, channels: int) -> bool:
 def is_linear(window: Window, size: tuple[int, ...]) -> bool:
     """Whether there is one window, the whole image: then the pixels are so many features."""
     return window.kernel == tuple(size) and window.padding == ((0, 0), (0, 0))
+
+
+def _suits_matrix(window: Window, size: tuple[int, int], shape: tuple[int, ...]) -> bool:
+    return is_linear(window, size) or dense.suits_dense(window, size, *shape[:2])
+
+
+def _matrix(weight: Array, window: Window, size: tuple[int, int]) -> Array:
+    """(O * OH * OW, C * H * W), by which the pixels of an image are multiplied."""
+    if is_linear(window, size):
+        return weight.reshape(len(weight), -1)
+    return dense.gather(weight, window, size)
 
 
 def _padded(x: Array, window: Window) -> Array:
