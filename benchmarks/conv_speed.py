@@ -59,10 +59,11 @@ class Result:
 # ---- layers ------------------------------------------------------------------------------------
 
 
-def layers(network: str) -> Iterator[tuple[str, nn.Module, tuple[int, ...], bool]]:
+def layers(
+    network: str, n: int, size: int
+) -> Iterator[tuple[str, nn.Module, tuple[int, ...], bool]]:
     """Name, module, input shape and whether it is the first, of layers that differ."""
-    n, size = IMAGES[network]
-    model = models.create(network)
+    model = models.create(network).eval()
     seen: dict[Any, tuple[str, nn.Module, tuple[int, ...]]] = {}
 
     def note(name: str) -> Callable[..., None]:
@@ -203,9 +204,9 @@ def torch_pooling(module: Any, layout: Any, x: Array, gy: Array) -> list[Callabl
 # ---- measuring ---------------------------------------------------------------------------------
 
 
-def measure(network: str, naive: bool, rounds: int) -> Iterator[Result]:
+def measure(network: str, images: tuple[int, int], naive: bool, rounds: int) -> Iterator[Result]:
     """The rows of one network."""
-    for name, module, shape, first in layers(network):
+    for name, module, shape, first in layers(network, *images):
         window, is_conv = window_of(module, shape), isinstance(module, nn.Conv2d)
         maps = module.out_channels if is_conv else 1
         terms = math.prod(window.output_size(shape[2:])) * math.prod(window.kernel)
@@ -258,6 +259,8 @@ def row(result: Result, most: float) -> list[str]:
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models", nargs="+", default=list(IMAGES), choices=list(IMAGES))
+    parser.add_argument("--images", nargs=2, type=int, metavar=("COUNT", "SIZE"),
+                        help=f"of all networks; by default {IMAGES}")  # fmt: skip
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--naive", action="store_true", help="with the loop in Python")
@@ -267,25 +270,26 @@ def main(argv: Sequence[str] | None = None) -> None:
     npnet.set_num_threads(args.threads)
     torch.set_num_threads(args.threads)
     results, most = [], 0.0
+    images = {name: tuple(args.images or IMAGES[name]) for name in args.models}
     for name in args.models:
-        for result in measure(name, args.naive, args.rounds):
+        for result in measure(name, images[name], args.naive, args.rounds):
             results.append(result)
             most = max(most, peak())  # each time: another program may have had a core
-    batches = ", ".join(f"{k} {n} images of {s}x{s}" for k, (n, s) in IMAGES.items())
+    batches = ", ".join(f"{k} {n} images of {s}x{s}" for k, (n, s) in images.items())
     about = {**environment(args.threads), "measured peak": f"{most:.0f} GFLOP/s"}
     columns = ["network", "layer", "pass", *results[0].seconds, "GFLOP/s", "of peak"]
     report(f"convolution and pooling, ms: median [quartiles]; {batches}", about,
            [*columns, "x best torch", "differs by"], [row(r, most) for r in results], results,
            args.json)  # fmt: skip
     if args.plot is not None:
-        draw(results, args.plot)
+        draw(results, {name: n for name, (n, _) in images.items()}, args.plot)
 
 
-def draw(results: Sequence[Result], file: str) -> None:
+def draw(results: Sequence[Result], batches: dict[str, int], file: str) -> None:
     """Speeds by layer and pass as bars, a panel for each network."""
     panels: dict[str, dict[str, dict[str, float]]] = {}
     for r in results:
-        panel = panels.setdefault(f"{r.network}, {IMAGES[r.network][0]} images", {})
+        panel = panels.setdefault(f"{r.network}, {batches[r.network]} images", {})
         best = min(r.seconds[name].median for name in LAYOUTS)
         shown = ("npnet", *LAYOUTS, "numpy")
         panel[f"{r.layer}, {r.direction}"] = {k: best / r.seconds[k].median for k in shown}
