@@ -69,7 +69,7 @@ def parse(argv: Sequence[str]) -> tuple[Grid, Options]:
         SystemExit: `--help` or `--list` was answered.
     """
     named = bool(argv) and not argv[0].startswith("-")
-    grid = _named(argv[0]) if named else Grid()
+    grid = load(argv[0]) if named else Grid()
     names = [LIBRARY, *COMMANDS[grid.command].fields]
     given = _read(_parser(grid.command, names), argv[named:], names)
     if given["list"]:
@@ -89,10 +89,6 @@ def parse(argv: Sequence[str]) -> tuple[Grid, Options]:
             "(.yaml), or flags with several values"
         )
     return grid.override(axes), _options(given, grid.name)
-
-
-def _named(name: str) -> Grid:
-    return Grid(name, command=name) if name in COMMANDS else load(name)
 
 
 def _parser(command: str, names: Sequence[str]) -> argparse.ArgumentParser:

@@ -97,11 +97,13 @@ def builtin_names() -> list[str]:
 
 
 def load(source: str) -> Grid:
-    """The grid that a name or a YAML file says.
+    """The grid that a name or a YAML file says; by the name of a command, an empty one of it.
 
     Raises:
         ConfigError: there is no such grid, or it is written wrongly.
     """
+    if source in COMMANDS:
+        return Grid(source, command=source)
     if source in builtin_names():
         return _read((_BUILTIN / f"{source}.yaml").read_text("utf-8"), source, source)
     path = Path(source)

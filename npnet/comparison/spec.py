@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -153,23 +154,20 @@ def differing(specs: Sequence[Spec]) -> list[str]:
 
 def labels(specs: Sequence[Spec], names: Sequence[str]) -> list[str]:
     """Short names by these settings: "lenet5, mse, learning_rate 0.01"."""
-    columns = [_short_paths([s.settings[n] for s in specs], n in PATHS) for n in names]
-    rows = zip(*columns, strict=True) if columns else [()] * len(specs)
+    columns = {name: [spec.settings[name] for spec in specs] for name in names}
+    columns |= {name: _short_paths(columns[name]) for name in PATHS if name in columns}
     return [
-        ", ".join(map(_said, names, row)) or str(getattr(spec.config, "model", spec.command))
-        for spec, row in zip(specs, rows, strict=True)
+        ", ".join(_said(name, columns[name][i]) for name in names)
+        or str(getattr(spec.config, "model", spec.command))
+        for i, spec in enumerate(specs)
     ]
 
 
-def _short_paths(values: list[Any], are_paths: bool) -> list[Any]:
+def _short_paths(values: list[Any]) -> list[Any]:
     """Of paths the last part, or as many as tell them apart."""
-    if not are_paths:
-        return values
     parts = [Path(value).parts if isinstance(value, str) else () for value in values]
-    longest = max(map(len, parts))
-    count = next(
-        n for n in range(1, longest + 1) if len({p[-n:] for p in parts}) == len(set(parts))
-    )
+    different = len(set(parts))
+    count = next(n for n in itertools.count(1) if len({p[-n:] for p in parts}) == different)
     return [str(Path(*p[-count:])) if p else v for p, v in zip(parts, values, strict=True)]
 
 
