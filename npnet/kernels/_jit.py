@@ -98,6 +98,7 @@ def get_num_threads() -> int:
 follow_num_threads(set_num_threads)
 
 
+@functools.cache
 def _launch() -> None:
     """Start Numba's threads, once.
 
@@ -110,7 +111,6 @@ def _launch() -> None:
         openmp.omp_set_num_threads(num)
 
 
-@functools.cache
 def _openmp() -> list[ctypes.CDLL]:
     """OpenMP where Numba's pool may find it: loaded for all, as PyTorch does, or its own."""
     pool = importlib.util.find_spec("numba.np.ufunc.omppool")
