@@ -23,7 +23,8 @@ from npnet.compiler.layers import (
 )
 from npnet.compiler.losses import Loss
 from npnet.kernels import block_ops, lanes
-from npnet.kernels.conv import is_linear, suits_winograd
+from npnet.kernels.conv import suits_winograd
+from npnet.kernels.dense import is_linear
 from npnet.kernels.program import BLOCK, SLOT, Call, Phase, Program
 from npnet.ops.activation import LaneActivation
 from npnet.ops.conv import LaneConv2d

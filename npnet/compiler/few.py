@@ -70,7 +70,7 @@ class FewImages(ChainProgram):
 
     def _convolve(self, link: Link, window: Window) -> None:
         """A convolution, or a linear layer as one whose window is the whole image."""
-        if window.padding != ((0, 0), (0, 0)):
+        if window.is_padded:
             raise Unsuited("a convolution is padded")
         weight, x = link.params[0].array, self.x
         outputs, size = len(weight), window.output_size(x.shape[1:])

@@ -47,12 +47,12 @@ def conv2d(
     weight = np.require(weight, np.float32, ("C", "W"))
     bias = NO_BIAS if bias is None else np.require(bias, np.float32, ("C", "W"))
     size = window.output_size(x.shape[2:4])
-    if window.padding != ((0, 0), (0, 0)) and not np.isfinite(weight.sum()):
+    if window.is_padded and not np.isfinite(weight.sum()):
         # 0 * inf is NaN: the zeros around, which the kernel leaves out, count for once
         x, window = _padded(x, window), Window(window.kernel, window.stride)
-    if _suits_matrix(window, x.shape[2:4], weight.shape):
+    if dense.suits_dense(window, x.shape[2:4], *weight.shape[:2]):
         biases = bias if bias is NO_BIAS else np.repeat(bias, size[0] * size[1])
-        y = linear.linear(_flat(x), _matrix(weight, window, x.shape[2:4]), biases)
+        y = linear.linear(_flat(x), dense.gather(weight, window, x.shape[2:4]), biases)
         y = y.reshape(len(y), len(weight), *size, LANES)
         y = y if residual is None else elementwise.add(y, residual)
         return activation.relu(y) if relu else y
@@ -78,8 +78,9 @@ def conv2d_backward_data(
     """
     weight = np.require(weight, np.float32, ("C", "W"))
     shape = (gy.shape[0], weight.shape[1], *size, LANES)
-    if _suits_matrix(window, size, weight.shape):
-        return linear.linear_backward_data(_flat(gy), _matrix(weight, window, size)).reshape(shape)
+    if dense.suits_dense(window, size, *weight.shape[:2]):
+        matrix = dense.gather(weight, window, size)
+        return linear.linear_backward_data(_flat(gy), matrix).reshape(shape)
     gx = lanes.empty(shape)
     before = (2 - window.padding[0][0], 2 - window.padding[1][0])
     if not (
@@ -100,14 +101,14 @@ def conv2d_backward_weight(
     Shape: x (B, C, H, W, 16), gy (B, O, OH, OW, 16), n images -> (O, C, KH, KW), and the bias's
     gradient (O,), the sum of gy.
     """
-    channels, outputs, chunks = x.shape[1], gy.shape[1], weight_gradient.chunk_count(len(x))
-    if _suits_matrix(window, x.shape[2:4], (outputs, channels)):
+    channels, outputs, size = x.shape[1], gy.shape[1], x.shape[2:4]
+    if dense.suits_dense(window, size, outputs, channels):
         gmatrix, gbiases = linear.linear_backward_weight(_flat(x), _flat(gy), n)
-        gbias = gbiases.reshape(outputs, -1).sum(1)
-        if is_linear(window, x.shape[2:4]):
-            return gmatrix.reshape(outputs, channels, *window.kernel), gbias
-        if np.isfinite(gmatrix).all():  # else taps that saw but zeros around have 0 * NaN too
-            return dense.scatter_add(gmatrix, window, x.shape[2:4], outputs), gbias
+        # Otherwise taps that saw nothing but the zeros around have 0 * NaN too.
+        if not window.is_padded or np.isfinite(gmatrix).all():
+            gweight = dense.scatter_add(gmatrix, window, size, outputs)
+            return gweight, gbiases.reshape(outputs, -1).sum(1)
+    chunks = weight_gradient.chunk_count(len(x))
     if (
         fast
         and suits_winograd(window, min(outputs, channels))
@@ -135,22 +136,6 @@ def suits_winograd(window: Window, channels: int) -> bool:
         and max(map(max, window.padding)) <= 2
         and channels >= LEAST_CHANNELS
     )
-
-
-def is_linear(window: Window, size: tuple[int, ...]) -> bool:
-    """Whether there is one window, the whole image: then the pixels are so many features."""
-    return window.kernel == tuple(size) and window.padding == ((0, 0), (0, 0))
-
-
-def _suits_matrix(window: Window, size: tuple[int, int], shape: tuple[int, ...]) -> bool:
-    return is_linear(window, size) or dense.suits_dense(window, size, *shape[:2])
-
-
-def _matrix(weight: Array, window: Window, size: tuple[int, int]) -> Array:
-    """(O * OH * OW, C * H * W), by which the pixels of an image are multiplied."""
-    if is_linear(window, size):
-        return weight.reshape(len(weight), -1)
-    return dense.gather(weight, window, size)
 
 
 def _padded(x: Array, window: Window) -> Array:

@@ -121,6 +121,11 @@ class Window:
         (kh, kw), (dh, dw) = self.kernel, self.dilation
         return dh * (kh - 1) + 1, dw * (kw - 1) + 1
 
+    @property
+    def is_padded(self) -> bool:
+        """Whether there is anything around the image."""
+        return self.padding != ((0, 0), (0, 0))
+
     def output_size(self, size: tuple[int, ...]) -> Pair:
         """How many windows an image of (H, W) has: floor((H + PT + PB - extent) / SH) + 1."""
         return self._count(size[0], 0), self._count(size[1], 1)

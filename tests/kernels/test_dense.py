@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from npnet.kernels import conv, dense
+from npnet.kernels import dense
 from npnet.kernels._jit import set_num_threads
 from npnet.kernels.windows import Window
 from tests.kernels import oracle
-from tests.kernels.test_conv import draw_arrays, kernels
+from tests.kernels.test_conv import assert_epilogue, draw_arrays, kernels
 
 Case = tuple[tuple[int, int], int, int, tuple[tuple[int, int], tuple[int, int]]]
 
@@ -96,8 +96,4 @@ def test_the_gradient_is_the_transpose_of_gather() -> None:
 
 def test_residual_and_relu() -> None:
     window = Window((3, 3), (1, 1), ((1, 1), (1, 1)))
-    x, weight, bias, residual = draw_arrays((17, 6, 2, 2), 6, window)
-    blocks, added = oracle.spoiled(x), oracle.spoiled(residual)
-    y = conv.conv2d(blocks, weight, bias, window, residual=added, relu=True)
-    want = np.maximum(oracle.conv2d(x, weight, bias, residual, window)[0] + residual, 0)
-    np.testing.assert_allclose(conv.lanes.from_lanes(y, 17), want, rtol=1e-5, atol=1e-5)
+    assert_epilogue((17, 6, 2, 2), 6, window, fast=True)
