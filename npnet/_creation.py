@@ -342,7 +342,7 @@ def randint(
         first, last, sizes = 0, low, size if high is None else high
     if sizes is None:
         raise TypeError("randint: size is missing: randint(high, size) or (low, high, size)")
-    bounds = (operator.index(first), operator.index(last))  # type: ignore[arg-type]
+    bounds = (operator.index(first), operator.index(last))  # type: ignore[arg-type] # it checks
     if bounds[0] >= bounds[1]:
         raise RuntimeError(f"randint: low must be less than high, got {bounds[0]} and {bounds[1]}")
     values = numpy_generator(generator).integers(*bounds, _shape("randint", (sizes,), {}))

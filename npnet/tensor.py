@@ -230,7 +230,7 @@ class _Alias(Function):
 class _Overwrite(_Alias):
     """A base with new values where a view lies: gx is 0 there, and gview what arrives there."""
 
-    def backward(self, gy: Array) -> tuple[Array, Array]:  # type: ignore[override]
+    def backward(self, gy: Array) -> tuple[Array, Array]:  # type: ignore[override] # two inputs
         gx = np.array(gy, order="C")
         flat = gx.reshape(-1)
         gview = flat[self.places]
@@ -1497,7 +1497,7 @@ def _sizes(size: tuple[Size, ...]) -> tuple[int, ...]:
     """The arguments of `x.view(2, 3)` and of `x.view((2, 3))` alike."""
     if len(size) == 1 and not isinstance(size[0], (int, np.integer)):
         return tuple(size[0])
-    return tuple(size)  # type: ignore[arg-type]
+    return tuple(size)  # type: ignore[arg-type] # ints, if more than one
 
 
 # The one import that points back: the methods above are the ops under another name.

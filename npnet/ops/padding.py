@@ -94,7 +94,7 @@ class PadCopy(Function):
         before, after = self.widths[axis]
         kept = np.arange(max(-before, 0), self.x_shape[axis] - max(-after, 0))
         outer = (max(before, 0), max(after, 0))
-        return np.pad(kept, outer, _NUMPY_MODES[self.mode])  # type: ignore[call-overload]
+        return np.pad(kept, outer, _NUMPY_MODES[self.mode])  # type: ignore[call-overload] # a str
 
 
 def pad(

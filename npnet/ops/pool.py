@@ -313,6 +313,6 @@ def adaptive_avg_pool2d(input: Tensor, output_size: int | Sequence[int | None] |
     )
     if not all(input.shape[2:]):
         raise ShapeError(f"adaptive_avg_pool2d: the image has no pixels; got {input.shape}")
-    pair = as_pair("adaptive_avg_pool2d", "output_size", size, 0)  # type: ignore[arg-type]
+    pair = as_pair("adaptive_avg_pool2d", "output_size", size, 0)  # type: ignore[arg-type] # checks
     function = LaneAdaptiveAvgPool2d if in_lanes(input) and min(pair) else AdaptiveAvgPool2d
     return function(pair)(input)
