@@ -21,6 +21,7 @@ from npnet.datasets.fashion_mnist import FashionMNIST
 from npnet.datasets.mnist import MNIST
 
 __all__ = [
+    "AUTO",
     "CIFAR10",
     "MNIST",
     "NAMES",
@@ -44,7 +45,10 @@ _LOADERS: dict[str, Callable[[Path, bool], ImageData]] = {
     "digits": lambda data_dir, download: load_digits(),
 }
 
-NAMES = ("auto", *_LOADERS)
+AUTO = "auto"
+"""MNIST where it can be had, else the digits."""
+
+NAMES = (AUTO, *_LOADERS)
 """What `load` takes besides the path of a `.npz` file."""
 
 
@@ -80,7 +84,7 @@ def load(
         known = (*NAMES, "<file>.npz")
         raise ValueError(unknown_name("dataset", name, known))
     folder = default_data_dir() if data_dir is None else _files.data_folder(data_dir, "data_dir")
-    if name != "auto":
+    if name != AUTO:
         return _LOADERS[name](folder, download)
     try:
         return _LOADERS["mnist"](folder, download)
