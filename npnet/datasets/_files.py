@@ -19,7 +19,7 @@ Bytes: TypeAlias = npt.NDArray[np.uint8]
 # A file that unpacks to more bytes than the first, and to more times its own size than the second,
 # is a decompression bomb: pictures do not compress like that, not even a mask's.
 _SURELY_FINE = 1 << 28
-_LARGEST_RATIO = 500
+_LARGEST_RATIO = 200
 _BLOCK = 1 << 22  # bytes unpacked at a time
 
 
@@ -45,6 +45,8 @@ def data_folder(path: str | os.PathLike[str], flag: str) -> Path:
 def read_exactly(stream: Stream, size: int, file_size: int) -> Bytes:
     """The next bytes of a stream as a new array, fewer than `size` if it ends before.
 
+    Memory is taken as the bytes arrive.
+
     Args:
         size: what a header asks for; it may lie.
         file_size: of the file that the stream unpacks.
@@ -57,27 +59,22 @@ def read_exactly(stream: Stream, size: int, file_size: int) -> Bytes:
             f"{size} bytes would come out of {file_size}, which no pictures do; if they are meant, "
             "store them uncompressed"
         )
+    content = bytearray()
     try:
-        content = np.empty(_within_memory(size), np.uint8)
+        if size > _memory():
+            raise MemoryError
+        while len(content) < size and (block := stream.read(min(_BLOCK, size - len(content)))):
+            content += block
     except MemoryError:
         raise TooLargeError(
             f"{size} bytes are more than this machine's memory; store fewer or smaller images"
         ) from None
-    done = 0
-    while done < size:
-        block = stream.read(min(_BLOCK, size - done))
-        if not block:
-            break
-        content[done : done + len(block)] = np.frombuffer(block, np.uint8)
-        done += len(block)
-    return content[:done]
+    return np.frombuffer(content, np.uint8)  # may be written to, as a bytearray may
 
 
-def _within_memory(size: int) -> int:
-    """The size itself. MemoryError if the machine has less: a system may promise what it lacks."""
-    names = getattr(os, "sysconf_names", {})  # Windows has none
-    if "SC_PHYS_PAGES" in names and "SC_PAGE_SIZE" in names:
-        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        if size > memory > 0:
-            raise MemoryError
-    return size
+def _memory() -> float:
+    """Bytes that the machine has: a system promises more, and kills who takes them."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # Windows has no sysconf
+        return float("inf")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import struct
 import warnings
 import zipfile
 from collections.abc import Sequence
@@ -27,6 +28,7 @@ Array: TypeAlias = npt.NDArray[Any]
 
 _WRITE = "write it by np.savez_compressed(path, x=images, y=labels), with no object arrays"
 _NAMES = 10  # of the arrays in a file that an error tells
+_DIRECTORY_END = 22 + 0xFFFF  # bytes of the end of a zip archive's directory, with a comment
 _PLAIN = "biufcSUMm"  # kinds of dtypes that are bytes and no more
 _KINDS = {
     b"\x93NUMPY": "it holds one array, as np.save writes it",
@@ -89,6 +91,7 @@ def _unpack(file: BinaryIO, wanted: Sequence[str]) -> tuple[dict[str, Array], li
     try:
         archive = zipfile.ZipFile(file)
         size = os.fstat(file.fileno()).st_size
+        _check_complete(archive, file, size)
         members = {key: _members(archive, key) for key in wanted}
         arrays = {k: _read(archive, k, found[0], size) for k, found in members.items() if found}
         return arrays, [name.removesuffix(".npy") for name in archive.namelist()]
@@ -97,6 +100,16 @@ def _unpack(file: BinaryIO, wanted: Sequence[str]) -> tuple[dict[str, Array], li
     # zipfile and NumPy raise errors of many kinds for damaged content, OSErrors among them.
     except Exception as error:
         raise _DamagedError(str(error)[:100] or type(error).__name__) from error
+
+
+def _check_complete(archive: zipfile.ZipFile, file: BinaryIO, size: int) -> None:
+    """Refuse a damaged directory: zipfile takes what it finds, and x_test would not be missed."""
+    file.seek(max(0, size - _DIRECTORY_END))
+    end = file.read()
+    at = end.rfind(b"PK\x05\x06")
+    (count,) = struct.unpack("<H", end[at + 10 : at + 12])
+    if count not in (len(archive.infolist()), 0xFFFF):  # which stands for more, told elsewhere
+        raise ValueError(f"its directory says {count} arrays and has {len(archive.infolist())}")
 
 
 def _members(archive: zipfile.ZipFile, key: str) -> list[zipfile.ZipInfo]:
@@ -130,9 +143,11 @@ def _read(archive: zipfile.ZipFile, key: str, info: zipfile.ZipInfo, file_size: 
 
 def _check_plain(key: str, dtype: np.dtype[Any]) -> None:
     if dtype.hasobject:
+        labels = f"{key}.astype(np.int64), or {key}.astype(str) of names"
+        fix = f"np.stack({key}), of images of one size" if key.startswith("x") else labels
         raise _BadMemberError(
-            f"{key} is an array of Python objects, which would have to be executed; make it one of "
-            "numbers by np.stack (of images of one size) or astype; there must be no object arrays"
+            f"{key} is an array of Python objects, which would have to be executed; save numbers "
+            f"({fix}), no object arrays"
         )
     if dtype.names:
         raise _BadMemberError(

@@ -69,11 +69,11 @@ def read_npz(path: str | os.PathLike[str]) -> ImageData:
     """
     arrays, where = _read(path), printable(path)
     x, y = _images(where, "x", arrays), _labels(where, "y", arrays)
-    _check_lengths(where, x, y, "x", "y")
+    _check_lengths(where, arrays, "x", "y")
     if "x_test" not in arrays:
         return _split_off(where, _name(path), x, y)
     x_test, y_test = _images(where, "x_test", arrays), _labels(where, "y_test", arrays)
-    _check_lengths(where, x_test, y_test, "x_test", "y_test")
+    _check_lengths(where, arrays, "x_test", "y_test")
     if x_test.shape[1:] != x.shape[1:] or x_test.dtype != x.dtype:
         fix = "" if x_test.dtype == x.dtype else f"; {_advice.for_mixed_dtypes(x, x_test)}"
         raise DataError(
@@ -210,8 +210,9 @@ def _length(array: Array) -> int:
     return len(array) if array.ndim else 0
 
 
-def _check_lengths(path: str, x: Array, y: Array, kx: str, ky: str) -> None:
+def _check_lengths(path: str, arrays: dict[str, Array], kx: str, ky: str) -> None:
     """Refuse unless there is one label for each image."""
+    x, y = arrays[kx], arrays[ky]
     if len(x) != len(y):
         lies = list(x.shape[1:]).count(len(y)) == 1
         hint = f"; {_advice.for_shape(kx, x.shape, len(y))}" if lies else ""
