@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from npnet._files import atomic_write
+from npnet._files import atomic_write, open_regular
 from npnet.comparison.spec import COMMANDS, PATHS, Spec, differing, labels
 from npnet.datasets import AUTO, NAMES
 from npnet.training.checkpoint import CONFIG, LAST
@@ -56,8 +56,10 @@ class Run:
     def dataset(self) -> str | None:
         """The data set that it records, where "auto" was asked for; None before its first epoch."""
         for name in (RESULT, CONFIG):
-            with contextlib.suppress(OSError, ValueError):
-                tree = json.loads((self.folder / name).read_bytes())
+            # What is torn or no file is told where the run is read.
+            with contextlib.suppress(OSError, ValueError, RecursionError):
+                with open_regular(self.folder / name) as file:
+                    tree = json.loads(file.read())
                 said = tree.get("dataset") if isinstance(tree, dict) else None
                 if said in NAMES and said != AUTO:
                     return str(said)

@@ -171,7 +171,18 @@ def test_runs_that_agree_on_their_data(tmp_path: Path) -> None:
     assert as_recorded(recorded) == recorded
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "null", '{"dataset": 3}', '{"dataset": "x"}', "\xff"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        "null",
+        pytest.param("[" * 99_999, id="deep"),
+        '{"dataset": 3}',
+        '{"dataset": "x"}',
+        "\xff",
+    ],
+)
 def test_a_torn_record_names_no_data(tmp_path: Path, text: str) -> None:
     runs = made(tmp_path, {"seed": [0]}, [90])
     for name in (RESULT, "config.json"):
