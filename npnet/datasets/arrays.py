@@ -65,9 +65,20 @@ def read_npz(path: str | os.PathLike[str]) -> ImageData:
     split off, always the same one. Nothing in the file is executed (no pickle).
 
     Raises:
-        DataError: the file is missing or damaged, or an array is not as above.
+        DataError: the file is missing or damaged, an array is not as above, or there is too little
+            memory for it.
     """
-    arrays, where = _read(path), printable(path)
+    try:
+        return _checked(path, _read(path))
+    except MemoryError as error:
+        raise DataError(
+            f"{printable(path)} needs more memory than there is ({error}); store fewer or smaller "
+            "images, as uint8 or float32"
+        ) from error
+
+
+def _checked(path: str | os.PathLike[str], arrays: dict[str, Array]) -> ImageData:
+    where = printable(path)
     x, y = _images(where, "x", arrays), _labels(where, "y", arrays)
     _check_lengths(where, arrays, "x", "y")
     if "x_test" not in arrays:

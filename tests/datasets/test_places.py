@@ -208,6 +208,17 @@ def test_more_than_there_is_memory(tmp_path: Path) -> None:
     assert "more than this machine's memory" in refused(lambda: MNIST(tmp_path))
 
 
+def test_too_little_memory_for_a_good_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: object) -> None:
+        raise MemoryError("Unable to allocate 9 GiB")
+
+    path = write_npz(tmp_path / "own.npz")
+    monkeypatch.setattr("npnet.datasets.arrays._images", fail)
+    assert "needs more memory than there is (Unable to allocate 9 GiB); store" in refused(
+        lambda: load(path)
+    )
+
+
 # ---- IDX ---------------------------------------------------------------------------------------
 
 
