@@ -102,8 +102,14 @@ def test_config_of_a_run_on_digits_repeats_it_where_mnist_is(auto: Config, tmp_p
     assert first == second
 
 
-@pytest.mark.parametrize("how", ["the same settings", "command line", "command line, auto again"])
-@pytest.mark.parametrize("version", ["this", "earlier"])
+@pytest.mark.parametrize(
+    ("how", "version"),
+    [
+        ("the same settings", "earlier"),
+        ("command line", "this"),
+        ("command line, auto again", "this"),
+    ],
+)
 def test_resuming_goes_on_with_the_digits(auto: Config, how: str, version: str) -> None:
     run_npnet(auto)
     saved = Path(auto.checkpoint_dir) / "config.json"
@@ -127,9 +133,7 @@ def test_resuming_on_the_other_is_refused(auto: Config) -> None:
         run_npnet(dataclasses.replace(auto, epochs=2, resume=True, dataset="mnist"))
 
 
-@pytest.mark.parametrize(
-    "name", ["a$b$ {c}.npz", "数据.NPZ", os.fsdecode(b"caf\xe9.npz"), "n" * 200 + ".npz"]
-)
+@pytest.mark.parametrize("name", ["a$b$ {c} 数据.NPZ", os.fsdecode(b"\xe9" * 200 + b".npz")])
 def test_names_of_all_kinds(small: Config, tmp_path: Path, told: Told, name: str) -> None:
     """Pictures, logs and metadata take what a file system takes as a name."""
     path = tmp_path / name
