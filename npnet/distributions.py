@@ -19,6 +19,8 @@ from npnet.tensor import Array, Tensor, as_tensor
 
 __all__ = ["Categorical"]
 
+_ROUNDING = 1e-3  # how far below 0 a probability is still one that was rounded
+
 Shape = tuple[int, ...]
 
 
@@ -182,6 +184,8 @@ def _check_probs(x: Array) -> None:
     if not (np.isfinite(x).all() and (x >= 0).all()):
         wrong = x[~(np.isfinite(x) & (x >= 0))][0]
         hint = "; for log probabilities pass logits=" if wrong < 0 else ""
+        if np.isfinite(x).all() and x.min() >= -_ROUNDING:
+            hint = "; if rounding took them below 0, write probs.clamp(min=0)"
         raise ValueError(f"Categorical: probs must be finite and >= 0, got {wrong:g}{hint}")
     if not (x.sum(-1) > 0).all():
         raise ValueError("Categorical: probs must not all be 0 along the last axis")

@@ -18,7 +18,7 @@ from npnet._files import atomic_write
 from npnet._version import __version__
 from npnet.comparison import figures
 from npnet.comparison.grid import Grid
-from npnet.comparison.results import Configuration, gather
+from npnet.comparison.results import Configuration, as_recorded, gather
 from npnet.comparison.runner import Failure
 from npnet.comparison.runs import ERRORS, Run
 from npnet.comparison.spec import counted, differing, shown
@@ -65,7 +65,7 @@ def write(
     """
     import jinja2
 
-    facts = _facts(grid, runs, failures, smoothing) | {"command": command}
+    facts = _facts(grid, as_recorded(runs), failures, smoothing) | {"command": command}
     pictures: list[Figure] = [*facts["curves"], *facts["matrices"]]
     (folder / FIGURES).mkdir(parents=True, exist_ok=True)
     for pattern in _FIGURE_NAMES:  # an earlier report's

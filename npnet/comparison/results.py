@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +15,17 @@ import numpy.typing as npt
 
 from npnet.comparison.runs import METRICS, Run
 from npnet.comparison.spec import differing, labels
+from npnet.datasets import AUTO
 
-__all__ = ["Configuration", "Outcome", "Overfitting", "Spread", "gather", "smoothed"]
+__all__ = [
+    "Configuration",
+    "Outcome",
+    "Overfitting",
+    "Spread",
+    "as_recorded",
+    "gather",
+    "smoothed",
+]
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -274,8 +284,37 @@ def smoothed(values: Array, weight: float) -> Array:
     return out
 
 
+def as_recorded(runs: Sequence[Run]) -> list[Run]:
+    """The runs with the data set that they used in the place of "auto".
+
+    It may differ from run to run, as MNIST may come or go: figures on different images are no
+    repetitions of one another. What was never begun counts as the others, where they agree.
+    """
+    used = {run.name: run.dataset for run in runs if _asks_auto(run)}
+    known = set(used.values()) - {None}
+    common = known.pop() if len(known) == 1 else AUTO
+    return [
+        _on(run, used[run.name] or common) if run.name in used else run  # a name or "auto"
+        for run in runs
+    ]
+
+
+def _asks_auto(run: Run) -> bool:
+    return getattr(run.spec.config, "dataset", None) == AUTO
+
+
+def _on(run: Run, dataset: str | None) -> Run:
+    """The same run with its data set named."""
+    config = dataclasses.replace(run.spec.config, dataset=dataset)
+    return dataclasses.replace(run, spec=dataclasses.replace(run.spec, config=config))
+
+
 def gather(runs: Sequence[Run]) -> list[Configuration]:
-    """The configurations of which a run is done, the best first."""
+    """The configurations of which a run is done, the best first.
+
+    Args:
+        runs: as `as_recorded` gives them.
+    """
     names = differing([run.spec for run in runs])
     groups: dict[tuple[tuple[str, Any], ...], list[Run]] = {}
     for run in runs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import functools
 import json
@@ -13,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from npnet._files import atomic_write
+from npnet._files import atomic_write, open_regular
 from npnet.comparison.spec import COMMANDS, PATHS, Spec, differing, labels
-from npnet.training.checkpoint import LAST
+from npnet.datasets import AUTO, NAMES
+from npnet.training.checkpoint import CONFIG, LAST
 
 __all__ = ["Run", "place"]
 
@@ -49,6 +51,19 @@ class Run:
             return None
         right = isinstance(tree, dict) and tree.get("format") == "npnet result" and "test" in tree
         return tree if right and metrics.count(b"\n") > 1 else None
+
+    @property
+    def dataset(self) -> str | None:
+        """The data set that it records, where "auto" was asked for; None before its first epoch."""
+        for name in (RESULT, CONFIG):
+            # What is torn or no file is told where the run is read.
+            with contextlib.suppress(OSError, ValueError, RecursionError):
+                with open_regular(self.folder / name) as file:
+                    tree = json.loads(file.read())
+                said = tree.get("dataset") if isinstance(tree, dict) else None
+                if said in NAMES and said != AUTO:
+                    return str(said)
+        return None
 
     @property
     def is_busy(self) -> bool:
@@ -124,7 +139,9 @@ def _identity(spec: Spec) -> dict[str, Any]:
     """What makes two runs the same one, as JSON has it: settings, and what their files hold."""
     settings = {name: value for name, value in spec.settings.items() if name not in _ELSEWHERE}
     said = [settings[name] for name in PATHS if isinstance(settings.get(name), str)]
-    files = {path: _digest(Path(path).expanduser()) for path in said if path.endswith(_FILES)}
+    files = {
+        path: _digest(Path(path).expanduser()) for path in said if path.lower().endswith(_FILES)
+    }
     tree = {"command": spec.command, "settings": settings, "files": files}
     identity: dict[str, Any] = json.loads(json.dumps(tree))
     return identity

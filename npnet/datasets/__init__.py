@@ -12,15 +12,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from npnet._checks import unknown_name
-from npnet.datasets import cifar10, fashion_mnist, mnist
+from npnet.datasets import _files, cifar10, fashion_mnist, mnist
 from npnet.datasets._errors import DataError, DownloadError
-from npnet.datasets.arrays import ImageData, read_npz
+from npnet.datasets.arrays import ImageData, names_npz, read_npz
 from npnet.datasets.cifar10 import CIFAR10
 from npnet.datasets.digits import load_digits
 from npnet.datasets.fashion_mnist import FashionMNIST
 from npnet.datasets.mnist import MNIST
 
 __all__ = [
+    "AUTO",
     "CIFAR10",
     "MNIST",
     "NAMES",
@@ -31,6 +32,7 @@ __all__ = [
     "default_data_dir",
     "load",
     "load_digits",
+    "names_npz",
     "read_npz",
 ]
 
@@ -43,7 +45,10 @@ _LOADERS: dict[str, Callable[[Path, bool], ImageData]] = {
     "digits": lambda data_dir, download: load_digits(),
 }
 
-NAMES = ("auto", *_LOADERS)
+AUTO = "auto"
+"""MNIST where it can be had, else the digits."""
+
+NAMES = (AUTO, *_LOADERS)
 """What `load` takes besides the path of a `.npz` file."""
 
 
@@ -62,22 +67,24 @@ def load(
             is never replaced.
         data_dir: the folder where data sets are, or are put; None is default_data_dir(). A set is
             looked for in `<data_dir>/<name>/`, `<data_dir>/` and, MNIST and Fashion-MNIST, in
-            torchvision's `<data_dir>/<torchvision's name>/raw/`, and downloaded to the first.
+            torchvision's `<data_dir>/<torchvision's name>/raw/`, and downloaded to the first. The
+            first that is good is taken.
         download: whether files that are not there may be downloaded.
         notice: called with one line where "auto" takes the digits.
 
     Raises:
-        DataError: the data cannot be had, or a file is damaged; says what was tried.
+        DataError: the data cannot be had, or all files of a name are damaged; says what was tried,
+            or what is wrong with the nearest.
         ValueError: no data set has this name.
     """
     name = os.fspath(name)
-    if name.endswith(".npz"):
-        return read_npz(Path(name).expanduser())
+    if names_npz(name):
+        return read_npz(name)
     if name not in NAMES:
         known = (*NAMES, "<file>.npz")
         raise ValueError(unknown_name("dataset", name, known))
-    folder = default_data_dir() if data_dir is None else Path(data_dir).expanduser()
-    if name != "auto":
+    folder = default_data_dir() if data_dir is None else _files.data_folder(data_dir, "data_dir")
+    if name != AUTO:
         return _LOADERS[name](folder, download)
     try:
         return _LOADERS["mnist"](folder, download)
@@ -91,7 +98,7 @@ def default_data_dir() -> Path:
     """The folder named by $NPNET_DATA, else npnet's folder in the user's cache."""
     named = os.environ.get("NPNET_DATA")
     if named:
-        return Path(named).expanduser()
+        return _files.data_folder(named, "$NPNET_DATA")
     import pooch
 
     return Path(pooch.os_cache("npnet"))

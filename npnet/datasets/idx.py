@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import itertools
 import math
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from npnet.datasets._errors import DataError, damaged
-from npnet.datasets._source import Bytes, Labels, Source
+from npnet._files import open_regular
+from npnet.datasets._errors import DataError, damaged, unreadable
+from npnet.datasets._files import Bytes, Stream, TooLargeError, read_exactly
+from npnet.datasets._source import Labels, Source
 
 __all__ = ["IdxSource", "read_idx"]
 
@@ -50,27 +53,51 @@ def read_idx(path: str | os.PathLike[str], ndim: int) -> Bytes:
         DataError: the file cannot be read, or is not exactly such a file.
     """
     try:
-        content = Path(path).read_bytes()
-        if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)  # checks the CRC and the length
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if file.read(2) != b"\x1f\x8b":
+                file.seek(0)
+                return _parse(file, ndim, size, size)
+            file.seek(0)
+            with gzip.open(file) as stream:
+                return _parse(stream, ndim, size, None)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise damaged(path, f"its gzip stream is broken ({error})") from error
+    except (_WrongContentError, TooLargeError) as error:
+        raise damaged(path, str(error)) from error
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise unreadable(path, error) from error
+
+
+class _WrongContentError(Exception):
+    """What is wrong with the content of a file, in a few words."""
+
+
+def _parse(stream: Stream, ndim: int, file_size: int, size: int | None) -> Bytes:
+    """The values that a stream of IDX has.
+
+    Args:
+        file_size: of the file that the stream is of.
+        size: how many bytes the stream has; None is not known, as of gzip.
+    """
     start = 4 + 4 * ndim
-    if content[:4] != bytes([0, 0, 8, ndim]) or len(content) < start:
-        raise damaged(
-            path,
-            f"an IDX file of {ndim}-axis bytes begins with {bytes([0, 0, 8, ndim]).hex(' ')} and "
-            f"{ndim} sizes, this one with {content[:start].hex(' ') or 'nothing'}",
+    header = stream.read(start)
+    if len(header) < start or header[:4] != bytes((0, 0, 8, ndim)):
+        raise _WrongContentError(
+            f"an IDX file of bytes begins with {bytes((0, 0, 8, ndim)).hex(' ')} and {ndim} sizes, "
+            f"this one with {header[: max(4, len(header) % start)].hex(' ') or 'nothing'}"
         )
-    shape = np.frombuffer(content, ">u4", ndim, offset=4).tolist()
-    expected = start + math.prod(shape)
-    if len(content) != expected:
-        raise damaged(
-            path, f"its header, shape {tuple(shape)}, asks for {expected} bytes, not {len(content)}"
-        )
-    return np.frombuffer(content, np.uint8, offset=start).reshape(shape).copy()
+    shape = np.frombuffer(header, ">u4", ndim, offset=4).tolist()
+    values = math.prod(shape)
+    asks = f"its header, shape {tuple(shape)}, asks for {start + values} bytes"
+    if size is not None and size != start + values:
+        raise _WrongContentError(f"{asks}, not {size}")
+    content = read_exactly(stream, values, file_size)
+    if len(content) < values:
+        raise _WrongContentError(f"{asks}, not {start + len(content)}")
+    if stream.read(1):  # at the end, gzip checks the CRC and the length
+        raise _WrongContentError(f"{asks}, but there are more")
+    return content.reshape(shape)
 
 
 @dataclass(frozen=True)
@@ -87,19 +114,23 @@ class IdxSource(Source):
         self, data_dir: Path, splits: Sequence[str], *, download: bool
     ) -> list[tuple[Bytes, Labels]]:
         """Images (N, 1, 28, 28) and labels (N,) of each split; see Source.read."""
-        names = [name for split in splits for name in _FILES[split]]
-        paths = iter(self._obtain(data_dir, names, download))
-        return [self._read_split(next(paths), next(paths)) for _ in splits]
-
-    def _obtain(self, data_dir: Path, names: list[str], download: bool) -> list[Path]:
-        """The path of each file, in order; those that are nowhere are downloaded."""
         folders = [data_dir / self.name, data_dir, data_dir / self.torchvision_folder / "raw"]
-        found = {name: _find(name, folders) for name in names}
-        missing = [name for name, path in found.items() if path is None]
+        missing = [n for s in splits for n in _FILES[s] if not _places(folders, n, os.path.exists)]
         if missing:
-            fetched = self.fetch(missing, folders, "the same unzipped", download)
-            found.update(zip(missing, fetched, strict=True))
-        return [path for path in found.values() if path is not None]
+            self.fetch(missing, folders, "the same unzipped", download)
+        return [self._read_first_good(folders, *_FILES[split]) for split in splits]
+
+    def _read_first_good(
+        self, folders: Sequence[Path], images: str, labels: str
+    ) -> tuple[Bytes, Labels]:
+        """A split from the first files that are good; else the error is about the nearest."""
+        errors = []
+        for images_path, labels_path in _pairs(folders, images, labels):
+            try:
+                return self._read_split(images_path, labels_path)
+            except DataError as error:
+                errors.append(error)
+        raise errors[0]
 
     def _read_split(self, images_path: Path, labels_path: Path) -> tuple[Bytes, Labels]:
         """Images (N, 1, 28, 28) and labels (N,) that fit each other and this data set."""
@@ -124,10 +155,33 @@ class IdxSource(Source):
         return images[:, None], labels.astype(np.int64)
 
 
-def _find(name: str, folders: Sequence[Path]) -> Path | None:
-    """Where a .gz file, or the same unzipped, lies first; None if nowhere."""
-    for folder in folders:
-        for path in (folder / name, folder / name.removesuffix(".gz")):
-            if os.path.exists(path):  # Path.exists raises on a folder that may not be entered
-                return path
-    return None
+def _pairs(folders: Sequence[Path], images: str, labels: str) -> list[tuple[Path, Path]]:
+    """What may be the images and labels of a split, the nearest first; at least one pair.
+
+    Those of one folder. A file of one folder and one of another, where no folder has both: for a
+    damaged file, none is taken from elsewhere alone, as it may be of another data set.
+    """
+    places = [(_places([folder], images), _places([folder], labels)) for folder in folders]
+    pairs = [pair for x, y in places for pair in itertools.product(x, y)]
+    if pairs:
+        return pairs
+    first = [
+        (_places(folders, name) or _places(folders, name, os.path.exists))[0]
+        for name in (images, labels)
+    ]
+    return [(first[0], first[1])]
+
+
+def _places(
+    folders: Sequence[Path], name: str, fits: Callable[[Path], bool] = os.path.isfile
+) -> list[Path]:
+    """Where a .gz file, or the same unzipped, lies, the nearest first.
+
+    Unzipped ones have a dot in their names, or a folder of the same name around them, where they
+    are out of archives that others made of them.
+    """
+    plain = name.removesuffix(".gz")
+    dotted = plain.replace("-idx", ".idx")
+    names = (name, plain, f"{plain}/{plain}", dotted, f"{dotted}/{dotted}")
+    # Not the methods of Path: they raise where a folder may not be entered.
+    return [path for folder in folders for other in names if fits(path := folder / other)]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from npnet.datasets._source import Bytes, Source
+from npnet.datasets._files import Bytes
+from npnet.datasets._source import Source
 from npnet.datasets._vision import VisionDataset
 from npnet.datasets.idx import IdxSource
 

@@ -12,6 +12,8 @@ from npnet.tensor import Array, Function, Tensor
 
 __all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits", "mse_loss"]
 
+_ROUNDING = 1e-3  # how far beyond 0 or 1 a probability is still one that was rounded
+
 
 class SquaredError(Function):
     """y = (x - t)^2;  gx = 2 (x - t) gy, gt = -gx."""
@@ -119,9 +121,14 @@ def binary_cross_entropy(
 
 def _check_probabilities(x: Tensor, name: str, hint: str) -> None:
     if not bool(np.all((x.array >= 0) & (x.array <= 1))):  # so that NaN is none either
+        least, most = x.array.min(), x.array.max()
+        if np.isnan(least):
+            hint = "; look for the first layer that is not finite"
+        elif least >= -_ROUNDING and most <= 1 + _ROUNDING:  # sigmoid would move all of them
+            hint = f"; if rounding took them out, write {name}.clamp(0, 1)"
         raise RuntimeError(
             f"binary_cross_entropy: {name} must be probabilities in [0, 1], got "
-            f"{x.array.min():g} to {x.array.max():g}{hint}"
+            f"{least:.9g} to {most:.9g}{hint}"
         )
 
 

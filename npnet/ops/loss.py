@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from npnet._checks import ShapeError, check_number
@@ -42,9 +44,31 @@ def check_same(op: str, name: str, input: Tensor, other: Tensor) -> None:
     if input.shape != other.shape:
         raise ShapeError(
             f"{op}: {name} must have the shape of input; got input {input.shape}, {name} "
-            f"{other.shape} (losses do not broadcast: reshape one, or one_hot class numbers)"
+            f"{other.shape} (losses do not broadcast{_shape_fix(name, input, other)})"
         )
     check_dtypes(op, input, other)
+
+
+def _shape_fix(name: str, input: Tensor, other: Tensor) -> str:
+    """What gives `other` the shape of the input without mixing its values up, where that is known.
+
+    To reshape (3, 2) as (2, 3) would put values to other items' places.
+    """
+    write, shape = name.partition(" ")[0], input.shape  # "target (probabilities)"
+    if _without_ones(shape) == _without_ones(other.shape):
+        return f": write {write}.reshape({', '.join(map(str, shape))})"
+    if other.ndim == 2 and other.shape == shape[::-1]:
+        return f": write {write}.t()"
+    if other.shape == (shape[0], *shape[2:]):
+        if write != name:
+            return f": if these are class numbers, write {write}.long()"
+        if len(shape) == 2:
+            return f": of class numbers, write one_hot({write}.long(), {shape[1]}).float()"
+    return ""
+
+
+def _without_ones(shape: Sequence[int]) -> list[int]:
+    return [n for n in shape if n != 1]
 
 
 def check_weight(op: str, name: str, input: Tensor, weight: Tensor) -> None:
@@ -109,7 +133,7 @@ def _check_classes(op: str, input: Tensor, target: Tensor, ignore_index: int) ->
     if target.shape != expected:
         raise ShapeError(
             f"{op}: class numbers must have shape {expected} for input {input.shape}, got "
-            f"{target.shape}; probabilities as target must be floats of the input's shape"
+            f"{target.shape}{_classes_fix(input, target, expected)}"
         )
     counted = target.array[target.array != ignore_index]
     classes = input.shape[1]
@@ -118,6 +142,14 @@ def _check_classes(op: str, input: Tensor, target: Tensor, ignore_index: int) ->
         raise IndexError(
             f"{op}: target must lie in [0, {classes - 1}] for {classes} classes, got {worst}"
         )
+
+
+def _classes_fix(input: Tensor, target: Tensor, expected: tuple[int, ...]) -> str:
+    if target.shape == input.shape:
+        return "; probabilities as target, one-hot ones too, must be floats: write target.float()"
+    if _without_ones(target.shape) == _without_ones(expected):
+        return f"; write target.reshape({', '.join(map(str, expected))})"
+    return ""
 
 
 def _check_class_weight(op: str, input: Tensor, weight: Tensor | None) -> None:

@@ -56,4 +56,7 @@ class AdamW(Adam):
     def _check_flags(self, group: Group) -> None:
         super()._check_flags(group)
         if not group["decoupled_weight_decay"]:
-            raise ValueError("AdamW: decoupled_weight_decay must be True; without it, use Adam")
+            raise ValueError(
+                "AdamW: decoupled_weight_decay must be True; without it, use Adam with "
+                f"weight_decay={group['weight_decay']:g}, which is 0 by default there"
+            )

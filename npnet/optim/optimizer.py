@@ -150,7 +150,10 @@ class Optimizer:
             raise TypeError(f"{op}: a group must be a dict with 'params', got {param_group!r}")
         params = param_group["params"]
         if isinstance(params, set):
-            raise TypeError(f"{op}: params must have a fixed order, got a set; use a list")
+            raise TypeError(
+                f"{op}: params must have a fixed order, got a set; give them in "
+                "the order of module.parameters()"
+            )
         entries = [params] if isinstance(params, Tensor) else list(params)
         tensors, names = _split_names(op, entries)
         group = {**param_group, "params": tensors}
@@ -172,7 +175,8 @@ class Optimizer:
             if not p.is_leaf:
                 raise ValueError(
                     f"{op}: only leaves can be trained, but params[{i}] is the result of "
-                    f"{p.grad_fn}; pass what it was computed from, or detach() it"
+                    f"{p.grad_fn}; pass what it was computed from, or make a leaf of it by "
+                    "detach().requires_grad_() before the model uses it"
                 )
             if p in seen:
                 raise ValueError(f"{op}: params[{i}] of group {len(self.param_groups)} is a repeat")

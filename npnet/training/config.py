@@ -14,6 +14,7 @@ from npnet import models
 from npnet._checks import check_number, is_finite, unknown_name
 from npnet._threads import MOST_THREADS
 from npnet.datasets import NAMES as DATASETS
+from npnet.datasets import names_npz
 from npnet.training import recipes
 
 __all__ = [
@@ -71,7 +72,8 @@ class Config:
     """the network: lenet4, lenet5, lenet, lenet_fc, convnet, resnet18, resnet20 or mlp"""
     dataset: str = "auto"
     """auto (MNIST where it can be had, else scikit-learn's digits), mnist, fashion-mnist, cifar10,
-    digits, or a .npz file with arrays x and y (and optionally x_test and y_test)"""
+    digits, or a .npz file with arrays x and y (and optionally x_test and y_test); the run records
+    what auto came to"""
     data_dir: str | None = None
     """folder where data sets are, or are put; default: $NPNET_DATA, else your cache folder"""
     criterion: str = "cross_entropy"
@@ -175,7 +177,7 @@ class Config:
             ("scheduler", SCHEDULERS),
             ("weight_decay_on", WEIGHT_DECAY_ON),
         ]
-        if not self.dataset.endswith(".npz"):
+        if not names_npz(self.dataset):
             names.append(("dataset", DATASETS))
         for field, known in names:
             value = getattr(self, field)

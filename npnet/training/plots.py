@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -19,7 +20,9 @@ Array: TypeAlias = npt.NDArray[Any]
 def png_bytes(figure: Any) -> bytes:
     """A figure of matplotlib as a PNG."""
     data = io.BytesIO()
-    figure.savefig(data, format="png", dpi=120)
+    with warnings.catch_warnings():  # the name of a data set may have letters that no font has
+        warnings.filterwarnings("ignore", "Glyph .* missing")
+        figure.savefig(data, format="png", dpi=120)
     return data.getvalue()
 
 
@@ -33,7 +36,7 @@ def curves_png(history: Sequence[Epoch], best_epoch: int, title: str) -> bytes:
     from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(9, 3.6), layout="constrained")
-    figure.suptitle(title)
+    figure.suptitle(title, parse_math=False)  # a name may have dollar signs
     epochs = [e.epoch for e in history]
     for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
         for split, style in (("train", "o-"), ("val", "s-")):
@@ -72,7 +75,8 @@ def confusion_png(counts: Array, classes: Sequence[str], title: str) -> bytes:
         ticks, classes, rotation=45 if long_names else 0, ha="right" if long_names else "center"
     )
     axes.set_yticks(ticks, classes)
-    axes.set(xlabel="predicted", ylabel="true", title=title)
+    axes.set(xlabel="predicted", ylabel="true")
+    axes.set_title(title, parse_math=False)
     return png_bytes(figure)
 
 
@@ -96,7 +100,7 @@ def errors_png(
     inches = 9 / (columns * cell_width)
     picture_height = rows * cell_height * inches if errors else 0.5
     figure = Figure(figsize=(9, picture_height + 0.5))
-    figure.suptitle(title, y=1 - 0.12 / figure.get_figheight(), va="top")
+    figure.suptitle(title, y=1 - 0.12 / figure.get_figheight(), va="top", parse_math=False)
     axes = figure.add_axes(
         (0, 0.1 / figure.get_figheight(), 1, picture_height / figure.get_figheight())
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from npnet._checks import unknown_name
+from npnet.datasets import names_npz
 
 __all__ = ["OWN", "RECIPES", "Recipe", "check", "command", "settings", "words"]
 
@@ -219,7 +220,7 @@ def check(name: str, model: str, dataset: str) -> None:
         raise ValueError(
             f"recipe: {name} is for --dataset {recipe['dataset']}, not {dataset}; {instead}"
         )
-    if "dataset" not in recipe and not dataset.endswith(".npz"):
+    if "dataset" not in recipe and not names_npz(dataset):
         raise ValueError(
             f"recipe: {name} is for images of your own, not {dataset}; add --dataset {OWN}, "
             "with arrays x and y"

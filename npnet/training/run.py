@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import npnet
+from npnet import datasets
 from npnet._files import atomic_write
+from npnet.datasets import AUTO
 from npnet.models.summary import summary
 from npnet.training import plots, result
 from npnet.training.callbacks import (
@@ -36,6 +38,7 @@ __all__ = ["Result", "run"]
 # What may differ when a run is resumed, since no weight depends on it.
 _FREE_ON_RESUME = {"epochs", "patience", "threads", "data_dir", "checkpoint_dir", "log_dir"}
 _FREE_ON_RESUME |= {"resume", "config"}
+_LONGEST_NAME = 32  # of a data set in the title of a picture
 _FIX_THE_EPOCHS = ("poly", "cosine", "warmup_cosine", "onecycle")
 _LOGS = (
     "log.txt",
@@ -76,7 +79,7 @@ def run(config: Config, build: Callable[[Config, Data], Learner]) -> Result:
     checkpoints = Checkpoints(make_folder(config.checkpoint_dir, "checkpoint_dir"))
     with locked(checkpoints.folder, "checkpoint_dir"):
         terminal = Terminal(config.epochs)
-        data, learner, progress = _begin(config, build, checkpoints, terminal)
+        config, data, learner, progress = _begin(config, build, checkpoints, terminal)
         overview = _overview(config, data, learner.lib)  # before any file: the images must fit
         log_dir = log_folder(config.log_dir, config.model)
         config = dataclasses.replace(config, log_dir=str(log_dir))
@@ -88,9 +91,9 @@ def run(config: Config, build: Callable[[Config, Data], Learner]) -> Result:
             try:
                 fit(learner, data, config, progress, checkpoints, callback)
             except (KeyboardInterrupt, DivergedError):  # not a full disk: it has no room for them
-                _draw_curves(config, progress, callback)
+                _draw_curves(config, data, progress, callback)
                 raise
-            _draw_curves(config, progress, callback)
+            _draw_curves(config, data, progress, callback)
             return _report(config, data, learner, progress, checkpoints, callback)
 
 
@@ -135,13 +138,20 @@ def _begin(
     build: Callable[[Config, Data], Learner],
     checkpoints: Checkpoints,
     terminal: Callback,
-) -> tuple[Data, Learner, Progress]:
-    """Data, network and, of a run that is resumed, where it stands; no file is written yet."""
+) -> tuple[Config, Data, Learner, Progress]:
+    """Data, network and, of a run that is resumed, where it stands; no file is written yet.
+
+    Returns:
+        The settings too, in which `dataset` is never "auto": it is what was taken.
+    """
     state, progress = None, Progress()
     if config.resume:
-        _check_resumable(config, checkpoints.folder)
         state, progress = checkpoints.load_last()
+        config = _with_saved_dataset(config, progress)
+        _check_resumable(config, checkpoints.folder)
     data = prepare(config, terminal.on_message)
+    if config.dataset == AUTO:
+        config = dataclasses.replace(config, dataset=data.name)
     _check_same_data(progress, data)
     progress.data = data.identity
     _check_last_batch(config, data)
@@ -150,7 +160,14 @@ def _begin(
         learner.load_state(state)
     elif config.init_from is not None:
         load_initial(learner, Path(config.init_from).expanduser(), len(data.classes))
-    return data, learner, progress
+    return config, data, learner, progress
+
+
+def _with_saved_dataset(config: Config, progress: Progress) -> Config:
+    """ "auto" as the saved run took it, though MNIST may have come or gone since."""
+    name = progress.data.partition(", ")[0]
+    asked = config.dataset == AUTO and name in datasets.NAMES
+    return dataclasses.replace(config, dataset=name) if asked else config
 
 
 def _announce(
@@ -181,6 +198,8 @@ def _check_resumable(config: Config, folder: Path) -> None:
     if not (folder / LAST).exists() or not path.exists():
         return  # load_last says what is missing
     saved = Config.from_json(path)
+    if saved.dataset == AUTO:  # of an earlier version; _check_same_data says whether it is another
+        saved = dataclasses.replace(saved, dataset=config.dataset)
     free = _FREE_ON_RESUME - ({"epochs"} if config.schedule in _FIX_THE_EPOCHS else set())
     changed = [
         f"{field.name} was {getattr(saved, field.name)!r} and is {getattr(config, field.name)!r}"
@@ -238,16 +257,16 @@ def _overview(config: Config, data: Data, lib: Any) -> str:
 # ---- ends --------------------------------------------------------------------------------------
 
 
-def _draw_curves(config: Config, progress: Progress, callback: Callback) -> None:
+def _draw_curves(config: Config, data: Data, progress: Progress, callback: Callback) -> None:
     if progress.history:
-        png = plots.curves_png(progress.history, progress.best_epoch, _title(config))
+        png = plots.curves_png(progress.history, progress.best_epoch, _title(config, data))
         _draw("curves", png, config, progress, callback)
 
 
 def _draw_test(
     config: Config, data: Data, test: Score, progress: Progress, callback: Callback
 ) -> None:
-    title = f"{_title(config)}: {test.accuracy:.2f} % of {test.total} test images"
+    title = f"{_title(config, data)}: {test.accuracy:.2f} % of {test.total} test images"
     confusion = confusion_matrix(data.test.y, test.predicted, len(data.classes))
     png = plots.confusion_png(confusion, data.classes, title)
     _draw("confusion", png, config, progress, callback)
@@ -263,8 +282,10 @@ def _draw(name: str, png: bytes, config: Config, progress: Progress, callback: C
     callback.on_picture(name, png, progress)
 
 
-def _title(config: Config) -> str:
-    return f"{config.model}, {config.criterion}, {config.optimizer} {config.learning_rate:g}"
+def _title(config: Config, data: Data) -> str:
+    name = data.name if len(data.name) <= _LONGEST_NAME else data.name[: _LONGEST_NAME - 3] + "..."
+    how = f"{config.criterion}, {config.optimizer} {config.learning_rate:g}"
+    return f"{config.model} on {name}, {how}"
 
 
 def _report(

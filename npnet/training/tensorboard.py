@@ -30,6 +30,11 @@ def _without_torch() -> Iterator[None]:
             del sys.modules["torch"]
 
 
+def _text(setting: Any) -> str:
+    """A setting as text, which a path of bytes that are none is not yet."""
+    return str(setting).encode("utf-8", "backslashreplace").decode()
+
+
 class EventFile:
     """A TensorBoard event file in `folder`.
 
@@ -68,7 +73,7 @@ class EventFile:
 
     def settings(self, settings: dict[str, Any]) -> None:
         """Write hyper-parameters as a table."""
-        rows = "\n".join(f"| {name} | {value} |" for name, value in settings.items())
+        rows = "\n".join(f"| {name} | {_text(value)} |" for name, value in settings.items())
         self.text("hyperparameters", f"| setting | value |\n| --- | --- |\n{rows}")
 
     def hparams(self, settings: dict[str, Any], metrics: dict[str, float]) -> None:
@@ -76,7 +81,7 @@ class EventFile:
         from tensorboardX import summary
 
         metrics = {tag: value for tag, value in metrics.items() if math.isfinite(value)}
-        plain = {k: v if isinstance(v, (int, float, str)) else str(v) for k, v in settings.items()}
+        plain = {k: v if isinstance(v, (int, float)) else _text(v) for k, v in settings.items()}
         for part in summary.hparams(plain, metrics):
             self._write(0, summary=part)
         self.scalars(0, metrics)

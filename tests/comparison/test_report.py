@@ -93,7 +93,9 @@ def test_table_and_words(tmp_path: Path) -> None:
         assert "98.50 ± 0.71 % test accuracy" in text
         assert "validation loss ends 20 % above its minimum" in text
         assert "npnet compare losses\n" in text or "npnet compare losses<" in text
-        assert "python -m npnet.train --criterion mse --epochs 4 --seed 1\n" in text
+        assert (
+            "python -m npnet.train --dataset digits --criterion mse --epochs 4 --seed 1\n" in text
+        )
         assert re.search(r"numpy \d.*, numba \d.*, Python 3", text)
     assert "Two &lt;losses&gt;." in html
     assert "Failed runs" not in html

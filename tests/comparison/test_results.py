@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from npnet.comparison.results import Overfitting, Spread, gather, smoothed
+from npnet.comparison.results import Overfitting, Spread, as_recorded, gather, smoothed
 from npnet.comparison.runs import METRICS, RESULT, Run
 from tests.comparison.conftest import made
 
@@ -143,3 +144,47 @@ def test_without_validation_nothing_is_said(tmp_path: Path) -> None:
     (run.folder / METRICS).write_text("\n".join([rows[0], *cut]))
     (configuration,) = gather([run])
     assert configuration.overfitting.sentence == ("Not known: nothing was held out for validation.")
+
+
+def test_runs_on_different_data_are_no_repetitions(tmp_path: Path) -> None:
+    """Where `auto` came to the digits for one seed and to MNIST for another."""
+    runs = made(tmp_path, {"seed": [0, 1, 2, 3]}, [88, 98, 99, 0])
+    shutil.rmtree(runs[3].folder)  # was never begun
+    for run in runs[1:3]:
+        changed(run, dataset="mnist")
+    digits, mnist = sorted(gather(as_recorded(runs)), key=lambda c: c.label)
+    assert (digits.label, len(digits.outcomes)) == ("digits", 1)
+    assert (mnist.label, len(mnist.outcomes)) == ("mnist", 2)
+    assert [run.spec.config.dataset for run in as_recorded(runs)] == [
+        *("digits", "mnist", "mnist", "auto")
+    ]
+
+
+def test_runs_that_agree_on_their_data(tmp_path: Path) -> None:
+    runs = made(tmp_path, {"seed": [0, 1, 2, 3]}, [88, 89, 0, 0])
+    (runs[2].folder / RESULT).unlink()
+    (runs[2].folder / "config.json").write_text('{"dataset": "digits"}')
+    shutil.rmtree(runs[3].folder)
+    recorded = as_recorded(runs)
+    assert {run.spec.config.dataset for run in recorded} == {"digits"}
+    assert "--dataset digits" in recorded[3].spec.shell_line()
+    assert as_recorded(recorded) == recorded
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        "null",
+        pytest.param("[" * 99_999, id="deep"),
+        '{"dataset": 3}',
+        '{"dataset": "x"}',
+        "\xff",
+    ],
+)
+def test_a_torn_record_names_no_data(tmp_path: Path, text: str) -> None:
+    runs = made(tmp_path, {"seed": [0]}, [90])
+    for name in (RESULT, "config.json"):
+        (runs[0].folder / name).write_text(text, encoding="latin-1")
+    assert [run.spec.config.dataset for run in as_recorded(runs)] == ["auto"]

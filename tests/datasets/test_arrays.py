@@ -98,7 +98,7 @@ NAN[5, 1, 2] = NAN[7, 0, 0] = np.nan
         ({"x": NAN, "y": LABELS}, "2 of 480 pixels are NaN or infinite, the first in image 5"),
         ({"x": GREY * np.float64(1e300), "y": LABELS}, "478 of 480 pixels are NaN or infinite"),
         ({"x": GREY, "y": LABELS[:-1]}, "one length, got 24 images and 23 labels"),
-        ({"x": GREY, "y": LABELS[:, None]}, r"1 axis \(N,\), got shape \(24, 1\); for one-hot"),
+        ({"x": GREY, "y": LABELS[:, None]}, r"1 axis \(N,\), got shape \(24, 1\); write y\[:, 0\]"),
         ({"x": GREY, "y": LABELS + 0.5}, r"but 24 of 24 are not, such as y\[0\] = 0.5"),
         ({"x": GREY, "y": LABELS * np.nan}, "are not, such as"),
         ({"x": GREY, "y": LABELS.astype(str)}, "whole numbers from 0, got dtype <U"),
