@@ -10,6 +10,7 @@ import numpy as np
 from npnet._checks import ShapeError, check_number
 from npnet._pictures import array_to_picture, pillow
 from npnet.transforms.base import RandomTransform, Transform
+from npnet.transforms.convert import ConvertImageDtype
 from npnet.transforms.images import Array
 
 __all__ = ["ColorJitter", "Grayscale", "RandomGrayscale"]
@@ -118,7 +119,7 @@ class ColorJitter(RandomTransform):
             (max(0, 1 - v), 1 + v).
         hue: f is drawn from (least, most) within (-0.5, 0.5), or from (-v, v).
 
-    Shape: (..., 1 or 3, H, W), uint8 or floats from 0 to 1, unchanged.
+    Shape: (..., 1 or 3, H, W), integers or floats from 0 to 1, unchanged.
     """
 
     def __init__(
@@ -135,8 +136,8 @@ class ColorJitter(RandomTransform):
         self.hue = _factors("hue", hue, centre=0.0, bounds=(-0.5, 0.5))
 
     def transform(self, images: Array, rng: np.random.Generator) -> Array:
-        if images.dtype != np.uint8 and images.dtype.kind != "f":
-            raise TypeError(f"ColorJitter: images must be uint8 or float, got {images.dtype}")
+        if images.dtype.kind not in "fiu":
+            raise TypeError(f"ColorJitter: images must be numbers, got {images.dtype}")
         y = images.copy()
         for i in range(len(y)):
             for name, factor in self._draw(rng):
@@ -194,7 +195,7 @@ def _factors(
 
 def _blend(images: Array, others: Any, factor: float) -> Array:
     kind = images.dtype.type if images.dtype.kind == "f" else np.float32
-    most = 255 if images.dtype == np.uint8 else 1
+    most = 1 if images.dtype.kind == "f" else np.iinfo(images.dtype).max
     mixed = kind(factor) * images.astype(kind) + kind(1 - factor) * others
     return np.clip(mixed, 0, most).astype(images.dtype)
 
@@ -217,13 +218,9 @@ def _hue(images: Array, factor: float) -> Array:
     if images.shape[1] == 1:
         return images
     grey("ColorJitter", images)  # checks the channels
-    x = images.astype(np.float32)
-    x = x / np.float32(255) if images.dtype == np.uint8 else x
-    hue, saturation, value = _to_hsv(x)
+    hue, saturation, value = _to_hsv(ConvertImageDtype(np.float32).transform(images))
     y = _from_hsv((hue + np.float32(factor)) % 1, saturation, value)
-    if images.dtype != np.uint8:
-        return y.astype(images.dtype)
-    return (y * np.float32(256 - 1e-3)).astype(np.uint8)
+    return ConvertImageDtype(images.dtype).transform(y)
 
 
 def _to_hsv(x: Array) -> tuple[Array, Array, Array]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from npnet._checks import ShapeError
+from npnet._pictures import array_to_picture, picture_to_array, pillow
 from npnet.transforms.base import Transform
 from npnet.transforms.images import Array, InterpolationMode, interpolation_mode, whole_numbers
 
@@ -22,6 +24,7 @@ Filter = Callable[[Weights], Weights]
 # free, and small beside any data set.
 _CHUNK = 1 << 21
 _PILLOW_BITS = 22  # Pillow's weights of uint8 pictures are multiples of 2^-22
+_PROBE = 2000  # pixels that decide whether values are Pillow's
 _ON_TENSORS = ("NEAREST", "NEAREST_EXACT", "BILINEAR", "BICUBIC")
 
 
@@ -97,17 +100,15 @@ class Resize(Transform):
         return picture.resize(size[::-1], self.interpolation.pillow)
 
     def pictures(self, images: Array, rng: np.random.Generator) -> Array:
-        """Pillow's own arithmetic for its bilinear and bicubic filters, on the whole batch."""
-        if self.interpolation.name not in ("BILINEAR", "BICUBIC"):
-            return super().pictures(images, rng)
-        height, width = images.shape[2:]
-        size = self._out_size(height, width)
-        if size == (height, width):
+        """Pillow's arithmetic for its bilinear and bicubic filters, on the whole batch."""
+        size = self._out_size(*images.shape[2:])
+        if size == images.shape[2:]:
             return images
+        resize = _as_pillow(images.shape[2:], size, self.interpolation)
+        if resize is None:
+            return super().pictures(images, rng)
         self._warn_of_pillow()
-        rows = _pillow_weights(height, size[0], self.interpolation)
-        columns = _pillow_weights(width, size[1], self.interpolation)
-        return _by_maps(images, size, lambda maps: _resize_pictures(maps, rows, columns))
+        return _by_maps(images, size, resize)
 
     def _warn_of_pillow(self) -> None:
         if self.antialias is False and self.interpolation.name in ("BILINEAR", "BICUBIC"):
@@ -241,18 +242,44 @@ def _resize_maps(maps: Array, rows: Weights, columns: Weights) -> Array:
     return y
 
 
-def _resize_pictures(maps: Array, rows: Weights, columns: Weights) -> Array:
-    """The same with whole weights: along rows first, then columns, rounded after each.
+@functools.lru_cache(maxsize=256)
+def _as_pillow(
+    size: tuple[int, int], out_size: tuple[int, int], mode: InterpolationMode
+) -> Callable[[Array], Array] | None:
+    """What resizes maps (M, H, W) to the values of the installed Pillow; None where nothing here
+    does.
+
+    Which axis Pillow resizes first, and so what is rounded, depends on its version and the sizes:
+    random pictures tell. Without Pillow it is along rows, as up to Pillow 12.
+    """
+    if mode not in _FILTERS:
+        return None
+    weights = [_pillow_weights(*sides, mode) for sides in zip(size, out_size, strict=True)]
+    ways = [functools.partial(_resize_pictures, weights=weights, axes=a) for a in ((1, 0), (0, 1))]
+    try:
+        pillow("a check of Resize")
+    except ImportError:
+        return ways[0]
+    count = 1 + _PROBE // (out_size[0] * out_size[1])
+    maps = np.random.default_rng(0).integers(0, 256, (count, *size), np.uint8)
+    resized = [array_to_picture(m[None]).resize(out_size[::-1], mode.pillow) for m in maps]
+    expected = np.concatenate([picture_to_array(picture) for picture in resized])
+    return next((way for way in ways if np.array_equal(way(maps), expected)), None)
+
+
+def _resize_pictures(maps: Array, weights: Sequence[Weights], axes: Sequence[int]) -> Array:
+    """The same with whole weights of rows and columns, rounded after each axis, in this order.
 
     Every product and sum is a whole number below 2^53, so float64 has the values of Pillow's
     integers, in any order of addition. An axis whose length stays is left alone, as in Pillow.
     """
     half, unit = 2.0 ** (_PILLOW_BITS - 1), 2.0**-_PILLOW_BITS
     y = maps.astype(np.float64)
-    for weights, right in ((columns, True), (rows, False)):
-        if weights.shape[0] == weights.shape[1]:
+    for axis in axes:
+        matrix = weights[axis]
+        if matrix.shape[0] == matrix.shape[1]:
             continue
-        y = np.matmul(y, weights.T) if right else np.matmul(weights, y)
+        y = np.matmul(matrix, y) if axis == 0 else np.matmul(y, matrix.T)
         y += half
         y *= unit
         np.floor(y, out=y)
