@@ -59,7 +59,8 @@ def array_to_picture(maps: Array, like: Any = None, mode: str | None = None) -> 
     pixels = np.ascontiguousarray(maps.transpose(1, 2, 0))
     if mode == "1":
         return image.fromarray(pixels[:, :, 0].astype(np.bool_))
-    picture = image.frombytes(mode, (maps.shape[2], maps.shape[1]), pixels.tobytes())
+    size, raw = (maps.shape[2], maps.shape[1]), (mode, 0, 1)
+    picture = image.frombuffer(mode, size, pixels.tobytes(), "raw", *raw)
     if mode == "P" and like is not None:
         picture.putpalette(like.getpalette())
         picture.info.update(like.info)

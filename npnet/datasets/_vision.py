@@ -11,6 +11,7 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from npnet._pictures import array_to_picture
 from npnet.datasets._source import Bytes, Source
 from npnet.transforms.compose import apply_to_picture, apply_to_pictures, own_steps
 from npnet.utils.data import Dataset, default_collate
@@ -107,7 +108,7 @@ class VisionDataset(Dataset):
     def _transformed(self, transform: Callable[[Any], Any], images: Array) -> Any:
         steps = own_steps(transform)
         if steps is None:
-            return default_collate([apply_to_picture(transform, image) for image in images])
+            return default_collate([transform(array_to_picture(image)) for image in images])
         return apply_to_pictures(steps, images)[0]
 
     def _pixels(self, images: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -30,9 +31,31 @@ class Transform(Module):
         batched: whether a data set may hand it a batch in place of one picture after the other.
     """
 
+    # What decides between a batch and one picture after the other; see `as_written`.
+    _DECIDING: ClassVar[tuple[str, ...]] = ("__call__", "forward", "transform", "picture", "pictures")
+    _written: ClassVar[tuple[Any, ...]] = ()
+
     exact: ClassVar[bool] = False
     makes_tensors: ClassVar[bool] = False
     batched: bool = True
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if cls.__module__.startswith("npnet.transforms."):
+            cls._written = tuple(getattr(cls, name) for name in cls._DECIDING)
+
+    @property
+    def as_written(self) -> bool:
+        """Whether it is one of npnet's own, does what npnet wrote, and has no hooks: neither a
+        subclass of somebody else's nor one whose methods were replaced since."""
+        cls = type(self)
+        return (
+            "_written" in vars(cls)
+            and all(map(operator.is_, cls._written, [getattr(cls, n) for n in cls._DECIDING]))
+            and not any(name in vars(self) for name in cls._DECIDING)
+            and not self._forward_hooks
+            and not self._forward_pre_hooks
+        )
 
     def forward(self, x: Any, generator: Generator | np.random.Generator | None = None) -> Any:
         """Transform x; random ones draw from `generator`, None is the one `manual_seed` sets."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,7 +9,6 @@ import numpy as np
 
 from npnet._checks import check_number
 from npnet._pictures import array_to_picture
-from npnet.nn import Module
 from npnet.ops.shape import stack
 from npnet.random import Generator, numpy_generator
 from npnet.tensor import Tensor, as_tensor
@@ -106,55 +104,35 @@ class RandomApply(RandomTransform):
 
 def _call(transform: Any, x: Any, generator: Generator | np.random.Generator | None) -> Any:
     """Call it, with the generator where its call is one of npnet's, which take it."""
-    cls = type(transform)
-    takes = isinstance(transform, (Transform, Compose)) and (
-        _is_npnets(cls.__call__) and _is_npnets(getattr(transform, "forward", cls.__call__))
-    )
-    return transform(x, generator) if takes and generator is not None else transform(x)
+    if generator is None:
+        return transform(x)
+    own = isinstance(transform, Transform) and transform.as_written
+    return transform(x, generator) if own or _is_compose(transform) else transform(x)
 
 
 def own_steps(transform: Any) -> list[Transform] | None:
     """The transforms one after the other, if a batch gives what picture by picture would.
 
-    None where one is not npnet's own: a function, a subclass, an instance or a class whose methods
-    were replaced, one with hooks. Compose may be nested.
+    None where one is not npnet's own: a function, a subclass, one whose methods were replaced or
+    that has hooks. Compose may be nested.
     """
-    if type(transform) is Compose and _as_written(transform):
-        steps: list[Transform] = []
-        for part in transform.transforms:
-            own = own_steps(part)
-            if own is None:
-                return None
-            steps += own
-        return steps
-    own = isinstance(transform, Transform) and transform.batched and _as_written(transform)
-    return [transform] if own else None
+    if not _is_compose(transform):
+        own = isinstance(transform, Transform) and transform.batched and transform.as_written
+        return [transform] if own else None
+    steps: list[Transform] = []
+    for part in transform.transforms:
+        own_part = own_steps(part)
+        if own_part is None:
+            return None
+        steps += own_part
+    return steps
 
 
-def _as_written(transform: Any) -> bool:
-    """Whether its class and all of its methods are npnet's, and it has no hooks."""
-    cls = type(transform)
-    if not cls.__module__.startswith("npnet.transforms."):
-        return False
-    methods = {
-        name: value
-        for base in reversed(cls.__mro__[:-1])
-        if base is not Module
-        for name, value in vars(base).items()
-        if callable(value)
-    }
-    hooks = getattr(transform, "_forward_hooks", None) or getattr(transform, "_forward_pre_hooks", None)
-    return (
-        not hooks
-        and methods.keys().isdisjoint(vars(transform))
-        and all(map(_is_npnets, methods.values()))
-        and all(_is_npnets(Module.__dict__[name]) for name in ("__call__", "forward"))
-    )
+def _is_compose(transform: Any) -> bool:
+    return type(transform) is Compose and Compose.__call__ is _COMPOSE_CALL
 
 
-def _is_npnets(function: Any) -> bool:
-    function = getattr(function, "__func__", function)
-    return isinstance(function, types.FunctionType) and function.__module__.startswith("npnet.")
+_COMPOSE_CALL = Compose.__call__
 
 
 def apply_to_pictures(steps: Sequence[Transform], images: Array) -> tuple[Array, bool]:

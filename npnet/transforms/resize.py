@@ -192,7 +192,7 @@ def _nearest(size: int, out_size: int, exact: bool) -> npt.NDArray[np.intp]:
 
 
 def _pillow_weights(size: int, out_size: int, mode: InterpolationMode) -> Weights:
-    """The same in Pillow's order of operations, times 2^22 and rounded to whole numbers.
+    """The same in Pillow's order of operations, rounded to multiples of 2^-22.
 
     Source: Pillow, src/libImaging/Resample.c, precompute_coeffs and normalize_coeffs_8bpc.
     """
@@ -206,7 +206,8 @@ def _pillow_weights(size: int, out_size: int, mode: InterpolationMode) -> Weight
     weights = kernel((j - centre + 0.5) * (1.0 / widened))
     weights = np.where((j >= first) & (j < end), weights, 0.0)
     weights = weights / np.cumsum(weights, axis=1)[:, -1:]  # cumsum adds one by one, as Pillow
-    return np.trunc(weights * 2.0**_PILLOW_BITS + np.where(weights < 0, -0.5, 0.5))
+    whole = np.trunc(weights * 2.0**_PILLOW_BITS + np.where(weights < 0, -0.5, 0.5))
+    return np.asarray(whole * 2.0**-_PILLOW_BITS)
 
 
 # ---- sums --------------------------------------------------------------------------------------
@@ -268,20 +269,22 @@ def _as_pillow(
 
 
 def _resize_pictures(maps: Array, weights: Sequence[Weights], axes: Sequence[int]) -> Array:
-    """The same with whole weights of rows and columns, rounded after each axis, in this order.
+    """The same with Pillow's weights of rows and columns, rounded after each axis, in this order.
 
-    Every product and sum is a whole number below 2^53, so float64 has the values of Pillow's
+    Every product and sum is a multiple of 2^-22 below 2^31, so float64 has the values of Pillow's
     integers, in any order of addition. An axis whose length stays is left alone, as in Pillow.
     """
-    half, unit = 2.0 ** (_PILLOW_BITS - 1), 2.0**-_PILLOW_BITS
     y = maps.astype(np.float64)
     for axis in axes:
         matrix = weights[axis]
         if matrix.shape[0] == matrix.shape[1]:
             continue
-        y = np.matmul(matrix, y) if axis == 0 else np.matmul(y, matrix.T)
-        y += half
-        y *= unit
+        if axis == 0:
+            y = np.matmul(matrix, y)
+        else:
+            y = (y.reshape(-1, y.shape[2]) @ matrix.T).reshape(*y.shape[:2], -1)
+        y += 0.5
         np.floor(y, out=y)
-        np.clip(y, 0, 255, out=y)
+        if matrix.min() < 0:  # a cubic spline overshoots
+            np.clip(y, 0, 255, out=y)
     return y
