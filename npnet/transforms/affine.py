@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from npnet._checks import ShapeError, check_number
+from npnet._pictures import array_to_picture, picture_to_array
 from npnet.backend import lanes_wanted
+from npnet.transforms.affine_pictures import affine_pictures, is_as_pillow
 from npnet.transforms.base import RandomTransform
 from npnet.transforms.images import (
     Array,
@@ -142,26 +144,6 @@ def _bilinear(images: Array, places: _Places, fill: Array) -> Array:
     return covered * total + (1 - covered) * fill[:, None, None]
 
 
-def _pillow_matrix(
-    angle: float, translate: Array, scale: float, shear: Array, centre: Sequence[float]
-) -> tuple[float, ...]:
-    """One matrix of `inverse_matrices` for places counted from the upper left corner, in
-    torchvision's order of operations, whose last bit decides where a place lies between pixels."""
-    rotation, shear_x, shear_y = (math.radians(float(v)) for v in (angle, *shear))
-    a = math.cos(rotation - shear_y) / math.cos(shear_y)
-    b = -math.cos(rotation - shear_y) * math.tan(shear_x) / math.cos(shear_y) - math.sin(rotation)
-    c = math.sin(rotation - shear_y) / math.cos(shear_y)
-    d = -math.sin(rotation - shear_y) * math.tan(shear_x) / math.cos(shear_y) + math.cos(rotation)
-    m = [float(v / scale) for v in (d, -b, 0.0, -c, a, 0.0)]
-    x, y = (float(v) for v in centre)
-    shift_x, shift_y = (float(v) for v in translate)
-    m[2] += m[0] * (-x - shift_x) + m[1] * (-y - shift_y)
-    m[5] += m[3] * (-x - shift_x) + m[4] * (-y - shift_y)
-    m[2] += x
-    m[5] += y
-    return tuple(m)
-
-
 class _Draws(NamedTuple):
     """What is drawn for each image: angle, scale (N,), translate, shear (N, 2)."""
 
@@ -169,6 +151,33 @@ class _Draws(NamedTuple):
     translate: Array
     scale: Array
     shear: Array
+
+
+def _pillow_matrices(draws: _Draws, centre: Sequence[float]) -> Array:
+    """The maps of `inverse_matrices` for places counted from the upper left corner, (N, 6), in
+    torchvision's order of operations: the last bit decides where a place lies between pixels."""
+    rotation, shear_x, shear_y = (
+        [math.radians(v) for v in values.tolist()] for values in (draws.angle, *draws.shear.T)
+    )
+
+    def each(function: Callable[[float], float], values: list[float]) -> Array:
+        return np.array([function(v) for v in values])
+
+    difference = [r - s for r, s in zip(rotation, shear_y, strict=True)]
+    cos, sin = each(math.cos, difference), each(math.sin, difference)
+    tan, divisor = each(math.tan, shear_x), each(math.cos, shear_y)
+    a = cos / divisor
+    b = -cos * tan / divisor - each(math.sin, rotation)
+    c = sin / divisor
+    d = -sin * tan / divisor + each(math.cos, rotation)
+    m = np.stack([d, -b, np.zeros_like(d), -c, a, np.zeros_like(d)]) / draws.scale
+    x, y = centre
+    shift_x, shift_y = -x - draws.translate[:, 0], -y - draws.translate[:, 1]
+    m[2] += m[0] * shift_x + m[1] * shift_y
+    m[5] += m[3] * shift_x + m[4] * shift_y
+    m[2] += x
+    m[5] += y
+    return np.ascontiguousarray(m.T)
 
 
 class RandomAffine(RandomTransform):
@@ -223,9 +232,7 @@ class RandomAffine(RandomTransform):
         return affine(images, matrices, mode, fill)
 
     def picture(self, picture: Any, rng: np.random.Generator) -> Any:
-        angle, translate, scale, shear = self._draw(1, picture.size, rng)
-        centre = np.multiply(picture.size, 0.5) if self.center is None else self.center
-        matrix = _pillow_matrix(angle[0], translate[0], scale[0], shear[0], centre)
+        [matrix] = self._pillow(1, picture.size, rng).tolist()
         return picture.transform(
             picture.size,
             0,  # Pillow's AFFINE
@@ -233,6 +240,30 @@ class RandomAffine(RandomTransform):
             self.interpolation.pillow,
             fillcolor=_pillow_fill("RandomAffine", self.fill, picture),
         )
+
+    def pictures(self, images: Array, rng: np.random.Generator) -> Array:
+        count, _, height, width = images.shape
+        fill = channel_values("RandomAffine", "fill", self.fill, images).astype(np.uint8)
+        matrices = self._pillow(count, (width, height), rng)
+        bilinear = self.interpolation == InterpolationMode.BILINEAR
+        if self.interpolation.pillow in (0, 2) and is_as_pillow(matrices, height, width, bilinear):
+            return affine_pictures(images, matrices, bilinear, fill)
+        y, colour = np.empty_like(images), tuple(fill.tolist())
+        for i, matrix in enumerate(matrices.tolist()):
+            mapped = array_to_picture(images[i]).transform(
+                (width, height),
+                0,
+                matrix,
+                self.interpolation.pillow,
+                fillcolor=colour if len(colour) > 1 else colour[0],
+            )
+            y[i] = picture_to_array(mapped)
+        return y
+
+    def _pillow(self, count: int, size: tuple[int, int], rng: np.random.Generator) -> Array:
+        """Maps of `count` pictures of `size` (W, H), as Pillow counts places.  Shape: (count, 6)."""
+        centre = (size[0] * 0.5, size[1] * 0.5) if self.center is None else self.center
+        return _pillow_matrices(self._draw(count, size, rng), centre)
 
     def _draw(self, count: int, size: tuple[int, int], rng: np.random.Generator) -> _Draws:
         """Numbers for `count` images of `size` (W, H), in torchvision's order."""
