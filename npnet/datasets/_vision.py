@@ -115,9 +115,9 @@ class VisionDataset(Dataset):
         """Images (..., C, H, W); TypeError unless PIL images can hold them."""
         if images.dtype != np.uint8 or images.shape[-3] not in (1, 3):
             raise TypeError(
-                f"{type(self).__name__}: transform is given PIL images, so data must be uint8 with 1 "
-                f"or 3 channels, got {images.dtype} with {images.shape[-3]}; keep data as bytes, or "
-                "leave transform out"
+                f"{type(self).__name__}: transform is given PIL images, so data must be uint8 with "
+                f"1 or 3 channels, got {images.dtype} with {images.shape[-3]}; keep data as bytes, "
+                "or leave transform out"
             )
         return images
 

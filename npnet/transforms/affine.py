@@ -261,7 +261,7 @@ class RandomAffine(RandomTransform):
         return y
 
     def _pillow(self, count: int, size: tuple[int, int], rng: np.random.Generator) -> Array:
-        """Maps of `count` pictures of `size` (W, H), as Pillow counts places.  Shape: (count, 6)."""
+        """Maps (count, 6) of pictures of `size` (W, H), for places as Pillow counts them."""
         centre = (size[0] * 0.5, size[1] * 0.5) if self.center is None else self.center
         return _pillow_matrices(self._draw(count, size, rng), centre)
 
@@ -343,8 +343,8 @@ class RandomRotation(RandomTransform):
             sizes = {_expanded(matrix, size) for matrix in matrices} or {size}
             if len(sizes) > 1:
                 raise ShapeError(
-                    "RandomRotation: expand=True gives the images of a batch several sizes, such as "
-                    f"{sorted(sizes)[0]} and {sorted(sizes)[-1]}; rotate one image at a time"
+                    "RandomRotation: expand=True gives the images of a batch several sizes, such "
+                    f"as {sorted(sizes)[0]} and {sorted(sizes)[-1]}; rotate one image at a time"
                 )
             [size] = sizes
         return affine(images, matrices, mode, fill, size)
@@ -375,9 +375,10 @@ class RandomRotation(RandomTransform):
 def _expanded(matrix: Array, size: tuple[int, int]) -> tuple[int, int]:
     """(OH, OW) that hold the corners of an image of `size`, in torchvision's float32."""
     height, width = size
-    corners = np.array([[-1, -1], [-1, 1], [1, 1], [1, -1]], np.float32) / 2 * (width, height)
+    corners = np.array([[-1, -1], [-1, 1], [1, 1], [1, -1]]) * (width / 2, height / 2)
     theta = matrix.astype(np.float32)
-    places = corners.astype(np.float32) @ theta[:, :2].T + theta[:, 2] + np.float32((width / 2, height / 2))
+    places = corners.astype(np.float32) @ theta[:, :2].T + theta[:, 2]
+    places += np.array([width / 2, height / 2], np.float32)
     tolerance = np.float32(1e-4)
     most = np.ceil(np.trunc(places.max(0) / tolerance) * tolerance)
     least = np.floor(np.trunc(places.min(0) / tolerance) * tolerance)

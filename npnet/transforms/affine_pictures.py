@@ -62,7 +62,7 @@ def _agrees(bilinear: bool) -> bool:
     rng = np.random.default_rng(0)
     for channels in (1, 3):
         x = rng.integers(0, 256, (30, channels, 13, 18), np.uint8)
-        matrices = rng.uniform(-1.5, 1.5, (30, 6)) + (0, 0, 9, 0, 0, 6)
+        matrices = rng.uniform(-1.5, 1.5, (30, 6)) + np.array([0, 0, 9, 0, 0, 6])
         matrices[:5, [1, 3]] = 0
         fill = np.full(channels, 7, np.uint8)
         colour = 7 if channels == 1 else (7,) * 3

@@ -32,7 +32,13 @@ class Transform(Module):
     """
 
     # What decides between a batch and one picture after the other; see `as_written`.
-    _DECIDING: ClassVar[tuple[str, ...]] = ("__call__", "forward", "transform", "picture", "pictures")
+    _DECIDING: ClassVar[tuple[str, ...]] = (
+        "__call__",
+        "forward",
+        "transform",
+        "picture",
+        "pictures",
+    )
     _written: ClassVar[tuple[Any, ...]] = ()
 
     exact: ClassVar[bool] = False

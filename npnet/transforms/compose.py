@@ -1,4 +1,4 @@
-"""Transforms made of others: Compose, Lambda, RandomApply; and what of them a batch may be given."""
+"""Transforms made of others: Compose, Lambda, RandomApply; and which of them take batches."""
 
 from __future__ import annotations
 

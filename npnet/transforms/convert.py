@@ -143,8 +143,8 @@ class ToPILImage(Transform):
             array = array.transpose(2, 0, 1)
         if array.ndim != 3 or not 1 <= len(array) <= 4:
             raise ShapeError(
-                "ToPILImage: takes a Tensor (C, H, W) or an ndarray (H, W, C) of 1 to 4 channels, or "
-                f"(H, W), got {type(x).__name__} of shape {x.shape}"
+                "ToPILImage: takes a Tensor (C, H, W) or an ndarray (H, W, C) of 1 to 4 channels, "
+                f"or (H, W), got {type(x).__name__} of shape {x.shape}"
             )
         if array.dtype.kind == "f" and self.mode != "F":
             array = _bytes(array)
@@ -159,8 +159,8 @@ def _bytes(array: Array) -> Array:
     scaled = array * 255
     if not (scaled > -1).all() or not (scaled < 256).all():
         raise ValueError(
-            f"ToPILImage: floats must lie from 0 to 1, got {array.min():g} to {array.max():g}; undo "
-            "Normalize first, or divide by 255"
+            f"ToPILImage: floats must lie from 0 to 1, got {array.min():g} to {array.max():g}; "
+            "undo Normalize first, or divide by 255"
         )
     return scaled.astype(np.uint8)
 
@@ -169,16 +169,18 @@ def _mode(array: Array, asked: str | None) -> str:
     channels, dtype = len(array), array.dtype.name
     of_bytes = {1: ("L",), 2: ("LA",), 3: ("RGB", "YCbCr", "HSV"), 4: ("RGBA", "CMYK", "RGBX")}
     others = {"int16": ("I;16",), "uint16": ("I;16",), "int32": ("I",), "float32": ("F",)}
-    modes = of_bytes[channels] if dtype == "uint8" else others.get(dtype, ()) if channels == 1 else ()
+    modes = (
+        of_bytes[channels] if dtype == "uint8" else others.get(dtype, ()) if channels == 1 else ()
+    )
     if not modes:
         raise TypeError(
-            f"ToPILImage: no mode holds {channels} channels of {dtype}; give uint8, or float32 from "
-            "0 to 1"
+            f"ToPILImage: no mode holds {channels} channels of {dtype}; give uint8, or float32 "
+            "from 0 to 1"
         )
     if asked is not None and asked not in modes:
         raise ValueError(
-            f"ToPILImage: mode must be {' or '.join(modes)} for {channels} channels of {dtype}, got "
-            f"{asked!r}"
+            f"ToPILImage: mode must be {' or '.join(modes)} for {channels} channels of {dtype}, "
+            f"got {asked!r}"
         )
     return asked or modes[0]
 
@@ -218,7 +220,7 @@ class ConvertImageDtype(TensorTransform):
                 raise RuntimeError(f"ConvertImageDtype: {have} does not hold the range of {want}")
             with np.errstate(invalid="ignore"):
                 return (images * have.type(largest + 1.0 - 1e-3)).astype(want)
-        factor = (_largest(have) + 1) / (largest + 1)
+        factor: Any = (_largest(have) + 1) / (largest + 1)
         if factor > 1:
             return (images // have.type(factor)).astype(want)
         return images.astype(want) * want.type(1 / factor)

@@ -43,7 +43,9 @@ class CenterCrop(Transform):
         self.size = _size("CenterCrop", size)
 
     def transform(self, images: Array, rng: np.random.Generator | None = None) -> Array:
-        short = [max(0, want - have) for have, want in zip(images.shape[2:], self.size, strict=True)]
+        short = [
+            max(0, want - have) for have, want in zip(images.shape[2:], self.size, strict=True)
+        ]
         if any(short):
             borders = ((0, 0), (0, 0), *((lack // 2, (lack + 1) // 2) for lack in short))
             images = np.pad(images, borders)
@@ -157,7 +159,7 @@ class RandomResizedCrop(RandomTransform):
     def transform(self, images: Array, rng: np.random.Generator) -> Array:
         y = np.empty((*images.shape[:2], *self.size), images.dtype)
         for i, image in enumerate(images):
-            top, left, height, width = self._draw(*images.shape[2:], rng)
+            top, left, height, width = self._draw(images.shape[2], images.shape[3], rng)
             part = image[None, :, top : top + height, left : left + width]
             y[i] = self._resize.transform(part)[0]
         return y

@@ -70,7 +70,7 @@ class RandomErasing(TensorTransform):
         channels, height, width = image.shape
         least, most = map(math.log, self.ratio)
         for _ in range(10):
-            area = height * width * rng.uniform(*self.scale)
+            area = height * width * rng.uniform(self.scale[0], self.scale[1])
             ratio = math.exp(rng.uniform(least, most))
             h, w = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
             if h < height and w < width:

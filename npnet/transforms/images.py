@@ -85,7 +85,8 @@ def as_batch(op: str, x: Any) -> tuple[Array, Callable[[Array], Any]]:
         raise TypeError(f"{op}: takes PIL images and npnet Tensors (..., C, H, W), got {kind}")
     if x.requires_grad:
         raise RuntimeError(
-            f"{op}: the Tensor requires a gradient, which transforms do not hand on; give x.detach()"
+            f"{op}: the Tensor requires a gradient, which transforms do not hand on; give "
+            "x.detach()"
         )
     array = x.array
     if array.ndim < 2:
@@ -98,7 +99,9 @@ def as_batch(op: str, x: Any) -> tuple[Array, Callable[[Array], Any]]:
     def restore(y: Array) -> Any:
         if y is images:
             return x
-        return Tensor(y[0, 0] if array.ndim == 2 and y.shape[1] == 1 else y.reshape(*leading, *y.shape[1:]))
+        return Tensor(
+            y[0, 0] if array.ndim == 2 and y.shape[1] == 1 else y.reshape(*leading, *y.shape[1:])
+        )
 
     return images, restore
 
@@ -110,8 +113,8 @@ def _check_ndarray(op: str, x: Array) -> None:
     if x.ndim == 4:
         fix = "give npnet.from_numpy(x), of (N, H, W, C) npnet.from_numpy(x.transpose(0, 3, 1, 2))"
     raise TypeError(
-        f"{op}: takes PIL images and npnet Tensors (..., C, H, W), got an ndarray of shape {x.shape}, "
-        f"whose channels may be the first or the last axis; {fix}"
+        f"{op}: takes PIL images and npnet Tensors (..., C, H, W), got an ndarray of shape "
+        f"{x.shape}, whose channels may be the first or the last axis; {fix}"
     )
 
 

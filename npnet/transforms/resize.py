@@ -23,6 +23,9 @@ Filter = Callable[[Weights], Weights]
 # Floats that one step of Resize works on, 8 MB of float32: enough to make the loop over chunks
 # free, and small beside any data set.
 _CHUNK = 1 << 21
+_CHUNK_OF_PICTURES = (
+    1 << 15
+)  # in float64, with a pass over them for each step: they stay in the cache
 _PILLOW_BITS = 22  # Pillow's weights of uint8 pictures are multiples of 2^-22
 _PROBE = 2000  # pixels that decide whether values are Pillow's
 _ON_TENSORS = ("NEAREST", "NEAREST_EXACT", "BILINEAR", "BICUBIC")
@@ -88,8 +91,10 @@ class Resize(Transform):
             rows, columns = map(_nearest, images.shape[2:], size, (mode.name != "NEAREST",) * 2)
             return images[:, :, rows[:, None], columns]
         weigh = _antialiased if self.antialias else _interpolating
-        weights = [weigh(have, want, mode) for have, want in zip(images.shape[2:], size, strict=True)]
-        return _by_maps(images, size, lambda maps: _resize_maps(maps, *weights))
+        weights = [
+            weigh(have, want, mode) for have, want in zip(images.shape[2:], size, strict=True)
+        ]
+        return _by_maps(images, size, lambda maps: _resize_maps(maps, *weights), _CHUNK)
 
     def picture(self, picture: Any, rng: np.random.Generator | None = None) -> Any:
         width, height = picture.size
@@ -108,7 +113,7 @@ class Resize(Transform):
         if resize is None:
             return super().pictures(images, rng)
         self._warn_of_pillow()
-        return _by_maps(images, size, resize)
+        return _by_maps(images, size, resize, _CHUNK_OF_PICTURES)
 
     def _warn_of_pillow(self) -> None:
         if self.antialias is False and self.interpolation.name in ("BILINEAR", "BICUBIC"):
@@ -213,18 +218,20 @@ def _pillow_weights(size: int, out_size: int, mode: InterpolationMode) -> Weight
 # ---- sums --------------------------------------------------------------------------------------
 
 
-def _by_maps(images: Array, size: tuple[int, int], resize: Callable[[Array], Array]) -> Array:
-    """resize(maps (M, H, W)) for all maps of (N, C, H, W), a few at a time."""
+def _by_maps(
+    images: Array, size: tuple[int, int], resize: Callable[[Array], Array], most: int
+) -> Array:
+    """resize(maps (M, H, W)) for all maps of (N, C, H, W), as many at a time as `most` floats."""
     y = np.empty((*images.shape[:2], *size), images.dtype)
     maps_in, maps_out = images.reshape(-1, *images.shape[2:]), y.reshape(-1, *size)
-    for part in _chunks(len(maps_in), images.shape[2] * max(images.shape[3], size[1])):
+    for part in _chunks(len(maps_in), images.shape[2] * max(images.shape[3], size[1]), most):
         maps_out[part] = resize(maps_in[part])
     return y
 
 
-def _chunks(count: int, size: int) -> Iterator[slice]:
-    """Slices that cover range(count), each of at most _CHUNK floats where one takes `size`."""
-    step = max(1, _CHUNK // size)
+def _chunks(count: int, size: int, most: int) -> Iterator[slice]:
+    """Slices that cover range(count), each of at most `most` floats where one takes `size`."""
+    step = max(1, most // size)
     return (slice(start, start + step) for start in range(0, count, step))
 
 

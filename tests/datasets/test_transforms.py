@@ -221,7 +221,9 @@ def test_what_is_written_for_one_picture_does_that_to_each(dataset: Any, name: s
     dataset.transform = transforms.Compose([transforms.ToTensor(), own])
     [(y, _)] = DataLoader(dataset, COUNT)
     expected = default_collate([own(transforms.ToTensor()(p)) for p in pictures(dataset)])
-    for ours, theirs in zip(*(v if isinstance(v, list) else [v] for v in (y, expected)), strict=True):
+    for ours, theirs in zip(
+        *(v if isinstance(v, list) else [v] for v in (y, expected)), strict=True
+    ):
         assert_array_equal(ours, theirs)
 
 
@@ -352,7 +354,9 @@ def pipelines(draw: st.DrawFn) -> list[Transform]:
 
 
 def runs_on_tensors(steps: list[Any]) -> bool:
-    return not any(isinstance(t, transforms.Resize) and t.interpolation.value == "lanczos" for t in steps)
+    return not any(
+        isinstance(t, transforms.Resize) and t.interpolation.value == "lanczos" for t in steps
+    )
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
@@ -360,7 +364,9 @@ def runs_on_tensors(steps: list[Any]) -> bool:
 def test_a_batch_becomes_what_each_picture_does(
     mnist: MNIST, cifar: CIFAR10, steps: list[Transform]
 ) -> None:
-    at = next(i for i, t in enumerate(steps) if isinstance(t, (transforms.ToTensor, transforms.Compose)))
+    at = next(
+        i for i, t in enumerate(steps) if isinstance(t, (transforms.ToTensor, transforms.Compose))
+    )
     steps = steps[: at + 1] + [t for t in steps[at + 1 :] if runs_on_tensors([t])]
     for data in (mnist, cifar):
         dataset: Any = data
@@ -435,11 +441,15 @@ def test_npnets_own_transforms_need_no_pillow(dataset: Any) -> None:
         dataset[0]
 
 
-def test_data_that_no_picture_holds_is_refused(dataset: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_that_no_picture_holds_is_refused(
+    dataset: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(dataset, "data", dataset.data / 255)
     dataset.transform = transforms.ToTensor()
     for read in (lambda: dataset[0], lambda: dataset.take([0, 1])):
-        with pytest.raises(TypeError, match=r"so data must be uint8 .* got float64 .* keep data as"):
+        with pytest.raises(
+            TypeError, match=r"so data must be uint8 .* got float64 .* keep data as"
+        ):
             read()
 
 

@@ -86,7 +86,9 @@ COLOUR: dict[str, Build] = {
 CONVERTING: dict[str, Build] = {
     "to tensor": lambda ns: ns.ToTensor(),
     "pil to tensor": lambda ns: ns.PILToTensor(),
-    "normalised": lambda ns: ns.Compose([ns.Grayscale(3), ns.ToTensor(), ns.Normalize((0.5, 0.4, 0.3), (0.5, 0.25, 2))]),
+    "normalised": lambda ns: ns.Compose(
+        [ns.Grayscale(3), ns.ToTensor(), ns.Normalize((0.5, 0.4, 0.3), (0.5, 0.25, 2))]
+    ),
     "there and back": lambda ns: ns.Compose([ns.PILToTensor(), ns.ToPILImage()]),
 }
 
@@ -101,10 +103,14 @@ def theirs() -> ModuleType:
 
 SHAPES = ((14, 19), (1, 14, 19), (3, 14, 19), (2, 3, 14, 19), (2, 2, 1, 14, 19), (0, 3, 14, 19))
 
-# What torchvision's documentation says and its code does not: the padded picture keeps its mode (its
-# values are right), and three grey channels are made of one.
+# What torchvision's documentation says and its code does not: the padded picture keeps its mode
+# (its values are right), and three grey channels are made of one.
 UNLIKE = {
-    *((name, mode) for name in ("pad edge", "pad reflect", "pad symmetric") for mode in ("CMYK", "YCbCr", "HSV")),
+    *(
+        (name, mode)
+        for name in ("pad edge", "pad reflect", "pad symmetric")
+        for mode in ("CMYK", "YCbCr", "HSV")
+    ),
     *(("grey 3", shape) for shape in ((1, 14, 19), (2, 2, 1, 14, 19))),
 }
 
@@ -154,7 +160,9 @@ def test_a_picture_becomes_what_torchvision_makes_of_it(theirs: ModuleType, name
 def test_a_tensor_becomes_what_torchvision_makes_of_it(theirs: ModuleType, name: str) -> None:
     build = (GEOMETRIC | SMOOTH | COLOUR)[name]
     compared = 0
-    for shape, dtype in itertools.product(SHAPES, ("uint8", "float32", "float64", "int16", "int32")):
+    for shape, dtype in itertools.product(
+        SHAPES, ("uint8", "float32", "float64", "int16", "int32")
+    ):
         x = drawn(shape, dtype)
         copy = x.copy()
         expected = outcome(build, theirs, torch.from_numpy(x.copy()))
@@ -207,11 +215,12 @@ def test_convert_image_dtype_is_torchvisions(theirs: ModuleType) -> None:
     names = ("uint8", "int8", "int16", "int32", "int64", "float32", "float64")
     for have, want in itertools.product(names, names):
         x = drawn((3, 4, 5), have)
-        build: Build = lambda ns, want=want: ns.ConvertImageDtype(
-            getattr(torch if ns is theirs else np, want)
+        expected = outcome(
+            lambda ns, want=want: ns.ConvertImageDtype(getattr(torch, want)),
+            theirs,
+            torch.from_numpy(x),
         )
-        expected = outcome(build, theirs, torch.from_numpy(x))
-        ours = outcome(build, transforms, Tensor(x))
+        ours = outcome(lambda ns, want=want: ns.ConvertImageDtype(want), transforms, Tensor(x))
         if isinstance(expected, Exception):
             assert type(ours) is type(expected), (have, want)
         else:

@@ -116,7 +116,11 @@ def test_compose_applies_in_order_to_a_batch_and_to_one_image() -> None:
 def test_ndarrays_whose_channels_may_be_last_are_refused() -> None:
     for shape in ((280, 280, 3), (3, 32, 32), (28, 28), (5, 32, 32, 3), (5, 3, 4, 4), (5, 6, 9, 9)):
         x = np.zeros(shape, np.uint8)
-        for transform in (transforms.Resize(8), transforms.RandomHorizontalFlip(), transforms.Pad(1)):
+        for transform in (
+            transforms.Resize(8),
+            transforms.RandomHorizontalFlip(),
+            transforms.Pad(1),
+        ):
             with pytest.raises(TypeError, match=r"got an ndarray of shape .* axis; (put|give) "):
                 transform(x)
     with pytest.raises(TypeError, match=r"ToTensor: .*x.transpose\(0, 3, 1, 2\)"):
