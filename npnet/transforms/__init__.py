@@ -3,7 +3,8 @@
 A transform takes a PIL image and gives a PIL image, or takes a Tensor (..., C, H, W) of one image
 or of many and gives a Tensor; `ToTensor` makes the one of the other. Pixels are uint8 from 0 to 255
 or floats. A data set applies npnet's own transforms to whole batches, which is fast, and any other
-to one picture at a time. An ndarray (N, C, H, W) of 1 to 4 channels is taken as a batch too.
+to one picture at a time. Where its shape leaves no doubt, an ndarray (N, C, H, W) is taken as a
+batch too, and (C, H, W), an item of a data set without a transform, as a picture.
 """
 
 from npnet.transforms.affine import RandomAffine, RandomRotation

@@ -20,7 +20,7 @@ class Transform(Module):
 
     - a PIL image, it gives a PIL image, with the values that Pillow gives;
     - a Tensor (..., C, H, W) or (H, W), of any number of images, a Tensor;
-    - an ndarray (N, C, H, W) of 1 to 4 channels, an ndarray.
+    - an ndarray (N, C, H, W) of 1 to 4 channels, an ndarray, and of (C, H, W) a Tensor.
 
     A subclass defines `transform(images, rng)`, on a batch (N, C, H, W). What an image becomes
     does not depend on the others of its batch.

@@ -12,7 +12,7 @@ from npnet._pictures import array_to_picture, is_picture, picture_to_array
 from npnet.random import Generator
 from npnet.tensor import Tensor
 from npnet.transforms.base import TensorTransform, Transform
-from npnet.transforms.images import Array, as_batch
+from npnet.transforms.images import Array, as_batch, channels_first
 
 __all__ = ["ConvertImageDtype", "PILToTensor", "ToPILImage", "ToTensor"]
 
@@ -27,11 +27,12 @@ class ToTensor(Transform):
     PIL image of mode I, F, I;16              (1, H, W) int32, float32, int16, not divided
     ndarray (H, W) or (H, W, C), uint8        (C, H, W) float32, divided by 255
     ndarray (H, W) or (H, W, C), others       (C, H, W), same dtype, not divided
-    ndarray (N, C, H, W) of 1 to 4 channels   (N, C, H, W), as above
+    ndarray (C, H, W), (N, C, H, W)           the same axes, as above
     Tensor (..., C, H, W)                     the same axes, as above
     ========================================  ===================================================
 
-    The last two are npnet's; torchvision refuses them.
+    The last two are npnet's; an ndarray counts as such where it has 1 to 4 channels and more than 4
+    columns.
 
     Raises:
         ShapeError: an ndarray with another number of axes.
@@ -44,7 +45,7 @@ class ToTensor(Transform):
     def forward(self, x: Any, generator: Generator | np.random.Generator | None = None) -> Any:
         if is_picture(x):
             return Tensor(_divided(_values(x)))
-        if isinstance(x, np.ndarray) and x.ndim != 4:
+        if isinstance(x, np.ndarray) and x.ndim != 4 and not channels_first(x.shape):
             if x.ndim not in (2, 3):
                 raise ShapeError(
                     "ToTensor: an ndarray must be one picture (H, W) or (H, W, C), or a batch "

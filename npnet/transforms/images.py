@@ -19,6 +19,7 @@ __all__ = [
     "InterpolationMode",
     "as_batch",
     "channel_values",
+    "channels_first",
     "interpolation_mode",
     "whole_numbers",
 ]
@@ -69,8 +70,10 @@ def interpolation_mode(op: str, value: Any) -> InterpolationMode:
 def as_batch(op: str, x: Any) -> tuple[Array, Callable[[Array], Any]]:
     """A Tensor or an ndarray as images (N, C, H, W), and what gives a result the form of x.
 
-    A Tensor is (..., C, H, W), or one map (H, W). An ndarray is a batch (N, C, H, W) of 1 to 4
-    channels; where its shape does not say so, it may be (N, H, W, C) as well, and is refused.
+    A Tensor is (..., C, H, W), or one map (H, W). An ndarray is a batch (N, C, H, W), whose result
+    is an ndarray, or an item (C, H, W) of a data set, whose result is a Tensor: a small ndarray
+    would be taken for (H, W, C) by the next transform. Where its shape does not tell that the
+    channels come first, it is refused.
 
     Raises:
         TypeError: another kind of object, or an ndarray that is no such batch.
@@ -78,8 +81,9 @@ def as_batch(op: str, x: Any) -> tuple[Array, Callable[[Array], Any]]:
         RuntimeError: a Tensor that requires a gradient.
     """
     if isinstance(x, np.ndarray):
-        _check_ndarray(op, x)
-        return x, lambda y: y
+        if not channels_first(x.shape):
+            raise TypeError(_refusal(op, x))
+        return (x, lambda y: y) if x.ndim == 4 else (x[None].copy(), lambda y: Tensor(y[0]))
     if not isinstance(x, Tensor):
         kind = f"{type(x).__module__}.{type(x).__qualname__}"
         raise TypeError(f"{op}: takes PIL images and npnet Tensors (..., C, H, W), got {kind}")
@@ -106,15 +110,19 @@ def as_batch(op: str, x: Any) -> tuple[Array, Callable[[Array], Any]]:
     return images, restore
 
 
-def _check_ndarray(op: str, x: Array) -> None:
-    if x.ndim == 4 and 1 <= x.shape[1] <= 4 < x.shape[3]:
-        return
+def channels_first(shape: Sequence[int]) -> bool:
+    """Whether it is that of images (C, H, W) or (N, C, H, W), and hardly of (H, W, C): 1 to 4
+    channels, and more columns than that."""
+    return len(shape) in (3, 4) and 1 <= shape[-3] <= 4 < shape[-1]
+
+
+def _refusal(op: str, x: Array) -> str:
     fix = "put ToTensor() before it, which makes a Tensor (C, H, W) of an ndarray (H, W, C)"
     if x.ndim == 4:
         fix = "give npnet.from_numpy(x), of (N, H, W, C) npnet.from_numpy(x.transpose(0, 3, 1, 2))"
-    raise TypeError(
+    return (
         f"{op}: takes PIL images and npnet Tensors (..., C, H, W), got an ndarray of shape "
-        f"{x.shape}, whose channels may be the first or the last axis; {fix}"
+        f"{x.shape}, whose channels may be the last axis; {fix}"
     )
 
 

@@ -21,6 +21,7 @@ from npnet.datasets import CIFAR10, MNIST
 from npnet.tensor import Tensor
 from npnet.transforms.base import Transform
 from npnet.utils.data import ConcatDataset, DataLoader, Subset, default_collate, random_split
+from tests.campaign import trials
 from tests.datasets.idx_files import write_idx_files
 from tests.torchvision_import import import_torchvision
 
@@ -359,7 +360,8 @@ def runs_on_tensors(steps: list[Any]) -> bool:
     )
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@pytest.mark.campaign
+@settings(max_examples=trials(20, 1_000), deadline=None, derandomize=True)
 @given(pipelines())
 def test_a_batch_becomes_what_each_picture_does(
     mnist: MNIST, cifar: CIFAR10, steps: list[Transform]

@@ -114,7 +114,7 @@ def test_compose_applies_in_order_to_a_batch_and_to_one_image() -> None:
 
 
 def test_ndarrays_whose_channels_may_be_last_are_refused() -> None:
-    for shape in ((280, 280, 3), (3, 32, 32), (28, 28), (5, 32, 32, 3), (5, 3, 4, 4), (5, 6, 9, 9)):
+    for shape in ((280, 280, 3), (3, 4, 4), (28, 28), (5, 32, 32, 3), (5, 3, 4, 4), (5, 6, 9, 9)):
         x = np.zeros(shape, np.uint8)
         for transform in (
             transforms.Resize(8),
@@ -125,6 +125,16 @@ def test_ndarrays_whose_channels_may_be_last_are_refused() -> None:
                 transform(x)
     with pytest.raises(TypeError, match=r"ToTensor: .*x.transpose\(0, 3, 1, 2\)"):
         transforms.ToTensor()(np.zeros((5, 32, 32, 3), np.uint8))
+
+
+def test_an_item_of_a_data_set_is_a_picture() -> None:
+    x = np.random.default_rng(0).integers(0, 256, (3, 9, 11), np.uint8)
+    pipeline = transforms.Compose([transforms.CenterCrop(4), transforms.ToTensor()])
+    assert_array_equal(pipeline(x), x[:, 2:6, 4:8].astype(np.float32) / 255)
+    assert_array_equal(transforms.ToTensor()(x), x.astype(np.float32) / 255)
+    same = transforms.Resize((9, 11))(x)
+    same.array[:] = 0
+    assert x.any(), "the item was written to"
 
 
 def test_a_tensor_that_requires_a_gradient_gets_one_or_is_refused() -> None:
@@ -148,7 +158,7 @@ def test_transforms_are_copied_and_pickled() -> None:
 def test_a_batch_of_pictures_is_resized_as_pillow_resizes_each() -> None:
     rng = np.random.default_rng(0)
     modes = (transforms.InterpolationMode.BILINEAR, transforms.InterpolationMode.BICUBIC)
-    for _ in range(trials(150, 20_000)):
+    for _ in range(trials(100, 5_000)):
         height, width, *size = (int(v) for v in rng.integers(1, rng.choice((8, 40, 150)), 4))
         channels, mode = int(rng.choice((1, 3))), modes[rng.integers(2)]
         x = rng.integers(0, 256, (2, channels, height, width), np.uint8)
@@ -160,6 +170,31 @@ def test_a_batch_of_pictures_is_resized_as_pillow_resizes_each() -> None:
             assert_array_equal(
                 resized, picture_to_array(expected), err_msg=f"{x.shape} to {size}, {mode}"
             )
+
+
+@pytest.mark.campaign
+def test_a_batch_of_pictures_is_mapped_as_pillow_maps_each() -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(trials(100, 10_000)):
+        height, width = (int(v) for v in rng.integers(1, rng.choice((4, 40)), 2))
+        channels, mode = int(rng.choice((1, 3))), str(rng.choice(("nearest", "bilinear")))
+        x = rng.integers(0, 256, (2, channels, height, width), np.uint8)
+        step = float(rng.choice((30, 45, 90)))  # among them places midway between pixels
+        angle = step * round(rng.uniform(-180, 180) / step) if rng.random() < 0.4 else 33.3
+        scale = float(rng.choice((1, 1.5, rng.uniform(0.3, 3))))
+        shear = float(rng.choice((0, rng.uniform(-40, 40))))
+        transform = transforms.RandomAffine(
+            (angle, angle), (0.4, 0.4), (scale, scale), (shear, shear), mode, fill=5
+        )
+        seed = int(rng.integers(1 << 30))
+        y = transform.pictures(x, np.random.default_rng(seed))
+        matrices = transform._pillow(2, (width, height), np.random.default_rng(seed))
+        for image, matrix, mapped in zip(x, matrices.tolist(), y, strict=True):
+            fill = 5 if channels == 1 else (5,) * 3
+            expected = array_to_picture(image).transform(
+                (width, height), 0, matrix, transform.interpolation.pillow, fillcolor=fill
+            )
+            assert_array_equal(mapped, picture_to_array(expected), err_msg=f"{x.shape} {transform}")
 
 
 @pytest.mark.parametrize(
