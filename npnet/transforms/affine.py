@@ -324,9 +324,12 @@ class RandomRotation(RandomTransform):
         self.degrees = _angles(op, "degrees", degrees, (2,))
         self.interpolation = interpolation_mode(op, interpolation)
         self.expand = expand
-        self.batched = not expand
         self.center = None if center is None else _numbers(op, "center", center, (2,))
         self.fill = fill
+
+    @property
+    def batched(self) -> bool:
+        return not self.expand
 
     def transform(self, images: Array, rng: np.random.Generator) -> Array:
         mode = _on_tensors("RandomRotation", self.interpolation)

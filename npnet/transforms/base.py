@@ -28,7 +28,8 @@ class Transform(Module):
     Attributes:
         exact: whether `transform` of uint8 images gives the values that Pillow gives.
         makes_tensors: whether a PIL image becomes a Tensor.
-        batched: whether a data set may hand it a batch in place of one picture after the other.
+
+    Attributes that are arguments of a transform may be changed; the next call goes by them.
     """
 
     # What decides between a batch and one picture after the other; see `as_written`.
@@ -43,7 +44,6 @@ class Transform(Module):
 
     exact: ClassVar[bool] = False
     makes_tensors: ClassVar[bool] = False
-    batched: bool = True
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -62,6 +62,11 @@ class Transform(Module):
             and not self._forward_hooks
             and not self._forward_pre_hooks
         )
+
+    @property
+    def batched(self) -> bool:
+        """Whether a data set may hand it a batch in place of one picture after the other."""
+        return True
 
     def forward(self, x: Any, generator: Generator | np.random.Generator | None = None) -> Any:
         """Transform x; random ones draw from `generator`, None is the one `manual_seed` sets."""

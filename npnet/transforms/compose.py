@@ -58,7 +58,9 @@ class Lambda(Transform):
         lambd: the function.
     """
 
-    batched = False
+    @property
+    def batched(self) -> bool:
+        return False
 
     def __init__(self, lambd: Callable[[Any], Any]) -> None:
         super().__init__()
@@ -83,7 +85,9 @@ class RandomApply(RandomTransform):
     A Tensor of several images is drawn for once, as in torchvision; in a data set each picture is.
     """
 
-    batched = False
+    @property
+    def batched(self) -> bool:
+        return False
 
     def __init__(self, transforms: Sequence[Callable[[Any], Any]], p: float = 0.5) -> None:
         super().__init__()

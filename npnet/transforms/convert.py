@@ -128,7 +128,9 @@ class ToPILImage(Transform):
         ValueError: a mode that does not fit, or floats outside of 0 to 1, which would wrap.
     """
 
-    batched = False
+    @property
+    def batched(self) -> bool:
+        return False
 
     def __init__(self, mode: str | None = None) -> None:
         super().__init__()

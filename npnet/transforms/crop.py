@@ -11,7 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from npnet._checks import ShapeError, check_number
 from npnet.transforms.base import RandomTransform, Transform
-from npnet.transforms.images import Array, InterpolationMode, whole_numbers
+from npnet.transforms.images import Array, InterpolationMode, interpolation_mode, whole_numbers
 from npnet.transforms.pad import Pad
 from npnet.transforms.resize import Resize
 
@@ -89,7 +89,7 @@ class RandomCrop(RandomTransform):
         self.pad_if_needed = pad_if_needed
         self.fill = fill
         self.padding_mode = padding_mode
-        self._pad = Pad(0 if padding is None else padding, fill, padding_mode)
+        self._pad(0 if padding is None else padding)
 
     def transform(self, images: Array, rng: np.random.Generator) -> Array:
         padded = self._padded(images)
@@ -104,13 +104,16 @@ class RandomCrop(RandomTransform):
         return crop(padded, top, left, *self.size)
 
     def _padded(self, images: Array) -> Array:
-        padded = images if self.padding is None else self._pad.transform(images)
+        padded = images if self.padding is None else self._pad(self.padding).transform(images)
         if self.pad_if_needed:
             height, width = (
                 max(0, want - have) for have, want in zip(padded.shape[2:], self.size, strict=True)
             )
-            padded = Pad((width, height), self.fill, self.padding_mode).transform(padded)
+            padded = self._pad((width, height)).transform(padded)
         return padded
+
+    def _pad(self, padding: int | Sequence[int]) -> Pad:
+        return Pad(padding, self.fill, self.padding_mode)
 
     def __repr__(self) -> str:
         return f"RandomCrop(size={self.size}, padding={self.padding})"
@@ -152,23 +155,25 @@ class RandomResizedCrop(RandomTransform):
         self.size = _size("RandomResizedCrop", size)
         self.scale = _range("RandomResizedCrop", "scale", scale)
         self.ratio = _range("RandomResizedCrop", "ratio", ratio)
-        self._resize = Resize(self.size, interpolation, antialias=antialias)
-        self.interpolation = self._resize.interpolation
+        self.interpolation = interpolation_mode("RandomResizedCrop", interpolation)
         self.antialias = antialias
 
     def transform(self, images: Array, rng: np.random.Generator) -> Array:
-        y = np.empty((*images.shape[:2], *self.size), images.dtype)
+        y, resize = np.empty((*images.shape[:2], *self.size), images.dtype), self._resize()
         for i, image in enumerate(images):
             top, left, height, width = self._draw(images.shape[2], images.shape[3], rng)
             part = image[None, :, top : top + height, left : left + width]
-            y[i] = self._resize.transform(part)[0]
+            y[i] = resize.transform(part)[0]
         return y
 
     def picture(self, picture: Any, rng: np.random.Generator) -> Any:
         width, height = picture.size
         part = self._draw(height, width, rng)
         box = (part.left, part.top, part.left + part.width, part.top + part.height)
-        return self._resize.picture(picture.crop(box), rng)
+        return self._resize().picture(picture.crop(box), rng)
+
+    def _resize(self) -> Resize:
+        return Resize(self.size, self.interpolation, antialias=self.antialias)
 
     def _draw(self, height: int, width: int, rng: np.random.Generator) -> _Part:
         least, most = self.ratio

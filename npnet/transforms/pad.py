@@ -35,17 +35,21 @@ class Pad(Transform):
         padding_mode: str = "constant",
     ) -> None:
         super().__init__()
-        sides = whole_numbers("Pad", "padding", padding, counts=(1, 2, 4), least=0)
         modes = ("constant", "edge", "reflect", "symmetric")
         if padding_mode not in modes:
             raise ValueError("Pad: " + unknown_name("padding_mode", padding_mode, modes))
         self.padding = padding
         self.fill = fill
         self.padding_mode = padding_mode
-        self._borders = sides * (4 // len(sides))
+        self._borders()
+
+    def _borders(self) -> tuple[int, ...]:
+        """Pixels on the left, top, right and bottom."""
+        sides = whole_numbers("Pad", "padding", self.padding, counts=(1, 2, 4), least=0)
+        return sides * (4 // len(sides))
 
     def transform(self, images: Array, rng: np.random.Generator | None = None) -> Array:
-        left, top, right, bottom = self._borders
+        left, top, right, bottom = self._borders()
         widths = [(0, 0), (0, 0), (top, bottom), (left, right)]
         if self.padding_mode != "constant":
             mode: Any = self.padding_mode  # checked above; NumPy's stubs know literal names alone

@@ -65,14 +65,9 @@ class Resize(Transform):
     ) -> None:
         super().__init__()
         self.size = size
-        self._sides = whole_numbers("Resize", "size", size, counts=(1, 2), least=1)
-        if max_size is not None and (len(self._sides) == 2 or max_size <= self._sides[0]):
-            raise ValueError(
-                "Resize: max_size must be larger than size, which must be one number, "
-                f"got max_size={max_size}, size={size}"
-            )
-        self.interpolation = interpolation_mode("Resize", interpolation)
         self.max_size = max_size
+        self._sides()
+        self.interpolation = interpolation_mode("Resize", interpolation)
         self.antialias = antialias
 
     def transform(self, images: Array, rng: np.random.Generator | None = None) -> Array:
@@ -128,13 +123,23 @@ class Resize(Transform):
             f"max_size={self.max_size}, antialias={self.antialias})"
         )
 
+    def _sides(self) -> tuple[int, ...]:
+        """`size` as a tuple, once it is checked."""
+        sides = whole_numbers("Resize", "size", self.size, counts=(1, 2), least=1)
+        if self.max_size is not None and (len(sides) == 2 or self.max_size <= sides[0]):
+            raise ValueError(
+                "Resize: max_size must be larger than size, which must be one number, "
+                f"got max_size={self.max_size}, size={self.size}"
+            )
+        return sides
+
     def _out_size(self, height: int, width: int) -> tuple[int, int]:
         """(OH, OW) for images of this size; the longer side is rounded down, as in torchvision."""
         if min(height, width) == 0:
             raise ShapeError(f"Resize: images must have pixels, got {height}x{width}")
-        if len(self._sides) == 2:
-            return self._sides[0], self._sides[1]
-        short = self._sides[0]
+        short, *other = self._sides()
+        if other:
+            return short, other[0]
         long = short * max(height, width) // min(height, width)
         if self.max_size is not None and long > self.max_size:
             short, long = max(1, self.max_size * short // long), self.max_size

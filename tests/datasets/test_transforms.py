@@ -251,6 +251,26 @@ def test_the_transform_may_be_replaced(dataset: Any) -> None:
     assert next(iter(loader))[0].shape == (COUNT,)
 
 
+def test_a_transform_may_be_changed(dataset: Any) -> None:
+    resize, pad, crop = transforms.Resize(8), transforms.Pad(1), transforms.RandomCrop(9, padding=1)
+    dataset.transform = transforms.Compose([resize, pad, crop, transforms.ToTensor()])
+    assert next(iter(DataLoader(dataset)))[0].shape[2:] == (9, 9)
+    resize.size, pad.padding, crop.padding, crop.size = (9, 7), (2, 3), 0, (15, 11)
+    assert next(iter(DataLoader(dataset)))[0].shape[2:] == (15, 11)
+
+
+def test_what_torchvisions_transforms_return_is_collated(dataset: Any) -> None:
+    import_torchvision()
+    from torchvision import transforms as theirs
+
+    dataset.transform = theirs.Compose([theirs.Resize(9), theirs.ToTensor()])
+    [(x, _)] = DataLoader(dataset, COUNT)
+    dataset.transform = transforms.Compose([transforms.Resize(9), transforms.ToTensor()])
+    [(expected, _)] = DataLoader(dataset, COUNT)
+    assert isinstance(x, Tensor)
+    assert_array_equal(x, expected)
+
+
 def test_target_transform_is_given_one_int(dataset: Any) -> None:
     seen: list[Any] = []
 
