@@ -45,6 +45,12 @@ class Transform(Module):
     exact: ClassVar[bool] = False
     makes_tensors: ClassVar[bool] = False
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """So that a subclass need not call `super().__init__()`."""
+        self = object.__new__(cls)
+        Module.__init__(self)
+        return self
+
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         if cls.__module__.startswith("npnet.transforms."):

@@ -381,7 +381,7 @@ def runs_on_tensors(steps: list[Any]) -> bool:
 
 
 @pytest.mark.campaign
-@settings(max_examples=trials(20, 1_000), deadline=None, derandomize=True)
+@settings(max_examples=trials(20, 300), deadline=None, derandomize=True)
 @given(pipelines())
 def test_a_batch_becomes_what_each_picture_does(
     mnist: MNIST, cifar: CIFAR10, steps: list[Transform]

@@ -114,6 +114,20 @@ def test_compose_hands_the_generator_on() -> None:
     assert_array_equal(pipeline(x, np.random.default_rng(4)), pipeline(x, np.random.default_rng(4)))
 
 
+def test_a_subclass_defines_transform_alone() -> None:
+    class Darker(transforms.RandomTransform):
+        def __init__(self, most: float) -> None:
+            self.most = most
+
+        def transform(self, images: Any, rng: np.random.Generator) -> Any:
+            return images - rng.uniform(0, self.most, len(images))[:, None, None, None]
+
+    x = np.ones((3, 2, 6, 6))
+    y = Darker(1)(x, np.random.default_rng(0))
+    assert_array_equal(y, Darker(1)(Tensor(x), np.random.default_rng(0)))
+    assert len(np.unique(y)) == 3
+
+
 def test_half_of_the_images_are_mirrored() -> None:
     x = Tensor(np.tile(np.array([0, 1], np.uint8), (4000, 1, 1, 1)))
     y = transforms.RandomHorizontalFlip()(x, np.random.default_rng(0)).numpy()
