@@ -114,9 +114,9 @@ def _training(model: str, channels: int, **options: Any) -> Callable[[], None]:
 
 def _augment() -> None:
     """Transform bytes as `--augment` does."""
-    images = np.zeros((IMAGES, 1, 32, 32), np.uint8)
+    images, rng = np.zeros((IMAGES, 1, 32, 32), np.uint8), np.random.default_rng(0)
     for interpolation in ("nearest", "bilinear"):
-        npnet.transforms.RandomAffine(10, interpolation=interpolation)(images)
+        npnet.transforms.RandomAffine(10, interpolation=interpolation).transform(images, rng)
 
 
 def _layers() -> Iterator[nn.Module]:

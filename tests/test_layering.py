@@ -21,7 +21,7 @@ FILES = sorted(
 # Part -> what it may import, besides itself. A part is a module or a package right under npnet;
 # "npnet" is npnet/__init__.py, the public names, which programs import; a dotted name is one
 # module of a part.
-HELPERS = {"_checks", "_device", "_files", "_grad_mode", "_tensor_repr", "_version"}
+HELPERS = {"_checks", "_device", "_files", "_grad_mode", "_pictures", "_tensor_repr", "_version"}
 CORE = HELPERS | {"_threads", "backend", "random", "tensor"}
 OPS = CORE | {"kernels.windows", "ops"}
 LAYERS = OPS | {"_creation", "nn"}
@@ -47,7 +47,7 @@ ALLOWED: dict[str, set[str]] = {
     "utils": LAYERS,
     "compiler": LIBRARY | {"kernels"},
     "npnet": LIBRARY | {"compiler", "accelerator", "backends", "cuda", "distributions"},
-    "transforms": CORE | {"kernels.affine"},
+    "transforms": LAYERS | {"kernels.affine"},
     "datasets": CORE | {"transforms", "utils"},
     "models": LAYERS | {"npnet"},
     "training": PROGRAM | {"kernels.batches"},

@@ -10,9 +10,11 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from npnet._pictures import array_to_picture
 from npnet.datasets._files import Bytes, data_folder
 from npnet.datasets._source import Source
-from npnet.utils.data import Dataset
+from npnet.transforms.compose import apply_to_picture, apply_to_pictures, own_steps
+from npnet.utils.data import Dataset, default_collate
 
 __all__ = ["VisionDataset"]
 
@@ -23,13 +25,14 @@ class VisionDataset(Dataset):
     """One split of a data set of images, as torchvision has it.
 
     An item is (image, label): without a transform, image is a (C, H, W) uint8 array (torchvision
-    gives a PIL image) and label an int.
+    gives a PIL image) and label an int. The transform is given a PIL image of mode L or RGB, as in
+    torchvision, and one at a time: only where all of it is npnet's own, a batch is transformed at
+    once, to the same values. Random transforms draw from the generator that `manual_seed` sets.
 
     Args:
         root: the data folder, where the files are looked for.
         train: the training split, else the test split.
-        transform: called with a batch (N, C, H, W) uint8, of one image in `dataset[i]`, and
-            returns a batch; see npnet.transforms.
+        transform: called with a PIL image; see npnet.transforms.
         target_transform: called with each label, an int.
         download: download what is not found.
 
@@ -49,7 +52,7 @@ class VisionDataset(Dataset):
         self,
         root: str | os.PathLike[str],
         train: bool = True,
-        transform: Callable[[Array], Any] | None = None,
+        transform: Callable[[Any], Any] | None = None,
         target_transform: Callable[[int], Any] | None = None,
         download: bool = False,
     ) -> None:
@@ -80,14 +83,15 @@ class VisionDataset(Dataset):
         return len(self.data)
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
-        image: Array = self.images[index]
+        image: Any = self.images[index]
         target = int(self.targets[index])
         if self.transform is not None:
-            image = self.transform(image[None])[0]
+            image = apply_to_picture(self.transform, self._pixels(image.copy()))
         return image, target if self.target_transform is None else self.target_transform(target)
 
     def take(self, indices: npt.ArrayLike) -> tuple[Any, Any]:
-        """A batch by one gather and one call of the transform.
+        """A batch: by one gather and one call of each transform where all are npnet's own, else by
+        one call for each picture.
 
         Shape: indices (B,), whole numbers -> images (B, C, H, W) before the transform,
         labels (B,) int64 before the target transform.
@@ -96,10 +100,26 @@ class VisionDataset(Dataset):
         images: Any = self.images[where]
         targets: Any = self.targets[where]
         if self.transform is not None:
-            images = self.transform(images)
+            images = self._transformed(self.transform, self._pixels(images))
         if self.target_transform is not None:
-            targets = np.stack([self.target_transform(int(target)) for target in targets])
+            targets = default_collate([self.target_transform(int(target)) for target in targets])
         return images, targets
+
+    def _transformed(self, transform: Callable[[Any], Any], images: Array) -> Any:
+        steps = own_steps(transform)
+        if steps is None:
+            return default_collate([transform(array_to_picture(image)) for image in images])
+        return apply_to_pictures(steps, images)[0]
+
+    def _pixels(self, images: Array) -> Array:
+        """Images (..., C, H, W); TypeError unless PIL images can hold them."""
+        if images.dtype != np.uint8 or images.shape[-3] not in (1, 3):
+            raise TypeError(
+                f"{type(self).__name__}: transform is given PIL images, so data must be uint8 with "
+                f"1 or 3 channels, got {images.dtype} with {images.shape[-3]}; keep data as bytes, "
+                "or leave transform out"
+            )
+        return images
 
     def __repr__(self) -> str:
         lines = [

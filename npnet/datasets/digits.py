@@ -22,7 +22,7 @@ def load_digits() -> ImageData:
 
     bunch = datasets.load_digits()
     x = np.rint(bunch.images * (255 / 16)).astype(np.uint8)[:, None]
-    x = Resize(28)(x)
+    x = Resize(28).transform(x)
     y = bunch.target.astype(np.int64)
     train, test = stratified_split(y)
     classes = tuple(str(label) for label in range(10))

@@ -92,7 +92,7 @@ class Data:
             augment = None
             if self.augment is not None:
                 rng = np.random.default_rng((seed, streams.AUGMENT, epoch, number))
-                augment = functools.partial(self.augment, generator=rng)
+                augment = functools.partial(self.augment.transform, rng=rng)
             yield self._standardised(self.train.x, at, augment), self.train.y[at]
 
     def _standardised(
@@ -101,7 +101,7 @@ class Data:
         """The images x[at], resized, augmented, and standardised."""
         if self.size is not None or augment is not None:
             x, at = x[at], np.arange(len(at))
-            x = x if self.size is None else transforms.Resize(self.size)(x)
+            x = x if self.size is None else transforms.Resize(self.size).transform(x)
             x = x if augment is None else augment(x)
         standardise = _by_kernel if _suits_kernel(x) else _by_transforms
         return standardise(x, at, self.mean, self.std)
@@ -112,7 +112,7 @@ def _suits_kernel(x: Array) -> bool:
 
 
 def _by_transforms(x: Array, at: Array, mean: Sequence[float], std: Sequence[float]) -> Array:
-    return transforms.Normalize(mean, std)(transforms.ToTensor()(x[at]))
+    return transforms.Normalize(mean, std).transform(transforms.ToTensor().transform(x[at]))
 
 
 def _by_kernel(x: Array, at: Array, mean: Sequence[float], std: Sequence[float]) -> Array:
@@ -145,7 +145,7 @@ def prepare(config: Config, notice: Callable[[str], None]) -> Data:
     area = size[0] * size[1] / (data.size[0] * data.size[1])
     at_once = size == data.size or (x_train.nbytes + x_test.nbytes) * area <= _RESIZED_MOST
     if at_once:
-        x_train, x_test = map(transforms.Resize(size), (x_train, x_test))
+        x_train, x_test = map(transforms.Resize(size).transform, (x_train, x_test))
     mean, std = _statistics(x_train, train, size)
     return Data(
         data.name,
@@ -206,7 +206,7 @@ def _statistics(
 
     Summed in float64; the deviation counts as 1 where all pixels are equal.
     """
-    resize = transforms.Resize(size)
+    resize = transforms.Resize(size).transform
     total, squares = np.zeros((2, x.shape[1]))
     batch = max(1, _STATISTICS_PIXELS // (size[0] * size[1]))
     for start in range(0, len(at), batch):

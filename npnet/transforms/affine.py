@@ -1,19 +1,27 @@
-"""RandomAffine: rotate, shift, scale and shear."""
+"""RandomAffine, RandomRotation: rotate, shift, scale and shear."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from npnet._checks import check_number, unknown_name
+from npnet._checks import ShapeError, check_number
+from npnet._pictures import array_to_picture, picture_to_array
 from npnet.backend import lanes_wanted
-from npnet.transforms.compose import RandomTransform
-from npnet.transforms.images import Array, InterpolationMode, channel_values
+from npnet.transforms.affine_pictures import affine_pictures, is_as_pillow
+from npnet.transforms.base import RandomTransform
+from npnet.transforms.images import (
+    Array,
+    InterpolationMode,
+    channel_values,
+    interpolation_mode,
+)
 
-__all__ = ["RandomAffine", "affine", "inverse_matrices"]
+__all__ = ["RandomAffine", "RandomRotation", "affine", "inverse_matrices"]
 
 # Pixels that one step of the NumPy implementation works on: it holds some twenty arrays of them.
 _CHUNK = 1 << 18
@@ -43,7 +51,13 @@ def inverse_matrices(
     return np.concatenate([linear, shift[:, :, None]], axis=2)
 
 
-def affine(images: Array, matrices: Array, interpolation: str, fill: Array) -> Array:
+def affine(
+    images: Array,
+    matrices: Array,
+    interpolation: str,
+    fill: Array,
+    size: tuple[int, int] | None = None,
+) -> Array:
     """y[i, c] at place p is x[i, c] at matrices[i] @ (p, 1), places counted from the middle.
 
     Bilinear interpolation weighs the four pixels around that place by w_k, those outside the image
@@ -56,24 +70,27 @@ def affine(images: Array, matrices: Array, interpolation: str, fill: Array) -> A
     Args:
         matrices: as `inverse_matrices` makes them.
         interpolation: nearest or bilinear.
+        size: (OH, OW) of the result; None is that of the images.
 
-    Shape: images (N, C, H, W), uint8 or float, matrices (N, 2, 3), fill (C,) -> (N, C, H, W) of the
-    same dtype; uint8 is rounded to nearest.
+    Shape: images (N, C, H, W), matrices (N, 2, 3), fill (C,) -> (N, C, OH, OW) of the same dtype;
+    integers are rounded to nearest.
     """
     bilinear = interpolation == "bilinear"
-    if lanes_wanted() and images.dtype == np.uint8 and images.flags.c_contiguous:
+    size = size or (images.shape[2], images.shape[3])
+    kernel = lanes_wanted() and images.dtype == np.uint8 and images.flags.c_contiguous
+    if kernel and size == images.shape[2:]:
         from npnet.kernels import affine as kernels
 
         return kernels.affine(images, matrices, bilinear, fill)
     dtype = np.float64 if images.dtype == np.float64 else np.float32
     matrices, fill = matrices.astype(dtype), fill.astype(dtype)
     sample = _bilinear if bilinear else _nearest
-    y = np.empty_like(images)
-    step = max(1, _CHUNK // max(1, images[:1].size))
+    y = np.empty((*images.shape[:2], *size), images.dtype)
+    step = max(1, _CHUNK // max(1, images[:1].size, y[:1].size))
     for start in range(0, len(images), step):
         part = slice(start, start + step)
-        values = sample(images[part], _sources(matrices[part], images.shape[2:]), fill)
-        y[part] = np.rint(values) if images.dtype == np.uint8 else values
+        values = sample(images[part], _sources(matrices[part], images.shape[2:], size), fill)
+        y[part] = values if images.dtype.kind == "f" else np.rint(values)
     return y
 
 
@@ -84,11 +101,11 @@ class _Places(NamedTuple):
     y: Array
 
 
-def _sources(matrices: Array, size: Sequence[int]) -> _Places:
+def _sources(matrices: Array, size: Sequence[int], out_size: Sequence[int]) -> _Places:
     height, width = size
     dtype = matrices.dtype.type
-    x = np.arange(width, dtype=dtype) - dtype(width / 2 - 0.5)
-    y = (np.arange(height, dtype=dtype) - dtype(height / 2 - 0.5))[:, None]
+    x = np.arange(out_size[1], dtype=dtype) - dtype(out_size[1] / 2 - 0.5)
+    y = (np.arange(out_size[0], dtype=dtype) - dtype(out_size[0] / 2 - 0.5))[:, None]
     a, b, c, d, e, f = matrices.reshape(-1, 6, 1, 1).transpose(1, 0, 2, 3)
     return _Places(
         a * x + b * y + c + dtype(width / 2 - 0.5), d * x + e * y + f + dtype(height / 2 - 0.5)
@@ -127,6 +144,42 @@ def _bilinear(images: Array, places: _Places, fill: Array) -> Array:
     return covered * total + (1 - covered) * fill[:, None, None]
 
 
+class _Draws(NamedTuple):
+    """What is drawn for each image: angle, scale (N,), translate, shear (N, 2)."""
+
+    angle: Array
+    translate: Array
+    scale: Array
+    shear: Array
+
+
+def _pillow_matrices(draws: _Draws, centre: Sequence[float]) -> Array:
+    """The maps of `inverse_matrices` for places counted from the upper left corner, (N, 6), in
+    torchvision's order of operations: the last bit decides where a place lies between pixels."""
+    rotation, shear_x, shear_y = (
+        [math.radians(v) for v in values.tolist()] for values in (draws.angle, *draws.shear.T)
+    )
+
+    def each(function: Callable[[float], float], values: list[float]) -> Array:
+        return np.array([function(v) for v in values])
+
+    difference = [r - s for r, s in zip(rotation, shear_y, strict=True)]
+    cos, sin = each(math.cos, difference), each(math.sin, difference)
+    tan, divisor = each(math.tan, shear_x), each(math.cos, shear_y)
+    a = cos / divisor
+    b = -cos * tan / divisor - each(math.sin, rotation)
+    c = sin / divisor
+    d = -sin * tan / divisor + each(math.cos, rotation)
+    m = np.stack([d, -b, np.zeros_like(d), -c, a, np.zeros_like(d)]) / draws.scale
+    x, y = centre
+    shift_x, shift_y = -x - draws.translate[:, 0], -y - draws.translate[:, 1]
+    m[2] += m[0] * shift_x + m[1] * shift_y
+    m[5] += m[3] * shift_x + m[4] * shift_y
+    m[2] += x
+    m[5] += y
+    return np.ascontiguousarray(m.T)
+
+
 class RandomAffine(RandomTransform):
     """Rotate, shift, scale and shear each image around its middle, or around `center`.
 
@@ -137,11 +190,12 @@ class RandomAffine(RandomTransform):
         scale: the factor is drawn from (least, most); None for 1.
         shear: angles in degrees: a number s for (-s, s) along x, (least, most) along x, or
             (least x, most x, least y, most y); None for none.
-        interpolation: nearest or bilinear, by name or as InterpolationMode.
+        interpolation: nearest or bilinear, by name, as InterpolationMode or Pillow's constant; PIL
+            images take bicubic too.
         fill: value of pixels whose source is outside: one number, or one for each channel.
         center: (x, y) in pixels from the upper left corner.
 
-    Shape: (N, C, H, W) or (C, H, W), uint8 or float, dtype unchanged.
+    Shape: (..., C, H, W), dtype unchanged.
     """
 
     def __init__(
@@ -150,30 +204,69 @@ class RandomAffine(RandomTransform):
         translate: Sequence[float] | None = None,
         scale: Sequence[float] | None = None,
         shear: float | Sequence[float] | None = None,
-        interpolation: str | InterpolationMode = InterpolationMode.NEAREST,
+        interpolation: str | int | InterpolationMode = InterpolationMode.NEAREST,
         fill: float | Sequence[float] = 0,
         center: Sequence[float] | None = None,
     ) -> None:
-        self.degrees = _angles("degrees", degrees, (2,))
-        self.translate = None if translate is None else _numbers("translate", translate, (2,))
-        self.scale = None if scale is None else _numbers("scale", scale, (2,))
-        self.shear = None if shear is None else _angles("shear", shear, (2, 4))
-        self.interpolation = _mode(interpolation)
+        super().__init__()
+        op = "RandomAffine"
+        self.degrees = _angles(op, "degrees", degrees, (2,))
+        self.translate = None if translate is None else _numbers(op, "translate", translate, (2,))
+        self.scale = None if scale is None else _numbers(op, "scale", scale, (2,))
+        self.shear = None if shear is None else _angles(op, "shear", shear, (2, 4))
+        self.interpolation = interpolation_mode(op, interpolation)
         self.fill = fill
-        self.center = None if center is None else _numbers("center", center, (2,))
+        self.center = None if center is None else _numbers(op, "center", center, (2,))
         for share in self.translate or ():
-            check_number("RandomAffine", "translate", share, least=0, most=1)
+            check_number(op, "translate", share, least=0, most=1)
         for factor in self.scale or ():
-            check_number("RandomAffine", "scale", factor, above=0)
+            check_number(op, "scale", factor, above=0)
 
     def transform(self, images: Array, rng: np.random.Generator) -> Array:
+        mode = _on_tensors("RandomAffine", self.interpolation)
         fill = channel_values("RandomAffine", "fill", self.fill, images)
-        height, width = images.shape[2:]
-        matrices = self._draw(len(images), (width, height), rng)
-        return affine(images, matrices, self.interpolation.value, fill)
+        size = (images.shape[3], images.shape[2])
+        middle = np.multiply(size, 0.5)
+        centre = middle if self.center is None else np.asarray(self.center)
+        matrices = inverse_matrices(*self._draw(len(images), size, rng), centre - middle)
+        return affine(images, matrices, mode, fill)
 
-    def _draw(self, count: int, size: tuple[int, int], rng: np.random.Generator) -> Array:
-        """The inverse matrices of `count` images of `size` (W, H), in torchvision's order."""
+    def picture(self, picture: Any, rng: np.random.Generator) -> Any:
+        [matrix] = self._pillow(1, picture.size, rng).tolist()
+        return picture.transform(
+            picture.size,
+            0,  # Pillow's AFFINE
+            matrix,
+            self.interpolation.pillow,
+            fillcolor=_pillow_fill("RandomAffine", self.fill, picture),
+        )
+
+    def pictures(self, images: Array, rng: np.random.Generator) -> Array:
+        count, _, height, width = images.shape
+        fill = channel_values("RandomAffine", "fill", self.fill, images).astype(np.uint8)
+        matrices = self._pillow(count, (width, height), rng)
+        bilinear = self.interpolation == InterpolationMode.BILINEAR
+        if self.interpolation.pillow in (0, 2) and is_as_pillow(matrices, height, width, bilinear):
+            return affine_pictures(images, matrices, bilinear, fill)
+        y, colour = np.empty_like(images), tuple(fill.tolist())
+        for i, matrix in enumerate(matrices.tolist()):
+            mapped = array_to_picture(images[i]).transform(
+                (width, height),
+                0,
+                matrix,
+                self.interpolation.pillow,
+                fillcolor=colour if len(colour) > 1 else colour[0],
+            )
+            y[i] = picture_to_array(mapped)
+        return y
+
+    def _pillow(self, count: int, size: tuple[int, int], rng: np.random.Generator) -> Array:
+        """Maps (count, 6) of pictures of `size` (W, H), for places as Pillow counts them."""
+        centre = (size[0] * 0.5, size[1] * 0.5) if self.center is None else self.center
+        return _pillow_matrices(self._draw(count, size, rng), centre)
+
+    def _draw(self, count: int, size: tuple[int, int], rng: np.random.Generator) -> _Draws:
+        """Numbers for `count` images of `size` (W, H), in torchvision's order."""
         angle = rng.uniform(self.degrees[0], self.degrees[1], count)
         translate, shear = np.zeros((count, 2)), np.zeros((count, 2))
         scale = np.ones(count)
@@ -186,9 +279,7 @@ class RandomAffine(RandomTransform):
             shear[:, 0] = rng.uniform(self.shear[0], self.shear[1], count)
             if len(self.shear) == 4:
                 shear[:, 1] = rng.uniform(self.shear[2], self.shear[3], count)
-        middle = np.multiply(size, 0.5)
-        centre = middle if self.center is None else np.asarray(self.center)
-        return inverse_matrices(angle, translate, scale, shear, centre - middle)
+        return _Draws(angle, translate, scale, shear)
 
     def __repr__(self) -> str:
         parts = [f"degrees={self.degrees}"]
@@ -204,27 +295,140 @@ class RandomAffine(RandomTransform):
         return f"RandomAffine({', '.join(parts)})"
 
 
-def _numbers(name: str, values: Sequence[float], counts: tuple[int, ...]) -> tuple[float, ...]:
+class RandomRotation(RandomTransform):
+    """Rotate each image around its middle, or around `center`.
+
+    Args:
+        degrees: the angle is drawn from (least, most), or from (-degrees, degrees);
+            counter-clockwise, unlike RandomAffine's.
+        interpolation: nearest or bilinear, by name, as InterpolationMode or Pillow's constant; PIL
+            images take bicubic too.
+        expand: make the result as large as the rotated image, whose middle stays; a Tensor of
+            several images must then come to one size.
+        center: (x, y) in pixels from the upper left corner.
+        fill: value of pixels whose source is outside: one number, or one for each channel.
+
+    Shape: (..., C, H, W), dtype unchanged; another H and W with `expand`.
+    """
+
+    def __init__(
+        self,
+        degrees: float | Sequence[float],
+        interpolation: str | int | InterpolationMode = InterpolationMode.NEAREST,
+        expand: bool = False,
+        center: Sequence[float] | None = None,
+        fill: float | Sequence[float] = 0,
+    ) -> None:
+        super().__init__()
+        op = "RandomRotation"
+        self.degrees = _angles(op, "degrees", degrees, (2,))
+        self.interpolation = interpolation_mode(op, interpolation)
+        self.expand = expand
+        self.center = None if center is None else _numbers(op, "center", center, (2,))
+        self.fill = fill
+
+    @property
+    def batched(self) -> bool:
+        return not self.expand
+
+    def transform(self, images: Array, rng: np.random.Generator) -> Array:
+        mode = _on_tensors("RandomRotation", self.interpolation)
+        fill = channel_values("RandomRotation", "fill", self.fill, images)
+        height, width = images.shape[2:]
+        middle = np.array([width / 2, height / 2])
+        centre = middle if self.center is None else np.asarray(self.center)
+        count = len(images)
+        angle = rng.uniform(self.degrees[0], self.degrees[1], count)
+        none = np.zeros((count, 2))
+        matrices = inverse_matrices(-angle, none, np.ones(count), none, centre - middle)
+        size = (height, width)
+        if self.expand:
+            sizes = {_expanded(matrix, size) for matrix in matrices} or {size}
+            if len(sizes) > 1:
+                raise ShapeError(
+                    "RandomRotation: expand=True gives the images of a batch several sizes, such "
+                    f"as {sorted(sizes)[0]} and {sorted(sizes)[-1]}; rotate one image at a time"
+                )
+            [size] = sizes
+        return affine(images, matrices, mode, fill, size)
+
+    def picture(self, picture: Any, rng: np.random.Generator) -> Any:
+        [angle] = rng.uniform(self.degrees[0], self.degrees[1], 1)
+        return picture.rotate(
+            float(angle),
+            self.interpolation.pillow,
+            self.expand,
+            self.center,
+            fillcolor=_pillow_fill("RandomRotation", self.fill, picture),
+        )
+
+    def __repr__(self) -> str:
+        parts = [
+            f"degrees={self.degrees}",
+            f"interpolation={self.interpolation.value}",
+            f"expand={self.expand}",
+        ]
+        if self.center is not None:
+            parts.append(f"center={self.center}")
+        if self.fill is not None:
+            parts.append(f"fill={self.fill}")
+        return f"RandomRotation({', '.join(parts)})"
+
+
+def _expanded(matrix: Array, size: tuple[int, int]) -> tuple[int, int]:
+    """(OH, OW) that hold the corners of an image of `size`, in torchvision's float32."""
+    height, width = size
+    corners = np.array([[-1, -1], [-1, 1], [1, 1], [1, -1]]) * (width / 2, height / 2)
+    theta = matrix.astype(np.float32)
+    places = corners.astype(np.float32) @ theta[:, :2].T + theta[:, 2]
+    places += np.array([width / 2, height / 2], np.float32)
+    tolerance = np.float32(1e-4)
+    most = np.ceil(np.trunc(places.max(0) / tolerance) * tolerance)
+    least = np.floor(np.trunc(places.min(0) / tolerance) * tolerance)
+    out_width, out_height = (most - least).astype(int).tolist()
+    return out_height, out_width
+
+
+def _pillow_fill(op: str, fill: float | Sequence[float], picture: Any) -> Any:
+    """The value of new pixels as Pillow takes it: whole numbers except in mode F."""
+    bands = len(picture.getbands())
+    values = tuple(fill) if isinstance(fill, Sequence) else (fill,)
+    if len(values) not in (1, bands):
+        raise ShapeError(
+            f"{op}: fill must have one number for each channel, got {len(values)} for {bands}; the "
+            f"picture's mode is {picture.mode}"
+        )
+    values *= bands // len(values)
+    if picture.mode != "F":
+        values = tuple(int(value) for value in values)
+    return values[0] if bands == 1 else values
+
+
+def _on_tensors(op: str, mode: InterpolationMode) -> str:
+    if mode not in (InterpolationMode.NEAREST, InterpolationMode.BILINEAR):
+        raise ValueError(
+            f"{op}: interpolation of Tensors must be nearest or bilinear, got {mode.value}"
+        )
+    return mode.value
+
+
+def _numbers(
+    op: str, name: str, values: Sequence[float], counts: tuple[int, ...]
+) -> tuple[float, ...]:
     """A sequence of finite numbers of an allowed length."""
     if not isinstance(values, Sequence) or len(values) not in counts:
         allowed = " or ".join(map(str, counts))
-        raise ValueError(f"RandomAffine: {name} must be {allowed} numbers, got {values!r}")
+        raise ValueError(f"{op}: {name} must be {allowed} numbers, got {values!r}")
     for value in values:
-        check_number("RandomAffine", name, value)
+        check_number(op, name, value)
     return tuple(values)
 
 
-def _angles(name: str, value: float | Sequence[float], counts: tuple[int, ...]) -> list[float]:
+def _angles(
+    op: str, name: str, value: float | Sequence[float], counts: tuple[int, ...]
+) -> list[float]:
     """[least, most] pairs; one number v stands for [-v, v]."""
     if isinstance(value, Sequence):
-        return [float(angle) for angle in _numbers(name, value, counts)]
-    check_number("RandomAffine", name, value, least=0)
+        return [float(angle) for angle in _numbers(op, name, value, counts)]
+    check_number(op, name, value, least=0)
     return [-float(value), float(value)]
-
-
-def _mode(interpolation: str | InterpolationMode) -> InterpolationMode:
-    known = {mode.value: mode for mode in (InterpolationMode.NEAREST, InterpolationMode.BILINEAR)}
-    name = str(getattr(interpolation, "value", interpolation))
-    if name not in known:
-        raise ValueError("RandomAffine: " + unknown_name("interpolation", name, known))
-    return known[name]

@@ -1,18 +1,21 @@
-"""RandomCrop: a part of each image, at a random place."""
+"""CenterCrop, RandomCrop, RandomResizedCrop: a part of each image."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from npnet._checks import ShapeError
-from npnet.transforms.compose import RandomTransform
-from npnet.transforms.images import Array, whole_numbers
+from npnet._checks import ShapeError, check_number
+from npnet.transforms.base import RandomTransform, Transform
+from npnet.transforms.images import Array, InterpolationMode, interpolation_mode, whole_numbers
 from npnet.transforms.pad import Pad
+from npnet.transforms.resize import Resize
 
-__all__ = ["RandomCrop", "crop"]
+__all__ = ["CenterCrop", "RandomCrop", "RandomResizedCrop", "crop"]
 
 
 def crop(images: Array, top: Array, left: Array, height: int, width: int) -> Array:
@@ -24,6 +27,36 @@ def crop(images: Array, top: Array, left: Array, height: int, width: int) -> Arr
     return windows[np.arange(len(images)), :, top, left]
 
 
+class CenterCrop(Transform):
+    """The middle of each image; an image that is smaller gets a border of zeros first.
+
+    Args:
+        size: (height, width) of the part, or one number for both.
+
+    Shape: (..., H, W) -> (..., height, width), dtype unchanged.
+    """
+
+    exact: ClassVar[bool] = True
+
+    def __init__(self, size: int | Sequence[int]) -> None:
+        super().__init__()
+        self.size = _size("CenterCrop", size)
+
+    def transform(self, images: Array, rng: np.random.Generator | None = None) -> Array:
+        short = [
+            max(0, want - have) for have, want in zip(images.shape[2:], self.size, strict=True)
+        ]
+        if any(short):
+            borders = ((0, 0), (0, 0), *((lack // 2, (lack + 1) // 2) for lack in short))
+            images = np.pad(images, borders)
+        places = zip(images.shape[2:], self.size, strict=True)
+        top, left = (round((have - want) / 2) for have, want in places)
+        return images[:, :, top : top + self.size[0], left : left + self.size[1]].copy()
+
+    def __repr__(self) -> str:
+        return f"CenterCrop(size={self.size})"
+
+
 class RandomCrop(RandomTransform):
     """Pad each image and cut a part of it out, every place being equally likely.
 
@@ -31,30 +64,32 @@ class RandomCrop(RandomTransform):
         size: (height, width) of the part, or one number for both.
         padding: pixels added first, as `Pad` takes them; None adds none.
         pad_if_needed: add as many as the image falls short of `size`, on both sides.
-        fill: value of the new pixels in the constant mode.
+        fill: value of the new pixels in the constant mode: one number, or one for each channel.
         padding_mode: constant, edge, reflect or symmetric.
 
-    Shape: (N, C, H, W) -> (N, C, height, width), or the same without N; dtype unchanged.
+    Shape: (..., H, W) -> (..., height, width); dtype unchanged.
 
     Raises:
         ShapeError: the padded images are smaller than `size`.
     """
+
+    exact: ClassVar[bool] = True
 
     def __init__(
         self,
         size: int | Sequence[int],
         padding: int | Sequence[int] | None = None,
         pad_if_needed: bool = False,
-        fill: float = 0,
+        fill: float | Sequence[float] = 0,
         padding_mode: str = "constant",
     ) -> None:
-        sides = whole_numbers("RandomCrop", "size", size, counts=(1, 2), least=1)
-        self.size = sides * (2 // len(sides))
+        super().__init__()
+        self.size = _size("RandomCrop", size)
         self.padding = padding
         self.pad_if_needed = pad_if_needed
         self.fill = fill
         self.padding_mode = padding_mode
-        self._pad = Pad(0 if padding is None else padding, fill, padding_mode)
+        self._pad(0 if padding is None else padding)
 
     def transform(self, images: Array, rng: np.random.Generator) -> Array:
         padded = self._padded(images)
@@ -69,13 +104,107 @@ class RandomCrop(RandomTransform):
         return crop(padded, top, left, *self.size)
 
     def _padded(self, images: Array) -> Array:
-        padded = images if self.padding is None else self._pad(images)
+        padded = images if self.padding is None else self._pad(self.padding).transform(images)
         if self.pad_if_needed:
             height, width = (
                 max(0, want - have) for have, want in zip(padded.shape[2:], self.size, strict=True)
             )
-            padded = Pad((width, height), self.fill, self.padding_mode)(padded)
+            padded = self._pad((width, height)).transform(padded)
         return padded
+
+    def _pad(self, padding: int | Sequence[int]) -> Pad:
+        return Pad(padding, self.fill, self.padding_mode)
 
     def __repr__(self) -> str:
         return f"RandomCrop(size={self.size}, padding={self.padding})"
+
+
+class _Part(NamedTuple):
+    top: int
+    left: int
+    height: int
+    width: int
+
+
+class RandomResizedCrop(RandomTransform):
+    """Cut out a part of random area and aspect ratio, and resize it.
+
+    The area is `scale` of the image's, the ratio width / height is drawn on a logarithmic scale.
+    Where ten drawn parts do not fit, it is the largest in the middle that `ratio` allows.
+
+    Args:
+        size: (height, width) of the result, or one number for both.
+        scale: (least, most) share of the area.
+        ratio: (least, most) aspect ratio.
+        interpolation, antialias: as `Resize` takes them.
+
+    Shape: (..., C, H, W) -> (..., C, height, width), dtype unchanged.
+
+    Source: Szegedy et al. (2014), Going deeper with convolutions, arXiv:1409.4842, section 6.
+    """
+
+    def __init__(
+        self,
+        size: int | Sequence[int],
+        scale: Sequence[float] = (0.08, 1.0),
+        ratio: Sequence[float] = (3 / 4, 4 / 3),
+        interpolation: str | int | InterpolationMode = InterpolationMode.BILINEAR,
+        antialias: bool | None = True,
+    ) -> None:
+        super().__init__()
+        self.size = _size("RandomResizedCrop", size)
+        self.scale = _range("RandomResizedCrop", "scale", scale)
+        self.ratio = _range("RandomResizedCrop", "ratio", ratio)
+        self.interpolation = interpolation_mode("RandomResizedCrop", interpolation)
+        self.antialias = antialias
+
+    def transform(self, images: Array, rng: np.random.Generator) -> Array:
+        y, resize = np.empty((*images.shape[:2], *self.size), images.dtype), self._resize()
+        for i, image in enumerate(images):
+            top, left, height, width = self._draw(images.shape[2], images.shape[3], rng)
+            part = image[None, :, top : top + height, left : left + width]
+            y[i] = resize.transform(part)[0]
+        return y
+
+    def picture(self, picture: Any, rng: np.random.Generator) -> Any:
+        width, height = picture.size
+        part = self._draw(height, width, rng)
+        box = (part.left, part.top, part.left + part.width, part.top + part.height)
+        return self._resize().picture(picture.crop(box), rng)
+
+    def _resize(self) -> Resize:
+        return Resize(self.size, self.interpolation, antialias=self.antialias)
+
+    def _draw(self, height: int, width: int, rng: np.random.Generator) -> _Part:
+        least, most = self.ratio
+        for _ in range(10):
+            area = height * width * rng.uniform(*self.scale)
+            ratio = math.exp(rng.uniform(math.log(least), math.log(most)))
+            h, w = round(math.sqrt(area / ratio)), round(math.sqrt(area * ratio))
+            if 0 < w <= width and 0 < h <= height:
+                top, left = rng.integers(0, height - h + 1), rng.integers(0, width - w + 1)
+                return _Part(int(top), int(left), h, w)
+        h = min(height, round(width / least)) if width / height < least else height
+        w = min(width, round(height * most)) if width / height > most else width
+        return _Part((height - h) // 2, (width - w) // 2, h, w)
+
+    def __repr__(self) -> str:
+        scale, ratio = (tuple(round(v, 4) for v in pair) for pair in (self.scale, self.ratio))
+        return (
+            f"RandomResizedCrop(size={self.size}, scale={scale}, ratio={ratio}, "
+            f"interpolation={self.interpolation.value}, antialias={self.antialias})"
+        )
+
+
+def _size(op: str, size: int | Sequence[int]) -> tuple[int, int]:
+    sides = whole_numbers(op, "size", size, counts=(1, 2), least=1)
+    return sides[0], sides[-1]
+
+
+def _range(op: str, name: str, values: Sequence[float]) -> tuple[float, float]:
+    """(least, most), both positive."""
+    if not isinstance(values, Sequence) or len(values) != 2 or not values[0] <= values[1]:
+        raise ValueError(f"{op}: {name} must be (least, most), got {values!r}")
+    for value in values:
+        check_number(op, name, value, above=0)
+    return values[0], values[1]

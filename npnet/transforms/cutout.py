@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 
 from npnet._checks import check_number
-from npnet.transforms.compose import RandomTransform
+from npnet.transforms.base import RandomTransform
 from npnet.transforms.images import Array, channel_values
 
 __all__ = ["Cutout", "erase"]
@@ -37,13 +38,16 @@ class Cutout(RandomTransform):
         n_holes: squares of each image.
         fill: value of the hidden pixels: one number, or one for each channel.
 
-    Shape: (N, C, H, W) or (C, H, W), dtype unchanged.
+    Shape: (..., C, H, W), dtype unchanged.
 
     Source: DeVries and Taylor (2017), Improved regularization of convolutional neural networks with
     cutout, arXiv:1708.04552, section 3.2.
     """
 
+    exact: ClassVar[bool] = True
+
     def __init__(self, length: int, n_holes: int = 1, fill: float | Sequence[float] = 0) -> None:
+        super().__init__()
         check_number("Cutout", "length", length, least=1)
         check_number("Cutout", "n_holes", n_holes, least=1)
         self.length = length

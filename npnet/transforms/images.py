@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import math
 import numbers
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from npnet._checks import ShapeError, check_number
+from npnet._checks import ShapeError, check_number, unknown_name
+from npnet.tensor import Tensor
 
-__all__ = ["Array", "InterpolationMode", "as_images", "channel_values", "whole_numbers"]
+__all__ = [
+    "Array",
+    "InterpolationMode",
+    "as_batch",
+    "channel_values",
+    "channels_first",
+    "interpolation_mode",
+    "whole_numbers",
+]
 
 Array: TypeAlias = npt.NDArray[Any]
 
 
 class InterpolationMode(Enum):
-    """Names of the ways to interpolate, as in torchvision; Resize takes BILINEAR."""
+    """Names of the ways to interpolate, as in torchvision."""
 
     NEAREST = "nearest"
     NEAREST_EXACT = "nearest-exact"
@@ -28,16 +38,92 @@ class InterpolationMode(Enum):
     HAMMING = "hamming"
     LANCZOS = "lanczos"
 
+    @property
+    def pillow(self) -> int:
+        """Pillow's constant for it, which has one for both kinds of nearest."""
+        return _PILLOW.get(self, 0)
 
-def as_images(op: str, x: Any) -> Array:
-    """The ndarray of an ndarray or Tensor of images; ShapeError unless it has 3 or 4 axes."""
-    array = np.asarray(getattr(x, "array", x))
-    if array.ndim not in (3, 4):
-        raise ShapeError(
-            f"{op}: images must have 4 axes (N, C, H, W) or 3 axes (C, H, W), "
-            f"got {array.ndim}: shape = {array.shape}"
+
+_PILLOW = {
+    InterpolationMode.NEAREST: 0,
+    InterpolationMode.LANCZOS: 1,
+    InterpolationMode.BILINEAR: 2,
+    InterpolationMode.BICUBIC: 3,
+    InterpolationMode.BOX: 4,
+    InterpolationMode.HAMMING: 5,
+}
+
+
+def interpolation_mode(op: str, value: Any) -> InterpolationMode:
+    """The mode of an InterpolationMode (torchvision's too), its name, or Pillow's constant."""
+    if isinstance(value, numbers.Integral):
+        found = {number: mode for mode, number in _PILLOW.items()}.get(int(value))
+        if found is not None:
+            return found
+    name = str(getattr(value, "value", value))
+    known = {mode.value: mode for mode in InterpolationMode}
+    if name not in known:
+        raise ValueError(f"{op}: " + unknown_name("interpolation", name, known))
+    return known[name]
+
+
+def as_batch(op: str, x: Any) -> tuple[Array, Callable[[Array], Any]]:
+    """A Tensor or an ndarray as images (N, C, H, W), and what gives a result the form of x.
+
+    A Tensor is (..., C, H, W), or one map (H, W). An ndarray is a batch (N, C, H, W), whose result
+    is an ndarray, or an item (C, H, W) of a data set, whose result is a Tensor: a small ndarray
+    would be taken for (H, W, C) by the next transform. Where its shape does not tell that the
+    channels come first, it is refused.
+
+    Raises:
+        TypeError: another kind of object, or an ndarray that is no such batch.
+        ShapeError: a Tensor with one axis or none.
+        RuntimeError: a Tensor that requires a gradient.
+    """
+    if isinstance(x, np.ndarray):
+        if not channels_first(x.shape):
+            raise TypeError(_refusal(op, x))
+        return (x, lambda y: y) if x.ndim == 4 else (x[None].copy(), lambda y: Tensor(y[0]))
+    if not isinstance(x, Tensor):
+        kind = f"{type(x).__module__}.{type(x).__qualname__}"
+        raise TypeError(f"{op}: takes PIL images and npnet Tensors (..., C, H, W), got {kind}")
+    if x.requires_grad:
+        raise RuntimeError(
+            f"{op}: the Tensor requires a gradient, which transforms do not hand on; give "
+            "x.detach()"
         )
-    return array
+    array = x.array
+    if array.ndim < 2:
+        raise ShapeError(
+            f"{op}: images must have the axes (..., C, H, W) or (H, W), got shape = {array.shape}"
+        )
+    leading, image = array.shape[:-3], (1, *array.shape)[-3:]
+    images = array.reshape(math.prod(leading), *image)
+
+    def restore(y: Array) -> Any:
+        if y is images:
+            return x
+        return Tensor(
+            y[0, 0] if array.ndim == 2 and y.shape[1] == 1 else y.reshape(*leading, *y.shape[1:])
+        )
+
+    return images, restore
+
+
+def channels_first(shape: Sequence[int]) -> bool:
+    """Whether it is that of images (C, H, W) or (N, C, H, W), and hardly of (H, W, C): 1 to 4
+    channels, and more columns than that."""
+    return len(shape) in (3, 4) and 1 <= shape[-3] <= 4 < shape[-1]
+
+
+def _refusal(op: str, x: Array) -> str:
+    fix = "put ToTensor() before it, which makes a Tensor (C, H, W) of an ndarray (H, W, C)"
+    if x.ndim == 4:
+        fix = "give npnet.from_numpy(x), of (N, H, W, C) npnet.from_numpy(x.transpose(0, 3, 1, 2))"
+    return (
+        f"{op}: takes PIL images and npnet Tensors (..., C, H, W), got an ndarray of shape "
+        f"{x.shape}, whose channels may be the last axis; {fix}"
+    )
 
 
 def whole_numbers(

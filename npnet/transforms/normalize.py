@@ -1,4 +1,4 @@
-"""ToTensor and Normalize: from bytes to standardised floats."""
+"""Normalize: standardised floats."""
 
 from __future__ import annotations
 
@@ -8,42 +8,28 @@ from typing import Any
 import numpy as np
 
 from npnet._checks import ShapeError, check_number
-from npnet.transforms.images import Array, as_images
+from npnet.random import Generator
+from npnet.tensor import Tensor
+from npnet.transforms.base import TensorTransform
+from npnet.transforms.images import Array
 
-__all__ = ["Normalize", "ToTensor"]
-
-
-class ToTensor:
-    """uint8 from 0 to 255 -> float32 from 0 to 1, dividing by 255; other dtypes stay as they are.
-
-    Unlike torchvision's, it does not move axes: images here are already (C, H, W).
-
-    Shape: (N, C, H, W) or (C, H, W), unchanged.
-    """
-
-    def __call__(self, x: Any) -> Array:
-        images = as_images("ToTensor", x)
-        if images.dtype != np.uint8:
-            return images
-        return images.astype(np.float32) / np.float32(255)
-
-    def __repr__(self) -> str:
-        return "ToTensor()"
+__all__ = ["Normalize"]
 
 
-class Normalize:
+class Normalize(TensorTransform):
     """y = (x - mean[c]) / std[c] in each channel c, computed in the dtype of x.
 
     Args:
         mean, std: one number for each channel, or one for all; std must not be 0.
         inplace: write the result over x.
 
-    Shape: (N, C, H, W) or (C, H, W), floats, unchanged.
+    Shape: (..., C, H, W), floats, unchanged. A Tensor that requires a gradient gets one.
     """
 
     def __init__(
         self, mean: float | Sequence[float], std: float | Sequence[float], inplace: bool = False
     ) -> None:
+        super().__init__()
         for name, values in (("mean", mean), ("std", std)):
             for value in np.atleast_1d(values):
                 check_number("Normalize", name, float(value))
@@ -53,14 +39,19 @@ class Normalize:
         self.std = std
         self.inplace = inplace
 
-    def __call__(self, x: Any) -> Array:
-        images = as_images("Normalize", x)
-        if images.dtype.kind != "f":
-            raise TypeError(
-                f"Normalize: images must be float, got {images.dtype} (put ToTensor() before it)"
-            )
-        mean = self._per_channel("mean", self.mean, images)
-        std = self._per_channel("std", self.std, images)
+    def forward(self, x: Any, generator: Generator | np.random.Generator | None = None) -> Any:
+        if isinstance(x, Tensor):
+            if x.ndim < 3:
+                raise ShapeError(
+                    f"Normalize: images must have the axes (..., C, H, W), got shape = {x.shape}"
+                )
+            if x.requires_grad or self.inplace:  # by Tensor's own ops, which tape and views know
+                mean, std = map(Tensor, self._values(x.array))
+                return x.sub_(mean).div_(std) if self.inplace else (x - mean) / std
+        return super().forward(x, generator)
+
+    def transform(self, images: Array, rng: np.random.Generator | None = None) -> Array:
+        mean, std = self._values(images)
         y = np.subtract(images, mean, out=images if self.inplace else None)
         y /= std
         return y
@@ -68,8 +59,19 @@ class Normalize:
     def __repr__(self) -> str:
         return f"Normalize(mean={self.mean}, std={self.std})"
 
+    def _values(self, images: Array) -> tuple[Array, Array]:
+        """mean and std as (C, 1, 1) or (1, 1, 1), in the dtype of the images, which are floats."""
+        if images.dtype.kind != "f":
+            raise TypeError(
+                f"Normalize: images must be float, got {images.dtype} (put ToTensor() before it)"
+            )
+        mean = self._per_channel("mean", self.mean, images)
+        std = self._per_channel("std", self.std, images)
+        if not std.all():
+            raise ValueError(f"Normalize: std must not be 0 in {images.dtype}, got {self.std}")
+        return mean, std
+
     def _per_channel(self, name: str, values: float | Sequence[float], images: Array) -> Array:
-        """The values as (C, 1, 1) or (1, 1, 1), in the dtype of the images."""
         array = np.atleast_1d(np.asarray(values, images.dtype))
         if array.size not in (1, images.shape[-3]):
             raise ShapeError(

@@ -93,7 +93,7 @@ def test_affine_of_many_images_is_that_of_each(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize("size", [8, 9])
 def test_affine_draws_within_its_ranges(size: int) -> None:
     transform = transforms.RandomAffine((10, 20), (0.25, 0), (2, 3))
-    m = transform._draw(1000, (size, size), np.random.default_rng(0))
+    m = inverse_matrices(*transform._draw(1000, (size, size), np.random.default_rng(0)))
     forward = np.linalg.inv(m[:, :, :2])
     scale = np.sqrt(np.linalg.det(forward))
     angle = np.degrees(np.arctan2(forward[:, 1, 0], forward[:, 0, 0]))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from npnet._checks import ShapeError
+from npnet._pictures import is_picture, picture_to_array
 from npnet.ops.shape import stack
 from npnet.tensor import Tensor, as_tensor
 
@@ -20,7 +21,8 @@ def default_collate(batch: Sequence[Any]) -> Any:
     ========================  =================================================
     item                      batch of B
     ========================  =================================================
-    Tensor, ndarray (...)     Tensor (B, ...), same dtype
+    Tensor, ndarray (...)     Tensor (B, ...), same dtype; PyTorch's tensors too
+    PIL image of C bands      Tensor (B, C, H, W), uint8 in most modes
     bool, int, float          Tensor (B,), bool, int64 and float64
     NumPy number              Tensor (B,), same dtype
     str, bytes                the strings as they are
@@ -40,6 +42,10 @@ def default_collate(batch: Sequence[Any]) -> Any:
     first = items[0]
     if isinstance(first, (Tensor, np.ndarray, np.generic)):
         return _stack(items)
+    if is_picture(first):
+        return _stack(list(map(picture_to_array, items)))
+    if hasattr(first, "__array__"):  # a PyTorch tensor, from one of torchvision's transforms
+        return _stack(list(map(np.asarray, items)))
     if isinstance(first, (bool, int)):
         return Tensor(np.asarray(items))
     if isinstance(first, float):
