@@ -32,10 +32,15 @@ class CompiledModel(nn.Module):
     """
 
     __slots__ = ("_orig_mod", "_programs", "_turn", "fallback")
+    _kind: type[nn.Module]  # the model's class
     _orig_mod: nn.Module  # PyTorch's name
     _programs: Programs
     _turn: threading.RLock
     fallback: str | None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """A new model of the same class, compiled: for `type(self)(...)` in a method of it."""
+        _wrap(self, self._kind(*args, **kwargs))
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Nothing: the model's class was told of itself when it was made."""
@@ -82,16 +87,25 @@ def compiled(model: nn.Module) -> CompiledModel:
             lambda body: body.update(_members(kind)),
         )
     self: CompiledModel = object.__new__(_classes[kind])
+    _wrap(self, model)
+    return self
+
+
+def _wrap(self: CompiledModel, model: nn.Module) -> None:
     _set(self, "__dict__", model.__dict__)
     _set(self, "_orig_mod", model)
     _set(self, "_programs", Programs(model, _build))
     _set(self, "_turn", threading.RLock())
     _set(self, "fallback", None)
-    return self
 
 
 def _members(kind: type) -> dict[str, Any]:
-    return {"__slots__": (), "__module__": kind.__module__, "__doc__": kind.__doc__}
+    return {
+        "__slots__": (),
+        "__module__": kind.__module__,
+        "__doc__": kind.__doc__,
+        "_kind": kind,
+    }
 
 
 def _build(links: list[Link], shape: tuple[int, ...], slots: int) -> Any:

@@ -60,7 +60,7 @@ class Programs:
         self._readings: dict[tuple[bool, ...], _Reading] = {}
         self._modules = self._all_modules()
         self._warned: set[str] = set()
-        self._refused = 0  # readings in a row
+        self._refused, self._last_refusal = 0, ""  # readings in a row
 
     def of(self, x: Any) -> Any:
         """The program for a batch like `x`, or None."""
@@ -87,7 +87,9 @@ class Programs:
     # ---- reading -------------------------------------------------------------------------------
 
     def _all_modules(self) -> list[nn.Module]:
-        return [m for root in (self.model, *self.others) for m in root.modules()]
+        found = [m for root in (self.model, *self.others) for m in root.modules()]
+        # what a compiled model inside stands for, of whose class it may be no longer
+        return [*found, *[m._orig_mod for m in found if hasattr(type(m), "_orig_mod")]]
 
     def _reading(self, x: Tensor) -> _Reading:
         """What is known of the model as it is; if that is nothing, it is run on the batch."""
@@ -119,7 +121,7 @@ class Programs:
             if any(b is not None for b in module._buffers.values()):  # a forward pass may move them
                 raise Layered(f"{type(module).__name__} keeps statistics")
         if self._refused >= PATIENCE:
-            raise Unsuited("its forward pass was not the same several times over")
+            raise Unsuited(self._last_refusal)
         self._refused += 1
         watch = Watch(before.modules, self.others)
         self.output = watch.run(self.model, x)
@@ -127,6 +129,7 @@ class Programs:
         if watch.reason is None and not before.holds():
             watch.reason = "its forward pass changes what it is made of"
         if watch.reason is not None:
+            self._last_refusal = watch.reason
             raise Unsuited(watch.reason)
         self._refused = 0
         return Guard(before.modules, places)

@@ -193,7 +193,7 @@ class Watch:
 
     def _check_code(self, code: types.CodeType) -> None:
         for i in dis.get_instructions(code):
-            if i.opcode in _JUMPS or i.opname == "FOR_ITER":
+            if i.opcode in _JUMPS or i.opname in ("GET_ITER", "FOR_ITER"):
                 self._refuse(f"{_title(code)} branches or loops, and may do otherwise later")
             elif not i.opname.startswith(_SAFE) and not _stores_cell(i, code):
                 what = i.opname.lower().replace("_", " ")
