@@ -92,7 +92,10 @@ LOSSES: dict[Callable[..., Any], Callable[..., Loss]] = {
 }
 
 # What the modules compute as long as nobody puts something else in place of it.
-_FUNCTIONS = {nn.CrossEntropyLoss: "cross_entropy", nn.MSELoss: "mse_loss"}
+_FUNCTIONS: dict[type[nn.Module], str] = {
+    nn.CrossEntropyLoss: "cross_entropy",
+    nn.MSELoss: "mse_loss",
+}
 _FORWARDS = {kind: kind.forward for kind in _FUNCTIONS}
 
 
@@ -101,7 +104,7 @@ def loss_of(criterion: Callable[..., Any]) -> Callable[..., Loss] | None:
 
     A module is of just the kind: a subclass may compute anything.
     """
-    kind = type(criterion)
+    kind: Any = type(criterion)
     if kind not in _FUNCTIONS:
         return LOSSES.get(criterion) if kind is type(F.mse_loss) else None
     assert isinstance(criterion, nn.Module)

@@ -71,11 +71,8 @@ _CALLERS = ("npnet.nn.module", "npnet.models.", "npnet.compiler.")
 
 def _code_of(kind: type, *names: str) -> set[types.CodeType]:
     """The code of methods and properties."""
-    found = set()
-    for name in names:
-        member = inspect.getattr_static(kind, name)
-        found.add((member.fget if isinstance(member, property) else member).__code__)
-    return found
+    members: list[Any] = [inspect.getattr_static(kind, name) for name in names]
+    return {(m.fget if isinstance(m, property) else m).__code__ for m in members}
 
 
 _READS_VALUES = _code_of(
