@@ -56,7 +56,8 @@ _SAFE = (
     "DELETE_FAST", "DICT_MERGE", "DICT_UPDATE", "DUP_TOP", "EXTENDED_ARG", "FORMAT_", "INPLACE_",
     "IS_OP", "KW_NAMES", "LIST_EXTEND", "LIST_TO_TUPLE", "LOAD_", "MAKE_CELL", "MAKE_FUNCTION",
     "NOP", "NOT_TAKEN", "POP_TOP", "PRECALL", "PUSH_NULL", "RESUME", "RETURN_CONST", "RETURN_VALUE",
-    "ROT_", "SET_FUNCTION_ATTRIBUTE", "SET_UPDATE", "STORE_FAST", "SWAP", "UNARY_", "UNPACK_",
+    "ROT_", "SET_FUNCTION_ATTRIBUTE", "SET_UPDATE", "STORE_FAST", "SWAP", "TO_BOOL", "UNARY_",
+    "UNPACK_",
 )  # fmt: skip
 _JUMPS = frozenset(dis.hasjrel + dis.hasjabs)
 _OWN_NAMES = ("__dict__", "__globals__", "__closure__", "__code__", "__class__")
@@ -254,13 +255,16 @@ class Watch:
 
     def _functions(self) -> list[Place]:
         """The parts of the functions that ran, and the variables that they close over."""
-        if gc.get_freeze_count() and self._seen:
-            self._refuse("objects are kept from the garbage collector (gc.freeze)")
         places: list[Place] = []
+        # made and gone while the model ran: what these close over was looked at where it was made
+        found = {c for code in self._seen for c in code.co_consts if isinstance(c, types.CodeType)}
         for f in gc.get_referrers(*self._seen) if self._seen else ():
             if isinstance(f, types.FunctionType) and f.__code__ in self._seen:
+                found.add(f.__code__)
                 places += [(f, name) for name in ("__code__", "__defaults__", "__kwdefaults__")]
                 places += [(cell, "cell_contents") for cell in f.__closure__ or ()]
+        for code in self._seen - found:  # it was hidden by gc.freeze()
+            self._refuse(f"the function {_title(code)} is nowhere to be found")
         return places
 
 

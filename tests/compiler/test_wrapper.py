@@ -191,7 +191,7 @@ def test_classes_that_know_their_subclasses() -> None:
     known: list[type] = []
 
     class Registered(nn.Module, ABC):
-        def __init_subclass__(cls, *, name: str) -> None:
+        def __init_subclass__(cls, *, label: str) -> None:
             known.append(cls)
 
         @abstractmethod
@@ -200,7 +200,7 @@ def test_classes_that_know_their_subclasses() -> None:
         def forward(self, x: npnet.Tensor) -> npnet.Tensor:
             return self.part()(x)
 
-    class Mine(Registered, name="mine"):
+    class Mine(Registered, label="mine"):
         def __init__(self) -> None:
             super().__init__()
             self.fc = nn.Linear(6, 3)
