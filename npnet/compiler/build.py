@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
+from sys import getrefcount
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -57,6 +59,11 @@ class ChainProgram:
         self._load, self._to = Call(task, (rows, to)), to
         self.calls.forward.append(self._load)
 
+    @functools.cached_property
+    def nbytes(self) -> int:
+        """Bytes of the arrays that it works on."""
+        return self._program.nbytes
+
     def fits(self) -> bool:
         """Whether the parameters are still where they were."""
         return all(p._values is a for p, a in self._weights)
@@ -80,11 +87,12 @@ class ForwardProgram(ChainProgram):
         super().__init__(links, shape, slots)
         x = self._loaded(shape)
         self.layers: list[Layer] = []
-        rest = list(links)
+        rest, kept = list(links), False  # whether a layer's backward needs the values of x
         while rest:
-            may_overwrite = not self.layers or not self.layers[-1].keeps_output
-            self.layers.append(_next_layer(rest, x, may_overwrite, self.room, self.calls))
-            x = self.layers[-1].forward(x)
+            layer = _next_layer(rest, x, not kept, self.room, self.calls)
+            self.layers.append(layer)
+            x = layer.forward(x)
+            kept = layer.keeps_output or (kept and layer.is_view)
         if x.by == SLOT or len(x.shape) != 1:
             raise Unsuited("its last layer is none of features")
         self.last = x
@@ -136,11 +144,24 @@ class TrainingProgram(ForwardProgram):
         blocks = Phase([*calls.forward, *calls.backward], room.blocks, room.chunks)
         pieces = [Phase(c) for c in (calls.before, calls.after, calls.last)]
         self._program = Program([p for p in (pieces[0], blocks, *pieces[1:]) if p.calls])
+        self._references = [
+            (getrefcount(g), getrefcount(g._values)) for p, g in self.gradients.items()
+        ]
 
-    def run(self, x: Array, target: Array) -> np.float32 | None:
-        """The loss of a batch; None, and nothing is done, if the targets do not suit it."""
-        if not self._loss.bind(target):
-            return None
+    def is_held(self) -> bool:
+        """Whether anybody but the parameters holds the gradients, as tensors or as their memory."""
+        counts = zip(self.gradients.items(), self._references, strict=True)
+        return any(
+            getrefcount(g) - (p.grad is g) > of_g or getrefcount(g._values) > of_array
+            for (p, g), (of_g, of_array) in counts
+        )
+
+    def takes(self, target: Array) -> bool:
+        """Take the targets of the next batch; False if it has no loss of such."""
+        return self._loss.bind(target)
+
+    def run(self, x: Array) -> np.float32:
+        """The loss of a batch, whose targets it has."""
         self.bind(x)
         self._program.run()
         return self._loss.value()

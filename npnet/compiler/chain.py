@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import dis
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from npnet import nn
 from npnet._grad_mode import enable_grad
-from npnet.ops.lanes import LEAST, LaneFunction
+from npnet.ops.lanes import LEAST, LaneFunction, to_lanes
 from npnet.random import default_generator
 from npnet.tensor import Function, Tensor
 
@@ -40,24 +37,29 @@ class Link:
     params: tuple[Tensor, ...]
 
 
-def trace(model: nn.Module, x: Tensor) -> list[Link]:
-    """The layers that `model` is a chain of, found by a forward pass on one of the images `x`.
+def trace(model: nn.Module, x: Tensor) -> tuple[list[Link], Tensor]:
+    """The layers that `model` is a chain of, found by a forward pass on the batch `x`, and what
+    it gives.
 
     Raises:
-        Unsuited: it is something else, or may be on other images.
+        Unsuited: it is something else.
     """
     from npnet.compiler.layers import LAYERS  # NumPy alone needs nothing of it
 
-    _check_modules(model)
-    # so many of one image that the kernels take them
-    sample = Tensor(np.repeat(x.array[:1], LEAST, 0), requires_grad=True)
-    with enable_grad(), _untouched(model):
-        y = model(sample)
+    sample = _in_lanes(x)
+    sample.requires_grad = True
+    try:
+        with enable_grad(), _untouched(model):
+            y = model(sample)
+    except Exception as error:  # without recording it does not fail: it writes over its input
+        raise Unsuited(f"its forward pass can't be recorded: {error}") from error
     links: list[Link] = []
     node = y.grad_fn if isinstance(y, Tensor) else None
     while node is not None:
         if type(node) not in LAYERS:
-            kind = Layered if isinstance(node, LaneFunction) else Unsuited
+            # of a few images, everything is in lanes that can be
+            by_kernels = isinstance(node, LaneFunction) and len(x) >= LEAST
+            kind = Layered if by_kernels else Unsuited
             raise kind(f"{node.name().removesuffix('Backward')} is not among its layers")
         before, *params = node.parents
         links.append(Link(node, _parameters(node, params)))
@@ -67,7 +69,16 @@ def trace(model: nn.Module, x: Tensor) -> list[Link]:
     seen = [id(p) for link in links for p in link.params]
     if len(set(seen)) < len(seen):
         raise Unsuited("two of its layers share parameters")
-    return links[::-1]
+    if not {id(p) for p in model.parameters()}.issuperset(seen):
+        raise Unsuited("a weight is none of its parameters")
+    return links[::-1], y
+
+
+def _in_lanes(x: Tensor) -> Tensor:
+    """The batch on the tape's beginning; of a few images in lanes, or no kernel would take them."""
+    if len(x) < LEAST and x.ndim in (2, 4):
+        return Tensor._of_layout(to_lanes(x.values))
+    return Tensor(x.array)
 
 
 @contextmanager
@@ -83,20 +94,6 @@ def _untouched(model: nn.Module) -> Iterator[None]:
         default_generator.set_state(drawn)
         for p in frozen:
             p.requires_grad_(False)
-
-
-_JUMPS = frozenset(dis.hasjrel + dis.hasjabs)
-
-
-def _check_modules(model: nn.Module) -> None:
-    """Raise unless the same layers run whatever the images are."""
-    for module in model.modules():
-        kind = type(module)
-        if any(b is not None for b in module._buffers.values()):  # which a forward pass may move
-            raise Layered(f"{kind.__name__} keeps statistics")
-        ours = kind.__module__.startswith("npnet.")
-        if not ours and any(i.opcode in _JUMPS for i in dis.get_instructions(kind.forward)):
-            raise Unsuited(f"{kind.__name__}.forward branches or loops, and may do otherwise later")
 
 
 def _parameters(op: Function, params: list[Any]) -> tuple[Tensor, ...]:

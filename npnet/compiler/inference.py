@@ -3,53 +3,117 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import threading
+import types
+import weakref
 from typing import Any
 
 from npnet import nn
 from npnet._grad_mode import is_grad_enabled
 from npnet.compiler.chain import Link, Unsuited
 from npnet.compiler.programs import Programs
+from npnet.compiler.watch import is_watching
 from npnet.tensor import Tensor
 
-__all__ = ["CompiledModel"]
+__all__ = ["CompiledModel", "compiled"]
 
 
-class CompiledModel:
-    """What `compile` returns of a model alone: called like it, and with all that it has.
+class CompiledModel(nn.Module):
+    """What `compile` returns of a model alone: the same model, faster under `no_grad`.
 
-    Under `no_grad` a chain of layers runs as a program, for one Python thread after the other; with
-    gradients it is the model itself.
+    It is of the model's class too and shares all attributes with it: what is written to one is
+    written to both, and `train`, `to` and the like return the one that they were called on. Under
+    `no_grad` a chain of layers runs as a program, for one Python thread after the other; with
+    gradients, or called with anything but one batch, it is the model itself.
+
+    Attributes:
+        fallback: why the last batch had no program, such as batch norm; None if it had one.
     """
 
-    def __init__(self, model: nn.Module) -> None:
-        self.model = model
-        self._programs = Programs(model, self._build)
-        self._lock = threading.Lock()  # a program has one set of buffers
+    __slots__ = ("_orig_mod", "_programs", "_turn", "fallback")
+    _kind: type[nn.Module]  # the model's class
+    _orig_mod: nn.Module  # PyTorch's name
+    _programs: Programs
+    _turn: threading.RLock
+    fallback: str | None
 
-    @property
-    def fallback(self) -> str | None:
-        """Why the last batch had no program, such as batch norm; None if it had one."""
-        return self._programs.fallback
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """A new model of the same class, compiled: for `type(self)(...)` in a method of it."""
+        _wrap(self, self._kind(*args, **kwargs))
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Nothing: the model's class was told of itself when it was made."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """What the model gives for images (N, C, H, W) or features (N, F)."""
-        if not is_grad_enabled():
-            with self._lock:
-                if (program := self._programs.of(x)) is not None:
-                    return Tensor(program.infer(x.array))
-        return self.model(x)
+        if is_grad_enabled() or is_watching() or len(args) != 1 or kwargs:
+            return self._orig_mod(*args, **kwargs)
+        programs, x = self._programs, args[0]
+        with self._turn:  # a program has one set of buffers
+            program = programs.of(x)
+            _set(self, "fallback", programs.fallback)
+            if program is not None:
+                return Tensor(program.infer(x.array))
+            if programs.output is not None:
+                return programs.output  # the model was run already, to be read
+        return self._orig_mod(x)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.model, name)
+    def _get_name(self) -> str:
+        return self._orig_mod._get_name()
 
-    @staticmethod
-    def _build(links: list[Link], shape: tuple[int, ...], slots: int) -> Any:
-        # here: NumPy alone needs nothing of it
-        from npnet.compiler.build import InferenceProgram
-        from npnet.compiler.few import FEW, FewImages
+    def __copy__(self) -> Any:
+        return compiled(copy.copy(self._orig_mod))
 
-        if shape[0] <= FEW:
-            with contextlib.suppress(Unsuited):
-                return FewImages(links, shape, slots)
-        return InferenceProgram(links, shape, slots)
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        other = memo[id(self)] = compiled(copy.deepcopy(self._orig_mod, memo))
+        return other
+
+
+_set = object.__setattr__  # past the model's own, for what is not shared with it
+_classes: weakref.WeakKeyDictionary[type, type] = weakref.WeakKeyDictionary()
+
+
+def compiled(model: nn.Module) -> CompiledModel:
+    """A `CompiledModel` of a model; of one that is compiled already, the same."""
+    if isinstance(model, CompiledModel):
+        return model
+    kind = type(model)
+    if kind not in _classes:
+        _classes[kind] = types.new_class(
+            CompiledModel.__name__,
+            (CompiledModel, kind),
+            {},
+            lambda body: body.update(_members(kind)),
+        )
+    self: CompiledModel = object.__new__(_classes[kind])
+    _wrap(self, model)
+    return self
+
+
+def _wrap(self: CompiledModel, model: nn.Module) -> None:
+    _set(self, "__dict__", model.__dict__)
+    _set(self, "_orig_mod", model)
+    _set(self, "_programs", Programs(model, _build))
+    _set(self, "_turn", threading.RLock())
+    _set(self, "fallback", None)
+
+
+def _members(kind: type) -> dict[str, Any]:
+    return {
+        "__slots__": (),
+        "__module__": kind.__module__,
+        "__doc__": kind.__doc__,
+        "_kind": kind,
+    }
+
+
+def _build(links: list[Link], shape: tuple[int, ...], slots: int) -> Any:
+    # here: NumPy alone needs nothing of it
+    from npnet.compiler.build import InferenceProgram
+    from npnet.compiler.few import FEW, FewImages
+
+    if shape[0] <= FEW:
+        with contextlib.suppress(Unsuited):
+            return FewImages(links, shape, slots)
+    return InferenceProgram(links, shape, slots)

@@ -120,10 +120,12 @@ class Layer:
 
     Attributes:
         keeps_output: whether `backward` needs what `forward` gave.
+        is_view: whether the output lies on the memory of the input.
         may_overwrite: whether nobody else needs the input.
     """
 
     keeps_output = False
+    is_view = False
     may_overwrite = False
 
     def __init__(self, link: Link, room: Room, calls: Calls) -> None:
@@ -394,6 +396,8 @@ def covers(op: Any, size: Shape) -> bool:
 
 class Flatten(Layer):
     """Images as features, or the other way: a block's values in another shape."""
+
+    is_view = True
 
     def forward(self, x: Buffer) -> Buffer:
         self.x = x

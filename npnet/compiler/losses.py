@@ -91,14 +91,32 @@ LOSSES: dict[Callable[..., Any], Callable[..., Loss]] = {
     F.mse_loss: MeanSquaredError,
 }
 
+# What the modules compute as long as nobody puts something else in place of it.
+_FUNCTIONS: dict[type[nn.Module], str] = {
+    nn.CrossEntropyLoss: "cross_entropy",
+    nn.MSELoss: "mse_loss",
+}
+_FORWARDS = {kind: kind.forward for kind in _FUNCTIONS}
+
 
 def loss_of(criterion: Callable[..., Any]) -> Callable[..., Loss] | None:
-    """What makes the loss of a function or a module; None of one whose options have no kernel."""
-    if isinstance(criterion, nn.CrossEntropyLoss):
-        plain = criterion.weight is None and criterion.reduction == "mean"
-        if not plain or criterion.ignore_index >= 0:  # below 0, `bind` sees what is ignored
-            return None
-        return functools.partial(CrossEntropy, label_smoothing=criterion.label_smoothing)
+    """What makes the loss of a function or a module; None of one whose options have no kernel.
+
+    A module is of just the kind: a subclass may compute anything.
+    """
+    kind: Any = type(criterion)
+    if kind not in _FUNCTIONS:
+        return LOSSES.get(criterion) if kind is type(F.mse_loss) else None
+    assert isinstance(criterion, nn.Module)
+    loss = LOSSES.get(getattr(F, _FUNCTIONS[kind]))
+    patched = "forward" in vars(criterion) or kind.forward is not _FORWARDS[kind]
+    if loss is None or patched or criterion.reduction != "mean":
+        return None
     if isinstance(criterion, nn.MSELoss):
-        return MeanSquaredError if criterion.reduction == "mean" else None
-    return LOSSES.get(criterion)
+        return loss
+    smoothing = criterion.label_smoothing
+    known = type(smoothing) in (int, float) and 0 <= smoothing <= 1
+    # an ignore_index below 0 is seen by `bind` as a class that there is not
+    if criterion.weight is not None or criterion.ignore_index >= 0 or not known:
+        return None
+    return functools.partial(loss, label_smoothing=smoothing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from npnet import nn
 from npnet._grad_mode import is_grad_enabled
 from npnet.compiler.chain import Link, Unsuited
+from npnet.compiler.inference import CompiledModel
 from npnet.compiler.programs import Programs
 from npnet.optim import Optimizer
 from npnet.tensor import Tensor
@@ -42,7 +44,9 @@ class EagerStep:
 
     def gradients(self, x: Any, y: Any) -> Any:
         """The same without the update: parameters get their gradients, and only this batch's."""
-        output = self.model(x)
+        return self._backward(self.model(x), y)
+
+    def _backward(self, output: Any, y: Any) -> Any:
         loss = self.criterion(output, y)
         self.optimizer.zero_grad()
         loss.backward()
@@ -51,30 +55,85 @@ class EagerStep:
 
 
 class Step(EagerStep):
-    """What `compile` returns for training: `step(x, y)` makes one training step."""
+    """What `compile` returns for training: `step(x, y)` makes one training step.
+
+    Python threads take turns: a step reads and writes all parameters.
+
+    Attributes:
+        fallback: why the last batch had no program, such as batch norm; None if it had one.
+    """
+
+    fallback: str | None = None
 
     def __init__(
         self, model: nn.Module, criterion: Callable[..., Tensor], optimizer: Optimizer
     ) -> None:
-        super().__init__(model, criterion, optimizer)
-        self._programs = Programs(model, self._build)
+        super().__init__(_original(model), criterion, optimizer)
+        self._turn = threading.RLock()
+        self._hands_out_copies = False
+        self._programs = self._new_programs()
 
-    @property
-    def fallback(self) -> str | None:
-        """Why the last batch had no program, such as batch norm; None if it had one."""
-        return self._programs.fallback
+    def __call__(self, x: Tensor, y: Tensor) -> Tensor:
+        with self._turn:
+            loss: Tensor = super().__call__(x, y)
+            return loss
 
     def gradients(self, x: Tensor, y: Tensor) -> Tensor:
         """The same without the update: parameters get their gradients, and only this batch's.
 
-        A program writes the gradients of each batch into the same memory.
+        A program writes the gradients of each batch into the same memory, unless somebody holds
+        those of the batch before.
         """
-        program = self._programs.of(x) if is_grad_enabled() else None
-        loss = None if program is None else program.run(x.array, y.array)
-        if program is None or loss is None:
-            return super().gradients(x, y)
-        for p, g in program.gradients.items():
-            p.grad = g if p.requires_grad else None
+        with self._turn:
+            if not is_grad_enabled():  # it fails, with what the eager loop says
+                return super().gradients(x, y)
+            programs = self._programs_now()
+            program = programs.of(x)
+            self.fallback = programs.fallback or self._unsuited(program, y)
+            if self.fallback == _HELD:
+                programs.drop(x.shape)
+            if self.fallback is None:
+                return self._run(program, x)
+            output = programs.output  # the model may have been run already, to be read
+            return self._backward(self.model(x) if output is None else output, y)
+
+    def _programs_now(self) -> Programs:
+        """The programs of the model and the criterion that the step has now."""
+        made_of = self._programs.model, self._criterion
+        if made_of[0] is not self.model or made_of[1] is not self.criterion:
+            self._programs = self._new_programs()
+        return self._programs
+
+    def _new_programs(self) -> Programs:
+        self._criterion = self.criterion
+        others = [self.criterion] if isinstance(self.criterion, nn.Module) else []
+        return Programs(_original(self.model), self._build, others)
+
+    def _unsuited(self, program: Any, y: Any) -> str | None:
+        """Why a program is not to be run with these targets."""
+        if not any(p.requires_grad for p in program.gradients):
+            return "all of its parameters are frozen"
+        if not self._hands_out_copies and program.is_held():
+            self._hands_out_copies = True  # from the next batch on
+            return _HELD
+        if type(y) is not Tensor or y.requires_grad:
+            return "targets that are no tensor, or require a gradient, have no kernels"
+        if not program.takes(y.array):
+            return f"targets of {y.dtype} {y.shape} with such values have no kernels"
+        return None
+
+    def _run(self, program: Any, x: Tensor) -> Tensor:
+        self.optimizer.zero_grad()
+        wanted = {p: g for p, g in program.gradients.items() if p.requires_grad}
+        for p, g in wanted.items():
+            if p.grad is g:  # the optimizer does not have it: what is there is to be added to
+                p.grad = g.clone()
+        loss = program.run(x.array)
+        for p, g in wanted.items():
+            if p.grad is None:
+                p.grad = g.clone() if self._hands_out_copies else g
+            else:
+                p._accumulate(g.array)
         self.output = Tensor(program.output.copy())
         return Tensor(np.asarray(loss))
 
@@ -89,3 +148,10 @@ class Step(EagerStep):
                 "its criterion is neither cross_entropy nor mse_loss with options that have kernels"
             )
         return TrainingProgram(links, shape, slots, loss)
+
+
+_HELD = "somebody holds the gradients of the batch before, whose memory a program would overwrite"
+
+
+def _original(model: Any) -> Any:
+    return model._orig_mod if isinstance(model, CompiledModel) else model

@@ -109,6 +109,14 @@ class Program:
             first = last
         self._phases = np.array(rows, np.int64).reshape(-1, 4)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays that the calls work on, each piece of memory once."""
+        sizes: dict[int, int] = {}
+        for a in (a for call in self._calls for a in call.arguments if isinstance(a, np.ndarray)):
+            sizes[a.ctypes.data] = max(a.nbytes, sizes.get(a.ctypes.data, 0))
+        return sum(sizes.values())
+
     def run(self) -> None:
         """Make all calls."""
         _run(self._table, self._phases)
