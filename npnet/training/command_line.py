@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 from npnet._version import __version__
-from npnet.training.config import Config, ConfigError
+from npnet.training.config import Config, ConfigError, check_path
 
 __all__ = ["parse", "read_flags"]
 
@@ -48,14 +48,22 @@ def _defaults(argv: Sequence[str]) -> Config:
             raise ConfigError(
                 "recipe: --config and --recipe both set the defaults of all flags; leave one out"
             )
-        return Config.from_json(Path(known.config).expanduser())
-    saved = Path(known.checkpoint_dir).expanduser() / "config.json"
+        return Config.from_json(_path("config", known.config))
+    saved = _path("checkpoint_dir", known.checkpoint_dir) / "config.json"
     if known.resume and saved.exists():
         return Config.from_json(saved)
     if known.recipe is not None:
         fixed = {name: getattr(known, name) for name in ("recipe", "model", "dataset")}
         return Config.from_dict({k: v for k, v in fixed.items() if v is not None}, "--recipe")
     return Config()
+
+
+def _path(flag: str, text: str) -> Path:
+    try:
+        check_path(flag, text)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    return Path(text).expanduser()
 
 
 def read_flags(argv: Sequence[str], defaults: Settings, prog: str) -> Settings:
