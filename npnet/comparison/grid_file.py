@@ -51,8 +51,9 @@ def parse(text: str, source: str) -> Any:
     """
     import yaml
 
-    loader = yaml.SafeLoader(text)
+    loader = None
     try:
+        loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         if node is None:
             return None
@@ -65,7 +66,8 @@ def parse(text: str, source: str) -> Any:
     except Exception as error:  # YAMLError, and whatever Python says of a wrong date or number
         raise ConfigError(f"compare: {source} is not YAML: {error}") from None
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
 
 
 class _RefusedError(ValueError):

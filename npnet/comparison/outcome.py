@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -115,12 +116,13 @@ def _read(path: Path) -> bytes | None:
     """What a file holds, None where there is none. Raises DamagedError, also of what is no file."""
     try:
         with open_regular(path) as file:
-            data = file.read(MOST_BYTES + 1)
+            size = os.fstat(file.fileno()).st_size
+            data = b"" if size > MOST_BYTES else file.read(size)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise DamagedError(path.name, str(error.strerror or error)) from None
-    if len(data) > MOST_BYTES:
+    if size > MOST_BYTES:
         raise DamagedError(path.name, f"it has more than {MOST_BYTES:,} bytes")
     return data
 
@@ -208,7 +210,7 @@ def _check_result(result: Mapping[str, Any]) -> None:
     """Raise DamagedError unless everything is there that a report shows, in its type."""
     if result.get("format") != "npnet result":
         raise DamagedError(RESULT, "its format is not 'npnet result'")
-    if result.get("kind") not in _COLUMNS:
+    if result.get("kind") not in list(_COLUMNS):
         raise DamagedError(RESULT, f"its kind must be one of {', '.join(_COLUMNS)}")
     for name in ("parameters", "epochs", "best_epoch"):
         if not _is_count(result.get(name)):

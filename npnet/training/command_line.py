@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from npnet._version import __version__
 from npnet.training.config import Config, ConfigError, check_path
@@ -76,6 +77,7 @@ def read_flags(argv: Sequence[str], defaults: Settings, prog: str) -> Settings:
     if "--version" in argv:
         print(f"npnet {__version__}")
         raise SystemExit(0)
+    _check_switches(argv, defaults)
     import tyro  # here: a program that trains without a command line need not load it
 
     messages = io.StringIO()
@@ -88,6 +90,19 @@ def read_flags(argv: Sequence[str], defaults: Settings, prog: str) -> Settings:
         if not stop.code:
             raise
         raise ConfigError(_one_line(messages.getvalue(), prog)) from None
+
+
+def _check_switches(argv: Sequence[str], defaults: Any) -> None:
+    """Raise ConfigError for --augment=true: tyro would call `true` an option that it does not know."""
+    switches = {field.name for field in dataclasses.fields(defaults) if field.type == "bool"}
+    for word in argv:
+        flag, is_assigned, value = word.partition("=")
+        name = flag.removeprefix("--").replace("-", "_")
+        if is_assigned and flag.startswith("--") and name.removeprefix("no_") in switches:
+            raise ConfigError(
+                f"{name}: is a switch and takes no value, got {value!r}; write {flag} alone, or "
+                f"--{'' if name.startswith('no_') else 'no_'}{name.removeprefix('no_')}"
+            )
 
 
 def _one_line(box: str, prog: str) -> str:
