@@ -93,7 +93,7 @@ def read_flags(argv: Sequence[str], defaults: Settings, prog: str) -> Settings:
 
 
 def _check_switches(argv: Sequence[str], defaults: Any) -> None:
-    """Raise ConfigError for --augment=true: tyro would call `true` an option that it does not know."""
+    """Raise ConfigError for --augment=true; tyro would say that true is no option."""
     switches = {field.name for field in dataclasses.fields(defaults) if field.type == "bool"}
     for word in argv:
         flag, is_assigned, value = word.partition("=")

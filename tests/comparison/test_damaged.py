@@ -88,7 +88,7 @@ RESULTS: dict[str, Callable[[bytes], bytes]] = {
 
 LINES: dict[str, Callable[[bytes], bytes]] = {
     "no UTF-8": lambda data: data[:90] + b"\xff\xfe" + data[90:],
-    "other digits": lambda data: data.replace(b"\n1,", "\n١,".encode()),
+    "other digits": lambda data: data.replace(b"\n1,", "\n\u0661,".encode()),
     "empty": lambda data: b"",
     "header alone": lambda data: data.splitlines()[0],
     "zeros": lambda data: bytes(1000),

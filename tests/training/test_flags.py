@@ -148,8 +148,13 @@ PLACES: dict[str, Callable[[Path], str]] = {
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize(
     ("command", "flag"),
-    [("train", "checkpoint_dir"), ("train", "log_dir"), ("fit-function", "log_dir"), ("compare", "output")],
-)  # fmt: skip
+    [
+        ("train", "checkpoint_dir"),
+        ("train", "log_dir"),
+        ("fit-function", "log_dir"),
+        ("compare", "output"),
+    ],
+)
 def test_folders_that_can_not_be_made(
     place: str, command: str, flag: str, stripes: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
