@@ -148,6 +148,9 @@ def _is_switch(command: str, name: str) -> bool:
 
 
 def _read(parser: argparse.ArgumentParser, argv: Sequence[str], names: Sequence[str]) -> Any:
+    for word in argv:
+        if re.fullmatch("--[^=]*=--", word):  # argparse would make an empty list of it
+            raise ConfigError(f"compare: {word.removesuffix('=--')}: -- is no value")
     # A space before it tells argparse that -1,1 is a value and not a flag.
     given, rest = parser.parse_known_args([re.sub(r"^(?=-[.\d])", " ", word) for word in argv])
     if rest:
