@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 
 from npnet import _signals
 
-__all__ = ["FAILED", "INTERRUPTED", "USAGE_ERROR", "answer", "complain", "reason", "run_command"]
+__all__ = ["FAILED", "USAGE_ERROR", "answer", "complain", "reason", "run_command"]
 
-USAGE_ERROR, FAILED, INTERRUPTED = 2, 1, 130  # exit codes; 130 is the shell's for Ctrl-C
+USAGE_ERROR, FAILED = 2, 1  # exit codes
 
 # Of the terminal, between which everything is laid out: below, frames find no room for their text.
 SIZES = {"COLUMNS": (40, 1000), "LINES": (10, 1000)}

@@ -224,7 +224,7 @@ class Config:
             check_number("config", "threads", self.threads, least=1, most=MOST_THREADS)
         for field in ("patience", "cutout", "image_size"):
             if getattr(self, field) is not None:
-                check_number("config", field, getattr(self, field), least=1)
+                check_number("config", field, getattr(self, field), least=1, most=LARGEST)
         if self.patience is not None and self.val_ratio == 0:
             raise ValueError("patience: waits for a better validation accuracy; val_ratio is 0")
         if self.clip_grad_norm is not None:

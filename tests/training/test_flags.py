@@ -214,6 +214,15 @@ def test_file_of_settings_that_is_none(
     assert not parsed
 
 
+@pytest.mark.parametrize("flag", ["epochs", "batch_size", "image_size", "cutout", "patience"])
+def test_counts_that_overflow(
+    flag: str, parsed: list[object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, error = tried(["train", f"--{flag}", "9" * 300], capsys)
+    assert code == 2
+    assert f"{flag} must be >= 1 and <= 1e+09" in error
+
+
 def test_comparison_needs_no_more_than_its_words(capsys: pytest.CaptureFixture[str]) -> None:
     assert compare(["--model", "lenet4", "--epochs", "3", "--dry_run"]) == 0
     assert capsys.readouterr().out.count("\n") == 1
