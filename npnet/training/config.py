@@ -218,13 +218,15 @@ class Config:
         check_number("config", "label_smoothing", self.label_smoothing, least=0, below=1)
         check_number("config", "val_ratio", self.val_ratio, least=0, below=1)
         for field in ("batch_size", "epochs", "step_size"):
-            check_number("config", field, getattr(self, field), least=1, most=LARGEST)
+            check_number("config", field, getattr(self, field), least=1)
+            check_number("config", field, getattr(self, field), most=LARGEST)
         check_number("config", "seed", self.seed, least=0)
         if self.threads is not None:
             check_number("config", "threads", self.threads, least=1, most=MOST_THREADS)
         for field in ("patience", "cutout", "image_size"):
             if getattr(self, field) is not None:
-                check_number("config", field, getattr(self, field), least=1, most=LARGEST)
+                check_number("config", field, getattr(self, field), least=1)
+                check_number("config", field, getattr(self, field), most=LARGEST)
         if self.patience is not None and self.val_ratio == 0:
             raise ValueError("patience: waits for a better validation accuracy; val_ratio is 0")
         if self.clip_grad_norm is not None:

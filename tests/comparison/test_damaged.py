@@ -212,7 +212,7 @@ def test_campaign_of_damaged_runs(
         folder = tmp_path / "out/runs/lenet5"
         files = {name: (folder / name).read_bytes() for name in (RESULT, METRICS, "run.json")}
         rng = np.random.default_rng(11)
-        for _ in range(trials(6, 300)):
+        for _ in range(trials(6, 100)):
             name = list(files)[rng.integers(len(files))]
             (folder / name).write_bytes(damaged(files[name], rng))
             assert main(argv) in (0, 1), (folder / name).read_bytes()
