@@ -4,6 +4,9 @@ The names are PyTorch's: `import npnet`, `from npnet import nn, optim`, and an o
 ResNet program runs.
 """
 
+from npnet import _signals  # noqa: F401  # first: a command heeds them while the rest is imported
+
+# isort: split
 import math as _math
 
 import numpy as _np

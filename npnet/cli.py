@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from npnet import fit_function, train
 from npnet._checks import unknown_name
-from npnet._commands import USAGE_ERROR, complain, run_command
+from npnet._commands import USAGE_ERROR, answer, complain, run_command
 from npnet._version import __version__
 
 __all__ = ["main"]
@@ -62,11 +62,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the subcommand that the command line names. Returns the exit code."""
     args = sys.argv[1:] if argv is None else list(argv)
     if not args or args[0] in ("-h", "--help"):
-        print(_USAGE, end="")
-        return 0 if args else USAGE_ERROR
+        return answer(_USAGE, "npnet") or (0 if args else USAGE_ERROR)
     if args[0] == "--version":
-        print(f"npnet {__version__}")
-        return 0
+        return answer(f"npnet {__version__}\n", "npnet")
     if args[0] not in _COMMANDS:
         return complain("npnet", unknown_name("command", args[0], _COMMANDS), USAGE_ERROR)
     return _COMMANDS[args[0]](args[1:])

@@ -14,7 +14,7 @@ import numpy as np
 
 import npnet
 from npnet import models, nn
-from npnet._commands import reason, run_command
+from npnet._commands import answer, reason, run_command
 from npnet._files import atomic_write
 from npnet._version import __version__
 from npnet.backend import get_backend
@@ -37,8 +37,7 @@ done once; without it, a kernel is compiled when it is first used.
 def main(argv: Sequence[str], prog: str = "npnet warmup") -> int:
     """Compile everything. Returns the exit code."""
     if argv and argv[0] in ("-h", "--help"):
-        print(_HELP.format(prog=prog), end="")
-        return 0
+        return answer(_HELP.format(prog=prog), prog)
     stopped = "stopped; what was compiled is kept, npnet warmup goes on from there"
     return run_command(lambda: _warm_up(argv), prog, stopped)
 

@@ -74,5 +74,5 @@ def test_ctrl_c_is_one_line_and_code_130(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Fitter, "train_epoch", stop)
-    assert fit_function.main([*SMALL, "--log_dir", str(tmp_path)]) == _commands.INTERRUPTED
+    assert fit_function.main([*SMALL, "--log_dir", str(tmp_path)]) == 130
     assert "stopped; what was finished is in the folder" in capsys.readouterr().err

@@ -21,7 +21,10 @@ FILES = sorted(
 # Part -> what it may import, besides itself. A part is a module or a package right under npnet;
 # "npnet" is npnet/__init__.py, the public names, which programs import; a dotted name is one
 # module of a part.
-HELPERS = {"_checks", "_device", "_files", "_grad_mode", "_pictures", "_tensor_repr", "_version"}
+HELPERS = {
+    "_checks", "_device", "_files", "_grad_mode", "_pictures", "_signals", "_tensor_repr",
+    "_version",
+}  # fmt: skip
 CORE = HELPERS | {"_threads", "backend", "random", "tensor"}
 OPS = CORE | {"kernels.windows", "ops"}
 LAYERS = OPS | {"_creation", "nn"}
@@ -35,7 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     "cuda": set(),
     "backends": set(),
     "random": {"_checks"},
-    "kernels": {"_checks", "_threads"},
+    "kernels": {"_checks", "_signals", "_threads"},
     "tensor": HELPERS | {"random"},  # and ops, see test_back_edge
     "ops": CORE | {"kernels"},
     "_creation": CORE | {"ops"},

@@ -15,14 +15,16 @@ from npnet._checks import check_number, nearest
 from npnet._commands import run_command
 from npnet._threads import MOST_THREADS, get_num_threads
 from npnet.comparison.display import Display
-from npnet.comparison.grid import Grid, builtin_names, load, seed_values
+from npnet.comparison.grid import MOST_RUNS, Grid, builtin_names, load, seed_values
 from npnet.comparison.runner import Failure, make
 from npnet.comparison.runs import Run, place
 from npnet.comparison.spec import COMMANDS, LIBRARY, Spec, counted, typed
-from npnet.training.config import ConfigError, FailedError
+from npnet.training.config import ConfigError, FailedError, check_path
 from npnet.training.folders import locked, make_folder
 
 __all__ = ["Options", "main", "parse"]
+
+EVER_RUNS = 100_000  # a folder each
 
 _DESCRIPTION = """\
 Make every run of a grid, and one report of them all: report.html and report.md.
@@ -42,6 +44,7 @@ class Options:
         jobs: how many runs at once.
         threads: that all of them compute with together.
         smoothing: weight of the past in the smoothed curves, from 0 to below 1, as TensorBoard's.
+        max_runs: how many runs there may be.
         dry_run: only list the runs.
     """
 
@@ -49,6 +52,7 @@ class Options:
     jobs: int | None
     threads: int
     smoothing: float
+    max_runs: int
     dry_run: bool
 
     def jobs_for(self, runs: int) -> int:
@@ -103,7 +107,7 @@ def _parser(command: str, names: Sequence[str]) -> argparse.ArgumentParser:
     own.add_argument(
         "--list", action="store_true", help="list the comparisons that come with npnet"
     )
-    own.add_argument("--output", type=Path, help="folder to write; default: ./comparisons/<name>")
+    own.add_argument("--output", help="folder to write; default: ./comparisons/<name>")
     own.add_argument("--seeds", type=int, metavar="N", help="the seeds 0 to N-1")
     own.add_argument("--jobs", type=int, help="runs at once; default: one for each thread")
     own.add_argument(
@@ -116,6 +120,13 @@ def _parser(command: str, names: Sequence[str]) -> argparse.ArgumentParser:
         type=float,
         default=0.6,
         help="weight of the past in the smoothed curves, as TensorBoard's; default: 0.6",
+    )
+    own.add_argument(
+        "--max_runs",
+        "--max-runs",
+        type=int,
+        default=MOST_RUNS,
+        help=f"refuse a grid of more runs; default: {MOST_RUNS}",
     )
     own.add_argument(
         "--dry_run", "--dry-run", action="store_true", help="list the runs and their commands"
@@ -137,6 +148,9 @@ def _is_switch(command: str, name: str) -> bool:
 
 
 def _read(parser: argparse.ArgumentParser, argv: Sequence[str], names: Sequence[str]) -> Any:
+    for word in argv:
+        if re.fullmatch("--[^=]*=--", word):  # argparse would make an empty list of it
+            raise ConfigError(f"compare: {word.removesuffix('=--')}: -- is no value")
     # A space before it tells argparse that -1,1 is a value and not a flag.
     given, rest = parser.parse_known_args([re.sub(r"^(?=-[.\d])", " ", word) for word in argv])
     if rest:
@@ -160,10 +174,16 @@ def _options(given: dict[str, Any], name: str) -> Options:
         if given["jobs"] is not None:
             check_number("compare", "jobs", given["jobs"], least=1, most=threads)
         check_number("compare", "smoothing", given["smoothing"], least=0, below=1)
+        check_number("compare", "max_runs", given["max_runs"], least=1, most=EVER_RUNS)
+        output = Path("comparisons") / name
+        if given["output"] is not None:
+            check_path("output", given["output"])
+            output = Path(given["output"]).expanduser()
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    output = given["output"] or Path("comparisons") / name
-    return Options(output, given["jobs"], threads, given["smoothing"], given["dry_run"])
+    return Options(
+        output, given["jobs"], threads, given["smoothing"], given["max_runs"], given["dry_run"]
+    )
 
 
 def main(argv: Sequence[str]) -> int:
@@ -178,7 +198,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _compare(grid: Grid, options: Options, command: str) -> None:
-    specs = grid.specs()
+    specs = grid.specs(options.max_runs)
     if options.dry_run:
         for spec in specs:
             print(spec.shell_line())
@@ -194,6 +214,9 @@ def _compare(grid: Grid, options: Options, command: str) -> None:
                 display.say(_plan(grid, runs, jobs, options))
                 if others:
                     display.say(_left(others))
+                for run in runs:
+                    if run.damage:
+                        display.say(f"{run.name}: {run.damage}; the run is made again")
                 make(runs, jobs, options.threads // jobs, display, failures)
         except KeyboardInterrupt:
             if failures or any(run.result is not None for run in runs):
@@ -214,6 +237,8 @@ def _report(
 ) -> None:
     from npnet.comparison.report import write
 
+    damaged = {run.name: Failure(None, run.damage) for run in runs if run.damage}
+    failures = damaged | dict(failures)
     write(options.output, grid, runs, failures, options.smoothing, command)
     print(
         f"report:  {options.output / 'report.html'}\n"

@@ -98,7 +98,12 @@ def _validation(last: dict[str, float]) -> str:
 
 def _score(run: Run) -> str:
     """The result of a finished run in a few words."""
-    result = run.result or {}
-    test = result["test"]
-    figure = f"{test['accuracy']:.2f} %" if "accuracy" in test else f"loss {test['loss']:.3g}"
-    return f"test {figure}, {counted(result['epochs'], 'epoch')} in {result['seconds']:.1f} s"
+    outcome = run.outcome()
+    if outcome is None:
+        return "gone"
+    if outcome.is_function:
+        figure = f"loss {outcome.figure('test', 'loss'):.3g}"
+    else:
+        figure = f"{outcome.figure('test', 'accuracy'):.2f} %"
+    epochs = counted(outcome.result["epochs"], "epoch")
+    return f"test {figure}, {epochs} in {outcome.figure('seconds'):.1f} s"

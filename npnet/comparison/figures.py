@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import math
-from collections.abc import Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Any, ParamSpec, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from npnet.training import plots
 __all__ = ["confusion", "curves", "learning_rates", "splits", "times"]
 
 Array: TypeAlias = npt.NDArray[Any]
+P = ParamSpec("P")
 
 WIDTH = 9.0  # inches, of every figure
 MOST_POINTS = 300  # of a line: more can't be told apart at this width
@@ -34,6 +36,19 @@ TITLES = {
 def _style(i: int) -> dict[str, Any]:
     """Ten colours, then the same dashed, and so on."""
     return {"color": f"C{i % 10}", "linestyle": ("-", "--", ":", "-.")[i // 10 % 4]}
+
+
+def _as_written(draw: Callable[P, bytes]) -> Callable[P, bytes]:
+    """Draw names as they are: between two $, matplotlib would read a formula."""
+
+    @functools.wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> bytes:
+        from matplotlib import rc_context
+
+        with rc_context({"text.parse_math": False}):
+            return draw(*args, **kwargs)
+
+    return drawn
 
 
 def _figure(height: float) -> Any:
@@ -88,6 +103,7 @@ def _longest(configurations: Sequence[Configuration]) -> int:
     return int(max(c.epochs[-1] for c in configurations))
 
 
+@_as_written
 def curves(configurations: Sequence[Configuration], smoothing: float) -> bytes:
     """Loss and accuracy of training and validation, a line for each configuration."""
     columns = [name for name in TITLES if any(_has(c, name) for c in configurations)]
@@ -140,6 +156,7 @@ def _line(
         axes.fill_between(x, low[at], high[at], color=style["color"], alpha=0.12, lw=0)
 
 
+@_as_written
 def splits(configurations: Sequence[Configuration], smoothing: float) -> bytes:
     """Training against validation, a panel for each configuration: the gap is overfitting."""
     is_function = configurations[0].is_function
@@ -180,6 +197,7 @@ def _wrapped(text: str, width: int) -> str:
     return textwrap.fill(text, width)
 
 
+@_as_written
 def learning_rates(configurations: Sequence[Configuration]) -> bytes:
     """The learning rate by epoch, once for all configurations that share it."""
     curves = _shared_rates(configurations)
@@ -192,7 +210,7 @@ def learning_rates(configurations: Sequence[Configuration]) -> bytes:
         axes.plot(epochs[at], rates[at], label=said, marker=marker, **_style(i))
     _dress(axes, "learning rate", _longest(configurations))
     drawn = np.concatenate([rates[rates > 0] for _, rates, _ in curves])
-    if drawn.max() > DECADE * drawn.min():
+    if len(drawn) and drawn.max() > DECADE * drawn.min():
         axes.set_yscale("log")
     else:
         axes.set_ylim(0)
@@ -228,6 +246,7 @@ def _in_common(labels: Sequence[str], configurations: int) -> str:
     return ", ".join(shared) or f"{len(labels)} configurations, such as {labels[0]}"
 
 
+@_as_written
 def times(configurations: Sequence[Configuration]) -> bytes:
     """Seconds of an epoch: median and quartiles over the epochs of all seeds."""
     figure = _figure(0.9 + 0.28 * len(configurations))
@@ -250,6 +269,7 @@ def times(configurations: Sequence[Configuration]) -> bytes:
     return _svg(figure)
 
 
+@_as_written
 def confusion(configuration: Configuration) -> bytes:
     """How often each class was taken for each other, summed over the seeds."""
     first = configuration.outcomes[0].result

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
@@ -25,12 +26,15 @@ from pathlib import Path
 from typing import Any
 
 from npnet._checks import check_number, unknown_name
-from npnet.comparison.spec import COMMANDS, Spec, typed
+from npnet._files import printable
+from npnet.comparison import grid_file
+from npnet.comparison.spec import COMMANDS, Spec, check_names, typed
 from npnet.training.config import ConfigError
 
 __all__ = ["Grid", "builtin_names", "load", "seed_values"]
 
 MOST_SEEDS = 1000
+MOST_RUNS = 1000  # unless somebody asks for more: a product of lists grows faster than one thinks
 _BUILTIN = resources.files("npnet.comparison") / "grids"
 
 
@@ -61,20 +65,25 @@ class Grid:
             runs=tuple({k: v for k, v in r.items() if k not in axes} for r in self.runs),
         )
 
-    def specs(self) -> list[Spec]:
+    def specs(self, most: int = MOST_RUNS) -> list[Spec]:
         """Every run, checked; equal ones once, and the seeds of a configuration side by side.
 
+        Args:
+            most: how many combinations there may be.
+
         Raises:
-            ConfigError: a combination is impossible; says which, and how many others are.
+            ConfigError: a combination is impossible; says which, and how many others are. Or there
+                are too many.
         """
         axes = dict(self.axes)
         if len(axes.get("data_dir", ())) > 1:
             raise ConfigError("compare: data_dir: a comparison takes its data from one folder")
         if "seed" in axes:
             axes["seed"] = axes.pop("seed")  # last: it changes fastest
+        self._check_count(most)
         rows = [dict(zip(axes, row, strict=True)) for row in itertools.product(*axes.values())]
         combinations = [(run, row) for run in self.runs or ({},) for row in rows]
-        specs: list[Spec] = []
+        specs: dict[Spec, None] = {}
         errors: list[str] = []
         for run, row in combinations:
             try:
@@ -83,12 +92,24 @@ class Grid:
                 said = ", ".join(f"{name} {value}" for name, value in {**run, **row}.items())
                 errors.append(f"{error}{f' (in the combination {said})' if said else ''}")
                 continue
-            if spec not in specs:
-                specs.append(spec)
+            specs[spec] = None
         if errors:
             more = f"; {len(errors)} of {len(combinations)} combinations are impossible"
             raise ConfigError(errors[0] + (more if len(errors) > 1 else ""))
-        return specs
+        return list(specs)
+
+    def _check_count(self, most: int) -> None:
+        """Raise ConfigError where there are more than `most` combinations; none is made for it."""
+        check_names(self.command, self.axes, self.name)
+        count = math.prod(map(len, self.axes.values())) * max(len(self.runs), 1)
+        if count > most:
+            lists = [f"{len(v):,} of {k}" for k, v in self.axes.items() if len(v) > 1]
+            lists += [f"{len(self.runs):,} in runs"] if len(self.runs) > 1 else []
+            said = f"{count:,}" if count < 10**15 else "more than 10^15"
+            raise ConfigError(
+                f"compare: {self.name} has {said} runs ({' times '.join(lists)}), and --max_runs "
+                f"allows {most:,}; shorten a list, or raise --max_runs"
+            )
 
 
 def builtin_names() -> list[str]:
@@ -110,20 +131,11 @@ def load(source: str) -> Grid:
     if path.suffix not in (".yaml", ".yml"):
         known = unknown_name("compare: the comparison", source, builtin_names())
         raise ConfigError(f"{known}, or name a grid file (.yaml)")
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"compare: can't read {path}: {error}") from None
-    return _read(text, path.stem, source)
+    return _read(grid_file.read(path), path.stem, printable(source))
 
 
 def _read(text: str, name: str, source: str) -> Grid:
-    import yaml
-
-    try:
-        tree = yaml.safe_load(text)
-    except Exception as error:  # YAMLError, and whatever Python says of a wrong date or number
-        raise ConfigError(f"compare: {source} is not YAML: {error}") from None
+    tree = grid_file.parse(text, source)
     _check_kind(source, "the file", tree, dict, "names with their values")
     for key in tree:
         if key not in _PARTS:

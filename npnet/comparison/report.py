@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import platform
+import re
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -30,7 +31,6 @@ _FIGURE_NAMES = (
     *("curves.svg", "splits.svg", "learning-rates.svg", "times.svg"),
     *("confusion-*.png", "fit-*.png"),
 )
-FIT = "fit.png"  # that a fitted function's run draws
 SVG, PNG = "image/svg+xml", "image/png"
 
 
@@ -66,6 +66,7 @@ def write(
     import jinja2
 
     facts = _facts(grid, as_recorded(runs), failures, smoothing) | {"command": command}
+    facts["fence"] = _fence("\n".join([command, *(line for _, line in facts["commands"])]))
     pictures: list[Figure] = [*facts["curves"], *facts["matrices"]]
     (folder / FIGURES).mkdir(parents=True, exist_ok=True)
     for pattern in _FIGURE_NAMES:  # an earlier report's
@@ -80,9 +81,25 @@ def write(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["md"] = _markdown
     for name in ("report.html", "report.md"):
         text = environment.get_template(f"{name}.j2").render(facts)
-        atomic_write(folder / name, text.encode())
+        atomic_write(folder / name, text.encode("utf-8", "backslashreplace"))
+
+
+def _markdown(value: object) -> str:
+    """Text as Markdown shows it, in one line: no tags, no cells, no code and no links begin in it.
+
+    Signs in the middle of ordinary text stay as they are, so that the file can be read too.
+    """
+    text = " ".join(str(value).split()).replace("&", "&amp;").replace("<", "&lt;")
+    return re.sub(r"([\\|`\[\]])", r"\\\1", text)
+
+
+def _fence(text: str) -> str:
+    """What opens and closes a block of code that holds this text."""
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    return "`" * max(3, longest + 1)
 
 
 def _facts(
@@ -218,7 +235,7 @@ def _matrices(configurations: Sequence[Configuration]) -> list[Figure]:
     pictures = []
     for i, configuration in enumerate(configurations, 1):
         if configuration.is_function:
-            data = (configuration.best.run.folder / FIT).read_bytes()
+            data = configuration.best.fit_png()
             pictures.append(Figure(f"fit-{i}.png", data, configuration.label))
         else:
             data = figures.confusion(configuration)

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import csv
+import contextlib
 import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from npnet.comparison.runs import METRICS, Run
+from npnet.comparison.outcome import DamagedError, Outcome
+from npnet.comparison.runs import Run
 from npnet.comparison.spec import differing, labels
 from npnet.datasets import AUTO
 
-__all__ = [
-    "Configuration",
-    "Outcome",
-    "Overfitting",
-    "Spread",
-    "as_recorded",
-    "gather",
-    "smoothed",
-]
+__all__ = ["Configuration", "Overfitting", "Spread", "as_recorded", "gather", "smoothed"]
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -69,47 +61,6 @@ class Spread:
         some = f" ({self.count} of {self.seeds} seeds)" if self.count < self.seeds else ""
         deviation = f" ± {self.std:{form.lstrip('+')}}" if deviates else ""
         return f"{self.mean:{form}}{deviation}{some}"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A finished run: what result.json says, and the columns of metrics.csv by name."""
-
-    run: Run
-    result: Mapping[str, Any]
-    history: Mapping[str, Array]
-
-    @classmethod
-    def read(cls, run: Run) -> Outcome:
-        """Of a run that has a result."""
-        assert run.result is not None
-        return cls(run, run.result, _columns(run.folder / METRICS))
-
-    def figure(self, *path: str) -> float:
-        """A number of result.json, such as "test", "accuracy"; NaN where there is none."""
-        value: Any = self.result
-        for name in path:
-            value = value.get(name) if isinstance(value, dict) else None
-        return math.nan if value is None else float(value)
-
-    def at(self, column: str, epoch: int) -> float:
-        """A value of metrics.csv; NaN where there is no such column."""
-        if column not in self.history:
-            return math.nan
-        return float(self.history[column][self.history["epoch"] == epoch].mean())
-
-    @property
-    def seconds(self) -> Array:
-        """Of each epoch; where not every epoch has a line, the mean since the line before."""
-        epochs: Array = np.diff(self.history["epoch"], prepend=0)
-        return self.history["seconds"] / epochs
-
-
-def _columns(path: Path) -> dict[str, Array]:
-    with path.open(newline="") as file:
-        header, *rows = csv.reader(file)
-    values = np.array([[float(v or "nan") for v in row] for row in rows]).reshape(-1, len(header))
-    return {name: values[:, i] for i, name in enumerate(header)}
 
 
 @dataclass(frozen=True)
@@ -187,7 +138,7 @@ class Configuration:
 
     @property
     def is_function(self) -> bool:
-        return bool(self.outcomes[0].result["kind"] == "function")
+        return self.outcomes[0].is_function
 
     def spread(self, value: Callable[[Outcome], float]) -> Spread:
         """Of a number over the seeds."""
@@ -310,7 +261,7 @@ def _on(run: Run, dataset: str | None) -> Run:
 
 
 def gather(runs: Sequence[Run]) -> list[Configuration]:
-    """The configurations of which a run is done, the best first.
+    """The configurations of which a run is done, the best first; damaged runs are not.
 
     Args:
         runs: as `as_recorded` gives them.
@@ -322,7 +273,15 @@ def gather(runs: Sequence[Run]) -> list[Configuration]:
     configurations = []
     titles = labels([group[0].spec for group in groups.values()], names)
     for name, (settings, group) in zip(titles, groups.items(), strict=True):
-        outcomes = [Outcome.read(run) for run in group if run.result is not None]
+        outcomes = _whole(group)
         if outcomes:
             configurations.append(Configuration(name, dict(settings), outcomes))
     return sorted(configurations, key=lambda configuration: -configuration.score)
+
+
+def _whole(runs: Sequence[Run]) -> list[Outcome]:
+    outcomes = []
+    for run in runs:
+        with contextlib.suppress(DamagedError):
+            outcomes.append(run.outcome())
+    return [outcome for outcome in outcomes if outcome is not None]

@@ -10,8 +10,10 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from npnet._commands import reason
+from npnet._files import printable
+from npnet._signals import PARENT
 from npnet.comparison.display import Display
 from npnet.comparison.runs import ERRORS, OUTPUT, Run
 
@@ -23,9 +25,9 @@ GRACE = 30.0  # seconds that a stopped process has to end by itself
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a run has no result: its exit code, and its last words."""
+    """Why a run has no result: its exit code, None where it was not started, and its last words."""
 
-    code: int
+    code: int | None
     reason: str
 
 
@@ -38,22 +40,21 @@ def make(
         failures: receives those that fail, by the name of the run.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C or SIGTERM; what ran was stopped, and can be resumed.
+        KeyboardInterrupt: Ctrl-C, SIGTERM or SIGHUP; what ran was stopped, and can be resumed.
     """
     pool = _Pool([run for run in runs if run.result is None], threads)
-    with _sigterm_as_interrupt():
-        try:
-            while pool.waiting or pool.running:
-                for run in pool.fill(jobs):
-                    display.started(run)
-                time.sleep(POLL)
-                for run, failure in pool.collect():
-                    if failure:
-                        failures[run.name] = failure
-                    display.ended(run, failure.reason if failure else None)
-                display.update(pool.running)
-        finally:
-            pool.stop()
+    try:
+        while pool.waiting or pool.running:
+            for run in pool.fill(jobs):
+                display.started(run)
+            time.sleep(POLL)
+            for run, failure in pool.collect():
+                if failure:
+                    failures[run.name] = failure
+                display.ended(run, failure.reason if failure else None)
+            display.update(pool.running)
+    finally:
+        pool.stop()
 
 
 class _Pool:
@@ -62,8 +63,11 @@ class _Pool:
     def __init__(self, waiting: list[Run], threads: int) -> None:
         self.waiting = waiting
         self.running: dict[Run, subprocess.Popen[bytes]] = {}
-        self._made_by_orphans: list[Run] = []
-        self._environment = os.environ | {"NPNET_NUM_THREADS": str(threads)}
+        self._ended: list[tuple[Run, Failure | None]] = []  # without a process of this comparison
+        self._environment = os.environ | {
+            "NPNET_NUM_THREADS": str(threads),
+            PARENT: str(os.getpid()),
+        }
 
     def fill(self, jobs: int) -> list[Run]:
         """Start runs up to `jobs`; those that an orphan of a killed comparison makes must wait."""
@@ -74,11 +78,14 @@ class _Pool:
             if run.is_busy:
                 continue
             self.waiting.remove(run)
-            if run.result is None:
+            if run.result is not None:  # the orphan has ended it meanwhile
+                self._ended.append((run, None))
+                continue
+            try:
                 self.running[run] = self._start(run)
                 started.append(run)
-            else:  # the orphan has ended it meanwhile
-                self._made_by_orphans.append(run)
+            except OSError as error:  # of its folder: another run's may be better
+                self._ended.append((run, Failure(None, printable(reason(error)))))
         return started
 
     def _start(self, run: Run) -> subprocess.Popen[bytes]:
@@ -101,8 +108,8 @@ class _Pool:
 
     def collect(self) -> list[tuple[Run, Failure | None]]:
         """The runs that have ended since the last look."""
-        ended: list[tuple[Run, Failure | None]] = [(run, None) for run in self._made_by_orphans]
-        self._made_by_orphans.clear()
+        ended = list(self._ended)
+        self._ended.clear()
         for run, process in list(self.running.items()):
             code = process.poll()
             if code is None:
@@ -141,17 +148,3 @@ def _interrupts_heeded() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, previous)
-
-
-@contextlib.contextmanager
-def _sigterm_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM, as batch systems send it, stop a comparison as Ctrl-C does."""
-
-    def interrupt(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    previous = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import functools
 import json
 import re
 import shutil
+import stat
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,18 +15,19 @@ from pathlib import Path
 from typing import Any
 
 from npnet._files import atomic_write, open_regular
+from npnet.comparison.outcome import METRICS, RESULT, DamagedError, Outcome, read_columns, read_json
 from npnet.comparison.spec import COMMANDS, PATHS, Spec, differing, labels
 from npnet.datasets import AUTO, NAMES
 from npnet.training.checkpoint import CONFIG, LAST
 
-__all__ = ["Run", "place"]
+__all__ = ["METRICS", "RESULT", "Run", "place"]
 
-RESULT, RECORD, METRICS = "result.json", "run.json", "metrics.csv"
+RECORD = "run.json"
 OUTPUT, ERRORS = "output.txt", "errors.txt"  # what a run says
 _ELSEWHERE = ("data_dir",)  # settings that no bit of a run depends on
 _FILES = (".npz", ".safetensors")  # what a setting that is a path ends in; others are names
 _LONGEST_NAME = 120  # of a folder, in characters
-_TAIL = 4096  # bytes, more than a line of metrics.csv
+_TAIL = 1 << 16  # bytes of what a run says, in which its last words are
 
 
 @dataclass(frozen=True)
@@ -41,16 +42,34 @@ class Run:
         """The folder's."""
         return self.folder.name
 
+    def outcome(self) -> Outcome | None:
+        """What it came to; None while it is not done.
+
+        Raises:
+            DamagedError: one of its files does not hold what a run writes.
+        """
+        outcome = Outcome.read(self.folder)
+        if outcome is not None and outcome.is_function != (self.spec.command == "fit-function"):
+            raise DamagedError(RESULT, f"it is not of {self.spec.command}")
+        return outcome
+
     @property
     def result(self) -> dict[str, Any] | None:
-        """What result.json says; None while the run is not done, or where its files are torn."""
+        """What result.json says; None while the run is not done, or where its files are damaged."""
         try:
-            tree = json.loads((self.folder / RESULT).read_bytes())
-            metrics = (self.folder / METRICS).read_bytes()
-        except (FileNotFoundError, ValueError):
+            outcome = self.outcome()
+        except DamagedError:
             return None
-        right = isinstance(tree, dict) and tree.get("format") == "npnet result" and "test" in tree
-        return tree if right and metrics.count(b"\n") > 1 else None
+        return None if outcome is None else dict(outcome.result)
+
+    @property
+    def damage(self) -> str | None:
+        """Which of its files is damaged and how; None where it is whole, or not done."""
+        try:
+            self.outcome()
+        except DamagedError as error:
+            return str(error)
+        return None
 
     @property
     def dataset(self) -> str | None:
@@ -77,12 +96,22 @@ class Run:
                 return False
         except Timeout:
             return True
+        except OSError:  # no lock can be had there, as the run will say
+            return False
 
     def prepare(self) -> list[str]:
-        """Make the folder ready for the run to start or to go on. Returns its command line."""
-        resume = (self.folder / LAST).exists()
-        if not resume:
-            shutil.rmtree(self.folder, ignore_errors=True)  # no epoch of it was finished
+        """Make the folder ready for the run to start or to go on. Returns its command line.
+
+        Raises:
+            OSError: the folder can't be written.
+        """
+        resume = (self.folder / LAST).is_file()
+        if resume:
+            for name in (RESULT, METRICS, OUTPUT, ERRORS):
+                _remove_other_kind(self.folder / name)
+        else:  # no epoch of it was finished
+            if self.folder.exists():
+                shutil.rmtree(self.folder)
             self.folder.mkdir(parents=True)
             atomic_write(self.folder / RECORD, json.dumps(_identity(self.spec), indent=2).encode())
         flags = COMMANDS[self.spec.command].folder_flags
@@ -90,29 +119,35 @@ class Run:
         return [*self.spec.arguments(), *folders, *(["--resume"] if resume else [])]
 
     def last_epoch(self) -> dict[str, float]:
-        """The last finished epoch, by the columns of metrics.csv; empty before the first."""
+        """The last finished epoch, by the columns of metrics.csv; empty where there is none."""
         try:
-            with (self.folder / METRICS).open("rb") as file:
-                header = file.readline()
-                file.seek(max(file.seek(0, 2) - _TAIL, len(header)))
-                lines = file.read().splitlines()
-        except FileNotFoundError:
+            columns = read_columns(self.folder / METRICS)
+        except DamagedError:
             return {}
-        if not lines:
-            return {}
-        (row,) = csv.DictReader([header.decode(), lines[-1].decode()])
-        return {name: float(value) for name, value in row.items()}
+        return {name: float(values[-1]) for name, values in columns.items() if len(values)}
 
     def reason(self, code: int) -> str:
         """Why it failed: the last line that it wrote to stderr, as far as there is one."""
-        lines = (self.folder / ERRORS).read_text("utf-8", "replace").split("\n")
+        with (self.folder / ERRORS).open("rb") as file:
+            file.seek(max(file.seek(0, 2) - _TAIL, 0))
+            lines = file.read().decode("utf-8", "replace").split("\n")
         said = [line.strip() for line in lines if line.strip()]
         if code < 0:
             return f"killed by signal {-code}{' (out of memory?)' if code == -9 else ''}"
         if code == 0:
-            return f"ended without {RESULT}"
+            return self.damage or f"ended without {RESULT}"
         # The command's name comes first, and is known here.
         return said[-1].partition(": error: ")[2] or said[-1] if said else f"exit code {code}"
+
+
+def _remove_other_kind(path: Path) -> None:
+    """Remove what has a file's name and is none: a folder, a pipe, a link to nothing."""
+    with contextlib.suppress(FileNotFoundError):
+        mode = path.lstat().st_mode
+        if stat.S_ISDIR(mode):
+            shutil.rmtree(path)
+        elif not stat.S_ISREG(mode):
+            path.unlink()
 
 
 def place(specs: Sequence[Spec], folder: Path) -> tuple[list[Run], list[Path]]:
@@ -122,15 +157,13 @@ def place(specs: Sequence[Spec], folder: Path) -> tuple[list[Run], list[Path]]:
         The runs, and the folders of an earlier grid's runs that are not among them.
     """
     there = {path.parent: _record(path) for path in sorted(folder.glob(f"*/{RECORD}"))}
+    known = {_key(record): path for path, record in reversed(there.items())}
     names = [*differing(specs), *(["seed"] if len({s.seed for s in specs}) > 1 else [])]
     taken = {path.name.lower() for path in folder.glob("*")}
     runs = []
     for spec, name in zip(specs, labels(specs, names), strict=True):
-        identity = _identity(spec)
-        old = next((path for path, record in there.items() if record == identity), None)
-        if old is None:
-            old = folder / _new_name(name, taken)
-        runs.append(Run(spec, old))
+        old = known.get(_key(_identity(spec)))
+        runs.append(Run(spec, folder / _new_name(name, taken) if old is None else old))
     placed = {run.folder for run in runs}
     return runs, [path for path in there if path not in placed]
 
@@ -145,6 +178,10 @@ def _identity(spec: Spec) -> dict[str, Any]:
     tree = {"command": spec.command, "settings": settings, "files": files}
     identity: dict[str, Any] = json.loads(json.dumps(tree))
     return identity
+
+
+def _key(identity: Any) -> str:
+    return json.dumps(identity, sort_keys=True)
 
 
 def _digest(path: Path) -> int | None:
@@ -168,14 +205,14 @@ def _record(path: Path) -> Any:
     A flag that npnet did not have when the run was made has its default, which changes nothing.
     """
     try:
-        tree = json.loads(path.read_bytes())
+        tree = read_json(path) or {}
         fields = COMMANDS[tree["command"]].fields
         defaults = {name: fields[name].default for name in fields if name not in _ELSEWHERE}
         tree["settings"] = defaults | tree["settings"]
         tree.setdefault("files", {})
-    except (ValueError, KeyError, TypeError):
+        return json.loads(json.dumps(tree))  # tuples among the defaults become lists
+    except (DamagedError, RecursionError, KeyError, TypeError):
         return None
-    return json.loads(json.dumps(tree))  # tuples among the defaults become lists
 
 
 def _new_name(said: str, taken: set[str]) -> str:

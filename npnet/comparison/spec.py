@@ -5,16 +5,27 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from npnet._checks import unknown_name
+from npnet._files import printable
 from npnet.fitting.config import FitConfig
 from npnet.training.config import Config, ConfigError
 
-__all__ = ["COMMANDS", "PATHS", "Command", "Spec", "counted", "differing", "labels", "typed"]
+__all__ = [
+    "COMMANDS",
+    "PATHS",
+    "Command",
+    "Spec",
+    "check_names",
+    "counted",
+    "differing",
+    "labels",
+    "typed",
+]
 
 LIBRARY = "library"  # the one axis of a grid that is no setting of the run
 
@@ -80,14 +91,7 @@ class Spec:
             ConfigError: a setting or a combination of them that can't be used.
         """
         known = COMMANDS[command]
-        for name in values:
-            if name in _FIXED:
-                raise ConfigError(f"compare: {source}: {name} is set by the comparison itself")
-            if name not in (LIBRARY, *known.fields):
-                names = (LIBRARY, *known.fields)
-                raise ConfigError(
-                    f"compare: {source}: {unknown_name('a setting', str(name), names)}"
-                )
+        check_names(command, values, source)
         settings = dict(values)
         library = settings.pop(LIBRARY, "npnet")
         if not isinstance(library, str) or library not in known.programs:
@@ -135,6 +139,16 @@ class Spec:
         return shlex.join(["python", *self.arguments()])
 
 
+def check_names(command: str, names: Iterable[str], source: str) -> None:
+    """Raise ConfigError unless a grid may set all of these; `source` says where they come from."""
+    known = (LIBRARY, *COMMANDS[command].fields)
+    for name in names:
+        if name in _FIXED:
+            raise ConfigError(f"compare: {source}: {name} is set by the comparison itself")
+        if name not in known:
+            raise ConfigError(f"compare: {source}: {unknown_name('a setting', str(name), known)}")
+
+
 def _flag(name: str, value: Any) -> list[str]:
     if isinstance(value, bool):
         return [f"--{name}" if value else f"--no_{name}"]
@@ -146,15 +160,15 @@ def _flag(name: str, value: Any) -> list[str]:
 
 def differing(specs: Sequence[Spec]) -> list[str]:
     """The settings, seed apart, in which these runs differ."""
-    first = dict(specs[0].configuration)
-    return [
-        name for name in first if any(dict(s.configuration)[name] != first[name] for s in specs)
-    ]
+    settings = [dict(spec.configuration) for spec in specs]
+    first = settings[0]
+    return [name for name in first if any(one[name] != first[name] for one in settings)]
 
 
 def labels(specs: Sequence[Spec], names: Sequence[str]) -> list[str]:
     """Short names by these settings: "lenet5, mse, learning_rate 0.01"."""
-    columns = {name: [spec.settings[name] for spec in specs] for name in names}
+    settings = [spec.settings for spec in specs]
+    columns = {name: [one[name] for one in settings] for name in names}
     columns |= {name: _short_paths(columns[name]) for name in PATHS if name in columns}
     return [
         ", ".join(_said(name, columns[name][i]) for name in names)
@@ -174,7 +188,7 @@ def _short_paths(values: list[Any]) -> list[Any]:
 def _said(name: str, value: Any) -> str:
     """A value that speaks for itself alone, any other after its name."""
     if isinstance(value, str):
-        return f"no {name}" if value == "none" else value
+        return f"no {name}" if value == "none" else printable(value)
     if value is None or isinstance(value, bool):
         return name if value else f"no {name}"
     return f"{name} {shown(value)}"

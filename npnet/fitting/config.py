@@ -13,7 +13,7 @@ from npnet._checks import check_number, unknown_name
 from npnet._threads import MOST_THREADS
 from npnet.fitting.expression import Expression
 from npnet.models.mlp import ACTIVATIONS
-from npnet.training.config import OPTIMIZERS, ConfigError, checked_values
+from npnet.training.config import OPTIMIZERS, ConfigError, check_path, checked_values
 
 __all__ = ["SCHEDULERS", "FitConfig"]
 
@@ -60,6 +60,8 @@ class FitConfig:
         """Check every setting. Raises ConfigError."""
         try:
             Expression(self.expression)
+            if self.log_dir is not None:
+                check_path("log_dir", self.log_dir)
             for field, known in (
                 ("activation", tuple(ACTIVATIONS)),
                 ("optimizer", OPTIMIZERS),

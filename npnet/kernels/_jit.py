@@ -35,6 +35,7 @@ from numba.core.runtime.nrt import rtsys
 from numba.misc.appdirs import AppDirs
 from numba.np.ufunc.parallel import _launch_threads
 
+from npnet._signals import held
 from npnet._threads import follow_num_threads
 
 __all__ = [
@@ -140,7 +141,8 @@ def _environment_has(name: str, value: str, unless: str) -> Iterator[None]:
 
 def _with_cache(dispatcher: Any) -> Any:
     dispatcher._cache = _KernelCache(dispatcher.py_func)
-    dispatcher.compile = _at_level(LEVEL, dispatcher.compile)
+    # LLVM calls back into Python, which can't raise through it: Ctrl-C waits for the end.
+    dispatcher.compile = held()(_at_level(LEVEL, dispatcher.compile))
     return dispatcher
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from npnet._version import __version__
-from npnet.training.config import Config, ConfigError
+from npnet.training.config import Config, ConfigError, check_path
 
 __all__ = ["parse", "read_flags"]
 
@@ -48,14 +49,22 @@ def _defaults(argv: Sequence[str]) -> Config:
             raise ConfigError(
                 "recipe: --config and --recipe both set the defaults of all flags; leave one out"
             )
-        return Config.from_json(Path(known.config).expanduser())
-    saved = Path(known.checkpoint_dir).expanduser() / "config.json"
+        return Config.from_json(_path("config", known.config))
+    saved = _path("checkpoint_dir", known.checkpoint_dir) / "config.json"
     if known.resume and saved.exists():
         return Config.from_json(saved)
     if known.recipe is not None:
         fixed = {name: getattr(known, name) for name in ("recipe", "model", "dataset")}
         return Config.from_dict({k: v for k, v in fixed.items() if v is not None}, "--recipe")
     return Config()
+
+
+def _path(flag: str, text: str) -> Path:
+    try:
+        check_path(flag, text)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    return Path(text).expanduser()
 
 
 def read_flags(argv: Sequence[str], defaults: Settings, prog: str) -> Settings:
@@ -68,6 +77,7 @@ def read_flags(argv: Sequence[str], defaults: Settings, prog: str) -> Settings:
     if "--version" in argv:
         print(f"npnet {__version__}")
         raise SystemExit(0)
+    _check_switches(argv, defaults)
     import tyro  # here: a program that trains without a command line need not load it
 
     messages = io.StringIO()
@@ -80,6 +90,19 @@ def read_flags(argv: Sequence[str], defaults: Settings, prog: str) -> Settings:
         if not stop.code:
             raise
         raise ConfigError(_one_line(messages.getvalue(), prog)) from None
+
+
+def _check_switches(argv: Sequence[str], defaults: Any) -> None:
+    """Raise ConfigError for --augment=true; tyro would say that true is no option."""
+    switches = {field.name for field in dataclasses.fields(defaults) if field.type == "bool"}
+    for word in argv:
+        flag, is_assigned, value = word.partition("=")
+        name = flag.removeprefix("--").replace("-", "_")
+        if is_assigned and flag.startswith("--") and name.removeprefix("no_") in switches:
+            raise ConfigError(
+                f"{name}: is a switch and takes no value, got {value!r}; write {flag} alone, or "
+                f"--{'' if name.startswith('no_') else 'no_'}{name.removeprefix('no_')}"
+            )
 
 
 def _one_line(box: str, prog: str) -> str:

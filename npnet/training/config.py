@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import math
+import os
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +15,7 @@ from typing import Any
 
 from npnet import models
 from npnet._checks import check_number, is_finite, unknown_name
+from npnet._files import open_regular, printable, user_path
 from npnet._threads import MOST_THREADS
 from npnet.datasets import NAMES as DATASETS
 from npnet.datasets import names_npz
@@ -25,6 +29,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "FailedError",
+    "check_path",
     "checked_values",
 ]
 
@@ -43,6 +48,8 @@ SCHEDULERS = (
     "plateau",
 )
 WEIGHT_DECAY_ON = ("all", "weights")
+MOST_BYTES = 1 << 20  # of a file of settings, which has some thousand
+LARGEST = 10**9  # of numbers of epochs, images and pixels
 # What schedules take, besides the learning rate and the epochs.
 SCHEDULER_OPTIONS = {
     "step": ("step_size", "gamma"),
@@ -163,11 +170,19 @@ class Config:
     def __post_init__(self) -> None:
         """Check every setting. Raises ConfigError."""
         try:
+            self._check_paths()
             self._check_names()
             self._check_numbers()
             self._check_schedule()
         except ValueError as error:
             raise ConfigError(str(error)) from None
+
+    def _check_paths(self) -> None:
+        for field in ("data_dir", "checkpoint_dir", "log_dir", "init_from", "config"):
+            if getattr(self, field) is not None:
+                check_path(field, getattr(self, field))
+        if self.dataset.endswith(".npz"):
+            check_path("dataset", self.dataset)
 
     def _check_names(self) -> None:
         names: list[tuple[str, tuple[str, ...]]] = [
@@ -206,12 +221,14 @@ class Config:
         check_number("config", "val_ratio", self.val_ratio, least=0, below=1)
         for field in ("batch_size", "epochs", "step_size"):
             check_number("config", field, getattr(self, field), least=1)
+            check_number("config", field, getattr(self, field), most=LARGEST)
         check_number("config", "seed", self.seed, least=0)
         if self.threads is not None:
             check_number("config", "threads", self.threads, least=1, most=MOST_THREADS)
         for field in ("patience", "cutout", "image_size"):
             if getattr(self, field) is not None:
                 check_number("config", field, getattr(self, field), least=1)
+                check_number("config", field, getattr(self, field), most=LARGEST)
         if self.patience is not None and self.val_ratio == 0:
             raise ValueError("patience: waits for a better validation accuracy; val_ratio is 0")
         if self.clip_grad_norm is not None:
@@ -289,11 +306,13 @@ class Config:
             ConfigError: no such file, no JSON, a setting that is not known or of a wrong type.
         """
         try:
-            values = json.loads(path.read_text())
+            with open_regular(path) as file:
+                text = file.read(MOST_BYTES)
+            values = json.loads(text.decode(), object_pairs_hook=_unique)
         except OSError as error:
-            raise ConfigError(f"config: can't read {path}: {error.strerror}") from None
+            raise ConfigError(f"config: can't read {printable(path)}: {error.strerror}") from None
         except (ValueError, RecursionError) as error:
-            raise ConfigError(f"config: {path} is not JSON: {error}") from None
+            raise ConfigError(f"config: {printable(path)} is not JSON: {error}") from None
         if not isinstance(values, dict):
             raise ConfigError(f"config: {path} must hold settings as an object, {{name: value}}")
         return cls.from_dict(values, str(path))
@@ -314,6 +333,33 @@ class Config:
             return cls(**{**recipes.settings(checked["recipe"]), **checked})
         except ValueError as error:
             raise ConfigError(str(error)) from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON. ValueError where a name stands twice: which value is meant?"""
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
+        raise ValueError(f"{twice} stands there twice; leave one out")
+    return values
+
+
+def check_path(name: str, path: str) -> None:
+    """Raise ValueError where no file can have this path; `name` is that of the setting."""
+    if not path:
+        raise ValueError(f"{name}: must be a path, got none; write . for the current folder")
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise ValueError(
+            f"{name}: must be text that files of settings can hold, got {printable(path)}; rename "
+            "the file or folder, or name it by a link"
+        ) from None
+    try:
+        os.stat(user_path(path))
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.ENAMETOOLONG):
+            raise ValueError(f"{name}: {printable(path)}: {error.strerror}") from None
 
 
 def checked_values(settings: type, values: Mapping[str, Any], source: str) -> dict[str, Any]:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["show"]
 
+WIDTH = 80  # of the tables
+
 _HELP = """usage: npnet recipes [-h] [NAME]
 
 List the recipes that --recipe of npnet train takes, or the flags of one of them. Accuracy is of the
@@ -39,6 +41,7 @@ def show(argv: Sequence[str]) -> None:
     if argv and argv[0] not in RECIPES:
         raise ConfigError(unknown_name("recipe", argv[0], RECIPES))
     console = Console(highlight=False)
+    console.width = max(console.width, WIDTH)  # a narrower terminal breaks lines; no name is cut
     if argv:
         _show_one(console, argv[0])
     else:

@@ -41,7 +41,8 @@ def made(
     """The runs of a grid with the results that `fake_run` writes, by test accuracy."""
     from tests.comparison import fake_run
 
-    runs, _ = place(Grid(axes=axes).specs(), folder)
+    command = "fit-function" if fake_options.get("kind") == "function" else "train"
+    runs, _ = place(Grid(command=command, axes=axes).specs(), folder)
     for run, accuracy in zip(runs, accuracies, strict=True):
         run.prepare()
         fake_run.write(run.folder, run.spec.epochs, accuracy=accuracy, **fake_options)

@@ -9,8 +9,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import struct
 import sys
 import time
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +45,19 @@ def write(folder: Path, epochs: int, accuracy: float = 90.0, kind: str = "classi
         "seconds": epochs * 0.5, "train": scores | {"accuracy": accuracy + epochs},
         "val": scores, "test": scores, "confusion": [[8, 2], [1, 9]],
     }  # fmt: skip
+    if kind == "function":
+        (folder / "fit.png").write_bytes(png())
     (folder / "result.json").write_text(json.dumps(result))
+
+
+def png() -> bytes:
+    """A picture of one grey pixel."""
+    header = struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)
+    parts = [(b"IHDR", header), (b"IDAT", zlib.compress(b"\0\x80")), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in parts
+    )
 
 
 def main(options: dict[str, Any], argv: list[str]) -> int:

@@ -168,3 +168,20 @@ def test_without_validation(tmp_path: Path) -> None:
     path.write_text(f"{','.join(rows[0])}\n{path.read_text()}")
     html, _ = reported(tmp_path, [run])
     assert "Not known: nothing was held out" in html
+
+
+@pytest.mark.parametrize("name", ["<script>alert(1)</script>.npz", "a|b`c$\\frac$[d](e)\n```.npz"])
+def test_names_are_no_tags_cells_or_formulas(tmp_path: Path, name: str) -> None:
+    runs = made(tmp_path / "runs", {"dataset": [name, "b.npz"], "epochs": [3]}, [90, 80])
+    grid = Grid(f"the {name}", f"About {name}.")
+    write(tmp_path, grid, runs, {runs[1].name: Failure(None, name)}, 0.6, f"npnet compare '{name}'")
+    html, md = ((tmp_path / f"report.{kind}").read_text() for kind in ("html", "md"))
+    page = Page(html)  # every tag is closed
+    assert "<script" not in html
+    assert [len(row) for row in page.rows] == [3, 3, 9, 9, 9]
+    (table,) = re.findall(r"## Results\n\n((?:\|.*\n)+)", md)
+    cells = [re.sub(r"\\.", "", line).count("|") for line in table.splitlines()]
+    assert cells == [10] * 4
+    outside = re.sub(r"(`{3,})sh\n.*?\n\1\n", "", md, flags=re.DOTALL)
+    assert "<script" not in outside
+    assert "[d](e)" not in outside

@@ -64,9 +64,9 @@ def test_runs_without_a_result_are_left_out(tmp_path: Path) -> None:
 
 
 def test_functions_are_sorted_by_error(tmp_path: Path) -> None:
-    runs = made(tmp_path, {"gamma": [0.1, 0.2]}, [90, 90], kind="function")
+    runs = made(tmp_path, {"learning_rate": [0.1, 0.2]}, [90, 90], kind="function")
     changed(runs[0], test={"loss": 2.0})
-    assert [c.label for c in gather(runs)] == ["gamma 0.2", "gamma 0.1"]
+    assert [c.label for c in gather(runs)] == ["learning_rate 0.2", "learning_rate 0.1"]
 
 
 def test_best_seed_is_the_one_that_came_closest_to_its_samples(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_best_seed_is_the_one_that_came_closest_to_its_samples(tmp_path: Path) -
     for run, loss in zip(runs, (0.3, 0.1, 0.2), strict=True):
         changed(run, train={"loss": loss, "accuracy": None})
     (configuration,) = gather(runs)
-    assert configuration.best.run == runs[1]
+    assert configuration.best.folder == runs[1].folder
 
 
 def test_null_is_not_a_number_and_comes_last(tmp_path: Path) -> None:
@@ -84,13 +84,14 @@ def test_null_is_not_a_number_and_comes_last(tmp_path: Path) -> None:
     assert last.label == "gamma 0.1"
     assert math.isnan(last.outcomes[0].figure("val", "accuracy"))
     assert math.isnan(last.outcomes[0].figure("test", "loss"))
-    assert last.best.run == runs[0]
+    assert last.best.folder == runs[0].folder
 
 
 def test_curves_of_seeds_that_stopped_at_different_epochs(tmp_path: Path) -> None:
     runs = made(tmp_path, {"seed": [0, 1]}, [90, 80])
     path = runs[1].folder / METRICS
     path.write_text("\n".join(path.read_text().splitlines()[:3]))  # of ten epochs
+    changed(runs[1], epochs=2, best_epoch=1)
     (configuration,) = gather(runs)
     mean, smooth, deviation = configuration.curves("val_accuracy", 0.6)
     np.testing.assert_allclose(mean, [85, 85] + [90] * 8)
