@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from typing import Any
 
 from npnet import nn
 from npnet._grad_mode import is_grad_enabled
+from npnet._threads import new_lock
 from npnet.compiler.chain import Link, Unsuited
 from npnet.compiler.programs import Programs
 from npnet.tensor import Tensor
@@ -25,7 +25,7 @@ class CompiledModel:
     def __init__(self, model: nn.Module) -> None:
         self.model = model
         self._programs = Programs(model, self._build)
-        self._lock = threading.Lock()  # a program has one set of buffers
+        self._lock = new_lock()  # a program has one set of buffers
 
     @property
     def fallback(self) -> str | None:
