@@ -29,13 +29,14 @@ LIBRARY = LAYERS | {"_tree", "optim", "serialization", "transforms", "utils"}
 PROGRAM = LIBRARY | {"compiler", "datasets", "models", "npnet"}
 ALLOWED: dict[str, set[str]] = {
     **{helper: set() for helper in HELPERS},
-    "accelerator": {"_device"},
+    "accelerator": {"_device", "_memory"},
     "backend": {"_checks"},
     "_threads": set(),
-    "cuda": set(),
+    "_memory": set(),
+    "cuda": {"_memory"},
     "backends": set(),
     "random": {"_checks"},
-    "kernels": {"_checks", "_threads"},
+    "kernels": {"_checks", "_memory", "_threads"},
     "tensor": HELPERS | {"random"},  # and ops, see test_back_edge
     "ops": CORE | {"kernels"},
     "_creation": CORE | {"ops"},
@@ -46,7 +47,7 @@ ALLOWED: dict[str, set[str]] = {
     "optim": LAYERS | {"kernels.update"},
     "utils": LAYERS,
     "compiler": LIBRARY | {"kernels"},
-    "npnet": LIBRARY | {"compiler", "accelerator", "backends", "cuda", "distributions"},
+    "npnet": LIBRARY | {"_memory", "compiler", "accelerator", "backends", "cuda", "distributions"},
     "transforms": CORE | {"kernels.affine"},
     "datasets": CORE | {"transforms", "utils"},
     "models": LAYERS | {"npnet"},
