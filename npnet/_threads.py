@@ -8,7 +8,8 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from contextlib import AbstractContextManager
+from typing import Any, TypeVar
 
 __all__ = [
     "MOST_THREADS",
@@ -74,8 +75,8 @@ def get_num_threads() -> int:
 
 def follow_num_threads(follower: Callable[[int], None]) -> None:
     """Call `follower` with the number of threads, now and whenever it is set."""
-    follower(get_num_threads())
     _followers.append(follower)
+    follower(get_num_threads())
 
 
 def apply_environment() -> None:
@@ -119,15 +120,16 @@ def map_in_order(compute: Callable[[Item], Result], items: Iterable[Item]) -> li
     return [call.result() for call in calls]
 
 
-_locks: weakref.WeakSet[threading.Lock] = weakref.WeakSet()
+_locks: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
-def new_lock() -> threading.Lock:
+def new_lock() -> AbstractContextManager[Any]:
     """A lock that is free in a forked process: its holder may be a thread that only the parent has.
 
-    What it protects must bear that the holder never comes to its end.
+    What it protects must bear that the holder never comes to its end. The same thread may take it
+    again, as when an object is deleted behind it.
     """
-    lock = threading.Lock()
+    lock = threading.RLock()
     _locks.add(lock)
     return lock
 
@@ -137,7 +139,7 @@ def _after_fork() -> None:
     global _pool
     _pool = _new_pool(_count or 1)
     for lock in list(_locks):
-        lock._at_fork_reinit()  # type: ignore[attr-defined] # as Python's own modules do
+        lock._at_fork_reinit()  # as Python's own modules do
 
 
 if hasattr(os, "register_at_fork"):

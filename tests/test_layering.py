@@ -30,14 +30,14 @@ PROGRAM = LIBRARY | {"compiler", "datasets", "models", "npnet"}
 ALLOWED: dict[str, set[str]] = {
     **{helper: set() for helper in HELPERS},
     "accelerator": {"_device", "_memory"},
-    "backend": {"_checks"},
+    "backend": {"_checks", "_threads"},
     "_threads": set(),
     "_memory": set(),
     "cuda": {"_memory"},
     "backends": set(),
     "random": {"_checks"},
     "kernels": {"_checks", "_memory", "_threads"},
-    "tensor": HELPERS | {"random"},  # and ops, see test_back_edge
+    "tensor": HELPERS | {"_threads", "random"},  # and ops, see test_back_edge
     "ops": CORE | {"kernels"},
     "_creation": CORE | {"ops"},
     "_tree": CORE,
