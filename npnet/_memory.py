@@ -20,7 +20,7 @@ def empty_cache() -> None:
     """Give the memory that npnet keeps for its next arrays back to the system.
 
     Fresh memory costs time, so what an array in the kernels' layout leaves behind waits for the
-    next one of its size, up to a bound (256 MiB, or a sixteenth of the memory where that is less;
+    next one of its size, up to a bound (320 MiB, or a sixteenth of the memory where that is less;
     see `npnet.kernels.lanes`). Where NumPy finds no memory for such an array, this happens by
     itself. Arrays that are in use stay: tensors, and the buffers of what `npnet.compile` returned,
     which go with it. `npnet.cuda.empty_cache` and `npnet.accelerator.empty_cache`, PyTorch's names,

@@ -8,7 +8,8 @@ pool, and the bits are the same, as they are for any number of threads.
 
 The pool "workqueue", where there is no OpenMP, serves one caller at a time and aborts the process
 when there is a second. So kernels have a copy of it, which the user's own functions do not see, and
-a gate in front of it: a thread that finds it busy computes alone.
+a gate in front of it: a thread that finds it busy computes alone. (Where the copy can't be loaded,
+as from a folder of temporary files that allows no programs, they share the one pool with the user.)
 """
 
 from __future__ import annotations
@@ -114,7 +115,8 @@ def launch() -> None:
         library.omp_set_num_threads(num)
     run = llvmlite.binding.address_of_symbol("numba_parallel_for")
     if numba_pool._threading_layer == "workqueue" and not _alone:
-        run = _launch_workqueue()
+        with contextlib.suppress(ImportError, OSError):  # no folder to load it from
+            run = _launch_workqueue()
         _gate.value = OPEN
     llvmlite.binding.add_symbol(RUN, run)
     _launched = True
@@ -185,10 +187,7 @@ def _launch_workqueue() -> int:
     ctypes.CFUNCTYPE(None, ctypes.c_int)(pool.launch_threads)(numba_config.NUMBA_NUM_THREADS)
     number, other = (ctypes.CFUNCTYPE(ctypes.c_int)(f) for f in (pool.get_thread_id, theirs))
 
-    @numba.cfunc("int32()")
-    def get_thread_id() -> Any:
-        return number() + other()
-
+    get_thread_id = numba.cfunc("int32()")(lambda: number() + other())
     llvmlite.binding.add_symbol("get_thread_id", get_thread_id.address)
     _kept.append((pool, get_thread_id))
     return int(pool.parallel_for)

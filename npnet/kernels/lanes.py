@@ -35,9 +35,9 @@ def block_count(n: int) -> int:
 
 KEPT, LARGEST, SIZES = 4, 2**26, 64  # pieces of one size, bytes of a piece, sizes
 
-# Bytes in all: what ResNet-18 keeps in a step on 128 images of 64x64, the largest network that
-# comes with npnet; but no more than a sixteenth of the memory, for the machine has other work.
-MOST = min(2**28, available_memory() // 16)
+# Bytes in all: a step of ResNet-18 on 128 images of 64x64, the largest network that comes with
+# npnet, leaves 292 MiB; but no more than a sixteenth of the memory, for it has other uses.
+MOST = min(5 * 2**26, available_memory() // 16)
 
 
 class _Shelf:
