@@ -618,7 +618,7 @@ class Tensor:
     def _become_alias_of(self, parent: Tensor, function: Function, seen: Values | None) -> Bool:
         """Be known to the base, which moves with its aliases; False if it has values not `seen`."""
         with _moving:
-            if parent._values is not seen:
+            if parent._values is not seen or not isinstance(seen, Layout):
                 return False
             known, look = parent._version.views(), function.look
             for view, before in known:

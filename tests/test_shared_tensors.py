@@ -93,7 +93,7 @@ VIEWS: list[tuple[Callable[[Any], Any], Callable[[Any], Any]]] = [  # of a tenso
 def test_a_tensor_and_its_views_stay_on_one_memory(crew: Crew) -> None:
     """Looked at by several threads at once, in every way, and written to right after."""
     rng = np.random.default_rng(0)
-    for trial in range(trials(150, 20_000)):
+    for trial in range(trials(100, 3_000)):
         x = in_lanes(trial)
         expected = in_lanes(trial).numpy().copy()
         chosen = [VIEWS[i] for i in rng.integers(len(VIEWS), size=3)]
@@ -113,7 +113,7 @@ def test_a_tensor_and_its_views_stay_on_one_memory(crew: Crew) -> None:
 def test_views_are_made_while_others_look_and_write(crew: Crew) -> None:
     """Whoever comes first, all that were made are views of what is there in the end."""
     rng = np.random.default_rng(1)
-    for trial in range(trials(150, 20_000)):
+    for trial in range(trials(100, 3_000)):
         x = in_lanes(trial)
         expected = in_lanes(trial).numpy() + 1
         (first, place), (second, other) = [VIEWS[i] for i in rng.integers(len(VIEWS), size=2)]
@@ -141,7 +141,7 @@ def test_waiting_values_are_used_by_several_at_once(crew: Crew) -> None:
         lambda y: (y + in_lanes(0)).relu(),
     ]
     expected = [use(in_lanes(2)).numpy().tobytes() for use in uses]
-    for _ in range(trials(100, 10_000)):
+    for _ in range(trials(60, 3_000)):
         y = in_lanes(2)
         found = crew.run(*[lambda use=use, y=y: use(y).numpy().tobytes() for use in uses])
         assert found == expected
@@ -150,7 +150,7 @@ def test_waiting_values_are_used_by_several_at_once(crew: Crew) -> None:
 @pytest.mark.campaign
 def test_gradients_of_shared_parameters_are_added_up(crew: Crew) -> None:
     """As in PyTorch: several threads run backward on graphs of their own."""
-    for _ in range(trials(200, 20_000)):
+    for _ in range(trials(100, 10_000)):
         p, q = (npnet.ones(50, requires_grad=True) for _ in range(2))
         losses = [(k * p * q + q).sum() for k in range(1, THREADS + 1)]
         assert crew.run(*[loss.backward for loss in losses]) == [None] * THREADS
@@ -167,7 +167,7 @@ def test_one_graph_is_gone_through_by_several(crew: Crew) -> None:
     F.conv2d(images, weight).relu().sum().backward()
     assert weight.grad is not None
     once = weight.grad.numpy().copy()
-    for trial in range(trials(60, 5_000)):
+    for trial in range(trials(40, 3_000)):
         weight.grad = None
         loss = F.conv2d(images, weight).relu().sum()
         retain = trial % 2 == 0
@@ -183,7 +183,7 @@ def test_one_graph_is_gone_through_by_several(crew: Crew) -> None:
 
 @pytest.mark.campaign
 def test_a_view_takes_on_its_bases_history_once(crew: Crew) -> None:
-    for _ in range(trials(200, 20_000)):
+    for _ in range(trials(100, 10_000)):
         leaf = npnet.ones(6, requires_grad=True)
         base = leaf * 1
         view = base[2:4]
@@ -242,8 +242,8 @@ networks: dict[int, nn.Module] = {}
 @pytest.mark.campaign
 def test_threads_train_models_of_their_own(crew: Crew) -> None:
     """Whatever the others do meanwhile, a run gives the bits that it gives alone."""
-    steps = trials(10, 500)
-    for _ in range(trials(1, 10)):
+    steps = trials(5, 100)
+    for _ in range(trials(1, 3)):
         networks.update({k: network() for k in range(THREADS)})
         expected = [train(k, steps) for k in range(THREADS)]
         networks.update({k: network() for k in range(THREADS)})
@@ -252,7 +252,7 @@ def test_threads_train_models_of_their_own(crew: Crew) -> None:
 
 @pytest.mark.campaign
 def test_threads_share_a_model_for_inference(crew: Crew) -> None:
-    model, times = network().eval(), trials(30, 2_000)
+    model, times = network().eval(), trials(20, 1_000)
     compiled = npnet.compile(network().eval())
     batches = [Tensor(IMAGES[: 3 + 5 * k]) for k in range(THREADS)]
     with npnet.no_grad():
