@@ -184,7 +184,7 @@ def while_busy(expected: bytes) -> bool:
     sys.setswitchinterval(1e-5)
     try:
         with busy():
-            return all(child() == expected for _ in range(trials(4, 200)))
+            return all(child() == expected for _ in range(trials(4, 60)))
     finally:
         sys.setswitchinterval(before)
 

@@ -150,14 +150,14 @@ def test_waiting_values_are_used_by_several_at_once(crew: Crew) -> None:
 @pytest.mark.campaign
 def test_gradients_of_shared_parameters_are_added_up(crew: Crew) -> None:
     """As in PyTorch: several threads run backward on graphs of their own."""
-    for _ in range(trials(100, 10_000)):
-        p, q = (npnet.ones(50, requires_grad=True) for _ in range(2))
+    for _ in range(trials(100, 3_000)):
+        p, q = (npnet.ones(20_000, requires_grad=True) for _ in range(2))  # the GIL is let go
         losses = [(k * p * q + q).sum() for k in range(1, THREADS + 1)]
         assert crew.run(*[loss.backward for loss in losses]) == [None] * THREADS
         assert p.grad is not None
         assert q.grad is not None
-        assert p.grad.tolist() == [10.0] * 50
-        assert q.grad.tolist() == [10.0 + THREADS] * 50
+        assert (p.grad.numpy() == 10).all()
+        assert (q.grad.numpy() == 10 + THREADS).all()
 
 
 @pytest.mark.campaign
