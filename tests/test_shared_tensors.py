@@ -150,14 +150,26 @@ def test_waiting_values_are_used_by_several_at_once(crew: Crew) -> None:
 @pytest.mark.campaign
 def test_gradients_of_shared_parameters_are_added_up(crew: Crew) -> None:
     """As in PyTorch: several threads run backward on graphs of their own."""
-    for _ in range(trials(100, 3_000)):
-        p, q = (npnet.ones(20_000, requires_grad=True) for _ in range(2))  # the GIL is let go
-        losses = [(k * p * q + q).sum() for k in range(1, THREADS + 1)]
+    for _ in range(trials(50, 2_000)):
+        p, q = (npnet.ones(200, 300, requires_grad=True) for _ in range(2))
+        # Transposed, a gradient is copied, and this large, other threads run meanwhile.
+        losses = [(k * p.t() * q.t() + q.t()).sum() for k in range(1, THREADS + 1)]
         assert crew.run(*[loss.backward for loss in losses]) == [None] * THREADS
         assert p.grad is not None
         assert q.grad is not None
         assert (p.grad.numpy() == 10).all()
         assert (q.grad.numpy() == 10 + THREADS).all()
+
+
+@pytest.mark.campaign
+def test_gradients_that_arrive_together_are_added_up(crew: Crew) -> None:
+    """The first of them too, which is kept and not added."""
+    p, g = npnet.ones(200, 300, requires_grad=True), np.ones((300, 200), np.float32).T
+    for _ in range(trials(50, 5_000)):
+        p.grad = None
+        assert crew.run(*[lambda: p._accumulate(g)] * THREADS) == [None] * THREADS
+        grad: Any = p.grad
+        assert (grad.numpy() == THREADS).all()
 
 
 @pytest.mark.campaign
