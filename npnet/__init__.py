@@ -35,6 +35,7 @@ from npnet._creation import (
 )
 from npnet._device import device
 from npnet._grad_mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
+from npnet._memory import empty_cache
 from npnet._tensor_repr import set_printoptions
 from npnet._threads import apply_environment as _apply_environment
 from npnet._threads import get_num_threads, set_num_threads
@@ -158,6 +159,7 @@ __all__ = [
     "double",
     "e",
     "empty",
+    "empty_cache",
     "empty_like",
     "enable_grad",
     "eq",

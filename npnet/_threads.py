@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextvars
 import os
+import threading
+import weakref
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from contextlib import AbstractContextManager
+from typing import Any, TypeVar
 
 __all__ = [
     "MOST_THREADS",
@@ -16,6 +19,7 @@ __all__ = [
     "follow_num_threads",
     "get_num_threads",
     "map_in_order",
+    "new_lock",
     "set_num_threads",
 ]
 
@@ -37,6 +41,9 @@ def set_num_threads(num: int) -> None:
     splits one over several rounds it otherwise, and the same seed would no longer give the same
     bits for any `num`. Not to be called while another Python thread computes.
 
+    A process that was forked from one whose kernels had run keeps its kernels on one thread,
+    whatever `num` is, as OpenMP does not survive a fork; the bits are the same.
+
     Raises:
         ValueError: `num` is less than 1.
     """
@@ -46,10 +53,13 @@ def set_num_threads(num: int) -> None:
         raise ValueError(f"set_num_threads: num must be >= 1, got {num}")
     global _pool, _count
     threadpoolctl.threadpool_limits(1, user_api="blas")
-    _pool = ThreadPoolExecutor(num, "npnet") if num > 1 else None
-    _count = num
+    _count, _pool = num, _new_pool(num)
     for follow in _followers:
         follow(num)
+
+
+def _new_pool(num: int) -> ThreadPoolExecutor | None:
+    return ThreadPoolExecutor(num, "npnet") if num > 1 else None
 
 
 def get_num_threads() -> int:
@@ -65,8 +75,8 @@ def get_num_threads() -> int:
 
 def follow_num_threads(follower: Callable[[int], None]) -> None:
     """Call `follower` with the number of threads, now and whenever it is set."""
-    follower(get_num_threads())
     _followers.append(follower)
+    follower(get_num_threads())
 
 
 def apply_environment() -> None:
@@ -102,9 +112,35 @@ def map_in_order(compute: Callable[[Item], Result], items: Iterable[Item]) -> li
 
     As long as no number of threads was set, this one works alone and leaves the others to BLAS.
     """
-    work = list(items)
-    if _pool is None or len(work) < 2:
+    work, pool = list(items), _pool
+    if pool is None or len(work) < 2:
         return [compute(item) for item in work]
     # Each call gets the caller's context, which holds NumPy's error state among others.
-    calls = [_pool.submit(contextvars.copy_context().run, compute, item) for item in work]
+    calls = [pool.submit(contextvars.copy_context().run, compute, item) for item in work]
     return [call.result() for call in calls]
+
+
+_locks: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def new_lock() -> AbstractContextManager[Any]:
+    """A lock that is free in a forked process: its holder may be a thread that only the parent has.
+
+    What it protects must bear that the holder never comes to its end. The same thread may take it
+    again, as when an object is deleted behind it.
+    """
+    lock = threading.RLock()
+    _locks.add(lock)
+    return lock
+
+
+def _after_fork() -> None:
+    """Begin anew with what depends on threads: only the one that forked came along."""
+    global _pool
+    _pool = _new_pool(_count or 1)
+    for lock in list(_locks):
+        lock._at_fork_reinit()  # as Python's own modules do
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from npnet._device import device
+from npnet._memory import empty_cache
 
-__all__ = ["current_accelerator", "device_count", "is_available"]
+__all__ = ["current_accelerator", "device_count", "empty_cache", "is_available"]
 
 
 def is_available() -> bool:

@@ -10,11 +10,14 @@ import os
 import sys
 
 from npnet._checks import unknown_name
+from npnet._threads import new_lock
 
 __all__ = ["get_backend", "lanes_wanted", "set_backend", "set_winograd", "winograd_wanted"]
 
 BACKENDS = ("auto", "numba", "numpy")
 _chosen = ""
+_wanted: bool | None = None  # whether kernels compute; None before that is decided
+_deciding = new_lock()
 _winograd = True
 
 
@@ -36,9 +39,9 @@ def set_backend(name: str) -> None:
             "set_backend: numba is not installed, or switched off by NUMBA_DISABLE_JIT; "
             "pip install numba, or use 'numpy'"
         )
-    global _chosen
-    _chosen = name
-    lanes_wanted.cache_clear()
+    global _chosen, _wanted
+    with _deciding:
+        _chosen, _wanted = name, None
 
 
 def get_backend() -> str:
@@ -49,15 +52,23 @@ def get_backend() -> str:
     return "numba" if lanes_wanted() else "numpy"
 
 
-@functools.cache
 def lanes_wanted() -> bool:
     """Whether float32 goes through the compiled kernels; if so, Numba is imported now."""
-    if not _chosen:
-        set_backend(os.environ.get("NPNET_BACKEND") or "auto")
-    wanted = _chosen == "numba" or (_chosen == "auto" and _has_numba())
-    if wanted and "numba" not in sys.modules:
-        _import_numba()
-    return wanted
+    wanted = _wanted  # read once: another thread may choose anew
+    return _decide() if wanted is None else wanted
+
+
+def _decide() -> bool:
+    """Say which backend it is: behind a lock, for another thread may choose in the meantime."""
+    global _wanted
+    with _deciding:
+        if not _chosen:
+            set_backend(os.environ.get("NPNET_BACKEND") or "auto")
+        wanted = _chosen == "numba" or (_chosen == "auto" and _has_numba())
+        if wanted and "numba" not in sys.modules:
+            _import_numba()
+        _wanted = wanted
+        return wanted
 
 
 def set_winograd(enabled: bool) -> None:

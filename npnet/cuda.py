@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from npnet._memory import empty_cache
+
 __all__ = [
     "device_count",
     "empty_cache",
@@ -28,10 +30,6 @@ def manual_seed(seed: int) -> None:
 
 def manual_seed_all(seed: int) -> None:
     """Seed the generators of all GPUs: nothing, as in PyTorch without one."""
-
-
-def empty_cache() -> None:
-    """Return a GPU's memory: nothing, as in PyTorch without one."""
 
 
 def synchronize() -> None:

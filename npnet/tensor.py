@@ -7,6 +7,11 @@ applied to the first and adds up what arrives at each leaf.
 Tensors on the same memory share a count of writes. What an op saved is compared with it, so that
 an in-place write in between is an error and no wrong gradient; a view notices by it that a write
 elsewhere became part of its history.
+
+Python threads may share tensors. What changes a tensor's place in memory or on the tape without
+being asked to (values in another layout that become an ndarray, a view that takes on its base's
+history) happens once and for all threads at once, behind one lock; nothing is computed there, and a
+thread that finds it done takes no lock. Gradients from several threads are added up, as in PyTorch.
 """
 
 from __future__ import annotations
@@ -14,6 +19,8 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
+import os
+import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, TypeAlias, Union
@@ -26,6 +33,7 @@ from npnet._checks import ShapeError
 from npnet._device import CPU
 from npnet._device import device as Device
 from npnet._grad_mode import state as _mode
+from npnet._threads import new_lock
 from npnet.random import Generator, numpy_generator
 
 __all__ = [
@@ -76,6 +84,24 @@ class Layout:
 
 
 Values: TypeAlias = Array | Layout
+
+
+class _Moving(Layout):
+    """In place of values that another thread is just making an ndarray of: to be waited for."""
+
+    __slots__ = ("dtype", "shape")
+
+    def __init__(self, array: Array) -> None:
+        self.shape, self.dtype = array.shape, array.dtype
+
+
+_moving = threading.RLock()  # held where tensors change their memory or their history unasked
+_accumulating = new_lock()
+
+if hasattr(os, "register_at_fork"):  # in the child nobody would come to an end with it
+    os.register_at_fork(
+        before=_moving.acquire, after_in_parent=_moving.release, after_in_child=_moving.release
+    )
 
 
 def _array(values: Values) -> Array:
@@ -130,10 +156,11 @@ class Function:
         else:
             needs = (False,) * len(inputs)
         self.needs_input_grad = needs
+        seen = inputs[0]._values if self.view else None
         with np.errstate(all="ignore"):  # NaN and infinity are values, here and in backward
             y = self.apply(inputs)
-        if self.view and y._lies_on(inputs[0]):
-            y._become_view_of(inputs[0], self)
+        if self.view:
+            y._share(inputs[0], self, seen)
         if True in needs:
             self._record(inputs, y)
         return y
@@ -190,9 +217,11 @@ class Function:
     def free(self) -> None:
         """Forget all arrays: memory is returned, and a second backward that needs them fails."""
         own = self.__dict__
-        for name in [n for n, v in own.items() if n not in _TAPE and _holds_values(v)]:
-            del own[name]
-            self.freed = True
+        names = [n for n, v in own.copy().items() if n not in _TAPE and _holds_values(v)]
+        if names:
+            self.freed = True  # first, for another thread that finds one of them missing
+        for name in names:
+            own.pop(name, None)
 
     def name(self) -> str:
         """The op's name as it stands in the `repr` of its result."""
@@ -275,11 +304,13 @@ def _run_backward(root: Tensor, gy: Array, retain_graph: bool) -> None:
             if (y := reference()) is not None:
                 y._accumulate(_array(arriving))
         if node.freed:
-            raise RuntimeError(
-                f"backward: {node.name()} was already gone through and what it saved is freed; "
-                "call backward(retain_graph=True) the first time to go through it twice"
-            )
-        gradients = node.differentiate(arriving)
+            raise _freed(node)
+        try:
+            gradients = node.differentiate(arriving)
+        except Exception as error:
+            if node.freed:  # by another thread that goes through the same graph
+                raise _freed(node) from error
+            raise
         if not retain_graph:
             node.free()
         for parent, g in zip(node.parents, gradients, strict=True):
@@ -293,6 +324,13 @@ def _run_backward(root: Tensor, gy: Array, retain_graph: bool) -> None:
                 # NumPy's arithmetic on 0-d arrays gives scalars
                 arrived[parent] = g if isinstance(g, Layout) else np.asarray(g)
                 heapq.heappush(queue, (-parent.order, parent))
+
+
+def _freed(node: Function) -> RuntimeError:
+    return RuntimeError(
+        f"backward: {node.name()} was already gone through and what it saved is freed; "
+        "call backward(retain_graph=True) the first time to go through it twice"
+    )
 
 
 def _sum(a: Values, b: Values) -> Values:
@@ -371,26 +409,46 @@ class Tensor:
     @property
     def array(self) -> Array:
         """The values as an ndarray; those in another layout become one now."""
-        if isinstance(self._values, Layout):
-            base = self if self._base is None else self._base
-            assert isinstance(base._values, Layout)
-            base._values = base._values.to_array()
-            for view, look in self._version.views():  # they share its memory from now on
-                view._values = look(base._values)
-            self._version.aliases = ()
-        assert isinstance(self._values, np.ndarray)
-        return self._values
+        values = self._values
+        return self._move() if isinstance(values, Layout) else values
 
     @array.setter
     def array(self, array: Array) -> None:
-        if self._version.aliases:
-            self.array  # noqa: B018 # the others keep the memory, which they share from now on
-        self._values = array
+        while True:
+            if self._version.aliases:
+                self.array  # noqa: B018 # the others keep the memory, which they share from now on
+            with _moving:
+                if not self._version.aliases:
+                    self._values = array
+                    return
+
+    def _move(self) -> Array:
+        """Let this tensor, its base and all views become ndarrays on one memory, at once.
+
+        No thread may see one of them there, and write, while another finds the old values.
+        """
+        base = self if self._base is None else self._base
+        while isinstance(self._values, Layout):
+            before = base._values
+            array = None if isinstance(before, _Moving) else _array(before)
+            with _moving:
+                if base._values is not before or not isinstance(before, Layout) or array is None:
+                    continue  # another thread was faster, or has written
+                places = [(y, look(array)) for y, look in self._version.views()]
+                places.append((base, array))
+                for y, memory in places:
+                    y._values = _Moving(memory)
+                for y, memory in places:
+                    y._values = memory
+                self._version.aliases = ()
+        assert isinstance(self._values, np.ndarray)
+        return self._values
 
     @property
     def values(self) -> Values:
         """The values in the layout in which they are."""
-        return self._values
+        values = self._values
+        return self._move() if type(values) is _Moving else values
 
     # ---- the tape ------------------------------------------------------------------------------
 
@@ -526,51 +584,70 @@ class Tensor:
 
     def _accumulate(self, g: Array, new: Bool = False) -> None:
         """Add to `grad`. `new`: nobody else sees the memory of g, so it need not be copied."""
-        if self.grad is not None:
-            total = self.grad.array
-            np.add(total, g, out=total, casting="same_kind")
-            self.grad._version.writes += 1
+        with _accumulating:  # backward may run in several threads, for parameters that they share
+            if self.grad is not None:
+                total = self.grad.array
+                np.add(total, g, out=total, casting="same_kind")
+                self.grad._version.writes += 1
+                return
+            mine = new and g.dtype == self.dtype and g.flags.c_contiguous
+            self.grad = Tensor(g if mine else np.array(g, self.dtype, order="C"))
+
+    def _share(self, parent: Tensor, function: Function, seen: Values | None) -> None:
+        """Become a view of the input of `function`, if this result lies on its memory.
+
+        Args:
+            seen: the input's values before; if they are others now, a thread has moved or written
+                them, and what lies in another layout is looked up anew.
+        """
+        # Made off the tape, it can't know the base's history: negative, it never counts as seen.
+        recorded = parent._version.recorded
+        self._seen = recorded if _mode.enabled else ~recorded
+        in_layout = isinstance(self._values, Layout)
+        if in_layout and not self._become_alias_of(parent, function, seen):
+            self._values = function.look(parent.array)
+        theirs = parent._values
+        if not isinstance(self._values, Layout) and (
+            isinstance(theirs, Layout) or not np.may_share_memory(self._values, theirs)
+        ):
+            self._seen = 0
             return
-        mine = new and g.dtype == self.dtype and g.flags.c_contiguous
-        self.grad = Tensor(g if mine else np.array(g, self.dtype, order="C"))
-
-    def _lies_on(self, other: Tensor) -> Bool:
-        """Whether the values share memory with another tensor's."""
-        mine, theirs = self._values, other._values
-        if isinstance(mine, Layout) or isinstance(theirs, Layout):
-            return isinstance(mine, Layout) and isinstance(theirs, Layout)
-        return np.may_share_memory(mine, theirs)
-
-    def _become_view_of(self, parent: Tensor, function: Function) -> None:
-        self._base = parent if parent._base is None else parent._base
         self._version = parent._version
-        if isinstance(self._values, Layout):
-            known, look = self._version.views(), function.look
+        self._base = parent if parent._base is None else parent._base
+
+    def _become_alias_of(self, parent: Tensor, function: Function, seen: Values | None) -> Bool:
+        """Be known to the base, which moves with its aliases; False if it has values not `seen`."""
+        with _moving:
+            if parent._values is not seen or not isinstance(seen, Layout):
+                return False
+            known, look = parent._version.views(), function.look
             for view, before in known:
                 if view is parent:
                     look = _then(before, look)
             views = [(weakref.ref(y), of_base) for y, of_base in known]
-            self._version.aliases = (*views, (weakref.ref(self), look))
-        # Made off the tape, it can't know the base's history: negative, it never counts as seen.
-        self._seen = self._version.recorded if _mode.enabled else ~self._version.recorded
+            parent._version.aliases = (*views, (weakref.ref(self), look))
+            return True
 
     def _follow_base(self) -> None:
         """Take on the history of the base, which an in-place op has changed since."""
         base = self._base
         assert base is not None
-        recorded = self._version.recorded
-        if self._seen == ~recorded:
-            return
-        if self._seen < 0 and base.requires_grad:
-            raise RuntimeError(
-                "a view that was made under no_grad is used after its memory was written by a "
-                "recorded in-place op; make the view again"
-            )
-        self._seen = recorded if self._seen >= 0 else ~recorded
         if base.requires_grad:
-            node = _Alias(_places(self.array, base.array), base.shape)
-            node.needs_input_grad = (True,)
-            node._record((base,), self)
+            self.array  # noqa: B018 # made here: nothing is computed behind the lock
+        with _moving:
+            recorded, seen = self._version.recorded, self._seen
+            if seen in (recorded, ~recorded):
+                return  # off the tape, or another thread was faster
+            if seen < 0 and base.requires_grad:
+                raise RuntimeError(
+                    "a view that was made under no_grad is used after its memory was written by a "
+                    "recorded in-place op; make the view again"
+                )
+            if base.requires_grad:
+                node = _Alias(_places(self.array, base.array), base.shape)
+                node.needs_input_grad = (True,)
+                node._record((base,), self)
+            self._seen = recorded if seen >= 0 else ~recorded  # last: now it can be used
 
     # ---- writing in place ----------------------------------------------------------------------
 
@@ -581,10 +658,7 @@ class Tensor:
         if not np.can_cast(values.dtype, self.dtype, "same_kind"):
             raise RuntimeError(f"{op}: a result of {values.dtype} can't be kept in {self.dtype}")
         recorded = self._check_write(values.requires_grad, op)
-        layouts = isinstance(self._values, Layout) and isinstance(values._values, Layout)
-        if layouts and self._base is None and not self._version.views():
-            self._values = values._values  # nobody else has seen the memory that is replaced
-        else:
+        if not self._replace(values):
             if recorded:
                 self._move_saved(values)
             np.copyto(self.array, values.array, casting="same_kind")
@@ -592,6 +666,17 @@ class Tensor:
         if recorded:
             self._take_history(values if values.dtype == self.dtype else values.to(self.dtype))
         return self
+
+    def _replace(self, values: Tensor) -> Bool:
+        """Take values in another layout as they are, if nobody else has seen this memory."""
+        if not isinstance(self._values, Layout) or self._base is not None:
+            return False
+        with _moving:
+            layouts = isinstance(self._values, Layout) and isinstance(values._values, Layout)
+            if layouts and not self._version.views():
+                self._values = values._values
+                return True
+        return False
 
     def _assign(self, index: Any, value: Operand, op: str) -> Tensor:
         """`self[index] = value`."""

@@ -6,7 +6,7 @@ campaigns alone, at the size whose figures are in docs/reliability.md.
 
 from __future__ import annotations
 
-__all__ = ["choose", "trials"]
+__all__ = ["choose", "size", "trials"]
 
 SIZES = ("small", "large")
 _size = SIZES[0]
@@ -16,6 +16,11 @@ def choose(size: str) -> None:
     """Let `trials` give the numbers of this size from now on; called before tests are collected."""
     global _size
     _size = size
+
+
+def size() -> str:
+    """The size in force, for a test that runs in another process."""
+    return _size
 
 
 def trials(small: int, large: int) -> int:

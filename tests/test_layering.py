@@ -32,14 +32,15 @@ LIBRARY = LAYERS | {"_tree", "optim", "serialization", "transforms", "utils"}
 PROGRAM = LIBRARY | {"compiler", "datasets", "models", "npnet"}
 ALLOWED: dict[str, set[str]] = {
     **{helper: set() for helper in HELPERS},
-    "accelerator": {"_device"},
-    "backend": {"_checks"},
+    "accelerator": {"_device", "_memory"},
+    "backend": {"_checks", "_threads"},
     "_threads": set(),
-    "cuda": set(),
+    "_memory": set(),
+    "cuda": {"_memory"},
     "backends": set(),
     "random": {"_checks"},
-    "kernels": {"_checks", "_signals", "_threads"},
-    "tensor": HELPERS | {"random"},  # and ops, see test_back_edge
+    "kernels": {"_checks", "_memory", "_signals", "_threads"},
+    "tensor": HELPERS | {"_threads", "random"},  # and ops, see test_back_edge
     "ops": CORE | {"kernels"},
     "_creation": CORE | {"ops"},
     "_tree": CORE,
@@ -49,7 +50,7 @@ ALLOWED: dict[str, set[str]] = {
     "optim": LAYERS | {"kernels.update"},
     "utils": LAYERS,
     "compiler": LIBRARY | {"kernels"},
-    "npnet": LIBRARY | {"compiler", "accelerator", "backends", "cuda", "distributions"},
+    "npnet": LIBRARY | {"_memory", "compiler", "accelerator", "backends", "cuda", "distributions"},
     "transforms": LAYERS | {"kernels.affine"},
     "datasets": CORE | {"transforms", "utils"},
     "models": LAYERS | {"npnet"},

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import threading
 import types
 import weakref
 from typing import Any
 
 from npnet import nn
 from npnet._grad_mode import is_grad_enabled
+from npnet._threads import new_lock
 from npnet.compiler.chain import Link, Unsuited
 from npnet.compiler.programs import Programs
 from npnet.compiler.watch import is_watching
@@ -35,7 +35,7 @@ class CompiledModel(nn.Module):
     _kind: type[nn.Module]  # the model's class
     _orig_mod: nn.Module  # PyTorch's name
     _programs: Programs
-    _turn: threading.RLock
+    _turn: Any
     fallback: str | None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -95,7 +95,7 @@ def _wrap(self: CompiledModel, model: nn.Module) -> None:
     _set(self, "__dict__", model.__dict__)
     _set(self, "_orig_mod", model)
     _set(self, "_programs", Programs(model, _build))
-    _set(self, "_turn", threading.RLock())
+    _set(self, "_turn", new_lock())
     _set(self, "fallback", None)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from npnet import nn
 from npnet._grad_mode import is_grad_enabled
+from npnet._threads import new_lock
 from npnet.compiler.chain import Link, Unsuited
 from npnet.compiler.inference import CompiledModel
 from npnet.compiler.programs import Programs
@@ -69,7 +69,7 @@ class Step(EagerStep):
         self, model: nn.Module, criterion: Callable[..., Tensor], optimizer: Optimizer
     ) -> None:
         super().__init__(_original(model), criterion, optimizer)
-        self._turn = threading.RLock()
+        self._turn = new_lock()
         self._hands_out_copies = False
         self._programs = self._new_programs()
 

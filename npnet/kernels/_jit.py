@@ -1,4 +1,4 @@
-"""How kernels are compiled: the decorators, the folder they are kept in, and the threads.
+"""How kernels are compiled: the decorators, and the folder they are kept in.
 
 Numba compiles a kernel when it is first called. What it made is kept on disk in a folder named
 after a digest of everything the code depends on, because Numba itself looks at the decorated
@@ -11,10 +11,9 @@ No `fastmath`: it would assume NaN away, and a diverged run must be seen.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import functools
 import hashlib
-import importlib.util
+import inspect
 import os
 import pickle
 import shutil
@@ -22,7 +21,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +29,17 @@ import llvmlite.binding
 import numba
 from numba.core import caching
 from numba.core import config as numba_config
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 from numba.core.runtime.nrt import rtsys
 from numba.misc.appdirs import AppDirs
-from numba.np.ufunc.parallel import _launch_threads
 
 from npnet._signals import held
 from npnet._threads import follow_num_threads
+from npnet.kernels import _pool
+from npnet.kernels._pool import get_num_threads, set_num_threads
 
 __all__ = [
-    "THREADS",
     "announce",
     "get_num_threads",
     "inlined",
@@ -48,8 +48,6 @@ __all__ = [
     "reasons_uncached",
     "set_num_threads",
 ]
-
-THREADS = "npnet_num_threads"  # the symbol under which kernels find their number, an int64
 
 DIGITS = 16  # of a digest, in a folder's name
 UNUSED_SECONDS = 30 * 24 * 3600
@@ -60,14 +58,6 @@ LOCK_SECONDS = 10  # then another process holds the folder for no good reason: c
 LEVEL = 1
 
 _OPTIONS = {"nogil": True, "error_model": "numpy", "boundscheck": False}
-
-# An OpenMP region costs about a microsecond to enter, one of Numba's own pool a hundred.
-numba_config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
-
-# How often a thread that waits for the others looks for them before it sleeps: about 0.2 ms, longer
-# than from one region to the next. GNU's default is 5 ms, the core's whole share of a machine with
-# something else to do, while the one it waits for has none.
-SPINS = "10000"
 
 
 def kernel(function: Callable[..., Any]) -> Any:
@@ -80,63 +70,15 @@ def inlined(function: Callable[..., Any]) -> Any:
     return numba.njit(forceinline=True, **_OPTIONS)(function)
 
 
-# Numba's own number of threads belongs to the Python thread that sets it. Kernels read this one,
-# in memory that their code finds by name.
-_threads = ctypes.c_int64()
-llvmlite.binding.add_symbol(THREADS, ctypes.addressof(_threads))
-
-
-def set_num_threads(num: int) -> None:
-    """Let kernels use `num` threads, as many as Numba's pool has at most (NUMBA_NUM_THREADS)."""
-    _threads.value = min(num, numba_config.NUMBA_NUM_THREADS)
-
-
-def get_num_threads() -> int:
-    """How many threads a kernel uses."""
-    return _threads.value
-
-
 follow_num_threads(set_num_threads)
 
-
-@functools.cache
-def _launch() -> None:
-    """Start Numba's threads, once.
-
-    Numba tells OpenMP its number of threads by the way. That number is the process's: PyTorch
-    would compute with all cores after `torch.set_num_threads(1)`.
-    """
-    before = [(openmp, openmp.omp_get_max_threads()) for openmp in _openmp()]
-    _launch_threads()
-    for openmp, num in before:
-        openmp.omp_set_num_threads(num)
-
-
-def _openmp() -> list[ctypes.CDLL]:
-    """OpenMP where Numba's pool may find it: loaded for all, as PyTorch does, or its own."""
-    pool = importlib.util.find_spec("numba.np.ufunc.omppool")
-    if pool is None:  # this system has another pool
-        return []
-    names = [pool.origin, *([None] if os.name == "posix" else [])]
-    try:
-        with _environment_has("GOMP_SPINCOUNT", SPINS, unless="OMP_WAIT_POLICY"):
-            libraries = [ctypes.CDLL(name) for name in names]
-    except OSError:  # nor has it OpenMP
-        return []
-    return [library for library in libraries if hasattr(library, "omp_set_num_threads")]
-
-
-@contextlib.contextmanager
-def _environment_has(name: str, value: str, unless: str) -> Iterator[None]:
-    """Set a variable while a library is loaded that reads it, unless the user set one of two."""
-    ours = not {name, unless} & os.environ.keys()
-    if ours:
-        os.environ[name] = value
-    try:
-        yield
-    finally:
-        if ours:
-            del os.environ[name]
+# A fork waits until no thread compiles: the child would find Numba's lock held by nobody.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=global_compiler_lock.acquire,
+        after_in_parent=global_compiler_lock.release,
+        after_in_child=global_compiler_lock.release,
+    )
 
 
 def _with_cache(dispatcher: Any) -> Any:
@@ -147,18 +89,56 @@ def _with_cache(dispatcher: Any) -> Any:
 
 
 def _at_level(level: int, compile: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile with at most this level of LLVM's optimisation."""
+    """Compile with at most this level of LLVM's optimisation.
+
+    Numba has one level, `numba.config.OPT`, for all functions, the user's too, which other threads
+    may be compiling. So it stays as it is: the code generator is told, as long as its lock is held.
+    """
 
     def compiled(signature: Any) -> Any:
-        _ = cpu_target.target_context  # made at the user's level, for the user's functions too
-        before = numba_config.OPT
-        numba_config.OPT = type(before)(min(level, before))
-        try:
-            return compile(signature)
-        finally:
-            numba_config.OPT = before
+        with global_compiler_lock:
+            codegen = cpu_target.target_context.codegen()
+            if "_pass_builder" in vars(codegen):  # within another kernel
+                return compile(signature)
+            codegen._pass_builder = functools.partial(_build_passes, codegen._pass_builder, level)
+            try:
+                return compile(signature)
+            finally:
+                del codegen._pass_builder
 
     return compiled
+
+
+def _build_passes(build: Callable[..., Any], level: int, **options: Any) -> Any:
+    return build(**{"opt": min(level, numba_config.OPT), **options})
+
+
+class _Locator(caching._SourceFileBackedLocatorMixin, caching._CacheLocator):
+    """Where Numba keeps what it compiled of one function: in our folder."""
+
+    def __init__(self, function: Callable[..., Any], file: str) -> None:
+        self._py_file, self._lineno = file, function.__code__.co_firstlineno
+        self._cache_path = os.path.join(_folder() or "", self.get_suitable_cache_subpath(file))
+
+    def get_cache_path(self) -> str:
+        return self._cache_path
+
+
+class _Files(caching.CompileResultCacheImpl):
+    """How Numba keeps one function, but for the place, which is no matter of the user's options."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        file = inspect.getfile(function)
+        self._lineno = function.__code__.co_firstlineno
+        self._locator = _Locator(function, file)
+        name = f"{Path(file).stem}.{function.__qualname__}"
+        self._filename_base = self.get_filename_base(name, getattr(sys, "abiflags", ""))
+
+
+class _Disk(caching.FunctionCache):
+    """Numba's cache of one function, in our folder."""
+
+    _impl_class = _Files
 
 
 class _KernelCache(caching.NullCache):
@@ -169,22 +149,14 @@ class _KernelCache(caching.NullCache):
 
     @functools.cached_property
     def disk(self) -> Any:
-        folder = _folder()
-        if folder is None:
-            return caching.NullCache()
-        before = numba_config.CACHE_DIR
-        numba_config.CACHE_DIR = str(folder)  # for this one: the user's functions are not ours
-        try:
-            return caching.FunctionCache(self.function)
-        finally:
-            numba_config.CACHE_DIR = before
+        return caching.NullCache() if _folder() is None else _Disk(self.function)
 
     @property
     def cache_path(self) -> Any:
         return self.disk.cache_path
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        _launch()  # the threads whose symbols the code may refer to
+        _pool.launch()  # the threads whose symbols the code may refer to
         rtsys.initialize(target_context)
         try:
             # Not the public method: it first imports Numba's whole library of functions, for 0.3 s

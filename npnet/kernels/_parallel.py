@@ -1,8 +1,8 @@
 """`parallel_for`: one kernel on many items, on all threads.
 
 Numba's own `prange` rewrites the function around it, which takes a second to compile for each. This
-one compiles the item's kernel and a loop of ten instructions, and hands them to the same thread
-pool.
+one compiles the item's kernel and a loop of ten instructions, and hands them to a thread pool, see
+`_pool`; or runs the loop where it is, for one item or thread, or behind a pool that is busy.
 
 Around the loop, denormals are flushed to zero on x86, where some processors take a hundred cycles
 for each: momentum of a weight whose gradient has become zero decays to one, and stays there.
@@ -17,7 +17,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from npnet.kernels._jit import THREADS
+from npnet.kernels._pool import GATE, OPEN, RUN, TAKEN, THREADS
 
 __all__ = ["parallel_for"]
 
@@ -63,16 +63,27 @@ def parallel_for(typing, task, count, arguments):
 
 
 def _thread_count(builder):
-    number = builder.module.globals.get(THREADS)  # where _jit keeps it, linked when it is loaded
-    if number is None:
-        number = ir.GlobalVariable(builder.module, WORD, THREADS)
-    return builder.load(number, typ=WORD)
+    return builder.load(_word(builder.module, THREADS), typ=WORD)
+
+
+def _word(module, name):
+    """A number that `_pool` keeps, linked when the code is loaded."""
+    return module.globals.get(name) or ir.GlobalVariable(module, WORD, name)
 
 
 def _run_on_threads(builder, loop, places, threads):
-    run = _declare(builder.module, ir.VoidType(), [POINTER] * 5 + [WORD] * 3, "numba_parallel_for")
+    """Run the loop on the pool, if its gate is not taken: then here, on this thread."""
+    run = _declare(builder.module, ir.VoidType(), [POINTER] * 5 + [WORD] * 3, RUN)
     pointers = [builder.bitcast(p, POINTER) for p in (loop, *places)]
-    builder.call(run, [*pointers, WORD(1), WORD(1), threads])
+    gate = _word(builder.module, GATE)
+    seen = builder.cmpxchg(gate, WORD(OPEN), WORD(TAKEN), "acquire", "monotonic")
+    state = builder.extract_value(seen, 0)
+    with builder.if_else(builder.icmp_signed("==", state, WORD(TAKEN))) as (busy, free):
+        with busy:
+            builder.call(loop, places)
+        with free:
+            builder.call(run, [*pointers, WORD(1), WORD(1), threads])
+            builder.store_atomic(state, gate, "release", 8)  # open again, or no gate as before
 
 
 def _declare(module, result, arguments, name):

@@ -8,6 +8,7 @@ that adds up over images leaves them out.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -15,6 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from npnet._memory import available_memory, when_emptied
 from npnet.kernels import simd
 from npnet.kernels._jit import kernel
 from npnet.kernels._parallel import parallel_for
@@ -32,15 +34,86 @@ def block_count(n: int) -> int:
 
 
 KEPT, LARGEST, SIZES = 4, 2**26, 64  # pieces of one size, bytes of a piece, sizes
-_returned: dict[int, list[Memory]] = {}
+
+# Bytes in all: a step of ResNet-18 on 128 images of 64x64, the largest network that comes with
+# npnet, leaves 292 MiB; but no more than a sixteenth of the memory, for it has other uses.
+MOST = min(5 * 2**26, available_memory() // 16)
 
 
-def _keep(memory: Memory, returned: dict[int, list[Memory]] = _returned) -> None:
-    if len(memory) not in returned and len(returned) >= SIZES:
-        returned.clear()  # shapes have changed since
-    kept = returned.setdefault(len(memory), [])
-    if len(kept) < KEPT and len(memory) <= LARGEST:
-        kept.append(memory)
+class _Shelf:
+    """Pieces of memory of one size."""
+
+    __slots__ = ("pieces", "used")
+
+    def __init__(self) -> None:
+        self.pieces: list[Memory] = []
+        self.used = 0  # the time when one came back last, as the pool counts
+
+
+class _Pool:
+    """Memory that waits for the next array of its size.
+
+    There is no lock: memory comes back when an array is deleted, which may happen within any line
+    below, of this thread too. What several of them change is changed by single operations of lists
+    and dicts; `held` alone may become a little wrong by that, and is counted anew when it matters.
+    Nor are there names of the module, which are gone at exit, before the last arrays are.
+    """
+
+    def __init__(self, kept: int, largest: int, sizes: int, most: int) -> None:
+        self.kept, self.largest, self.sizes, self.most = kept, largest, sizes, most
+        self.held = 0  # bytes
+        self._shelves: dict[int, _Shelf] = {}
+        self._new_shelf, self._clock = _Shelf, itertools.count(1)
+
+    def take(self, size: int) -> Memory:
+        """So many bytes of any values. MemoryError where there are none, also without the pool."""
+        shelf = self._shelves.get(size)
+        try:
+            if shelf is not None:
+                memory = shelf.pieces.pop()
+                self.held -= size
+                return memory
+        except IndexError:
+            pass
+        try:
+            return np.empty(size, np.uint8)
+        except MemoryError:
+            self.empty()
+            return np.empty(size, np.uint8)
+
+    def give(self, memory: Memory) -> None:
+        """Take memory back; the sizes that came back least recently go where it is too much."""
+        size = memory.size
+        if size > self.largest:
+            return
+        shelf = self._shelves.get(size)
+        if shelf is None:
+            shelf = self._shelves.setdefault(size, self._new_shelf())
+        shelf.used = next(self._clock)
+        if len(shelf.pieces) < self.kept:
+            shelf.pieces.append(memory)
+            self.held += size
+            if self.held > self.most or len(self._shelves) > self.sizes:
+                self._shrink()
+
+    def _shrink(self) -> None:
+        shelves = sorted(self._shelves.copy().items(), key=lambda item: item[1].used)
+        held, count = sum([size * len(shelf.pieces) for size, shelf in shelves]), len(shelves)
+        for size, shelf in shelves:
+            if held <= self.most and count <= self.sizes:
+                break
+            self._shelves.pop(size, None)
+            held, count = held - size * len(shelf.pieces), count - 1
+        self.held = held
+
+    def empty(self) -> None:
+        """Let go of everything."""
+        self._shelves.clear()
+        self.held = 0
+
+
+_pool = _Pool(KEPT, LARGEST, SIZES, MOST)
+when_emptied(_pool.empty)
 
 
 class _Loan:
@@ -61,19 +134,13 @@ class _Loan:
             "version": 3,
         }
 
-    def __del__(self, keep: Callable[[Memory], None] = _keep) -> None:
-        keep(self.memory)  # bound above: at exit the module may be empty already
+    def __del__(self, give: Callable[[Memory], None] = _pool.give) -> None:
+        give(self.memory)  # bound above: at exit the module may be empty already
 
 
 def empty(shape: tuple[int, ...]) -> Array:
     """A float32 array of any values that begins at a cache line."""
-    size = 4 * math.prod(shape) + ALIGNMENT
-    kept = _returned.get(size)
-    try:
-        memory = kept.pop() if kept else np.empty(size, np.uint8)
-    except IndexError:  # another thread took the last one
-        memory = np.empty(size, np.uint8)
-    return np.asarray(_Loan(memory, shape))
+    return np.asarray(_Loan(_pool.take(4 * math.prod(shape) + ALIGNMENT), shape))
 
 
 def zeros(shape: tuple[int, ...]) -> Array:

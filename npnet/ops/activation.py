@@ -50,9 +50,8 @@ class LaneReLU(LaneActivation):
 
     def forward(self, x: Lanes) -> Lanes:
         self.constants = None
-        if isinstance(x, Normalised) and x.is_plain:
-            assert x.operands is not None
-            self.constants = x.operands[1]
+        if isinstance(x, Normalised) and (plain := x.plain_operands) is not None:
+            _, self.constants = plain
         y = x.rectified()
         self.save_for_backward(y)
         return y

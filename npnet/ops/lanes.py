@@ -81,8 +81,8 @@ class Lanes(Layout):
 
         assert isinstance(other, Lanes)
         for a, b in ((self, other), (other, self)):
-            if isinstance(a, Normalised) and a.is_plain:
-                return a.with_residual(b)
+            if isinstance(a, Normalised) and (plain := a.plain_operands) is not None:
+                return type(a)(a.shape, *plain, b.blocks)
         return Lanes(elementwise.add(self.blocks, other.blocks), self.shape[0])
 
     def rectified(self) -> Lanes:
@@ -102,10 +102,12 @@ class DeferredLanes(Lanes):
     """Lanes that are computed when somebody asks for the blocks.
 
     Until then the op that comes next may do both at once. What they are computed of is never
-    written to, so it does not matter when.
+    written to, so it does not matter when; nor if two threads do it at once, as the bits are the
+    same and nobody writes to them.
 
     Attributes:
-        operands: what `compute` takes; None once the blocks are there.
+        operands: what `compute` takes; None once the blocks are there, which another thread may
+            bring about at any time: to be read once.
     """
 
     __slots__ = ("operands",)
@@ -147,21 +149,17 @@ class Normalised(DeferredLanes):
         return norm.normalise(x, constants, residual, relu)
 
     @property
-    def is_plain(self) -> bool:
-        """Whether a residual can still be added."""
-        return self.operands is not None and self.operands[2] is None
-
-    def with_residual(self, residual: Lanes) -> Normalised:
-        """The sum, of what is plain."""
-        assert self.operands is not None
-        x, constants, _ = self.operands
-        return type(self)(self.shape, x, constants, residual.blocks)
+    def plain_operands(self) -> tuple[Any, Array] | None:
+        """x and the constants, if a residual can still be added."""
+        operands = self.operands
+        return None if operands is None or operands[2] is not None else operands[:2]
 
     def rectified(self) -> Lanes:
         """max(x, 0), by the same kernel."""
-        if self.operands is None:
+        operands = self.operands
+        if operands is None:
             return super().rectified()
-        x, constants, residual = self.operands
+        x, constants, residual = operands
         return Lanes(self.compute(x, constants, residual, relu=True), self.shape[0])
 
 

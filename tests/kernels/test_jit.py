@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from npnet.kernels import _jit
+from npnet.kernels import _jit, _pool
 
 CODE = """
 import numpy as np
@@ -134,7 +134,7 @@ def test_pytorch_keeps_its_number_of_threads() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have another OpenMP")
 @pytest.mark.parametrize(
     ("users", "spins"),
-    [({}, _jit.SPINS), ({"GOMP_SPINCOUNT": "77"}, "77"), ({"OMP_WAIT_POLICY": "PASSIVE"}, "0")],
+    [({}, _pool.SPINS), ({"GOMP_SPINCOUNT": "77"}, "77"), ({"OMP_WAIT_POLICY": "PASSIVE"}, "0")],
 )
 def test_waiting_threads_sleep_soon(users: dict[str, str], spins: str) -> None:
     code = f"import os\nbefore = dict(os.environ)\n{CODE}assert dict(os.environ) == before"
