@@ -11,7 +11,18 @@ import numpy.typing as npt
 from npnet.kernels import lanes
 from npnet.kernels.windows import Pair, Window
 
-__all__ = ["APART", "COVER", "OVERLAP", "apart", "bins", "number_type", "numbers", "planes", "shares", "spans"]
+__all__ = [
+    "APART",
+    "COVER",
+    "OVERLAP",
+    "apart",
+    "bins",
+    "number_type",
+    "numbers",
+    "planes",
+    "shares",
+    "spans",
+]
 
 Array: TypeAlias = npt.NDArray[np.float32]
 Winner: TypeAlias = npt.NDArray[Any]

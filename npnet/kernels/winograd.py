@@ -97,8 +97,8 @@ def correlate(
     spoiled = np.zeros(blocks * strips, np.bool_)
     epilogue = (y if residual is None else residual, residual is not None, bool(relu))
     _correlate(
-        SHAPE, x, weight, bool(transposed), taps, u, bias, *before, *epilogue, y, tiles, strips, tmp, v,
-        m, spoiled,
+        SHAPE, x, weight, bool(transposed), taps, u, bias, *before, *epilogue, y, tiles, strips,
+        tmp, v, m, spoiled,
     )  # fmt: skip
     return not spoiled.any()
 

@@ -158,8 +158,7 @@ class AveragedModel(Module):
                 a.copy_(p)
         elif self.avg_fn is not None:
             new = [
-                self.avg_fn(a, p, self.n_averaged)
-                for a, p in zip(averages, values, strict=True)
+                self.avg_fn(a, p, self.n_averaged) for a, p in zip(averages, values, strict=True)
             ]
             _check_alike(averages, new)
             for a, p in zip(averages, new, strict=True):
