@@ -7,7 +7,7 @@ is written beyond its end. A `Rule` names the axes of each argument; equal names
     _CONV2D(x, weight, bias)
 
 Arrays are float32 in this machine's byte order, row-major, aligned and writable, as npnet makes
-them, and have no axis of length 0, unless the pattern says otherwise. What passed once is known by
+them, unless the pattern says otherwise. What passed once is known by
 its shapes, so that the usual call costs a look at each array.
 
 Wrong values are ValueErrors, a ShapeError where it is about sizes; wrong types are TypeErrors.
@@ -15,7 +15,6 @@ Wrong values are ValueErrors, a ShapeError where it is about sizes; wrong types 
 
 from __future__ import annotations
 
-import functools
 import operator
 from typing import Any, NamedTuple, TypeAlias
 
@@ -81,12 +80,12 @@ class Rule:
     Args:
         op: the kernel's name, for errors.
         given: names of sizes that the caller knows, such as a window's, in their order.
-        empty: whether axes may have length 0.
+        empty: names of the axes that may have length 0.
         arguments: the pattern of each, in the order of the call.
     """
 
-    def __init__(self, op: str, given: str = "", empty: bool = False, **arguments: str) -> None:
-        self.op, self.given, self.empty = op, given.split(), empty
+    def __init__(self, op: str, given: str = "", empty: str = "B ...", **arguments: str) -> None:
+        self.op, self.given, self.empty = op, given.split(), empty.split()
         self.arguments = [Argument.of(name, pattern) for name, pattern in arguments.items()]
         self._dtypes = [a.dtype for a in self.arguments]
         self._known: set[tuple[Any, ...]] = set()
@@ -143,9 +142,9 @@ class Rule:
         if axis.isdigit() and size != int(axis):
             self._refuse(argument, array.shape, f"{axis} as the length of axis {axis}")
         if not axis.isdigit() and size != known:
-            axis = "the axes ..." if axis == "..." else f"axis {axis}"
-            self._refuse(argument, array.shape, f"{known} along {axis}, as {owner} has")
-        if not self.empty and 0 in (size if isinstance(size, tuple) else (size,)):
+            along = "the axes ..." if axis == "..." else f"axis {axis}"
+            self._refuse(argument, array.shape, f"{known} along {along}, as {owner} has")
+        if axis not in self.empty and 0 in (size if isinstance(size, tuple) else (size,)):
             self._refuse(argument, array.shape, "at least one element")
 
     def _refuse(self, argument: Argument, shape: tuple[int, ...], rule: str) -> None:
@@ -213,11 +212,11 @@ def check_numbers(op: str, name: str, numbers: Array, count: int) -> None:
         )
 
 
-def check_images(op: str, n: Any, blocks: int) -> None:
-    """Raise unless `n` images fill so many blocks, the last at least in part."""
+def check_images(op: str, n: Any, blocks: int, least: int = 0) -> None:
+    """Raise unless `n` images, `least` or more, fill so many blocks, the last at least in part."""
     if type(n) is not int:
-        n = check_count(op, "n", n)
-    if n < 0 or -(-n // LANES) != blocks:
+        n = check_count(op, "n", n, least)
+    if n < least or -(-n // LANES) != blocks:
         raise ShapeError(
             f"{op}: n must be a number of images that fill {blocks} blocks of {LANES}, got {n}"
         )
@@ -236,19 +235,14 @@ def check_count(op: str, name: str, value: Any, least: int = 1) -> int:
     return count
 
 
-@functools.lru_cache(512, typed=True)
-def _pair(op: str, name: str, value: Any, least: int) -> tuple[int, int]:
-    if not isinstance(value, tuple) or len(value) != 2:
-        raise TypeError(f"{op}: {name} must be a pair of ints, got {value!r}")
-    return check_count(op, name, value[0], least), check_count(op, name, value[1], least)
-
-
 def check_pair(op: str, name: str, value: Any, least: int = 1) -> tuple[int, int]:
     """A pair of integers of at least so much."""
-    try:
-        return _pair(op, name, value, least)
-    except TypeError:  # a list can't be looked up
-        return _pair.__wrapped__(op, name, value, least)
+    if not isinstance(value, tuple) or len(value) != 2:
+        raise TypeError(f"{op}: {name} must be a pair of ints, got {value!r}")
+    first, second = value
+    if type(first) is int and type(second) is int and first >= least and second >= least:
+        return value  # the usual case, which should cost nothing
+    return check_count(op, name, first, least), check_count(op, name, second, least)
 
 
 def check_apart(op: str, **arrays: Array | None) -> None:

@@ -56,7 +56,7 @@ class Task:
         items: of the facts, how many items there are.
         also: raises where the facts do not fit.
         values: raises where the arguments hold values that it can't take.
-        empty: whether axes may have length 0.
+        empty: names of the axes that may have length 0.
         arguments: of each, in their order: the pattern of an array, or a kind.
     """
 
@@ -68,7 +68,7 @@ class Task:
         items: Callable[[Facts], int],
         also: Callable[[Facts], None] | None = None,
         values: Callable[[tuple[Any, ...]], None] | None = None,
-        empty: bool = False,
+        empty: str = "",
         **arguments: str,
     ) -> None:
         self.kernel, self.op = kernel, kernel.__name__
@@ -165,7 +165,6 @@ def _windows(f: Facts) -> None:
 
 def _add_weight_gradients(f: Facts) -> None:
     """The farthest number that a strip reads must be one of its image's."""
-    _need(f, min(f.B, f.C, f.H, f.W, f.O, f.OH, f.OW, f.K, f.T) > 0, "its arrays are empty")
     _need(f, min(f.n, f.blocks, f.strip, f.sh, f.sw) > 0, "its numbers must be positive")
     _need(f, f.B == f.S, f"x must have a slot of each of gy's, {f.S}, got {f.B}")
     count = f.T + f.shape.columns
@@ -285,7 +284,8 @@ _ALL = (
     Task(block_ops.copy_out, _by_block, x="S F 16", y="B F 16"),
     Task(block_ops.copy_in, _by_block, x="B F 16", y="S F 16"),
     Task(
-        block_ops.add_weight_gradients, lambda f: int(f.blocks), _add_weight_gradients, empty=True,
+        block_ops.add_weight_gradients, lambda f: int(f.blocks), _add_weight_gradients,
+        empty="PS PC PH PW PL",
         x="B C H W 16", gy="S O OH OW 16", n="int", blocks="int", shape="tile", strip="int",
         top="int", left="int", padded="PS PC PH PW PL", offsets="P: int64", sh="int", sw="int",
         gw="K O T", gb="K O",
@@ -310,8 +310,8 @@ _ALL = (
         row_step="int", column_step="int",
     ),
     Task(
-        linear.multiply_panel, _multiply_items, _multiply_panel, shape="tile", x="B F 16", w="WO WF",
-        down="int", along="int", bias="biases", y="B O 16",
+        linear.multiply_panel, _multiply_items, _multiply_panel, shape="tile", x="B F 16",
+        w="WO WF", down="int", along="int", bias="biases", y="B O 16",
     ),
     Task(
         linear.gradients_panel, lambda f: int(-(-f.O // f.shape.rows)), _gradients_panel,

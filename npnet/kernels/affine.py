@@ -20,7 +20,7 @@ __all__ = ["affine"]
 Array: TypeAlias = npt.NDArray[Any]
 
 _AFFINE = Rule(
-    "affine", empty=True,
+    "affine", empty="N C H W",
     images="N C H W: uint8 readable", matrices="N 2 3: floats", fill="C: floats",
 )  # fmt: skip
 

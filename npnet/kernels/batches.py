@@ -20,7 +20,7 @@ __all__ = ["gather"]
 Array: TypeAlias = npt.NDArray[Any]
 
 _GATHER = Rule(
-    "gather", empty=True,
+    "gather", empty="N C H W n",
     x="N C H W: uint8 readable", at="n: int64 readable", mean="C", std="C",
 )  # fmt: skip
 

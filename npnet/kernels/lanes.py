@@ -26,8 +26,8 @@ __all__ = ["block_count", "empty", "from_lanes", "to_lanes", "zeros"]
 Array: TypeAlias = npt.NDArray[np.float32]
 Memory: TypeAlias = npt.NDArray[np.uint8]
 
-_TO_LANES = Rule("to_lanes", empty=True, x="N ...")
-_FROM_LANES = Rule("from_lanes", empty=True, x="B ... 16")
+_TO_LANES = Rule("to_lanes", empty="N ...", x="N ...")
+_FROM_LANES = Rule("from_lanes", x="B ... 16")
 
 
 def block_count(n: int) -> int:

@@ -23,7 +23,7 @@ Array: TypeAlias = npt.NDArray[np.float32]
 
 _CROSS_ENTROPY = Rule("cross_entropy", x="B C 16")
 _LABELS = Rule("cross_entropy", labels="n: int64")
-_MSE_LOSS = Rule("mse_loss", x="B ... 16", target="B ... 16")
+_MSE_LOSS = Rule("mse_loss", empty="", x="B ... 16", target="B ... 16")
 
 
 def cross_entropy(
@@ -56,7 +56,7 @@ def mse_loss(x: Array, target: Array, n: int) -> tuple[np.float32, Array]:
     beyond the batch is zero.
     """
     _MSE_LOSS(x, target)
-    check_images("mse_loss", n, len(x))
+    check_images("mse_loss", n, len(x), 1)
     gx, rows = lanes.empty(x.shape), (len(x), x[0].size // LANES, LANES)
     count = n * rows[1]
     parts = np.empty(len(x), np.float32)

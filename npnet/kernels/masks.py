@@ -19,6 +19,8 @@ def kept(values: Array, keep: Array) -> Array:
 
     The bits are masked: a product with 0 and 1 would make NaN of infinity.
     """
+    if not (isinstance(values, np.ndarray) and isinstance(keep, np.ndarray)):
+        raise TypeError(f"kept: takes arrays, got {type(values).__name__}, {type(keep).__name__}")
     if values.dtype.kind != "f" or keep.dtype != np.bool_:
         raise TypeError(f"kept: takes floats and bools, got {values.dtype} and {keep.dtype}")
     if values.shape != keep.shape:

@@ -28,15 +28,15 @@ __all__ = ["batch_norm_backward", "constants", "normalise", "statistics"]
 
 Array: TypeAlias = npt.NDArray[np.float32]
 
-_STATISTICS = Rule("statistics", x="B C ... 16", weight="C: floats", bias="C: floats")
+_STATISTICS = Rule("statistics", empty="", x="B C ... 16", weight="C: floats", bias="C: floats")
 _CONSTANTS = Rule(
     "constants", mean="C: floats", var="C: floats", weight="C: floats", bias="C: floats"
 )
 _NORMALISE = Rule(
-    "normalise", x="B C ... 16", constants="4 C", residual="B C ... 16 | None"
+    "normalise", empty="", x="B C ... 16", constants="4 C", residual="B C ... 16 | None"
 )  # fmt: skip
 _BATCH_NORM_BACKWARD = Rule(
-    "batch_norm_backward",
+    "batch_norm_backward", empty="",
     gy="B C ... 16", x="B C ... 16", constants="4 C", y="B C ... 16 | None",
 )  # fmt: skip
 

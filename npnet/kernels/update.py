@@ -34,11 +34,11 @@ Array: TypeAlias = npt.NDArray[np.float32]
 
 SPAN = 16384  # floats that a thread takes at a time; waking another for fewer takes longer
 
-_SGD = Rule("sgd", empty=True, p="...", g="...", v="... | None")
-_ADAM = Rule("adam", empty=True, p="...", g="...", m="...", v="...", largest="... | None")
-_NADAM = Rule("nadam", empty=True, p="...", g="...", m="...", v="...")
-_RMSPROP = Rule("rmsprop", empty=True, p="...", g="...", s="...", v="... | None", a="... | None")
-_LERP = Rule("lerp", empty=True, a="...", p="...")
+_SGD = Rule("sgd", p="...", g="...", v="... | None")
+_ADAM = Rule("adam", p="...", g="...", m="...", v="...", largest="... | None")
+_NADAM = Rule("nadam", p="...", g="...", m="...", v="...")
+_RMSPROP = Rule("rmsprop", p="...", g="...", s="...", v="... | None", a="... | None")
+_LERP = Rule("lerp", a="...", p="...")
 
 
 def sgd(
