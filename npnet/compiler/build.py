@@ -50,8 +50,6 @@ class ChainProgram:
     def __init__(self, links: list[Link], shape: tuple[int, ...], slots: int) -> None:
         self.slots, self.room, self.calls = slots, Room(shape[0], slots), Calls()
         self._weights = [(p, p._values) for link in links for p in link.params]
-        if not all(p.array.flags.carray for p, _ in self._weights):
-            raise Unsuited("a parameter's memory is not row-major, or read-only")
 
     def _load_by(self, task: Any, to: Array, features: int) -> None:
         """Begin with `task`, which takes an image or a block of rows (N, features) into `to`."""
