@@ -203,7 +203,14 @@ class Function:
         return f"<{self.name()}>"
 
 
-_TAPE = {"needs_input_grad", "order", "parents", "replaced", "retained", "_versions"}  # they hold no values
+_TAPE = {
+    "needs_input_grad",
+    "order",
+    "parents",
+    "replaced",
+    "retained",
+    "_versions",
+}  # they hold no values
 
 
 def _holds_values(value: Any) -> bool:
@@ -298,9 +305,7 @@ def _run_backward(root: Tensor, gy: Array, retain_graph: bool) -> None:
                 heapq.heappush(queue, (-parent.order, parent))
 
 
-def _as_recorded(
-    node: Function, gy: Values, shape: tuple[int, ...], dtype: np.dtype[Any]
-) -> Array:
+def _as_recorded(node: Function, gy: Values, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """A gradient for a result whose `data` were replaced, as the op that gave it takes it."""
     if gy.shape != shape:
         raise ShapeError(

@@ -140,7 +140,9 @@ def test_running_statistics_of_another_size_are_refused(
 # ---- compiled ----------------------------------------------------------------------------------
 
 
-def compiled(change: Callable[[nn.Sequential], None], steps: int = 2) -> tuple[list[float], list[float]]:
+def compiled(
+    change: Callable[[nn.Sequential], None], steps: int = 2
+) -> tuple[list[float], list[float]]:
     """Losses of steps by eager and by a program, the model changed after the first."""
     losses: list[list[float]] = []
     for make in (npnet.compile, None):

@@ -34,6 +34,7 @@ __all__ = ["ENDLESS", "TASKS", "Checked", "Task", "task_of"]
 Facts: TypeAlias = Any  # a SimpleNamespace: arguments by their name, sizes by their axis
 
 ENDLESS = 2**62  # items of a kernel that leaves out what is not there
+LARGEST = 2**31  # of integers: what is computed of them has no more than 64 bits
 NUMBERS = (int, float, np.integer, np.floating)
 
 
@@ -113,7 +114,8 @@ def task_of(kernel: Any) -> Task:
 
 def _check_kind(op: str, name: str, value: Any, kind: str) -> None:
     if kind == "int":
-        check_count(op, name, value, -ENDLESS)
+        if abs(check_count(op, name, value, -ENDLESS)) >= LARGEST:
+            raise ValueError(f"{op}: {name} must have 31 bits at most, got {value}")
     elif kind == "tile" and not isinstance(value, TileShape):
         raise TypeError(f"{op}: {name} must be a TileShape, got {value!r}")
     elif kind == "flag" and not isinstance(value, bool):
@@ -177,7 +179,7 @@ def _add_weight_gradients(f: Facts) -> None:
     width = image.shape[3]
     last = ((rows - 1) * f.sh * width + (f.OW - 1) * f.sw) * LANES
     size = image[0].size
-    farthest = last + f.offsets.max() + LANES
+    farthest = last + int(f.offsets.max()) + LANES
     _need(f, f.offsets.min() >= 0 and farthest <= size, "the windows must lie inside the image")
 
 

@@ -117,9 +117,7 @@ class Case:
 
 def span(kernel: Callable[..., Any], *names: str, **options: Any) -> Case:
     """A kernel that takes any arrays in lanes, which are alike."""
-    return Case(
-        kernel, {name: "B F 16" for name in names}, fixed="...", empty=True, **options
-    )
+    return Case(kernel, {name: "B F 16" for name in names}, fixed="...", empty=True, **options)
 
 
 def step(kernel: Callable[..., Any], *names: str, optional: str = "", **numbers: Any) -> Case:
@@ -213,7 +211,7 @@ CASES = {
     "elementwise.multiply": span(elementwise.multiply, "a", "b"),
     "elementwise.scale": span(elementwise.scale, "x", numbers={"factor": 2.0}),
     "elementwise.add_bias": Case(
-        elementwise.add_bias, {"x": "B C H W 16", "bias": "C"}, copied="bias"
+        elementwise.add_bias, {"x": "B C H W 16", "bias": "C"}, copied="bias", empty=True
     ),
     "lanes.from_lanes": Case(
         lanes.from_lanes, {"x": "B F 16"},
@@ -235,7 +233,7 @@ CASES = {
     ),
     "loss.cross_entropy": Case(
         loss.cross_entropy, {"x": "B C 16", "labels": "n: int64"},
-        sizes={"B": 2, "n": 29}, copied="labels", converted="labels", fixed="B n",
+        sizes={"B": 2, "n": 29}, copied="labels", converted="labels", fixed="B",
     ),
     "loss.mse_loss": Case(
         loss.mse_loss, {"x": "B F 16", "target": "B F 16"},
@@ -604,10 +602,11 @@ def test_programs_refuse_one_wrong_array(
             for _, what, _, wrong in faults.of(argument, guard):
                 bad = (*copies[:i], wrong, *copies[i + 1 :])
                 where = f"{task.__name__}, argument {i}: {what}"
-                with pytest.raises(REFUSED):
-                    call.bind(bad)
-                    pytest.fail(f"bound {where}")
-                assert call.arguments == copies or call.arguments is copies
+                if what != faults.OFF:
+                    with pytest.raises(REFUSED):
+                        call.bind(bad)
+                        pytest.fail(f"bound {where}")
+                    assert call.arguments is copies
                 try:
                     other = Call(task, bad)
                 except REFUSED:
