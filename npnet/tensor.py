@@ -203,14 +203,8 @@ class Function:
         return f"<{self.name()}>"
 
 
-_TAPE = {
-    "needs_input_grad",
-    "order",
-    "parents",
-    "replaced",
-    "retained",
-    "_versions",
-}  # they hold no values
+# They hold no values.
+_TAPE = {"needs_input_grad", "order", "parents", "replaced", "retained", "_versions"}
 
 
 def _holds_values(value: Any) -> bool:

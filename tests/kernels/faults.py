@@ -76,7 +76,8 @@ def _shapes(array: Array, guard: Guard) -> Iterator[Fault]:
                 shape = (*array.shape[:axis], other, *array.shape[axis + 1 :])
                 yield SHAPE, f"axis {axis} of {other}", axis, made(shape)
         none = (*array.shape[:axis], 0, *array.shape[axis + 1 :])
-        yield SHAPE, f"axis {axis} empty", axis, made(none)
+        if size:
+            yield SHAPE, f"axis {axis} empty", axis, made(none)
     if array.ndim:
         yield SHAPE, "without the first axis", -1, made(array.shape[1:])
         yield SHAPE, "without the last axis", -1, made(array.shape[:-1])

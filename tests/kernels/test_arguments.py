@@ -117,12 +117,12 @@ class Case:
 
 def span(kernel: Callable[..., Any], *names: str, **options: Any) -> Case:
     """A kernel that takes any arrays in lanes, which are alike."""
-    return Case(kernel, {name: "B F 16" for name in names}, fixed="...", empty=True, **options)
+    return Case(kernel, dict.fromkeys(names, "B F 16"), fixed="...", empty=True, **options)
 
 
 def step(kernel: Callable[..., Any], *names: str, optional: str = "", **numbers: Any) -> Case:
     """An optimizer's kernel: any arrays that are alike."""
-    arrays = {name: "A B" for name in names}
+    arrays = dict.fromkeys(names, "A B")
     return Case(kernel, arrays, numbers=numbers, optional=optional, empty=True)
 
 
@@ -401,8 +401,7 @@ def refuses(case: Case, arrays: dict[str, Any], guard: Guard, **numbers: Any) ->
         with np.errstate(all="ignore"):
             for part in results(case, arrays, **numbers):
                 assert part.dtype == bool or np.isfinite(part).all(), "something else was read"
-    except REFUSED as error:
-        assert "\n" not in str(error)
+    except REFUSED:
         for name, array in before.items():
             np.testing.assert_array_equal(arrays[name], array, err_msg="written to")
         guard.check()
@@ -585,6 +584,25 @@ def run_all(call: Call) -> None:
     Program([Phase([Call(call.task, call.arguments, items)])]).run()
 
 
+def binds(call: Call, arguments: tuple[Any, ...]) -> bool:
+    """Whether a call takes other arguments; if not, it must keep its own."""
+    before = call.arguments
+    try:
+        call.bind(arguments)
+    except REFUSED:
+        assert call.arguments is before
+        return False
+    return True
+
+
+def made_of(task: Any, arguments: tuple[Any, ...]) -> Call | None:
+    """A call with these arguments, if they are not refused."""
+    try:
+        return Call(task, arguments)
+    except REFUSED:
+        return None
+
+
 @pytest.mark.campaign
 def test_programs_refuse_one_wrong_array(
     guard: Guard, monkeypatch: pytest.MonkeyPatch, one_thread: None
@@ -602,14 +620,9 @@ def test_programs_refuse_one_wrong_array(
             for _, what, _, wrong in faults.of(argument, guard):
                 bad = (*copies[:i], wrong, *copies[i + 1 :])
                 where = f"{task.__name__}, argument {i}: {what}"
-                if what != faults.OFF:
-                    with pytest.raises(REFUSED):
-                        call.bind(bad)
-                        pytest.fail(f"bound {where}")
-                    assert call.arguments is copies
-                try:
-                    other = Call(task, bad)
-                except REFUSED:
+                assert what == faults.OFF or not binds(call, bad), f"bound {where}"
+                other = made_of(task, bad)
+                if other is None:
                     continue
                 run_all(other)  # it says that this fits
                 guard.check()
@@ -629,22 +642,11 @@ def test_programs_refuse_one_wrong_number(
                     continue
                 copies = [guard.like(a) if isinstance(a, np.ndarray) else a for a in arguments]
                 copies[i] = wrong
-                with pytest.raises(REFUSED):
-                    call.bind(tuple(copies))
-                try:
-                    other = Call(task, tuple(copies))
-                except REFUSED:
-                    continue
-                if not _counts_only(task, i):
+                assert not binds(call, tuple(copies)), f"bound {task.__name__} with {wrong}"
+                other = made_of(task, tuple(copies))
+                if other is not None and not isinstance(argument, np.floating):  # a factor
                     run_all(other)
                     guard.check()
-
-
-def _counts_only(task: Any, i: int) -> bool:
-    """Whether a number is no more than a factor, or so large that a loop would not end."""
-    known = _tasks.TASKS[task]
-    names = known.names if hasattr(known, "names") else ()
-    return bool(names) and names[i] in ("scale", "smoothing", "slope")
 
 
 def test_a_call_knows_how_many_items_there_are() -> None:
