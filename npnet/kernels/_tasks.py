@@ -245,9 +245,9 @@ def _by_block(f: Facts) -> int:
 
 # ---- the kernels -------------------------------------------------------------------------------
 
-_ROWS = {"rows": "OH 3: int64", "columns": "OW 3: int64"}
-_STEPS = {"dh": "int", "dw": "int", "kw": "int"}
-_SHARES = {**_ROWS, "shares": "OH OW"}
+_ROWS: dict[str, Any] = {"rows": "OH 3: int64", "columns": "OW 3: int64"}
+_STEPS: dict[str, Any] = {"dh": "int", "dw": "int", "kw": "int"}
+_SHARES: dict[str, Any] = {**_ROWS, "shares": "OH OW"}
 
 
 class ByWinner(Task):
@@ -256,13 +256,11 @@ class ByWinner(Task):
     def __init__(self, kernel: Any, **arguments: str) -> None:
         self.kernel = kernel
         self.at = list(arguments).index("winner")
-        self.tasks = {
-            dtype: Task(
-                kernel, _by_plane, _windows,
-                **{k: v.replace("NUMBERS", dtype) for k, v in arguments.items()},
-            )
-            for dtype in ("uint8", "uint32")
-        }  # fmt: skip
+        self.tasks = {dtype: self._by(dtype, arguments) for dtype in ("uint8", "uint32")}
+
+    def _by(self, dtype: str, arguments: dict[str, str]) -> Task:
+        typed: dict[str, Any] = {k: v.replace("NUMBERS", dtype) for k, v in arguments.items()}
+        return Task(self.kernel, _by_plane, _windows, **typed)
 
     def _of(self, arguments: tuple[Any, ...]) -> Task:
         winner = arguments[self.at] if len(arguments) > self.at else None
@@ -275,7 +273,7 @@ class ByWinner(Task):
         self._of(arguments).check_again(arguments)
 
 
-def _span_task(kernel: Any, **arrays: str) -> Task:
+def _span_task(kernel: Any, **arrays: Any) -> Task:
     return Task(kernel, _span_items, _spans, **arrays, length="int")
 
 
