@@ -102,7 +102,8 @@ class Case:
         if dtype != "float32":
             return rng.integers(0, self.sizes.get(f"most {name}", 2), shape).astype(dtype)
         most = 0.1 if name == "a" else 2.0  # a mean's square is no more than the squares' mean
-        return rng.uniform(most / 4, most, shape).astype(np.float32)
+        # such as float16 has too: then a copy of them in another type gives the same bits
+        return rng.uniform(most / 4, most, shape).astype(np.float16).astype(np.float32)
 
     def is_free(self, name: str, axis: int | None) -> bool:
         """Whether an axis may have another size: nothing else hangs on it."""
