@@ -46,7 +46,7 @@ from tests.kernels import faults
 from tests.kernels.guarded import Array, Guard
 
 REFUSED = (ValueError, TypeError, IndexError)  # a ShapeError is a ValueError
-ROUNDS = trials(1, 40)  # of other sizes
+ROUNDS = trials(1, 20)  # of other sizes
 
 HUGE = 2**62
 COUNTS = (0, -1, HUGE, 1.0, True, None)  # of what can't be a number of images
