@@ -19,6 +19,7 @@ from numpy.random import Generator
 import npnet
 from npnet import kernels, nn
 from npnet.kernels import (
+    _jit,
     _tasks,
     activation,
     affine,
@@ -671,7 +672,7 @@ def test_more_threads_than_slots_are_refused(one_thread: None) -> None:
     made = Program([Phase([Call(activation.relu_span, arguments, 1, program.SLOT)], 4, 4)])
     made.run()
     npnet.set_num_threads(2)
-    if npnet.get_num_threads() > 1:
+    if _jit.get_num_threads() > 1:  # Numba may have no more than one
         with pytest.raises(RuntimeError, match="built for 1 threads, but there are 2"):
             made.run()
 
