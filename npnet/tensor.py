@@ -145,6 +145,7 @@ class Function:
     order: int  # of recording; a parent's is smaller
     retained: tuple[weakref.ref[Tensor], ...] = ()  # results that asked to keep their gradient
     freed = False  # whether something that backward needs is gone
+    replaced: tuple[tuple[int, ...], np.dtype[Any]] | None = None  # shape, dtype before `data = `
     _counter = itertools.count()
     _saved: tuple[Values | None, ...] = ()
     _versions: tuple[tuple[_Version, int], ...] = ()
@@ -231,7 +232,8 @@ class Function:
         return f"<{self.name()}>"
 
 
-_TAPE = {"needs_input_grad", "order", "parents", "retained", "_versions"}  # they hold no values
+# They hold no values.
+_TAPE = {"needs_input_grad", "order", "parents", "replaced", "retained", "_versions"}
 
 
 def _holds_values(value: Any) -> bool:
@@ -305,6 +307,8 @@ def _run_backward(root: Tensor, gy: Array, retain_graph: bool) -> None:
                 y._accumulate(_array(arriving))
         if node.freed:
             raise _freed(node)
+        if node.replaced is not None:
+            arriving = _as_recorded(node, arriving, *node.replaced)
         try:
             gradients = node.differentiate(arriving)
         except Exception as error:
@@ -331,6 +335,16 @@ def _freed(node: Function) -> RuntimeError:
         f"backward: {node.name()} was already gone through and what it saved is freed; "
         "call backward(retain_graph=True) the first time to go through it twice"
     )
+
+
+def _as_recorded(node: Function, gy: Values, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """A gradient for a result whose `data` were replaced, as the op that gave it takes it."""
+    if gy.shape != shape:
+        raise ShapeError(
+            f"backward: {node.name()} gave a result of {shape} and takes a gradient of that shape, "
+            f"got {gy.shape}; the result's data were replaced since (write into it instead)"
+        )
+    return _array(gy).astype(dtype, copy=False)
 
 
 def _sum(a: Values, b: Values) -> Values:
@@ -575,6 +589,9 @@ class Tensor:
             raise TypeError(f"data: must be a tensor, got {type(values).__name__}")
         if self._wants and not values.is_floating_point():
             raise RuntimeError(f"data: the tensor requires a gradient and can't be {values.dtype}")
+        function = self._grad_fn
+        if function is not None and function.replaced is None:
+            function.replaced = self.shape, self.dtype
         self.array = values.array
 
     def _edge(self) -> Function | Tensor:
@@ -584,6 +601,11 @@ class Tensor:
 
     def _accumulate(self, g: Array, new: Bool = False) -> None:
         """Add to `grad`. `new`: nobody else sees the memory of g, so it need not be copied."""
+        if g.shape != self._values.shape:
+            raise ShapeError(
+                f"backward: a gradient of {g.shape} arrived for a tensor of {self.shape}, whose "
+                "data were replaced since it was used"
+            )
         with _accumulating:  # backward may run in several threads, for parameters that they share
             if self.grad is not None:
                 total = self.grad.array

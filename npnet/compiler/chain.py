@@ -100,6 +100,6 @@ def _parameters(op: Function, params: list[Any]) -> tuple[Tensor, ...]:
     if not all(isinstance(p, Tensor) for p in params):
         name = op.name().removesuffix("Backward")
         raise Unsuited(f"a weight of {name} is no parameter")
-    if not all(p.array.flags.c_contiguous for p in params):
-        raise Unsuited("a parameter is not contiguous")
+    if not all(p.array.flags.carray for p in params):
+        raise Unsuited("a parameter is not contiguous, not aligned or read-only")
     return tuple(params)

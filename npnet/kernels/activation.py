@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from npnet.kernels import lanes, simd, simd_exp, simd_math
+from npnet.kernels._arguments import Rule
 from npnet.kernels._jit import kernel
 from npnet.kernels._parallel import parallel_for
 from npnet.kernels.simd import LANES
@@ -31,12 +32,21 @@ Array: TypeAlias = npt.NDArray[np.float32]
 
 SPAN = 4096  # floats: long enough to hide the loop around, short enough to share a batch of one
 
+_TANH = Rule("tanh", x="... 16")
+_TANH_BACKWARD = Rule("tanh_backward", y="... 16", gy="... 16")
+_SIGMOID = Rule("sigmoid", x="... 16")
+_SIGMOID_BACKWARD = Rule("sigmoid_backward", y="... 16", gy="... 16")
+_RELU = Rule("relu", x="... 16")
+_RELU_BACKWARD = Rule("relu_backward", y="... 16", gy="... 16")
+_LEAKY_RELU = Rule("leaky_relu", x="... 16", gy="... 16")
+
 
 def tanh(x: Array) -> Array:
     """y = tanh(x), at most 1.4 ulp off.
 
     Shape: any in lanes -> the same, as of all functions here.
     """
+    _TANH(x)
     y = lanes.empty(x.shape)
     _tanh(x.reshape(-1), y.reshape(-1))
     return y
@@ -44,6 +54,7 @@ def tanh(x: Array) -> Array:
 
 def tanh_backward(y: Array, gy: Array) -> Array:
     """gx = gy * (1 - y^2) for y = tanh(x)."""
+    _TANH_BACKWARD(y, gy)
     gx = lanes.empty(y.shape)
     _tanh_backward(y.reshape(-1), gy.reshape(-1), gx.reshape(-1))
     return gx
@@ -51,6 +62,7 @@ def tanh_backward(y: Array, gy: Array) -> Array:
 
 def sigmoid(x: Array) -> Array:
     """y = 1 / (1 + exp(-x)), at most 2 ulp off; zero where that is denormal."""
+    _SIGMOID(x)
     y = lanes.empty(x.shape)
     _sigmoid(x.reshape(-1), y.reshape(-1))
     return y
@@ -58,6 +70,7 @@ def sigmoid(x: Array) -> Array:
 
 def sigmoid_backward(y: Array, gy: Array) -> Array:
     """gx = gy * y * (1 - y) for y = sigmoid(x)."""
+    _SIGMOID_BACKWARD(y, gy)
     gx = lanes.empty(y.shape)
     _sigmoid_backward(y.reshape(-1), gy.reshape(-1), gx.reshape(-1))
     return gx
@@ -65,6 +78,7 @@ def sigmoid_backward(y: Array, gy: Array) -> Array:
 
 def relu(x: Array) -> Array:
     """y = max(x, 0), and NaN of NaN."""
+    _RELU(x)
     y = lanes.empty(x.shape)
     _relu(x.reshape(-1), y.reshape(-1))
     return y
@@ -72,6 +86,7 @@ def relu(x: Array) -> Array:
 
 def relu_backward(y: Array, gy: Array) -> Array:
     """gx = 0 where y <= 0, else gy: NaN lets it pass, as in PyTorch. y may be x too."""
+    _RELU_BACKWARD(y, gy)
     gx = lanes.empty(y.shape)
     _relu_backward(y.reshape(-1), gy.reshape(-1), gx.reshape(-1))
     return gx
@@ -84,6 +99,7 @@ def leaky_relu(x: Array, slope: float) -> Array:
 
 def leaky_relu_backward(x: Array, gy: Array, slope: float) -> Array:
     """gx = gy where x > 0, else slope * gy."""
+    _LEAKY_RELU(x, gy)
     gx = lanes.empty(x.shape)
     _leaky_relu_backward(x.reshape(-1), gy.reshape(-1), np.float32(slope), gx.reshape(-1))
     return gx

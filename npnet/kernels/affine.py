@@ -11,12 +11,18 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from npnet.kernels._arguments import Rule
 from npnet.kernels._jit import kernel
 from npnet.kernels._parallel import parallel_for
 
 __all__ = ["affine"]
 
 Array: TypeAlias = npt.NDArray[Any]
+
+_AFFINE = Rule(
+    "affine", empty="N C H W",
+    images="N C H W: uint8 readable", matrices="N 2 3: floats", fill="C: floats",
+)  # fmt: skip
 
 ONE, ZERO, HALF = np.float32(1), np.float32(0), np.float32(0.5)
 
@@ -29,9 +35,10 @@ def affine(images: Array, matrices: Array, bilinear: bool, fill: Array) -> Array
         matrices: (N, 2, 3), output to source, from the middle.
         fill: (C,).
     """
+    _AFFINE(images, matrices, fill)
     y = np.empty_like(images)
     rows = np.ascontiguousarray(matrices.reshape(-1, 6), np.float32)
-    _affine(images, rows, bilinear, np.ascontiguousarray(fill, np.float32), y)
+    _affine(images, rows, bool(bilinear), np.ascontiguousarray(fill, np.float32), y)
     return y
 
 

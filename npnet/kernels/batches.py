@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from npnet.kernels import lanes
+from npnet.kernels._arguments import Rule, check_numbers
 from npnet.kernels._jit import kernel
 from npnet.kernels._parallel import parallel_for
 
@@ -18,20 +19,30 @@ __all__ = ["gather"]
 
 Array: TypeAlias = npt.NDArray[Any]
 
+_GATHER = Rule(
+    "gather", empty="N C H W n",
+    x="N C H W: uint8 readable", at="n: int64 readable", mean="C", std="C",
+)  # fmt: skip
+
 
 def gather(x: Array, at: Array, mean: Array, std: Array) -> Array:
     """y[i, c, h, w] = (x[at[i], c, h, w] / 255 - mean[c]) / std[c].
 
     Args:
         x: uint8, C-contiguous.
-        at: which images, from 0; not checked.
+        at: which images, from 0.
         mean, std: (C,) float32.
 
     Shape: x (N, C, H, W), at (n,) int64 -> y (n, C, H, W) float32.
+
+    Raises:
+        IndexError: there is no such image.
     """
+    _GATHER(x, at, mean, std)
+    check_numbers("gather", "at", at, len(x))
     y = lanes.empty((len(at), *x.shape[1:]))
-    maps = (-1, x.shape[1], x.shape[2] * x.shape[3])
-    _gather(x.reshape(maps), at, mean, std, y.reshape(maps))
+    maps = (x.shape[1], x.shape[2] * x.shape[3])
+    _gather(x.reshape(len(x), *maps), at, mean, std, y.reshape(len(y), *maps))
     return y
 
 

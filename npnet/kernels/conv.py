@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from npnet.kernels import activation, dense, elementwise, lanes, linear, weight_gradient, winograd
+from npnet.kernels._arguments import Rule, check_images, check_pair, row_major
 from npnet.kernels.correlate import correlate
 from npnet.kernels.simd import LANES
 from npnet.kernels.windows import Window
@@ -21,6 +22,19 @@ __all__ = ["conv2d", "conv2d_backward_data", "conv2d_backward_weight"]
 Array: TypeAlias = npt.NDArray[np.float32]
 
 NO_BIAS = np.zeros(1, np.float32)
+
+_CONV2D = Rule(
+    "conv2d", given="KH KW OH OW",
+    x="B C H W 16", weight="O C KH KW", bias="O | None", residual="B O OH OW 16 | None",
+)  # fmt: skip
+_BACKWARD_DATA = Rule(
+    "conv2d_backward_data", given="KH KW OH OW", gy="B O OH OW 16", weight="O C KH KW"
+)
+_FORWARD_IMAGES = Rule("conv2d", x="B C H W 16")
+_BACKWARD_IMAGES = Rule("conv2d_backward_weight", x="B C H W 16")
+_BACKWARD_WEIGHT = Rule(
+    "conv2d_backward_weight", given="OH OW", x="B C H W 16", gy="B O OH OW 16"
+)  # fmt: skip
 
 
 def conv2d(
@@ -44,19 +58,22 @@ def conv2d(
     Shape: x (B, C, H, W, 16), weight (O, C, KH, KW), bias (O,)
         -> that of residual, (B, O, OH, OW, 16).
     """
-    weight = np.require(weight, np.float32, ("C", "W"))
-    bias = NO_BIAS if bias is None else np.require(bias, np.float32, ("C", "W"))
-    size = window.output_size(x.shape[2:4])
+    weight = row_major("conv2d", "weight", weight)
+    bias = None if bias is None else row_major("conv2d", "bias", bias)
+    _FORWARD_IMAGES(x)
+    size = window.counts("conv2d", x.shape[2:4], dilated=False)
+    _CONV2D(x, weight, bias, residual, given=(*window.kernel, *size))
     if window.is_padded and not np.isfinite(weight.sum()):
         # 0 * inf is NaN: the zeros around, which the kernel leaves out, count for once
         x, window = _padded(x, window), Window(window.kernel, window.stride)
     if dense.suits_dense(window, x.shape[2:4], *weight.shape[:2]):
-        biases = bias if bias is NO_BIAS else np.repeat(bias, size[0] * size[1])
+        biases = None if bias is None else np.repeat(bias, size[0] * size[1])
         y = linear.linear(_flat(x), dense.gather(weight, window, x.shape[2:4]), biases)
         y = y.reshape(len(y), len(weight), *size, LANES)
         y = y if residual is None else elementwise.add(y, residual)
         return activation.relu(y) if relu else y
     y = lanes.empty((x.shape[0], weight.shape[0], *size, LANES))
+    bias = NO_BIAS if bias is None else bias
     before = (window.padding[0][0], window.padding[1][0])
     if not (
         fast
@@ -76,7 +93,10 @@ def conv2d_backward_data(
 
     Shape: gy (B, O, OH, OW, 16), weight (O, C, KH, KW), size (H, W) -> (B, C, H, W, 16).
     """
-    weight = np.require(weight, np.float32, ("C", "W"))
+    op = "conv2d_backward_data"
+    weight = row_major(op, "weight", weight)
+    size = check_pair(op, "size", size)
+    _BACKWARD_DATA(gy, weight, given=(*window.kernel, *window.counts(op, size, dilated=False)))
     shape = (gy.shape[0], weight.shape[1], *size, LANES)
     if dense.suits_dense(window, size, *weight.shape[:2]):
         matrix = dense.gather(weight, window, size)
@@ -101,6 +121,10 @@ def conv2d_backward_weight(
     Shape: x (B, C, H, W, 16), gy (B, O, OH, OW, 16), n images -> (O, C, KH, KW), and the bias's
     gradient (O,), the sum of gy.
     """
+    op = "conv2d_backward_weight"
+    _BACKWARD_IMAGES(x)
+    _BACKWARD_WEIGHT(x, gy, given=window.counts(op, x.shape[2:4], dilated=False))
+    check_images(op, n, len(x))
     channels, outputs, size = x.shape[1], gy.shape[1], x.shape[2:4]
     if dense.suits_dense(window, size, outputs, channels):
         gmatrix, gbiases = linear.linear_backward_weight(_flat(x), _flat(gy), n)

@@ -17,7 +17,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from npnet._checks import ShapeError
 from npnet.kernels import lanes, simd
+from npnet.kernels._arguments import Rule, check_apart
 from npnet.kernels._jit import kernel
 from npnet.kernels._parallel import parallel_for
 from npnet.kernels.simd import LANES
@@ -27,6 +29,17 @@ __all__ = ["correlate"]
 
 Array: TypeAlias = npt.NDArray[np.float32]
 Plan: TypeAlias = npt.NDArray[np.int64]
+
+# Of images (H, W) and what their windows (OH, OW) give; transposed, the other way.
+_FORWARD = Rule(
+    "correlate", given="KH KW OH OW", x="B C H W 16", weight="O C KH KW", bias="biases",
+    y="B O OH OW 16", residual="B O OH OW 16 | None",
+)  # fmt: skip
+_TRANSPOSED = Rule(
+    "correlate", given="KH KW OH OW", x="B C OH OW 16", weight="C O KH KW", bias="biases",
+    y="B O H W 16", residual="B O H W 16 | None",
+)  # fmt: skip
+_IMAGES = Rule("correlate", images="B C H W 16")
 
 
 def correlate(
@@ -46,8 +59,31 @@ def correlate(
     Shape: x (B, C, H, W, 16), weight (O, C, KH, KW), transposed (C, O, KH, KW), bias (O,) or (1,)
         -> y and residual (B, O, OH, OW, 16).
     """
+    _check(x, weight, bias, window, y, transposed, residual)
     panels, arguments = plan(x, weight, bias, window, y, transposed, residual, relu)
-    _correlate(weight, transposed, panels, *arguments)
+    _correlate(weight, bool(transposed), panels, *arguments)
+
+
+def _check(
+    x: Array,
+    weight: Array,
+    bias: Array,
+    window: Window,
+    y: Array,
+    transposed: bool,
+    residual: Array | None,
+) -> None:
+    images = y if transposed else x
+    _IMAGES(images)
+    counts = window.counts("correlate", images.shape[2:4], dilated=False)
+    rule = _TRANSPOSED if transposed else _FORWARD
+    rule(x, weight, bias, y, residual, given=(*window.kernel, *counts))
+    if bias.shape[0] not in (1, y.shape[1]):
+        raise ShapeError(
+            f"correlate: bias must have 1 number or {y.shape[1]}, as y has channels; "
+            f"got {bias.shape[0]}"
+        )
+    check_apart("correlate", y=y, x=x)
 
 
 def plan(
@@ -67,7 +103,7 @@ def plan(
     ]
     steps = (1, 1) if transposed else window.stride
     panels = lanes.empty((-(-y.shape[1] // shape.rows), x.shape[1], *weight.shape[2:], shape.rows))
-    epilogue = (y if residual is None else residual, residual is not None, relu)
+    epilogue = (y if residual is None else residual, residual is not None, bool(relu))
     return panels, (shape, x, panels, bias, *epilogue, y, *plans, *steps)
 
 

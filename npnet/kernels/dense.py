@@ -20,12 +20,17 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from npnet._checks import ShapeError
+from npnet.kernels._arguments import Rule, check_count
 from npnet.kernels.windows import Window
 
 __all__ = ["gather", "is_linear", "scatter_add", "suits_dense"]
 
 Array: TypeAlias = npt.NDArray[np.float32]
 Places: TypeAlias = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+
+_GATHER = Rule("gather", given="KH KW", weight="O C KH KW")
+_SCATTER_ADD = Rule("scatter_add", given="rows", gmatrix="rows columns")
 
 LARGEST = 2**25  # bytes of the matrix: beyond, it costs more memory than it saves time
 
@@ -51,10 +56,11 @@ def suits_dense(window: Window, size: tuple[int, int], outputs: int, channels: i
 
 def gather(weight: Array, window: Window, size: tuple[int, int]) -> Array:
     """The matrix of the weights (O, C, KH, KW): (O * OH * OW, C * H * W)."""
+    _GATHER(weight, given=window.kernel)
+    results = _results("gather", window, size)
     outputs, channels = weight.shape[:2]
     if not window.is_padded:
         return weight.reshape(outputs, -1)
-    results = window.output_size(size)
     matrix = np.empty((outputs, *results, channels, *size), np.float32)
     for (i, j), (h, w), (u, v) in _places(window, size):
         matrix[:, i, j, :, h, w] = weight[:, :, u, v]
@@ -63,13 +69,29 @@ def gather(weight: Array, window: Window, size: tuple[int, int]) -> Array:
 
 def scatter_add(gmatrix: Array, window: Window, size: tuple[int, int], outputs: int) -> Array:
     """The gradient of the weights, (O, C, KH, KW), from that of the matrix."""
+    results = _results("scatter_add", window, size)
+    outputs = check_count("scatter_add", "outputs", outputs)
+    _SCATTER_ADD(gmatrix, given=(outputs * results[0] * results[1],))
+    if gmatrix.shape[1] % (size[0] * size[1]):
+        raise ShapeError(
+            f"scatter_add: gmatrix must have columns for images of {tuple(size)}, "
+            f"got shape {gmatrix.shape}"
+        )
     if not window.is_padded:
         return gmatrix.reshape(outputs, -1, *window.kernel)
-    parts = gmatrix.reshape(outputs, *window.output_size(size), -1, *size)
+    parts = gmatrix.reshape(outputs, *results, -1, *size)
     gweight = np.zeros((outputs, parts.shape[3], *window.kernel), np.float32)
     for (i, j), (h, w), (u, v) in _places(window, size):
         gweight[:, :, u, v] += parts[:, i, j, :, h, w]
     return gweight
+
+
+def _results(op: str, window: Window, size: tuple[int, int]) -> tuple[int, int]:
+    """(OH, OW), if each window covers the whole image (H, W)."""
+    results = window.counts(op, size, dilated=False)
+    if not suits_dense(window, size, 0, 0):
+        raise ShapeError(f"{op}: windows must cover all of an image {tuple(size)}, got {window}")
+    return results
 
 
 def _places(window: Window, size: tuple[int, int]) -> Iterator[Places]:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from npnet.kernels import lanes, simd, simd_math
+from npnet.kernels._arguments import Rule, row_major
 from npnet.kernels._jit import kernel
 from npnet.kernels._parallel import parallel_for
 from npnet.kernels.activation import SPAN, spans
@@ -17,9 +18,15 @@ __all__ = ["add", "add_bias", "multiply", "scale"]
 
 Array: TypeAlias = npt.NDArray[np.float32]
 
+_ADD = Rule("add", a="... 16", b="... 16")
+_MULTIPLY = Rule("multiply", a="... 16", b="... 16")
+_SCALE = Rule("scale", x="... 16")
+_ADD_BIAS = Rule("add_bias", x="B C ... 16", bias="C")
+
 
 def add(a: Array, b: Array) -> Array:
     """a + b. Shape: any in lanes, alike -> the same."""
+    _ADD(a, b)
     y = lanes.empty(a.shape)
     _add(a.reshape(-1), b.reshape(-1), y.reshape(-1))
     return y
@@ -27,6 +34,7 @@ def add(a: Array, b: Array) -> Array:
 
 def multiply(a: Array, b: Array) -> Array:
     """a * b, as with dropout's mask. Shape: any in lanes, alike -> the same."""
+    _MULTIPLY(a, b)
     y = lanes.empty(a.shape)
     _multiply(a.reshape(-1), b.reshape(-1), y.reshape(-1))
     return y
@@ -34,6 +42,7 @@ def multiply(a: Array, b: Array) -> Array:
 
 def scale(x: Array, factor: float) -> Array:
     """factor * x. Shape: any in lanes -> the same."""
+    _SCALE(x)
     y = lanes.empty(x.shape)
     _scale(x.reshape(-1), np.float32(factor), y.reshape(-1))
     return y
@@ -41,9 +50,10 @@ def scale(x: Array, factor: float) -> Array:
 
 def add_bias(x: Array, bias: Array) -> Array:
     """x + bias of the channel. Shape: x (B, C, ..., 16), bias (C,) -> that of x."""
+    bias = row_major("add_bias", "bias", bias)
+    _ADD_BIAS(x, bias)
     y = lanes.empty(x.shape)
     planes = (x.shape[0] * x.shape[1], -1)
-    bias = np.require(bias, np.float32, ("C", "W"))
     _add_bias(x.reshape(planes), bias, y.reshape(planes))
     return y
 

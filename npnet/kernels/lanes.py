@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from npnet._memory import available_memory, when_emptied
 from npnet.kernels import simd
+from npnet.kernels._arguments import Rule, check_images, row_major
 from npnet.kernels._jit import kernel
 from npnet.kernels._parallel import parallel_for
 from npnet.kernels.simd import ALIGNMENT, LANES
@@ -26,6 +27,9 @@ __all__ = ["block_count", "empty", "from_lanes", "to_lanes", "zeros"]
 
 Array: TypeAlias = npt.NDArray[np.float32]
 Memory: TypeAlias = npt.NDArray[np.uint8]
+
+_TO_LANES = Rule("to_lanes", empty="N ...", x="N ...")
+_FROM_LANES = Rule("from_lanes", x="B ... 16")
 
 
 def block_count(n: int) -> int:
@@ -152,16 +156,19 @@ def zeros(shape: tuple[int, ...]) -> Array:
 
 def to_lanes(x: npt.NDArray[Any]) -> Array:
     """Images or features in lanes: (N, C, H, W) -> (B, C, H, W, 16), (N, F) -> (B, F, 16)."""
+    x = row_major("to_lanes", "x", x)
+    _TO_LANES(x)
     n, *axes = x.shape
     y = empty((block_count(n), *axes, LANES))
     features = math.prod(axes)
-    rows = np.require(x, np.float32, ("C", "W")).reshape(n, features)
-    _to_lanes(rows, y.reshape(len(y), features, LANES))
+    _to_lanes(x.reshape(n, features), y.reshape(len(y), features, LANES))
     return y
 
 
 def from_lanes(x: Array, n: int) -> Array:
     """The first `n` images: (B, C, H, W, 16) -> (n, C, H, W), (B, F, 16) -> (n, F)."""
+    _FROM_LANES(x)
+    check_images("from_lanes", n, len(x))
     y = empty((n, *x.shape[1:-1]))
     features = math.prod(x.shape[1:-1])
     _from_lanes(x.reshape(len(x), features, LANES), y.reshape(n, features))

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from npnet.kernels import lanes, simd
+from npnet.kernels._arguments import Rule, check_images, row_major
 from npnet.kernels._jit import kernel
 from npnet.kernels._parallel import parallel_for
 from npnet.kernels.lanes import block_from_lanes
@@ -26,16 +27,21 @@ SHAPE = simd.row_shape()
 BLOCK_SHAPE = simd.row_shape(LANES)  # where blocks come one by one
 NO_BIAS = np.zeros(1, np.float32)
 
+_LINEAR = Rule("linear", x="B F 16", weight="O F", bias="O | None")
+_BACKWARD_DATA = Rule("linear_backward_data", gy="B O 16", weight="O F")
+_BACKWARD_WEIGHT = Rule("linear_backward_weight", x="B F 16", gy="B O 16")
+
 
 def linear(x: Array, weight: Array, bias: Array | None) -> Array:
     """y = x weight^T + bias.
 
     Shape: x (B, F, 16), weight (O, F), bias (O,) -> (B, O, 16).
     """
+    weight = row_major("linear", "weight", weight)
+    bias = None if bias is None else row_major("linear", "bias", bias)
+    _LINEAR(x, weight, bias)
     y = lanes.empty((x.shape[0], weight.shape[0], LANES))
-    weight = np.require(weight, np.float32, ("C", "W"))
-    bias = NO_BIAS if bias is None else np.require(bias, np.float32, ("C", "W"))
-    _multiply(SHAPE, x, weight, weight.shape[1], 1, bias, y)
+    _multiply(SHAPE, x, weight, weight.shape[1], 1, NO_BIAS if bias is None else bias, y)
     return y
 
 
@@ -44,8 +50,9 @@ def linear_backward_data(gy: Array, weight: Array) -> Array:
 
     Shape: gy (B, O, 16), weight (O, F) -> (B, F, 16).
     """
+    weight = row_major("linear_backward_data", "weight", weight)
+    _BACKWARD_DATA(gy, weight)
     gx = lanes.empty((gy.shape[0], weight.shape[1], LANES))
-    weight = np.require(weight, np.float32, ("C", "W"))
     _multiply(SHAPE, gy, weight, 1, weight.shape[1], NO_BIAS, gx)
     return gx
 
@@ -55,6 +62,8 @@ def linear_backward_weight(x: Array, gy: Array, n: int) -> tuple[Array, Array]:
 
     Shape: x (B, F, 16), gy (B, O, 16) -> (O, F), (O,).
     """
+    _BACKWARD_WEIGHT(x, gy)
+    check_images("linear_backward_weight", n, len(x))
     features, outputs = x.shape[1], gy.shape[1]
     width = -(-features // LANES) * LANES
     rows, gw = lanes.zeros((n, width)), lanes.empty((outputs, width))

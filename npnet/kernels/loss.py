@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from npnet.kernels import lanes, simd, simd_exp, simd_math
+from npnet.kernels._arguments import Rule, check_images, check_numbers
 from npnet.kernels._jit import kernel
 from npnet.kernels._parallel import parallel_for
 from npnet.kernels.simd import LANES
@@ -19,6 +20,10 @@ from npnet.kernels.simd import LANES
 __all__ = ["cross_entropy", "mse_loss"]
 
 Array: TypeAlias = npt.NDArray[np.float32]
+
+_CROSS_ENTROPY = Rule("cross_entropy", x="B C 16")
+_LABELS = Rule("cross_entropy", labels="n: int64")
+_MSE_LOSS = Rule("mse_loss", empty="", x="B ... 16", target="B ... 16")
 
 
 def cross_entropy(
@@ -30,10 +35,16 @@ def cross_entropy(
 
     Shape: x (B, C, 16), class numbers y (n,), n > 0, all in 0..C -> (), (B, C, 16), where the
     gradient of lanes beyond the batch is zero.
+
+    Raises:
+        IndexError: there is no such class.
     """
-    gx, n = lanes.empty(x.shape), len(labels)
+    _CROSS_ENTROPY(x)
+    classes = _class_numbers(labels, x.shape[1])
+    n = len(classes)
+    check_images("cross_entropy", n, len(x))
+    gx = lanes.empty(x.shape)
     parts = np.empty(len(x), np.float32)
-    classes = np.require(labels, np.int64, ("C", "W"))
     _cross_entropy(x, classes, np.float32(1 / n), np.float32(label_smoothing), gx, parts)
     return np.float32(parts.sum(dtype=np.float64) / n), gx
 
@@ -44,12 +55,23 @@ def mse_loss(x: Array, target: Array, n: int) -> tuple[np.float32, Array]:
     Shape: x and t (B, F, 16), or with more axes -> (), that of x, where the gradient of lanes
     beyond the batch is zero.
     """
+    _MSE_LOSS(x, target)
+    check_images("mse_loss", n, len(x), 1)
     gx, rows = lanes.empty(x.shape), (len(x), x[0].size // LANES, LANES)
     count = n * rows[1]
     parts = np.empty(len(x), np.float32)
     scale = np.float32(2 / count)
     _squares(x.reshape(rows), target.reshape(rows), n, scale, gx.reshape(rows), parts)
     return np.float32(parts.sum(dtype=np.float64) / count), gx
+
+
+def _class_numbers(labels: Any, count: int) -> npt.NDArray[np.int64]:
+    """Integers as int64, a copy where their memory lies otherwise, if all are classes."""
+    if isinstance(labels, np.ndarray) and labels.dtype.kind in "iu":
+        check_numbers("cross_entropy", "labels", labels, count)
+        labels = np.require(labels, np.int64, ("C", "W", "A"))
+    _LABELS(labels)
+    return labels
 
 
 @kernel

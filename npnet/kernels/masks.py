@@ -7,6 +7,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from npnet._checks import ShapeError
+
 __all__ = ["kept"]
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -17,6 +19,14 @@ def kept(values: Array, keep: Array) -> Array:
 
     The bits are masked: a product with 0 and 1 would make NaN of infinity.
     """
+    if not (isinstance(values, np.ndarray) and isinstance(keep, np.ndarray)):
+        raise TypeError(f"kept: takes arrays, got {type(values).__name__}, {type(keep).__name__}")
+    if values.dtype.kind != "f" or keep.dtype != np.bool_:
+        raise TypeError(f"kept: takes floats and bools, got {values.dtype} and {keep.dtype}")
+    if values.shape != keep.shape:
+        raise ShapeError(
+            f"kept: values and keep must be alike, got {values.shape} and {keep.shape}"
+        )
     integer = np.dtype(f"i{values.itemsize}")
     bits = np.negative(keep, dtype=integer)  # all ones or all zeros
     bits &= values.view(integer)

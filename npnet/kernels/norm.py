@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from npnet.kernels import lanes, simd, simd_math
+from npnet.kernels._arguments import Rule, check_images
 from npnet.kernels._jit import kernel
 from npnet.kernels._parallel import parallel_for
 from npnet.kernels.simd import LANES
@@ -27,12 +28,26 @@ __all__ = ["batch_norm_backward", "constants", "normalise", "statistics"]
 
 Array: TypeAlias = npt.NDArray[np.float32]
 
+_STATISTICS = Rule("statistics", empty="", x="B C ... 16", weight="C: floats", bias="C: floats")
+_CONSTANTS = Rule(
+    "constants", mean="C: floats", var="C: floats", weight="C: floats", bias="C: floats"
+)
+_NORMALISE = Rule(
+    "normalise", empty="", x="B C ... 16", constants="4 C", residual="B C ... 16 | None"
+)  # fmt: skip
+_BATCH_NORM_BACKWARD = Rule(
+    "batch_norm_backward", empty="",
+    gy="B C ... 16", x="B C ... 16", constants="4 C", y="B C ... 16 | None",
+)  # fmt: skip
+
 
 def statistics(x: Array, weight: Array, bias: Array, eps: float, n: int) -> tuple[Array, Array]:
     """`constants` by the mean and the biased variance of the first `n` images; the variance.
 
     Shape: x (B, C, ..., 16), weight and bias (C,) -> (4, C), (C,).
     """
+    _STATISTICS(x, weight, bias)
+    check_images("statistics", n, len(x))
     table, var = np.empty((4, x.shape[1]), np.float32), np.empty(x.shape[1], np.float32)
     table[1], table[2] = weight, bias
     _statistics(_planes(x), n, np.float32(eps), table, var)
@@ -41,6 +56,7 @@ def statistics(x: Array, weight: Array, bias: Array, eps: float, n: int) -> tupl
 
 def constants(mean: Array, var: Array, weight: Array, bias: Array, eps: float) -> Array:
     """Of each channel: mean, weight * r, bias, r = 1 / sqrt(var + eps). Shape: (C,) -> (4, C)."""
+    _CONSTANTS(mean, var, weight, bias)
     table = np.empty((4, len(weight)), np.float32)
     table[0], table[1], table[2], table[3] = mean, weight, bias, var
     _scale(np.float32(eps), table)
@@ -54,9 +70,10 @@ def normalise(
 
     Shape: x and residual (B, C, ..., 16), constants (4, C) -> that of x.
     """
+    _NORMALISE(x, constants, residual)
     y, planes = lanes.empty(x.shape), _planes(x)
     added = planes if residual is None else _planes(residual)
-    _normalise(planes, added, constants, residual is not None, relu, _planes(y))
+    _normalise(planes, added, constants, residual is not None, bool(relu), _planes(y))
     return y
 
 
@@ -82,11 +99,13 @@ def batch_norm_backward(
 
     Shape: gy, x, y (B, C, ..., 16), constants (4, C) -> as x, as x, (C,), (C,).
     """
+    _BATCH_NORM_BACKWARD(gy, x, constants, y)
+    check_images("batch_norm_backward", n, len(x))
     gx, planes = lanes.empty(x.shape), _planes(x)
     gr = gy if y is None else lanes.empty(x.shape)
     out = planes if y is None else _planes(y)
     totals = np.empty((2, x.shape[1]), np.float32)
-    flags = relu, y is not None, training
+    flags = bool(relu), y is not None, bool(training)
     _backward(_planes(gy), planes, out, n, constants, *flags, totals, _planes(gr), _planes(gx))
     return gx, gr, totals[1], totals[0]
 

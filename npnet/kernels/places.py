@@ -12,7 +12,9 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from npnet._checks import ShapeError
 from npnet.kernels import lanes, simd
+from npnet.kernels._arguments import Rule, check_count
 from npnet.kernels._jit import kernel
 from npnet.kernels._parallel import parallel_for
 from npnet.kernels.simd import LANES
@@ -22,14 +24,19 @@ __all__ = ["put", "take"]
 Array: TypeAlias = npt.NDArray[np.float32]
 Triple: TypeAlias = Sequence[int]
 
+_TAKE = Rule("take", x="B C H W 16")
+_PUT = Rule("put", x="B C H W 16")
+
 
 def take(x: Array, starts: Triple, steps: Triple, sizes: Triple) -> Array:
     """y[c, i, j] = x at the place of (c, i, j).
 
     Shape: x (B, C, H, W, 16), sizes (C', H', W') -> (B, C', H', W', 16).
     """
+    _TAKE(x)
+    starts, steps, sizes = _checked("take", starts, steps, sizes, x.shape[1:4])
     y = lanes.empty((len(x), *sizes, LANES))
-    _take(x, tuple(starts), tuple(steps), y)
+    _take(x, starts, steps, y)
     return y
 
 
@@ -38,9 +45,33 @@ def put(x: Array, starts: Triple, steps: Triple, sizes: Triple, value: float = 0
 
     Shape: x (B, C', H', W', 16), sizes (C, H, W) -> (B, C, H, W, 16).
     """
+    _PUT(x)
+    starts, steps, _ = _checked("put", starts, steps, x.shape[1:4], sizes)
     y = lanes.empty((len(x), *sizes, LANES))
-    _put(x, tuple(starts), tuple(steps), np.float32(value), y)
+    _put(x, starts, steps, np.float32(value), y)
     return y
+
+
+def _checked(
+    op: str, starts: Triple, steps: Triple, sizes: Triple, whole: Triple
+) -> tuple[tuple[int, int, int], tuple[int, int, int], tuple[int, int, int]]:
+    """Starts, steps and sizes as ints, if all places lie inside `whole` and no two are one."""
+    names = ("starts", starts), ("steps", steps), ("sizes", sizes), ("sizes", whole)
+    for name, triple in names:
+        if len(triple) != 3:
+            raise ShapeError(f"{op}: {name} must have 3 numbers, got {len(triple)}: {triple}")
+    checked = []
+    for start, step, size, most in zip(starts, steps, sizes, whole, strict=True):
+        start, step = check_count(op, "starts", start, 0), check_count(op, "steps", step, -(2**62))
+        size, most = check_count(op, "sizes", size), check_count(op, "sizes", most)
+        if step == 0 or not 0 <= start < most or not 0 <= start + (size - 1) * step < most:
+            raise ShapeError(
+                f"{op}: places must lie inside an axis of {most}, and apart; "
+                f"got start {start}, step {step}, size {size}"
+            )
+        checked.append((start, step, size))
+    a, b, c = checked
+    return (a[0], b[0], c[0]), (a[1], b[1], c[1]), (a[2], b[2], c[2])
 
 
 @kernel

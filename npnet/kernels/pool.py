@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from npnet.kernels import lanes, pool_plans, simd, simd_math
+from npnet.kernels._arguments import Rule, check_pair
 from npnet.kernels._jit import kernel
 from npnet.kernels._parallel import parallel_for
 from npnet.kernels.pool_plans import COVER, OVERLAP
@@ -30,6 +31,18 @@ __all__ = [
 ]
 
 Array: TypeAlias = npt.NDArray[np.float32]
+_MAX_POOL2D = Rule("max_pool2d", x="B C H W 16")
+_AVG_POOL2D = Rule("avg_pool2d", x="B C H W 16")
+_ADAPTIVE_AVG_POOL2D = Rule("adaptive_avg_pool2d", x="B C H W 16")
+_MAX_POOL2D_BACKWARD = {  # by the type of the numbers
+    dtype: Rule(
+        "max_pool2d_backward", given="OH OW", gy="B C OH OW 16", winner=f"B C OH OW 16: {dtype}"
+    )
+    for dtype in ("uint8", "uint32")
+}
+_AVG_POOL2D_BACKWARD = Rule("avg_pool2d_backward", given="OH OW", gy="B C OH OW 16")
+_ADAPTIVE_BACKWARD = Rule("adaptive_avg_pool2d_backward", gy="B C OH OW 16")
+
 Winner: TypeAlias = npt.NDArray[Any]  # the place in the window, u * KW + v: uint8, else uint32
 
 
@@ -41,7 +54,8 @@ def max_pool2d(x: Array, window: Window) -> tuple[Array, Winner]:
 
     Shape: x (B, C, H, W, 16) -> y and winner (B, C, OH, OW, 16).
     """
-    shape = (*x.shape[:2], *window.output_size(x.shape[2:4]), LANES)
+    _MAX_POOL2D(x)
+    shape = (*x.shape[:2], *window.counts("max_pool2d", x.shape[2:4]), LANES)
     y, winner = lanes.empty(shape), pool_plans.numbers(shape, math.prod(window.kernel))
     spans, kw = pool_plans.spans(window, x.shape[2:4]), window.kernel[1]
     _max_pool2d(pool_plans.planes(x), *spans, *window.dilation, kw, pool_plans.planes(y), winner)
@@ -53,6 +67,9 @@ def max_pool2d_backward(gy: Array, winner: Winner, window: Window, size: Pair) -
 
     Shape: gy and winner (B, C, OH, OW, 16), size (H, W) -> (B, C, H, W, 16).
     """
+    size = check_pair("max_pool2d_backward", "size", size)
+    rule = _MAX_POOL2D_BACKWARD[pool_plans.number_type(math.prod(window.kernel))]
+    rule(gy, winner, given=window.counts("max_pool2d_backward", size))
     gx = lanes.empty((*gy.shape[:2], *size, LANES))
     spans, kw, apart = (
         pool_plans.spans(window, size),
@@ -73,8 +90,9 @@ def avg_pool2d(
 
     Shape: x (B, C, H, W, 16) -> (B, C, OH, OW, 16).
     """
+    _AVG_POOL2D(x)
     size = x.shape[2:4]
-    y = lanes.empty((*x.shape[:2], *window.output_size(size), LANES))
+    y = lanes.empty((*x.shape[:2], *window.counts("avg_pool2d", size, dilated=False), LANES))
     shares = pool_plans.shares(window, size, count_include_pad, divisor)
     _avg_pool2d(pool_plans.planes(x), *pool_plans.spans(window, size), shares, pool_plans.planes(y))
     return y
@@ -91,6 +109,9 @@ def avg_pool2d_backward(
 
     Shape: gy (B, C, OH, OW, 16), size (H, W) -> (B, C, H, W, 16).
     """
+    size = check_pair("avg_pool2d_backward", "size", size)
+    counts = window.counts("avg_pool2d_backward", size, dilated=False)
+    _AVG_POOL2D_BACKWARD(gy, given=counts)
     gx = lanes.empty((*gy.shape[:2], *size, LANES))
     shares = pool_plans.shares(window, size, count_include_pad, divisor)
     apart = pool_plans.apart(window, size)
@@ -105,6 +126,8 @@ def adaptive_avg_pool2d(x: Array, size: Pair) -> Array:
 
     Shape: x (B, C, H, W, 16), size (OH, OW) -> (B, C, OH, OW, 16).
     """
+    _ADAPTIVE_AVG_POOL2D(x)
+    size = check_pair("adaptive_avg_pool2d", "size", size)
     y = lanes.empty((*x.shape[:2], *size, LANES))
     *bins, shares, _ = pool_plans.bins(x.shape[2:4], size)
     _avg_pool2d(pool_plans.planes(x), *bins, shares, pool_plans.planes(y))
@@ -116,6 +139,8 @@ def adaptive_avg_pool2d_backward(gy: Array, size: Pair) -> Array:
 
     Shape: gy (B, C, OH, OW, 16), size (H, W) -> (B, C, H, W, 16).
     """
+    _ADAPTIVE_BACKWARD(gy)
+    size = check_pair("adaptive_avg_pool2d_backward", "size", size)
     gx = lanes.empty((*gy.shape[:2], *size, LANES))
     *bins, shares, apart = pool_plans.bins(size, gy.shape[2:4])
     _avg_pool2d_backward(pool_plans.planes(gy), *bins, shares, apart, pool_plans.planes(gx))

@@ -11,7 +11,18 @@ import numpy.typing as npt
 from npnet.kernels import lanes
 from npnet.kernels.windows import Pair, Window
 
-__all__ = ["APART", "COVER", "OVERLAP", "apart", "bins", "numbers", "planes", "shares", "spans"]
+__all__ = [
+    "APART",
+    "COVER",
+    "OVERLAP",
+    "apart",
+    "bins",
+    "number_type",
+    "numbers",
+    "planes",
+    "shares",
+    "spans",
+]
 
 Array: TypeAlias = npt.NDArray[np.float32]
 Winner: TypeAlias = npt.NDArray[Any]
@@ -28,9 +39,14 @@ def planes(x: Array) -> Array:  # (B, C, H, W, 16) -> (B*C, H, W, 16)
 def numbers(shape: tuple[int, ...], count: int) -> Winner:
     """Room for numbers below `count`, planes (M, OH, OW, 16)."""
     planes = (shape[0] * shape[1], *shape[2:])
-    if count <= 256:
+    if number_type(count) == "uint8":
         return np.empty(planes, np.uint8)
     return lanes.empty(planes).view(np.uint32)
+
+
+def number_type(count: int) -> str:
+    """The dtype of numbers below `count`."""
+    return "uint8" if count <= 256 else "uint32"
 
 
 @functools.lru_cache(256)

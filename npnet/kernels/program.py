@@ -23,7 +23,10 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from npnet.kernels._jit import kernel
+from npnet._checks import ShapeError
+from npnet.kernels import _tasks
+from npnet.kernels._arguments import check_count
+from npnet.kernels._jit import get_num_threads, kernel
 from npnet.kernels._parallel import POINTER, WORD, parallel_for
 
 __all__ = ["BLOCK", "SLOT", "Call", "Phase", "Program"]
@@ -45,18 +48,65 @@ class Call:
         arguments: arrays, numbers and tile shapes. Arrays are kept, not copied.
         count: how many items a block has, or, in a phase of pieces, how many there are in all.
         by: BLOCK or SLOT: items begin at `count` times the block's or the slot's number.
+
+    Attributes:
+        reach: the kernel's items for these arguments, and the threads that there are slots for.
+
+    Raises:
+        ShapeError, ValueError, TypeError, IndexError: with these arguments, or on so many items,
+            the kernel would read or write outside of an array.
     """
 
     def __init__(
         self, task: Any, arguments: tuple[Any, ...], count: int = 1, by: int = BLOCK
     ) -> None:
-        self.count, self.by = count, by
+        if by not in (BLOCK, SLOT):
+            raise ValueError(f"Call: by must be BLOCK or SLOT, got {by!r}")
+        self.task, self.by = task, by
+        self.count = check_count("Call", "count", count)
+        self._known = _tasks.task_of(task)
+        self.reach = self._known.check(arguments)
+        if self.count > self.reach.items:
+            raise ShapeError(
+                f"Call: {task.__name__} has {self.reach.items} items with these arguments, "
+                f"got count {count}"
+            )
         self._address = _address(task, arguments)
         self._data = np.zeros(1 + sum(map(_words, arguments)), np.int64)
-        self.bind(arguments)
+        self._take(arguments)
 
     def bind(self, arguments: tuple[Any, ...]) -> None:
-        """Take other arguments of the same types."""
+        """Take other arrays of the same shapes and types, and the same numbers.
+
+        Raises:
+            ShapeError, ValueError, TypeError, IndexError: they are not alike; nothing is changed.
+        """
+        name = self.task.__name__
+        if len(arguments) != len(self.arguments):
+            raise TypeError(
+                f"Call: {name} has {len(self.arguments)} arguments, got {len(arguments)}"
+            )
+        for i, (new, old) in enumerate(zip(arguments, self.arguments, strict=True)):
+            if isinstance(old, np.ndarray):
+                if not isinstance(new, np.ndarray) or new.dtype != old.dtype:
+                    raise TypeError(
+                        f"Call: argument {i} of {name} must be an array of {old.dtype}, as it was "
+                        f"built for, got {getattr(new, 'dtype', new)}"
+                    )
+                if new.shape != old.shape:
+                    raise ShapeError(
+                        f"Call: argument {i} of {name} must be of shape {old.shape}, as it was "
+                        f"built for, got {new.shape}"
+                    )
+            elif new is not old and (type(new) is not type(old) or new != old):
+                raise ValueError(
+                    f"Call: argument {i} of {name} must stay {old!r}, as it was built for, "
+                    f"got {new!r}"
+                )
+        self._known.check_again(arguments)
+        self._take(arguments)
+
+    def _take(self, arguments: tuple[Any, ...]) -> None:
         self.arguments = arguments  # keeps the arrays alive
         self._loop = _bind(arguments, self._address, self._data)
 
@@ -92,9 +142,14 @@ class _Row(NamedTuple):
 
 
 class Program:
-    """Phases, run one after the other."""
+    """Phases, run one after the other.
+
+    Raises:
+        ShapeError: a call has not as many items as its phase asks for.
+    """
 
     def __init__(self, phases: Sequence[Phase]) -> None:
+        self._slots = min([_check_phase(phase) for phase in phases], default=_tasks.ENDLESS)
         self._calls = [call for phase in phases for call in phase.calls]
         self._table = np.array([call.row for call in self._calls], np.int64).reshape(-1, 4)
         rows, first = [], 0
@@ -118,8 +173,34 @@ class Program:
         return sum(sizes.values())
 
     def run(self) -> None:
-        """Make all calls."""
+        """Make all calls.
+
+        Raises:
+            RuntimeError: there are more threads than the arrays have slots.
+        """
+        if get_num_threads() > self._slots:
+            raise RuntimeError(
+                f"Program: it was built for {self._slots} threads, but there are "
+                f"{get_num_threads()} now; build it anew"
+            )
         _run(self._table, self._phases)
+
+
+def _check_phase(phase: Phase) -> int:
+    """How many threads may run a phase, if its calls have the items that it asks for."""
+    for name in ("items", "parts"):
+        check_count("Phase", name, getattr(phase, name), 0)
+    slots = _tasks.ENDLESS
+    for call in phase.calls:
+        slots = min(slots, call.reach.slots)
+        most = call.reach.items // call.count  # blocks, or slots
+        if phase.items and call.by == SLOT:
+            slots = min(slots, most)
+        elif phase.items > most:
+            raise ShapeError(
+                f"Phase: {call.task.__name__} has items for {most} blocks, got items {phase.items}"
+            )
+    return slots
 
 
 def _words(argument: Any) -> int:

@@ -182,7 +182,7 @@ def load_numbers(typing, array, index):
 
     def code(context, builder, sig, args):
         place = _number_address(context, builder, sig, args)
-        value = builder.load(place, typ=numbers, align=LANES)
+        value = builder.load(place, typ=numbers, align=numbers.element.width // 8)
         return builder.uitofp(value, VECTOR)
 
     return vector(array, INDEX), code
@@ -196,7 +196,7 @@ def store_numbers(typing, array, index, value):
     def code(context, builder, sig, args):
         place = _number_address(context, builder, sig, args)
         place = builder.bitcast(place, numbers.as_pointer())
-        builder.store(builder.fptoui(args[2], numbers), place, align=LANES)
+        builder.store(builder.fptoui(args[2], numbers), place, align=numbers.element.width // 8)
         return context.get_dummy_value()
 
     return types.void(array, INDEX, vector), code

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from npnet.kernels import simd
+from npnet.kernels._arguments import Rule, check_apart
 from npnet.kernels._jit import kernel
 from npnet.kernels._parallel import parallel_for
 from npnet.kernels.simd import LANES, add
@@ -33,6 +34,12 @@ Array: TypeAlias = npt.NDArray[np.float32]
 
 SPAN = 16384  # floats that a thread takes at a time; waking another for fewer takes longer
 
+_SGD = Rule("sgd", p="...", g="...", v="... | None")
+_ADAM = Rule("adam", p="...", g="...", m="...", v="...", largest="... | None")
+_NADAM = Rule("nadam", p="...", g="...", m="...", v="...")
+_RMSPROP = Rule("rmsprop", p="...", g="...", s="...", v="... | None", a="... | None")
+_LERP = Rule("lerp", a="...", p="...")
+
 
 def sgd(
     p: Array,
@@ -50,7 +57,13 @@ def sgd(
     step v is zero, and dampening should be, so that v becomes g.
 
     Shape: p, g, v alike, C-contiguous; p and v are changed.
+
+    Raises:
+        ShapeError, ValueError, TypeError: one of the arrays is not like p, or two that are
+            changed share memory; nothing is changed. So it is with all functions here.
     """
+    _SGD(p, g, v)
+    check_apart("sgd", p=p, v=v)
     flat, kept = p.ravel(), 1.0 - dampening
     velocity, has_v = (flat, False) if v is None else (v.ravel(), True)
     numbers = float(lr), float(momentum), kept, float(weight_decay)
@@ -78,6 +91,8 @@ def adam(
 
     Shape: p, g, m, v, largest alike, C-contiguous; all but g are changed.
     """
+    _ADAM(p, g, m, v, largest)
+    check_apart("adam", p=p, m=m, v=v, largest=largest)
     flat, (beta1, beta2) = p.ravel(), betas
     seen, amsgrad = (flat, False) if largest is None else (largest.ravel(), True)
     rate, root = lr / (1 - beta1**step), math.sqrt(1 - beta2**step)
@@ -106,6 +121,8 @@ def nadam(
 
     Shape: p, g, m, v alike, C-contiguous; all but g are changed.
     """
+    _NADAM(p, g, m, v)
+    check_apart("nadam", p=p, m=m, v=v)
     beta1, beta2 = betas
     shrink = 1 - lr * weight_decay if decoupled else 1.0
     decay = 0.0 if decoupled else float(weight_decay)
@@ -133,6 +150,8 @@ def rmsprop(
 
     Shape: p, g, s, v, a alike, C-contiguous; all but g are changed.
     """
+    _RMSPROP(p, g, s, v, a)
+    check_apart("rmsprop", p=p, s=s, v=v, a=a)
     flat = p.ravel()
     velocity, has_v = (flat, False) if v is None else (v.ravel(), True)
     average, has_a = (flat, False) if a is None else (a.ravel(), True)
@@ -145,6 +164,7 @@ def lerp(a: Array, p: Array, weight: float) -> None:
 
     Shape: a and p alike, C-contiguous; a is changed.
     """
+    _LERP(a, p)
     _lerp(a.ravel(), p.ravel(), float(weight))
 
 

@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from npnet.kernels import lanes, simd
+from npnet.kernels._arguments import Rule, check_count, check_images
 from npnet.kernels._jit import get_num_threads, kernel
 from npnet.kernels._parallel import parallel_for
 from npnet.kernels.simd import LANES
@@ -31,6 +32,10 @@ __all__ = ["backward_bias", "backward_weight", "chunk_count", "lanes_plan"]
 
 Array: TypeAlias = npt.NDArray[np.float32]
 Offsets: TypeAlias = npt.NDArray[np.int64]
+
+_IMAGES = Rule("backward_weight", x="B C H W 16")
+_BACKWARD_WEIGHT = Rule("backward_weight", given="OH OW", x="B C H W 16", gy="B O OH OW 16")
+_BACKWARD_BIAS = Rule("backward_bias", gy="B O OH OW 16")
 
 CHUNKS = 8  # parts of a batch, at most; each has gradients of its own
 ITEMS = 4  # with fewer chunks, they are split too, to keep as many threads busy
@@ -52,6 +57,10 @@ def backward_weight(x: Array, gy: Array, window: Window, n: int) -> tuple[Array,
 
     Shape: x (B, C, H, W, 16), gy (B, O, OH, OW, 16) -> (O, C, KH, KW), (O,).
     """
+    _IMAGES(x)
+    counts = window.counts("backward_weight", x.shape[2:4], dilated=False)
+    _BACKWARD_WEIGHT(x, gy, given=counts)
+    check_images("backward_weight", n, len(x))
     channels = x.shape[1]
     if channels < LANES or (channels < 2 * LANES and max(window.kernel) > 1):
         return _by_lanes_of(x, gy, window, n)  # half a tile of channels is slower
@@ -63,6 +72,8 @@ def backward_bias(gy: Array, n: int) -> Array:
 
     Shape: gy (B, O, OH, OW, 16) -> (O,).
     """
+    _BACKWARD_BIAS(gy)
+    check_images("backward_bias", n, len(gy))
     gb = lanes.empty((chunk_count(len(gy)), gy.shape[1]))
     _bias_gradients(gy, n, gb)
     return gb.sum(0)
@@ -264,6 +275,10 @@ def lanes_plan(
     `least` strips or more, if it has so many rows. `padded` (slots, C, H', W', 16) is room for what
     a strip reads, with zeros around; without padding it has no size.
     """
+    op = "lanes_plan"
+    names = {"channels": channels, "outputs": outputs, "slots": slots, "least": least}
+    channels, outputs, slots, least = [check_count(op, k, v) for k, v in names.items()]
+    window.counts(op, tuple(size), dilated=False)
     shape, (kh, _), (sh, sw) = simd.lane_shape(outputs), window.kernel, window.stride
     out_height, out_width = window.output_size(tuple(size))
     fit = NEAR_BYTES // (4 * LANES * shape.rows * out_width)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import as_strided
 
 from npnet._checks import ShapeError, check_axes
+from npnet.kernels._arguments import check_pair
 
 __all__ = [
     "Pair",
@@ -73,6 +74,15 @@ class Window:
     dilation: Pair = (1, 1)
     ceil_mode: bool = False
 
+    def __post_init__(self) -> None:
+        """Kernels take no other numbers: what reaches out of an image would be read there."""
+        for name, least in (("kernel", 1), ("stride", 1), ("dilation", 1)):
+            check_pair("Window", name, getattr(self, name), least)
+        if not isinstance(self.padding, tuple) or len(self.padding) != 2:
+            raise TypeError(f"Window: padding must be two pairs of ints, got {self.padding!r}")
+        for pair in self.padding:
+            check_pair("Window", "padding", pair, 0)
+
     @classmethod
     def checked(
         cls,
@@ -129,6 +139,19 @@ class Window:
     def output_size(self, size: tuple[int, ...]) -> Pair:
         """How many windows an image of (H, W) has: floor((H + PT + PB - extent) / SH) + 1."""
         return self._count(size[0], 0), self._count(size[1], 1)
+
+    def counts(self, op: str, size: tuple[int, ...], dilated: bool = True) -> Pair:
+        """The same for kernels: ShapeError where there is no window.
+
+        Args:
+            dilated: whether the kernel takes windows with dilation; a ValueError, if not.
+        """
+        if not dilated and self.dilation != (1, 1):
+            raise ValueError(f"{op}: the kernel takes no dilation, got {self.dilation}")
+        high, wide = self.output_size(size)
+        if high < 1 or wide < 1:
+            raise ShapeError(f"{op}: no window fits into an image of {tuple(size)}, got {self}")
+        return high, wide
 
     def _count(self, size: int, axis: int) -> int:
         stride, (before, after) = self.stride[axis], self.padding[axis]
@@ -239,6 +262,10 @@ class Scatter:
 def col2im(columns: Array, window: Window, shape: tuple[int, ...]) -> Array:
     """The transpose of im2col: (C, KH, KW, N, OH, OW) added up into images of `shape`."""
     n, c, h, w = shape
+    if columns.shape != (c, *window.kernel, n, *window.output_size((h, w))):
+        raise ShapeError(
+            f"col2im: columns must be those of images {shape} by {window}, got {columns.shape}"
+        )
     total = Scatter(window, (c, n, h, w), columns.dtype)
     for u, v, place in taps(window, window.output_size((h, w))):
         total.image[place] += columns[:, u, v]

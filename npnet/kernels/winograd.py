@@ -19,7 +19,9 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from npnet._checks import ShapeError
 from npnet.kernels import lanes, simd, simd_math, weight_gradient
+from npnet.kernels._arguments import Rule, check_apart, check_count, check_images, check_pair
 from npnet.kernels._jit import get_num_threads, inlined, kernel
 from npnet.kernels._parallel import parallel_for
 from npnet.kernels.simd import LANES
@@ -27,6 +29,16 @@ from npnet.kernels.simd import LANES
 __all__ = ["backward_weight", "correlate", "gradient_bytes"]
 
 Array: TypeAlias = npt.NDArray[np.float32]
+
+_FORWARD = Rule(
+    "winograd.correlate", x="B C H W 16", weight="O C 3 3", bias="biases", y="B O OH OW 16",
+    residual="B O OH OW 16 | None",
+)  # fmt: skip
+_TRANSPOSED = Rule(
+    "winograd.correlate", x="B C H W 16", weight="C O 3 3", bias="biases", y="B O OH OW 16",
+    residual="B O OH OW 16 | None",
+)  # fmt: skip
+_BACKWARD_WEIGHT = Rule("winograd.backward_weight", x="B C H W 16", gy="B O OH OW 16")
 
 FREQUENCIES = 36
 SHAPE = simd.TILES[8, 2] if simd.WIDE else simd.TILES[4, 1]
@@ -62,6 +74,14 @@ def correlate(
     Shape: x (B, C, H, W, 16), weight (O, C, 3, 3), bias (O,) or (1,)
         -> y and residual (B, O, OH, OW, 16).
     """
+    (_TRANSPOSED if transposed else _FORWARD)(x, weight, bias, y, residual)
+    if bias.shape[0] not in (1, y.shape[1]):
+        raise ShapeError(
+            f"winograd.correlate: bias must have 1 number or {y.shape[1]}, as y has channels; "
+            f"got {bias.shape[0]}"
+        )
+    before = check_pair("winograd.correlate", "before", before, 0)
+    check_apart("winograd.correlate", y=y, x=x)
     blocks, outputs, height, width, _ = y.shape
     channels, rows = x.shape[1], SHAPE.rows
     panels, together = -(-outputs // rows), LANES // rows
@@ -75,10 +95,10 @@ def correlate(
     m = lanes.empty((threads, FREQUENCIES * (outputs * tiles * LANES + GAP)))
     taps, tmp = (lanes.empty((k, FREQUENCIES, LANES)) for k in (panels, threads))
     spoiled = np.zeros(blocks * strips, np.bool_)
-    epilogue = (y if residual is None else residual, residual is not None, relu)
+    epilogue = (y if residual is None else residual, residual is not None, bool(relu))
     _correlate(
-        SHAPE, x, weight, transposed, taps, u, bias, *before, *epilogue, y, tiles, strips, tmp, v,
-        m, spoiled,
+        SHAPE, x, weight, bool(transposed), taps, u, bias, *before, *epilogue, y, tiles, strips,
+        tmp, v, m, spoiled,
     )  # fmt: skip
     return not spoiled.any()
 
@@ -89,6 +109,10 @@ def backward_weight(x: Array, gy: Array, before: tuple[int, int], n: int, chunks
 
     Shape: x (B, C, H, W, 16), gy (B, O, OH, OW, 16) -> (O, C, 3, 3).
     """
+    _BACKWARD_WEIGHT(x, gy)
+    check_images("winograd.backward_weight", n, len(x))
+    before = check_pair("winograd.backward_weight", "before", before, 0)
+    chunks = check_count("winograd.backward_weight", "chunks", chunks)
     channels, outputs = x.shape[1], gy.shape[1]
     total = -(-gy.shape[2] // 4) * -(-gy.shape[3] // 4)
     wide = -(-channels // LANES) * LANES
