@@ -1,12 +1,35 @@
-"""What all tests share: the size of campaigns, and hypothesis' same examples on any machine."""
+"""What all tests share: the cores, a fresh start for each, the size of campaigns, and hypothesis'
+same examples on any machine.
+"""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import hypothesis
 import pytest
 
-from tests import campaign
+from tests import campaign, workers
 
+# Folders and files whose tests hang on no arithmetic, and so on no CPU. What is not named here is
+# marked `numerical`: .ci/run repeats it as on other CPUs.
+ELSEWHERE = frozenset(
+    {
+        "comparison",
+        "datasets",
+        "fitting",
+        "reference",
+        "test_files.py",
+        "test_fit_function.py",
+        "test_imports.py",
+        "test_layering.py",
+        "test_serialization.py",
+        "test_serialization_errors.py",
+        "test_warmup.py",
+    }
+)
+
+workers.limit_threads()
 hypothesis.settings.register_profile(
     "npnet", deadline=None, derandomize=True, max_examples=100, database=None
 )
@@ -24,3 +47,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     campaign.choose(config.getoption("--campaign"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    return workers.count()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(here).parts[0] not in ELSEWHERE:
+            item.add_marker("numerical")
+
+
+@pytest.fixture(autouse=True)
+def _start_afresh() -> None:
+    workers.start_afresh()
