@@ -35,10 +35,11 @@ def as_operands(
                 "npnet.as_tensor makes a tensor of an ndarray or a list"
             )
     common = result_type(*operands) if dtype is None else dtype
-    tensors = [
-        shape.cast(x, common) if isinstance(x, Tensor) else Tensor(np.asarray(x, common))
-        for x in operands
-    ]
+    with np.errstate(all="ignore"):  # 1e300 is infinite in float32
+        tensors = [
+            shape.cast(x, common) if isinstance(x, Tensor) else Tensor(np.asarray(x, common))
+            for x in operands
+        ]
     if len({x.shape for x in tensors}) > 1 and any(x.requires_grad for x in tensors):
         size = shape.broadcast_shapes(op, *(x.shape for x in tensors))
         return tuple(shape.expand(x, size) if x.requires_grad else x for x in tensors)

@@ -43,6 +43,7 @@ def inverse_matrices(
     return np.concatenate([linear, shift[:, :, None]], axis=2)
 
 
+@np.errstate(all="ignore")  # NaN and infinity are values, as in the kernel
 def affine(images: Array, matrices: Array, interpolation: str, fill: Array) -> Array:
     """y[i, c] at place p is x[i, c] at matrices[i] @ (p, 1), places counted from the middle.
 

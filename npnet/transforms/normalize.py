@@ -61,8 +61,9 @@ class Normalize:
             )
         mean = self._per_channel("mean", self.mean, images)
         std = self._per_channel("std", self.std, images)
-        y = np.subtract(images, mean, out=images if self.inplace else None)
-        y /= std
+        with np.errstate(all="ignore"):  # NaN and infinity are values
+            y = np.subtract(images, mean, out=images if self.inplace else None)
+            y /= std
         return y
 
     def __repr__(self) -> str:

@@ -121,6 +121,7 @@ def _chunks(count: int, size: int) -> Iterator[slice]:
     return (slice(start, start + step) for start in range(0, count, step))
 
 
+@np.errstate(all="ignore")  # NaN and infinity are values; each BLAS warns of others
 def _resize_maps(maps: Array, rows: Array, columns: Array) -> Array:
     """rows (OH, H) @ maps (M, H, W) @ columns.T (W, OW), in the precision of the maps.
 
