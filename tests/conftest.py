@@ -11,13 +11,15 @@ import pytest
 
 from tests import campaign, workers
 
-# Folders and files whose tests hang on no arithmetic, and so on no CPU. What is not named here is
-# marked `numerical`: .ci/run repeats it as on other CPUs.
+# Folders and files whose tests hang on no arithmetic, and so on no CPU, or are about one CPU. What
+# is not named here is marked `numerical`: .ci/run repeats it as on other CPUs.
 ELSEWHERE = frozenset(
     {
         "comparison",
         "datasets",
         "fitting",
+        "kernels/test_avx2.py",
+        "kernels/test_jit.py",
         "reference",
         "test_files.py",
         "test_fit_function.py",
@@ -26,6 +28,9 @@ ELSEWHERE = frozenset(
         "test_serialization.py",
         "test_serialization_errors.py",
         "test_warmup.py",
+        "training/test_config.py",
+        "training/test_recipes.py",
+        "training/test_tensorboard.py",
     }
 )
 
@@ -57,7 +62,8 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
-        if item.path.relative_to(here).parts[0] not in ELSEWHERE:
+        path = item.path.relative_to(here)
+        if ELSEWHERE.isdisjoint({path.as_posix(), path.parts[0]}):
             item.add_marker("numerical")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import llvmlite.binding
 import pytest
 
-FEATURES = "+avx,+avx2,+fma,+bmi,+bmi2,+f16c,+lzcnt,+movbe,+popcnt,+sse4.1,+sse4.2"
+from tests.kernels.avx2 import FEATURES
 
 # A few shapes of every family of kernels, against the NumPy ops. The first convolution hands
 # lanes to what follows it.
