@@ -11,6 +11,7 @@ The gradient by the input is left out where a network does not need it, at its f
 from __future__ import annotations
 
 import argparse
+import functools
 import itertools
 import math
 import time
@@ -127,7 +128,7 @@ def convolution(module: Any, shape: tuple[int, ...], first: bool) -> Passes:
         return quiet(lambda: next(g for g in op.backward(gy) if g is not None))
 
     forward: dict[str, Callable[[], Any]] = {
-        "numpy": quiet(lambda: Conv2d(window, 1).forward(x, weight, bias)),
+        "numpy": functools.partial(quiet(Conv2d(window, 1).forward), x, weight, bias),
         "npnet": lambda: conv.conv2d(x_lanes, weight, bias, window),
     }
     data: dict[str, Callable[[], Any]] = {
@@ -173,7 +174,7 @@ def pooling(module: Any, shape: tuple[int, ...]) -> Passes:
     gy = rng.standard_normal((*shape[:2], *window.output_size(size)), dtype=np.float32)
     x_lanes, gy_lanes = lanes.to_lanes(x), lanes.to_lanes(gy)
     op: Any = MaxPool2d(window)
-    forward: dict[str, Callable[[], Any]] = {"numpy": quiet(lambda: op.forward(x))}
+    forward: dict[str, Callable[[], Any]] = {"numpy": functools.partial(quiet(op.forward), x)}
     backward: dict[str, Callable[[], Any]] = {"numpy": quiet(lambda: op.backward(gy)[0])}
     if isinstance(module, nn.MaxPool2d):
         winner = pool.max_pool2d(x_lanes, window)[1]

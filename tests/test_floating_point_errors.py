@@ -8,7 +8,10 @@ away: whatever computes outside of that is found on any CPU.
 
 from __future__ import annotations
 
+import ast
+import importlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +22,7 @@ from npnet import distributions, nn, optim, transforms
 from npnet.nn import functional as F
 from npnet.nn import init
 from npnet.optim import swa_utils
+from npnet.tensor import Function
 from npnet.training import metrics
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -54,6 +58,43 @@ def parameter(dtype: Any = np.float32) -> nn.Parameter:
 def test_such_a_flag_is_noticed() -> None:
     with pytest.raises(FloatingPointError):
         special(9) * special(9)
+
+
+ROOT = Path(__file__).parent.parent
+FILES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for folder in ("tests", "benchmarks")
+    for path in (ROOT / folder).rglob("*.py")
+)
+
+
+def imports_an_op(tree: ast.AST) -> bool:
+    return any(
+        isinstance(node, ast.ImportFrom)
+        and str(node.module).startswith("npnet.ops.")
+        and any(
+            is_op(getattr(importlib.import_module(str(node.module)), a.name)) for a in node.names
+        )
+        for node in ast.walk(tree)
+    )
+
+
+def is_op(value: Any) -> bool:
+    return isinstance(value, type) and issubclass(value, Function)
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_ops_are_applied_and_not_called_by_their_forward(file: str) -> None:
+    """Which would compute outside of the error state that `Function.__call__` sets."""
+    tree = ast.parse((ROOT / file).read_text())
+    lines = [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "forward"
+    ]
+    assert not (lines and imports_an_op(tree)), f"{file}: forward is called in lines {lines}"
 
 
 TENSOR: dict[str, Callable[[npnet.Tensor], Any]] = {
