@@ -63,6 +63,8 @@ def start_afresh() -> None:
     npnet.manual_seed(0)
     if torch := sys.modules.get("torch"):
         torch.manual_seed(0)
+        if torch.get_num_threads() != threads():
+            torch.set_num_threads(threads())
 
 
 def _forget_number() -> None:
