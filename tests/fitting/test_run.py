@@ -20,6 +20,7 @@ from npnet.fitting.run import Result, run
 from npnet.fitting.samples import GRID, Samples, prepare
 from npnet.training.config import ConfigError
 from npnet.training.learner import DivergedError
+from tests.campaign import trials
 
 FILES = {
     "config.json",
@@ -47,7 +48,8 @@ def rows_of(result: Result) -> list[dict[str, str]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.campaign
+@pytest.mark.parametrize("seed", range(trials(1, 10)))
 def test_the_course_function_is_fitted(tmp_path: Path, seed: int) -> None:
     result = fit(FitConfig(log_dir=str(tmp_path)), seed=seed)
     outcome = json.loads((tmp_path / "result.json").read_text())
