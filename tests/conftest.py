@@ -1,5 +1,5 @@
-"""What all tests share: the cores, a fresh start for each, the size of campaigns, and hypothesis'
-same examples on any machine.
+"""What all tests share: the cores, a fresh start for each, blank pictures, the size of campaigns,
+and hypothesis' same examples on any machine.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from tests import campaign, workers
+from tests import campaign, pictures, workers
 
 # Folders and files whose tests hang on no arithmetic, and so on no CPU, or are about one CPU. What
 # is not named here is marked `numerical`: .ci/run repeats it as on other CPUs.
@@ -70,3 +70,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def _start_afresh() -> None:
     workers.start_afresh()
+
+
+@pytest.fixture(autouse=True)
+def _blank_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.node.get_closest_marker("pictures") is None:
+        monkeypatch.setattr("matplotlib.figure.Figure.savefig", pictures.save_blank)
