@@ -11,6 +11,7 @@ The gradient by the input is left out where a network does not need it, at its f
 from __future__ import annotations
 
 import argparse
+import functools
 import itertools
 import math
 import time
@@ -35,6 +36,7 @@ Passes = dict[str, dict[str, Callable[[], Any]]]  # by name of the pass, then of
 
 NAIVE_TERMS = 2**16  # of a layer's sums, that the loop in Python is timed on
 LAYOUTS = {"torch": torch.contiguous_format, "torch channels_last": torch.channels_last}
+quiet = np.errstate(all="ignore")  # decorates what runs an op by itself, as Function.__call__ does
 IMAGES = {"lenet5": (128, 32), "resnet20": (128, 32), "resnet18": (16, 224)}  # how many, how large
 
 
@@ -121,12 +123,12 @@ def convolution(module: Any, shape: tuple[int, ...], first: bool) -> Passes:
 
     def numpy_backward(needs: tuple[bool, ...]) -> Callable[[], Any]:
         op = Conv2d(window, 1)
-        op.forward(x, weight, bias)
+        quiet(op.forward)(x, weight, bias)
         op.needs_input_grad = needs
-        return lambda: next(g for g in op.backward(gy) if g is not None)
+        return quiet(lambda: next(g for g in op.backward(gy) if g is not None))
 
     forward: dict[str, Callable[[], Any]] = {
-        "numpy": lambda: Conv2d(window, 1).forward(x, weight, bias),
+        "numpy": functools.partial(quiet(Conv2d(window, 1).forward), x, weight, bias),
         "npnet": lambda: conv.conv2d(x_lanes, weight, bias, window),
     }
     data: dict[str, Callable[[], Any]] = {
@@ -172,8 +174,8 @@ def pooling(module: Any, shape: tuple[int, ...]) -> Passes:
     gy = rng.standard_normal((*shape[:2], *window.output_size(size)), dtype=np.float32)
     x_lanes, gy_lanes = lanes.to_lanes(x), lanes.to_lanes(gy)
     op: Any = MaxPool2d(window)
-    forward: dict[str, Callable[[], Any]] = {"numpy": lambda: op.forward(x)}
-    backward: dict[str, Callable[[], Any]] = {"numpy": lambda: op.backward(gy)[0]}
+    forward: dict[str, Callable[[], Any]] = {"numpy": functools.partial(quiet(op.forward), x)}
+    backward: dict[str, Callable[[], Any]] = {"numpy": quiet(lambda: op.backward(gy)[0])}
     if isinstance(module, nn.MaxPool2d):
         winner = pool.max_pool2d(x_lanes, window)[1]
         forward["npnet"] = lambda: pool.max_pool2d(x_lanes, window)[0]
@@ -186,7 +188,7 @@ def pooling(module: Any, shape: tuple[int, ...]) -> Passes:
         op = AdaptiveAvgPool2d((1, 1))
         forward["npnet"] = lambda: pool.adaptive_avg_pool2d(x_lanes, (1, 1))
         backward["npnet"] = lambda: pool.adaptive_avg_pool2d_backward(gy_lanes, size)
-    op.forward(x)
+    quiet(op.forward)(x)
     theirs = eval(repr(module), vars(torch.nn))  # the two libraries print modules alike
     for name, layout in LAYOUTS.items():
         forward[name], backward[name] = torch_pooling(theirs, layout, x, gy)

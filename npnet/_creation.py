@@ -68,6 +68,7 @@ def _shape(op: str, size: tuple[Size, ...], options: dict[str, Any]) -> tuple[in
     return sizes
 
 
+@np.errstate(all="ignore")  # what is too large for the dtype is infinite
 def _tensor(
     op: str, values: Any, dtype: DType, device: Any, requires_grad: bool, options: dict[str, Any]
 ) -> Tensor:
@@ -83,6 +84,7 @@ def from_numpy(ndarray: Array) -> Tensor:
     return Tensor(ndarray)
 
 
+@np.errstate(all="ignore")
 def full(
     size: Sequence[int],
     fill_value: Number,
@@ -173,6 +175,7 @@ def empty_like(
     return _tensor("empty_like", values, None, device, requires_grad, options)
 
 
+@np.errstate(all="ignore")
 def full_like(
     input: Tensor,
     fill_value: Number,
@@ -223,6 +226,7 @@ def arange(
     return _tensor("arange", np.arange(first, last, by), dtype, device, requires_grad, options)
 
 
+@np.errstate(all="ignore")
 def linspace(
     start: Number,
     end: Number,
@@ -301,6 +305,7 @@ def randn_like(
     return randn(input.shape, dtype=kind, device=device, requires_grad=requires_grad, **options)
 
 
+@np.errstate(all="ignore")
 def normal(
     mean: float | Tensor,
     std: float | Tensor = 1.0,

@@ -840,11 +840,13 @@ class Tensor:
         """Set every value to 0."""
         return self._assign(..., 0, "zero_")
 
+    @np.errstate(all="ignore")
     def uniform_(self, a: Float = 0, b: Float = 1, *, generator: Generator | None = None) -> Tensor:
         """Draw every value evenly from [a, b)."""
         draw = numpy_generator(generator).uniform(a, b, self.shape)
         return self._assign(..., Tensor(np.asarray(draw, self.dtype)), "uniform_")
 
+    @np.errstate(all="ignore")
     def normal_(
         self, mean: Float = 0, std: Float = 1, *, generator: Generator | None = None
     ) -> Tensor:
@@ -1062,6 +1064,7 @@ class Tensor:
         """All 1 in a size, in this tensor's dtype."""
         return Tensor(np.ones(_sizes(size), dtype or self.dtype))
 
+    @np.errstate(all="ignore")  # what is too large for the dtype is infinite
     def new_full(
         self, size: Sequence[Int], fill_value: Number, *, dtype: npt.DTypeLike | None = None
     ) -> Tensor:
@@ -1563,6 +1566,7 @@ def is_tensor(obj: Any) -> bool:
     return isinstance(obj, Tensor)
 
 
+@np.errstate(all="ignore")  # what is too large for the dtype is infinite
 def _as_array(data: Any, dtype: npt.DTypeLike | None) -> Array:
     if isinstance(data, Tensor):
         data = data.numpy()

@@ -1,12 +1,40 @@
-"""What all tests share: the size of campaigns, and hypothesis' same examples on any machine."""
+"""What all tests share: the cores, a fresh start for each, blank pictures, the size of campaigns,
+and hypothesis' same examples on any machine.
+"""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import hypothesis
 import pytest
 
-from tests import campaign
+from tests import campaign, pictures, workers
 
+# Folders and files whose tests hang on no arithmetic, and so on no CPU, or are about one CPU. What
+# is not named here is marked `numerical`: .ci/run repeats it as on other CPUs.
+ELSEWHERE = frozenset(
+    {
+        "comparison",
+        "datasets",
+        "fitting",
+        "kernels/test_avx2.py",
+        "kernels/test_jit.py",
+        "reference",
+        "test_files.py",
+        "test_fit_function.py",
+        "test_imports.py",
+        "test_layering.py",
+        "test_serialization.py",
+        "test_serialization_errors.py",
+        "test_warmup.py",
+        "training/test_config.py",
+        "training/test_recipes.py",
+        "training/test_tensorboard.py",
+    }
+)
+
+workers.limit_threads()
 hypothesis.settings.register_profile(
     "npnet", deadline=None, derandomize=True, max_examples=100, database=None
 )
@@ -24,3 +52,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     campaign.choose(config.getoption("--campaign"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    return workers.count()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        path = item.path.relative_to(here)
+        if ELSEWHERE.isdisjoint({path.as_posix(), path.parts[0]}):
+            item.add_marker("numerical")
+
+
+@pytest.fixture(autouse=True)
+def _start_afresh() -> None:
+    workers.start_afresh()
+
+
+@pytest.fixture(autouse=True)
+def _blank_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.node.get_closest_marker("pictures") is None:
+        monkeypatch.setattr("matplotlib.figure.Figure.savefig", pictures.save_blank)

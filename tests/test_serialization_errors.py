@@ -227,15 +227,16 @@ def test_killed_while_saving(tmp_path: Path) -> None:
     path = tmp_path / "last.safetensors"
     rng = random.Random(0)
     reached = 0
-    for _ in range(6):
+    for saved in (1, 2, 3, 1, 2, 3):
         command = [sys.executable, "-c", _SAVE_FOREVER, str(path)]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
-            process.stdout.readline()  # one is saved
+            for _ in range(saved):  # however slow the machine is
+                process.stdout.readline()
             time.sleep(rng.uniform(0, 0.02))
             process.send_signal(signal.SIGKILL)
         tree = load(path)
         assert tree["count"] >= 1
         assert npnet.equal(tree["w"], npnet.zeros(300_000) + tree["count"])
         reached = max(reached, tree["count"])
-    assert reached > 1
+    assert reached >= 3

@@ -106,6 +106,7 @@ def _fit(fitter: Fitter, config: FitConfig, progress: Progress, reporter: _Repor
         reporter.record(progress)
 
 
+@np.errstate(all="ignore")  # a diverged fit is told by its numbers
 def _errors(fitter: Fitter) -> tuple[float, float]:
     """Mean squared errors: against the samples, and against the function on the dense grid."""
     s = fitter.samples

@@ -18,6 +18,7 @@ __all__ = [
 ]
 
 
+@np.errstate(all="ignore")  # infinity and NaN are values, which the caller may ask about
 def clip_grad_norm_(
     parameters: Tensor | Iterable[Tensor],
     max_norm: float,
@@ -42,18 +43,17 @@ def clip_grad_norm_(
     gradients = [p.grad.array for p in tensors if p.grad is not None]
     if not gradients:
         return Tensor(np.float32(0))
-    with np.errstate(all="ignore"):  # infinity and NaN are values, which the caller may ask about
-        norms = np.array([np.linalg.norm(g.ravel(), norm_type) for g in gradients])
-        total = np.asarray(np.linalg.norm(norms, norm_type), gradients[0].dtype)
+    norms = np.array([np.linalg.norm(g.ravel(), norm_type) for g in gradients])
+    total = np.asarray(np.linalg.norm(norms, norm_type), gradients[0].dtype)
     if error_if_nonfinite and not np.isfinite(total):
         raise RuntimeError(f"clip_grad_norm_: the norm of the gradients is not finite: {total}")
     scale = np.minimum(max_norm / (total + 1e-6), 1)  # 1e-6 and NaN's way through as in PyTorch
-    with np.errstate(all="ignore"):
-        for g in gradients:
-            g *= scale.astype(g.dtype)
+    for g in gradients:
+        g *= scale.astype(g.dtype)
     return Tensor(total)
 
 
+@np.errstate(all="ignore")
 def clip_grad_value_(
     parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None
 ) -> None:

@@ -9,13 +9,16 @@ import numpy as np
 
 from npnet.ops import shape
 from npnet.ops.dtypes import result_type
-from npnet.tensor import Array, Function, Operand, Tensor
+from npnet.tensor import Array, Function, Number, Operand, Tensor
 
 __all__ = [
     "apply",
     "as_operands",
     "off_tape",
 ]
+
+
+_LARGE = float(np.finfo(np.float32).max)
 
 
 def as_operands(
@@ -36,13 +39,21 @@ def as_operands(
             )
     common = result_type(*operands) if dtype is None else dtype
     tensors = [
-        shape.cast(x, common) if isinstance(x, Tensor) else Tensor(np.asarray(x, common))
+        shape.cast(x, common) if isinstance(x, Tensor) else Tensor(_number(x, common))
         for x in operands
     ]
     if len({x.shape for x in tensors}) > 1 and any(x.requires_grad for x in tensors):
         size = shape.broadcast_shapes(op, *(x.shape for x in tensors))
         return tuple(shape.expand(x, size) if x.requires_grad else x for x in tensors)
     return tuple(tensors)
+
+
+def _number(x: Number, dtype: np.dtype[Any]) -> Array:
+    """The number as an array; what is too large for the dtype is infinite, without a warning."""
+    if not isinstance(x, float) or -_LARGE < x < _LARGE:
+        return np.asarray(x, dtype)
+    with np.errstate(all="ignore"):
+        return np.asarray(x, dtype)
 
 
 def _are_alike(first: Operand, second: Operand | None = None, *others: Operand) -> bool:

@@ -182,7 +182,8 @@ class SetItem(Function):
 
 def set_item(input: Tensor, index: Any, value: Operand) -> Tensor:
     """A copy of `input` in which `value`, broadcast, stands at `index`."""
-    source = value if isinstance(value, Tensor) else Tensor(np.asarray(value, input.dtype))
+    with np.errstate(all="ignore"):  # 1e300 is infinite in float32
+        source = value if isinstance(value, Tensor) else Tensor(np.asarray(value, input.dtype))
     try:
         return SetItem(_place(index))(input, cast(source, input.dtype))
     except (IndexError, ValueError) as error:
@@ -193,7 +194,7 @@ def store(x: Array, index: Any, value: Operand) -> None:
     """`x[index] = value` in the memory of an array, off the tape."""
     source = value.array if isinstance(value, Tensor) else value
     try:
-        with np.errstate(invalid="ignore"):  # NaN into integers
+        with np.errstate(all="ignore"):  # NaN into integers, 1e300 into float32
             _put(x, _place(index), source)
     except (IndexError, ValueError) as error:
         raise _assignment_error(error, x.shape, np.shape(source)) from None

@@ -72,7 +72,7 @@ def cast(input: Tensor, dtype: np.dtype[Any]) -> Tensor:
     if input.dtype == dtype:
         return input
     if dtype.kind != "f":
-        with np.errstate(invalid="ignore"):  # NaN and infinity have no integer
+        with np.errstate(all="ignore"):  # NaN and infinity have no integer
             return Tensor(input.array.astype(dtype))
     return Cast(dtype)(input)
 

@@ -123,7 +123,8 @@ def masked_fill(input: Tensor, mask: Tensor, value: Number | Tensor) -> Tensor:
     if isinstance(value, Tensor) and value.ndim:
         raise ShapeError(f"masked_fill: value must be one number, got {value.shape}")
     if not isinstance(value, Tensor):
-        value = Tensor(np.asarray(value, input.dtype))
+        with np.errstate(all="ignore"):  # 1e300 is infinite in float32
+            value = Tensor(np.asarray(value, input.dtype))
     return choices.where(mask, shape.cast(value, input.dtype), input)
 
 

@@ -52,6 +52,7 @@ def get_swa_multi_avg_fn() -> MultiAverage:
     return lambda averages, values, count: _lerp(averages, values, 1 / (int(count) + 1))
 
 
+@np.errstate(all="ignore")  # NaN and infinity are values, as in the kernel
 def _lerp(averages: Sequence[Tensor], values: Sequence[Tensor], weight: float) -> None:
     """a <- a + weight * (p - a), in place."""
     _check_alike(averages, values)

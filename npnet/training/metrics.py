@@ -124,6 +124,7 @@ class Misclassified:
     loss: float
 
 
+@np.errstate(all="ignore")  # NaN and infinity come of a diverged run
 def sampled_accuracy(logits: Array, y: Array, seed: int, epoch: int) -> float:
     """Percent of images for which a label drawn from the softmax of the logits is the true one.
 
@@ -178,6 +179,7 @@ def class_scores(confusion: Array) -> list[ClassScore]:
     return [ClassScore(*row) for row in zip(*columns, strict=True)]
 
 
+@np.errstate(all="ignore")
 def top_k_accuracy(logits: Array, y: Array, k: int) -> float:
     """Percent of images whose true class is among the k largest logits.
 
@@ -193,6 +195,7 @@ def top_k_accuracy(logits: Array, y: Array, k: int) -> float:
     return 100 * int((ahead.sum(1) < k).sum()) / len(y)
 
 
+@np.errstate(all="ignore")
 def worst_errors(logits: Array, y: Array, count: int) -> list[Misclassified]:
     """The misclassified images of largest loss, the largest first, at most `count`.
 
@@ -214,9 +217,11 @@ def worst_errors(logits: Array, y: Array, count: int) -> list[Misclassified]:
 
 
 def _shifted(logits: Array) -> Array:
-    """logits - their largest in float64, whose softmax is the same. Shape: (N, K)."""
-    with np.errstate(invalid="ignore"):  # inf - inf: NaN, which is no class's
-        return np.subtract(logits, logits.max(1, keepdims=True), dtype=np.float64)
+    """logits - their largest in float64, whose softmax is the same. Shape: (N, K).
+
+    inf - inf is NaN, which is no class's.
+    """
+    return np.subtract(logits, logits.max(1, keepdims=True), dtype=np.float64)
 
 
 def _percent(part: Array, whole: Array) -> list[float]:

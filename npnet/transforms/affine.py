@@ -51,6 +51,7 @@ def inverse_matrices(
     return np.concatenate([linear, shift[:, :, None]], axis=2)
 
 
+@np.errstate(all="ignore")  # NaN and infinity are values, as in the kernel
 def affine(
     images: Array,
     matrices: Array,

@@ -52,8 +52,9 @@ class Normalize(TensorTransform):
 
     def transform(self, images: Array, rng: np.random.Generator | None = None) -> Array:
         mean, std = self._values(images)
-        y = np.subtract(images, mean, out=images if self.inplace else None)
-        y /= std
+        with np.errstate(all="ignore"):  # NaN and infinity are values
+            y = np.subtract(images, mean, out=images if self.inplace else None)
+            y /= std
         return y
 
     def __repr__(self) -> str:

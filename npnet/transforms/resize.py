@@ -240,6 +240,7 @@ def _chunks(count: int, size: int, most: int) -> Iterator[slice]:
     return (slice(start, start + step) for start in range(0, count, step))
 
 
+@np.errstate(all="ignore")  # NaN and infinity are values; each BLAS warns of others
 def _resize_maps(maps: Array, rows: Weights, columns: Weights) -> Array:
     """rows (OH, H) @ maps (M, H, W) @ columns.T (W, OW), in the precision of the maps.
 

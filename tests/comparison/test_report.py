@@ -67,6 +67,9 @@ class Page(HTMLParser):
             self.rows[-1][-1] += data
 
 
+pytestmark = pytest.mark.pictures
+
+
 def is_picture(data: bytes, name: str) -> bool:
     if name.endswith(".svg"):
         return ET.fromstring(data).tag.endswith("svg")

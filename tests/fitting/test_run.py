@@ -20,6 +20,8 @@ from npnet.fitting.run import Result, run
 from npnet.fitting.samples import GRID, Samples, prepare
 from npnet.training.config import ConfigError
 from npnet.training.learner import DivergedError
+from tests.campaign import trials
+from tests.pictures import is_picture
 
 FILES = {
     "config.json",
@@ -47,7 +49,8 @@ def rows_of(result: Result) -> list[dict[str, str]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.campaign
+@pytest.mark.parametrize("seed", range(trials(1, 10)))
 def test_the_course_function_is_fitted(tmp_path: Path, seed: int) -> None:
     result = fit(FitConfig(log_dir=str(tmp_path)), seed=seed)
     outcome = json.loads((tmp_path / "result.json").read_text())
@@ -57,11 +60,14 @@ def test_the_course_function_is_fitted(tmp_path: Path, seed: int) -> None:
     assert outcome["test"]["loss"] == result.progress.best.val_loss
 
 
+@pytest.mark.pictures
 def test_a_fit_writes_its_files(short: FitConfig) -> None:
     result = fit(short)
     folder = result.log_dir
     names = {path.name for path in folder.iterdir() if "tfevents" not in path.name}
     assert names - {".lock"} == FILES
+    pictures = [folder / name for name in FILES if name.endswith(".png")]
+    assert all(is_picture(path.read_bytes()) for path in pictures)
     assert len(list(folder.glob("events.out.tfevents.*"))) == 1
     outcome = json.loads((folder / "result.json").read_text())
     best = result.progress.best

@@ -11,6 +11,7 @@ from npnet.kernels import lanes
 from npnet.kernels.windows import Window
 from npnet.ops.conv import Conv2d
 from npnet.ops.linear import Linear
+from npnet.tensor import Function, Tensor
 
 Array = npt.NDArray[Any]
 
@@ -22,18 +23,30 @@ FLOAT32 = 1e-5
 
 def conv2d(x: Array, weight: Array, bias: Array, gy: Array, window: Window) -> tuple[Array, ...]:
     """y, gx, gweight, gbias by the NumPy op."""
-    return _run(Conv2d(window, 1), x, weight, bias, gy)
+    return _in_double(Conv2d(window, 1), x, weight, bias, gy)
 
 
 def linear(x: Array, weight: Array, bias: Array, gy: Array) -> tuple[Array, ...]:
     """y, gx, gweight, gbias by the NumPy op."""
-    return _run(Linear(), x, weight, bias, gy)
+    return _in_double(Linear(), x, weight, bias, gy)
 
 
-def _run(op: Any, x: Array, weight: Array, bias: Array, gy: Array) -> tuple[Array, ...]:
-    op.needs_input_grad = (True, True, True)
-    x, weight, bias, gy = (a.astype(np.float64) for a in (x, weight, bias, gy))
-    return (op.forward(x, weight, bias), *op.backward(gy))
+def apply(op: Function, *inputs: Array, gy: Array) -> tuple[Array, ...]:
+    """What the op gives, and the gradient of each input, as users get them: by the tape.
+
+    It computes where NumPy doesn't warn. By itself, forward or backward would, on infinity: with
+    the BLAS of one CPU, and not with another's.
+    """
+    leaves = [Tensor(a, requires_grad=True) for a in inputs]
+    y = op(*leaves)
+    y.backward(Tensor(gy))
+    gradients = [leaf.grad for leaf in leaves]
+    return (y.detach().numpy(), *[g.numpy() for g in gradients if g is not None])
+
+
+def _in_double(op: Function, *arrays: Array) -> tuple[Array, ...]:
+    *inputs, gy = (a.astype(np.float64) for a in arrays)
+    return apply(op, *inputs, gy=gy)
 
 
 def spoiled(x: Array) -> Array:

@@ -64,7 +64,6 @@ def test_a_large_matrix_is_not_made() -> None:
 @pytest.mark.parametrize("where", range(4))
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("size", [1, 2])
-@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # inf - inf in the NumPy op
 def test_what_is_not_finite_comes_through(size: int, value: float, where: int) -> None:
     window = Window((3, 3), (1, 1), ((1, 1), (1, 1)))
     arrays = draw_arrays((17, 3, size, size), 5, window)

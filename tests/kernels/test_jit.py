@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -35,10 +36,18 @@ def finish(process: subprocess.Popen[str]) -> str:
     return messages
 
 
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A folder of compiled kernels, not to be changed, and what was said of it."""
+    folder = tmp_path_factory.mktemp("kernels")
+    return folder, finish(start(folder))
+
+
 @pytest.mark.slow
-def test_compiles_once_and_says_so(tmp_path: Path) -> None:
-    assert finish(start(tmp_path)).count(f"{COMPILING}, once") == 1
-    assert finish(start(tmp_path)) == ""
+def test_compiles_once_and_says_so(compiled: tuple[Path, str]) -> None:
+    folder, messages = compiled
+    assert messages.count(f"{COMPILING}, once") == 1
+    assert finish(start(folder)) == ""
 
 
 @pytest.mark.slow
@@ -50,8 +59,8 @@ def test_two_processes_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_torn_file_is_compiled_anew(tmp_path: Path) -> None:
-    finish(start(tmp_path))
+def test_a_torn_file_is_compiled_anew(compiled: tuple[Path, str], tmp_path: Path) -> None:
+    shutil.copytree(compiled[0], tmp_path, dirs_exist_ok=True)
     kept = [p for p in tmp_path.rglob("*") if p.suffix in (".nbi", ".nbc")]
     assert kept
     for path in kept:
@@ -75,9 +84,9 @@ def test_read_only_folder(tmp_path: Path) -> None:
     assert "RuntimeWarning: compiled kernels can't be kept" in finish(start(tmp_path))
 
 
-def test_users_own_cache_folder_is_left_alone(tmp_path: Path) -> None:
-    code = f"{CODE}import numba\nassert numba.config.CACHE_DIR == {str(tmp_path)!r}"
-    finish(start(tmp_path, code))
+def test_users_own_cache_folder_is_left_alone(compiled: tuple[Path, str]) -> None:
+    code = f"{CODE}import numba\nassert numba.config.CACHE_DIR == {str(compiled[0])!r}"
+    finish(start(compiled[0], code))
 
 
 def test_digest_follows_the_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from npnet.kernels import lanes, norm
 from npnet.kernels._jit import set_num_threads
 from npnet.ops.activation import ReLU
 from npnet.ops.norm import BatchNorm
+from npnet.tensor import Tensor
 from tests.kernels import oracle
 
 EPS = 1e-5
@@ -41,20 +42,15 @@ def statistics(x: oracle.Array) -> tuple[oracle.Array, oracle.Array]:
     return constants[0], var
 
 
-def in_numpy(arrays: Arrays, training: bool, adds: bool, relu: bool) -> tuple[oracle.Array, ...]:
+def in_numpy(arrays: Arrays, training: bool, adds: bool, relu: bool) -> list[oracle.Array]:
     x, r, gy, weight, bias, mean, var = (a.astype(np.float64) for a in arrays)
-    op, after = BatchNorm(EPS, None if training else (mean, var)), ReLU()
-    op.needs_input_grad = (True, True, True)
-    with np.errstate(all="ignore"):
-        y = op.forward(x, weight, bias)
-        y = y + r if adds else y
-        g = gy
-        if relu:
-            y = after.forward(y)
-            (g,) = after.backward(gy)
-        gx, gweight, gbias = op.backward(g)
-    assert gx is not None
-    return y, gx, g, gweight, gbias
+    leaves = [Tensor(a, requires_grad=True) for a in (x, r, weight, bias)]
+    y = BatchNorm(EPS, None if training else (mean, var))(leaves[0], *leaves[2:])
+    y = y + leaves[1] if adds else y
+    y = ReLU()(y) if relu else y
+    y.backward(Tensor(gy))
+    gradients = [leaf.grad.numpy() if leaf.grad is not None else gy for leaf in leaves]
+    return [y.detach().numpy(), *gradients]
 
 
 def check(arrays: Arrays, training: bool, adds: bool, relu: bool) -> None:

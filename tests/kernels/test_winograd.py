@@ -61,7 +61,6 @@ def test_layers_of_networks(channels: int, size: int) -> None:
 
 @pytest.mark.parametrize("where", range(4))
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # inf - inf in the NumPy op
 def test_what_is_not_finite_comes_through(where: int, value: float) -> None:
     window = Window((3, 3), (1, 1), ((1, 1), (1, 1)))
     arrays = draw_arrays((17, 24, 6, 6), 24, window)

@@ -73,6 +73,7 @@ def test_bad_characters_are_one_line_and_code_2(
     assert set(written) <= {"characters.npz", ".lock"}
 
 
+@pytest.mark.pictures  # of floats, too
 @pytest.mark.parametrize("scale", [1, 255])
 def test_floats_of_any_range_are_standardised(scale: int, small: Config, tmp_path: Path) -> None:
     path = tmp_path / "floats.npz"
@@ -85,7 +86,7 @@ def test_floats_of_any_range_are_standardised(scale: int, small: Config, tmp_pat
 def test_resnet18_learns_in_two_stages(small: Config, tmp_path: Path) -> None:
     """From scratch at 32x32, then on larger images from its own best checkpoint."""
     path = tmp_path / "characters.npz"
-    np.savez(path, **characters(180))
+    np.savez(path, **characters(66))
     config = dataclasses.replace(
         small, model="resnet18", dataset=str(path), epochs=1, augment=True, image_size=32
     )

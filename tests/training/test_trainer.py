@@ -19,6 +19,7 @@ from npnet.training.config import Config, ConfigError
 from npnet.training.data import prepare
 from npnet.training.learner import DivergedError, Learner
 from npnet.training.trainer import predict
+from tests.pictures import is_picture
 from tests.runs import run_npnet
 
 
@@ -32,6 +33,7 @@ def assert_same_weights(a: dict[str, Any], b: dict[str, Any]) -> None:
         np.testing.assert_array_equal(a[name], b[name], err_msg=name)
 
 
+@pytest.mark.pictures
 def test_a_run_learns_and_writes_its_files(small: Config) -> None:
     result = run_npnet(dataclasses.replace(small, epochs=4, optimizer="adam", learning_rate=3e-3))
     assert result.test.accuracy > 90  # chance is 25; the stripes are easy
@@ -39,6 +41,7 @@ def test_a_run_learns_and_writes_its_files(small: Config) -> None:
     pictures = {"curves.png", "confusion.png", "errors.png"}
     tables = {"log.txt", "metrics.csv", "classes.csv", "result.json"}
     assert files - {".lock"} == pictures | tables | {"events"}
+    assert all(is_picture((Path(str(small.log_dir)) / name).read_bytes()) for name in pictures)
     saved = {path.name for path in Path(small.checkpoint_dir).iterdir()}
     assert saved - {".lock"} == {"best.safetensors", "last.safetensors", "config.json"}
     assert Config.from_json(Path(small.checkpoint_dir) / "config.json").epochs == 4
