@@ -1,0 +1,226 @@
+"""Sums of many floats whose error hardly grows with their number: every op's sums are these.
+
+NumPy adds in pairs along the axis that lies innermost in memory, but one by one along all others:
+of float32 ones, it can count to 2^24 there. Here rows are added in blocks of `BLOCK`, then the
+blocks' sums in the same way, so that each value goes through O(log n) roundings, as in PyTorch.
+The order of the additions follows from shape and strides alone.
+
+Source: Higham (1993), "The accuracy of floating point summation", section 3.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from npnet.tensor import Array
+
+__all__ = [
+    "add_at",
+    "add_parts",
+    "add_products",
+    "add_up",
+    "mean",
+    "multiply",
+    "running_sums",
+    "squares_about_mean",
+]
+
+FEW = 256  # values that NumPy may add one by one: their error is small, and so is the call's time
+BLOCK = 32  # rows, or blocks of rows, that are added one by one
+WIDE = 1024  # floats of a row: narrower ones are put side by side, which NumPy adds faster
+PIECE = 2**17  # values that are copied, or multiplied, at a time: they stay in the cache
+INNER = 2**15  # products that BLAS may add at its own discretion
+
+
+def add_up(x: Array, axes: Sequence[int], keepdims: bool = False) -> Array:
+    """The sum over `axes` (none of them negative) of an array with any strides, in its dtype.
+
+    Integers are exact, as long as they fit; float16 is added up in float64.
+    """
+    if x.dtype.kind != "f" or x.dtype.itemsize < 4:
+        wide = np.float64 if x.dtype.kind == "f" else None
+        y = np.asarray(x.sum(tuple(axes), dtype=wide, keepdims=keepdims))
+        return y if wide is None else y.astype(x.dtype)
+    whole = len(axes) == x.ndim and (x.flags.c_contiguous or x.flags.f_contiguous)
+    if whole or x.size == 0 or math.prod([x.shape[a] for a in axes]) <= FEW:
+        return np.asarray(x.sum(tuple(axes), keepdims=keepdims))
+    return _add_up(x, axes, keepdims)
+
+
+def _add_up(x: Array, axes: Sequence[int], keepdims: bool) -> Array:
+    # The axes along which values differ, outermost in memory first; the rest only repeats them.
+    moving = sorted(
+        (a for a in range(x.ndim) if x.shape[a] > 1 and x.strides[a]),
+        key=lambda a: -abs(x.strides[a]),
+    )
+    still = [a for a in range(x.ndim) if a not in moving]
+    values = x.transpose(*moving, *still)[(..., *[0] * len(still))]
+    y = _reduce(values, [a in axes for a in moving])
+    repeats = math.prod(x.shape[a] for a in still if a in axes)
+    if repeats > 1:
+        y = y * x.dtype.type(repeats)
+    kept = [a for a in moving if a not in axes]
+    y = y.transpose([kept.index(a) for a in sorted(kept)])
+    y = y.reshape([n if a in kept else 1 for a, n in enumerate(x.shape)])
+    shape = [1 if a in axes else n for a, n in enumerate(x.shape)]
+    y = np.broadcast_to(y, shape).copy() if list(y.shape) != shape else y
+    return y if keepdims else y.reshape([n for a, n in enumerate(shape) if a not in axes])
+
+
+def _reduce(x: Array, reduced: Sequence[bool]) -> Array:
+    """The sum over the axes where `reduced` holds; strides fall from the first to the last."""
+    if x.flags.c_contiguous:
+        return _reduce_contiguous(x, reduced)
+    if x.size <= PIECE:
+        return _reduce_contiguous(x.copy(), reduced)
+    half = len(x) // 2
+    if half == 0:
+        y = _reduce(x[0], reduced[1:])
+        return y if reduced[0] else y[None]
+    first, second = _reduce(x[:half], reduced), _reduce(x[half:], reduced)
+    return first + second if reduced[0] else np.concatenate((first, second))
+
+
+def _reduce_contiguous(x: Array, reduced: Sequence[bool]) -> Array:
+    """The same of memory without gaps: the innermost axes that are reduced, then the next ones."""
+    if True not in reduced:
+        return x
+    flags = list(reduced)
+    last = len(flags)
+    while not flags[last - 1]:
+        last -= 1
+    first = last - 1
+    while first and flags[first - 1]:
+        first -= 1
+    count, inner = math.prod(x.shape[first:last]), x.shape[last:]
+    if inner:
+        y = _add_rows(x.reshape(-1, count, math.prod(inner)))
+    else:
+        y = np.asarray(x.reshape(-1, count).sum(1))  # NumPy adds in pairs
+    return _reduce_contiguous(y.reshape(x.shape[:first] + inner), flags[:first] + flags[last:])
+
+
+def _add_rows(x: Array) -> Array:
+    """The sum over the rows of each matrix.  Shape: (k, n, m) -> (k, m)."""
+    k, n, m = x.shape
+    if n <= BLOCK:
+        return np.asarray(x.sum(1))
+    aside = min(WIDE // m, n // 2)
+    if aside > 1:  # rows that follow one another in memory are one wide row
+        whole = n // aside * aside
+        y = _add_rows(x[:, :whole].reshape(k, n // aside, aside * m))
+        y = _add_halves(y.reshape(k, aside, m))
+    else:
+        whole = n // BLOCK * BLOCK
+        y = _add_rows(x[:, :whole].reshape(k, n // BLOCK, BLOCK, m).sum(2))
+    return y if whole == n else y + _add_halves(x[:, whole:])
+
+
+def _add_halves(x: Array) -> Array:
+    """The sum over the middle axis of (k, n, m), in pairs."""
+    while (n := x.shape[1]) > 1:
+        y = x[:, : n // 2] + x[:, n // 2 : n // 2 * 2]
+        if n % 2:
+            y[:, 0] += x[:, -1]
+        x = y
+    return x[:, 0]
+
+
+def mean(x: Array, axes: Sequence[int], keepdims: bool = False) -> Array:
+    """The mean over `axes`; NaN of nothing."""
+    if x.dtype == np.float16:  # whose sum may be infinite
+        return mean(x.astype(np.float32), axes, keepdims).astype(x.dtype)
+    count = math.prod([x.shape[a] for a in axes])
+    return np.asarray(np.divide(add_up(x, axes, keepdims), x.dtype.type(count)))
+
+
+def add_products(a: Array, b: Array, axes: Sequence[int], keepdims: bool = False) -> Array:
+    """The sum of a * b over `axes`, without an array of all products. a and b are of one shape."""
+    y = _add_products(a, b, axes)
+    return y if keepdims else y.reshape([n for i, n in enumerate(a.shape) if i not in axes])
+
+
+def _add_products(a: Array, b: Array, axes: Sequence[int]) -> Array:
+    if a.size <= PIECE:
+        return add_up(a * b, axes, keepdims=True)
+    at = next(i for i, n in enumerate(a.shape) if n > 1)
+    before, half = (slice(None),) * at, a.shape[at] // 2
+    first, second = (
+        _add_products(a[(*before, part)], b[(*before, part)], axes)
+        for part in (slice(half), slice(half, None))
+    )
+    return first + second if at in axes else np.concatenate((first, second), at)
+
+
+def squares_about_mean(
+    x: Array, off: Array, axes: Sequence[int], keepdims: bool = False
+) -> Array:
+    """The sum of (x - off)^2 for numbers that lie around `off`, their mean, near 0.
+
+    It is sum(x^2) - n * off^2, where nothing cancels if x was taken off a rounded mean before.
+
+    Source: Chan, Golub, LeVeque (1983), (1.7).
+    """
+    count = x.dtype.type(math.prod([x.shape[a] for a in axes]))
+    squares = add_products(x, x, axes, keepdims)
+    return np.maximum(squares - count * np.square(off), 0)
+
+
+def running_sums(x: Array, dim: int) -> Array:
+    """y_i = sum over j <= i of x_j along an axis, in float64 on the way, as in PyTorch."""
+    if x.dtype.kind != "f" or x.dtype.itemsize > 4:
+        return np.cumsum(x, dim, dtype=x.dtype)
+    y = np.empty(x.shape, x.dtype)
+    _run(np.moveaxis(x, dim, 0), np.moveaxis(y, dim, 0))
+    return y
+
+
+def _run(x: Array, y: Array) -> None:
+    """y_i = sum over j <= i of x_j along the first axis."""
+    row = math.prod(x.shape[1:])
+    if row > PIECE:
+        at = next(a for a in range(1, x.ndim) if x.shape[a] > 1)
+        before, half = (slice(None),) * at, x.shape[at] // 2
+        for part in (slice(half), slice(half, None)):
+            _run(x[(*before, part)], y[(*before, part)])
+        return
+    carry: Any = 0.0
+    rows = max(PIECE // max(row, 1), 1)
+    for i in range(0, len(x), rows):
+        sums = np.cumsum(x[i : i + rows], 0, dtype=np.float64)
+        sums += carry
+        y[i : i + rows] = sums
+        carry = sums[-1]
+
+
+def add_at(shape: tuple[int, ...], index: Any, values: Array) -> Array:
+    """Zeros of `shape`, to which the values are added where they belong: `y[index] += values`."""
+    y = np.zeros(shape, values.dtype if values.size <= FEW else np.promote_types(values.dtype, np.float64))
+    np.add.at(y, index, values)  # an index may name one place many times
+    return y.astype(values.dtype, copy=False)
+
+
+def add_parts(parts: Iterable[Array], shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
+    """The sum of arrays of one shape and dtype that come one by one."""
+    total = np.zeros(shape, np.promote_types(dtype, np.float64))
+    for part in parts:
+        total += part
+    return total.astype(dtype, copy=False)
+
+
+def multiply(a: Array, b: Array) -> Array:
+    """The product of matrices, in blocks where BLAS would add a long row one by one.
+
+    Shape: (..., n, k), (..., k, m) -> (..., n, m).
+    """
+    inner = a.shape[-1]
+    if inner <= INNER:
+        return np.matmul(a, b)
+    blocks = (slice(i, i + INNER) for i in range(0, inner, INNER))
+    parts = (np.matmul(a[..., at], b[..., at, :]) for at in blocks)
+    shape = (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1])
+    return add_parts(parts, shape, a.dtype)
