@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,16 +23,16 @@ __all__ = [
     "add_parts",
     "add_products",
     "add_up",
+    "centred",
     "mean",
     "multiply",
     "running_sums",
-    "squares_about_mean",
 ]
 
 FEW = 256  # values that NumPy may add one by one: their error is small, and so is the call's time
 BLOCK = 32  # rows, or blocks of rows, that are added one by one
 WIDE = 1024  # floats of a row: narrower ones are put side by side, which NumPy adds faster
-PIECE = 2**17  # values that are copied, or multiplied, at a time: they stay in the cache
+PIECE = 2**16  # values that are copied, or multiplied, at a time: they stay in the cache
 INNER = 2**15  # products that BLAS may add at its own discretion
 
 
@@ -45,10 +45,26 @@ def add_up(x: Array, axes: Sequence[int], keepdims: bool = False) -> Array:
         wide = np.float64 if x.dtype.kind == "f" else None
         y = np.asarray(x.sum(tuple(axes), dtype=wide, keepdims=keepdims))
         return y if wide is None else y.astype(x.dtype)
-    whole = len(axes) == x.ndim and (x.flags.c_contiguous or x.flags.f_contiguous)
-    if whole or x.size == 0 or math.prod([x.shape[a] for a in axes]) <= FEW:
+    if math.prod([x.shape[a] for a in axes]) <= FEW or x.size == 0:
         return np.asarray(x.sum(tuple(axes), keepdims=keepdims))
+    inner = _innermost(x, axes)
+    if len(inner) == len(axes):
+        return np.asarray(x.sum(inner, keepdims=keepdims))  # NumPy adds in pairs
+    if inner:
+        y = x.sum(inner, keepdims=True)
+        y = add_up(y, [a for a in axes if a not in inner], keepdims=True)
+        return y if keepdims else y.reshape([n for a, n in enumerate(x.shape) if a not in axes])
     return _add_up(x, axes, keepdims)
+
+
+def _innermost(x: Array, axes: Sequence[int]) -> tuple[int, ...]:
+    """The axes among `axes` whose values lie together in memory."""
+    if x.flags.c_contiguous:
+        first = x.ndim
+        while first - 1 in axes:
+            first -= 1
+        return tuple(range(first, x.ndim))
+    return tuple(axes) if len(axes) == x.ndim and x.flags.f_contiguous else ()
 
 
 def _add_up(x: Array, axes: Sequence[int], keepdims: bool) -> Array:
@@ -121,8 +137,10 @@ def _add_rows(x: Array) -> Array:
 
 
 def _add_halves(x: Array) -> Array:
-    """The sum over the middle axis of (k, n, m), in pairs."""
+    """The sum over the middle axis of (k, n, m), in pairs, or of few long rows one by one."""
     while (n := x.shape[1]) > 1:
+        if n <= BLOCK <= x.shape[2]:
+            return np.asarray(x.sum(1))
         y = x[:, : n // 2] + x[:, n // 2 : n // 2 * 2]
         if n % 2:
             y[:, 0] += x[:, -1]
@@ -138,36 +156,106 @@ def mean(x: Array, axes: Sequence[int], keepdims: bool = False) -> Array:
     return np.asarray(np.divide(add_up(x, axes, keepdims), x.dtype.type(count)))
 
 
-def add_products(a: Array, b: Array, axes: Sequence[int], keepdims: bool = False) -> Array:
-    """The sum of a * b over `axes`, without an array of all products. a and b are of one shape."""
-    y = _add_products(a, b, axes)
+def add_products(
+    a: Array, b: Array, axes: Sequence[int], keepdims: bool = False, less: Array | None = None
+) -> Array:
+    """The sum of a * b, or of a * (b - less), over `axes`, without an array of all products.
+
+    Shape: a and b alike; less the same with `axes` of size 1.
+    """
+    y = _add_products(a, b, less, axes, _room(a))
     return y if keepdims else y.reshape([n for i, n in enumerate(a.shape) if i not in axes])
 
 
-def _add_products(a: Array, b: Array, axes: Sequence[int]) -> Array:
+def _room(x: Array) -> Array:
+    """Memory for a piece of x."""
+    return np.empty(min(x.size, PIECE), x.dtype)
+
+
+def _add_products(
+    a: Array, b: Array, less: Array | None, axes: Sequence[int], room: Array
+) -> Array:
     if a.size <= PIECE:
-        return add_up(a * b, axes, keepdims=True)
-    at = next(i for i, n in enumerate(a.shape) if n > 1)
-    before, half = (slice(None),) * at, a.shape[at] // 2
+        if less is not None:
+            b = np.subtract(b, less, out=room[: a.size].reshape(a.shape))
+        return _add_few_products(a, b, axes, room)
+    at, parts = _halves(a.shape)
     first, second = (
-        _add_products(a[(*before, part)], b[(*before, part)], axes)
-        for part in (slice(half), slice(half, None))
+        _add_products(a[part], b[part], _part(less, part, at, axes), axes, room) for part in parts
     )
     return first + second if at in axes else np.concatenate((first, second), at)
 
 
-def squares_about_mean(
-    x: Array, off: Array, axes: Sequence[int], keepdims: bool = False
-) -> Array:
-    """The sum of (x - off)^2 for numbers that lie around `off`, their mean, near 0.
+def _add_few_products(a: Array, b: Array, axes: Sequence[int], room: Array) -> Array:
+    inner = _innermost(a, axes) if b.flags.c_contiguous else ()
+    if not FEW // 8 <= math.prod([a.shape[i] for i in inner]) <= FEW * 16:
+        y = np.multiply(a, b, out=room[: a.size].reshape(a.shape))
+        return add_up(y, axes, keepdims=True)
+    # In as many sums at a time as a vector has lanes.
+    every, rows = [*range(a.ndim)], [*range(a.ndim - len(inner))]
+    y = np.einsum(a, every, b, every, rows).reshape(*a.shape[: len(rows)], *[1] * len(inner))
+    return add_up(y, [i for i in axes if i not in inner], keepdims=True)
 
-    It is sum(x^2) - n * off^2, where nothing cancels if x was taken off a rounded mean before.
 
-    Source: Chan, Golub, LeVeque (1983), (1.7).
+def _halves(shape: tuple[int, ...]) -> tuple[int, list[tuple[slice, ...]]]:
+    """The first axis that has some length, and the indices of its halves."""
+    at = next(i for i, n in enumerate(shape) if n > 1)
+    before, half = (slice(None),) * at, shape[at] // 2
+    return at, [(*before, slice(half)), (*before, slice(half, None))]
+
+
+def _part(
+    x: Array | None, part: tuple[slice, ...], at: int, axes: Sequence[int]
+) -> Array | None:
+    """That part of an array in which `axes` have size 1."""
+    return x if x is None or at in axes else x[part]
+
+
+class Centred(NamedTuple):
+    """Values less their mean, which is kept as two numbers: see `centred`."""
+
+    y: Array
+    start: Array
+    off: Array
+    squares: Array
+
+
+def centred(x: Array, axes: Sequence[int]) -> Centred:
+    """y = x - start, whose mean over `axes` is off, and the sum of (y - off)^2.
+
+    So the mean is start + off. It is within a deviation of `start`, and y as exact as x, also where
+    the mean is large beside the deviation. The sum of squares is that of y^2 less n * off^2, where
+    no more than half cancels. All but y keep the axes, of size 1.
+
+    Source: Chan, Golub, LeVeque (1983), (1.7), and section 4 on a shift by some of the values.
     """
     count = x.dtype.type(math.prod([x.shape[a] for a in axes]))
-    squares = add_products(x, x, axes, keepdims)
-    return np.maximum(squares - count * np.square(off), 0)
+    few = x[: max(1, PIECE * len(x) // max(x.size, 1))] if 0 in axes else x
+    start, y, room = mean(few, axes, keepdims=True), np.empty(x.shape, x.dtype), _room(x)
+    for _ in range(2):
+        total, squares = _centre(x, start, axes, y, room)
+        off, excess = total / count, total * (total / count)
+        if len(few) == len(x) or bool(np.all(2 * excess <= squares)):
+            break
+        few, start = x, start + off  # those were not like the others, or something is infinite
+    squares = np.maximum(squares - np.where(np.isfinite(excess), excess, 0), 0)  # inf - inf: NaN
+    return Centred(y, start, np.where(np.isfinite(off), off, 0), squares)
+
+
+def _centre(
+    x: Array, start: Array | None, axes: Sequence[int], y: Array, room: Array
+) -> tuple[Array, Array]:
+    """y = x - start, piece by piece: it is in the cache when it and its squares are summed."""
+    if x.size <= PIECE:
+        np.subtract(x, start, out=y)
+        return add_up(y, axes, keepdims=True), _add_few_products(y, y, axes, room)
+    at, parts = _halves(x.shape)
+    first, second = (
+        _centre(x[part], _part(start, part, at, axes), axes, y[part], room) for part in parts
+    )
+    if at in axes:
+        return first[0] + second[0], first[1] + second[1]
+    return np.concatenate((first[0], second[0]), at), np.concatenate((first[1], second[1]), at)
 
 
 def running_sums(x: Array, dim: int) -> Array:
@@ -181,15 +269,16 @@ def running_sums(x: Array, dim: int) -> Array:
 
 def _run(x: Array, y: Array) -> None:
     """y_i = sum over j <= i of x_j along the first axis."""
-    row = math.prod(x.shape[1:])
-    if row > PIECE:
-        at = next(a for a in range(1, x.ndim) if x.shape[a] > 1)
-        before, half = (slice(None),) * at, x.shape[at] // 2
+    others = [a for a in range(1, x.ndim) if x.shape[a] > 1]
+    outer = max(others, key=lambda a: abs(x.strides[a]), default=0)
+    long = math.prod(x.shape[1:]) > PIECE or abs(x.strides[outer]) > abs(x.strides[0])
+    if outer and x.size > PIECE and long:  # what lies apart is independent
+        before, half = (slice(None),) * outer, x.shape[outer] // 2
         for part in (slice(half), slice(half, None)):
             _run(x[(*before, part)], y[(*before, part)])
         return
     carry: Any = 0.0
-    rows = max(PIECE // max(row, 1), 1)
+    rows = max(PIECE // max(math.prod(x.shape[1:]), 1), 1)
     for i in range(0, len(x), rows):
         sums = np.cumsum(x[i : i + rows], 0, dtype=np.float64)
         sums += carry

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -36,44 +37,41 @@ class BatchNorm(Function):
 
     def forward(self, x: Array, weight: Array, bias: Array) -> Array:  # (N, C, ...)
         pixels = _flat(x)
-        self.mean = _sums.mean(pixels, CHANNELS) if self.given is None else self.given[0]
-        self.start = self.mean.astype(x.dtype)
-        y = self._about_start(pixels)
-        self.count = x.dtype.type(y[:, 0].size)
-        self.off = np.zeros_like(self.start)
+        self.count = x.dtype.type(len(pixels) * pixels.shape[2])
         if self.given is None:
-            self.off = _sums.mean(y, CHANNELS)
-            self.mean = self.start + self.off
-            self.var = _sums.squares_about_mean(y, self.off, CHANNELS) / self.count
+            y, start, off, squares = _sums.centred(pixels, CHANNELS)
+            self.start, self.off = start[0, :, 0], off[0, :, 0]
+            self.mean, self.var = self.start + self.off, squares[0, :, 0] / self.count
         else:
-            self.var = self.given[1]
+            self.mean, self.var = self.given
+            self.start = self.mean.astype(x.dtype)
+            self.off = np.zeros_like(self.start)
+            y = np.subtract(pixels, self.start[:, None])
         self.rstd = (1 / np.sqrt(self.var + self.eps)).astype(x.dtype)
         self.save_for_backward(x, weight)
         scale = weight * self.rstd
+        left = np.where(np.isfinite(scale), self.off * scale, 0)  # inf - inf would be NaN
         y *= scale[:, None]
-        y += (bias - self.off * scale)[:, None]
+        y += (bias - left)[:, None]
         return y.reshape(x.shape)
 
     def backward(self, gy: Array) -> tuple[Array | None, Array, Array]:
         x, weight = self.saved
-        g, from_start = _flat(gy), self._about_start(_flat(x))
+        g, pixels, start = _flat(gy), _flat(x), self.start[:, None]
         gbias = _sums.add_up(g, CHANNELS)
-        dots = _sums.add_products(g, from_start, CHANNELS) - self.off * gbias
+        dots = _sums.add_products(g, pixels, CHANNELS, less=start[None]) - self.off * gbias
         gx = None
         if self.needs_input_grad[0]:
             scale = weight * self.rstd
             gx = g * scale[:, None]
             if self.given is None:
                 slope = scale * self.rstd**2 * dots / self.count
+                from_start = pixels - start
                 from_start *= slope[:, None]
                 gx -= from_start
                 gx -= (scale * gbias / self.count - slope * self.off)[:, None]
             gx = gx.reshape(x.shape)
         return gx, dots * self.rstd, gbias
-
-    def _about_start(self, pixels: Array) -> Array:
-        y: Array = pixels - self.start[:, None]
-        return y
 
 
 class LaneBatchNorm(LaneFunction):
@@ -217,9 +215,9 @@ class LayerNorm(Function):
 
     def forward(self, x: Array, weight: Array, bias: Array) -> Array:
         self.axes = tuple(range(x.ndim - self.count, x.ndim))
-        xhat = x - _sums.mean(x, self.axes, keepdims=True)
-        xhat -= _sums.mean(xhat, self.axes, keepdims=True)  # what that mean was rounded by
-        rstd = 1 / np.sqrt(self._mean_product(xhat, xhat) + self.eps)
+        xhat, _, off, squares = _sums.centred(x, self.axes)
+        xhat -= off
+        rstd = 1 / np.sqrt(squares / self._count(x) + self.eps)
         xhat *= rstd
         self.xhat, self.rstd = xhat, rstd
         self.save_for_backward(weight)
@@ -235,9 +233,11 @@ class LayerNorm(Function):
         return gx, _sums.add_products(gy, self.xhat, batch), _sums.add_up(gy, batch)
 
     def _mean_product(self, a: Array, b: Array) -> Array:
-        count = math.prod(a.shape[axis] for axis in self.axes)
         total = _sums.add_products(a, b, self.axes, keepdims=True)
-        return np.asarray(total / a.dtype.type(count))  # of none: NaN
+        return np.asarray(total / self._count(a))  # of none: NaN
+
+    def _count(self, x: Array) -> np.floating[Any]:
+        return x.dtype.type(math.prod(x.shape[axis] for axis in self.axes))
 
 
 def layer_norm(

@@ -124,11 +124,11 @@ class Var(Sum):
 
     def forward(self, x: Array) -> Array:
         count = _count(x, self.axes)
-        self.centred = x - _sums.mean(x, self.axes, keepdims=True)
+        self.centred, _, off, total = _sums.centred(x, self.axes)
+        self.centred -= off
         self.divisor = x.dtype.type(np.maximum(count - self.correction, 0))  # of one value: NaN
-        off = _sums.mean(self.centred, self.axes, self.keepdim)  # what that mean was rounded by
-        total = _sums.squares_about_mean(self.centred, off, self.axes, self.keepdim)
-        return np.asarray(np.divide(total, self.divisor))
+        y = np.asarray(np.divide(total, self.divisor))
+        return y if self.keepdim else y.squeeze(self.axes)
 
     def backward(self, gy: Array) -> tuple[Array]:
         return (self.centred * (self.restore(gy) * 2 / self.divisor),)
