@@ -29,7 +29,7 @@ __all__ = [
     "running_sums",
 ]
 
-FEW = 256  # values that NumPy may add one by one: their error is small, and so is the call's time
+FEW = 64  # values that NumPy may add one by one: their error is small, and so is the call's time
 BLOCK = 32  # rows, or blocks of rows, that are added one by one
 WIDE = 1024  # floats of a row: narrower ones are put side by side, which NumPy adds faster
 PIECE = 2**16  # values that are copied, or multiplied, at a time: they stay in the cache
@@ -188,7 +188,7 @@ def _add_products(
 
 def _add_few_products(a: Array, b: Array, axes: Sequence[int], room: Array) -> Array:
     inner = _innermost(a, axes) if b.flags.c_contiguous else ()
-    if not FEW // 8 <= math.prod([a.shape[i] for i in inner]) <= FEW * 16:
+    if not 32 <= math.prod([a.shape[i] for i in inner]) <= 4096:
         y = np.multiply(a, b, out=room[: a.size].reshape(a.shape))
         return add_up(y, axes, keepdims=True)
     # In as many sums at a time as a vector has lanes.
@@ -294,11 +294,15 @@ def add_at(shape: tuple[int, ...], index: Any, values: Array) -> Array:
 
 
 def add_parts(parts: Iterable[Array], shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
-    """The sum of arrays of one shape and dtype that come one by one."""
-    total = np.zeros(shape, np.promote_types(dtype, np.float64))
-    for part in parts:
-        total += part
-    return total.astype(dtype, copy=False)
+    """The sum of arrays of one shape and dtype that come one by one, `BLOCK` of them at a time."""
+    total, some = None, np.zeros(shape, dtype)
+    for k, part in enumerate(parts, 1):
+        some += part
+        if k % BLOCK == 0:
+            total = np.zeros(shape, np.promote_types(dtype, np.float64)) if total is None else total
+            total += some
+            some[...] = 0
+    return some if total is None else (total + some).astype(dtype, copy=False)
 
 
 def multiply(a: Array, b: Array) -> Array:

@@ -50,16 +50,16 @@ class BatchNorm(Function):
         self.rstd = (1 / np.sqrt(self.var + self.eps)).astype(x.dtype)
         self.save_for_backward(x, weight)
         scale = weight * self.rstd
-        left = np.where(np.isfinite(scale), self.off * scale, 0)  # inf - inf would be NaN
         y *= scale[:, None]
-        y += (bias - left)[:, None]
+        y += (bias - _finite(self.off * scale))[:, None]
         return y.reshape(x.shape)
 
     def backward(self, gy: Array) -> tuple[Array | None, Array, Array]:
         x, weight = self.saved
         g, pixels, start = _flat(gy), _flat(x), self.start[:, None]
         gbias = _sums.add_up(g, CHANNELS)
-        dots = _sums.add_products(g, pixels, CHANNELS, less=start[None]) - self.off * gbias
+        dots = _sums.add_products(g, pixels, CHANNELS, less=start[None])
+        dots -= _finite(self.off * gbias)
         gx = None
         if self.needs_input_grad[0]:
             scale = weight * self.rstd
@@ -69,9 +69,14 @@ class BatchNorm(Function):
                 from_start = pixels - start
                 from_start *= slope[:, None]
                 gx -= from_start
-                gx -= (scale * gbias / self.count - slope * self.off)[:, None]
+                gx -= (scale * gbias / self.count - _finite(slope * self.off))[:, None]
             gx = gx.reshape(x.shape)
         return gx, dots * self.rstd, gbias
+
+
+def _finite(correction: Array) -> Array:
+    """Of what is taken off what it follows from, the finite numbers: inf - inf would be NaN."""
+    return np.where(np.isfinite(correction), correction, 0).astype(correction.dtype, copy=False)
 
 
 class LaneBatchNorm(LaneFunction):
