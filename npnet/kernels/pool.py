@@ -209,14 +209,15 @@ def avg_pool2d_plane(x, rows, columns, shares, y, m):
         for j in range(y.shape[2]):
             left, first_v, end_v = columns[j, 0], columns[j, 1], columns[j, 2]
             total = simd.splat(np.float32(0))
-            start = ((m * height + top + first_u) * width + left + first_v) * LANES
-            if (end_u - first_u) * (end_v - first_v) <= FEW:
-                for _ in range(first_u, end_u):
-                    for k in range(start, start + (end_v - first_v) * LANES, LANES):
-                        total = simd.add(total, simd.load(x, k))
-                    start += width * LANES
-            else:
+            if (end_u - first_u) * (end_v - first_v) > FEW:
+                start = ((m * height + top + first_u) * width + left + first_v) * LANES
                 total = long_total(x, start, end_u - first_u, end_v - first_v, width)
+                first_u = end_u
+            for u in range(first_u, end_u):
+                start = ((m * height + top + u) * width + left + first_v) * LANES
+                for _ in range(first_v, end_v):
+                    total = simd.add(total, simd.load(x, start))
+                    start += LANES
             simd.store(y, to, simd_math.multiply(total, simd.splat(shares[i, j])))
             to += LANES
 
