@@ -204,9 +204,7 @@ def _halves(shape: tuple[int, ...]) -> tuple[int, list[tuple[slice, ...]]]:
     return at, [(*before, slice(half)), (*before, slice(half, None))]
 
 
-def _part(
-    x: Array | None, part: tuple[slice, ...], at: int, axes: Sequence[int]
-) -> Array | None:
+def _part(x: Array | None, part: tuple[slice, ...], at: int, axes: Sequence[int]) -> Array | None:
     """That part of an array in which `axes` have size 1."""
     return x if x is None or at in axes else x[part]
 
@@ -288,7 +286,9 @@ def _run(x: Array, y: Array) -> None:
 
 def add_at(shape: tuple[int, ...], index: Any, values: Array) -> Array:
     """Zeros of `shape`, to which the values are added where they belong: `y[index] += values`."""
-    y = np.zeros(shape, values.dtype if values.size <= FEW else np.promote_types(values.dtype, np.float64))
+    y = np.zeros(
+        shape, values.dtype if values.size <= FEW else np.promote_types(values.dtype, np.float64)
+    )
     np.add.at(y, index, values)  # an index may name one place many times
     return y.astype(values.dtype, copy=False)
 

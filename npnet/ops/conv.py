@@ -57,7 +57,9 @@ class Conv2d(Function):
             g = self._by_group(gy[chunk])
             if gx is not None:
                 gx[chunk] = self._backward_data(g, weight, x[chunk].shape)
-            return [_sums.multiply(g, self._columns(x[chunk]).swapaxes(1, 2))] if needs_weight else []
+            return (
+                [_sums.multiply(g, self._columns(x[chunk]).swapaxes(1, 2))] if needs_weight else []
+            )
 
         # In the order of the chunks, whichever thread was first.
         parts = itertools.chain.from_iterable(map_in_order(compute, self._chunks(x.shape, weight)))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from npnet._checks import ShapeError, check_axes
 from npnet.ops import _sums, shape
 from npnet.ops.dtypes import check_dtypes

@@ -49,7 +49,9 @@ LAYOUTS: dict[str, Callable[[Array], Array]] = {
     "backwards": lambda x: x[::-1, ..., ::-1],
     "strided": lambda x: x[::2, ..., ::2],
     "broadcast": lambda x: np.broadcast_to(x[:1], x.shape),
-    "unaligned": lambda x: np.frombuffer(b"x" + x.tobytes(), np.float32, x.size, 1).reshape(x.shape),
+    "unaligned": lambda x: np.frombuffer(b"x" + x.tobytes(), np.float32, x.size, 1).reshape(
+        x.shape
+    ),
 }
 SHAPES = [(20_000, 3), (3, 20_000), (50, 7, 11, 5), (1, 9_000, 1, 3), (70_000, 1)]
 
@@ -273,7 +275,7 @@ def test_pooling_of_large_windows() -> None:
     assert error(got[..., 0, 0], x[..., :600, :300].mean((2, 3), dtype=np.float64)) < CLOSE
 
 
-# ---- means that are large beside the deviation ----------------------------------------------------
+# ---- means that are large beside the deviation --------------------------------------------------
 
 Layer = Callable[[Any], Any]
 
