@@ -74,7 +74,8 @@ def _add_up(x: Array, axes: Sequence[int], keepdims: bool) -> Array:
         key=lambda a: -abs(x.strides[a]),
     )
     still = [a for a in range(x.ndim) if a not in moving]
-    values = x.transpose(*moving, *still)[(..., *[0] * len(still))]
+    first: tuple[Any, ...] = (..., *[0] * len(still))
+    values = x.transpose(*moving, *still)[first]
     y = _reduce(values, [a in axes for a in moving])
     repeats = math.prod(x.shape[a] for a in still if a in axes)
     if repeats > 1:
@@ -241,7 +242,7 @@ def centred(x: Array, axes: Sequence[int]) -> Centred:
 
 
 def _centre(
-    x: Array, start: Array | None, axes: Sequence[int], y: Array, room: Array
+    x: Array, start: Any, axes: Sequence[int], y: Array, room: Array
 ) -> tuple[Array, Array]:
     """y = x - start, piece by piece: it is in the cache when it and its squares are summed."""
     if x.size <= PIECE:
