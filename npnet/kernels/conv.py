@@ -132,12 +132,13 @@ def conv2d_backward_weight(
         if not window.is_padded or np.isfinite(gmatrix).all():
             gweight = dense.scatter_add(gmatrix, window, size, outputs)
             return gweight, gbiases.reshape(outputs, -1).sum(1)
-    chunks = weight_gradient.chunk_count(len(x))
+    most = LARGEST // max(1, winograd.gradient_bytes(channels, outputs))
     if (
         fast
         and suits_winograd(window, min(outputs, channels))
-        and winograd.gradient_bytes(channels, outputs, chunks) <= LARGEST
+        and most >= min(len(x), weight_gradient.CHUNKS)
     ):
+        chunks = min(most, weight_gradient.chunk_count(len(x)))
         before = (window.padding[0][0], window.padding[1][0])
         gweight = winograd.backward_weight(x, gy, before, n, chunks)
         if np.isfinite(gweight).all():  # as in `winograd.correlate`

@@ -2,7 +2,8 @@
 
 A tile holds rows features of the result by columns blocks of sixteen images. The gradient by the
 weight is a product over images, for which x is turned back into rows (N, F): then sixteen features
-are the lanes, and no sum over lanes is needed.
+are the lanes, and no sum over lanes is needed. Runs of `RUN` products are added one by one, and
+then the runs' sums.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ Array: TypeAlias = npt.NDArray[np.float32]
 SHAPE = simd.row_shape()
 BLOCK_SHAPE = simd.row_shape(LANES)  # where blocks come one by one
 NO_BIAS = np.zeros(1, np.float32)
+RUN = 64 * LANES  # products
 
 _LINEAR = Rule("linear", x="B F 16", weight="O F", bias="O | None")
 _BACKWARD_DATA = Rule("linear_backward_data", gy="B O 16", weight="O F")
@@ -95,14 +97,18 @@ def multiply_panel(shape, x, w, down, along, bias, y, k):
     right = features * LANES if b + columns <= blocks else 0
     bias_step = 1 if bias.shape[0] == outputs else 0
     acc = simd.from_rows(shape, bias, o * bias_step, bias_step, last)
-    at, start = o * down, b * features * LANES
-    for _ in range(features):
-        acc = simd.add_row_products(acc, w, at, down, last, x, start, right)
-        at += along
-        start += LANES
-    place = (b * outputs + o) * LANES
+    at, start, place = o * down, b * features * LANES, (b * outputs + o) * LANES
     stored = columns if b + columns <= blocks else 1
-    simd.store_tile(acc, y, place, LANES, outputs * LANES, last + 1, stored)
+    for first in range(0, max(features, 1), RUN):
+        if first > 0:
+            acc = simd.zeros(shape)
+        for _ in range(first, min(first + RUN, features)):
+            acc = simd.add_row_products(acc, w, at, down, last, x, start, right)
+            at += along
+            start += LANES
+        if first > 0:
+            acc = simd.add_tile(acc, y, place, LANES, outputs * LANES, last + 1, stored)
+        simd.store_tile(acc, y, place, LANES, outputs * LANES, last + 1, stored)
 
 
 @kernel
@@ -124,18 +130,21 @@ def gradients_panel(shape, x, gy, gw, gb, k):
     last = min(rows, outputs - o) - 1
     for f in range(0, width, columns * LANES):
         right = LANES if f + columns * LANES <= width else 0
-        acc = simd.zeros(shape)
-        for b in range(gy.shape[0]):
-            at = (b * outputs + o) * LANES
-            start = b * LANES * width + f
-            for _ in range(min(LANES, n - b * LANES)):
-                acc = simd.add_row_products(acc, gy, at, LANES, last, x, start, right)
-                at += 1
-                start += width
-        stored = columns if right > 0 else 1
-        simd.store_tile(acc, gw, o * width + f, width, LANES, last + 1, stored)
+        stored, place = columns if right > 0 else 1, o * width + f
+        for first in range(0, max(gy.shape[0], 1), RUN // LANES):
+            acc = simd.zeros(shape)
+            for b in range(first, min(first + RUN // LANES, gy.shape[0])):
+                at = (b * outputs + o) * LANES
+                start = b * LANES * width + f
+                for _ in range(min(LANES, n - b * LANES)):
+                    acc = simd.add_row_products(acc, gy, at, LANES, last, x, start, right)
+                    at += 1
+                    start += width
+            if first > 0:
+                acc = simd.add_tile(acc, gw, place, width, LANES, last + 1, stored)
+            simd.store_tile(acc, gw, place, width, LANES, last + 1, stored)
     for r in range(o, o + last + 1):
-        total = np.float32(0)
+        total = 0.0
         for b in range(gy.shape[0]):
             images = simd.load(gy, (b * outputs + r) * LANES)
             total += simd.total(images, min(LANES, n - b * LANES))

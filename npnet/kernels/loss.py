@@ -1,7 +1,8 @@
 """Losses in lanes: the mean over a batch and its gradient in one go.
 
 Each block of sixteen images leaves its part of the sum; NumPy adds the parts, in their order and in
-float64, so that threads do not change a bit.
+float64, so that threads do not change a bit. Within a block, runs of `RUN` values are added in
+float32, and then in float64.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ Array: TypeAlias = npt.NDArray[np.float32]
 _CROSS_ENTROPY = Rule("cross_entropy", x="B C 16")
 _LABELS = Rule("cross_entropy", labels="n: int64")
 _MSE_LOSS = Rule("mse_loss", empty="", x="B ... 16", target="B ... 16")
+RUN = 256 * LANES  # floats that lanes add up one by one
 
 
 def cross_entropy(
@@ -90,11 +92,14 @@ def cross_entropy_block(x, labels, scale, smoothing, gx, parts, b):
     for i in range(start, end, LANES):
         largest = simd_math.maximum(simd.load(x, i), largest)
     total = below = simd.splat(np.float32(0))
-    for i in range(start, end, LANES):
-        less = simd_math.subtract(simd.load(x, i), largest)
-        e = simd_exp.exp(less)
-        simd.store(gx, i, e)
-        total, below = simd.add(total, e), simd.add(below, less)
+    for run in range(start, end, RUN):
+        some = some_below = simd.splat(np.float32(0))
+        for i in range(run, min(run + RUN, end), LANES):
+            less = simd_math.subtract(simd.load(x, i), largest)
+            e = simd_exp.exp(less)
+            simd.store(gx, i, e)
+            some, some_below = simd.add(some, e), simd.add(some_below, less)
+        total, below = simd.add(total, some), simd.add(below, some_below)
     logs = simd_exp.log(total)
     scales = simd_math.divide(simd.splat(scale), total)
     shares = simd.splat(scale * spread)
@@ -122,9 +127,12 @@ def squares_block(x, target, n, scale, gx, parts, b):
     """Block `b`: its sum of (x - t)^2, and gx = scale * (x - t)."""
     size = x.shape[1] * LANES
     images = min(LANES, n - b * LANES)
-    scales, total = simd.splat(scale), simd.splat(np.float32(0))
-    for i in range(b * size, (b + 1) * size, LANES):
-        difference = simd_math.subtract(simd.load(x, i), simd.load(target, i))
-        total = simd.fma(difference, difference, total)
-        simd.store(gx, i, simd_math.keep(simd_math.multiply(difference, scales), images))
-    parts[b] = simd.total(total, images)
+    scales, whole = simd.splat(scale), 0.0
+    for first in range(b * size, (b + 1) * size, RUN):
+        total = simd.splat(np.float32(0))
+        for i in range(first, min(first + RUN, (b + 1) * size), LANES):
+            difference = simd_math.subtract(simd.load(x, i), simd.load(target, i))
+            total = simd.fma(difference, difference, total)
+            simd.store(gx, i, simd_math.keep(simd_math.multiply(difference, scales), images))
+        whole += simd.total(total, images)
+    parts[b] = whole

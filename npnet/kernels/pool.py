@@ -43,6 +43,7 @@ _MAX_POOL2D_BACKWARD = {  # by the type of the numbers
 _AVG_POOL2D_BACKWARD = Rule("avg_pool2d_backward", given="OH OW", gy="B C OH OW 16")
 _ADAPTIVE_BACKWARD = Rule("adaptive_avg_pool2d_backward", gy="B C OH OW 16")
 
+FEW = 256  # pixels of a window that are added up one by one
 Winner: TypeAlias = npt.NDArray[Any]  # the place in the window, u * KW + v: uint8, else uint32
 
 
@@ -233,6 +234,10 @@ def avg_pool2d_plane(x, rows, columns, shares, y, m):
         for j in range(y.shape[2]):
             left, first_v, end_v = columns[j, 0], columns[j, 1], columns[j, 2]
             total = simd.splat(np.float32(0))
+            if (end_u - first_u) * (end_v - first_v) > FEW:
+                start = ((m * height + top + first_u) * width + left + first_v) * LANES
+                total = long_total(x, start, end_u - first_u, end_v - first_v, width)
+                first_u = end_u
             for u in range(first_u, end_u):
                 start = ((m * height + top + u) * width + left + first_v) * LANES
                 for _ in range(first_v, end_v):
@@ -240,6 +245,21 @@ def avg_pool2d_plane(x, rows, columns, shares, y, m):
                     start += LANES
             simd.store(y, to, simd_math.multiply(total, simd.splat(shares[i, j])))
             to += LANES
+
+
+@kernel
+def long_total(x, start, rows, columns, width):
+    """The sum of a window of many pixels: of runs in a row, of the runs, and of the rows."""
+    total = simd.splat(np.float32(0))
+    for u in range(rows):
+        of_row, at = simd.splat(np.float32(0)), start + u * width * LANES
+        for first in range(0, columns, FEW):
+            run = simd.splat(np.float32(0))
+            for v in range(first, min(first + FEW, columns)):
+                run = simd.add(run, simd.load(x, at + v * LANES))
+            of_row = simd.add(of_row, run)
+        total = simd.add(total, of_row)
+    return total
 
 
 @kernel

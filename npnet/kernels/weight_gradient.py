@@ -6,8 +6,9 @@ lanes: for few channels, a tile holds channels x taps with sixteen images each, 
 up at the end.
 
 Both go through all taps and outputs for a few pixels, which stay in the cache meanwhile, and then
-take the next ones. Both add up the pixels of a chunk, and then the chunks, in their order; how many
-there are follows from shapes alone, so that any number of threads gives the same bits.
+take the next ones. Both add up these few pixels, then their sums in a chunk, and then the chunks,
+in their order; how many there are follows from shapes alone, so that any number of threads gives
+the same bits. No sum has more than some thousand terms, whatever the batch.
 """
 
 from __future__ import annotations
@@ -37,8 +38,10 @@ _IMAGES = Rule("backward_weight", x="B C H W 16")
 _BACKWARD_WEIGHT = Rule("backward_weight", given="OH OW", x="B C H W 16", gy="B O OH OW 16")
 _BACKWARD_BIAS = Rule("backward_bias", gy="B O OH OW 16")
 
-CHUNKS = 8  # parts of a batch, at most; each has gradients of its own
+CHUNKS = 8  # parts of a batch, at most, unless they are large; each has gradients of its own
+LARGE = 64  # blocks of a chunk; a batch of more than 8192 images has more chunks
 ITEMS = 4  # with fewer chunks, they are split too, to keep as many threads busy
+PIXELS = 1024  # that a bias's gradient adds up in float32
 RUN = 8  # outputs whose chunks are added up at a time
 NEAR_BYTES = 7 * 2**12  # of gradients that stay in the nearest cache
 TURNED_BYTES = 7 * 2**14  # of turned pixels at one tap; all taps stay in the second cache
@@ -46,7 +49,7 @@ TURNED_BYTES = 7 * 2**14  # of turned pixels at one tap; all taps stay in the se
 
 def chunk_count(blocks: int) -> int:
     """In how many parts a batch of so many blocks is added up."""
-    return min(CHUNKS, max(blocks, 1))
+    return max(min(CHUNKS, blocks), blocks // LARGE, 1)
 
 
 def backward_weight(x: Array, gy: Array, window: Window, n: int) -> tuple[Array, Array]:
@@ -76,7 +79,7 @@ def backward_bias(gy: Array, n: int) -> Array:
     check_images("backward_bias", n, len(gy))
     gb = lanes.empty((chunk_count(len(gy)), gy.shape[1]))
     _bias_gradients(gy, n, gb)
-    return gb.sum(0)
+    return _sum(gb)
 
 
 def _evenly(size: int, most: int) -> int:
@@ -110,7 +113,7 @@ def _by_channels_of(x: Array, gy: Array, window: Window, n: int) -> tuple[Array,
     )  # fmt: skip
     gweight = lanes.empty((outputs, channels, kh, kw))
     add_chunks(gw, gweight.reshape(outputs, channels, kh * kw))
-    return gweight, gb.sum(0)
+    return gweight, _sum(gb)
 
 
 @kernel
@@ -213,7 +216,7 @@ def add_tap(
     for o in range(0, outputs, rows):
         bottom = min(rows, outputs - o) - 1
         place = (at_gw * outputs + o) * across
-        acc = simd.load_tile(shape, gw, place, across, bottom, LANES)
+        acc = simd.zeros(shape)
         for s in range(m):
             at = (((b * outputs + o) * height + i + s) * width + j) * LANES
             start = (corner + s * column_phases * columns_of_phase) * LANES * across
@@ -226,6 +229,7 @@ def add_tap(
                     start += across
                 at += LANES - images
                 start += (LANES - images) * across
+        acc = simd.add_tile(acc, gw, place, across, LANES, bottom + 1, columns)
         simd.store_tile(acc, gw, place, across, LANES, bottom + 1, columns)
 
 
@@ -245,7 +249,7 @@ def add_tile(gw, gweight, m):
     for o in range(start, min(start + RUN, outputs)):
         for tap in range(taps):
             for k in range(min(across, gweight.shape[1] - first)):
-                total = gw[0, tile, tap, o, k]
+                total = np.float64(gw[0, tile, tap, o, k])
                 for chunk in range(1, chunks):
                     total += gw[chunk, tile, tap, o, k]
                 gweight[o, first + k, tap] = total
@@ -259,11 +263,16 @@ def _by_lanes_of(x: Array, gy: Array, window: Window, n: int) -> tuple[Array, Ar
     outputs, height = gy.shape[1], gy.shape[2]
     least = -(-ITEMS // max(blocks, 1))
     plan = lanes_plan(channels, size, outputs, window, get_num_threads(), least)
-    chunks = max(1, min(CHUNKS, blocks * -(-height // plan[1])))
+    chunks = max(min(CHUNKS, blocks * -(-height // plan[1])), chunk_count(blocks))
     taps = channels * window.kernel[0] * window.kernel[1]
     gw, gb = lanes.empty((chunks, outputs, taps)), lanes.empty((chunks, outputs))
     _by_lanes(x, gy, n, *plan, gw, gb)
-    return gw.sum(0).reshape(outputs, channels, *window.kernel), gb.sum(0)
+    return _sum(gw).reshape(outputs, channels, *window.kernel), _sum(gb)
+
+
+def _sum(parts: Array) -> Array:
+    """The sum of what the chunks have."""
+    return parts.sum(0, dtype=np.float64).astype(np.float32)
 
 
 def lanes_plan(
@@ -405,15 +414,19 @@ def bias_rows(gy, b, images, i, count, first, last, gb, chunk):
     pixels = count * gy.shape[3]
     for o in range(first, last):
         start = ((b * gy.shape[1] + o) * gy.shape[2] + i) * gy.shape[3] * LANES
-        a = simd.splat(np.float32(0))
-        c, d, e = a, a, a  # four sums at once: an addition waits for the one before it
-        for _ in range(pixels // 4):
-            a = simd.add(a, simd.load(gy, start))
-            c = simd.add(c, simd.load(gy, start + LANES))
-            d = simd.add(d, simd.load(gy, start + 2 * LANES))
-            e = simd.add(e, simd.load(gy, start + 3 * LANES))
-            start += 4 * LANES
-        for _ in range(pixels % 4):
-            a = simd.add(a, simd.load(gy, start))
-            start += LANES
-        gb[chunk, o] += simd.total(simd.add(simd.add(a, c), simd.add(d, e)), images)
+        total = np.float64(gb[chunk, o])
+        for first in range(0, pixels, PIXELS):
+            some = min(PIXELS, pixels - first)
+            a = simd.splat(np.float32(0))
+            c, d, e = a, a, a  # four sums at once: an addition waits for the one before it
+            for _ in range(some // 4):
+                a = simd.add(a, simd.load(gy, start))
+                c = simd.add(c, simd.load(gy, start + LANES))
+                d = simd.add(d, simd.load(gy, start + 2 * LANES))
+                e = simd.add(e, simd.load(gy, start + 3 * LANES))
+                start += 4 * LANES
+            for _ in range(some % 4):
+                a = simd.add(a, simd.load(gy, start))
+                start += LANES
+            total += simd.total(simd.add(simd.add(a, c), simd.add(d, e)), images)
+        gb[chunk, o] = total

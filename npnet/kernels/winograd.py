@@ -131,9 +131,9 @@ def backward_weight(x: Array, gy: Array, before: tuple[int, int], n: int, chunks
     return gweight
 
 
-def gradient_bytes(channels: int, outputs: int, chunks: int) -> int:
-    """What `backward_weight` needs for the gradients of the frequencies."""
-    return 4 * chunks * FREQUENCIES * outputs * -(-channels // LANES) * LANES
+def gradient_bytes(channels: int, outputs: int) -> int:
+    """What `backward_weight` needs for the gradients of the frequencies in one chunk."""
+    return 4 * FREQUENCIES * outputs * -(-channels // LANES) * LANES
 
 
 def _tiles_at_a_time(channels: int, total: int) -> int:
@@ -502,11 +502,12 @@ def multiply_lanes(shape, v, v_start, z, z_start, vt, thread, d, k, f, tiles, co
         last = min(rows, outputs - o) - 1
         for c in range(0, wide, columns * LANES):
             place = ((k * FREQUENCIES + f) * outputs + o) * wide + c
-            acc = simd.load_tile(shape, d, place, wide, last, LANES)
+            acc = simd.zeros(shape)  # a sum of its own: one over the whole batch is too long
             for t in range(count):
                 at, start = z_start + (o * tiles + t) * LANES, vt_start + t * LANES * wide + c
                 for _ in range(images):
                     acc = simd.add_row_products(acc, z, at, tiles * LANES, last, vt, start, LANES)
                     at += 1
                     start += wide
+            acc = simd.add_tile(acc, d, place, wide, LANES, last + 1, columns)
             simd.store_tile(acc, d, place, wide, LANES, last + 1, columns)

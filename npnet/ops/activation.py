@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from npnet.kernels.masks import kept
+from npnet.ops import _sums
 from npnet.ops.dtypes import check_dtypes
 from npnet.ops.functions import as_float
 from npnet.ops.lanes import LaneFunction, Lanes, Masked, Normalised, in_lanes
@@ -244,13 +245,13 @@ class Softmax(Function):
 
     def forward(self, x: Array) -> Array:
         y = np.exp(_shifted(x, self.dim))
-        y /= y.sum(self.dim, keepdims=True)
+        y /= _sums.add_up(y, (self.dim,), keepdims=True)
         self.save_for_backward(y)
         return y
 
     def backward(self, gy: Array) -> tuple[Array]:
         (y,) = self.saved
-        return (y * (gy - (gy * y).sum(self.dim, keepdims=True)),)
+        return (y * (gy - _sums.add_products(gy, y, (self.dim,), keepdims=True)),)
 
 
 class LogSoftmax(Function):
@@ -266,7 +267,7 @@ class LogSoftmax(Function):
 
     def backward(self, gy: Array) -> tuple[Array]:
         (y,) = self.saved
-        return (gy - np.exp(y) * gy.sum(self.dim, keepdims=True),)
+        return (gy - np.exp(y) * _sums.add_up(gy, (self.dim,), keepdims=True),)
 
 
 def _shifted(x: Array, dim: int) -> Array:
@@ -277,7 +278,7 @@ def _shifted(x: Array, dim: int) -> Array:
 def log_softmax_of(x: Array, dim: int) -> Array:
     """x - log(sum(exp(x))) of an array."""
     shifted = _shifted(x, dim)
-    shifted -= np.log(np.exp(shifted).sum(dim, keepdims=True))
+    shifted -= np.log(_sums.add_up(np.exp(shifted), (dim,), keepdims=True))
     return shifted
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 
@@ -12,6 +13,7 @@ from npnet._threads import map_in_order
 from npnet.backend import winograd_wanted
 from npnet.kernels import windows
 from npnet.kernels.windows import Pair, Window
+from npnet.ops import _sums
 from npnet.ops.dtypes import check_dtypes
 from npnet.ops.lanes import Convolved, LaneFunction, Lanes, enters_lanes
 from npnet.tensor import Array, Function, Tensor
@@ -55,14 +57,15 @@ class Conv2d(Function):
             g = self._by_group(gy[chunk])
             if gx is not None:
                 gx[chunk] = self._backward_data(g, weight, x[chunk].shape)
-            return [np.matmul(g, self._columns(x[chunk]).swapaxes(1, 2))] if needs_weight else []
+            return (
+                [_sums.multiply(g, self._columns(x[chunk]).swapaxes(1, 2))] if needs_weight else []
+            )
 
-        gw = np.zeros(self._matrices(weight).shape, weight.dtype)
-        for parts in map_in_order(compute, self._chunks(x.shape, weight)):
-            for part in parts:
-                gw += part  # in the order of the chunks, whichever thread was first
+        # In the order of the chunks, whichever thread was first.
+        parts = itertools.chain.from_iterable(map_in_order(compute, self._chunks(x.shape, weight)))
+        gw = _sums.add_parts(parts, self._matrices(weight).shape, weight.dtype)
         gweight = gw.reshape(weight.shape) if needs_weight else None
-        gbias = gy.sum((0, 2, 3)) if any(needs_bias) else None
+        gbias = _sums.add_up(gy, (0, 2, 3)) if any(needs_bias) else None
         return (gx, gweight, gbias)[: len(self.needs_input_grad)]
 
     def _backward_data(self, g: Array, weight: Array, shape: tuple[int, ...]) -> Array:

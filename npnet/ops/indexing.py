@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from npnet._checks import ShapeError
+from npnet.ops import _sums
 from npnet.ops.lanes import LaneFunction, LanePart, Lanes, in_lanes
 from npnet.ops.shape import axis, cast, summed_to
 from npnet.tensor import Array, Function, Operand, Tensor
@@ -138,9 +139,7 @@ class Pick(Function):
         return x[self.picks]
 
     def backward(self, gy: Array) -> tuple[Array]:
-        gx = np.zeros(self.x_shape, gy.dtype)
-        np.add.at(gx, self.picks, gy)  # an array may name one place twice
-        return (gx,)
+        return (_sums.add_at(self.x_shape, self.picks, gy),)
 
 
 def get_item(input: Tensor, index: Any) -> Tensor:
@@ -223,9 +222,7 @@ class Gather(Function):
         return np.asarray(x[self._places()])
 
     def backward(self, gy: Array) -> tuple[Array]:
-        gx = np.zeros(self.x_shape, gy.dtype)
-        np.add.at(gx, self._places(), gy)
-        return (gx,)
+        return (_sums.add_at(self.x_shape, self._places(), gy),)
 
 
 def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:

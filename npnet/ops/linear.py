@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from npnet._checks import ShapeError, check_axes
-from npnet.ops import shape
+from npnet.ops import _sums, shape
 from npnet.ops.dtypes import check_dtypes
 from npnet.ops.lanes import LaneFunction, Lanes, enters_lanes
 from npnet.tensor import Array, Function, Tensor
@@ -20,7 +18,7 @@ class Linear(Function):
 
     def forward(self, x: Array, weight: Array, bias: Array | None = None) -> Array:
         self.save_for_backward(x, weight)
-        y = _rows(x) @ weight.T  # one product, however many leading axes there are
+        y = _sums.multiply(_rows(x), weight.T)  # one product, however many leading axes there are
         if bias is not None:
             y += bias
         return y.reshape(*x.shape[:-1], weight.shape[0])
@@ -29,9 +27,9 @@ class Linear(Function):
         x, weight = self.saved
         needs_x, needs_weight, *needs_bias = self.needs_input_grad
         g = _rows(gy)
-        gx = (g @ weight).reshape(x.shape) if needs_x else None
-        gweight = g.T @ _rows(x) if needs_weight else None
-        gbias = g.sum(0) if any(needs_bias) else None
+        gx = _sums.multiply(g, weight).reshape(x.shape) if needs_x else None
+        gweight = _sums.multiply(g.T, _rows(x)) if needs_weight else None
+        gbias = _sums.add_up(g, (0,)) if any(needs_bias) else None
         return (gx, gweight, gbias)[: len(self.needs_input_grad)]
 
 
@@ -100,11 +98,12 @@ class MatMul(Function):
 
     def forward(self, x: Array, other: Array) -> Array:
         self.save_for_backward(x, other)
-        return np.matmul(x, other)
+        return _sums.multiply(x, other)
 
     def backward(self, gy: Array) -> tuple[Array, Array]:
         x, other = self.saved
-        return np.matmul(gy, other.swapaxes(-1, -2)), np.matmul(x.swapaxes(-1, -2), gy)
+        gx = _sums.multiply(gy, other.swapaxes(-1, -2))
+        return gx, _sums.multiply(x.swapaxes(-1, -2), gy)
 
 
 def matmul(input: Tensor, other: Tensor) -> Tensor:

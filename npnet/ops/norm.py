@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from npnet._checks import ShapeError, check_number
+from npnet.ops import _sums
 from npnet.ops.dtypes import check_dtypes
 from npnet.ops.lanes import Convolved, LaneFunction, Lanes, Masked, Normalised, in_lanes
 from npnet.tensor import Array, Function, Tensor
 
 __all__ = ["batch_norm", "layer_norm"]
+
+
+CHANNELS = (0, 2)  # what is added up for each channel of (N, C, P)
 
 
 class BatchNorm(Function):
@@ -22,6 +27,9 @@ class BatchNorm(Function):
         gx = weight * r * (gy - mean(gy) - (x - mean) * r^2 * mean(gy * (x - mean)))
 
     In training, where mean and var are the batch's; otherwise they are given and gx = weight*r*gy.
+
+    A mean that is large beside the deviation is kept as two numbers, `start` and `off`: x - start
+    is exact there, and what is left to take off goes into the constants.
     """
 
     def __init__(self, eps: float, statistics: tuple[Array, Array] | None) -> None:
@@ -29,34 +37,46 @@ class BatchNorm(Function):
 
     def forward(self, x: Array, weight: Array, bias: Array) -> Array:  # (N, C, ...)
         pixels = _flat(x)
-        self.mean = pixels.mean((0, 2)) if self.given is None else self.given[0]
-        y = self._centred(pixels)
-        self.count = x.dtype.type(y[:, 0].size)
-        self.var = _dots(y, y) / self.count if self.given is None else self.given[1]
+        self.count = x.dtype.type(len(pixels) * pixels.shape[2])
+        if self.given is None:
+            y, start, off, squares = _sums.centred(pixels, CHANNELS)
+            self.start, self.off = start[0, :, 0], off[0, :, 0]
+            self.mean, self.var = self.start + self.off, squares[0, :, 0] / self.count
+        else:
+            self.mean, self.var = self.given
+            self.start = self.mean.astype(x.dtype)
+            self.off = np.zeros_like(self.start)
+            y = np.subtract(pixels, self.start[:, None])
         self.rstd = (1 / np.sqrt(self.var + self.eps)).astype(x.dtype)
         self.save_for_backward(x, weight)
-        y *= (weight * self.rstd)[:, None]
-        y += bias[:, None]
+        scale = weight * self.rstd
+        y *= scale[:, None]
+        y += (bias - _finite(self.off * scale))[:, None]
         return y.reshape(x.shape)
 
     def backward(self, gy: Array) -> tuple[Array | None, Array, Array]:
         x, weight = self.saved
-        g, centred = _flat(gy), self._centred(_flat(x))
-        dots, gbias = _dots(g, centred), g.sum((0, 2))
+        g, pixels, start = _flat(gy), _flat(x), self.start[:, None]
+        gbias = _sums.add_up(g, CHANNELS)
+        dots = _sums.add_products(g, pixels, CHANNELS, less=start[None])
+        dots -= _finite(self.off * gbias)
         gx = None
         if self.needs_input_grad[0]:
             scale = weight * self.rstd
             gx = g * scale[:, None]
             if self.given is None:
-                centred *= (scale * self.rstd**2 * dots / self.count)[:, None]
-                gx -= centred
-                gx -= (scale * gbias / self.count)[:, None]
+                slope = scale * self.rstd**2 * dots / self.count
+                from_start = pixels - start
+                from_start *= slope[:, None]
+                gx -= from_start
+                gx -= (scale * gbias / self.count - _finite(slope * self.off))[:, None]
             gx = gx.reshape(x.shape)
         return gx, dots * self.rstd, gbias
 
-    def _centred(self, pixels: Array) -> Array:
-        y: Array = pixels - self.mean.astype(pixels.dtype)[:, None]
-        return y
+
+def _finite(correction: Array) -> Array:
+    """Of what is taken off what it follows from, the finite numbers: inf - inf would be NaN."""
+    return np.where(np.isfinite(correction), correction, 0).astype(correction.dtype, copy=False)
 
 
 class LaneBatchNorm(LaneFunction):
@@ -101,11 +121,6 @@ class LaneBatchNorm(LaneFunction):
 
 def _flat(x: Array) -> Array:  # (N, C, ...) -> (N, C, P)
     return x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
-
-
-def _dots(a: Array, b: Array) -> Array:  # (N, C, P), (N, C, P) -> (C,)
-    """The sum of a * b for each channel, without an array of the products."""
-    return np.einsum("ncp,ncp->c", a, b)  # not BLAS, whose rounding depends on its threads
 
 
 def batch_norm(
@@ -205,8 +220,9 @@ class LayerNorm(Function):
 
     def forward(self, x: Array, weight: Array, bias: Array) -> Array:
         self.axes = tuple(range(x.ndim - self.count, x.ndim))
-        xhat = x - self._mean(x)
-        rstd = 1 / np.sqrt(self._mean(np.square(xhat)) + self.eps)
+        xhat, _, off, squares = _sums.centred(x, self.axes)
+        xhat -= off
+        rstd = 1 / np.sqrt(squares / self._count(x) + self.eps)
         xhat *= rstd
         self.xhat, self.rstd = xhat, rstd
         self.save_for_backward(weight)
@@ -216,13 +232,17 @@ class LayerNorm(Function):
         (weight,) = self.saved
         batch = tuple(range(gy.ndim - self.count))
         gx = gy * weight
-        gx -= self._mean(gx) + self.xhat * self._mean(gx * self.xhat)
+        mean = _sums.mean(gx, self.axes, keepdims=True)
+        gx -= mean + self.xhat * self._mean_product(gx, self.xhat)
         gx *= self.rstd
-        return gx, (gy * self.xhat).sum(batch), gy.sum(batch)
+        return gx, _sums.add_products(gy, self.xhat, batch), _sums.add_up(gy, batch)
 
-    def _mean(self, x: Array) -> Array:
-        count = math.prod(x.shape[axis] for axis in self.axes)
-        return np.asarray(x.sum(self.axes, keepdims=True) / x.dtype.type(count))  # of none: NaN
+    def _mean_product(self, a: Array, b: Array) -> Array:
+        total = _sums.add_products(a, b, self.axes, keepdims=True)
+        return np.asarray(total / self._count(a))  # of none: NaN
+
+    def _count(self, x: Array) -> np.floating[Any]:
+        return x.dtype.type(math.prod(x.shape[axis] for axis in self.axes))
 
 
 def layer_norm(

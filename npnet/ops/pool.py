@@ -12,6 +12,7 @@ from npnet._checks import ShapeError, check_axes
 from npnet.kernels import windows
 from npnet.kernels.masks import kept
 from npnet.kernels.windows import Pair, Window, as_pair
+from npnet.ops import _sums
 from npnet.ops.dtypes import check_dtypes
 from npnet.ops.lanes import LaneFunction, Lanes, in_lanes
 from npnet.tensor import Array, Function, Tensor
@@ -156,9 +157,8 @@ class AvgPool2d(Function):
         self.x_shape = x.shape
         image = windows.padded(x, self.window)
         counts = self.window.output_size(x.shape[2:])
-        y = np.zeros((*x.shape[:2], *counts), x.dtype)
-        for _, _, place in windows.taps(self.window, counts):
-            y += image[place]
+        taps = (image[place] for _, _, place in windows.taps(self.window, counts))
+        y = _sums.add_parts(taps, (*x.shape[:2], *counts), x.dtype)
         y /= self._divisors(x.shape).astype(x.dtype)
         return y
 
@@ -260,7 +260,7 @@ def _bin_means(x: Array, count: int, axis: int) -> Array:
     y = np.empty((*x.shape[:axis], count, *x.shape[axis + 1 :]), x.dtype)
     for i, place in enumerate(_bins(x.shape[axis], count)):
         before: tuple[Any, ...] = (slice(None),) * axis
-        y[(*before, i)] = x[(*before, place)].mean(axis)
+        y[(*before, i)] = _sums.mean(x[(*before, place)], (axis,))
     return y
 
 

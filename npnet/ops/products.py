@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 
 from npnet._checks import check_axes
-from npnet.ops import arithmetic, functions, reduce, shape
+from npnet.ops import _sums, arithmetic, functions, reduce, shape
 from npnet.ops.linear import matmul
 from npnet.tensor import Array, Tensor
 
@@ -57,7 +57,7 @@ class Norm2(reduce.Sum):
     """y = sqrt(sum(x^2));  gx = gy * x / y, 0 where y = 0."""
 
     def forward(self, x: Array) -> Array:
-        y = np.asarray(np.sqrt(np.square(x).sum(self.axes, keepdims=self.keepdim)))
+        y = np.asarray(np.sqrt(_sums.add_products(x, x, self.axes, self.keepdim)))
         self.save_for_backward(x, y)
         return y
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from npnet.ops import choices, indexing, shape
+from npnet.ops import _sums, choices, indexing, shape
 from npnet.ops.lanes import in_lanes
 from npnet.ops.pool import LaneAdaptiveAvgPool2d
 from npnet.ops.shape import axis, cast
@@ -64,7 +64,7 @@ class Sum(Function):
 
     def forward(self, x: Array) -> Array:
         self.x_shape = x.shape
-        return np.asarray(x.sum(self.axes, keepdims=self.keepdim))
+        return _sums.add_up(x, self.axes, self.keepdim)
 
     def backward(self, gy: Array) -> tuple[Array]:
         return (np.broadcast_to(self.restore(gy), self.x_shape),)
@@ -95,8 +95,7 @@ class Mean(Sum):
 
     def forward(self, x: Array) -> Array:
         self.x_shape, self.count = x.shape, _count(x, self.axes)
-        total = x.sum(self.axes, keepdims=self.keepdim)
-        return np.asarray(np.divide(total, x.dtype.type(self.count)))
+        return _sums.mean(x, self.axes, self.keepdim)
 
     def backward(self, gy: Array) -> tuple[Array]:
         return (np.broadcast_to(self.restore(gy) / gy.dtype.type(self.count), self.x_shape),)
@@ -125,10 +124,11 @@ class Var(Sum):
 
     def forward(self, x: Array) -> Array:
         count = _count(x, self.axes)
-        self.centred = x - x.sum(self.axes, keepdims=True) / x.dtype.type(count)
+        self.centred, _, off, total = _sums.centred(x, self.axes)
+        self.centred -= off
         self.divisor = x.dtype.type(np.maximum(count - self.correction, 0))  # of one value: NaN
-        total = np.square(self.centred).sum(self.axes, keepdims=self.keepdim)
-        return np.asarray(np.divide(total, self.divisor))
+        y = np.asarray(np.divide(total, self.divisor))
+        return y if self.keepdim else y.squeeze(self.axes)
 
     def backward(self, gy: Array) -> tuple[Array]:
         return (self.centred * (self.restore(gy) * 2 / self.divisor),)

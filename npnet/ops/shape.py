@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from npnet._checks import ShapeError
+from npnet.ops import _sums
 from npnet.ops.dtypes import result_type
 from npnet.ops.lanes import LaneFunction, LanePart, Lanes, in_lanes, join_lanes
 from npnet.tensor import Array, Function, Tensor
@@ -239,7 +240,7 @@ def summed_to(g: Array, shape: tuple[int, ...]) -> Array:
     repeated = tuple(
         i for i, n in enumerate(g.shape) if i < new or (shape[i - new] == 1 and n != 1)
     )
-    return np.asarray(g.sum(repeated)).reshape(shape) if repeated else g.reshape(shape)
+    return _sums.add_up(g, repeated).reshape(shape) if repeated else g.reshape(shape)
 
 
 class Expand(Function):
