@@ -1,4 +1,4 @@
-"""Writing a file so that it is there whole or not at all."""
+"""Files: a user's path read as it is meant, and a file written whole or not at all."""
 
 from __future__ import annotations
 
@@ -7,9 +7,90 @@ import errno
 import os
 import secrets
 import stat
+from collections.abc import Callable
+from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["atomic_write"]
+__all__ = ["atomic_write", "open_regular", "printable", "user_path"]
+
+_SHOWN = 200  # characters of a path in an error
+_OTHER_KINDS: dict[str, Callable[[int], bool]] = {
+    "a named pipe": stat.S_ISFIFO,
+    "a socket": stat.S_ISSOCK,
+    "a device": lambda mode: stat.S_ISCHR(mode) or stat.S_ISBLK(mode),
+}
+
+
+def user_path(path: str | os.PathLike[str]) -> Path:
+    """A path as a user wrote it, with `~` and `~user` replaced by the home folder.
+
+    Raises:
+        OSError: no file can have this path (a NUL, a lone surrogate), or nobody knows the home
+            folder; `strerror` says which and what to write, `filename` is printable.
+    """
+    text = os.fsdecode(path)
+    if "\0" in text:
+        raise _unusable(text, "it has a NUL character, which no path can; write it without")
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError as error:
+        what = "half a surrogate pair, which is no character and in no path"
+        raise _unusable(text, f"it has {what}; write the character itself") from error
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        user = Path(text).parts[0]
+        fix = f"write the folder in full, or ./{user} for a file of that name"
+        raise _unusable(text, f"nobody knows the home folder {user}; {fix}") from error
+
+
+def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
+    """Open a file to be read as bytes, if it is a regular one, or a link to one.
+
+    Opening a pipe would wait for a writer, perhaps for ever, and a device may never end: these are
+    refused at once, as are folders. `path` goes through `user_path`.
+
+    Raises:
+        OSError: it can't be opened or is no regular file; `strerror` says why and what to do.
+    """
+    place = user_path(path)
+    _check_regular(place, os.stat(place).st_mode)  # before: to open a device may change it
+    # Without waiting, should the file be replaced by a pipe in between.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
+    file = open(place, "rb", opener=lambda name, mode: os.open(name, flags | mode))  # noqa: SIM115
+    try:
+        _check_regular(place, os.fstat(file.fileno()).st_mode)
+    except OSError:
+        file.close()
+        raise
+    return file
+
+
+def printable(path: str | os.PathLike[str]) -> str:
+    """A path or a name from a file as an error shows it: one line, 200 characters at most.
+
+    Control characters and bytes that are no text become escapes, the middle of a long path "...".
+    """
+    text = os.fsdecode(path)
+    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    half = (_SHOWN - 3) // 2
+    return shown if len(shown) <= _SHOWN else f"{shown[:half]}...{shown[-half:]}"
+
+
+def _check_regular(path: Path, mode: int) -> None:
+    if stat.S_ISREG(mode):
+        return
+    if stat.S_ISDIR(mode):
+        said = f"{os.strerror(errno.EISDIR)}, where a file is needed; name a file in it"
+        raise IsADirectoryError(errno.EISDIR, said, printable(path))
+    kind = next((kind for kind, fits in _OTHER_KINDS.items() if fits(mode)), "something else")
+    raise _unusable(
+        path, f"it is {kind}, where a regular file is needed; write what it gives to a file first"
+    )
+
+
+def _unusable(path: str | os.PathLike[str], why: str) -> OSError:
+    return OSError(errno.EINVAL, why, printable(path))
 
 
 def atomic_write(path: str | os.PathLike[str], data: bytes) -> None:

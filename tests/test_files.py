@@ -1,18 +1,20 @@
-"""atomic_write: the file is the old or the new one, whatever happens in between."""
+"""Files: a user's path is read as it is meant; what is written is whole or not there."""
 
 from __future__ import annotations
 
 import errno
 import os
+import signal
+import socket
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 
 from npnet import _files
-from npnet._files import atomic_write
+from npnet._files import atomic_write, open_regular, printable, user_path
 
 STEPS = ["open", "os.fsync", "os.chmod", "os.replace"]
 
@@ -143,3 +145,103 @@ def test_link_is_followed(path: Path) -> None:
     atomic_write(link, b"new")
     assert link.is_symlink()
     assert path.read_bytes() == b"new"
+
+
+# ---- reading -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def in_time() -> Iterator[None]:
+    """Fail, and do not hang, where a pipe is waited for."""
+
+    def late(*_: Any) -> NoReturn:
+        raise AssertionError("waited for a writer")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(20)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def test_path_of_a_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert user_path("~/a") == tmp_path / "a"
+    assert user_path(Path("~") / "a") == tmp_path / "a"
+    assert user_path("a/~") == Path("a/~")
+    assert user_path(os.fsdecode(b"caf\xe9")) == Path(os.fsdecode(b"caf\xe9"))  # bytes, no text
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("a\0b", r"NUL character, which no path can; write it without: 'a\\\\x00b'"),
+        ("a\ud800", r"half a surrogate pair, .*; write the character itself: 'a\\\\ud800'"),
+        ("~nobody-has-this-name/a", r"home folder ~nobody-has-this-name; write .* or \./~nobody"),
+    ],
+)
+def test_path_that_cannot_be(path: str, message: str) -> None:
+    for use in (user_path, open_regular):
+        with pytest.raises(OSError, match=message) as caught:
+            use(path)
+        assert caught.value.strerror is not None
+        assert "\n" not in str(caught.value)
+
+
+def test_regular_files_are_opened(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    link = path.with_name("link")
+    link.symlink_to("file")
+    monkeypatch.setenv("HOME", str(path.parent))
+    for way in (path, str(path), link, "~/file"):
+        with open_regular(way) as file:
+            assert file.read() == b"old"
+
+
+@pytest.mark.usefixtures("in_time")
+@pytest.mark.parametrize("linked", [False, True])
+@pytest.mark.parametrize("kind", ["pipe", "socket", "folder", "device"])
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path, kind: str, linked: bool) -> None:
+    place = tmp_path / "it"
+    with socket.socket(socket.AF_UNIX) as listener:
+        if kind == "pipe":
+            os.mkfifo(place)
+        elif kind == "socket":
+            listener.bind(str(place))
+        elif kind == "folder":
+            place.mkdir()
+        else:
+            place = Path("/dev/zero")
+        if linked:
+            (tmp_path / "link").symlink_to(place)
+            place = tmp_path / "link"
+        said = "Is a directory" if kind == "folder" else f"it is a (named )?{kind}, where a regular"
+        with pytest.raises(OSError, match=said) as caught:
+            open_regular(place)
+    assert caught.value.filename == str(place)
+
+
+@pytest.mark.usefixtures("in_time")
+def test_pipe_that_comes_in_between(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(tmp_path / "it")
+    regular = os.stat(__file__)
+    monkeypatch.setattr(_files.os, "stat", lambda path: regular)
+    with pytest.raises(OSError, match="it is a named pipe"):
+        open_regular(tmp_path / "it")
+
+
+def test_system_errors_stay(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(OSError, match="Too many levels"):
+        open_regular(tmp_path / "loop")
+    with pytest.raises(FileNotFoundError):
+        open_regular(tmp_path / "none")
+    with pytest.raises(OSError, match="File name too long"):
+        open_regular(tmp_path / ("n" * 300))
+
+
+def test_printable() -> None:
+    assert printable("Zürich/a b.npz") == "Zürich/a b.npz"
+    assert printable("a\nb\x1b[31m") == r"a\nb\x1b[31m"
+    assert printable(os.fsdecode(b"\xff")) == r"\udcff"
+    assert printable("/" + "a" * 5000 + ".npz").endswith("a.npz")
+    assert len(printable("a" * 5000)) <= 200
