@@ -21,7 +21,7 @@ FILES = sorted(
 # Part -> what it may import, besides itself. A part is a module or a package right under npnet;
 # "npnet" is npnet/__init__.py, the public names, which programs import; a dotted name is one
 # module of a part.
-HELPERS = {"_checks", "_device", "_files", "_grad_mode", "_tensor_repr", "_version"}
+HELPERS = {"_checks", "_device", "_files", "_grad_mode", "_safetensors", "_tensor_repr", "_version"}
 CORE = HELPERS | {"_threads", "backend", "random", "tensor"}
 OPS = CORE | {"kernels.windows", "ops"}
 LAYERS = OPS | {"_creation", "nn"}

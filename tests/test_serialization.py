@@ -182,8 +182,20 @@ def test_bfloat16_becomes_float32(tmp_path: Path) -> None:
     np.testing.assert_array_equal(y, x.float())
 
 
+@pytest.mark.parametrize("name", ["float8_e4m3fn", "float8_e5m2", "bfloat16"])
+def test_every_value_of_the_small_floats(tmp_path: Path, name: str) -> None:
+    dtype = getattr(torch, name)
+    codes = np.arange(256 if "8" in name[:6] else 65536, dtype="u1" if "8" in name[:6] else "u2")
+    x = torch.from_numpy(codes).view(dtype)
+    safetensors.torch.save_file({"x": x}, tmp_path / "m.safetensors")
+    y = load(tmp_path / "m.safetensors")["x"]
+    assert y.dtype == np.float32
+    np.testing.assert_array_equal(y, x.float())
+    np.testing.assert_array_equal(np.signbit(y.numpy()), torch.signbit(x.float()))
+
+
 def test_dtype_that_numpy_lacks(tmp_path: Path) -> None:
-    x = torch.ones(2).to(torch.float8_e4m3fn)
+    x = torch.ones(2).to(torch.float8_e4m3fnuz)
     safetensors.torch.save_file({"layer.x": x}, tmp_path / "m.safetensors")
-    with pytest.raises(CheckpointError, match=r"layer\.x is of dtype F8_E4M3.*convert it to flo"):
+    with pytest.raises(CheckpointError, match=r"layer\.x: it is of dtype F8_E4M3FN.*to flo"):
         load(tmp_path / "m.safetensors")

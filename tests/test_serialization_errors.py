@@ -136,7 +136,7 @@ def test_every_torn_or_altered_file_is_told() -> None:
 def _with_tree(tree: Any) -> bytes:
     """A file whose checksum is right and whose tree is anything."""
     arrays, text = {"x": np.ones(2, np.int64)}, json.dumps(tree)
-    metadata = {"npnet.tree": text, "npnet.crc32": _checksum(text, arrays)}
+    metadata = {"npnet.tree": text, "npnet.crc32": _checksum({"npnet.tree": text}, arrays)}
     return safetensors.numpy.save(arrays, metadata)
 
 
