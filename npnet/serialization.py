@@ -24,12 +24,20 @@ from npnet._files import atomic_write, open_regular, printable
 from npnet._tree import decode, encode
 from npnet.tensor import Tensor
 
-__all__ = ["CheckpointError", "checksum_of", "load", "load_with_metadata", "save", "to_bytes"]
+__all__ = [
+    "CHECKSUM",
+    "CheckpointError",
+    "checksum_of",
+    "load",
+    "load_with_metadata",
+    "save",
+    "to_bytes",
+]
 
 Array: TypeAlias = npt.NDArray[Any]
 File: TypeAlias = str | os.PathLike[str] | BinaryIO
 
-_TREE, _CHECKSUM = "npnet.tree", "npnet.crc32"
+_TREE, CHECKSUM = "npnet.tree", "npnet.crc32"  # in the metadata
 _CONVERT = (
     "convert it in PyTorch: model.load_state_dict(torch.load(...)) and then "
     "safetensors.torch.save_file(model.state_dict(), 'model.safetensors')"
@@ -101,7 +109,7 @@ def load(
 
 
 def load_with_metadata(f: File) -> tuple[Any, dict[str, str]]:
-    """What `load` gives, and the other metadata of the file. Raises what `load` raises."""
+    """What `load` gives, and the metadata of the file, checked. Raises what `load` raises."""
     if isinstance(f, (str, os.PathLike)):
         with open_regular(f) as file:
             return _from_bytes(file.read(), printable(f))
@@ -117,28 +125,27 @@ def to_bytes(obj: Any, metadata: Mapping[str, str] | None = None) -> bytes:
     tree, arrays = encode(obj)
     text = json.dumps(tree, allow_nan=False, separators=(",", ":"))
     texts = {**(metadata or {}), _TREE: text}
-    return _safetensors.encode(arrays, {**texts, _CHECKSUM: _checksum(texts, arrays)})
+    return _safetensors.encode(arrays, {**texts, CHECKSUM: _checksum(texts, arrays)})
 
 
 def checksum_of(data: bytes) -> str:
     """The checksum that stands in what `to_bytes` gave."""
-    return _safetensors.decode(data)[1][_CHECKSUM]
+    return _safetensors.decode(data)[1][CHECKSUM]
 
 
 def _from_bytes(data: bytes, name: str) -> tuple[Any, dict[str, str]]:
     arrays, metadata = _read(data, name)
-    if _TREE not in metadata and _CHECKSUM not in metadata:  # another program's
+    if _TREE not in metadata and CHECKSUM not in metadata:  # another program's
         return {key: Tensor(array) for key, array in arrays.items()}, metadata
-    found = metadata.pop(_CHECKSUM, None)
-    if found != _checksum(metadata, arrays):
+    if metadata.get(CHECKSUM) != _checksum(metadata, arrays):
         raise CheckpointError(
             f"load: {name} is not as npnet wrote it: the checksum does not fit its content. It is "
             "damaged, or another program changed it and kept the metadata; use an earlier "
             "checkpoint or copy the file again, or, if the change is meant, let that program "
-            f"write it without the metadata {_TREE} and {_CHECKSUM}"
+            f"write it without the metadata {_TREE} and {CHECKSUM}"
         )
     try:
-        return decode(json.loads(metadata.pop(_TREE, "")), arrays), metadata
+        return decode(json.loads(metadata.get(_TREE, "")), arrays), metadata
     except (RuntimeError, TypeError, ValueError) as error:
         raise _damaged(name, f"its tree can't be read: {error}") from error
 
@@ -169,7 +176,7 @@ def _checksum(metadata: Mapping[str, str], arrays: Mapping[str, Array]) -> str:
     The tree comes first and without its name, as in files that have no other metadata.
     """
     crc = zlib.crc32(metadata.get(_TREE, "").encode("utf-8", "surrogatepass"))
-    for key in sorted(metadata.keys() - {_TREE}):
+    for key in sorted(metadata.keys() - {_TREE, CHECKSUM}):
         crc = zlib.crc32(json.dumps([key, metadata[key]]).encode(), crc)
     for name in sorted(arrays):
         array = arrays[name]

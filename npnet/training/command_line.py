@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
+from npnet._files import user_path
 from npnet._version import __version__
+from npnet.training.checkpoint import CONFIG, LAST, Checkpoints
 from npnet.training.config import Config, ConfigError
 
 __all__ = ["parse", "read_flags"]
@@ -48,14 +50,27 @@ def _defaults(argv: Sequence[str]) -> Config:
             raise ConfigError(
                 "recipe: --config and --recipe both set the defaults of all flags; leave one out"
             )
-        return Config.from_json(Path(known.config).expanduser())
-    saved = Path(known.checkpoint_dir).expanduser() / "config.json"
-    if known.resume and saved.exists():
-        return Config.from_json(saved)
+        return Config.from_json(user_path(known.config))
+    if known.resume:
+        return _of_saved_run(user_path(known.checkpoint_dir))
     if known.recipe is not None:
         fixed = {name: getattr(known, name) for name in ("recipe", "model", "dataset")}
         return Config.from_dict({k: v for k, v in fixed.items() if v is not None}, "--recipe")
     return Config()
+
+
+def _of_saved_run(folder: Path) -> Config:
+    """The settings of the run in a folder: config.json, or what last.safetensors keeps of it."""
+    path = folder / CONFIG
+    if not path.exists():
+        saved = Checkpoints(folder).load_last().settings
+        return Config() if saved is None else saved  # where it is None, `run` says what is missing
+    try:
+        return Config.from_json(path)
+    except ConfigError as error:
+        raise ConfigError(
+            f"{error}; {LAST} holds the settings of the run too: delete {CONFIG} to go on with those"
+        ) from None
 
 
 def read_flags(argv: Sequence[str], defaults: Settings, prog: str) -> Settings:

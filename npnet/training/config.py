@@ -12,6 +12,7 @@ from typing import Any
 
 from npnet import models
 from npnet._checks import check_number, is_finite, unknown_name
+from npnet._files import open_regular
 from npnet._threads import MOST_THREADS
 from npnet.datasets import NAMES as DATASETS
 from npnet.training import recipes
@@ -287,7 +288,8 @@ class Config:
             ConfigError: no such file, no JSON, a setting that is not known or of a wrong type.
         """
         try:
-            values = json.loads(path.read_text())
+            with open_regular(path) as file:
+                values = json.loads(file.read())
         except OSError as error:
             raise ConfigError(f"config: can't read {path}: {error.strerror}") from None
         except (ValueError, RecursionError) as error:

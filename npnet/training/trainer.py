@@ -9,14 +9,15 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from npnet.serialization import checksum_of
 from npnet.training.callbacks import Callback
-from npnet.training.checkpoint import Checkpoints, Progress
+from npnet.training.checkpoint import Checkpoints, Progress, best_file
 from npnet.training.config import Config
 from npnet.training.data import Data, Split
 from npnet.training.learner import DivergedError, Learner
 from npnet.training.metrics import Epoch, Score, sampled_accuracy
 
-__all__ = ["evaluate", "fit", "predict", "train_epoch"]
+__all__ = ["best_facts", "evaluate", "fit", "predict", "train_epoch"]
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -103,10 +104,15 @@ def fit(
             number, rate, train.loss, train.accuracy, val.loss, val.accuracy, sampled, seconds
         )
         learner.end_epoch(train.loss if np.isnan(val.loss) else val.loss)
+        best = None
         if progress.add(epoch):
-            checkpoints.save_best(learner.weights(), _facts(config, data, progress))
-        # After best: a run killed between the two repeats the epoch, and writes best again.
-        checkpoints.save_last(learner.state(), progress)
+            best = best_file(learner.weights(), best_facts(config, data, progress))
+            progress.best_checksum = checksum_of(best)
+        callback.on_measured(epoch, progress)
+        # Before best: a run killed between the two has the weights of both in the one.
+        checkpoints.save_last(learner.state(), progress, config, learner.lib.__name__)
+        if best is not None:
+            checkpoints.save_best(best)
         callback.on_epoch(epoch, progress)
     if progress.epoch < config.epochs:
         callback.on_message(
@@ -132,7 +138,7 @@ def _check_finite(learner: Learner, val: Score, epoch: int, rate: float) -> None
         )
 
 
-def _facts(config: Config, data: Data, progress: Progress) -> dict[str, str]:
+def best_facts(config: Config, data: Data, progress: Progress) -> dict[str, str]:
     """What a user of the best weights must know: JSON by name, beside them in the file."""
     facts: dict[str, Any] = {
         "format": "npnet",
