@@ -150,7 +150,9 @@ def decode(data: bytes) -> tuple[dict[str, Entry], dict[str, str]]:
     if size > _MOST_HEADER:
         raise ValueError(f"its header has {size} bytes, more than the {_MOST_HEADER} allowed")
     header = _parse(data[8 : 8 + size])
-    metadata = header.pop(_METADATA, {})
+    metadata = header.pop(_METADATA, None)
+    if metadata is None:  # null, which the library takes for none
+        metadata = {}
     if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
         raise ValueError("its metadata must be texts by name")
     values = memoryview(data)[8 + size :]

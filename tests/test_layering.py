@@ -49,7 +49,7 @@ ALLOWED: dict[str, set[str]] = {
     "npnet": LIBRARY | {"compiler", "accelerator", "backends", "cuda", "distributions"},
     "transforms": CORE | {"kernels.affine"},
     "datasets": CORE | {"transforms", "utils"},
-    "models": LAYERS | {"npnet"},
+    "models": LAYERS | {"_tree", "npnet", "serialization", "transforms"},
     "training": PROGRAM | {"kernels.batches"},
     "fitting": PROGRAM | {"training"},
     "_commands": PROGRAM | {"training"},

@@ -22,12 +22,16 @@ import numpy.typing as npt
 
 from npnet import serialization
 from npnet._files import atomic_write, open_regular, printable
+from npnet.models.checkpoint import BEST
 from npnet.serialization import CheckpointError
 from npnet.tensor import Tensor
 from npnet.training.config import Config, ConfigError
 from npnet.training.metrics import Epoch
 
 __all__ = [
+    "BEST",
+    "CONFIG",
+    "LAST",
     "Checkpoints",
     "Progress",
     "Saved",
@@ -41,9 +45,9 @@ __all__ = [
 Array: TypeAlias = npt.NDArray[Any]
 Weights: TypeAlias = dict[str, Array]
 
-BEST, LAST, CONFIG = "best.safetensors", "last.safetensors", "config.json"
+LAST, CONFIG = "last.safetensors", "config.json"
 
-# Settings that say where a run is and how it was started, not what it is; equal runs differ in them.
+# Settings that say where a run is and how it was started, in which equal runs may differ.
 _OF_THE_PLACE = ("threads", "data_dir", "checkpoint_dir", "log_dir", "resume", "config")
 
 
@@ -184,7 +188,7 @@ class Checkpoints:
         return read_weights(self.folder / BEST)
 
     def best_checksum(self) -> str | None:
-        """The checksum in best.safetensors, "" if it has none; None where there is no whole file."""
+        """The checksum in best.safetensors, "" if it has none; None of no, or a damaged, file."""
         try:
             _, metadata = serialization.load_with_metadata(self.folder / BEST)
         except (OSError, CheckpointError):

@@ -69,7 +69,7 @@ def _of_saved_run(folder: Path) -> Config:
         return Config.from_json(path)
     except ConfigError as error:
         raise ConfigError(
-            f"{error}; {LAST} holds the settings of the run too: delete {CONFIG} to go on with those"
+            f"{error}; {LAST} holds the settings of the run too: delete {CONFIG} to go on by those"
         ) from None
 
 

@@ -277,9 +277,9 @@ def _check_resumable(config: Config, folder: Path, saved: Saved) -> None:
     ]
     if changed:
         raise ConfigError(
-            f"resume: the weights depend on settings that differ from the saved run's, in {source}: "
-            f"{'; '.join(changed)}; leave these flags out, and {CONFIG_FILE} as it was, or start a "
-            "new run without --resume"
+            "resume: the weights depend on settings that differ from the saved run's, in "
+            f"{source}: {'; '.join(changed)}; leave these flags out, and {CONFIG_FILE} as "
+            "it was, or start a new run without --resume"
         )
 
 

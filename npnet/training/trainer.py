@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from npnet.models.checkpoint import Facts
 from npnet.serialization import checksum_of
 from npnet.training.callbacks import Callback
 from npnet.training.checkpoint import Checkpoints, Progress, best_file
@@ -139,19 +139,19 @@ def _check_finite(learner: Learner, val: Score, epoch: int, rate: float) -> None
 
 
 def best_facts(config: Config, data: Data, progress: Progress) -> dict[str, str]:
-    """What a user of the best weights must know: JSON by name, beside them in the file."""
-    facts: dict[str, Any] = {
-        "format": "npnet",
-        "model": config.model,
-        "dataset": data.name,
-        "classes": data.classes,
-        "image_shape": data.image_shape,
-        "mean": data.mean,
-        "std": data.std,
-        "epoch": progress.best_epoch,
-        "val_accuracy": progress.history[progress.best_epoch - 1].val_accuracy,
-    }
-    return {name: v if isinstance(v, str) else json.dumps(v) for name, v in facts.items()}
+    """What a user of the best weights must know, as texts beside them in the file."""
+    return Facts(
+        config.model,
+        {"in_channels": data.image_shape[0], "num_classes": len(data.classes)},
+        data.name,
+        data.classes,
+        data.image_shape,
+        data.mean,
+        data.std,
+        data.pixels,
+        progress.best_epoch,
+        progress.history[progress.best_epoch - 1].val_accuracy,
+    ).to_metadata()
 
 
 def _out_of_patience(config: Config, progress: Progress) -> bool:
