@@ -203,7 +203,7 @@ class Checkpoints:
         for name in _OF_THE_PLACE:
             del settings[name]
         tree = {
-            "learner": learner_state,
+            "learner": _in_order(learner_state),
             "progress": progress.to_tree(),
             "settings": settings,
             "library": library,
@@ -238,6 +238,15 @@ class Checkpoints:
         except ValueError as error:
             raise unusable(path, str(error)) from error
         return Saved(tree["learner"], progress, _settings(path, tree), library)
+
+
+def _in_order(tree: Any) -> Any:
+    """The same nested dicts by name; theirs tells a run that was resumed from one that was not."""
+    if isinstance(tree, dict):
+        return {key: _in_order(tree[key]) for key in sorted(tree)}
+    if isinstance(tree, (list, tuple)):
+        return type(tree)(map(_in_order, tree))
+    return tree
 
 
 def _is_state_of_run(tree: Any) -> bool:
