@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ __all__ = ["BEST", "Facts", "from_checkpoint"]
 
 BEST = "best.safetensors"
 _MOST_PIXELS = 1 << 14  # of a side
+_MOST = float(np.finfo(np.float32).max)
 _OWN = (
     "weights without these are given to a network of yours: model.load_state_dict(npnet.load(path))"
 )
@@ -73,6 +73,11 @@ class Facts:
         c, classes = values["image_shape"][0], values["classes"]
         if len(values["mean"]) != c or len(values["std"]) != c:
             raise ValueError(f"mean and std must have a number for each of {c} channels")
+        spec = MODELS[values["model"]]
+        if any(spec.size_for(side) != side for side in values["image_shape"][1:]):
+            raise ValueError(
+                f"image_shape is {values['image_shape']}, which no {values['model']} takes"
+            )
         if values["arguments"] is None:  # of a version that had no other
             values["arguments"] = {"in_channels": c, "num_classes": len(classes)}
         if values["arguments"] != {"in_channels": c, "num_classes": len(classes)}:
@@ -96,7 +101,11 @@ def _is_count(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and abs(value) < math.inf
+    return type(value) in (int, float) and abs(value) <= _MOST
+
+
+def _is_positive(value: Any) -> bool:
+    return _is_number(value) and float(np.float32(value)) > 0
 
 
 def _are(check: Callable[[Any], bool], value: Any) -> bool:
@@ -129,7 +138,7 @@ _CHECKS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     ),
     "image_shape": ("(C, H, W) with 1 or 3 channels", _is_image_shape),
     "mean": ("numbers", lambda v: _are(_is_number, v)),
-    "std": ("numbers above 0", lambda v: _are(lambda n: _is_number(n) and n > 0, v)),
+    "std": ("numbers above 0", lambda v: _are(_is_positive, v)),
     "pixels": ("a dtype and a range", lambda v: v is None or _is_pixels(v)),
     "epoch": ("a whole number", _is_count),
     "val_accuracy": ("a number", lambda v: type(v) in (int, float)),

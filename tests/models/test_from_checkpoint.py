@@ -61,8 +61,12 @@ KINDS: dict[str, Any] = {
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [*((name, "grey") for name in models.MODELS), *(("mlp", kind) for kind in KINDS)]
-    + [("resnet20", "colour"), ("lenet5", "colour"), ("mlp", "digits")],
+    [
+        *((name, "grey") for name in models.MODELS),
+        *(("mlp", kind) for kind in (*KINDS, "digits") if kind != "grey"),
+        ("resnet20", "colour"),
+        ("lenet5", "colour"),
+    ],
 )
 def test_every_network_and_every_kind_of_data(tmp_path: Path, name: str, kind: str) -> None:
     dataset = kind if kind not in KINDS else npz(tmp_path / "mine.npz", KINDS[kind])
@@ -86,10 +90,12 @@ def test_every_network_and_every_kind_of_data(tmp_path: Path, name: str, kind: s
     np.testing.assert_allclose(logits, predict(learner, data, data.test.x[:4]), 2e-4, 2e-4)
 
 
-@pytest.mark.parametrize("settings", [{}, {"model": "resnet20", "image_size": 40}, {"ema": 0.9}])
-def test_accuracy_is_the_runs(small: Config, settings: dict[str, Any]) -> None:
-    config = dataclasses.replace(small, model="mlp", epochs=3)
-    config = dataclasses.replace(config, **settings)
+@pytest.mark.parametrize("settings", [{}, {"ema": 0.9}, {"model": "resnet20", "image_size": 36}])
+def test_accuracy_is_the_runs(small: Config, tmp_path: Path, settings: dict[str, Any]) -> None:
+    config = dataclasses.replace(small, **({"model": "mlp", "epochs": 3} | settings))
+    if "image_size" in settings:  # resized batch by batch; of so few images, soon
+        dataset = npz(tmp_path / "mine.npz", KINDS["grey"])
+        config = dataclasses.replace(config, dataset=dataset, batch_size=12, epochs=1)
     result = run_npnet(config)
     model = models.from_checkpoint(Path(config.checkpoint_dir) / BEST)
     data = datasets.load(config.dataset)
@@ -147,11 +153,12 @@ def test_every_form_of_a_picture(form: str, colour: bool, channels: int) -> None
     np.testing.assert_array_equal(pixels, before)
 
 
-@pytest.mark.parametrize("suffix", ["png", "bmp", "tiff"])
-@pytest.mark.parametrize("mode", ["L", "RGB", "1", "P", "I;16", "LA"])
+@pytest.mark.parametrize(
+    ("mode", "suffix"),
+    [(mode, suffix) for mode in ("L", "RGB", "1", "P") for suffix in ("png", "bmp", "tiff")]
+    + [(mode, suffix) for mode in ("I;16", "LA") for suffix in ("png", "tiff")],
+)
 def test_files(tmp_path: Path, mode: str, suffix: str) -> None:
-    if (mode, suffix) in (("I;16", "bmp"), ("LA", "bmp")):
-        pytest.skip("the format has no such pictures")
     picture = Image.fromarray(COLOUR if mode in ("RGB", "P") else GREY)
     if mode == "I;16":
         picture = Image.fromarray(GREY.astype(np.uint16) * 257)
