@@ -260,7 +260,10 @@ def _settings(path: Path, tree: Mapping[str, Any]) -> Config | None:
         return None
     if not isinstance(settings, dict) or not all(isinstance(name, str) for name in settings):
         raise unusable(path, "its settings are no table")
-    return Config.from_dict(settings, printable(path))
+    try:
+        return Config.from_dict(settings, "settings")
+    except ConfigError as error:
+        raise unusable(path, str(error)) from error
 
 
 def unusable(path: Path, why: str) -> ConfigError:
@@ -312,7 +315,7 @@ def read_seconds(path: Path, progress: Progress) -> dict[int, float]:
     seconds = {}
     for epoch, row in zip(progress.history, rows, strict=False):
         same = all(row.get(f) == str(getattr(epoch, f)) for f in ("epoch", "train_loss"))
-        with contextlib.suppress(TypeError, ValueError):
+        with contextlib.suppress(KeyError, TypeError, ValueError):
             value = float(row["seconds"])
             if same and 0 <= value < math.inf:
                 seconds[epoch.epoch] = value
