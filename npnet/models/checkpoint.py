@@ -84,12 +84,11 @@ class Facts:
             raise ValueError(f"arguments are not of {c} channels and {len(classes)} classes")
         if values["pixels"] is None:  # so were nearly all
             values["pixels"] = Pixels()
-        return cls(
-            **{
-                name: _frozen(name, value) if isinstance(value, list) else value
-                for name, value in values.items()
-            }
-        )
+        frozen: dict[str, Any] = {
+            name: _frozen(name, value) if isinstance(value, list) else value
+            for name, value in values.items()
+        }
+        return cls(**frozen)
 
 
 def _frozen(name: str, value: list[Any]) -> tuple[Any, ...]:

@@ -163,10 +163,10 @@ class Preprocess:
             )
         with np.errstate(over="ignore"):  # too large for float32 becomes infinite, refused below
             x = np.ascontiguousarray(x, np.float32)
-        least, most = self._range()
-        if not (x.min() >= least and x.max() <= most):  # so is a NaN not
+        low, high = self._range()
+        if not (x.min() >= low and x.max() <= high):  # so is a NaN not
             raise ValueError(
-                f"preprocess: floats must be from {least:.3g} to {most:.3g} for this network, "
+                f"preprocess: floats must be from {low:.3g} to {high:.3g} for this network, "
                 f"which was trained on {self._trained_on()}, got {x.min():.3g} to {x.max():.3g}; "
                 "do not standardise them before, and give pixels from 0 to 255 as uint8"
             )

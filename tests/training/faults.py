@@ -25,6 +25,7 @@ import errno
 import io
 import os
 import random
+import re
 import signal
 import sys
 import time
@@ -243,14 +244,14 @@ class Campaign:
     def _check_kept(self, case: str) -> None:
         """What was saved is whole, and every epoch that was told is in it."""
         folder, log = self.folder / case / "checkpoint", self.folder / case / "log/log.txt"
-        told = log.read_text().count(" lr ") if log.exists() else 0
+        text = log.read_text() if log.exists() else ""
+        told = max(map(int, re.findall(r"epoch +(\d+)/\d+ .* lr ", text)), default=0)
         kept = 0
         if (folder / LAST).exists():
             kept = Checkpoints(folder).load_last().progress.epoch
         if (folder / BEST).exists():
             load(folder / BEST)
-        told = min(told, EPOCHS)  # a resumed run tells the last epoch again
-        self._check(kept >= min(told, 1), f"{case}: {told} epochs were told and {kept} kept")
+        self._check(kept >= told, f"{case}: {told} epochs were told and {kept} kept")
         if self.kind in ("broken", "full", "interrupted", "timed-ctrl-c"):
             left = [path.name for path in folder.glob(".*.tmp")] if folder.exists() else []
             # A disk that fails at this may leave one.
