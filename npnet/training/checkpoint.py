@@ -32,6 +32,7 @@ __all__ = [
     "BEST",
     "CONFIG",
     "LAST",
+    "OF_THE_PLACE",
     "Checkpoints",
     "Progress",
     "Saved",
@@ -48,7 +49,7 @@ Weights: TypeAlias = dict[str, Array]
 LAST, CONFIG = "last.safetensors", "config.json"
 
 # Settings that say where a run is and how it was started, in which equal runs may differ.
-_OF_THE_PLACE = ("threads", "data_dir", "checkpoint_dir", "log_dir", "resume", "config")
+OF_THE_PLACE = ("threads", "data_dir", "checkpoint_dir", "log_dir", "resume", "config")
 
 
 @dataclass
@@ -200,7 +201,7 @@ class Checkpoints:
     ) -> None:
         """Write last.safetensors, everything that a resume needs."""
         settings = dataclasses.asdict(config)
-        for name in _OF_THE_PLACE:
+        for name in OF_THE_PLACE:
             del settings[name]
         tree = {
             "learner": _in_order(learner_state),

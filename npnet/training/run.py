@@ -27,6 +27,7 @@ from npnet.training.callbacks import (
 from npnet.training.checkpoint import (
     BEST,
     LAST,
+    OF_THE_PLACE,
     Checkpoints,
     Progress,
     Saved,
@@ -151,10 +152,14 @@ def _begin(
     checkpoints: Checkpoints,
     terminal: Callback,
 ) -> tuple[Data, Learner, Progress]:
-    """Data, network and, of a run that is resumed, where it stands; no file is written yet."""
+    """Data, network and, of a run that is resumed, where it stands.
+
+    No file is written yet, but for a config.json that was lost.
+    """
     saved = None
     if config.resume:
         saved = checkpoints.load_last()
+        _renew_config(config, checkpoints, saved, terminal)
         _check_resumable(config, checkpoints.folder, saved)
     progress = Progress() if saved is None else saved.progress
     data = _data(config, terminal)
@@ -259,6 +264,17 @@ def _needs_renewal(progress: Progress, checkpoints: Checkpoints) -> bool:
         f"that file there, or start a new run by --init_from {checkpoints.folder / LAST} and "
         "another --checkpoint_dir"
     )
+
+
+def _renew_config(
+    config: Config, checkpoints: Checkpoints, saved: Saved, callback: Callback
+) -> None:
+    """Write config.json again, if there is none, as last.safetensors has it of the run."""
+    if saved.settings is None or (checkpoints.folder / CONFIG_FILE).exists():
+        return
+    here = {name: getattr(config, name) for name in OF_THE_PLACE}
+    checkpoints.save_config(dataclasses.replace(saved.settings, **here))
+    callback.on_message(f"{CONFIG_FILE} was written again, from {LAST}")
 
 
 def _check_resumable(config: Config, folder: Path, saved: Saved) -> None:

@@ -29,6 +29,7 @@ import re
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -116,8 +117,11 @@ class _Raw(io.FileIO):
         return int(self.faults.do("write", lambda: io.FileIO.write(self, data), half))
 
 
-def forked(work: Callable[[], int]) -> int:
-    """The exit code of `work` in a process of its own, or minus the signal that ended it."""
+def forked(work: Callable[[], int], said: Path | None = None) -> int:
+    """The exit code of `work` in a process of its own, or minus the signal that ended it.
+
+    What it says on standard error goes to the file `said`.
+    """
     sys.stdout.flush()
     child = os.fork()
     if child:
@@ -126,9 +130,12 @@ def forked(work: Callable[[], int]) -> int:
     try:
         silent = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silent, 1)
-        os.dup2(silent, 2)
+        os.dup2(silent if said is None else os.open(said, os.O_WRONLY | os.O_CREAT), 2)
         code = work()
+    except BaseException:
+        traceback.print_exc()
     finally:
+        sys.stderr.flush()
         os._exit(code)
 
 
@@ -184,9 +191,19 @@ class Campaign:
                 signal.setitimer(signal.ITIMER_REAL, at)
             else:
                 Faults(self.folder / case, self.kind, int(at)).install()
-            return self._train(case, *flags)
+            try:
+                return self._train(case, *flags)
+            except KeyboardInterrupt as interrupt:
+                frames = traceback.extract_tb(interrupt.__traceback__)
+                if any(frame.name == "run_command" for frame in frames):
+                    raise
+                return 130  # it came before the command, or after it
 
-        return forked(work)
+        said = self.folder / f"{case}.stderr"
+        code = forked(work, said)
+        if code == 99:
+            print(said.read_text())
+        return code
 
     def run(self, count: int) -> int:
         """`count` cases; of operations, all in turn where count is 0. Returns how many."""

@@ -89,6 +89,8 @@ def test_resume_without_config_goes_on_by_the_settings_of_last(
     assert command(tiny, "--resume", "--seed", "5", "--batch_size", "16", *log) == 2
     error = capsys.readouterr().err
     assert "in last.safetensors: batch_size was 32 and is 16; seed was 0 and is 5" in error
+    assert Config.from_json(file(tiny, CONFIG)).batch_size == 32  # which was written again
+    file(tiny, CONFIG).unlink()
     assert command(tiny, "--resume", "--model", "lenet_fc", *log) == 2
     assert "model was 'mlp' and is 'lenet_fc'" in capsys.readouterr().err
     assert command(tiny, "--resume", "--epochs", "3", *log) == 0
