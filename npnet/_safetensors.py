@@ -168,8 +168,11 @@ def _parse(text: bytes) -> dict[str, Any]:
             raise ValueError("a name stands in it twice")
         return table
 
+    def refuse(name: str) -> None:
+        raise ValueError(f"{name} is no number in JSON")
+
     try:
-        header = json.loads(text.decode(), object_pairs_hook=unique)
+        header = json.loads(text.decode(), object_pairs_hook=unique, parse_constant=refuse)
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
         raise ValueError(f"its header is no JSON: {error}") from error
     if not isinstance(header, dict):

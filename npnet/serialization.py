@@ -37,6 +37,7 @@ __all__ = [
 Array: TypeAlias = npt.NDArray[Any]
 File: TypeAlias = str | os.PathLike[str] | BinaryIO
 
+_OURS = "npnet."  # what our keys in the metadata begin with, also where they are damaged
 _TREE, CHECKSUM = "npnet.tree", "npnet.crc32"  # in the metadata
 _CONVERT = (
     "convert it in PyTorch: model.load_state_dict(torch.load(...)) and then "
@@ -135,7 +136,7 @@ def checksum_of(data: bytes) -> str:
 
 def _from_bytes(data: bytes, name: str) -> tuple[Any, dict[str, str]]:
     arrays, metadata = _read(data, name)
-    if _TREE not in metadata and CHECKSUM not in metadata:  # another program's
+    if not any(key.startswith(_OURS) for key in metadata):  # another program's
         return {key: Tensor(array) for key, array in arrays.items()}, metadata
     if metadata.get(CHECKSUM) != _checksum(metadata, arrays):
         raise CheckpointError(

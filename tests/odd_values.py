@@ -61,7 +61,7 @@ def mutated(tree: Any, rng: random.Random, odd: list[Any] = ODD) -> Any:
             node.append(rng.choice(odd))
         case 2:
             other, name = rng.choice(places)
-            if (other, name) != (node, key):
+            if other is not node or name != key:
                 node[key] = copy.deepcopy(other[name])
         case _:
             node[key] = rng.choice(odd)
