@@ -165,8 +165,8 @@ def _read(data: bytes, name: str) -> tuple[dict[str, Array], dict[str, str]]:
             arrays[key] = entry.array()
         except TypeError as error:
             raise CheckpointError(
-                f"load: {name}: {printable(key)}: {printable(str(error))}; convert it to float32 in "
-                "the program that wrote it"
+                f"load: {name}: {printable(key)}: {printable(str(error))}; convert it to float32 "
+                "in the program that wrote it"
             ) from error
     return arrays, metadata
 
