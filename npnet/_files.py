@@ -99,12 +99,13 @@ def atomic_write(path: str | os.PathLike[str], data: bytes) -> None:
     When the function returns, the data is on the disk. If it raises, for whatever reason, the
     previous file is untouched and nothing is left beside it; a process killed in between leaves
     `.<name>.<random>.tmp`, which nothing reads. A symbolic link is followed, an existing file's
-    permissions are kept and respected, and a device or pipe is written to directly.
+    permissions are kept and respected, and a device or pipe is written to directly. `path` goes
+    through `user_path`, as where it is read.
 
     Raises:
         OSError: the file can't be written, with `path` as its filename.
     """
-    target = os.path.realpath(path)
+    target = os.path.realpath(user_path(path))
     try:
         mode = _mode(target)
         if mode is not None and not os.access(target, os.W_OK):

@@ -2,7 +2,8 @@
 
 The file holds the tensors under readable names, such as `optimizer.state[0].exp_avg`, so that every
 program that reads safetensors opens it. Its metadata holds, as JSON, the tree that refers to them
-and a checksum. Nothing is pickled, and nothing in a file is ever executed.
+and a checksum. Nothing is pickled, and nothing in a file is ever executed. Equal objects give
+equal files, byte for byte.
 """
 
 from __future__ import annotations
@@ -17,31 +18,27 @@ from typing import Any, BinaryIO, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from npnet import _safetensors
 from npnet._device import device as Device
-from npnet._files import atomic_write
+from npnet._files import atomic_write, open_regular, printable
 from npnet._tree import decode, encode
 from npnet.tensor import Tensor
 
-__all__ = ["CheckpointError", "load", "save"]
+__all__ = [
+    "CHECKSUM",
+    "CheckpointError",
+    "checksum_of",
+    "load",
+    "load_with_metadata",
+    "save",
+    "to_bytes",
+]
 
 Array: TypeAlias = npt.NDArray[Any]
 File: TypeAlias = str | os.PathLike[str] | BinaryIO
 
-_TREE, _CHECKSUM = "npnet.tree", "npnet.crc32"
-_DTYPES = {
-    "BOOL": "?",
-    "U8": "u1",
-    "I8": "i1",
-    "U16": "<u2",
-    "I16": "<i2",
-    "U32": "<u4",
-    "I32": "<i4",
-    "U64": "<u8",
-    "I64": "<i8",
-    "F16": "<f2",
-    "F32": "<f4",
-    "F64": "<f8",
-}
+_OURS = "npnet."  # what our keys in the metadata begin with, also where they are damaged
+_TREE, CHECKSUM = "npnet.tree", "npnet.crc32"  # in the metadata
 _CONVERT = (
     "convert it in PyTorch: model.load_state_dict(torch.load(...)) and then "
     "safetensors.torch.save_file(model.state_dict(), 'model.safetensors')"
@@ -72,7 +69,7 @@ def save(obj: Any, f: File, pickle_module: Any = None, pickle_protocol: int | No
     for name, value in (("pickle_module", pickle_module), ("pickle_protocol", pickle_protocol)):
         if value is not None:
             raise NotImplementedError(f"save: {name} is not supported: npnet writes safetensors")
-    data = _to_bytes(obj)
+    data = to_bytes(obj)
     if isinstance(f, (str, os.PathLike)):
         atomic_write(f, data)
     else:
@@ -90,7 +87,8 @@ def load(
     """Read what `save` wrote, or any safetensors file, as a dict of tensors. Executes nothing.
 
     Every tensor has memory of its own. Those that required a gradient do so again; a Parameter
-    comes back as a Tensor. bfloat16, which other programs write, becomes float32 without loss.
+    comes back as a Tensor. bfloat16 and float8, which other programs write, become float32 without
+    loss.
 
     Args:
         f: a path, or a binary file to read from.
@@ -99,88 +97,101 @@ def load(
         pickle_module, mmap: not supported.
 
     Raises:
-        CheckpointError: the file is damaged, or no safetensors file.
-        OSError: the file can't be read.
+        CheckpointError: the file is damaged, was changed by another program, or is no safetensors
+            file.
+        OSError: the file can't be read, or is a folder, a pipe or a device.
     """
     if map_location is not None:
         Device(map_location)
     for name, value in (("pickle_module", pickle_module), ("mmap", mmap)):
         if value:
             raise NotImplementedError(f"load: {name} is not supported")
+    return load_with_metadata(f)[0]
+
+
+def load_with_metadata(f: File) -> tuple[Any, dict[str, str]]:
+    """What `load` gives, and the metadata of the file, checked. Raises what `load` raises."""
     if isinstance(f, (str, os.PathLike)):
-        with open(f, "rb") as file:
-            return _from_bytes(file.read(), os.fspath(f))
+        with open_regular(f) as file:
+            return _from_bytes(file.read(), printable(f))
     return _from_bytes(f.read(), str(getattr(f, "name", "the file")))
 
 
-def _to_bytes(obj: Any) -> bytes:
-    from safetensors.numpy import save as to_safetensors
+def to_bytes(obj: Any, metadata: Mapping[str, str] | None = None) -> bytes:
+    """What `save` writes of an object; `metadata` are texts for whoever reads the file.
 
-    tree, tensors = encode(obj)
-    # Rows without gaps in little-endian order, which is what safetensors reads the memory as.
-    arrays = {n: np.asarray(a, a.dtype.newbyteorder("<"), order="C") for n, a in tensors.items()}
+    Raises:
+        TypeError: something in `obj` is not saved; names where.
+    """
+    tree, arrays = encode(obj)
     text = json.dumps(tree, allow_nan=False, separators=(",", ":"))
-    metadata = {_TREE: text, _CHECKSUM: _checksum(text, arrays)}
-    return to_safetensors(arrays, metadata)
+    texts = {**(metadata or {}), _TREE: text}
+    return _safetensors.encode(arrays, {**texts, CHECKSUM: _checksum(texts, arrays)})
 
 
-def _from_bytes(data: bytes, name: str) -> Any:
-    arrays, metadata = _read_safetensors(data, name)
-    if _TREE not in metadata and _CHECKSUM not in metadata:  # another program's
-        return {key: Tensor(array) for key, array in arrays.items()}
-    text = metadata.get(_TREE, "")
-    if metadata.get(_CHECKSUM) != _checksum(text, arrays):
-        raise _damaged(name, "the checksum does not fit its content")
+def checksum_of(data: bytes) -> str:
+    """The checksum that stands in what `to_bytes` gave."""
+    return _safetensors.decode(data)[1][CHECKSUM]
+
+
+def _from_bytes(data: bytes, name: str) -> tuple[Any, dict[str, str]]:
+    arrays, metadata = _read(data, name)
+    if not any(key.startswith(_OURS) for key in metadata):  # another program's
+        return {key: Tensor(array) for key, array in arrays.items()}, metadata
+    if metadata.get(CHECKSUM) != _checksum(metadata, arrays):
+        raise CheckpointError(
+            f"load: {name} is not as npnet wrote it: the checksum does not fit its content. It is "
+            "damaged, or another program changed it and kept the metadata; use an earlier "
+            "checkpoint or copy the file again, or, if the change is meant, let that program "
+            f"write it without the metadata {_TREE} and {CHECKSUM}"
+        )
     try:
-        return decode(json.loads(text), arrays)
+        return decode(json.loads(metadata.get(_TREE, "")), arrays), metadata
     except (RuntimeError, TypeError, ValueError) as error:
         raise _damaged(name, f"its tree can't be read: {error}") from error
 
 
-def _read_safetensors(data: bytes, name: str) -> tuple[dict[str, Array], Mapping[str, str]]:
+def _read(data: bytes, name: str) -> tuple[dict[str, Array], dict[str, str]]:
     """The arrays, on memory of their own, and the metadata."""
-    from safetensors import SafetensorError, deserialize
-
     if data[8:9] != b"{":  # after the length of the header comes the header, a JSON object
         raise CheckpointError(f"load: {name} is {_kind(data)}")
     try:
-        entries = deserialize(data)  # type: ignore[no-untyped-call] # has no annotations
-    except SafetensorError as error:
+        entries, metadata = _safetensors.decode(data)
+    except ValueError as error:
         raise _damaged(name, str(error)) from error
-    size = int.from_bytes(data[:8], "little")
-    metadata = json.loads(data[8 : 8 + size]).get("__metadata__", {})
-    return {key: _array(f"{name}: {key}", entry) for key, entry in entries}, metadata
+    arrays = {}
+    for key, entry in entries.items():
+        try:
+            arrays[key] = entry.array()
+        except TypeError as error:
+            raise CheckpointError(
+                f"load: {name}: {printable(key)}: {printable(str(error))}; convert it to float32 "
+                "in the program that wrote it"
+            ) from error
+    return arrays, metadata
 
 
-def _array(name: str, entry: Mapping[str, Any]) -> Array:
-    if entry["dtype"] == "BF16":  # the upper half of a float32
-        halves = np.frombuffer(entry["data"], "<u2").astype(np.uint32)
-        return (halves << 16).view(np.float32).reshape(entry["shape"])
-    if entry["dtype"] not in _DTYPES:
-        raise CheckpointError(
-            f"load: {name} is of dtype {entry['dtype']}, which NumPy lacks; convert it to float32 "
-            "in the program that wrote it"
-        )
-    dtype = np.dtype(_DTYPES[entry["dtype"]])
-    values = np.frombuffer(entry["data"], dtype).reshape(entry["shape"])
-    return values.astype(dtype.newbyteorder("="))
+def _checksum(metadata: Mapping[str, str], arrays: Mapping[str, Array]) -> str:
+    """CRC-32 of the metadata, and of names, dtypes, shapes and values of the arrays.
 
-
-def _checksum(text: str, arrays: Mapping[str, Array]) -> str:
-    """CRC-32 of the tree and of names, dtypes, shapes and values of the arrays."""
-    crc = zlib.crc32(text.encode())
+    The tree comes first and without its name, as in files that have no other metadata.
+    """
+    crc = zlib.crc32(metadata.get(_TREE, "").encode("utf-8", "surrogatepass"))
+    for key in sorted(metadata.keys() - {_TREE, CHECKSUM}):
+        crc = zlib.crc32(json.dumps([key, metadata[key]]).encode(), crc)
     for name in sorted(arrays):
         array = arrays[name]
-        crc = zlib.crc32(f"{name} {array.dtype.name} {array.shape}".encode(), crc)
-        little = np.asarray(array, array.dtype.newbyteorder("<"), order="C")
+        described = f"{name} {array.dtype.name} {array.shape}"
+        crc = zlib.crc32(described.encode("utf-8", "surrogatepass"), crc)
+        little = _safetensors.little_endian(array)
         crc = zlib.crc32(little.reshape(-1).view(np.uint8).data, crc)
     return f"{crc:08x}"
 
 
 def _damaged(name: str, reason: str) -> CheckpointError:
     return CheckpointError(
-        f"load: {name} is damaged or incomplete ({reason}); use an earlier checkpoint, or copy "
-        "the file again"
+        f"load: {name} is damaged or incomplete ({printable(reason)}); use an earlier checkpoint, "
+        "or copy the file again"
     )
 
 

@@ -22,8 +22,8 @@ FILES = sorted(
 # "npnet" is npnet/__init__.py, the public names, which programs import; a dotted name is one
 # module of a part.
 HELPERS = {
-    "_checks", "_device", "_files", "_grad_mode", "_pictures", "_signals", "_tensor_repr",
-    "_version",
+    "_checks", "_device", "_files", "_grad_mode", "_pictures", "_safetensors", "_signals",
+    "_tensor_repr", "_version",
 }  # fmt: skip
 CORE = HELPERS | {"_threads", "backend", "random", "tensor"}
 OPS = CORE | {"kernels.windows", "ops"}
@@ -53,7 +53,7 @@ ALLOWED: dict[str, set[str]] = {
     "npnet": LIBRARY | {"_memory", "compiler", "accelerator", "backends", "cuda", "distributions"},
     "transforms": LAYERS | {"kernels.affine"},
     "datasets": CORE | {"transforms", "utils"},
-    "models": LAYERS | {"npnet"},
+    "models": LAYERS | {"_tree", "npnet", "serialization", "transforms"},
     "training": PROGRAM | {"kernels.batches"},
     "fitting": PROGRAM | {"training"},
     "_commands": PROGRAM | {"training"},

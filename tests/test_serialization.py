@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
 import math
+import os
+import subprocess
+import sys
+import zlib
 from collections import Counter, OrderedDict
 from pathlib import Path
 from typing import Any
@@ -19,7 +24,7 @@ from hypothesis.extra import numpy as st_numpy
 
 import npnet
 from npnet import nn
-from npnet.serialization import CheckpointError, load, save
+from npnet.serialization import CheckpointError, load, load_with_metadata, save, to_bytes
 from npnet.tensor import Tensor
 
 DTYPES = [np.dtype(c) for c in ("?", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8")] + [
@@ -137,6 +142,35 @@ def test_training_goes_on_from_a_checkpoint(tmp_path: Path) -> None:
     assert state["epoch"] == 3
 
 
+# ---- equal files ---------------------------------------------------------------------------------
+
+_SAVE = """
+import sys
+import npnet
+from npnet.serialization import to_bytes
+tree = {"b": npnet.ones(2), "a": npnet.arange(3), "n": [1, 2.5, {"x", "y"} and "z"]}
+metadata = {name: name for name in {"mean", "std", "classes", "model", "epoch"}}  # by hash
+sys.stdout.buffer.write(to_bytes(tree, metadata))
+"""
+
+
+def test_equal_objects_give_equal_files() -> None:
+    command = [sys.executable, "-c", _SAVE]
+    files = {
+        subprocess.run(
+            command, env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, check=True
+        ).stdout
+        for seed in ("0", "1")
+    }
+    assert len(files) == 1
+    assert load(io.BytesIO(files.pop()))["n"] == [1, 2.5, "z"]
+
+
+def test_equal_in_another_order_of_metadata() -> None:
+    a = to_bytes({"w": npnet.ones(2)}, {"x": "1", "y": "2"})
+    assert a == to_bytes({"w": npnet.ones(2)}, {"y": "2", "x": "1"})
+
+
 # ---- files of and for others ---------------------------------------------------------------------
 
 
@@ -162,6 +196,64 @@ def test_tensors_in_a_tree_have_readable_names(tmp_path: Path) -> None:
     _same(load(path), tree)
 
 
+@given(st.dictionaries(st.text(), _arrays, max_size=4), st.dictionaries(st.text(), st.text()))
+def test_the_library_reads_the_same(tensors: dict[str, Any], metadata: dict[str, str]) -> None:
+    def encodable(text: str) -> bool:
+        return text.encode("utf-8", "replace") == text.encode("utf-8", "ignore")
+
+    tensors = {n: a for n, a in tensors.items() if n != "__metadata__" and encodable(n)}
+    metadata = {k: v for k, v in metadata.items() if encodable(k + v) and k[:6] != "npnet."}
+    data = to_bytes({name: Tensor(array) for name, array in tensors.items()}, metadata)
+    read = safetensors.numpy.load(data)
+    assert read.keys() == tensors.keys()
+    for name, array in tensors.items():
+        assert (read[name].dtype, read[name].shape) == (array.dtype, array.shape)
+        assert read[name].tobytes() == array.tobytes()
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    assert {k: v for k, v in header["__metadata__"].items() if k[:6] != "npnet."} == metadata
+
+
+def test_files_of_earlier_versions(tmp_path: Path) -> None:
+    """Their checksum is of the tree and the arrays; a run's best weights had none."""
+    tree = '{"dict":[["w",{"tensor":"w"}]]}'
+    arrays = {"w": np.arange(3, dtype=np.float32)}
+    crc = zlib.crc32(
+        arrays["w"].tobytes(), zlib.crc32(b"w float32 (3,)", zlib.crc32(tree.encode()))
+    )
+    metadata = {"npnet.tree": tree, "npnet.crc32": f"{crc:08x}"}
+    safetensors.numpy.save_file(arrays, tmp_path / "saved.safetensors", metadata)
+    np.testing.assert_array_equal(load(tmp_path / "saved.safetensors")["w"], arrays["w"])
+    safetensors.numpy.save_file(arrays, tmp_path / "best.safetensors", {"format": "npnet"})
+    np.testing.assert_array_equal(load(tmp_path / "best.safetensors")["w"], arrays["w"])
+
+
+def test_rewritten_by_the_library(tmp_path: Path) -> None:
+    """The same content in another order is the same; another content is told."""
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(to_bytes({"w": npnet.ones(3), "b": npnet.zeros(1)}, {"classes": "[]"}))
+    tensors = safetensors.torch.load_file(path)
+    with safetensors.safe_open(path, "np") as file:
+        metadata = file.metadata()
+    assert metadata["classes"] == "[]"
+    safetensors.torch.save_file(tensors, path, metadata)
+    assert load_with_metadata(path)[1]["classes"] == "[]"
+    changes: list[tuple[Any, Any]] = [
+        ({**tensors, "w": tensors["w"] * 2}, metadata),
+        ({**tensors, "w": tensors["w"].half()}, metadata),
+        ({**tensors, "w": tensors["w"].reshape(3, 1)}, metadata),
+        ({**tensors, "more": torch.ones(1)}, metadata),
+        ({"w": tensors["w"]}, metadata),
+        (tensors, {**metadata, "classes": "['a']"}),
+        (tensors, {**metadata, "more": ""}),
+    ]
+    for changed, texts in changes:
+        safetensors.torch.save_file(changed, path, texts)
+        with pytest.raises(CheckpointError, match="another program changed it and kept the meta"):
+            load(path)
+    safetensors.torch.save_file(changes[0][0], path, {"classes": "[]"})  # as the error advises
+    np.testing.assert_array_equal(load(path)["w"], npnet.ones(3) * 2)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.int64, torch.bool])
 def test_files_of_others(tmp_path: Path, dtype: torch.dtype) -> None:
     state = {"b": torch.arange(6).reshape(2, 3).to(dtype), "a": torch.tensor(1).to(dtype)}
@@ -182,8 +274,20 @@ def test_bfloat16_becomes_float32(tmp_path: Path) -> None:
     np.testing.assert_array_equal(y, x.float())
 
 
+@pytest.mark.parametrize("name", ["float8_e4m3fn", "float8_e5m2", "bfloat16"])
+def test_every_value_of_the_small_floats(tmp_path: Path, name: str) -> None:
+    dtype = getattr(torch, name)
+    codes = np.arange(256 if "8" in name[:6] else 65536, dtype="u1" if "8" in name[:6] else "u2")
+    x = torch.from_numpy(codes).view(dtype)
+    safetensors.torch.save_file({"x": x}, tmp_path / "m.safetensors")
+    y = load(tmp_path / "m.safetensors")["x"]
+    assert y.dtype == np.float32
+    np.testing.assert_array_equal(y, x.float())
+    np.testing.assert_array_equal(np.signbit(y.numpy()), torch.signbit(x.float()))
+
+
 def test_dtype_that_numpy_lacks(tmp_path: Path) -> None:
-    x = torch.ones(2).to(torch.float8_e4m3fn)
+    x = torch.ones(2).to(torch.float8_e4m3fnuz)
     safetensors.torch.save_file({"layer.x": x}, tmp_path / "m.safetensors")
-    with pytest.raises(CheckpointError, match=r"layer\.x is of dtype F8_E4M3.*convert it to flo"):
+    with pytest.raises(CheckpointError, match=r"layer\.x: it is of dtype F8_E4M3FN.*to flo"):
         load(tmp_path / "m.safetensors")

@@ -19,12 +19,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors
 import safetensors.numpy
 import torch
 
 import npnet
 from npnet import nn
-from npnet.serialization import CheckpointError, _checksum, load, save
+from npnet.serialization import CheckpointError, _checksum, load, save, to_bytes
 from npnet.tensor import Tensor
 
 # ---- what is refused -----------------------------------------------------------------------------
@@ -136,7 +137,7 @@ def test_every_torn_or_altered_file_is_told() -> None:
 def _with_tree(tree: Any) -> bytes:
     """A file whose checksum is right and whose tree is anything."""
     arrays, text = {"x": np.ones(2, np.int64)}, json.dumps(tree)
-    metadata = {"npnet.tree": text, "npnet.crc32": _checksum(text, arrays)}
+    metadata = {"npnet.tree": text, "npnet.crc32": _checksum({"npnet.tree": text}, arrays)}
     return safetensors.numpy.save(arrays, metadata)
 
 
@@ -161,6 +162,90 @@ def _with_tree(tree: Any) -> bytes:
 def test_wrong_trees(tree: Any) -> None:
     with pytest.raises(CheckpointError, match="its tree can't be read"):
         load(io.BytesIO(_with_tree(tree)))
+
+
+def _file(header: Any, values: bytes = bytes(8)) -> bytes:
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + values
+
+
+def _one(**changed: Any) -> dict[str, Any]:
+    return {"x": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]} | changed}
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (_file(_one(shape=[1] * 65 + [2])), "x has 66 axes, and NumPy takes 64"),
+        (_file(_one(shape=[0, 2**62, 2**62])), "x has a shape that is too large"),
+        (_file(_one(shape=[2**70])), "x has a shape that is too large"),
+        (_file({"__metadata__": []} | _one()), "metadata must be texts by name"),
+        (_file({"__metadata__": {"a": 1}} | _one()), "metadata must be texts by name"),
+        (_file(_one(shape=[2.0])), "no whole numbers"),
+        (_file(_one(shape=[True, 2])), "no whole numbers"),
+        (_file(_one(shape=[-2])), "no whole numbers"),
+        (_file(_one(shape=None)), "x needs a dtype, a shape and two data_offsets"),
+        (_file(_one(dtype=3)), "x needs a dtype"),
+        (_file({"x": 1}), "x needs a dtype"),
+        (_file(_one(data_offsets=[0, 8, 8])), "x needs a dtype"),
+        (_file(_one(data_offsets=[4, 12])), "x lies outside of the file"),
+        (_file(_one(data_offsets=[8, 0])), "x lies outside of the file"),
+        (_file(_one(shape=[1])), "x has 8 bytes, which its shape and dtype do not fill"),
+        (_file(_one(), bytes(9)), "its arrays end at byte 8 of 9"),
+        (_file(_one(shape=[1], data_offsets=[4, 8])), "x begins at byte 4, where 0 is next"),
+        (_file({**_one(), "y": _one()["x"]}), "y begins at byte 0, where 8 is next"),
+        (_file(b'{"x":' + json.dumps(_one()["x"]).encode() + b',"x":1}'), "stands in it twice"),
+        (_file(b"{" + b"\xff" * 9), "its header is no JSON"),
+        (_file(b'{"a":' + b"[" * 100_000), "its header is no JSON"),
+        (_file(b'{"a":' + b"9" * 5000 + b"}"), "its header is no JSON"),
+        ((10**9).to_bytes(8, "little") + b"{}", "it ends within its header"),
+        (b"\x02\0\0\0\0\0\0\0{", "it ends within its header"),
+    ],
+)
+def test_wrong_headers(data: bytes, message: str) -> None:
+    with pytest.raises(CheckpointError, match=message) as caught:
+        load(io.BytesIO(data))
+    assert "\n" not in str(caught.value)
+    with pytest.raises((safetensors.SafetensorError, ValueError, TypeError)):
+        safetensors.numpy.load(data)  # no file that others read is refused
+
+
+def test_metadata_that_is_null_is_none() -> None:
+    data = _file({"__metadata__": None} | _one())
+    np.testing.assert_array_equal(load(io.BytesIO(data))["x"], safetensors.numpy.load(data)["x"])
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "device", "NUL", "surrogate", "~nobody-has-it"])
+def test_paths_that_are_no_file(tmp_path: Path, kind: str) -> None:
+    path = str(tmp_path / "it")
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        os.mkdir(path)
+    else:
+        path = {"device": "/dev/zero", "NUL": "a\0b", "surrogate": "\ud800"}.get(kind, kind)
+    with pytest.raises(OSError, match=r"regular file|Is a directory|NUL|surrogate|home") as caught:
+        load(path)
+    assert caught.value.strerror
+    if kind not in ("pipe", "device"):  # which are written to as they are
+        with pytest.raises(OSError, match=r"directory|NUL|surrogate|home"):
+            save({}, path)
+
+
+def test_home_folder_is_that_of_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    save({"n": 1}, "~/file")
+    assert load("~/file") == load(tmp_path / "file") == {"n": 1}
+
+
+def test_every_flipped_bit_of_a_best_file() -> None:
+    """Metadata, marks and weights alike; none is read as another file or as another program's."""
+    data = to_bytes({"w": npnet.arange(3.0)}, {"classes": '["é", "b"]', "mean": "[0.25]"})
+    for at in range(len(data)):
+        for bit in range(8):
+            flipped = data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1 :]
+            with pytest.raises(CheckpointError):
+                load(io.BytesIO(flipped))
 
 
 def test_missing_file(tmp_path: Path) -> None:

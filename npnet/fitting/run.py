@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 import npnet
+from npnet import Tensor
 from npnet._files import atomic_write
 from npnet._threads import environment_threads
 from npnet.fitting import plots
@@ -21,6 +22,7 @@ from npnet.fitting.config import FitConfig
 from npnet.fitting.learner import Fitter
 from npnet.fitting.progress import Progress, Record
 from npnet.fitting.samples import GRID, Samples, prepare
+from npnet.serialization import to_bytes
 from npnet.training.callbacks import progress_bar
 from npnet.training.checkpoint import set_aside
 from npnet.training.folders import locked, log_folder
@@ -168,11 +170,10 @@ class _Reporter:
         self.bar.stop()
         if progress.best is None:
             return float("nan")
-        from safetensors.numpy import save
-
         best, samples = progress.best, self.fitter.samples
         atomic_write(self.folder / "metrics.csv", progress.to_csv().encode())
-        weights = save(progress.weights, self._facts(best))
+        tensors = {name: Tensor(array) for name, array in progress.weights.items()}
+        weights = to_bytes(tensors, self._facts(best))
         atomic_write(self.folder / "weights.safetensors", weights)
         self.fitter.load_weights(progress.weights)
         fit = self.fitter.predict(samples.grid_x)

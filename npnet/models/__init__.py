@@ -1,5 +1,6 @@
 """The networks: each an ordinary Module, its source and its table of layers in its docstring."""
 
+from npnet.models.checkpoint import from_checkpoint
 from npnet.models.convnet import ConvNet
 from npnet.models.lenet import LeNet, LeNet4, LeNet5, LeNetFC
 from npnet.models.mlp import MLP, mlp
@@ -20,6 +21,7 @@ __all__ = [
     "ResNet",
     "Subsample",
     "create",
+    "from_checkpoint",
     "mlp",
     "resnet18",
     "resnet20",

@@ -38,8 +38,11 @@ class Callback:
     def on_batch(self, epoch: int, done: int, total: int, score: Score) -> None:
         """`done` of `total` images of an epoch are trained on; `score` is the epoch's so far."""
 
+    def on_measured(self, epoch: Epoch, progress: Progress) -> None:
+        """An epoch was finished and validated, and is about to be saved."""
+
     def on_epoch(self, epoch: Epoch, progress: Progress) -> None:
-        """An epoch was finished and validated."""
+        """The epoch was saved."""
 
     def on_picture(self, name: str, png: bytes, progress: Progress) -> None:
         """A picture of the run was drawn."""
@@ -69,6 +72,10 @@ class Callbacks(Callback):
         for callback in self.callbacks:
             callback.on_batch(epoch, done, total, score)
 
+    def on_measured(self, epoch: Epoch, progress: Progress) -> None:
+        for callback in self.callbacks:
+            callback.on_measured(epoch, progress)
+
     def on_epoch(self, epoch: Epoch, progress: Progress) -> None:
         for callback in self.callbacks:
             callback.on_epoch(epoch, progress)
@@ -94,10 +101,11 @@ def epoch_line(epoch: Epoch, epochs: int, best: bool) -> str:
         if epoch.val_loss == epoch.val_loss  # not NaN: something was held out
         else ""
     )
+    seconds = f"  {epoch.seconds:.1f} s" if epoch.seconds == epoch.seconds else ""
     return (
         f"epoch {epoch.epoch:{width}}/{epochs}  "
         f"train loss {epoch.train_loss:.4f}  acc {epoch.train_accuracy:6.2f} %{validation}  "
-        f"lr {epoch.learning_rate:.3g}  {epoch.seconds:.1f} s{'  best' if best else ''}"
+        f"lr {epoch.learning_rate:.3g}{seconds}{'  best' if best else ''}"
     )
 
 
@@ -180,7 +188,10 @@ class LogFile(Callback):
 
 
 class MetricsFile(Callback):
-    """metrics.csv: a line for each finished epoch, also of the run that was resumed."""
+    """metrics.csv: a line for each finished epoch, also of the run that was resumed.
+
+    It is written before the epoch is saved, since it alone says how long the epoch took.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -188,7 +199,7 @@ class MetricsFile(Callback):
     def on_resume(self, progress: Progress) -> None:
         self._write(progress)
 
-    def on_epoch(self, epoch: Epoch, progress: Progress) -> None:
+    def on_measured(self, epoch: Epoch, progress: Progress) -> None:
         self._write(progress)
 
     def _write(self, progress: Progress) -> None:

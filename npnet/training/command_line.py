@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+from npnet._files import user_path
 from npnet._version import __version__
+from npnet.training.checkpoint import CONFIG, LAST, Checkpoints
 from npnet.training.config import Config, ConfigError, check_path
 
 __all__ = ["parse", "read_flags"]
@@ -50,9 +52,8 @@ def _defaults(argv: Sequence[str]) -> Config:
                 "recipe: --config and --recipe both set the defaults of all flags; leave one out"
             )
         return Config.from_json(_path("config", known.config))
-    saved = _path("checkpoint_dir", known.checkpoint_dir) / "config.json"
-    if known.resume and saved.exists():
-        return Config.from_json(saved)
+    if known.resume:
+        return _of_saved_run(_path("checkpoint_dir", known.checkpoint_dir))
     if known.recipe is not None:
         fixed = {name: getattr(known, name) for name in ("recipe", "model", "dataset")}
         return Config.from_dict({k: v for k, v in fixed.items() if v is not None}, "--recipe")
@@ -64,7 +65,21 @@ def _path(flag: str, text: str) -> Path:
         check_path(flag, text)
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    return Path(text).expanduser()
+    return Path(user_path(text))
+
+
+def _of_saved_run(folder: Path) -> Config:
+    """The settings of the run in a folder: config.json, or what last.safetensors keeps of it."""
+    path = folder / CONFIG
+    if not path.exists():
+        saved = Checkpoints(folder).load_last().settings
+        return Config() if saved is None else saved  # where it is None, `run` says what is missing
+    try:
+        return Config.from_json(path)
+    except ConfigError as error:
+        raise ConfigError(
+            f"{error}; {LAST} holds the settings of the run too: delete {CONFIG} to go on by those"
+        ) from None
 
 
 def read_flags(argv: Sequence[str], defaults: Settings, prog: str) -> Settings:

@@ -315,7 +315,12 @@ class Config:
             raise ConfigError(f"config: {printable(path)} is not JSON: {error}") from None
         if not isinstance(values, dict):
             raise ConfigError(f"config: {path} must hold settings as an object, {{name: value}}")
-        return cls.from_dict(values, str(path))
+        try:
+            return cls.from_dict(values, str(path))
+        except ConfigError as error:
+            if str(path) in str(error):
+                raise
+            raise ConfigError(f"config: {path}: {str(error).removeprefix('config: ')}") from None
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], source: str) -> Config:

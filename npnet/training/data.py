@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from npnet import datasets, models, transforms
 from npnet.backend import lanes_wanted
+from npnet.models.preprocess import Pixels
 from npnet.training import augmentation, streams
 from npnet.training.config import Config, ConfigError
 
@@ -72,6 +73,13 @@ class Data:
     def identity(self) -> str:
         """What tells these data from others: name, classes, and a sum of all bytes."""
         return f"{Path(self.name).name}, {len(self.classes)} classes, CRC-32 {self.digest:08x}"
+
+    @functools.cached_property
+    def pixels(self) -> Pixels:
+        """What the training images are, for whoever gives the network others."""
+        if self.train.x.dtype == np.uint8:
+            return Pixels()
+        return Pixels("float32", float(self.train.x.min()), float(self.train.x.max()))
 
     def batches(self, split: Split, batch_size: int) -> Iterator[tuple[Array, Array]]:
         """Standardised images (n, C, H, W) float32 and labels (n,), in their stored order."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from npnet._files import printable, user_path
 from npnet.training.config import ConfigError
 
 __all__ = ["locked", "log_folder", "make_folder"]
@@ -14,12 +15,13 @@ __all__ = ["locked", "log_folder", "make_folder"]
 
 def make_folder(name: str, flag: str) -> Path:
     """The folder that `flag` names, made if need be. ConfigError if it can't be."""
-    folder = Path(name).expanduser()
     try:
+        folder = user_path(name)
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(
-            f"{flag}: can't make the folder {folder}: {error.strerror}; choose another --{flag}"
+            f"{flag}: can't make the folder {printable(name)}: {error.strerror}; choose another "
+            f"--{flag}"
         ) from None
     return folder
 

@@ -2,7 +2,7 @@
 
     {"format": "npnet result", "kind": "classification",
      "model": "lenet5", "dataset": "mnist", "classes": ["0", ...], "parameters": 61706,
-     "epochs": finished, "best_epoch": from 1, "seconds": of all epochs,
+     "epochs": finished, "best_epoch": from 1, "seconds": of all epochs that metrics.csv has,
      "train": {"loss", "accuracy"},                           of the best epoch
      "val": {"loss", "accuracy", "sampled_accuracy"},         of it too; null if none was held out
      "test": {"loss", "accuracy", "sampled_accuracy", "top_k": {"1", ...}, "correct", "total"},
@@ -69,7 +69,7 @@ def classification(
         "parameters": sum(p.numel() for p in learner.model.parameters()),
         "epochs": progress.epoch,
         "best_epoch": progress.best_epoch,
-        "seconds": sum(epoch.seconds for epoch in progress.history),
+        "seconds": sum(e.seconds for e in progress.history if not math.isnan(e.seconds)),
         "train": {"loss": best.train_loss, "accuracy": best.train_accuracy},
         "val": val if len(data.val) else None,
         "test": _test(config, data, test),

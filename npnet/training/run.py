@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,10 @@ from typing import Any
 
 import npnet
 from npnet import datasets
-from npnet._files import atomic_write
-from npnet.datasets import AUTO
+from npnet._files import atomic_write, user_path
+from npnet.datasets import AUTO, DataError
 from npnet.models.summary import summary
+from npnet.serialization import checksum_of
 from npnet.training import plots, result
 from npnet.training.callbacks import (
     Callback,
@@ -23,7 +25,18 @@ from npnet.training.callbacks import (
     TensorBoard,
     Terminal,
 )
-from npnet.training.checkpoint import BEST, LAST, Checkpoints, Progress, set_aside
+from npnet.training.checkpoint import (
+    BEST,
+    LAST,
+    OF_THE_PLACE,
+    Checkpoints,
+    Progress,
+    Saved,
+    best_file,
+    read_seconds,
+    set_aside,
+    unusable,
+)
 from npnet.training.checkpoint import CONFIG as CONFIG_FILE
 from npnet.training.config import Config, ConfigError
 from npnet.training.data import Data, prepare
@@ -31,7 +44,8 @@ from npnet.training.folders import locked, log_folder, make_folder
 from npnet.training.initial import load_initial
 from npnet.training.learner import DivergedError, Learner, initial_model
 from npnet.training.metrics import Score, confusion_matrix, worst_errors
-from npnet.training.trainer import evaluate, fit
+from npnet.training.state import restore
+from npnet.training.trainer import best_facts, evaluate, fit
 
 __all__ = ["Result", "run"]
 
@@ -88,6 +102,7 @@ def run(config: Config, build: Callable[[Config, Data], Learner]) -> Result:
             _watched(config, terminal, progress) as callback,
         ):
             _announce(config, overview, progress, checkpoints, callback)
+            _renew_best(config, data, learner, progress, checkpoints, callback)
             try:
                 fit(learner, data, config, progress, checkpoints, callback)
             except (KeyboardInterrupt, DivergedError):  # not a full disk: it has no room for them
@@ -139,27 +154,33 @@ def _begin(
     checkpoints: Checkpoints,
     terminal: Callback,
 ) -> tuple[Config, Data, Learner, Progress]:
-    """Data, network and, of a run that is resumed, where it stands; no file is written yet.
+    """Data, network and, of a run that is resumed, where it stands.
+
+    No file is written yet, but for a config.json that was lost.
 
     Returns:
         The settings too, in which `dataset` is never "auto": it is what was taken.
     """
-    state, progress = None, Progress()
+    saved = None
     if config.resume:
-        state, progress = checkpoints.load_last()
-        config = _with_saved_dataset(config, progress)
-        _check_resumable(config, checkpoints.folder)
-    data = prepare(config, terminal.on_message)
+        saved = checkpoints.load_last()
+        config = _with_saved_dataset(config, saved.progress)
+        _renew_config(config, checkpoints, saved, terminal)
+        _check_resumable(config, checkpoints.folder, saved)
+    progress = Progress() if saved is None else saved.progress
+    data = _data(config, terminal)
     if config.dataset == AUTO:
         config = dataclasses.replace(config, dataset=data.name)
     _check_same_data(progress, data)
     progress.data = data.identity
     _check_last_batch(config, data)
     learner = build(config, data)
-    if state is not None:
-        learner.load_state(state)
+    if saved is not None:
+        _restore(learner, saved, data, config, checkpoints.folder)
+        if config.log_dir is not None:
+            progress.take_seconds(read_seconds(user_path(config.log_dir) / "metrics.csv", progress))
     elif config.init_from is not None:
-        load_initial(learner, Path(config.init_from).expanduser(), len(data.classes))
+        load_initial(learner, user_path(config.init_from), len(data.classes))
     return config, data, learner, progress
 
 
@@ -168,6 +189,32 @@ def _with_saved_dataset(config: Config, progress: Progress) -> Config:
     name = progress.data.partition(", ")[0]
     asked = config.dataset == AUTO and name in datasets.NAMES
     return dataclasses.replace(config, dataset=name) if asked else config
+
+
+def _data(config: Config, terminal: Callback) -> Data:
+    try:
+        return prepare(config, terminal.on_message)
+    except DataError as error:
+        if not (config.resume and datasets.names_npz(config.dataset)):
+            raise
+        raise DataError(
+            f"{error}; if the file of the run was moved, say where it is now by --dataset: it is "
+            "known by its checksum"
+        ) from error
+
+
+def _restore(learner: Learner, saved: Saved, data: Data, config: Config, folder: Path) -> None:
+    library = learner.lib.__name__
+    if saved.library not in ("", library):
+        raise ConfigError(
+            f"resume: the run in {folder} was trained by {saved.library}, not by {library}; go on "
+            f"with it there, or start a new run from its weights by --init_from {folder / LAST}"
+        )
+    batches = math.ceil(len(data.train) / config.batch_size)
+    try:
+        restore(learner, saved.learner, saved.progress.epoch, batches)
+    except ValueError as error:
+        raise unusable(folder / LAST, str(error)) from error
 
 
 def _announce(
@@ -183,7 +230,8 @@ def _announce(
         (Path(str(config.log_dir)) / "result.json").unlink(missing_ok=True)
         callback.on_resume(progress)
     else:
-        _set_aside(checkpoints.folder, (BEST, LAST, CONFIG_FILE), callback)
+        # Last first: without it the folder is no run's, wherever this is stopped.
+        _set_aside(checkpoints.folder, (LAST, BEST, CONFIG_FILE), callback)
         callback.on_message(overview)
     if config.unused:
         names = ", ".join(config.unused)
@@ -193,33 +241,109 @@ def _announce(
     checkpoints.save_config(config)
 
 
-def _check_resumable(config: Config, folder: Path) -> None:
-    path = folder / CONFIG_FILE
-    if not (folder / LAST).exists() or not path.exists():
-        return  # load_last says what is missing
-    saved = Config.from_json(path)
-    if saved.dataset == AUTO:  # of an earlier version; _check_same_data says whether it is another
-        saved = dataclasses.replace(saved, dataset=config.dataset)
+def _renew_best(
+    config: Config,
+    data: Data,
+    learner: Learner,
+    progress: Progress,
+    checkpoints: Checkpoints,
+    callback: Callback,
+) -> None:
+    """Write best.safetensors again where its weights are those of the last epoch, and it is not.
+
+    The run was stopped after it had written last.safetensors, or somebody lost the file since.
+    """
+    if not config.resume or not _needs_renewal(progress, checkpoints):
+        return
+    best = best_file(learner.weights(), best_facts(config, data, progress))
+    progress.best_checksum = checksum_of(best)
+    checkpoints.save_best(best)
+    callback.on_message(f"{BEST} was written again, from {LAST}")
+
+
+def _needs_renewal(progress: Progress, checkpoints: Checkpoints) -> bool:
+    """Whether best.safetensors is not the file that last.safetensors was written with.
+
+    Raises:
+        ConfigError: so it is, and the weights of the best epoch are nowhere else.
+    """
+    found = checkpoints.best_checksum()
+    if found is not None and progress.best_checksum in ("", found):
+        return False
+    if progress.best_epoch == progress.epoch:
+        return True
+    place = checkpoints.folder / BEST
+    what = f"there is no whole {place}" if found is None else f"{place} is of another run or time"
+    raise ConfigError(
+        f"resume: {what}, and {LAST} goes with the {BEST} of its epoch {progress.best_epoch}; put "
+        f"that file there, or start a new run by --init_from {checkpoints.folder / LAST} and "
+        "another --checkpoint_dir"
+    )
+
+
+def _renew_config(
+    config: Config, checkpoints: Checkpoints, saved: Saved, callback: Callback
+) -> None:
+    """Write config.json again, if there is none, as last.safetensors has it of the run."""
+    if saved.settings is None or (checkpoints.folder / CONFIG_FILE).exists():
+        return
+    here = {name: getattr(config, name) for name in OF_THE_PLACE}
+    checkpoints.save_config(dataclasses.replace(saved.settings, **here))
+    callback.on_message(f"{CONFIG_FILE} was written again, from {LAST}")
+
+
+def _check_resumable(config: Config, folder: Path, saved: Saved) -> None:
+    """Raises ConfigError where a setting that weights depend on is not the saved run's."""
+    _needs_renewal(saved.progress, Checkpoints(folder))
+    settings, source = saved.settings, LAST
+    if settings is None:  # of a version that kept them beside it alone
+        settings, source = _beside(folder), CONFIG_FILE
+    if settings.dataset == AUTO:  # of an earlier version; `_check_same_data` sees another
+        settings = dataclasses.replace(settings, dataset=config.dataset)
     free = _FREE_ON_RESUME - ({"epochs"} if config.schedule in _FIX_THE_EPOCHS else set())
+    if (
+        saved.progress.data
+        and datasets.names_npz(config.dataset)
+        and datasets.names_npz(settings.dataset)
+    ):
+        free = free | {"dataset"}  # the checksum knows it, wherever it is
     changed = [
-        f"{field.name} was {getattr(saved, field.name)!r} and is {getattr(config, field.name)!r}"
+        f"{field.name} was {getattr(settings, field.name)!r} and is {getattr(config, field.name)!r}"
         for field in dataclasses.fields(Config)
-        if field.name not in free and getattr(saved, field.name) != getattr(config, field.name)
+        if field.name not in free and getattr(settings, field.name) != getattr(config, field.name)
     ]
     if changed:
         raise ConfigError(
-            f"resume: the weights depend on settings that differ from the saved run's: "
-            f"{'; '.join(changed)}; leave these flags out, or start a new run without --resume"
+            "resume: the weights depend on settings that differ from the saved run's, in "
+            f"{source}: {'; '.join(changed)}; leave these flags out, and {CONFIG_FILE} as "
+            "it was, or start a new run without --resume"
         )
 
 
+def _beside(folder: Path) -> Config:
+    path = folder / CONFIG_FILE
+    if not path.exists():
+        raise ConfigError(
+            f"resume: there is no {CONFIG_FILE} in {folder}, and {LAST}, of an earlier version, "
+            "does not hold the settings of the run; put it back, or start a new run by "
+            f"--init_from {folder / LAST}"
+        )
+    return Config.from_json(path)
+
+
 def _check_same_data(progress: Progress, data: Data) -> None:
-    if progress.data not in ("", data.identity):
+    if progress.data != "" and _content(progress.data) != _content(data.identity):
         raise ConfigError(
             f"resume: the saved run was on other data ({progress.data}) than these "
             f"({data.identity}); name its own by --dataset and --data_dir, or start a new run "
             "without --resume"
         )
+
+
+def _content(identity: str) -> list[str]:
+    """A `Data.identity` without the name of a file, which may be another one by now."""
+    name, *rest = identity.rsplit(", ", 2)
+    return ["a file" if datasets.names_npz(name) else name, *rest]
 
 
 def _check_last_batch(config: Config, data: Data) -> None:

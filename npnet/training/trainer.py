@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from npnet.models.checkpoint import Facts
+from npnet.serialization import checksum_of
 from npnet.training.callbacks import Callback
-from npnet.training.checkpoint import Checkpoints, Progress
+from npnet.training.checkpoint import Checkpoints, Progress, best_file
 from npnet.training.config import Config
 from npnet.training.data import Data, Split
 from npnet.training.learner import DivergedError, Learner
 from npnet.training.metrics import Epoch, Score, sampled_accuracy
 
-__all__ = ["evaluate", "fit", "predict", "train_epoch"]
+__all__ = ["best_facts", "evaluate", "fit", "predict", "train_epoch"]
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -103,10 +104,15 @@ def fit(
             number, rate, train.loss, train.accuracy, val.loss, val.accuracy, sampled, seconds
         )
         learner.end_epoch(train.loss if np.isnan(val.loss) else val.loss)
+        best = None
         if progress.add(epoch):
-            checkpoints.save_best(learner.weights(), _facts(config, data, progress))
-        # After best: a run killed between the two repeats the epoch, and writes best again.
-        checkpoints.save_last(learner.state(), progress)
+            best = best_file(learner.weights(), best_facts(config, data, progress))
+            progress.best_checksum = checksum_of(best)
+        callback.on_measured(epoch, progress)
+        # Before best: a run killed between the two has the weights of both in the one.
+        checkpoints.save_last(learner.state(), progress, config, learner.lib.__name__)
+        if best is not None:
+            checkpoints.save_best(best)
         callback.on_epoch(epoch, progress)
     if progress.epoch < config.epochs:
         callback.on_message(
@@ -132,20 +138,20 @@ def _check_finite(learner: Learner, val: Score, epoch: int, rate: float) -> None
         )
 
 
-def _facts(config: Config, data: Data, progress: Progress) -> dict[str, str]:
-    """What a user of the best weights must know: JSON by name, beside them in the file."""
-    facts: dict[str, Any] = {
-        "format": "npnet",
-        "model": config.model,
-        "dataset": data.name,
-        "classes": data.classes,
-        "image_shape": data.image_shape,
-        "mean": data.mean,
-        "std": data.std,
-        "epoch": progress.best_epoch,
-        "val_accuracy": progress.history[progress.best_epoch - 1].val_accuracy,
-    }
-    return {name: v if isinstance(v, str) else json.dumps(v) for name, v in facts.items()}
+def best_facts(config: Config, data: Data, progress: Progress) -> dict[str, str]:
+    """What a user of the best weights must know, as texts beside them in the file."""
+    return Facts(
+        config.model,
+        {"in_channels": data.image_shape[0], "num_classes": len(data.classes)},
+        data.name,
+        data.classes,
+        data.image_shape,
+        data.mean,
+        data.std,
+        data.pixels,
+        progress.best_epoch,
+        progress.history[progress.best_epoch - 1].val_accuracy,
+    ).to_metadata()
 
 
 def _out_of_patience(config: Config, progress: Progress) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -95,3 +96,45 @@ def test_another_network_is_named(small: Config, tmp_path: Path) -> None:
     tuned = dataclasses.replace(tuned_from(small, tmp_path, BEST), model="lenet5")
     with pytest.raises(ConfigError, match=r"\(a lenet4\) does not fit the network"):
         run_npnet(tuned)
+
+
+def with_bias(change: Callable[[npnet.Tensor], npnet.Tensor]) -> Callable[[Path], None]:
+    def make(path: Path) -> None:
+        state = models.create("lenet4", num_classes=4).state_dict()
+        npnet.save({**state, "fc2.bias": change(state["fc2.bias"])}, path)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (with_bias(lambda b: npnet.ones(())), r"fc2\.bias is \(\) there and \(4,\) here"),
+        (with_bias(lambda b: b.long()), r"fc2\.bias is int64, where .* quantised"),
+        (with_bias(lambda b: b * float("nan")), r"fc2\.bias has values that are NaN, or infinite"),
+        (with_bias(lambda b: b.double() + 1e300), r"fc2\.bias has values .* infinite in float32"),
+        (lambda path: npnet.save({1: npnet.ones(1)}, path), "does not hold weights by name"),
+        (lambda path: npnet.save({"learner": 1, "progress": 2}, path), "does not hold weights by"),
+        (lambda path: npnet.save([], path), "does not hold weights by name"),
+        (lambda path: path.mkdir(), r"can't read .*: Is a directory, where a file is needed"),
+        (lambda path: os.mkfifo(path), "can't read .*: it is a named pipe"),
+    ],
+)
+def test_damaged_weights_are_refused(
+    small: Config, tmp_path: Path, make: Callable[[Path], None], message: str
+) -> None:
+    path = tmp_path / "w.safetensors"
+    make(path)
+    with pytest.raises(ConfigError, match=message) as caught:
+        run_npnet(dataclasses.replace(small, init_from=str(path)))
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["a\0b", "\ud800", "~nobody-has-it/w.safetensors"])
+def test_paths_that_no_file_has(small: Config, path: str) -> None:
+    with pytest.raises(OSError, match=r"NUL|surrogate|home folder"):
+        run_npnet(dataclasses.replace(small, init_from=path))
+    for flag in ("checkpoint_dir", "log_dir"):
+        with pytest.raises(ConfigError, match=f"{flag}: .*(NUL|surrogate|home folder)"):
+            run_npnet(dataclasses.replace(small, **{flag: path}))
