@@ -62,6 +62,12 @@ def check_number(
     raise ValueError(f"{op}: {name} must be {' and '.join(rules)}, got {got}")
 
 
+def check_bound(op: str, name: str, value: float) -> None:
+    """Raise ValueError unless a bound is >= 0; infinity bounds nothing. NaN is no bound."""
+    if not value >= 0:
+        raise ValueError(f"{op}: {name} must be >= 0, got {value:g}")
+
+
 def is_finite(value: float) -> bool:
     """Whether a float or an integer is a finite float; math.isfinite raises at large integers."""
     return abs(value) <= sys.float_info.max

@@ -206,8 +206,10 @@ _TAPE = {"needs_input_grad", "order", "parents", "retained", "_versions"}  # the
 
 
 def _holds_values(value: Any) -> bool:
-    if type(value) is tuple:
+    if isinstance(value, (tuple, list)):  # a NamedTuple of arrays too
         return any(map(_holds_values, value))
+    if isinstance(value, dict):
+        return any(map(_holds_values, value.values()))
     return isinstance(value, (np.ndarray, Layout))
 
 

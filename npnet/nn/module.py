@@ -6,7 +6,7 @@ import copy
 import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -345,6 +345,16 @@ class Module:
 
     # ---- state ---------------------------------------------------------------------------------
 
+    _came_later: ClassVar[tuple[str, ...]] = ()  # buffers that older states lack, and keep then
+
+    def _optional_names(self) -> set[str]:
+        """Names that a state may leave out."""
+        return {
+            f"{path}.{name}" if path else name
+            for path, module in self.named_modules(remove_duplicate=False)
+            for name in module._came_later
+        }
+
     def _state_tensors(self, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
         """Parameters and persistent buffers in PyTorch's order: module by module."""
         kept = {n: b for n, b in self._buffers.items() if n not in self._non_persistent}
@@ -376,7 +386,9 @@ class Module:
         """Copy values into parameters and buffers; all are checked before the first is written.
 
         Args:
-            state_dict: tensors or ndarrays by dotted name; converted to each parameter's dtype.
+            state_dict: tensors, also PyTorch's, or ndarrays by dotted name; converted to each
+                parameter's dtype. As in PyTorch, one number may have the shape (1,), and
+                `num_batches_tracked` of batch norm may be missing: it stays as it is.
             strict: whether names must be the same on both sides.
 
         Raises:
@@ -389,9 +401,11 @@ class Module:
                 f"load_state_dict: takes a dict of tensors, got {type(state_dict).__name__}"
             )
         own = dict(self._state_tensors())
-        missing = [name for name in own if name not in state_dict]
+        optional = self._optional_names()
+        missing = [name for name in own if name not in state_dict and name not in optional]
         unexpected = [name for name in state_dict if name not in own]
-        given = {n: np.asarray(_array_of(v)) for n, v in state_dict.items() if n in own}
+        given = {n: _array_of(n, v) for n, v in state_dict.items() if n in own}
+        given = {n: v.reshape(()) if _is_old(v, own[n]) else v for n, v in given.items()}
         errors = [
             f"{name} has shape {value.shape} here but {own[name].shape} in the module"
             for name, value in given.items()
@@ -516,8 +530,27 @@ class Module:
         return f"{self._get_name()}(\n  " + "\n  ".join([*extra, *children]) + "\n)"
 
 
-def _array_of(value: Any) -> npt.NDArray[Any]:
+def _array_of(name: str, value: Any) -> npt.NDArray[Any]:
+    """What a state holds, as an ndarray of numbers."""
     if isinstance(value, Tensor):
         return value.array
     detach = getattr(value, "detach", None)  # a PyTorch tensor
-    return np.asarray(detach().cpu().numpy() if detach else value)
+    if detach:
+        tensor = detach().cpu()
+        # NumPy has no bfloat16, nor floats of 8 bits; every one of them is a float32
+        floats = tensor.is_floating_point() and tensor.element_size() <= 2
+        value = (tensor.float() if floats else tensor).numpy()
+    array = np.asarray(value)
+    if array.dtype.kind in "fiub":
+        return array
+    if array.dtype.kind == "V" and array.dtype.names is None:  # bfloat16 of ml_dtypes, and its like
+        return array.astype(np.float32)
+    raise TypeError(
+        f"load_state_dict: {name} must be a tensor or an ndarray of numbers, "
+        f"got {type(value).__name__} of dtype {array.dtype}"
+    )
+
+
+def _is_old(value: npt.NDArray[Any], own: Tensor) -> bool:
+    """Whether this is one number as PyTorch before 0.4 had it."""
+    return value.shape == (1,) and own.shape == ()

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from npnet._checks import ShapeError, check_number
+from npnet._checks import ShapeError, check_bound
 from npnet.ops.shape import cat
 from npnet.tensor import Tensor
 
@@ -37,7 +37,7 @@ def clip_grad_norm_(
 
     Source: Pascanu, Mikolov, Bengio (2013), algorithm 1.
     """
-    check_number("clip_grad_norm_", "max_norm", max_norm, least=0)
+    check_bound("clip_grad_norm_", "max_norm", max_norm)
     tensors = [parameters] if isinstance(parameters, Tensor) else list(parameters)
     gradients = [p.grad.array for p in tensors if p.grad is not None]
     if not gradients:
@@ -58,7 +58,7 @@ def clip_grad_value_(
     parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None
 ) -> None:
     """Limit each gradient to [-clip_value, clip_value]. `foreach` changes nothing here."""
-    check_number("clip_grad_value_", "clip_value", clip_value, least=0)
+    check_bound("clip_grad_value_", "clip_value", clip_value)
     for p in [parameters] if isinstance(parameters, Tensor) else parameters:
         if p.grad is not None:
             np.clip(p.grad.array, -clip_value, clip_value, out=p.grad.array)

@@ -21,6 +21,21 @@ State: TypeAlias = dict[str, Any]  # what a rule remembers about one parameter: 
 Params: TypeAlias = Iterable[Tensor] | Iterable[tuple[str, Tensor]] | Iterable[Group]
 
 NOT_OPTIONS = ("params", "param_names")
+# Options that came to PyTorch's rules later than the rules themselves, with what they then said
+# nothing of: states of older versions lack them.
+LATER: Mapping[str, Any] = {
+    "amsgrad": False,
+    "capturable": False,
+    "centered": False,
+    "decoupled_weight_decay": False,
+    "differentiable": False,
+    "foreach": None,
+    "fused": None,
+    "maximize": False,
+    "momentum": 0,
+    "nesterov": False,
+}
+OWN = ("alpha", "betas", "centered", "dampening", "momentum_decay", "nesterov")  # of some rules
 REFUSED = ("capturable", "differentiable", "fused")  # PyTorch's ways of computing the same step
 
 
@@ -52,6 +67,7 @@ class Optimizer:
 
     numbers: ClassVar[Mapping[str, float]] = {}  # name -> value before the first step
     arrays: ClassVar[tuple[str, ...]] = ()  # all of the parameter's shape and dtype
+    always: ClassVar[Mapping[str, Any]] = {}  # options that this rule can't do without
 
     def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
         op = type(self).__name__
@@ -247,6 +263,11 @@ class Optimizer:
         self.state, self.param_groups = state, groups
 
     def _load_group(self, group: Group, saved: Mapping[str, Any]) -> Group:
+        later = {**LATER, **self.always}
+        saved = {**{k: v for k, v in later.items() if k in self.defaults}, **saved}
+        foreign = [name for name in OWN if name in saved and name not in self.defaults]
+        if foreign:
+            raise self._misfit(f"its groups hold {', '.join(foreign)}")
         missing = [name for name in self.defaults if name not in saved]
         if missing:
             raise self._misfit(f"its groups lack {', '.join(missing)}")

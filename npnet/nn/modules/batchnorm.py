@@ -21,6 +21,7 @@ class _BatchNorm(Module):
     """What the two have in common: parameters, running statistics, and which are used when."""
 
     axes: tuple[tuple[str, ...], ...]  # of the inputs that are taken
+    _came_later = ("num_batches_tracked",)  # states of PyTorch before 0.4.1 lack it
 
     def __init__(
         self,
@@ -69,12 +70,10 @@ class _BatchNorm(Module):
             )
         momentum = 0.0 if self.momentum is None else self.momentum
         tracking = self.training and self.track_running_stats
-        if tracking:
-            self.num_batches_tracked.array[...] += 1
-            if self.momentum is None:  # the plain mean of all batches so far
-                momentum = 1 / float(self.num_batches_tracked)
+        if tracking and self.momentum is None:  # the plain mean of all batches so far
+            momentum = 1 / (float(self.num_batches_tracked) + 1)
         use_running = not self.training or self.track_running_stats
-        return F.batch_norm(
+        y = F.batch_norm(
             input,
             self.running_mean if use_running else None,
             self.running_var if use_running else None,
@@ -84,6 +83,9 @@ class _BatchNorm(Module):
             momentum,
             self.eps,
         )
+        if tracking:  # a batch that was refused does not count
+            self.num_batches_tracked.array[...] += 1
+        return y
 
     def extra_repr(self) -> str:
         return (
