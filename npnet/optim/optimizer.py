@@ -36,6 +36,7 @@ LATER: Mapping[str, Any] = {
     "nesterov": False,
 }
 OWN = ("alpha", "betas", "centered", "dampening", "momentum_decay", "nesterov")  # of some rules
+_NUMBERS = (int, float, np.integer, np.floating)
 REFUSED = ("capturable", "differentiable", "fused")  # PyTorch's ways of computing the same step
 
 
@@ -102,6 +103,10 @@ class Optimizer:
         """The arrays that `update` needs with these options, 0 before the first step."""
         return ()
 
+    def used_arrays(self, group: Group) -> tuple[str, ...]:
+        """The arrays that `update` reads or writes with these options, where they are there."""
+        return self.zero_arrays(group)
+
     # ---- training ------------------------------------------------------------------------------
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -112,6 +117,12 @@ class Optimizer:
 
         Returns:
             What `closure` returned, or None.
+
+        Raises:
+            ShapeError: a gradient, or what is kept in `state`, is not like its parameter, whose
+                `data` may have been replaced; or one that is to be written can't be.
+            TypeError: something in `state` is no array, or no number.
+            Nothing is changed then, not even parameters that come before.
         """
         loss = None
         if closure is not None:
@@ -120,6 +131,11 @@ class Optimizer:
         for group in self.param_groups:
             if not self._is_checked(group):
                 self._check_group(group)
+        for group in self.param_groups:
+            names = self.used_arrays(group)
+            for p in group["params"]:
+                if p.grad is not None:
+                    self._check_one(p, p.grad.array, names)
         # NaN and infinity come through as values, as in PyTorch.
         with np.errstate(all="ignore"):
             for group in self.param_groups:
@@ -130,13 +146,59 @@ class Optimizer:
         self.was_stepped = True
         return loss
 
-    def _step_one(self, p: Tensor, g: Array, group: Group, names: tuple[str, ...]) -> None:
+    def _check_one(self, p: Tensor, g: Array, names: tuple[str, ...]) -> None:
+        """Raise unless the gradient and the state suit the parameter: `update` walks them alike."""
         array = p.array
         if g.shape != array.shape or g.dtype != array.dtype:
             raise ShapeError(
                 f"{type(self).__name__}: a gradient must be like its parameter, {p.shape} "
                 f"{p.dtype}; got {g.shape} {g.dtype}"
             )
+        if not array.flags.writeable:
+            raise ShapeError(
+                f"{type(self).__name__}: a parameter {p.shape} lies on read-only memory; "
+                "give it a copy: p.data = p.data.clone()"
+            )
+        state = self.state.get(p)
+        if not state:
+            return
+        for name in names:
+            value = state.get(name)
+            if value is not None and not (
+                type(value) is np.ndarray
+                and value.shape == array.shape
+                and value.dtype == array.dtype
+                and value.flags.writeable
+            ):
+                self._refuse_array(p, name, value)
+        for name in self.numbers:
+            if not isinstance(state.get(name), _NUMBERS):
+                self._refuse_number(name, state.get(name))
+
+    def _refuse_array(self, p: Tensor, name: str, value: Any) -> None:
+        op = type(self).__name__
+        if not isinstance(value, np.ndarray):
+            raise TypeError(
+                f"{op}: {name} of a parameter must be a NumPy array in state, "
+                f"got a {type(value).__name__}"
+            )
+        if value.shape == p.shape and value.dtype == p.dtype and value.flags.writeable:
+            return  # of a subclass of ndarray
+        what = "" if value.flags.writeable else ", read-only"
+        raise ShapeError(
+            f"{op}: {name} must be like its parameter, {p.shape} {p.dtype}, and writable; got "
+            f"{value.shape} {value.dtype}{what} (if the parameter's data were replaced, begin "
+            "anew: del optimizer.state[p])"
+        )
+
+    def _refuse_number(self, name: str, value: Any) -> None:
+        got = "nothing" if value is None else f"a {type(value).__name__}"
+        raise TypeError(
+            f"{type(self).__name__}: {name} of a parameter must be a number in state, got {got}"
+        )
+
+    def _step_one(self, p: Tensor, g: Array, group: Group, names: tuple[str, ...]) -> None:
+        array = p.array
         state = self.state[p]
         if not state:
             state.update(self.numbers)

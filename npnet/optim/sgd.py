@@ -73,8 +73,12 @@ class SGD(Optimizer):
                 f"{group['momentum']:g} and dampening {group['dampening']:g}"
             )
 
+    def used_arrays(self, group: Group) -> tuple[str, ...]:
+        return self.arrays if group["momentum"] else ()
+
     def update(self, p: Array, g: Array, state: State, group: Group) -> None:
-        momentum, v = group["momentum"], state.get("momentum_buffer")
+        momentum = group["momentum"]
+        v = state.get("momentum_buffer") if momentum else None
         if kernels := kernels_for(p, g, *(() if v is None else (v,))):
             dampening = 0.0 if v is None else group["dampening"]
             if momentum and v is None:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from npnet._checks import check_number
+from npnet._checks import ShapeError, check_number
 from npnet._device import device as Device
 from npnet._grad_mode import no_grad
 from npnet.nn import Module
@@ -54,6 +54,7 @@ def get_swa_multi_avg_fn() -> MultiAverage:
 
 def _lerp(averages: Sequence[Tensor], values: Sequence[Tensor], weight: float) -> None:
     """a <- a + weight * (p - a), in place."""
+    _check_alike(averages, values)
     for average, value in zip(averages, values, strict=True):
         a, p = average.array, value.array
         if kernels := kernels_for(a, p):
@@ -63,6 +64,23 @@ def _lerp(averages: Sequence[Tensor], values: Sequence[Tensor], weight: float) -
         else:
             np.copyto(a, a * (1 - weight) + p * weight, casting="unsafe")
         average._version.writes += 1
+
+
+def _check_alike(averages: Sequence[Tensor], values: Sequence[Tensor]) -> None:
+    """Raise unless each average can take its value; called before the first is changed."""
+    if len(averages) != len(values):
+        raise ShapeError(
+            f"average: there must be a value for each of {len(averages)} averages, "
+            f"got {len(values)}"
+        )
+    for i, (average, value) in enumerate(zip(averages, values, strict=True)):
+        if average.shape != value.shape:
+            raise ShapeError(
+                f"average: value {i} must have the shape of its average, {average.shape}, got "
+                f"{value.shape}; where a parameter's data were replaced, make the average anew"
+            )
+        if not average.array.flags.writeable:
+            raise ShapeError(f"average: average {i} lies on read-only memory; pass a clone()")
 
 
 class AveragedModel(Module):
@@ -114,7 +132,8 @@ class AveragedModel(Module):
         """Take the weights that `model`, the network in training, has now into the average.
 
         Raises:
-            ValueError: it is another network than the one that was copied.
+            ValueError: it is another network than the one that was copied, or one whose parameters
+                have other shapes now; nothing is changed then.
         """
         ours, theirs = (_tensors(m, self.use_buffers) for m in (self.module, model))
         if len(ours) != len(theirs):
@@ -122,11 +141,15 @@ class AveragedModel(Module):
                 f"update_parameters: the model has {len(theirs)} tensors, but the one that was "
                 f"given to AveragedModel {len(ours)}; pass the same network"
             )
+        _check_alike(ours, theirs)
+        buffers: tuple[list[Tensor], list[Tensor]] = ([], [])
+        if not self.use_buffers:
+            buffers = list(self.module.buffers()), list(model.buffers())
+            _check_alike(*buffers)
         with no_grad():
             self._average(ours, theirs)
-            if not self.use_buffers:
-                for a, b in zip(self.module.buffers(), model.buffers(), strict=True):
-                    a.copy_(b)
+            for a, b in zip(*buffers, strict=True):
+                a.copy_(b)
         self.n_averaged.array += 1
 
     def _average(self, averages: list[Tensor], values: list[Tensor]) -> None:
@@ -134,8 +157,12 @@ class AveragedModel(Module):
             for a, p in zip(averages, values, strict=True):
                 a.copy_(p)
         elif self.avg_fn is not None:
-            for a, p in zip(averages, values, strict=True):
-                a.copy_(self.avg_fn(a, p, self.n_averaged))
+            new = [
+                self.avg_fn(a, p, self.n_averaged) for a, p in zip(averages, values, strict=True)
+            ]
+            _check_alike(averages, new)
+            for a, p in zip(averages, new, strict=True):
+                a.copy_(p)
         else:
             average = self.multi_avg_fn or get_swa_multi_avg_fn()
             groups: dict[np.dtype[Any], tuple[list[Tensor], list[Tensor]]] = {}
