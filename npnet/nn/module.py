@@ -11,7 +11,7 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from npnet._checks import nearest
+from npnet._checks import check_writable, nearest
 from npnet.nn.parameter import Parameter
 from npnet.tensor import Tensor
 
@@ -200,10 +200,13 @@ class Module:
 
     def add_module(self, name: str, module: Module | None) -> None:
         """Add a module under a name that need not be an identifier."""
+        self._check_module(name, module)
+        self._modules[name] = module
+
+    def _check_module(self, name: str, module: Module | None) -> None:
         self._check_name("add_module", name, "_modules")
         if module is not None and not isinstance(module, Module):
             raise TypeError(f"add_module: {name} must be a Module, got {type(module).__name__}")
-        self._modules[name] = module
 
     def register_module(self, name: str, module: Module | None) -> None:
         """The same as `add_module`."""
@@ -419,6 +422,8 @@ class Module:
             raise RuntimeError(
                 f"load_state_dict: this is no state of a {type(self).__name__}: {'; '.join(errors)}"
             )
+        for name in given:
+            check_writable("load_state_dict", name, own[name].array)
         for name, value in given.items():
             own[name].detach()._assign(..., Tensor(value), "load_state_dict")
         return IncompatibleKeys(missing, unexpected)
@@ -438,7 +443,10 @@ class Module:
 
     def requires_grad_(self: Self, requires_grad: bool = True) -> Self:
         """Let all parameters want gradients, or none."""
-        for p in self.parameters():
+        parameters = list(self.parameters())
+        for p in parameters:
+            p._check_requires_grad(requires_grad)
+        for p in parameters:
             p.requires_grad_(requires_grad)
         return self
 
@@ -465,11 +473,11 @@ class Module:
         wanted = Tensor(np.zeros((), np.float32)).to(*args, **kwargs).dtype
         if wanted.kind != "f":
             raise TypeError(f"to: a module's dtype must be floating point, got {wanted}")
-        for value in (*self.parameters(), *self.buffers()):
-            if value.is_floating_point():
-                value.data = value.detach().to(*args, **kwargs)
-                if value.grad is not None:
-                    value.grad = value.grad.to(*args, **kwargs)
+        floats = [v for v in (*self.parameters(), *self.buffers()) if v.is_floating_point()]
+        converted = [v.detach().to(*args, **kwargs) for v in floats]
+        gradients = [None if v.grad is None else v.grad.to(*args, **kwargs) for v in floats]
+        for value, data, grad in zip(floats, converted, gradients, strict=True):  # can't fail
+            value.data, value.grad = data, grad
         return self
 
     def type(self: Self, dst_type: npt.DTypeLike) -> Self:

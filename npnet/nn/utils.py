@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from npnet._checks import ShapeError, check_bound
+from npnet._checks import ShapeError, check_bound, check_writable
 from npnet.ops.shape import cat
 from npnet.tensor import Tensor
 
@@ -42,6 +42,8 @@ def clip_grad_norm_(
     gradients = [p.grad.array for p in tensors if p.grad is not None]
     if not gradients:
         return Tensor(np.float32(0))
+    for g in gradients:
+        check_writable("clip_grad_norm_", "a gradient", g)
     with np.errstate(all="ignore"):  # infinity and NaN are values, which the caller may ask about
         norms = np.array([np.linalg.norm(g.ravel(), norm_type) for g in gradients])
         total = np.asarray(np.linalg.norm(norms, norm_type), gradients[0].dtype)
@@ -59,9 +61,12 @@ def clip_grad_value_(
 ) -> None:
     """Limit each gradient to [-clip_value, clip_value]. `foreach` changes nothing here."""
     check_bound("clip_grad_value_", "clip_value", clip_value)
-    for p in [parameters] if isinstance(parameters, Tensor) else parameters:
-        if p.grad is not None:
-            np.clip(p.grad.array, -clip_value, clip_value, out=p.grad.array)
+    tensors = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    gradients = [p.grad.array for p in tensors if p.grad is not None]
+    for g in gradients:
+        check_writable("clip_grad_value_", "a gradient", g)
+    for g in gradients:
+        np.clip(g, -clip_value, clip_value, out=g)
 
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
@@ -75,6 +80,8 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     count = sum(p.numel() for p in tensors)
     if vec.shape != (count,):
         raise ShapeError(f"vector_to_parameters: vec must be ({count},), got {vec.shape}")
+    for p in tensors:
+        check_writable("vector_to_parameters", "a parameter", p.array)
     start = 0
     for p in tensors:
         p.data.copy_(vec.detach()[start : start + p.numel()].view_as(p))

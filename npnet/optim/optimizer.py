@@ -257,9 +257,10 @@ class Optimizer:
             seen.add(p)
 
     def _check_group(self, group: Group) -> None:
-        group.update({k: plain(v) for k, v in group.items() if k not in NOT_OPTIONS})
-        self._check_flags(group)
-        self.check(group)
+        checked = {k: v if k in NOT_OPTIONS else plain(v) for k, v in group.items()}
+        self._check_flags(checked)
+        self.check(checked)
+        group.update(checked)
         self._checked[id(group)] = tuple(group.values())  # held, so that no other gets their ids
 
     def _is_checked(self, group: Group) -> bool:

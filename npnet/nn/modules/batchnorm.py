@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from npnet._checks import ShapeError
+from npnet._checks import ShapeError, check_writable
 from npnet.nn import functional as F
 from npnet.nn.module import Module
 from npnet.nn.parameter import Parameter
@@ -72,6 +72,8 @@ class _BatchNorm(Module):
         tracking = self.training and self.track_running_stats
         if tracking and self.momentum is None:  # the plain mean of all batches so far
             momentum = 1 / (float(self.num_batches_tracked) + 1)
+        if tracking:  # the count is moved after the statistics, or none of them is
+            check_writable("BatchNorm", "num_batches_tracked", self.num_batches_tracked.array)
         use_running = not self.training or self.track_running_stats
         y = F.batch_norm(
             input,
