@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import operator
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -38,10 +39,11 @@ def set_num_threads(num: int) -> None:
     bits for any `num`. Not to be called while another Python thread computes.
 
     Raises:
-        ValueError: `num` is less than 1.
+        ValueError: `num` is less than 1. TypeError: it is no whole number.
     """
     import threadpoolctl  # here: inference needs NumPy alone
 
+    num = operator.index(num)
     if num < 1:
         raise ValueError(f"set_num_threads: num must be >= 1, got {num}")
     global _pool, _count

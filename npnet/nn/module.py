@@ -428,6 +428,12 @@ class Module:
             own[name].detach()._assign(..., Tensor(value), "load_state_dict")
         return IncompatibleKeys(missing, unexpected)
 
+    def _check_writable(self, op: str) -> None:
+        """Raise unless this module's own parameters and buffers can all be written."""
+        for name, value in (*self._parameters.items(), *self._buffers.items()):
+            if value is not None:
+                check_writable(op, name, value.array)
+
     def train(self: Self, mode: bool = True) -> Self:
         """Put this module and all inside into training, or into evaluation."""
         if not isinstance(mode, bool):

@@ -53,6 +53,7 @@ class _BatchNorm(Module):
 
     def reset_parameters(self) -> None:
         """Set the weight to 1, the bias to 0, and forget the running statistics."""
+        self._check_writable("reset_parameters")
         for name, value in (("weight", 1), ("bias", 0), ("running_mean", 0), ("running_var", 1)):
             if (tensor := getattr(self, name)) is not None:
                 tensor.array[...] = value

@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Mapping, Sequence
-from types import TracebackType
 from numbers import Integral
+from types import TracebackType
 from typing import Any, ClassVar
 
 from npnet._checks import check_number
