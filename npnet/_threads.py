@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextvars
-import operator
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from numbers import Integral
 from typing import TypeVar
 
 __all__ = [
@@ -43,7 +43,8 @@ def set_num_threads(num: int) -> None:
     """
     import threadpoolctl  # here: inference needs NumPy alone
 
-    num = operator.index(num)
+    if not isinstance(num, Integral):
+        raise TypeError(f"set_num_threads: num must be a whole number >= 1, got {num!r}")
     if num < 1:
         raise ValueError(f"set_num_threads: num must be >= 1, got {num}")
     global _pool, _count

@@ -146,15 +146,13 @@ def load_state_dict_that_holds_a_string() -> Any:
 def to_when_a_gradient_is_no_tensor() -> Any:
     model = with_gradients(network())
     model[3].bias.grad = "no tensor"  # type: ignore[assignment] # set by mistake
-    return [p.data for p in model.parameters()] + [p.grad for p in model[0].parameters()], (
-        lambda: model.double()
-    )
+    return model, model.double
 
 
 @row
 def requires_grad_of_whole_numbers() -> Any:
     model = network().requires_grad_(False)
-    model.codes = nn.Parameter(Tensor(np.arange(3)), requires_grad=False)
+    model[3].codes = nn.Parameter(Tensor(np.arange(3)), requires_grad=False)
     return model, lambda: model.requires_grad_()
 
 
@@ -321,7 +319,7 @@ def summary_of_a_network_that_fails() -> Any:
 def compiled_network_that_fails() -> Any:
     model = nn.Sequential(nn.Linear(3, 4), nn.Dropout(0.5), nn.Linear(5, 2))
     model[0].bias.requires_grad_(False)
-    model.codes = nn.Parameter(Tensor(np.arange(3)), requires_grad=False)
+    model[2].codes = nn.Parameter(Tensor(np.arange(3)), requires_grad=False)
     step = npnet.compile(model)
     model.eval()
 
@@ -382,7 +380,8 @@ def test_refused_write_that_would_be_recorded(name: str) -> None:
     y = (x * x).sum()
     check([w, x], lambda: IN_PLACE[name](x))
     y.backward()  # what it saved is what it was
-    assert w.grad is not None and w.grad.tolist() == [8.0] * 3
+    assert w.grad is not None
+    assert w.grad.tolist() == [8.0] * 3
 
 
 @pytest.mark.parametrize("name", RANDOM)
@@ -439,7 +438,8 @@ def test_backward_can_be_repeated_after_a_gradient_of_another_shape() -> None:
     with pytest.raises(RuntimeError):
         y.backward(npnet.ones(2))
     y.backward(npnet.ones(3))
-    assert w.grad is not None and w.grad.tolist() == [2.0] * 3
+    assert w.grad is not None
+    assert w.grad.tolist() == [2.0] * 3
 
 
 # ---- optimizers ----------------------------------------------------------------------------------
@@ -607,6 +607,7 @@ def warm_restarts_without_a_rate() -> Any:
 @row
 def one_cycle_that_begins_beyond_its_end() -> Any:
     _, optimizer = two_groups(momentum=0.9)
+    schedules.OneCycleLR(optimizer, 1.0, total_steps=5)
     return optimizer, lambda: schedules.OneCycleLR(optimizer, 1.0, total_steps=5, last_epoch=9)
 
 
@@ -624,6 +625,12 @@ def one_cycle_whose_last_group_lost_its_momentum() -> Any:
     schedule = schedules.OneCycleLR(optimizer, 1.0, total_steps=5)
     del optimizer.param_groups[1]["max_momentum"]
     return [optimizer, vars(schedule)], schedule.step
+
+
+@row
+def one_cycle_whose_last_group_is_none() -> Any:
+    _, optimizer = two_groups(momentum=0.9)
+    return optimizer, lambda: schedules.OneCycleLR(optimizer, [1.0, "two"], total_steps=5)  # type: ignore[list-item]
 
 
 @row
