@@ -7,7 +7,6 @@ observed beside it: random numbers, backend, threads, whether ops are recorded.
 
 from __future__ import annotations
 
-import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
@@ -17,6 +16,7 @@ import pytest
 
 import npnet
 from npnet import nn, optim
+from npnet.compiler.chain import _untouched
 from npnet.models.summary import summary
 from npnet.optim import lr_scheduler as schedules
 from npnet.optim.swa_utils import AveragedModel
@@ -316,19 +316,17 @@ def summary_of_a_network_that_fails() -> Any:
 
 
 @row
-def compiled_network_that_fails() -> Any:
-    model = nn.Sequential(nn.Linear(3, 4), nn.Dropout(0.5), nn.Linear(5, 2))
+def network_that_fails_while_it_is_traced() -> Any:
+    model = nn.Sequential(nn.Linear(3, 4), nn.Dropout(0.5))
     model[0].bias.requires_grad_(False)
-    model[2].codes = nn.Parameter(Tensor(np.arange(3)), requires_grad=False)
-    step = npnet.compile(model)
-    model.eval()
+    model[1].codes = nn.Parameter(Tensor(np.arange(3)), requires_grad=False)
 
-    def call() -> None:
-        with npnet.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that it can't be compiled
-            step(npnet.ones(4, 3))
+    def trace() -> None:
+        with _untouched(model):
+            model(npnet.ones(4, 3))
+            raise Stop
 
-    return model, call
+    return model, trace
 
 
 # ---- tensors -------------------------------------------------------------------------------------
