@@ -6,7 +6,18 @@ import difflib
 import sys
 from collections.abc import Iterable, Sequence
 
-__all__ = ["ShapeError", "check_axes", "check_number", "is_finite", "nearest", "unknown_name"]
+import numpy as np
+import numpy.typing as npt
+
+__all__ = [
+    "ShapeError",
+    "check_axes",
+    "check_number",
+    "check_writable",
+    "is_finite",
+    "nearest",
+    "unknown_name",
+]
 
 
 class ShapeError(RuntimeError, ValueError):
@@ -60,6 +71,21 @@ def check_number(
         rules.append("finite")
     got = f"{value:g}" if finite or isinstance(value, float) else "more than any float"
     raise ValueError(f"{op}: {name} must be {' and '.join(rules)}, got {got}")
+
+
+def check_bound(op: str, name: str, value: float) -> None:
+    """Raise ValueError unless a bound is >= 0; infinity bounds nothing. NaN is no bound."""
+    if not value >= 0:
+        raise ValueError(f"{op}: {name} must be >= 0, got {value:g}")
+
+
+def check_writable(op: str, what: str, array: npt.NDArray[np.generic]) -> None:
+    """Raise RuntimeError unless an array can be written: where several are, before the first is."""
+    if not array.flags.writeable:
+        raise RuntimeError(
+            f"{op}: {what} of shape {array.shape} can't be written: its memory is read-only, or "
+            "several values share one place; clone() it first. Nothing was changed"
+        )
 
 
 def is_finite(value: float) -> bool:

@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from numbers import Integral
 from typing import Any, TypeVar
 
 __all__ = [
@@ -45,10 +46,12 @@ def set_num_threads(num: int) -> None:
     whatever `num` is, as OpenMP does not survive a fork; the bits are the same.
 
     Raises:
-        ValueError: `num` is less than 1.
+        ValueError: `num` is less than 1. TypeError: it is no whole number.
     """
     import threadpoolctl  # here: inference needs NumPy alone
 
+    if not isinstance(num, Integral):
+        raise TypeError(f"set_num_threads: num must be a whole number >= 1, got {num!r}")
     if num < 1:
         raise ValueError(f"set_num_threads: num must be >= 1, got {num}")
     global _pool, _count

@@ -44,9 +44,15 @@ class Generator:
         return {"seed": self._seed, "bit_generator": self.numpy.bit_generator.state}
 
     def set_state(self, state: dict[str, Any]) -> Generator:
-        """Go on from where `get_state` stood."""
-        self._seed = state["seed"]
-        self.numpy.bit_generator.state = state["bit_generator"]
+        """Go on from where `get_state` stood.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is no such state; nothing is changed then.
+        """
+        # On a copy first: NumPy's setter reads entry by entry, and may fail in the middle.
+        trial = type(self.numpy.bit_generator)()
+        trial.state = state["bit_generator"]
+        self._seed, self.numpy.bit_generator.state = int(state["seed"]), trial.state
         return self
 
 

@@ -237,8 +237,10 @@ _TAPE = {"needs_input_grad", "order", "parents", "replaced", "retained", "_versi
 
 
 def _holds_values(value: Any) -> bool:
-    if type(value) is tuple:
+    if isinstance(value, (tuple, list)):  # a NamedTuple of arrays too
         return any(map(_holds_values, value))
+    if isinstance(value, dict):
+        return any(map(_holds_values, value.values()))
     return isinstance(value, (np.ndarray, Layout))
 
 
@@ -303,7 +305,7 @@ def _run_backward(root: Tensor, gy: Array, retain_graph: bool) -> None:
         _, node = heapq.heappop(queue)
         arriving = arrived.pop(node)
         for reference in node.retained:
-            if (y := reference()) is not None:
+            if (y := reference()) is not None and not node.freed:
                 y._accumulate(_array(arriving))
         if node.freed:
             raise _freed(node)
@@ -475,6 +477,11 @@ class Tensor:
 
     @requires_grad.setter
     def requires_grad(self, wanted: Bool) -> None:
+        self._check_requires_grad(wanted)
+        self._wants = bool(wanted)
+
+    def _check_requires_grad(self, wanted: Bool) -> None:
+        """Raise unless `requires_grad` may be set to this."""
         if wanted and self._values.dtype.kind != "f":
             raise RuntimeError(
                 f"requires_grad: only floating point tensors have gradients, got {self.dtype}"
@@ -483,7 +490,6 @@ class Tensor:
             raise RuntimeError(
                 "requires_grad: only a leaf's can be switched off; detach() cuts a result off"
             )
-        self._wants = bool(wanted)
 
     @property
     def grad_fn(self) -> Function | None:
@@ -532,6 +538,9 @@ class Tensor:
             gradient: what the derivative is multiplied with from the left, of this tensor's
                 shape; may be left out for one single value, where it is 1.
             retain_graph: keep what was saved, so that backward can be called again.
+
+        After an error in an op's derivative, what has reached a leaf stays in its `grad`, as in
+        PyTorch, and what was gone through is freed: set the gradients to None and begin at forward.
 
         Raises:
             RuntimeError: nothing was recorded; a saved value was changed in place; the graph was
@@ -725,12 +734,24 @@ class Tensor:
                 "recorded; do it under no_grad()"
             )
         recorded = by_recorded or self.requires_grad or base.requires_grad
+        if recorded and base is not self and self._is_apart_from(base):
+            raise RuntimeError(
+                f"{op}: the view no longer lies on the memory of the tensor it was made of, whose "
+                "data was replaced; make the view again"
+            )
         if recorded and self._seen < 0:
             raise RuntimeError(
                 f"{op}: the view was made under no_grad but is changed while ops are recorded; "
                 "do both under no_grad(), or neither"
             )
         return recorded
+
+    def _is_apart_from(self, base: Tensor) -> Bool:
+        """Whether both are ndarrays on different memory."""
+        mine, theirs = self._values, base._values
+        if isinstance(mine, Layout) or isinstance(theirs, Layout):
+            return False
+        return mine.size > 0 and not np.may_share_memory(mine, theirs)
 
     def _move_saved(self, values: Tensor) -> None:
         """Let the op that made `values` find what it saved, once they are copied here.
@@ -843,6 +864,7 @@ class Tensor:
     @np.errstate(all="ignore")
     def uniform_(self, a: Float = 0, b: Float = 1, *, generator: Generator | None = None) -> Tensor:
         """Draw every value evenly from [a, b)."""
+        self._check_write(False, "uniform_")  # before numbers are drawn
         draw = numpy_generator(generator).uniform(a, b, self.shape)
         return self._assign(..., Tensor(np.asarray(draw, self.dtype)), "uniform_")
 
@@ -851,6 +873,7 @@ class Tensor:
         self, mean: Float = 0, std: Float = 1, *, generator: Generator | None = None
     ) -> Tensor:
         """Draw every value from the normal distribution."""
+        self._check_write(False, "normal_")  # before numbers are drawn
         draw = numpy_generator(generator).normal(mean, std, self.shape)
         return self._assign(..., Tensor(np.asarray(draw, self.dtype)), "normal_")
 

@@ -84,7 +84,7 @@ def _in_lanes(x: Tensor) -> Tensor:
 @contextmanager
 def _untouched(model: nn.Module) -> Iterator[None]:
     """Let frozen parameters be seen on the tape, and dropout draw its numbers another time."""
-    frozen = [p for p in model.parameters() if not p.requires_grad]
+    frozen = [p for p in model.parameters() if not p.requires_grad and p.is_floating_point()]
     drawn = default_generator.get_state()
     for p in frozen:
         p.requires_grad_()

@@ -156,9 +156,9 @@ class Window:
     def _count(self, size: int, axis: int) -> int:
         stride, (before, after) = self.stride[axis], self.padding[axis]
         room = size + before + after - self.extent[axis]
-        if not self.ceil_mode or room < 0:
+        if not self.ceil_mode:
             return room // stride + 1
-        count = -(-room // stride) + 1
+        count = -(-room // stride) + 1  # 1, too, where a kernel reaches out by less than a stride
         # As in PyTorch: the last window begins inside the image or the padding before it.
         return count - 1 if (count - 1) * stride >= size + before else count
 

@@ -63,6 +63,8 @@ def trunc_normal_(
     generator: Generator | None = None,
 ) -> Tensor:
     """Draw from the normal distribution until every value lies in [a, b]."""
+    if not a < b:
+        raise ValueError(f"trunc_normal_: a must be below b, got [{a:g}, {b:g}]")
     tensor.normal_(mean, std, generator=generator)
     while (outside := (tensor.array < a) | (tensor.array > b)).any():
         again = Tensor(np.empty(int(outside.sum()), tensor.dtype))
@@ -187,6 +189,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
         raise ValueError(f"orthogonal_: the tensor must have at least 2 axes, got {tensor.shape}")
     if not tensor.numel():
         return tensor
+    tensor._check_write(False, "orthogonal_")  # before numbers are drawn
     rows = tensor.shape[0]
     flat = numpy_generator(generator).standard_normal((rows, tensor.numel() // rows))
     q, r = np.linalg.qr(flat.T if rows < flat.shape[1] else flat)

@@ -6,12 +6,12 @@ import copy
 import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from npnet._checks import nearest
+from npnet._checks import check_writable, nearest
 from npnet.nn.parameter import Parameter
 from npnet.tensor import Tensor
 
@@ -200,10 +200,13 @@ class Module:
 
     def add_module(self, name: str, module: Module | None) -> None:
         """Add a module under a name that need not be an identifier."""
+        self._check_module(name, module)
+        self._modules[name] = module
+
+    def _check_module(self, name: str, module: Module | None) -> None:
         self._check_name("add_module", name, "_modules")
         if module is not None and not isinstance(module, Module):
             raise TypeError(f"add_module: {name} must be a Module, got {type(module).__name__}")
-        self._modules[name] = module
 
     def register_module(self, name: str, module: Module | None) -> None:
         """The same as `add_module`."""
@@ -345,6 +348,16 @@ class Module:
 
     # ---- state ---------------------------------------------------------------------------------
 
+    _came_later: ClassVar[tuple[str, ...]] = ()  # buffers that older states lack, and keep then
+
+    def _optional_names(self) -> set[str]:
+        """Names that a state may leave out."""
+        return {
+            f"{path}.{name}" if path else name
+            for path, module in self.named_modules(remove_duplicate=False)
+            for name in module._came_later
+        }
+
     def _state_tensors(self, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
         """Parameters and persistent buffers in PyTorch's order: module by module."""
         kept = {n: b for n, b in self._buffers.items() if n not in self._non_persistent}
@@ -376,7 +389,9 @@ class Module:
         """Copy values into parameters and buffers; all are checked before the first is written.
 
         Args:
-            state_dict: tensors or ndarrays by dotted name; converted to each parameter's dtype.
+            state_dict: tensors, also PyTorch's, or ndarrays by dotted name; converted to each
+                parameter's dtype. As in PyTorch, one number may have the shape (1,), and
+                `num_batches_tracked` of batch norm may be missing: it stays as it is.
             strict: whether names must be the same on both sides.
 
         Raises:
@@ -389,9 +404,11 @@ class Module:
                 f"load_state_dict: takes a dict of tensors, got {type(state_dict).__name__}"
             )
         own = dict(self._state_tensors())
-        missing = [name for name in own if name not in state_dict]
+        optional = self._optional_names()
+        missing = [name for name in own if name not in state_dict and name not in optional]
         unexpected = [name for name in state_dict if name not in own]
-        given = {n: np.asarray(_array_of(v)) for n, v in state_dict.items() if n in own}
+        given = {n: _array_of(n, v) for n, v in state_dict.items() if n in own}
+        given = {n: v.reshape(()) if _is_old(v, own[n]) else v for n, v in given.items()}
         errors = [
             f"{name} has shape {value.shape} here but {own[name].shape} in the module"
             for name, value in given.items()
@@ -405,9 +422,17 @@ class Module:
             raise RuntimeError(
                 f"load_state_dict: this is no state of a {type(self).__name__}: {'; '.join(errors)}"
             )
+        for name in given:
+            check_writable("load_state_dict", name, own[name].array)
         for name, value in given.items():
             own[name].detach()._assign(..., Tensor(value), "load_state_dict")
         return IncompatibleKeys(missing, unexpected)
+
+    def _check_writable(self, op: str) -> None:
+        """Raise unless this module's own parameters and buffers can all be written."""
+        for name, value in (*self._parameters.items(), *self._buffers.items()):
+            if value is not None:
+                check_writable(op, name, value.array)
 
     def train(self: Self, mode: bool = True) -> Self:
         """Put this module and all inside into training, or into evaluation."""
@@ -424,7 +449,10 @@ class Module:
 
     def requires_grad_(self: Self, requires_grad: bool = True) -> Self:
         """Let all parameters want gradients, or none."""
-        for p in self.parameters():
+        parameters = list(self.parameters())
+        for p in parameters:
+            p._check_requires_grad(requires_grad)
+        for p in parameters:
             p.requires_grad_(requires_grad)
         return self
 
@@ -451,11 +479,11 @@ class Module:
         wanted = Tensor(np.zeros((), np.float32)).to(*args, **kwargs).dtype
         if wanted.kind != "f":
             raise TypeError(f"to: a module's dtype must be floating point, got {wanted}")
-        for value in (*self.parameters(), *self.buffers()):
-            if value.is_floating_point():
-                value.data = value.detach().to(*args, **kwargs)
-                if value.grad is not None:
-                    value.grad = value.grad.to(*args, **kwargs)
+        floats = [v for v in (*self.parameters(), *self.buffers()) if v.is_floating_point()]
+        converted = [v.detach().to(*args, **kwargs) for v in floats]
+        gradients = [None if v.grad is None else v.grad.to(*args, **kwargs) for v in floats]
+        for value, data, grad in zip(floats, converted, gradients, strict=True):  # can't fail
+            value.data, value.grad = data, grad
         return self
 
     def type(self: Self, dst_type: npt.DTypeLike) -> Self:
@@ -516,8 +544,27 @@ class Module:
         return f"{self._get_name()}(\n  " + "\n  ".join([*extra, *children]) + "\n)"
 
 
-def _array_of(value: Any) -> npt.NDArray[Any]:
+def _array_of(name: str, value: Any) -> npt.NDArray[Any]:
+    """What a state holds, as an ndarray of numbers."""
     if isinstance(value, Tensor):
         return value.array
     detach = getattr(value, "detach", None)  # a PyTorch tensor
-    return np.asarray(detach().cpu().numpy() if detach else value)
+    if detach:
+        tensor = detach().cpu()
+        # NumPy has no bfloat16, nor floats of 8 bits; every one of them is a float32
+        floats = tensor.is_floating_point() and tensor.element_size() <= 2
+        value = (tensor.float() if floats else tensor).numpy()
+    array = np.asarray(value)
+    if array.dtype.kind in "fiub":
+        return array
+    if array.dtype.kind == "V" and array.dtype.names is None:  # bfloat16 of ml_dtypes, and its like
+        return array.astype(np.float32)
+    raise TypeError(
+        f"load_state_dict: {name} must be a tensor or an ndarray of numbers, "
+        f"got {type(value).__name__} of dtype {array.dtype}"
+    )
+
+
+def _is_old(value: npt.NDArray[Any], own: Tensor) -> bool:
+    """Whether this is one number as PyTorch before 0.4 had it."""
+    return value.shape == (1,) and own.shape == ()

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from npnet._checks import ShapeError, check_number
+from npnet._checks import ShapeError, check_bound, check_writable
 from npnet.ops import _sums
 from npnet.ops.shape import cat
 from npnet.tensor import Array, Tensor
@@ -42,11 +42,13 @@ def clip_grad_norm_(
 
     Source: Pascanu, Mikolov, Bengio (2013), algorithm 1.
     """
-    check_number("clip_grad_norm_", "max_norm", max_norm, least=0)
+    check_bound("clip_grad_norm_", "max_norm", max_norm)
     tensors = [parameters] if isinstance(parameters, Tensor) else list(parameters)
     gradients = [p.grad.array for p in tensors if p.grad is not None]
     if not gradients:
         return Tensor(np.float32(0))
+    for g in gradients:
+        check_writable("clip_grad_norm_", "a gradient", g)
     norms = np.array([_norm(g, norm_type) for g in gradients], np.float64)
     total = np.asarray(np.linalg.norm(norms, norm_type), gradients[0].dtype)
     if error_if_nonfinite and not np.isfinite(total):
@@ -72,10 +74,13 @@ def clip_grad_value_(
     parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None
 ) -> None:
     """Limit each gradient to [-clip_value, clip_value]. `foreach` changes nothing here."""
-    check_number("clip_grad_value_", "clip_value", clip_value, least=0)
-    for p in [parameters] if isinstance(parameters, Tensor) else parameters:
-        if p.grad is not None:
-            np.clip(p.grad.array, -clip_value, clip_value, out=p.grad.array)
+    check_bound("clip_grad_value_", "clip_value", clip_value)
+    tensors = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    gradients = [p.grad.array for p in tensors if p.grad is not None]
+    for g in gradients:
+        check_writable("clip_grad_value_", "a gradient", g)
+    for g in gradients:
+        np.clip(g, -clip_value, clip_value, out=g)
 
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
@@ -89,6 +94,8 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     count = sum(p.numel() for p in tensors)
     if vec.shape != (count,):
         raise ShapeError(f"vector_to_parameters: vec must be ({count},), got {vec.shape}")
+    for p in tensors:
+        check_writable("vector_to_parameters", "a parameter", p.array)
     start = 0
     for p in tensors:
         p.data.copy_(vec.detach()[start : start + p.numel()].view_as(p))

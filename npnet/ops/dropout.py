@@ -27,6 +27,8 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     check_dtypes("dropout", input)
     if not training or p == 0:
         return input
+    if inplace:  # refused before numbers are drawn
+        input._check_write(False, "dropout(inplace=True)")
     keep = default_generator.numpy.random(input.shape, np.float32) >= p
     mask = Tensor(keep * input.dtype.type(0 if p == 1 else 1 / (1 - p)))
     y = mul(input, mask)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from npnet._checks import ShapeError, check_number
+from npnet._checks import ShapeError, check_number, check_writable
 from npnet.ops import _sums
 from npnet.ops.dtypes import check_dtypes
 from npnet.ops.lanes import Convolved, LaneFunction, Lanes, Masked, Normalised, in_lanes
@@ -173,12 +173,22 @@ def batch_norm(
     if count == 0:  # an empty batch has no statistics, and changes none
         zero = np.zeros(channels, input.dtype)
         return BatchNorm(eps, (zero, zero))(input, weight, bias)
+    for name, running in (("running_mean", running_mean), ("running_var", running_var)):
+        if running is not None:
+            _check_running(name, running)
     function = kind(eps, None)
     y = function(input, weight, bias)
     with np.errstate(all="ignore"):  # a diverged batch shall not warn here either
         _move(running_mean, momentum, function.mean)
         _move(running_var, momentum, function.var * (count / (count - 1)))
     return y
+
+
+def _check_running(name: str, running: Tensor) -> None:
+    """Raise unless a running statistic can be moved: both can, or neither is."""
+    check_writable("batch_norm", name, running.array)
+    if not running.is_floating_point():
+        raise TypeError(f"batch_norm: {name} must be floating point, got {running.dtype}")
 
 
 def _move(running: Tensor | None, momentum: float, new: Array) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
 from npnet.optim.adam import Adam
 from npnet.optim.optimizer import Group, Params
 
@@ -22,6 +25,8 @@ class AdamW(Adam):
     Source: Loshchilov, Hutter (2019), algorithm 2, where lr does not scale the decay, as it does
     in PyTorch.
     """
+
+    always: ClassVar[Mapping[str, Any]] = {"decoupled_weight_decay": True}
 
     def __init__(
         self,

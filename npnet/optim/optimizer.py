@@ -21,6 +21,21 @@ State: TypeAlias = dict[str, Any]  # what a rule remembers about one parameter: 
 Params: TypeAlias = Iterable[Tensor] | Iterable[tuple[str, Tensor]] | Iterable[Group]
 
 NOT_OPTIONS = ("params", "param_names")
+# Options that came to PyTorch's rules later than the rules themselves, with what they then said
+# nothing of: states of older versions lack them.
+LATER: Mapping[str, Any] = {
+    "amsgrad": False,
+    "capturable": False,
+    "centered": False,
+    "decoupled_weight_decay": False,
+    "differentiable": False,
+    "foreach": None,
+    "fused": None,
+    "maximize": False,
+    "momentum": 0,
+    "nesterov": False,
+}
+OWN = ("alpha", "betas", "centered", "dampening", "momentum_decay", "nesterov")  # of some rules
 _NUMBERS = (int, float, np.integer, np.floating)
 REFUSED = ("capturable", "differentiable", "fused")  # PyTorch's ways of computing the same step
 
@@ -53,6 +68,7 @@ class Optimizer:
 
     numbers: ClassVar[Mapping[str, float]] = {}  # name -> value before the first step
     arrays: ClassVar[tuple[str, ...]] = ()  # all of the parameter's shape and dtype
+    always: ClassVar[Mapping[str, Any]] = {}  # options that this rule can't do without
 
     def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
         op = type(self).__name__
@@ -245,9 +261,10 @@ class Optimizer:
             seen.add(p)
 
     def _check_group(self, group: Group) -> None:
-        group.update({k: plain(v) for k, v in group.items() if k not in NOT_OPTIONS})
-        self._check_flags(group)
-        self.check(group)
+        checked = {k: v if k in NOT_OPTIONS else plain(v) for k, v in group.items()}
+        self._check_flags(checked)
+        self.check(checked)
+        group.update(checked)
         self._checked[id(group)] = tuple(group.values())  # held, so that no other gets their ids
 
     def _is_checked(self, group: Group) -> bool:
@@ -313,6 +330,11 @@ class Optimizer:
         self.state, self.param_groups = state, groups
 
     def _load_group(self, group: Group, saved: Mapping[str, Any]) -> Group:
+        later = {**LATER, **self.always}
+        saved = {**{k: v for k, v in later.items() if k in self.defaults}, **saved}
+        foreign = [name for name in OWN if name in saved and name not in self.defaults]
+        if foreign:
+            raise self._misfit(f"its groups hold {', '.join(foreign)}")
         missing = [name for name in self.defaults if name not in saved]
         if missing:
             raise self._misfit(f"its groups lack {', '.join(missing)}")

@@ -6,6 +6,7 @@ or `torch`. That is how `reference.train` repeats a run.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
@@ -140,11 +141,10 @@ class Learner:
             return hook
 
         leaves = [(n, m) for n, m in self.model.named_modules() if not list(m.children())]
-        handles = [module.register_forward_hook(look(name)) for name, module in leaves]
-        with self.lib.no_grad():
+        with contextlib.ExitStack() as hooks, self.lib.no_grad():
+            for name, module in leaves:
+                hooks.callback(module.register_forward_hook(look(name)).remove)
             self.model(self.lib.from_numpy(x))
-        for handle in handles:
-            handle.remove()
         return found[0] if found else "only the loss itself; every layer's output is finite"
 
     # ---- state ---------------------------------------------------------------------------------

@@ -296,7 +296,7 @@ def test_batch_norm_counts_and_resets() -> None:
 
 def test_impossible_layers_are_refused() -> None:
     for build, message in (
-        (lambda: nn.Linear(0, 1), "features must be >= 1"),
+        (lambda: nn.Linear(-1, 1), "features must be >= 0"),
         (lambda: nn.Conv2d(0, 1, 1), "channels must be >= 1"),
         (lambda: nn.Conv2d(4, 6, 3, groups=3), "groups must be"),
         (lambda: nn.Conv2d(1, 1, 3, padding_mode="mirror"), "padding_mode must be one of"),
@@ -346,3 +346,28 @@ def test_max_pool_returns_indices() -> None:
     y_ref, at_ref = torch.nn.MaxPool2d(2, return_indices=True)(torch.from_numpy(x.array))
     assert at.tolist() == at_ref.tolist()
     assert y.tolist() == y_ref.tolist()
+
+
+def test_linear_without_features_is_torch_s() -> None:
+    for inputs, outputs in ((0, 3), (3, 0), (0, 0)):
+        layer = nn.Linear(inputs, outputs)
+        y = layer(npnet.ones(2, inputs))
+        assert y.shape == (2, outputs)
+        np.testing.assert_array_equal(
+            y.detach().numpy(),
+            0 * y.detach().numpy()
+            + (layer.bias.detach().numpy() if inputs == 0 else y.detach().numpy()),
+        )
+        y.sum().backward()
+        assert layer.weight.grad is not None
+        assert layer.weight.grad.shape == (outputs, inputs)
+
+
+def test_a_refused_batch_does_not_count() -> None:
+    for momentum in (0.1, None):
+        layer = nn.BatchNorm1d(2, momentum=momentum)
+        with pytest.raises(ValueError, match="value"):
+            layer(npnet.ones(1, 2))
+        assert layer.num_batches_tracked.item() == 0
+        layer(npnet.tensor([[1.0, 2.0], [3.0, 6.0]]))
+        assert layer.num_batches_tracked.item() == 1

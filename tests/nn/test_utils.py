@@ -84,3 +84,16 @@ def test_parameters_as_one_vector_and_back(lib: Any) -> None:
 def test_a_vector_of_another_length_is_refused() -> None:
     with pytest.raises(ShapeError, match=r"vec must be \(8,\), got \(7,\)"):
         nn.utils.vector_to_parameters(npnet.ones(7), nn.Linear(3, 2).parameters())
+
+
+@pytest.mark.parametrize("infinite", [math.inf, float("inf"), np.inf])
+def test_an_infinite_bound_measures_and_changes_nothing(infinite: float) -> None:
+    p = npnet.zeros(2).requires_grad_()
+    p.grad = npnet.tensor([3.0, 4.0])
+    assert nn.utils.clip_grad_norm_([p], infinite).item() == 5.0
+    nn.utils.clip_grad_value_([p], infinite)
+    np.testing.assert_array_equal(p.grad.numpy(), [3, 4])
+    for clip in (nn.utils.clip_grad_norm_, nn.utils.clip_grad_value_):
+        for wrong in (math.nan, -math.inf, -1.0):
+            with pytest.raises(ValueError, match="must be >= 0, got"):
+                clip([p], wrong)

@@ -204,3 +204,21 @@ def test_collate_tensors_and_named_tuples() -> None:
 def test_what_is_not_collated(items: list[Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         default_collate(items)
+
+
+def test_numpy_s_strings_stay_strings() -> None:
+    names = np.array(["a.png", "b.png"])
+    batch = next(iter(DataLoader([(np.float32(i), names[i]) for i in range(2)], 2)))
+    assert list(batch[1]) == ["a.png", "b.png"]
+    assert default_collate([np.bytes_(b"a"), np.bytes_(b"b")]) == [b"a", b"b"]
+
+
+def test_whole_numbers_are_exact_or_refused() -> None:
+    largest = 2**63 - 1
+    assert default_collate([largest, -(2**63)]).tolist() == [largest, -(2**63)]
+    assert default_collate([True, 2]).tolist() == [1, 2]
+    assert default_collate([True, False]).dtype == np.bool_
+    assert default_collate([1, 0.5]).dtype == np.float64
+    for items in ([2**63, 1], [1, 2**64], [-(2**63) - 1, 0], [10**30]):
+        with pytest.raises(OverflowError, match=r"must fit into int64, got -?[0-9]+;"):
+            default_collate(items)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from npnet._checks import ShapeError
+from npnet._checks import ShapeError, check_writable
 from npnet.nn import functional as F
 from npnet.nn.module import Module
 from npnet.nn.parameter import Parameter
@@ -21,6 +21,7 @@ class _BatchNorm(Module):
     """What the two have in common: parameters, running statistics, and which are used when."""
 
     axes: tuple[tuple[str, ...], ...]  # of the inputs that are taken
+    _came_later = ("num_batches_tracked",)  # states of PyTorch before 0.4.1 lack it
 
     def __init__(
         self,
@@ -52,6 +53,7 @@ class _BatchNorm(Module):
 
     def reset_parameters(self) -> None:
         """Set the weight to 1, the bias to 0, and forget the running statistics."""
+        self._check_writable("reset_parameters")
         for name, value in (("weight", 1), ("bias", 0), ("running_mean", 0), ("running_var", 1)):
             if (tensor := getattr(self, name)) is not None:
                 tensor.array[...] = value
@@ -69,12 +71,12 @@ class _BatchNorm(Module):
             )
         momentum = 0.0 if self.momentum is None else self.momentum
         tracking = self.training and self.track_running_stats
-        if tracking:
-            self.num_batches_tracked.array[...] += 1
-            if self.momentum is None:  # the plain mean of all batches so far
-                momentum = 1 / float(self.num_batches_tracked)
+        if tracking and self.momentum is None:  # the plain mean of all batches so far
+            momentum = 1 / (float(self.num_batches_tracked) + 1)
+        if tracking:  # the count is moved after the statistics, or none of them is
+            check_writable("BatchNorm", "num_batches_tracked", self.num_batches_tracked.array)
         use_running = not self.training or self.track_running_stats
-        return F.batch_norm(
+        y = F.batch_norm(
             input,
             self.running_mean if use_running else None,
             self.running_var if use_running else None,
@@ -84,6 +86,9 @@ class _BatchNorm(Module):
             momentum,
             self.eps,
         )
+        if tracking:  # a batch that was refused does not count
+            self.num_batches_tracked.array[...] += 1
+        return y
 
     def extra_repr(self) -> str:
         return (

@@ -62,8 +62,12 @@ class _Indexed(Module):
         return self
 
     def extend(self: Self, modules: Iterable[Module]) -> Self:
-        """Add modules at the end."""
-        for module in list(modules):
+        """Add modules at the end, after all were looked at."""
+        added = list(modules)
+        for module in added:
+            if module is not None and not isinstance(module, Module):
+                raise TypeError(f"extend: takes modules, got {type(module).__name__}")
+        for module in added:
             self.append(module)
         return self
 
@@ -178,8 +182,11 @@ class ModuleDict(Module):
         return self._modules.items()
 
     def update(self, modules: Mapping[str, Module]) -> None:
-        """Add modules under their names."""
-        for name, module in modules.items():
+        """Add modules under their names, after all were looked at."""
+        added = dict(modules.items())
+        for name, module in added.items():
+            self._check_module(name, module)
+        for name, module in added.items():
             self.add_module(name, module)
 
     def pop(self, key: str) -> Module:

@@ -86,6 +86,7 @@ class Conv2d(Module):
 
     def reset_parameters(self) -> None:
         """Draw weight and bias anew."""
+        self._check_writable("reset_parameters")
         init.kaiming_uniform_(self.weight, a=math.sqrt(5))  # gives the bound in the docstring
         if self.bias is not None:
             bound = 1 / math.sqrt(math.prod(self.weight.shape[1:]))

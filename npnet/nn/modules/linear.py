@@ -34,9 +34,9 @@ class Linear(Module):
         dtype: npt.DTypeLike | None = None,
     ) -> None:
         super().__init__()
-        if min(in_features, out_features) < 1:
+        if min(in_features, out_features) < 0:
             raise ValueError(
-                f"Linear: features must be >= 1, got in {in_features}, out {out_features}"
+                f"Linear: features must be >= 0, got in {in_features}, out {out_features}"
             )
         self.in_features, self.out_features = in_features, out_features
         kind = np.dtype(np.float32 if dtype is None else dtype)
@@ -50,7 +50,8 @@ class Linear(Module):
 
     def reset_parameters(self) -> None:
         """Draw weight and bias anew."""
-        bound = 1 / math.sqrt(self.in_features)
+        self._check_writable("reset_parameters")
+        bound = 1 / math.sqrt(self.in_features) if self.in_features else 0.0
         init.uniform_(self.weight, -bound, bound)
         if self.bias is not None:
             init.uniform_(self.bias, -bound, bound)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from npnet._checks import check_number
-from npnet.optim.lr_scheduler.scheduler import Schedule, as_count
+from npnet.optim.lr_scheduler.scheduler import Schedule, Undo, as_count
 from npnet.optim.optimizer import Optimizer
 
 __all__ = ["CosineAnnealingLR", "CosineAnnealingWarmRestarts"]
@@ -76,8 +76,9 @@ class CosineAnnealingWarmRestarts(Schedule):
             self._go_to(self.last_epoch + 1)
             return
         check_number("CosineAnnealingWarmRestarts", "epoch", epoch, least=0)
-        self._fraction = epoch % 1
-        self._go_to(math.floor(epoch))
+        with Undo(self.optimizer, self):
+            self._fraction = epoch % 1
+            self._go_to(math.floor(epoch))
 
     def _set_epoch(self, epoch: int) -> None:
         self.T_cur, self.T_i = epoch + self._fraction, self.T_0

@@ -206,3 +206,18 @@ class LambdaLR(Schedule):
         for factor, attributes in zip(self.lr_lambdas, state_dict["lr_lambdas"], strict=True):
             if attributes:
                 vars(factor).update(attributes)
+
+    def _check_state(self, state: Mapping[str, Any]) -> None:
+        super()._check_state(state)
+        kept = state["lr_lambdas"]
+        if len(kept) != len(self.lr_lambdas):
+            raise ValueError(
+                f"load_state_dict: this LambdaLR has {len(self.lr_lambdas)} functions, the state "
+                f"{len(kept)}"
+            )
+        for factor, attributes in zip(self.lr_lambdas, kept, strict=True):
+            if attributes and not (isinstance(attributes, dict) and hasattr(factor, "__dict__")):
+                raise ValueError(
+                    "load_state_dict: of each function a LambdaLR's state holds None, or the dict "
+                    f"of its attributes, got {attributes!r} for {factor!r}"
+                )

@@ -7,7 +7,13 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 from npnet._checks import check_number, unknown_name
-from npnet.optim.lr_scheduler.scheduler import Schedule, as_count, check_optimizer, each_group
+from npnet.optim.lr_scheduler.scheduler import (
+    Schedule,
+    Undo,
+    as_count,
+    check_optimizer,
+    each_group,
+)
 from npnet.optim.optimizer import Group, Optimizer
 
 __all__ = ["OneCycleLR"]
@@ -77,11 +83,12 @@ class OneCycleLR(Schedule):
         if cycle_momentum:
             limits.update(max_momentum=max_momentum, base_momentum=base_momentum)
         each = {k: each_group("OneCycleLR", optimizer, k, v) for k, v in limits.items()}
-        for i, group in enumerate(optimizer.param_groups if last_epoch == -1 else ()):
-            group.update({name: values[i] for name, values in each.items()})
-            group["initial_lr"] = group["max_lr"] / div_factor
-            group["min_lr"] = group["initial_lr"] / final_div_factor
-        super().__init__(optimizer, last_epoch)
+        with Undo(optimizer):
+            for i, group in enumerate(optimizer.param_groups if last_epoch == -1 else ()):
+                group.update({name: values[i] for name, values in each.items()})
+                group["initial_lr"] = group["max_lr"] / div_factor
+                group["min_lr"] = group["initial_lr"] / final_div_factor
+            super().__init__(optimizer, last_epoch)
 
     def _phases(self) -> list[Phase]:
         rise, last = self.pct_start * self.total_steps - 1, self.total_steps - 1

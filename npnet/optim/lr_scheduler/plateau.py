@@ -9,6 +9,7 @@ from typing import Any, Literal, SupportsFloat
 from npnet._checks import check_number, unknown_name
 from npnet.optim.lr_scheduler.scheduler import (
     LRScheduler,
+    Undo,
     check_groups,
     check_optimizer,
     each_group,
@@ -75,7 +76,11 @@ class ReduceLROnPlateau(LRScheduler):
         """Take the metric of the epoch that is over, which is the next one, or `epoch`."""
         check_groups("ReduceLROnPlateau", self.optimizer, len(self.min_lrs))
         current = float(metrics)
-        self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
+        with Undo(self.optimizer, self):
+            self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
+            self._take(current)
+
+    def _take(self, current: float) -> None:
         if self._is_better(current):
             self.best = current
             self.num_bad_epochs = 0

@@ -6,12 +6,21 @@ import copy
 import warnings
 from collections.abc import Mapping, Sequence
 from numbers import Integral
+from types import TracebackType
 from typing import Any, ClassVar
 
 from npnet._checks import check_number
 from npnet.optim.optimizer import Optimizer
 
-__all__ = ["LRScheduler", "Schedule", "as_count", "check_groups", "check_optimizer", "each_group"]
+__all__ = [
+    "LRScheduler",
+    "Schedule",
+    "Undo",
+    "as_count",
+    "check_groups",
+    "check_optimizer",
+    "each_group",
+]
 
 
 class LRScheduler:
@@ -41,18 +50,24 @@ class LRScheduler:
         check_optimizer(op, optimizer)
         check_number(op, "last_epoch", last_epoch, least=-1)
         self.optimizer = optimizer
-        for i, group in enumerate(optimizer.param_groups):
-            if last_epoch == -1:
-                group.setdefault("initial_lr", group["lr"])
-            elif "initial_lr" not in group:
-                raise KeyError(
-                    f"{op}: param_groups[{i}] lacks 'initial_lr', which last_epoch={last_epoch} "
-                    "needs; load the optimizer's state_dict first, or start with last_epoch=-1"
-                )
-        self.base_lrs = [float(group["initial_lr"]) for group in optimizer.param_groups]
-        self.last_epoch = last_epoch
-        self._step_count = 0
-        self._go_to(last_epoch + 1)
+        with Undo(optimizer):
+            for i, group in enumerate(optimizer.param_groups):
+                if last_epoch == -1:
+                    group.setdefault("initial_lr", group["lr"])
+                elif "initial_lr" not in group:
+                    raise KeyError(
+                        f"{op}: param_groups[{i}] lacks 'initial_lr', which "
+                        f"last_epoch={last_epoch} needs; load the optimizer's state_dict first, "
+                        "or start with last_epoch=-1"
+                    )
+            self.base_lrs = [float(group["initial_lr"]) for group in optimizer.param_groups]
+            self.last_epoch = last_epoch
+            self._step_count = 0
+            self._go_to(last_epoch + 1)
+
+    def _all(self) -> list[LRScheduler]:
+        """This schedule and those inside, whose steps it makes."""
+        return [self]
 
     def get_lr(self) -> list[float]:
         """The learning rate of each group in epoch `last_epoch`."""
@@ -63,7 +78,10 @@ class LRScheduler:
         return list(self._last_lr)
 
     def step(self, epoch: int | None = None) -> None:
-        """Go to the next epoch, or to `epoch`, and set its learning rates."""
+        """Go to the next epoch, or to `epoch`, and set its learning rates.
+
+        An error in it, be it of `get_lr`, leaves the groups and this schedule as they were.
+        """
         self._warn_if_changed()
         if epoch is None:
             self._warn_if_early()
@@ -87,8 +105,9 @@ class LRScheduler:
 
     def _go_to(self, epoch: int) -> None:
         check_groups(type(self).__name__, self.optimizer, len(self.base_lrs))
-        self._step_count += 1
-        self._set_epoch(epoch)
+        with Undo(self.optimizer, *self._all()):
+            self._step_count += 1
+            self._set_epoch(epoch)
 
     def _set_epoch(self, epoch: int) -> None:
         """Set `last_epoch` and what depends on it, here and in the optimizer."""
@@ -119,6 +138,30 @@ class LRScheduler:
             wrong = [f"it has {len(state['_last_lr'])} groups, this {len(own['_last_lr'])}"]
         if wrong:
             raise ValueError(f"load_state_dict: this is no state of this {op}: {'; '.join(wrong)}")
+
+
+class Undo:
+    """A context that puts groups and schedules back as they were if it ends with an error.
+
+    Their attributes are replaced, never written into, so that the dicts need no deep copies.
+    """
+
+    __slots__ = ("_kept",)
+
+    def __init__(self, optimizer: Optimizer, *schedules: LRScheduler) -> None:
+        dicts = (*optimizer.param_groups, *map(vars, schedules))
+        self._kept = [(values, values.copy()) for values in dicts]
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            for values, before in self._kept:
+                values.clear()
+                values.update(before)
 
 
 class Schedule(LRScheduler):

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from npnet._checks import check_number
 from npnet.optim.lr_scheduler.plateau import ReduceLROnPlateau
-from npnet.optim.lr_scheduler.scheduler import LRScheduler, Schedule
+from npnet.optim.lr_scheduler.scheduler import LRScheduler, Schedule, Undo
 from npnet.optim.optimizer import Optimizer
 
 __all__ = ["SequentialLR"]
@@ -51,9 +51,13 @@ class SequentialLR(Schedule):
         if list(milestones) != sorted(milestones):
             raise ValueError(f"SequentialLR: milestones must be in order, got {list(milestones)}")
         self._schedulers, self._milestones = list(schedulers), list(milestones)
-        for group in optimizer.param_groups:
-            group["lr"] = group["initial_lr"]  # undo what building the schedulers has set
-        super().__init__(optimizer, last_epoch)
+        with Undo(optimizer, *self._all()[1:]):
+            for group in optimizer.param_groups:
+                group["lr"] = group["initial_lr"]  # undo what building the schedulers has set
+            super().__init__(optimizer, last_epoch)
+
+    def _all(self) -> list[LRScheduler]:
+        return [self, *(inner for s in self._schedulers for inner in s._all())]
 
     def _active(self, epoch: int) -> tuple[LRScheduler, int]:
         """The schedule of an epoch, and the epoch that it is for that schedule."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from npnet._checks import ShapeError
 from npnet._pictures import is_picture, picture_to_array
@@ -35,11 +36,14 @@ def default_collate(batch: Sequence[Any]) -> Any:
         ShapeError: tensors of several shapes, sequences of several lengths.
         TypeError: an item of another type.
         ValueError: no items.
+        OverflowError: a whole number beyond int64.
     """
     items = list(batch)
     if not items:
         raise ValueError("default_collate: a batch needs at least one item, got none")
     first = items[0]
+    if isinstance(first, (str, bytes)):  # NumPy's too, which are numbers of its as well
+        return batch
     if isinstance(first, (Tensor, np.ndarray, np.generic)):
         return _stack(items)
     if is_picture(first):
@@ -47,11 +51,9 @@ def default_collate(batch: Sequence[Any]) -> Any:
     if hasattr(first, "__array__"):  # a PyTorch tensor, from one of torchvision's transforms
         return _stack(list(map(np.asarray, items)))
     if isinstance(first, (bool, int)):
-        return Tensor(np.asarray(items))
+        return Tensor(_whole_numbers(items))
     if isinstance(first, float):
         return Tensor(np.asarray(items, np.float64))  # a Python float is a double, as in PyTorch
-    if isinstance(first, (str, bytes)):
-        return batch
     if isinstance(first, Mapping):
         return {key: default_collate([item[key] for item in items]) for key in first}
     if isinstance(first, Sequence):
@@ -77,6 +79,22 @@ def default_convert(data: Any) -> Any:
     if isinstance(data, (tuple, list)):
         return [default_convert(value) for value in data]
     return data
+
+
+def _whole_numbers(items: list[Any]) -> npt.NDArray[Any]:
+    """bool where all are, else int64; floats among them make all of them floats."""
+    if all(isinstance(item, bool) for item in items):
+        return np.asarray(items)
+    if any(isinstance(item, float) for item in items):
+        return np.asarray(items, np.float64)
+    try:
+        return np.asarray(items, np.int64)
+    except OverflowError:
+        largest = max(items, key=abs)
+        raise OverflowError(
+            f"default_collate: whole numbers must fit into int64, got {largest}; make it a float "
+            "in the data set, or a string where it is a name"
+        ) from None
 
 
 def _stack(items: list[Any]) -> Tensor:
