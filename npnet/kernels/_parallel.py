@@ -19,7 +19,7 @@ from numba.extending import intrinsic
 
 from npnet.kernels._pool import GATE, OPEN, RUN, TAKEN, THREADS
 
-__all__ = ["parallel_for"]
+__all__ = ["parallel_for", "parallel_for_slots"]
 
 WORD, BYTE = ir.IntType(64), ir.IntType(8)
 POINTER = BYTE.as_pointer()
@@ -38,6 +38,21 @@ def parallel_for(typing, task, count, arguments):
     Each thread gets one run of items. The kernel must not fail, and two items must not write to
     the same place.
     """
+    return types.void(task, types.intp, arguments), _code_for(typing, task, arguments)
+
+
+@intrinsic
+def parallel_for_slots(typing, task, count, arguments, slots):
+    """The same on at most `slots` threads, for which the arguments have room.
+
+    The number of threads may have grown since, by `set_num_threads` in another thread.
+    """
+    signature = types.void(task, types.intp, arguments, types.intp)
+    return signature, _code_for(typing, task, arguments)
+
+
+def _code_for(typing, task, arguments):
+    """What both compile to: of (task, count, arguments) and perhaps the most threads."""
     types_of_call = (*arguments.types, types.intp)
     task.get_call_type(typing, types_of_call, {})  # compiles it
 
@@ -51,6 +66,9 @@ def parallel_for(typing, task, count, arguments):
         items = cgutils.alloca_once_value(builder, args[1])
         places = (start, items, one, builder.bitcast(data, POINTER))
         threads = _thread_count(builder)
+        for most in args[3:]:
+            fewer = builder.icmp_signed("<", most, threads)
+            threads = builder.select(fewer, most, threads)
         several = builder.and_(*(builder.icmp_signed(">", n, WORD(1)) for n in (args[1], threads)))
         with builder.if_else(several) as (shared, alone):
             with shared:
@@ -59,7 +77,7 @@ def parallel_for(typing, task, count, arguments):
                 builder.call(loop, places)
         return context.get_dummy_value()
 
-    return types.void(task, types.intp, arguments), code
+    return code
 
 
 def _thread_count(builder):

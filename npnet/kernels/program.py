@@ -26,8 +26,8 @@ from numba.extending import intrinsic
 from npnet._checks import ShapeError
 from npnet.kernels import _tasks
 from npnet.kernels._arguments import check_count
-from npnet.kernels._jit import get_num_threads, kernel
-from npnet.kernels._parallel import POINTER, WORD, parallel_for
+from npnet.kernels._jit import kernel
+from npnet.kernels._parallel import POINTER, WORD, parallel_for_slots
 
 __all__ = ["BLOCK", "SLOT", "Call", "Phase", "Program"]
 
@@ -173,17 +173,8 @@ class Program:
         return sum(sizes.values())
 
     def run(self) -> None:
-        """Make all calls.
-
-        Raises:
-            RuntimeError: there are more threads than the arrays have slots.
-        """
-        if get_num_threads() > self._slots:
-            raise RuntimeError(
-                f"Program: it was built for {self._slots} threads, but there are "
-                f"{get_num_threads()} now; build it anew"
-            )
-        _run(self._table, self._phases)
+        """Make all calls, on as many threads as the arrays have slots for, if there are more."""
+        _run(self._table, self._phases, self._slots)
 
 
 def _check_phase(phase: Phase) -> int:
@@ -222,13 +213,13 @@ def _bind(arguments, task, data):
 
 
 @kernel
-def _run(table, phases):
+def _run(table, phases, slots):
     for p in range(phases.shape[0]):
         first, last, items, parts = phases[p]
         if items > 0:
-            parallel_for(run_part, parts, (table, first, last, items, parts))
+            parallel_for_slots(run_part, parts, (table, first, last, items, parts), slots)
         else:
-            parallel_for(run_piece, parts, (table, first, last))
+            parallel_for_slots(run_piece, parts, (table, first, last), slots)
 
 
 @kernel

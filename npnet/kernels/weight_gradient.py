@@ -25,7 +25,7 @@ import numpy.typing as npt
 from npnet.kernels import lanes, simd
 from npnet.kernels._arguments import Rule, check_count, check_images
 from npnet.kernels._jit import get_num_threads, kernel
-from npnet.kernels._parallel import parallel_for
+from npnet.kernels._parallel import parallel_for, parallel_for_slots
 from npnet.kernels.simd import LANES
 from npnet.kernels.windows import Window
 
@@ -123,7 +123,7 @@ def _by_channels(
     arguments = (
         shape, x, gy, n, top, left, kh, kw, sh, sw, rows, columns, tile_parts, turned, gw, gb,
     )  # fmt: skip
-    parallel_for(channels_chunk, gw.shape[0] * tile_parts, arguments)
+    parallel_for_slots(channels_chunk, gw.shape[0] * tile_parts, arguments, turned.shape[0])
 
 
 @kernel
@@ -314,7 +314,8 @@ def _offsets(channels: int, kh: int, kw: int, height: int, width: int, columns: 
 @kernel
 def _by_lanes(x, gy, n, shape, strip, top, left, padded, offsets, sh, sw, gw, gb):
     plan = (shape, strip, top, left, padded, offsets, sh, sw)
-    parallel_for(lanes_chunk, gw.shape[0], (x, gy, n, plan, gw, gb))
+    slots = padded.shape[0] if padded.shape[0] > 0 else gw.shape[0]  # without padding, none
+    parallel_for_slots(lanes_chunk, gw.shape[0], (x, gy, n, plan, gw, gb), slots)
 
 
 @kernel

@@ -23,7 +23,7 @@ from npnet._checks import ShapeError
 from npnet.kernels import lanes, simd, simd_math, weight_gradient
 from npnet.kernels._arguments import Rule, check_apart, check_count, check_images, check_pair
 from npnet.kernels._jit import get_num_threads, inlined, kernel
-from npnet.kernels._parallel import parallel_for
+from npnet.kernels._parallel import parallel_for, parallel_for_slots
 from npnet.kernels.simd import LANES
 
 __all__ = ["backward_weight", "correlate", "gradient_bytes"]
@@ -376,7 +376,7 @@ def _correlate(
     arguments = (
         shape, x, u, bias, top, left, residual, adds, relu, y, tiles, strips, tmp, v, m, spoiled,
     )  # fmt: skip
-    parallel_for(correlate_strip, y.shape[0] * strips, arguments)
+    parallel_for_slots(correlate_strip, y.shape[0] * strips, arguments, v.shape[0])
 
 
 @kernel
@@ -447,7 +447,8 @@ def multiply(shape, u, f, v, v_start, m, m_start, channels, outputs, tiles, coun
 
 @kernel
 def _gradients(shape, x, gy, n, top, left, tiles, tmp, v, z, vt, d):
-    parallel_for(gradients_chunk, d.shape[0], (shape, x, gy, n, top, left, tiles, tmp, v, z, vt, d))
+    arguments = (shape, x, gy, n, top, left, tiles, tmp, v, z, vt, d)
+    parallel_for_slots(gradients_chunk, d.shape[0], arguments, v.shape[0])
 
 
 @kernel
