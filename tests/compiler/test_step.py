@@ -188,7 +188,7 @@ def test_same_bits_for_any_threads() -> None:
             [sys.executable, "-c", _BITS, str(threads)],
             capture_output=True,
             text=True,
-            env={**os.environ, "NUMBA_NUM_THREADS": "4"},
+            env={**os.environ, "NUMBA_NUM_THREADS": "4", "NPNET_BACKEND": "numba"},
         )
         assert run.returncode == 0, run.stderr
         count, digest = run.stdout.split()
