@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import overload
 
 from npnet import nn
-from npnet.compiler.inference import CompiledModel, compiled
+from npnet.compiler.inference import CompiledModel
 from npnet.compiler.step import EagerStep, Step
 from npnet.optim import Optimizer
 from npnet.tensor import Tensor
@@ -57,7 +57,7 @@ def compile(
     if not isinstance(model, nn.Module):
         raise TypeError(f"compile: model must be a Module, got a {type(model).__name__}")
     if criterion is None and optimizer is None:
-        return compiled(model)
+        return CompiledModel._compiled_form(model)
     if not callable(criterion):
         raise TypeError(f"compile: criterion must be callable, got a {type(criterion).__name__}")
     if not isinstance(optimizer, Optimizer):

@@ -13,7 +13,7 @@ from npnet.ops.lanes import LEAST, LaneFunction, to_lanes
 from npnet.random import default_generator
 from npnet.tensor import Function, Tensor
 
-__all__ = ["Layered", "Link", "Unsuited", "trace"]
+__all__ = ["Later", "Layered", "Link", "Unsuited", "trace"]
 
 
 class Unsuited(Exception):
@@ -22,6 +22,10 @@ class Unsuited(Exception):
 
 class Layered(Unsuited):
     """Why a network of kernels is run layer by layer: there is nothing to mend."""
+
+
+class Later(Exception):
+    """Why a batch has no program, though its network may have one."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +55,10 @@ def trace(model: nn.Module, x: Tensor) -> tuple[list[Link], Tensor]:
     try:
         with enable_grad(), _untouched(model):
             y = model(sample)
-    except Exception as error:  # without recording it does not fail: it writes over its input
-        raise Unsuited(f"its forward pass can't be recorded: {error}") from error
+    except Exception as error:
+        if type(error) is RuntimeError:  # not without recording: it writes over its input, say
+            raise Unsuited(f"its forward pass can't be recorded: {error}") from error
+        raise Later(f"its forward pass fails: {error}") from error  # the model says it best
     links: list[Link] = []
     node = y.grad_fn if isinstance(y, Tensor) else None
     while node is not None:

@@ -16,7 +16,7 @@ from npnet.compiler.programs import Programs
 from npnet.compiler.watch import is_watching
 from npnet.tensor import Tensor
 
-__all__ = ["CompiledModel", "compiled"]
+__all__ = ["CompiledModel"]
 
 
 class CompiledModel(nn.Module):
@@ -42,6 +42,21 @@ class CompiledModel(nn.Module):
         """A new model of the same class, compiled: for `type(self)(...)` in a method of it."""
         _wrap(self, self._kind(*args, **kwargs))
 
+    @staticmethod
+    def _compiled_form(model: nn.Module) -> CompiledModel:
+        """The compiled form of a model; of one that is compiled already, the same."""
+        if isinstance(model, CompiledModel):
+            return model
+        kind = type(model)
+        if kind not in _classes:
+            name, bases = CompiledModel.__name__, (CompiledModel, kind)
+            _classes[kind] = types.new_class(
+                name, bases, {}, lambda own: own.update(_members(kind))
+            )
+        self: CompiledModel = object.__new__(_classes[kind])
+        _wrap(self, model)
+        return self
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Nothing: the model's class was told of itself when it was made."""
 
@@ -63,32 +78,15 @@ class CompiledModel(nn.Module):
         return self._orig_mod._get_name()
 
     def __copy__(self) -> Any:
-        return compiled(copy.copy(self._orig_mod))
+        return CompiledModel._compiled_form(copy.copy(self._orig_mod))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        other = memo[id(self)] = compiled(copy.deepcopy(self._orig_mod, memo))
+        other = memo[id(self)] = CompiledModel._compiled_form(copy.deepcopy(self._orig_mod, memo))
         return other
 
 
 _set = object.__setattr__  # past the model's own, for what is not shared with it
 _classes: weakref.WeakKeyDictionary[type, type] = weakref.WeakKeyDictionary()
-
-
-def compiled(model: nn.Module) -> CompiledModel:
-    """A `CompiledModel` of a model; of one that is compiled already, the same."""
-    if isinstance(model, CompiledModel):
-        return model
-    kind = type(model)
-    if kind not in _classes:
-        _classes[kind] = types.new_class(
-            CompiledModel.__name__,
-            (CompiledModel, kind),
-            {},
-            lambda body: body.update(_members(kind)),
-        )
-    self: CompiledModel = object.__new__(_classes[kind])
-    _wrap(self, model)
-    return self
 
 
 def _wrap(self: CompiledModel, model: nn.Module) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from npnet import nn
 from npnet._threads import get_num_threads
 from npnet.backend import lanes_wanted
-from npnet.compiler.chain import Layered, Link, Unsuited, trace
+from npnet.compiler.chain import Later, Layered, Link, Unsuited, trace
 from npnet.compiler.guard import Guard
 from npnet.compiler.watch import Watch
 from npnet.tensor import Array, Tensor
@@ -33,10 +33,6 @@ RECENT = 64 * KEPT  # batches after which the uses of each shape count half
 # Of the largest output, what a program's may be away from the model's. Both add up the same
 # numbers in another order, some 1e-6; what is further away is another computation.
 ALIKE = 1e-4
-
-
-class Later(Exception):
-    """Why a batch has no program, though its network may have one."""
 
 
 class Programs:

@@ -233,12 +233,12 @@ def avg_pool2d_plane(x, rows, columns, shares, y, m):
         top, first_u, end_u = rows[i, 0], rows[i, 1], rows[i, 2]
         for j in range(y.shape[2]):
             left, first_v, end_v = columns[j, 0], columns[j, 1], columns[j, 2]
-            total = simd.splat(np.float32(0))
+            total, left_u = simd.splat(np.float32(0)), first_u  # the rows that are left to add
             if (end_u - first_u) * (end_v - first_v) > FEW:
                 start = ((m * height + top + first_u) * width + left + first_v) * LANES
                 total = long_total(x, start, end_u - first_u, end_v - first_v, width)
-                first_u = end_u
-            for u in range(first_u, end_u):
+                left_u = end_u
+            for u in range(left_u, end_u):
                 start = ((m * height + top + u) * width + left + first_v) * LANES
                 for _ in range(first_v, end_v):
                     total = simd.add(total, simd.load(x, start))

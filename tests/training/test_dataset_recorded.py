@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -133,7 +132,7 @@ def test_resuming_on_the_other_is_refused(auto: Config) -> None:
         run_npnet(dataclasses.replace(auto, epochs=2, resume=True, dataset="mnist"))
 
 
-@pytest.mark.parametrize("name", ["a$b$ {c} 数据.NPZ", os.fsdecode(b"\xe9" * 200 + b".npz")])
+@pytest.mark.parametrize("name", ["a$b$ {c} 数据.NPZ", "é" * 100 + ".npz"])
 def test_names_of_all_kinds(small: Config, tmp_path: Path, told: Told, name: str) -> None:
     """Pictures, logs and metadata take what a file system takes as a name."""
     path = tmp_path / name

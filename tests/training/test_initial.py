@@ -133,8 +133,6 @@ def test_damaged_weights_are_refused(
 
 @pytest.mark.parametrize("path", ["a\0b", "\ud800", "~nobody-has-it/w.safetensors"])
 def test_paths_that_no_file_has(small: Config, path: str) -> None:
-    with pytest.raises(OSError, match=r"NUL|surrogate|home folder"):
-        run_npnet(dataclasses.replace(small, init_from=path))
-    for flag in ("checkpoint_dir", "log_dir"):
-        with pytest.raises(ConfigError, match=f"{flag}: .*(NUL|surrogate|home folder)"):
+    for flag in ("init_from", "checkpoint_dir", "log_dir"):
+        with pytest.raises(ConfigError, match=f"{flag}: .*(NUL|must be text|home folder)"):
             run_npnet(dataclasses.replace(small, **{flag: path}))
