@@ -72,8 +72,9 @@ _CALLERS = ("npnet.nn.module", "npnet.models.", "npnet.compiler.")
 
 def _code_of(kind: type, *names: str) -> set[types.CodeType]:
     """The code of methods and properties."""
-    members: list[Any] = [inspect.getattr_static(kind, name) for name in names]
-    return {(m.fget if isinstance(m, property) else m).__code__ for m in members}
+    members = [inspect.getattr_static(kind, name) for name in names]
+    functions: list[Any] = [m.fget if isinstance(m, property) else m for m in members]
+    return {f.__code__ for f in functions}
 
 
 _READS_VALUES = _code_of(

@@ -111,15 +111,14 @@ def compare(
 
 @pytest.mark.parametrize("images", [False, True], ids=["features", "images"])
 def test_these_networks_have_programs(images: bool) -> None:
-    for seed in range(5):
+    for seed in range(3):
         assert compare(seed, images, True, [[], []], 7) == [None, None]
 
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_after_a_change(name: str) -> None:
-    for seed, images in ((1, False), (2, True)):
-        compare(seed, images, True, [[], [name], [name], []], 7)
-        compare(seed, images, False, [[], [name], []], 2)
+    compare(1, False, True, [[], [name], [name]], 7)
+    compare(2, True, False, [[], [name], []], 2)
 
 
 @pytest.mark.campaign
@@ -127,7 +126,7 @@ def test_after_any_changes() -> None:
     """Random networks, three steps, up to three changes before each of them."""
     names = list(CHANGES)
     with_programs = 0
-    for seed in range(trials(60, 1000)):
+    for seed in range(trials(20, 1000)):
         draw = np.random.default_rng(10_000 + seed)
         rounds = [
             [names[i] for i in draw.integers(len(names), size=draw.integers(4))] for _ in "123"
@@ -135,4 +134,4 @@ def test_after_any_changes() -> None:
         images, all_trained = bool(draw.integers(2)), bool(draw.integers(4))
         fallbacks = compare(seed, images, all_trained, [[], *rounds], int(draw.integers(1, 20)))
         with_programs += fallbacks.count(None)
-    assert with_programs > trials(60, 1000)  # else it would have compared the eager loop to itself
+    assert with_programs > trials(20, 1000)  # else it would have compared the eager loop to itself

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import npnet
+from npnet import datasets
 from npnet.training.config import Config
 from npnet.training.run import Result, run
 from reference import train as reference
@@ -100,12 +101,12 @@ def test_command(small: Config, capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.slow
 def test_an_epoch_reaches_the_same_accuracy(tmp_path: Path) -> None:
-    """On MNIST where it is on the machine, else on scikit-learn's digits."""
+    """On a fifth of MNIST where it is on the machine, else on scikit-learn's digits."""
     data_dir = os.environ.get("NPNET_DATA", "")
     here = (Path(data_dir) / "mnist").is_dir()
     config = Config(
         model="lenet5",
-        dataset="mnist" if here else "digits",
+        dataset=str(fifth_of_mnist(tmp_path)) if here else "digits",
         epochs=1 if here else 5,
         optimizer="adam",
         learning_rate=1e-3,
@@ -115,4 +116,16 @@ def test_an_epoch_reaches_the_same_accuracy(tmp_path: Path) -> None:
     ours, theirs = run_npnet(config).test, run_torch(in_torch(config, tmp_path)).test
     one_image = 100 / ours.total
     assert abs(ours.accuracy - theirs.accuracy) <= max(ACCURACY_TOLERANCE, one_image)
-    assert ours.accuracy > (95 if here else 60)
+    assert ours.accuracy > (85 if here else 60)
+
+
+def fifth_of_mnist(folder: Path) -> Path:
+    """A data file of it: the whole takes PyTorch half a minute on one thread."""
+    whole = datasets.load("mnist", download=False)
+    parts = {
+        name: getattr(whole, name)[::5, 0] if name.startswith("x") else getattr(whole, name)[::5]
+        for name in ("x_train", "y_train", "x_test", "y_test")
+    }
+    path = folder / "fifth.npz"
+    np.savez(path, **{name.replace("_train", ""): part for name, part in parts.items()})
+    return path
