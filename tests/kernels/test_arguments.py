@@ -541,6 +541,7 @@ def one_thread() -> Iterator[None]:
 
 def recorded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, tuple[Any, ...]]]:
     """The kernels and arguments of programs of networks that use all of them."""
+    npnet.set_backend("numba")  # whatever NPNET_BACKEND says: without kernels there are no programs
     calls: list[tuple[Any, tuple[Any, ...]]] = []
     original = Call.__init__
 
