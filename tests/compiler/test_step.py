@@ -7,7 +7,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pytest
@@ -462,3 +462,40 @@ def test_making_a_program_draws_no_numbers() -> None:
     assert step.fallback is not None
     for a, b in zip(got, trained(model, EagerStep, batches)[0], strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+class Several(nn.Module):
+    def __init__(self, form: Any) -> None:
+        super().__init__()
+        self.a, self.b, self.form = nn.Linear(6, 8), nn.Linear(8, 3), form
+
+    def forward(self, x: npnet.Tensor) -> Any:
+        h = self.a(x)
+        return self.form(h, self.b(h))
+
+
+class Pair(NamedTuple):
+    hidden: Any
+    logits: Any
+
+
+FORMS: list[Callable[[Any, Any], Any]] = [
+    lambda h, y: (h, y),
+    lambda h, y: [h, y],
+    lambda h, y: {"hidden": h, 1: y},
+    Pair,
+]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_network_of_several_outputs(form: Callable[[Any, Any], Any]) -> None:
+    model = Several(form)
+    before = model.a.weight.detach().clone()
+    x, y = npnet.randn(5, 6), npnet.zeros(5, dtype=np.int64)
+    rule = optim.SGD(model.parameters(), lr=0.1)
+    with pytest.warns(UserWarning, match="runs as an eager loop"):
+        step = npnet.compile(model, lambda out, y: F.cross_entropy(out[1], y), rule)
+        step(x, y)
+    assert type(step.output) is type(form(0, 0))
+    assert not step.output[1].requires_grad
+    assert not model.a.weight.detach().equal(before)
