@@ -70,7 +70,7 @@ class _DefaultGenerator(Generator):
     """The generator that all threads draw from, but for one that draws apart."""
 
     @property
-    def numpy(self) -> np.random.Generator:  # type: ignore[override]
+    def numpy(self) -> np.random.Generator:
         return self._numpy if _state.apart is None else _state.apart
 
     @numpy.setter

@@ -341,7 +341,8 @@ class _Chain:
             self.places.append((value, name))
             self.value = getattr(value, name)
         elif isinstance(value, type) and not _is_npnets(value) and hasattr(value, name):
-            kinds = (*value.__mro__, *type(value).__mro__)
+            metaclass: Any = type(value)
+            kinds = (*value.__mro__, *metaclass.__mro__)
             self.places += [(vars(k), name) for k in kinds if name in vars(k)]
             self.value = inspect.getattr_static(value, name)
         else:
@@ -378,7 +379,7 @@ def _is_ours(frame: types.FrameType) -> bool:
     return name == "npnet" or name.startswith("npnet.")
 
 
-def _tables(value: Any) -> Iterator[dict[str, Any]]:
+def _tables(value: Any) -> Iterator[Mapping[str, Any]]:
     """Where the attributes of a value stand: its own, and those of its classes."""
     yield getattr(value, "__dict__", {})
     kind = type(value)

@@ -213,6 +213,10 @@ def counts(self: Any, x: Any) -> Any:
     return self.b(F.relu(self.a(x)))
 
 
+def by_module(self: Any, x: Any, cfg: Any = sys.modules[__name__]) -> Any:
+    return self.b(F.leaky_relu(self.a(x), cfg.SLOPE))
+
+
 def on(change: Callable[[Any, Any], Any]) -> Forward:
     """A forward pass that changes something first."""
     return lambda self, x: (change(self, x), self.b(F.relu(self.a(x))))[1]
@@ -233,7 +237,7 @@ IN_PLACE: dict[str, Callable[[Any, Any], Any]] = {
 EAGER: dict[str, tuple[Forward, str]] = {
     **{name: (on(change), "changes in place") for name, change in IN_PLACE.items()},
     "a module as an argument": (
-        lambda self, x, cfg=sys.modules[__name__]: self.b(F.leaky_relu(self.a(x), cfg.SLOPE)),
+        by_module,
         "cfg, a module",
     ),
     "a branch": (lambda self, x: self.b(self.a(x) if x.mean() > 0 else -self.a(x)), "branches"),
