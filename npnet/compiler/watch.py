@@ -141,6 +141,8 @@ class Watch:
             bases = [*kind.__mro__[:-1], *[b for b in type(kind).__mro__ if not _is_known(b)]]
             known = [n for n in names if any(n in vars(base) for base in bases)]
             self._places += [(vars(b), n) for b in bases for n in known]
+        for base in Tensor.__mro__[:-1]:
+            self._places += [(vars(base), n) for n in self._attributes & vars(base).keys()]
         self._places += self._functions()
         self._check_attributes()
         self._check_holders()
@@ -305,6 +307,7 @@ class Watch:
             if isinstance(f, types.FunctionType) and f.__code__ in self._seen:
                 found.add(f.__code__)
                 places += [(f, name) for name in ("__code__", "__defaults__", "__kwdefaults__")]
+                places += [(f.__kwdefaults__, name) for name in f.__kwdefaults__ or ()]
                 places += [(cell, "cell_contents") for cell in f.__closure__ or ()]
         for code in self._seen - found:  # it was hidden by gc.freeze()
             self._refuse(f"the function {_title(code)} is nowhere to be found")

@@ -43,6 +43,10 @@ def scaled(x: npnet.Tensor) -> npnet.Tensor:
     return F.leaky_relu(x, SLOPE)
 
 
+def by_default(x: npnet.Tensor, *, slope: float = 0.1) -> npnet.Tensor:
+    return F.leaky_relu(x, slope)
+
+
 def by_values(x: npnet.Tensor) -> npnet.Tensor:
     return F.leaky_relu(x, float(x.std()))
 
@@ -454,6 +458,14 @@ CHANGES: dict[str, tuple[Callable[[Any], Any], Forward]] = {
     "a metaclass": (
         lambda c: c.patch.setattr(Kind, "steep", 0.9),
         lambda self, x: self.b(F.leaky_relu(self.a(x), OfKind.steep)),
+    ),
+    "a method of tensors": (
+        lambda c: c.patch.setattr(npnet.Tensor, "relu", lambda x: F.tanh(x)),
+        lambda self, x: self.b(self.a(x).relu()),
+    ),
+    "a default by name": (
+        lambda c: c.patch.setitem(by_default.__kwdefaults__, "slope", 0.9),
+        lambda self, x: self.b(by_default(self.a(x))),
     ),
     "an index": (
         lambda c: setattr(c.model, "i", 1),
