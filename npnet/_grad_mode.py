@@ -22,6 +22,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 class _State(threading.local):
     enabled = True
+    traced = False  # whether the tape keeps inputs that need no gradient too
 
 
 state = _State()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -56,7 +59,36 @@ class Generator:
         return self
 
 
-default_generator = Generator()
+class _State(threading.local):
+    apart: np.random.Generator | None = None  # what this thread draws from for a while
+
+
+_state = _State()
+
+
+class _DefaultGenerator(Generator):
+    """The generator that all threads draw from, but for one that draws apart."""
+
+    @property
+    def numpy(self) -> np.random.Generator:
+        return self._numpy if _state.apart is None else _state.apart
+
+    @numpy.setter
+    def numpy(self, value: np.random.Generator) -> None:
+        self._numpy = value
+
+
+default_generator: Generator = _DefaultGenerator()
+
+
+@contextmanager
+def drawing_apart() -> Iterator[None]:
+    """Let this thread draw numbers that nobody misses: the default generator stays where it is."""
+    before, _state.apart = _state.apart, np.random.default_rng(0)
+    try:
+        yield
+    finally:
+        _state.apart = before
 
 
 def manual_seed(seed: int) -> Generator:

@@ -184,8 +184,9 @@ class Function:
     def _record(self, inputs: tuple[Tensor, ...], y: Tensor) -> None:
         """Become the op that made `y` of the inputs."""
         self.order = next(Function._counter)
+        needs = (True,) * len(inputs) if _mode.traced else self.needs_input_grad
         self.parents = tuple(
-            [x._edge() if needed else None for x, needed in zip(inputs, self.needs_input_grad)]  # noqa: B905 # of equal length, and this runs for each op
+            [x._edge() if needed else None for x, needed in zip(inputs, needs)]  # noqa: B905 # of equal length, and this runs for each op
         )
         versions = []
         for a in self._saved:  # one entry for each, since _move_saved takes them off one by one

@@ -16,7 +16,7 @@ import pytest
 
 import npnet
 from npnet import nn, optim
-from npnet.compiler.chain import _untouched
+from npnet.compiler.chain import _traced
 from npnet.models.summary import summary
 from npnet.optim import lr_scheduler as schedules
 from npnet.optim.swa_utils import AveragedModel
@@ -322,7 +322,7 @@ def network_that_fails_while_it_is_traced() -> Any:
     model[1].codes = nn.Parameter(Tensor(np.arange(3)), requires_grad=False)
 
     def trace() -> None:
-        with _untouched(model):
+        with _traced():
             model(npnet.ones(4, 3))
             raise Stop
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from npnet import nn
-from npnet._grad_mode import enable_grad
+from npnet._grad_mode import enable_grad, state
 from npnet.ops.lanes import LEAST, LaneFunction, to_lanes
-from npnet.random import default_generator
+from npnet.random import drawing_apart
 from npnet.tensor import Function, Tensor
 
 __all__ = ["Later", "Layered", "Link", "Unsuited", "trace"]
@@ -53,7 +53,7 @@ def trace(model: nn.Module, x: Tensor) -> tuple[list[Link], Tensor]:
     sample = _in_lanes(x)
     sample.requires_grad = True
     try:
-        with enable_grad(), _untouched(model):
+        with enable_grad(), _traced():
             y = model(sample)
     except Exception as error:
         if type(error) is RuntimeError:  # not without recording: it writes over its input, say
@@ -88,18 +88,17 @@ def _in_lanes(x: Tensor) -> Tensor:
 
 
 @contextmanager
-def _untouched(model: nn.Module) -> Iterator[None]:
-    """Let frozen parameters be seen on the tape, and dropout draw its numbers another time."""
-    frozen = [p for p in model.parameters() if not p.requires_grad and p.is_floating_point()]
-    drawn = default_generator.get_state()
-    for p in frozen:
-        p.requires_grad_()
+def _traced() -> Iterator[None]:
+    """Let frozen parameters be seen on the tape, and dropout draw its numbers another time.
+
+    Both for this thread alone: others may train the same model, and draw, meanwhile.
+    """
+    before, state.traced = state.traced, True
     try:
-        yield
+        with drawing_apart():
+            yield
     finally:
-        default_generator.set_state(drawn)
-        for p in frozen:
-            p.requires_grad_(False)
+        state.traced = before
 
 
 def _parameters(op: Function, params: list[Any]) -> tuple[Tensor, ...]:

@@ -48,6 +48,11 @@ class CompiledModel(nn.Module):
         if isinstance(model, CompiledModel):
             return model
         kind = type(model)
+        if any(vars(base).get("__slots__") for base in kind.__mro__):
+            raise TypeError(
+                f"compile: {kind.__name__} keeps attributes in __slots__, which its compiled form "
+                "can't share; leave them out of the class"
+            )
         if kind not in _classes:
             name, bases = CompiledModel.__name__, (CompiledModel, kind)
             _classes[kind] = types.new_class(

@@ -23,7 +23,8 @@ class EagerStep:
     """A training step as it is written by hand, in npnet or, word for word, in PyTorch.
 
     Attributes:
-        output: what the network gave for the last batch, for instance logits (N, classes).
+        output: what the network gave for the last batch, for instance logits (N, classes); off the
+            tape, also in tuples, lists and dicts.
     """
 
     output: Any = None
@@ -50,8 +51,20 @@ class EagerStep:
         loss = self.criterion(output, y)
         self.optimizer.zero_grad()
         loss.backward()
-        self.output = output.detach()
+        self.output = _detached(output)
         return loss.detach()
+
+
+def _detached(output: Any) -> Any:
+    """The same values off the tape, npnet's or PyTorch's."""
+    if hasattr(output, "detach"):
+        return output.detach()
+    if isinstance(output, dict):
+        return {name: _detached(value) for name, value in output.items()}
+    if isinstance(output, (tuple, list)):
+        values = [_detached(value) for value in output]
+        return type(output)(*values) if hasattr(output, "_fields") else type(output)(values)
+    return output
 
 
 class Step(EagerStep):

@@ -9,6 +9,8 @@ the user's program would, and looks at all code beneath `forward` while it runs,
 - What it starts from, its globals, closures, arguments and the attributes of modules, must be of a
   kind whose value is fixed by its identity: numbers, strings, tuples, functions, classes, modules,
   tensors. A list, a dict or an object of the user's may change in place, unseen by a guard.
+- No op may write in place what was there before the pass: the batch, a parameter, any other tensor.
+  What an op has just made may be written: that is on the tape.
 - No values of tensors may become numbers, by `item()`, `float(x)`, `x.numpy()` or any other way: a
   program would keep those of the first batch. Shapes may, because programs are made for each shape.
 
@@ -33,17 +35,18 @@ from typing import Any
 import numpy as np
 
 from npnet import nn
+from npnet._checks import check_writable
 from npnet._device import device
 from npnet.compiler.guard import Place
 from npnet.nn.modules import container
-from npnet.tensor import Tensor
+from npnet.tensor import Function, Tensor
 
 __all__ = ["Watch", "is_watching"]
 
 _LEAVES = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), range, slice)
 _FIXED = (
     *_LEAVES, np.dtype, np.generic, Enum, device, Tensor, types.FunctionType, property,
-    staticmethod, classmethod,
+    staticmethod, classmethod, type(inspect.FullArgSpec.args),  # a field of a named tuple
 )  # fmt: skip
 _KINDS = {*_LEAVES, object, type, super, tuple, list, dict, set, frozenset}
 _PURE = {len, isinstance, issubclass, max, min, abs, sum, round, pow, divmod, hash, id}
@@ -85,6 +88,10 @@ _READS_SHAPES = _code_of(
     "is_floating_point",
 )  # fmt: skip
 
+_WRITES = _code_of(Tensor, "_check_write")
+_CHANGES = _code_of(Tensor, "backward", "detach_", "requires_grad_")
+_CHANGES |= _code_of(nn.Module, "requires_grad_", "zero_grad") | {check_writable.__code__}
+_APPLIES = _code_of(Function, "__call__")
 
 # Where Python tells of calls, if nobody else listens there: `cProfile`, a debugger.
 _OBSERVERS = ((sys.getprofile, sys.setprofile), (sys.gettrace, sys.settrace))
@@ -105,6 +112,8 @@ class Watch:
         self._own: set[types.CodeType] = set()  # of npnet's layers and networks
         self._places: list[Place] = []
         self._attributes: set[str] = set()  # names that the user's code reads off anything
+        self._holders: dict[int, Any] = {}  # what they may be read off, beside modules
+        self._made: dict[int, Tensor] = {}  # by ops of this pass, on memory of their own
         for m in self._modules:
             self._check_own(m)
         for f in [type(m).forward for m in others]:  # which does not run
@@ -129,10 +138,14 @@ class Watch:
         """What a guard must look at beside the modules, once the pass is done."""
         names = (*_ALWAYS, *sorted(self._attributes))
         for kind in {type(m): None for m in self._modules}:
-            known = [n for n in names if any(n in vars(base) for base in kind.__mro__)]
-            self._places += [(vars(b), n) for b in kind.__mro__[:-1] for n in known]
+            bases = [*kind.__mro__[:-1], *[b for b in type(kind).__mro__ if not _is_known(b)]]
+            known = [n for n in names if any(n in vars(base) for base in bases)]
+            self._places += [(vars(b), n) for b in bases for n in known]
+        for base in Tensor.__mro__[:-1]:
+            self._places += [(vars(base), n) for n in self._attributes & vars(base).keys()]
         self._places += self._functions()
         self._check_attributes()
+        self._check_holders()
         return self._places
 
     def _refuse(self, reason: str) -> None:
@@ -154,6 +167,8 @@ class Watch:
         if _is_ours(frame):
             if code in _READS_VALUES:
                 self._refuse("its forward pass reads the values of a tensor")
+            if code in _CHANGES or (code in _WRITES and not self._is_made(frame.f_locals["self"])):
+                self._refuse("its forward pass changes in place what was there before")
             if code not in self._own and str(frame.f_globals["__name__"]).startswith(_LAYERS):
                 self._own.add(code)  # F.relu of a layer of ours may be replaced, too
                 self._places += [p for c in _chains(code, frame.f_globals, {}) for p in c.places]
@@ -166,11 +181,17 @@ class Watch:
 
     def _end(self, frame: types.FrameType, caller: types.FrameType, result: Any) -> None:
         """Refuse what a function of npnet's tells the user's code of values."""
+        if frame.f_code in _APPLIES and not frame.f_locals["self"].view:
+            self._made[id(result)] = result
         if caller.f_code not in self._seen or not _is_ours(frame):
             return
         of_values = frame.f_code not in _READS_SHAPES and not _calls_users(frame)
         if of_values and not _holds_tensors(result):
             self._refuse(f"its forward pass takes a value out of {frame.f_code.co_name}()")
+
+    def _is_made(self, tensor: Tensor) -> bool:
+        """Whether an op of this pass made the memory of a tensor."""
+        return id(tensor if tensor._base is None else tensor._base) in self._made
 
     # ---- the user's code -----------------------------------------------------------------------
 
@@ -186,8 +207,10 @@ class Watch:
                     self._refuse(_changing(code, "*" + code.co_varnames[count], many))
                 count += 1
         for name in (*names, *code.co_freevars):
-            value = values.get(name)  # of a Python module, `_check_code` looks at what is read
-            if not self._is_fixed(value) and not isinstance(value, types.ModuleType):
+            value = values.get(name)
+            # of a variable that is a Python module, `_check_chains` looks at what is read
+            followed = name in code.co_freevars and isinstance(value, types.ModuleType)
+            if not self._is_fixed(value) and not followed:
                 self._refuse(_changing(code, name, value))
 
     def _check_code(self, code: types.CodeType) -> None:
@@ -215,7 +238,9 @@ class Watch:
         if isinstance(value, (types.BuiltinFunctionType, types.MethodWrapperType)):
             return value in _PURE
         if isinstance(value, types.MethodType):
-            return self._is_fixed(value.__self__)
+            return self._is_fixed(value.__self__) and self._is_fixed(value.__func__)
+        if isinstance(value, types.FunctionType) or not _is_known(type(value)):
+            self._holders[id(value)] = value
         if isinstance(value, (tuple, frozenset)):
             return all(map(self._is_fixed, value))
         if isinstance(value, type):
@@ -254,6 +279,25 @@ class Watch:
                             f"{type(own[name]).__name__}, which may change in place"
                         )
 
+    def _check_holders(self) -> None:
+        """Look at what functions, and values of the user's classes, have as attributes.
+
+        A named tuple, a frozen dataclass or a member of an Enum stays what it is, but what its
+        class defines may be replaced; a function may be given attributes.
+        """
+        done: set[int] = set()
+        while self._holders.keys() - done:
+            for key in self._holders.keys() - done:
+                done.add(key)
+                for own in _tables(self._holders[key]):
+                    for name in self._attributes & own.keys():
+                        self._places.append((own, name))
+                        if not self._is_fixed(own[name]):
+                            self._refuse(
+                                f"its forward pass reads {name}, a {type(own[name]).__name__}, "
+                                "which may change in place"
+                            )
+
     def _functions(self) -> list[Place]:
         """The parts of the functions that ran, and the variables that they close over."""
         places: list[Place] = []
@@ -263,6 +307,7 @@ class Watch:
             if isinstance(f, types.FunctionType) and f.__code__ in self._seen:
                 found.add(f.__code__)
                 places += [(f, name) for name in ("__code__", "__defaults__", "__kwdefaults__")]
+                places += [(f.__kwdefaults__, name) for name in f.__kwdefaults__ or ()]
                 places += [(cell, "cell_contents") for cell in f.__closure__ or ()]
         for code in self._seen - found:  # it was hidden by gc.freeze()
             self._refuse(f"the function {_title(code)} is nowhere to be found")
@@ -299,7 +344,9 @@ class _Chain:
             self.places.append((value, name))
             self.value = getattr(value, name)
         elif isinstance(value, type) and not _is_npnets(value) and hasattr(value, name):
-            self.places += [(vars(k), name) for k in value.__mro__ if name in vars(k)]
+            metaclass: Any = type(value)
+            kinds = (*value.__mro__, *metaclass.__mro__)
+            self.places += [(vars(k), name) for k in kinds if name in vars(k)]
             self.value = inspect.getattr_static(value, name)
         else:
             return False
@@ -333,6 +380,21 @@ def _chains(
 def _is_ours(frame: types.FrameType) -> bool:
     name = str(frame.f_globals.get("__name__"))
     return name == "npnet" or name.startswith("npnet.")
+
+
+def _tables(value: Any) -> Iterator[Mapping[str, Any]]:
+    """Where the attributes of a value stand: its own, and those of its classes."""
+    yield getattr(value, "__dict__", {})
+    kind = type(value)
+    if not _is_known(kind):
+        for base in (*kind.__mro__, *type(kind).__mro__):
+            if not _is_known(base):
+                yield vars(base)
+
+
+def _is_known(kind: type) -> bool:
+    """Whether a class is Python's, NumPy's or npnet's, and so stays what it is."""
+    return kind.__module__.partition(".")[0] in ("builtins", "types", "enum", "numpy", "npnet")
 
 
 def _is_npnets(kind: type) -> bool:

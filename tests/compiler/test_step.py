@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ import pytest
 import npnet
 from npnet import models, nn, optim
 from npnet.compiler import EagerStep
+from npnet.compiler.chain import trace
 from npnet.nn import functional as F
 
 Make: TypeAlias = Callable[[], nn.Module]
@@ -462,3 +464,67 @@ def test_making_a_program_draws_no_numbers() -> None:
     assert step.fallback is not None
     for a, b in zip(got, trained(model, EagerStep, batches)[0], strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+class Several(nn.Module):
+    def __init__(self, form: Any) -> None:
+        super().__init__()
+        self.a, self.b, self.form = nn.Linear(6, 8), nn.Linear(8, 3), form
+
+    def forward(self, x: npnet.Tensor) -> Any:
+        h = self.a(x)
+        return self.form(h, self.b(h))
+
+
+class Pair(NamedTuple):
+    hidden: Any
+    logits: Any
+
+
+FORMS: list[Callable[[Any, Any], Any]] = [
+    lambda h, y: (h, y),
+    lambda h, y: [h, y],
+    lambda h, y: {"hidden": h, 1: y},
+    Pair,
+]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_network_of_several_outputs(form: Callable[[Any, Any], Any]) -> None:
+    model = Several(form)
+    before = model.a.weight.detach().clone()
+    x, y = npnet.randn(5, 6), npnet.zeros(5, dtype=np.int64)
+    rule = optim.SGD(model.parameters(), lr=0.1)
+    step = npnet.compile(model, lambda out, y: F.cross_entropy(out[1], y), rule)
+    with pytest.warns(UserWarning, match="runs as an eager loop"):
+        step(x, y)
+    assert type(step.output) is type(form(0, 0))
+    assert not step.output[1].requires_grad
+    assert not model.a.weight.detach().equal(before)
+
+
+def test_a_network_is_read_beside_other_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Meanwhile its frozen parameters stay frozen, and nobody's random numbers come again."""
+    model = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3))
+    model[0].requires_grad_(False)
+    seen: list[Any] = []
+
+    def elsewhere() -> None:
+        seen.append(model[0].weight.requires_grad)
+        seen.append(npnet.rand(4).tolist())
+
+    def forward(self: nn.ReLU, x: npnet.Tensor) -> npnet.Tensor:
+        npnet.rand(4)
+        thread = threading.Thread(target=elsewhere)
+        thread.start()
+        thread.join()
+        return F.relu(x)
+
+    monkeypatch.setattr(nn.ReLU, "forward", forward)
+    npnet.manual_seed(0)
+    links, _ = trace(model, npnet.ones(5, 6))
+    assert [len(link.params) for link in links] == [2, 0, 2]
+    after = npnet.rand(4).tolist()
+    npnet.manual_seed(0)
+    assert seen == [False, npnet.rand(4).tolist()]
+    assert after == npnet.rand(4).tolist()

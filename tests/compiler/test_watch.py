@@ -12,7 +12,8 @@ import types
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from enum import Enum
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pytest
@@ -40,6 +41,10 @@ NUMBERS = itertools.count()
 
 def scaled(x: npnet.Tensor) -> npnet.Tensor:
     return F.leaky_relu(x, SLOPE)
+
+
+def by_default(x: npnet.Tensor, *, slope: float = 0.1) -> npnet.Tensor:
+    return F.leaky_relu(x, slope)
 
 
 def by_values(x: npnet.Tensor) -> npnet.Tensor:
@@ -76,6 +81,48 @@ class FrozenOptions:
     slope: float = 0.1
 
 
+@dataclass(frozen=True)
+class ClassOptions:
+    slope: ClassVar[float] = 0.1
+
+    def scaled(self, x: npnet.Tensor) -> npnet.Tensor:
+        return F.leaky_relu(x, 0.1)
+
+
+class TupleOptions(NamedTuple):
+    slope: float = 0.1
+
+    @property
+    def steep(self) -> float:
+        return self.slope
+
+
+class Mode(Enum):
+    ONLY = 1
+
+
+class Kind(type):
+    steep = 0.1
+
+
+class OfKind(metaclass=Kind):
+    pass
+
+
+class Number(float):
+    steep = 0.1
+
+
+Mode.ONLY.steep = 0.1  # type: ignore[attr-defined]
+
+
+def with_attribute(x: npnet.Tensor) -> npnet.Tensor:
+    return F.leaky_relu(x, with_attribute.slope)  # type: ignore[attr-defined]
+
+
+with_attribute.slope = 0.1  # type: ignore[attr-defined]
+
+
 class Base(nn.Module):
     slopes = [0.1, 0.2]  # noqa: RUF012 # as users write it
 
@@ -85,6 +132,9 @@ class Base(nn.Module):
         self.heads = nn.ModuleList([self.b, self.c])
         self.slope, self.i, self.calls = 0.1, 0, 0
         self.options, self.frozen = Options(), FrozenOptions()
+        self.of_class, self.tuple, self.mode = ClassOptions(), TupleOptions(), Mode.ONLY
+        self.number = Number(0.1)
+        self.counted = npnet.zeros(1)
         self.plain_list, self.random = [0.1], random.Random(0)
         self.register_parameter("learnt", nn.Parameter(npnet.tensor([0.1])))
 
@@ -143,6 +193,8 @@ COMPILED: dict[str, Forward] = {
     "a decorator": decorated(lambda self, x: self.b(F.relu(self.a(x)))),
     "an import in a function": local_names(),
     "frozen options": lambda self, x: self.b(F.leaky_relu(self.a(x), self.frozen.slope)),
+    "a named tuple": lambda self, x: self.b(F.leaky_relu(self.a(x), self.tuple.slope)),
+    "an op in place": lambda self, x: self.b(F.relu(self.a(x), inplace=True)),
     "a lambda inside": lambda self, x: (lambda f: f(F.relu(self.a(x))))(self.b),
     "a slope of the shape": lambda self, x: self.b(F.leaky_relu(self.a(x), 0.01 * x.shape[0])),
 }
@@ -165,7 +217,33 @@ def counts(self: Any, x: Any) -> Any:
     return self.b(F.relu(self.a(x)))
 
 
+def by_module(self: Any, x: Any, cfg: Any = sys.modules[__name__]) -> Any:
+    return self.b(F.leaky_relu(self.a(x), cfg.SLOPE))
+
+
+def on(change: Callable[[Any, Any], Any]) -> Forward:
+    """A forward pass that changes something first."""
+    return lambda self, x: (change(self, x), self.b(F.relu(self.a(x))))[1]
+
+
+IN_PLACE: dict[str, Callable[[Any, Any], Any]] = {
+    "a weight bounded": lambda self, x: self.a.weight.data.clamp_(-0.1, 0.1),
+    "a bias set": lambda self, x: nn.init.constant_(self.a.bias.data, 0.5),
+    "a layer drawn anew": lambda self, x: self.c.reset_parameters(),
+    "gradients forgotten": lambda self, x: self.zero_grad(),
+    "a layer frozen": lambda self, x: self.a.requires_grad_(False),
+    "the batch bounded": lambda self, x: x.data.clamp_(-1, 1),
+    "the batch rectified": lambda self, x: F.relu(x.detach(), inplace=True),
+    "a view of the batch": lambda self, x: x.view(-1, 3, 2).zero_(),
+    "a tensor that counts": lambda self, x: self.counted.add_(1),
+}
+
 EAGER: dict[str, tuple[Forward, str]] = {
+    **{name: (on(change), "changes in place") for name, change in IN_PLACE.items()},
+    "a module as an argument": (
+        by_module,
+        "cfg, a module",
+    ),
     "a branch": (lambda self, x: self.b(self.a(x) if x.mean() > 0 else -self.a(x)), "branches"),
     "a branch in a helper": (lambda self, x: self.b(by_branch(self.a(x))), "by_branch.* branches"),
     "a branch in a decorator": (
@@ -257,12 +335,14 @@ def train(kind: type[Base], compiles: bool) -> tuple[list[np.ndarray], Any, Any]
     step = (npnet.compile if compiles else EagerStep)(model, F.cross_entropy, rule)
     forward = npnet.compile(model) if compiles else model
     seen = []
-    for x, y in batches():
+    given = batches()
+    for x, y in given:
         seen += [step(x, y).numpy(), step.output.numpy()]
         with npnet.no_grad():
             seen.append(forward(x).numpy())
         seen += [p.detach().numpy().copy() for p in model.parameters()]
-    seen.append(np.asarray(model.calls))
+    seen += [np.asarray(model.calls), model.counted.numpy()]
+    seen += [x.numpy() for x, _ in given]
     return seen, step, forward
 
 
@@ -350,6 +430,42 @@ CHANGES: dict[str, tuple[Callable[[Any], Any], Forward]] = {
     "code": (
         lambda c: c.patch.setattr(scaled, "__code__", (lambda x: F.tanh(x)).__code__),
         lambda self, x: self.b(scaled(self.a(x))),
+    ),
+    "a frozen dataclass's class": (
+        lambda c: c.patch.setattr(ClassOptions, "slope", 0.9),
+        lambda self, x: self.b(F.leaky_relu(self.a(x), self.of_class.slope)),
+    ),
+    "a frozen dataclass's method": (
+        lambda c: c.patch.setattr(ClassOptions, "scaled", lambda s, x: F.tanh(x)),
+        lambda self, x: self.b(self.of_class.scaled(self.a(x))),
+    ),
+    "a named tuple's property": (
+        lambda c: c.patch.setattr(TupleOptions, "steep", property(lambda s: 0.9)),
+        lambda self, x: self.b(F.leaky_relu(self.a(x), self.tuple.steep)),
+    ),
+    "an attribute of an Enum's member": (
+        lambda c: c.patch.setattr(Mode.ONLY, "steep", 0.9),
+        lambda self, x: self.b(F.leaky_relu(self.a(x), self.mode.steep)),
+    ),
+    "an attribute of a function": (
+        lambda c: c.patch.setattr(with_attribute, "slope", 0.9),
+        lambda self, x: self.b(with_attribute(self.a(x))),
+    ),
+    "an attribute of a kind of number": (
+        lambda c: c.patch.setattr(Number, "steep", 0.9),
+        lambda self, x: self.b(F.leaky_relu(self.a(x), self.number.steep)),
+    ),
+    "a metaclass": (
+        lambda c: c.patch.setattr(Kind, "steep", 0.9),
+        lambda self, x: self.b(F.leaky_relu(self.a(x), OfKind.steep)),
+    ),
+    "a method of tensors": (
+        lambda c: c.patch.setattr(npnet.Tensor, "relu", lambda x: F.tanh(x)),
+        lambda self, x: self.b(self.a(x).relu()),
+    ),
+    "a default by name": (
+        lambda c: c.patch.setitem(by_default.__kwdefaults__, "slope", 0.9),
+        lambda self, x: self.b(by_default(self.a(x))),
     ),
     "an index": (
         lambda c: setattr(c.model, "i", 1),

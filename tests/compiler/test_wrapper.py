@@ -217,3 +217,9 @@ def test_classes_that_know_their_subclasses() -> None:
 def test_refused_arguments(pair: tuple[Net, Any]) -> None:
     with pytest.raises(TypeError, match="model must be a Module"):
         npnet.compile(lambda x: x)  # type: ignore[call-overload]
+
+
+def test_attributes_in_slots_are_refused() -> None:
+    kind = type("Slotted", (nn.Linear,), {"__slots__": ("scale",)})
+    with pytest.raises(TypeError, match="compile: Slotted keeps attributes in __slots__"):
+        npnet.compile(kind(2, 3))
