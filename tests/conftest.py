@@ -4,7 +4,10 @@ and hypothesis' same examples on any machine.
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -92,3 +95,18 @@ def _start_afresh() -> None:
 def _blank_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.node.get_closest_marker("pictures") is None:
         monkeypatch.setattr("matplotlib.figure.Figure.savefig", pictures.save_blank)
+
+
+@pytest.fixture(autouse=True)
+def _heard_signals() -> Iterator[None]:
+    """Heed what `nohup` made this process, and so the children of tests, ignore."""
+    defaults: dict[int, Any] = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGHUP: signal.SIG_DFL,
+    }
+    ignored = [number for number in defaults if signal.getsignal(number) is signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, defaults[number])
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)

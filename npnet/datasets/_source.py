@@ -77,7 +77,7 @@ class Source(ABC):
         except DownloadError as error:
             raise DownloadError(
                 f"{self.name}: needs {', '.join(names)} (or {unpacked}), not found in "
-                f"{', '.join(map(str, folders))}; {error}. Put the files into {folders[0]}, or set "
-                "data_dir or $NPNET_DATA to the folder that has them; the data set 'digits' needs "
-                "no files."
+                f"{', '.join(map(str, folders))}; {error}. Put the files into {folders[0]}, or "
+                "name the folder that has them: data_dir (of the classes: root), or $NPNET_DATA "
+                "where none is named; the data set 'digits' needs no files."
             ) from error

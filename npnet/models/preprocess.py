@@ -130,8 +130,9 @@ class Preprocess:
                 readings.append(x[None])
             if shape[2] in (1, 3):
                 readings.append(x.transpose(2, 0, 1)[None])
-            batch_of_grey = self.channels == 1 and shape[0] != 1 and shape[2] not in (1, 3)
-            if batch_of_grey and not (is_tensor and shape[0] == 3):
+            # Two and four are channels with alpha: no batch of slivers, nor, of a Tensor, of maps.
+            may_be_channels = shape[2] <= 4 or shape[0] == 1 or (is_tensor and shape[0] <= 4)
+            if self.channels == 1 and not may_be_channels:
                 readings.append(x[:, None])
         elif x.ndim == 4:
             if shape[1] in (1, 3):
@@ -154,12 +155,8 @@ class Preprocess:
         if x.dtype == np.uint8:
             return self._bytes(x)
         if x.dtype.kind != "f":
-            most = np.iinfo(x.dtype).max if x.dtype.kind in "iu" else 1
-            fits = x.dtype.kind in "iu" and x.min() >= 0 and x.max() <= 255
             raise TypeError(
-                f"preprocess: pixels must be uint8 or float, got {x.dtype}; "
-                + ("they are 0 to 255: write x.astype(np.uint8)" if fits else "")
-                + (f"write (x / {most}).astype(np.float32), 0 to 1" if not fits else "")
+                f"preprocess: pixels must be uint8 or float, got {x.dtype}; {_advice(x)}"
             )
         with np.errstate(over="ignore"):  # too large for float32 becomes infinite, refused below
             x = np.ascontiguousarray(x, np.float32)
@@ -212,6 +209,22 @@ class Preprocess:
             x = x.astype(np.float32) / np.float32(255)
         normalize = transforms.Normalize(self.mean, self.std)
         return Tensor(np.asarray(normalize(Tensor(x))))
+
+
+def _advice(x: Array) -> str:
+    """What to write for pixels of a dtype that does not tell which value is white."""
+    if x.dtype.kind not in "iu":
+        return "give uint8 from 0 to 255, or floats from 0 to 1"
+    if x.min() < 0:
+        return "give floats from 0 to 1: (x - black) / (white - black), by the pictures' own values"
+    if x.max() <= 1:
+        return "they are 0 and 1: write x.astype(bool)"
+    if x.max() <= 255:
+        return "they are 0 to 255: write x.astype(np.uint8)"
+    return (
+        "write (x / white).astype(np.float32), 0 to 1, where white is 65535 for pictures of 16 "
+        "bits, 4095 for 12"
+    )
 
 
 # ---- pictures of Pillow --------------------------------------------------------------------------

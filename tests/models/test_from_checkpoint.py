@@ -200,9 +200,11 @@ def transparent() -> Image.Image:
 @pytest.mark.parametrize(
     ("picture", "error", "message"),
     [
-        (GREY.astype(np.uint16) * 257, TypeError, r"uint8 or float, got uint16; write \(x / 65535"),
+        (GREY.astype(np.uint16) * 257, TypeError, r"uint8 or float, got uint16; write \(x / white"),
         (GREY.astype(np.int64), TypeError, r"0 to 255: write x\.astype\(np\.uint8\)"),
-        (GREY.astype(np.int64) - 1, TypeError, r"write \(x / 9223372036854775807\)"),
+        (GREY.astype(np.int64) * 16, TypeError, r"\(x / white\).* 4095 for 12"),
+        (GREY.astype(np.int64) - 1, TypeError, r"\(x - black\) / \(white - black\)"),
+        ((GREY > 99).astype(np.int64), TypeError, r"they are 0 and 1: write x\.astype\(bool\)"),
         (GREY * 1.0, ValueError, r"from -0\.001 to 1 .* got 0 to 25\d; do not standardise"),
         ((GREY / 255 - 0.3) / 0.3, ValueError, "do not standardise them before"),
         (np.full((12, 10), np.nan), ValueError, "floats must be from"),
@@ -211,7 +213,9 @@ def transparent() -> Image.Image:
         (Image.new("I", (10, 12)), ValueError, "mode I"),
         (np.stack([GREY] * 3), ShapeError, r"\(3, 12, 10\) can be read in two ways.*x\[:, None\]"),
         (np.zeros((3, 5, 3), np.uint8), ShapeError, "can be read in two ways"),
-        (np.zeros((12, 10, 4), np.uint8), ShapeError, r"x\[\.\.\., :3\]"),
+        (np.zeros((12, 10, 2), np.uint8), ShapeError, "is no picture's"),
+        (torch.zeros(4, 12, 10), ShapeError, "is no picture's"),
+        (npnet.zeros(2, 12, 10), ShapeError, "is no picture's"),
         (np.zeros(5, np.uint8), ShapeError, r"the shape \(5,\) is no picture's"),
         (np.zeros((0, 10), np.uint8), ShapeError, "has no pixels"),
         ([], ValueError, "the list has no pictures"),
@@ -220,13 +224,15 @@ def transparent() -> Image.Image:
     ],
 )
 def test_what_is_refused(picture: Any, error: type[Exception], message: str) -> None:
-    if isinstance(picture, np.ndarray) and picture.shape == (12, 10, 4):
-        network = to_network(3)
-    else:
-        network = to_network(1)
     with pytest.raises(error, match=message) as caught:
-        network(picture)
+        to_network(1)(picture)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_alpha_in_an_array_is_refused_and_no_batch(channels: int) -> None:
+    with pytest.raises(ShapeError, match=r"x\[\.\.\., :3\]"):
+        to_network(channels)(np.zeros((12, 10, 4), np.uint8))
 
 
 def test_advice_on_16_bits_keeps_the_picture() -> None:
