@@ -40,7 +40,6 @@ ELSEWHERE = frozenset(
         "test_signals.py",
         "test_threads.py",
         "test_warmup.py",
-        "test_workers.py",
         "training/test_config.py",
         "training/test_dataset_recorded.py",
         "training/test_faults.py",
