@@ -112,8 +112,8 @@ class Step(EagerStep):
 
     def _programs_now(self) -> Programs:
         """The programs of the model and the criterion that the step has now."""
-        made_of = self._programs.model, self._criterion
-        if made_of[0] is not self.model or made_of[1] is not self.criterion:
+        model = _original(self.model)
+        if self._programs.model is not model or self._criterion is not self.criterion:
             self._programs = self._new_programs()
         return self._programs
 

@@ -269,6 +269,14 @@ def test_parts_are_replaced() -> None:
     assert steps[0].fallback is None
 
 
+def test_a_compiled_model_as_a_step_s_model_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes, step = made(monkeypatch), step_of(npnet.compile)
+    step.model = npnet.compile(step.model)
+    for _ in range(3):
+        step(*batch(5))
+    assert sizes == [5]
+
+
 def test_a_warning_comes_once_for_each_reason() -> None:
     step, (x, y) = step_of(npnet.compile), batch(5)
     step(x, y)
