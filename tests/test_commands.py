@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +12,7 @@ import pytest
 
 from npnet import cli, fit_function, train, warmup
 from npnet._commands import LONGEST, complain
+from tests.alarm import ends_within
 
 COLUMNS = [*map(str, range(21)), "-1", "abc", "", "²", "3.5", "9" * 30]
 HELP: dict[str, Callable[[], int]] = {
@@ -31,14 +31,8 @@ HELP: dict[str, Callable[[], int]] = {
 
 @pytest.fixture(autouse=True)
 def _not_for_ever() -> Iterator[None]:
-    def late(*_: object) -> None:
-        raise TimeoutError("it does not end")
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(120)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
+    with ends_within(120, TimeoutError("it does not end")):
+        yield
 
 
 def asked(name: str) -> int:

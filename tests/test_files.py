@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import socket
 import stat
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ import pytest
 
 from npnet import _files
 from npnet._files import atomic_write, open_regular, printable, user_path
+from tests.alarm import ends_within
 
 STEPS = ["open", "os.fsync", "os.chmod", "os.replace"]
 
@@ -153,15 +153,8 @@ def test_link_is_followed(path: Path) -> None:
 @pytest.fixture
 def in_time() -> Iterator[None]:
     """Fail, and do not hang, where a pipe is waited for."""
-
-    def late(*_: Any) -> NoReturn:
-        raise AssertionError("waited for a writer")
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(20)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
+    with ends_within(20, AssertionError("waited for a writer")):
+        yield
 
 
 def test_path_of_a_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,19 +6,18 @@ import gzip
 import os
 import re
 import shutil
-import signal
 import socket
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NoReturn
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
 from npnet.datasets import MNIST, DataError, cifar10, default_data_dir, load, read_npz
+from tests.alarm import ends_within
 from tests.datasets.cifar_files import (
     ARCHIVE,
     FILES,
@@ -37,15 +36,8 @@ Place = Callable[[Path], object]
 @pytest.fixture(autouse=True)
 def in_time() -> Iterator[None]:
     """Fail, and do not hang, where a pipe is waited for."""
-
-    def late(*_: Any) -> NoReturn:
-        raise AssertionError("waited for a writer")
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(60)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
+    with ends_within(60, AssertionError("waited for a writer")):
+        yield
 
 
 def listen(path: Path) -> None:
