@@ -26,12 +26,12 @@ from peak import peak
 
 import npnet
 from npnet import models, nn
+from npnet.base.arrays import Array
 from npnet.kernels import conv, lanes, pool
 from npnet.kernels.windows import Window
 from npnet.ops.conv import Conv2d
 from npnet.ops.pool import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
 
-Array = np.ndarray[Any, np.dtype[np.float32]]
 Passes = dict[str, dict[str, Callable[[], Any]]]  # by name of the pass, then of the competitor
 
 NAIVE_TERMS = 2**16  # of a layer's sums, that the loop in Python is timed on

@@ -4,7 +4,7 @@ The names are PyTorch's: `import npnet`, `from npnet import nn, optim`, and an o
 ResNet program runs.
 """
 
-from npnet import _signals  # noqa: F401  # first: a command heeds them while the rest is imported
+from npnet.base import signals  # noqa: F401  # first: a command heeds them while the rest is imported
 
 # isort: split
 import math as _math
@@ -12,7 +12,22 @@ import math as _math
 import numpy as _np
 
 from npnet import accelerator, backends, cuda, distributions, nn, optim, utils
-from npnet._creation import (
+from npnet._device import device
+from npnet._version import __version__
+from npnet.backend import get_backend, set_backend, set_winograd
+from npnet.base.grad_mode import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    no_grad,
+    set_grad_enabled,
+)
+from npnet.base.memory import empty_cache
+from npnet.base.printing import set_printoptions
+from npnet.base.threads import apply_environment as _apply_environment
+from npnet.base.threads import get_num_threads, set_num_threads
+from npnet.compiler import compile
+from npnet.creation import (
     arange,
     empty,
     empty_like,
@@ -33,15 +48,6 @@ from npnet._creation import (
     zeros,
     zeros_like,
 )
-from npnet._device import device
-from npnet._grad_mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
-from npnet._memory import empty_cache
-from npnet._tensor_repr import set_printoptions
-from npnet._threads import apply_environment as _apply_environment
-from npnet._threads import get_num_threads, set_num_threads
-from npnet._version import __version__
-from npnet.backend import get_backend, set_backend, set_winograd
-from npnet.compiler import compile
 from npnet.ops.activation import log_softmax, relu, sigmoid, softmax, tanh
 from npnet.ops.arithmetic import add, div, floor_divide, mul, neg, pow, remainder, sub
 from npnet.ops.choices import clamp, maximum, minimum, where

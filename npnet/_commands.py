@@ -11,7 +11,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 
-from npnet import _signals
+from npnet.base import signals
 
 __all__ = ["FAILED", "USAGE_ERROR", "answer", "complain", "reason", "run_command"]
 
@@ -34,7 +34,7 @@ def run_command(work: Callable[[], None], prog: str, stopped: str) -> int:
         where one ended the work (130 of Ctrl-C).
     """
     try:
-        with _signals.heeded(), _fit_output():
+        with signals.heeded(), _fit_output():
             return _done(work, prog, stopped)
     except KeyboardInterrupt:  # another one, while the first was answered
         return _stopped(prog, stopped)
@@ -48,7 +48,7 @@ def _done(work: Callable[[], None], prog: str, stopped: str) -> int:
         _flush()
     except BaseException as error:
         # Libraries, and C code among them, may make another error of the one that a signal raised.
-        if _signals.asked() is not None or isinstance(error, KeyboardInterrupt):
+        if signals.asked() is not None or isinstance(error, KeyboardInterrupt):
             return _stopped(prog, stopped)
         code = _told(error, prog)
         if code is None:
@@ -58,13 +58,13 @@ def _done(work: Callable[[], None], prog: str, stopped: str) -> int:
 
 
 def _stopped(prog: str, stopped: str) -> int:
-    return complain(prog, stopped, 128 + (_signals.asked() or signal.SIGINT))
+    return complain(prog, stopped, 128 + (signals.asked() or signal.SIGINT))
 
 
 def _check_environment() -> None:
     """Raise ConfigError where a variable of npnet's own is wrong."""
-    from npnet._threads import get_num_threads
     from npnet.backend import get_backend
+    from npnet.base.threads import get_num_threads
     from npnet.training.config import ConfigError
 
     try:
@@ -79,7 +79,7 @@ def _check_environment() -> None:
 
 def _told(error: BaseException, prog: str) -> int | None:
     """Say what went wrong, and return the exit code; None where it is npnet's own mistake."""
-    from npnet._checks import ShapeError
+    from npnet.base.checks import ShapeError
     from npnet.datasets import DataError
     from npnet.serialization import CheckpointError
     from npnet.training.config import ConfigError, FailedError

@@ -13,16 +13,15 @@ from __future__ import annotations
 import math
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from npnet.base.arrays import Array
 from npnet.tensor import Tensor
 
 __all__ = ["decode", "encode"]
 
-Array: TypeAlias = npt.NDArray[Any]
 
 _MAPPINGS: dict[str, type[dict[Any, Any]]] = {
     "dict": dict,

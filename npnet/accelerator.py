@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from npnet._device import device
-from npnet._memory import empty_cache
+from npnet.base.memory import empty_cache
 
 __all__ = ["current_accelerator", "device_count", "empty_cache", "is_available"]
 

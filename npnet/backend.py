@@ -9,8 +9,8 @@ import importlib.util
 import os
 import sys
 
-from npnet._checks import unknown_name
-from npnet._threads import new_lock
+from npnet.base.checks import unknown_name
+from npnet.base.threads import new_lock
 
 __all__ = ["get_backend", "lanes_wanted", "set_backend", "set_winograd", "winograd_wanted"]
 

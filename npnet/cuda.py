@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from npnet._memory import empty_cache
+from npnet.base.memory import empty_cache
 
 __all__ = [
     "device_count",

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from npnet._checks import ShapeError
+from npnet.base.checks import ShapeError
 from npnet.ops.activation import log_softmax, softmax
 from npnet.ops.choices import clamp
 from npnet.ops.functions import log

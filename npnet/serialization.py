@@ -16,12 +16,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-from npnet import _safetensors
 from npnet._device import device as Device
-from npnet._files import atomic_write, open_regular, printable
 from npnet._tree import decode, encode
+from npnet.base import safetensors
+from npnet.base.arrays import Array
+from npnet.base.files import atomic_write, open_regular, printable
 from npnet.tensor import Tensor
 
 __all__ = [
@@ -34,7 +34,6 @@ __all__ = [
     "to_bytes",
 ]
 
-Array: TypeAlias = npt.NDArray[Any]
 File: TypeAlias = str | os.PathLike[str] | BinaryIO
 
 _OURS = "npnet."  # what our keys in the metadata begin with, also where they are damaged
@@ -126,12 +125,12 @@ def to_bytes(obj: Any, metadata: Mapping[str, str] | None = None) -> bytes:
     tree, arrays = encode(obj)
     text = json.dumps(tree, allow_nan=False, separators=(",", ":"))
     texts = {**(metadata or {}), _TREE: text}
-    return _safetensors.encode(arrays, {**texts, CHECKSUM: _checksum(texts, arrays)})
+    return safetensors.encode(arrays, {**texts, CHECKSUM: _checksum(texts, arrays)})
 
 
 def checksum_of(data: bytes) -> str:
     """The checksum that stands in what `to_bytes` gave."""
-    return _safetensors.decode(data)[1][CHECKSUM]
+    return safetensors.decode(data)[1][CHECKSUM]
 
 
 def _from_bytes(data: bytes, name: str) -> tuple[Any, dict[str, str]]:
@@ -156,7 +155,7 @@ def _read(data: bytes, name: str) -> tuple[dict[str, Array], dict[str, str]]:
     if data[8:9] != b"{":  # after the length of the header comes the header, a JSON object
         raise CheckpointError(f"load: {name} is {_kind(data)}")
     try:
-        entries, metadata = _safetensors.decode(data)
+        entries, metadata = safetensors.decode(data)
     except ValueError as error:
         raise _damaged(name, str(error)) from error
     arrays = {}
@@ -183,7 +182,7 @@ def _checksum(metadata: Mapping[str, str], arrays: Mapping[str, Array]) -> str:
         array = arrays[name]
         described = f"{name} {array.dtype.name} {array.shape}"
         crc = zlib.crc32(described.encode("utf-8", "surrogatepass"), crc)
-        little = _safetensors.little_endian(array)
+        little = safetensors.little_endian(array)
         crc = zlib.crc32(little.reshape(-1).view(np.uint8).data, crc)
     return f"{crc:08x}"
 

@@ -28,12 +28,13 @@ from typing import Any, ClassVar, TypeAlias, Union
 import numpy as np
 import numpy.typing as npt
 
-from npnet import _tensor_repr
-from npnet._checks import ShapeError
 from npnet._device import CPU
 from npnet._device import device as Device
-from npnet._grad_mode import state as _mode
-from npnet._threads import new_lock
+from npnet.base import printing
+from npnet.base.arrays import Array
+from npnet.base.checks import ShapeError
+from npnet.base.grad_mode import state as _mode
+from npnet.base.threads import new_lock
 from npnet.random import Generator, numpy_generator
 
 __all__ = [
@@ -49,7 +50,6 @@ __all__ = [
     "tensor",
 ]
 
-Array: TypeAlias = npt.NDArray[Any]
 Number: TypeAlias = bool | int | float
 Operand: TypeAlias = Union["Tensor", Number]
 Int: TypeAlias = int  # inside Tensor, `int`, `float` and `bool` are its methods
@@ -940,7 +940,7 @@ class Tensor:
         return format(self.item(), spec) if self.array.ndim == 0 else format(repr(self), spec)
 
     def __repr__(self) -> str:
-        return _tensor_repr.tensor_repr(self.array, self.grad_fn, self.requires_grad)
+        return printing.tensor_repr(self.array, self.grad_fn, self.requires_grad)
 
     def __deepcopy__(self, memo: dict[Int, Any]) -> Tensor:
         if not self.is_leaf:

@@ -15,9 +15,9 @@ import numpy as np
 import npnet
 from npnet import models, nn
 from npnet._commands import answer, reason, run_command
-from npnet._files import atomic_write
 from npnet._version import __version__
 from npnet.backend import get_backend
+from npnet.base.files import atomic_write
 from npnet.training.config import CRITERIA, OPTIMIZERS, ConfigError
 
 __all__ = ["main", "tasks"]

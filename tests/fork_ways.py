@@ -22,7 +22,7 @@ import numpy as np
 
 import npnet
 from npnet import nn, optim
-from npnet._threads import map_in_order
+from npnet.base.threads import map_in_order
 from npnet.nn import functional as F
 from npnet.utils.data import DataLoader, TensorDataset
 from tests.campaign import choose, trials

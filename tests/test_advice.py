@@ -13,18 +13,17 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 import npnet
 import npnet.nn.functional as F
 from npnet import nn
+from npnet.base.arrays import Array
 from npnet.datasets import DataError, _files, read_npz
 from npnet.distributions import Categorical
 from npnet.optim import SGD, Adam, AdamW
 from npnet.utils.data import Subset
 
-Array: TypeAlias = npt.NDArray[Any]
 Arrays: TypeAlias = dict[str, Any]
 
 # ---- arrays of one's own -----------------------------------------------------------------------

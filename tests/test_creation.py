@@ -12,7 +12,7 @@ import torch
 from numpy.testing import assert_allclose
 
 import npnet
-from npnet._checks import ShapeError
+from npnet.base.checks import ShapeError
 
 CALLS: dict[str, Callable[[Any], Any]] = {
     "tensor of floats": lambda n: n.tensor([1.5, 2]),

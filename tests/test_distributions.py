@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import npnet
-from npnet._checks import ShapeError
+from npnet.base.checks import ShapeError
 from npnet.distributions import Categorical
 from npnet.tensor import Tensor
 

@@ -12,8 +12,8 @@ from typing import Any, NoReturn
 
 import pytest
 
-from npnet import _files
-from npnet._files import atomic_write, open_regular, printable, user_path
+from npnet.base import files as _files
+from npnet.base.files import atomic_write, open_regular, printable, user_path
 from tests.alarm import ends_within
 
 STEPS = ["open", "os.fsync", "os.chmod", "os.replace"]

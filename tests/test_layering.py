@@ -21,36 +21,31 @@ FILES = sorted(
 # Part -> what it may import, besides itself. A part is a module or a package right under npnet;
 # "npnet" is npnet/__init__.py, the public names, which programs import; a dotted name is one
 # module of a part.
-HELPERS = {
-    "_checks", "_device", "_files", "_grad_mode", "_pictures", "_safetensors", "_signals",
-    "_tensor_repr", "_version",
-}  # fmt: skip
-CORE = HELPERS | {"_threads", "backend", "random", "tensor"}
+HELPERS = {"_device", "_version", "base"}
+CORE = HELPERS | {"backend", "random", "tensor"}
 OPS = CORE | {"kernels.windows", "ops"}
-LAYERS = OPS | {"_creation", "nn"}
+LAYERS = OPS | {"creation", "nn"}
 LIBRARY = LAYERS | {"_tree", "optim", "serialization", "transforms", "utils"}
 PROGRAM = LIBRARY | {"compiler", "datasets", "models", "npnet"}
 ALLOWED: dict[str, set[str]] = {
     **{helper: set() for helper in HELPERS},
-    "accelerator": {"_device", "_memory"},
-    "backend": {"_checks", "_threads"},
-    "_threads": set(),
-    "_memory": set(),
-    "cuda": {"_memory"},
+    "accelerator": {"_device", "base"},
+    "backend": {"base"},
+    "cuda": {"base"},
     "backends": set(),
-    "random": {"_checks"},
-    "kernels": {"_checks", "_memory", "_signals", "_threads"},
-    "tensor": HELPERS | {"_threads", "random"},  # and ops, see test_back_edge
+    "random": {"base"},
+    "kernels": {"base"},
+    "tensor": HELPERS | {"random"},  # and ops, see test_back_edge
     "ops": CORE | {"kernels"},
-    "_creation": CORE | {"ops"},
+    "creation": CORE | {"ops"},
     "_tree": CORE,
     "serialization": CORE | {"_tree"},
     "distributions": OPS,
-    "nn": OPS | {"_creation"},
+    "nn": OPS | {"creation"},
     "optim": LAYERS | {"kernels.update"},
     "utils": LAYERS,
     "compiler": LIBRARY | {"kernels"},
-    "npnet": LIBRARY | {"_memory", "compiler", "accelerator", "backends", "cuda", "distributions"},
+    "npnet": LIBRARY | {"compiler", "accelerator", "backends", "cuda", "distributions"},
     "transforms": LAYERS | {"kernels.affine"},
     "datasets": CORE | {"transforms", "utils"},
     "models": LAYERS | {"_tree", "npnet", "serialization", "transforms"},

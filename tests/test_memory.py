@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import npnet
-from npnet import _memory, accelerator, cuda
+from npnet import accelerator, cuda
+from npnet.base import memory as _memory
 from npnet.kernels import lanes
 from tests import campaign
 

@@ -15,7 +15,7 @@ import torch.nn.functional
 
 import npnet
 from npnet import Tensor, nn
-from npnet._checks import ShapeError
+from npnet.base.checks import ShapeError
 from npnet.nn import functional as F
 
 

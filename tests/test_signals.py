@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from npnet import _signals
 from npnet._commands import run_command
+from npnet.base import signals as _signals
 from npnet.training.config import ConfigError
 from tests.campaign import trials
 

@@ -16,7 +16,7 @@ from numpy.testing import assert_array_equal
 
 import npnet
 from npnet import Tensor
-from npnet._checks import ShapeError
+from npnet.base.checks import ShapeError
 from npnet.tensor import Array, Function
 
 LIBRARIES = pytest.mark.parametrize("lib", [npnet, torch], ids=["npnet", "torch"])

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 import npnet
-from npnet._checks import ShapeError
+from npnet.base.checks import ShapeError
 
 LIBRARIES = pytest.mark.parametrize("lib", [npnet, torch], ids=["npnet", "torch"])
 

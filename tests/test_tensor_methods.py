@@ -12,7 +12,7 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 import npnet
-from npnet._checks import ShapeError
+from npnet.base.checks import ShapeError
 
 # A handful of float64 operations, whose order may differ.
 FLOAT64 = {"rtol": 1e-11, "atol": 1e-13}

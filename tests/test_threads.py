@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 import npnet
-from npnet import _threads, models
-from npnet._threads import available_cores, map_in_order
+from npnet import models
+from npnet.base import threads as _threads
+from npnet.base.threads import available_cores, map_in_order
 from npnet.kernels import _jit
 from npnet.nn import functional as F
 

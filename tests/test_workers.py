@@ -7,8 +7,8 @@ import threadpoolctl
 import torch
 
 import npnet
-from npnet import _threads
 from npnet.backend import winograd_wanted
+from npnet.base import threads as _threads
 from tests import campaign, workers
 
 

@@ -52,7 +52,7 @@ def start_afresh() -> None:
     So no test depends on those that ran before it, whatever share of them this process has.
     """
     import npnet
-    from npnet import _threads
+    from npnet.base import threads as _threads
 
     npnet.set_backend(os.environ.get("NPNET_BACKEND") or "auto")
     npnet.set_winograd(True)
@@ -71,7 +71,7 @@ def _forget_number() -> None:
     """As if `npnet.set_num_threads` had not been called."""
     import threadpoolctl
 
-    from npnet import _threads
+    from npnet.base import threads as _threads
 
     _threads._count = _threads._pool = None
     threadpoolctl.threadpool_limits(threads(), user_api="blas")

@@ -11,9 +11,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
 
-from npnet._checks import check_number, nearest
 from npnet._commands import run_command
-from npnet._threads import MOST_THREADS, get_num_threads
+from npnet.base.checks import check_number, nearest
+from npnet.base.threads import MOST_THREADS, get_num_threads
 from npnet.comparison.display import Display
 from npnet.comparison.grid import MOST_RUNS, Grid, builtin_names, load, seed_values
 from npnet.comparison.runner import Failure, make

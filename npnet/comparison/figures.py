@@ -6,17 +6,16 @@ import functools
 import io
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, ParamSpec, TypeAlias
+from typing import Any, ParamSpec
 
 import numpy as np
-import numpy.typing as npt
 
+from npnet.base.arrays import Array
 from npnet.comparison.results import Configuration
 from npnet.training import plots
 
 __all__ = ["confusion", "curves", "learning_rates", "splits", "times"]
 
-Array: TypeAlias = npt.NDArray[Any]
 P = ParamSpec("P")
 
 WIDTH = 9.0  # inches, of every figure

@@ -25,8 +25,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from npnet._checks import check_number, unknown_name
-from npnet._files import printable
+from npnet.base.checks import check_number, unknown_name
+from npnet.base.files import printable
 from npnet.comparison import grid_file
 from npnet.comparison.spec import COMMANDS, Spec, check_names, typed
 from npnet.training.config import ConfigError

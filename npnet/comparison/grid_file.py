@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from npnet._files import open_regular, printable
+from npnet.base.files import open_regular, printable
 from npnet.training.config import ConfigError
 
 __all__ = ["parse", "read"]

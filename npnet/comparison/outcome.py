@@ -13,17 +13,16 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from npnet._checks import is_finite
-from npnet._files import open_regular, printable
+from npnet.base.arrays import Array
+from npnet.base.checks import is_finite
+from npnet.base.files import open_regular, printable
 
 __all__ = ["FIT", "METRICS", "RESULT", "DamagedError", "Outcome", "read_columns", "read_json"]
 
-Array: TypeAlias = npt.NDArray[Any]
 
 RESULT, METRICS = "result.json", "metrics.csv"
 FIT = "fit.png"  # that a fitted function's run draws

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from npnet._files import atomic_write
 from npnet._version import __version__
+from npnet.base.files import atomic_write
 from npnet.comparison import figures
 from npnet.comparison.grid import Grid
 from npnet.comparison.results import Configuration, as_recorded, gather

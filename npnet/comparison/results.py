@@ -7,11 +7,11 @@ import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from npnet.base.arrays import Array
 from npnet.comparison.outcome import DamagedError, Outcome
 from npnet.comparison.runs import Run
 from npnet.comparison.spec import differing, labels
@@ -19,7 +19,6 @@ from npnet.datasets import AUTO
 
 __all__ = ["Configuration", "Overfitting", "Spread", "as_recorded", "gather", "smoothed"]
 
-Array: TypeAlias = npt.NDArray[Any]
 
 # When a sentence calls a configuration overfitted. A gap of two points is several times what
 # seeds alone differ by on MNIST; a tenth is more than the validation loss wavers once it is flat.

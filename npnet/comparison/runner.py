@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from npnet._commands import reason
-from npnet._files import printable
-from npnet._signals import PARENT
+from npnet.base.files import printable
+from npnet.base.signals import PARENT
 from npnet.comparison.display import Display
 from npnet.comparison.runs import ERRORS, OUTPUT, Run
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from npnet._files import atomic_write, open_regular
+from npnet.base.files import atomic_write, open_regular
 from npnet.comparison.outcome import METRICS, RESULT, DamagedError, Outcome, read_columns, read_json
 from npnet.comparison.spec import COMMANDS, PATHS, Spec, differing, labels
 from npnet.datasets import AUTO, NAMES

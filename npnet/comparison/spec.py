@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from npnet._checks import unknown_name
-from npnet._files import printable
+from npnet.base.checks import unknown_name
+from npnet.base.files import printable
 from npnet.fitting.config import FitConfig
 from npnet.training.config import Config, ConfigError
 

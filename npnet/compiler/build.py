@@ -6,11 +6,11 @@ import functools
 import math
 from collections.abc import Callable
 from sys import getrefcount
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from npnet.base.arrays import Array
 from npnet.compiler.chain import Layered, Link, Unsuited
 from npnet.compiler.layers import (
     LAYERS,
@@ -33,8 +33,6 @@ from npnet.ops.conv import LaneConv2d
 from npnet.tensor import Tensor
 
 __all__ = ["ChainProgram", "InferenceProgram", "TrainingProgram"]
-
-Array: TypeAlias = npt.NDArray[Any]
 
 
 class ChainProgram:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from npnet import nn
-from npnet._grad_mode import enable_grad, state
+from npnet.base.grad_mode import enable_grad, state
 from npnet.ops.lanes import LEAST, LaneFunction, to_lanes
 from npnet.random import drawing_apart
 from npnet.tensor import Function, Tensor

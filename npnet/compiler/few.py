@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
+from npnet.base.arrays import Array
 from npnet.compiler.build import ChainProgram
 from npnet.compiler.chain import Link, Unsuited
 from npnet.compiler.layers import LAYERS, Buffer
@@ -21,7 +20,6 @@ from npnet.ops.shape import LaneReshape, Reshape
 
 __all__ = ["FEW", "FewImages"]
 
-Array: TypeAlias = npt.NDArray[Any]
 
 FEW = 4  # images; of LeNet-5, a block of sixteen takes as long as five
 

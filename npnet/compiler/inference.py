@@ -9,8 +9,8 @@ import weakref
 from typing import Any
 
 from npnet import nn
-from npnet._grad_mode import is_grad_enabled
-from npnet._threads import new_lock
+from npnet.base.grad_mode import is_grad_enabled
+from npnet.base.threads import new_lock
 from npnet.compiler.chain import Link, Unsuited
 from npnet.compiler.programs import Programs
 from npnet.compiler.watch import is_watching

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
+from npnet.base.arrays import Array
 from npnet.compiler.chain import Link
 from npnet.kernels import (
     activated_pool,
@@ -36,7 +36,6 @@ from npnet.ops.pool import LaneAdaptiveAvgPool2d, LaneAvgPool2d, LaneMaxPool2d
 from npnet.ops.shape import LaneReshape, Reshape
 from npnet.tensor import Tensor
 
-Array: TypeAlias = npt.NDArray[np.float32]
 Shape: TypeAlias = tuple[int, ...]
 
 

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from npnet import nn
+from npnet.base.arrays import Array
 from npnet.compiler.layers import Buffer, Calls, Room
 from npnet.kernels import lanes, loss
 from npnet.kernels.program import BLOCK, Call
 from npnet.nn import functional as F
 
 __all__ = ["LOSSES", "Loss", "loss_of"]
-
-Array: TypeAlias = npt.NDArray[Any]
 
 
 class Loss:

@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from npnet import nn
-from npnet._threads import get_num_threads
 from npnet.backend import lanes_wanted
+from npnet.base.threads import get_num_threads
 from npnet.compiler.chain import Later, Layered, Link, Unsuited, trace
 from npnet.compiler.guard import Guard
 from npnet.compiler.watch import Watch

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from npnet import nn
-from npnet._grad_mode import is_grad_enabled
-from npnet._threads import new_lock
+from npnet.base.grad_mode import is_grad_enabled
+from npnet.base.threads import new_lock
 from npnet.compiler.chain import Link, Unsuited
 from npnet.compiler.inference import CompiledModel
 from npnet.compiler.programs import Programs

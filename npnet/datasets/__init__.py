@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from npnet._checks import unknown_name
+from npnet.base.checks import unknown_name
 from npnet.datasets import _files, cifar10, fashion_mnist, mnist
 from npnet.datasets._errors import DataError, DownloadError
 from npnet.datasets.arrays import ImageData, names_npz, read_npz

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
+
+from npnet.base.arrays import Array
 
 __all__ = [
     "for_dtype",
@@ -21,8 +21,6 @@ __all__ = [
     "for_mixed_dtypes",
     "for_shape",
 ]
-
-Array: TypeAlias = npt.NDArray[Any]
 
 
 def for_dtype(arrays: Mapping[str, Array], key: str) -> str:

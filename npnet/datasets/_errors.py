@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from npnet._files import printable
+from npnet.base.files import printable
 
 __all__ = ["DataError", "DownloadError", "damaged", "unreadable"]
 

@@ -9,7 +9,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from npnet._files import user_path
+from npnet.base.files import user_path
 from npnet.datasets._errors import DataError
 
 __all__ = ["Bytes", "Stream", "TooLargeError", "data_folder", "read_exactly"]

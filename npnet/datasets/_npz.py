@@ -13,18 +13,17 @@ import struct
 import warnings
 import zipfile
 from collections.abc import Sequence
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 
-from npnet._files import open_regular, printable
+from npnet.base.arrays import Array
+from npnet.base.files import open_regular, printable
 from npnet.datasets._errors import DataError, unreadable
 from npnet.datasets._files import TooLargeError, read_exactly
 
 __all__ = ["listed", "read_arrays"]
 
-Array: TypeAlias = npt.NDArray[Any]
 
 _WRITE = "write it by np.savez_compressed(path, x=images, y=labels), with no object arrays"
 _NAMES = 10  # of the arrays in a file that an error tells

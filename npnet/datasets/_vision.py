@@ -5,20 +5,19 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from npnet._pictures import array_to_picture
+from npnet.base.arrays import Array
+from npnet.base.pictures import array_to_picture
 from npnet.datasets._files import Bytes, data_folder
 from npnet.datasets._source import Source
 from npnet.transforms.compose import apply_to_picture, apply_to_pictures, own_steps
 from npnet.utils.data import Dataset, default_collate
 
 __all__ = ["VisionDataset"]
-
-Array: TypeAlias = npt.NDArray[Any]
 
 
 class VisionDataset(Dataset):

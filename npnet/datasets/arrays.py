@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from npnet._files import printable
+from npnet.base.arrays import Array
+from npnet.base.files import printable
 from npnet.datasets import _advice, _npz
 from npnet.datasets._errors import DataError
 
 __all__ = ["ImageData", "names_npz", "read_npz", "stratified_split"]
 
-Array: TypeAlias = npt.NDArray[Any]
 Labels: TypeAlias = npt.NDArray[np.int64]
 
 _TEST_SHARE = 1 / 6  # of each class, where a data set has no test split

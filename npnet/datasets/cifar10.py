@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from npnet._files import open_regular, printable
+from npnet.base.files import open_regular, printable
 from npnet.datasets._errors import DataError, damaged, unreadable
 from npnet.datasets._files import Bytes, read_exactly
 from npnet.datasets._source import Labels, Source

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from npnet._files import open_regular
+from npnet.base.files import open_regular
 from npnet.datasets._errors import DataError, damaged, unreadable
 from npnet.datasets._files import Bytes, Stream, TooLargeError, read_exactly
 from npnet.datasets._source import Labels, Source

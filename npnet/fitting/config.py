@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from npnet._checks import check_number, unknown_name
-from npnet._threads import MOST_THREADS
+from npnet.base.checks import check_number, unknown_name
+from npnet.base.threads import MOST_THREADS
 from npnet.fitting.expression import Expression
 from npnet.models.mlp import ACTIVATIONS
 from npnet.training.config import OPTIMIZERS, ConfigError, check_path, checked_values

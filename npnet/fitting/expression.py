@@ -17,16 +17,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from npnet._checks import nearest
+from npnet.base.arrays import Array
+from npnet.base.checks import nearest
 
 __all__ = ["Expression", "ExpressionError"]
 
-Array: TypeAlias = npt.NDArray[Any]
 
 FUNCTIONS: dict[str, Callable[[Array], Array]] = {
     "abs": np.abs,

@@ -7,12 +7,12 @@ or `torch`. That is how `reference.fit_function` repeats a fit.
 from __future__ import annotations
 
 import math
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 import npnet
+from npnet.base.arrays import Array
 from npnet.compiler import EagerStep
 from npnet.fitting.config import FitConfig
 from npnet.fitting.samples import Samples
@@ -23,7 +23,6 @@ from npnet.training.schedules import POLY_POWER
 
 __all__ = ["Fitter", "initial_network"]
 
-Array: TypeAlias = npt.NDArray[Any]
 
 MOMENTUM = 0.9  # of sgd
 

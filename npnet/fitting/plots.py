@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
 
-import numpy.typing as npt
-
+from npnet.base.arrays import Array
 from npnet.fitting.progress import Record
 from npnet.fitting.samples import Samples
 from npnet.training.plots import png_bytes
 
 __all__ = ["curves_png", "fit_png"]
 
-Array: TypeAlias = npt.NDArray[Any]
 
 MARKED = 64  # samples, above which their marks would hide the curves
 

@@ -7,13 +7,10 @@ import dataclasses
 import io
 import math
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
 
-import numpy.typing as npt
+from npnet.base.arrays import Array
 
 __all__ = ["Progress", "Record"]
-
-Array: TypeAlias = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)

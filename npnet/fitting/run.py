@@ -15,8 +15,8 @@ import numpy as np
 
 import npnet
 from npnet import Tensor
-from npnet._files import atomic_write
-from npnet._threads import environment_threads
+from npnet.base.files import atomic_write
+from npnet.base.threads import environment_threads
 from npnet.fitting import plots
 from npnet.fitting.config import FitConfig
 from npnet.fitting.learner import Fitter

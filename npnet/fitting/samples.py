@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
+from npnet.base.arrays import Array
 from npnet.fitting.config import FitConfig
 from npnet.fitting.expression import Expression
 from npnet.training import streams
@@ -15,7 +14,6 @@ from npnet.training.config import ConfigError
 
 __all__ = ["GRID", "Samples", "prepare"]
 
-Array: TypeAlias = npt.NDArray[Any]
 
 GRID = 2000  # points of the dense grid
 LARGEST = 1e100  # of the function's values: their squares must be finite

@@ -19,9 +19,9 @@ import operator
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-from npnet._checks import ShapeError
+from npnet.base.arrays import Array
+from npnet.base.checks import ShapeError
 
 __all__ = [
     "Argument",
@@ -35,7 +35,6 @@ __all__ = [
     "row_major",
 ]
 
-Array: TypeAlias = npt.NDArray[Any]
 Sizes: TypeAlias = dict[str, Any]  # of an axis by its name; of "..." a tuple
 
 FLOAT32 = np.dtype(np.float32)

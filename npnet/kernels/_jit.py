@@ -34,8 +34,8 @@ from numba.core.registry import cpu_target
 from numba.core.runtime.nrt import rtsys
 from numba.misc.appdirs import AppDirs
 
-from npnet._signals import held
-from npnet._threads import follow_num_threads
+from npnet.base.signals import held
+from npnet.base.threads import follow_num_threads
 from npnet.kernels import _pool
 from npnet.kernels._pool import get_num_threads, set_num_threads
 

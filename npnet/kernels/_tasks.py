@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from npnet._checks import ShapeError
+from npnet.base.checks import ShapeError
 from npnet.kernels import (
     activated_pool,
     activation,

@@ -6,11 +6,9 @@ length that threads share; what stands in the lanes beyond the batch passes thro
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 import numpy as np
-import numpy.typing as npt
 
+from npnet.base.arrays import Array
 from npnet.kernels import lanes, simd, simd_exp, simd_math
 from npnet.kernels._arguments import Rule
 from npnet.kernels._jit import kernel
@@ -28,7 +26,6 @@ __all__ = [
     "tanh_backward",
 ]
 
-Array: TypeAlias = npt.NDArray[np.float32]
 
 SPAN = 4096  # floats: long enough to hide the loop around, short enough to share a batch of one
 

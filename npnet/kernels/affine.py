@@ -6,18 +6,15 @@ bits.
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
-
 import numpy as np
-import numpy.typing as npt
 
+from npnet.base.arrays import Array
 from npnet.kernels._arguments import Rule
 from npnet.kernels._jit import kernel
 from npnet.kernels._parallel import parallel_for
 
 __all__ = ["affine"]
 
-Array: TypeAlias = npt.NDArray[Any]
 
 _AFFINE = Rule(
     "affine", empty="N C H W",

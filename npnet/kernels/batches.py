@@ -5,11 +5,9 @@ The arithmetic is that of `npnet.transforms`, operation by operation in float32:
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
-
 import numpy as np
-import numpy.typing as npt
 
+from npnet.base.arrays import Array
 from npnet.kernels import lanes
 from npnet.kernels._arguments import Rule, check_numbers
 from npnet.kernels._jit import kernel
@@ -17,7 +15,6 @@ from npnet.kernels._parallel import parallel_for
 
 __all__ = ["gather"]
 
-Array: TypeAlias = npt.NDArray[Any]
 
 _GATHER = Rule(
     "gather", empty="N C H W n",

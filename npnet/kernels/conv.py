@@ -6,11 +6,9 @@ where each window covers the whole image, in `linear`, whose matrix `dense` make
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 import numpy as np
-import numpy.typing as npt
 
+from npnet.base.arrays import Array
 from npnet.kernels import activation, dense, elementwise, lanes, linear, weight_gradient, winograd
 from npnet.kernels._arguments import Rule, check_images, check_pair, row_major
 from npnet.kernels.correlate import correlate
@@ -19,7 +17,6 @@ from npnet.kernels.windows import Window
 
 __all__ = ["conv2d", "conv2d_backward_data", "conv2d_backward_weight"]
 
-Array: TypeAlias = npt.NDArray[np.float32]
 
 NO_BIAS = np.zeros(1, np.float32)
 

@@ -17,7 +17,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from npnet._checks import ShapeError
+from npnet.base.arrays import Array
+from npnet.base.checks import ShapeError
 from npnet.kernels import lanes, simd
 from npnet.kernels._arguments import Rule, check_apart
 from npnet.kernels._jit import kernel
@@ -27,7 +28,6 @@ from npnet.kernels.windows import Window
 
 __all__ = ["correlate"]
 
-Array: TypeAlias = npt.NDArray[np.float32]
 Plan: TypeAlias = npt.NDArray[np.int64]
 
 # Of images (H, W) and what their windows (OH, OW) give; transposed, the other way.

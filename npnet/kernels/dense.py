@@ -18,15 +18,14 @@ from collections.abc import Iterator
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-from npnet._checks import ShapeError
+from npnet.base.arrays import Array
+from npnet.base.checks import ShapeError
 from npnet.kernels._arguments import Rule, check_count
 from npnet.kernels.windows import Window
 
 __all__ = ["gather", "is_linear", "scatter_add", "suits_dense"]
 
-Array: TypeAlias = npt.NDArray[np.float32]
 Places: TypeAlias = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 
 _GATHER = Rule("gather", given="KH KW", weight="O C KH KW")

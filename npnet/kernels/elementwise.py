@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 import numpy as np
-import numpy.typing as npt
 
+from npnet.base.arrays import Array
 from npnet.kernels import lanes, simd, simd_math
 from npnet.kernels._arguments import Rule, row_major
 from npnet.kernels._jit import kernel
@@ -16,7 +14,6 @@ from npnet.kernels.simd import LANES
 
 __all__ = ["add", "add_bias", "multiply", "scale"]
 
-Array: TypeAlias = npt.NDArray[np.float32]
 
 _ADD = Rule("add", a="... 16", b="... 16")
 _MULTIPLY = Rule("multiply", a="... 16", b="... 16")

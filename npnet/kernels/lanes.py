@@ -16,7 +16,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from npnet._memory import available_memory, when_emptied
+from npnet.base.arrays import Array
+from npnet.base.memory import available_memory, when_emptied
 from npnet.kernels import simd
 from npnet.kernels._arguments import Rule, check_images, row_major
 from npnet.kernels._jit import kernel
@@ -25,7 +26,6 @@ from npnet.kernels.simd import ALIGNMENT, LANES
 
 __all__ = ["block_count", "empty", "from_lanes", "to_lanes", "zeros"]
 
-Array: TypeAlias = npt.NDArray[np.float32]
 Memory: TypeAlias = npt.NDArray[np.uint8]
 
 _TO_LANES = Rule("to_lanes", empty="N ...", x="N ...")

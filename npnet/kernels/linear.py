@@ -8,11 +8,9 @@ then the runs' sums.
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 import numpy as np
-import numpy.typing as npt
 
+from npnet.base.arrays import Array
 from npnet.kernels import lanes, simd
 from npnet.kernels._arguments import Rule, check_images, row_major
 from npnet.kernels._jit import kernel
@@ -22,7 +20,6 @@ from npnet.kernels.simd import LANES
 
 __all__ = ["linear", "linear_backward_data", "linear_backward_weight"]
 
-Array: TypeAlias = npt.NDArray[np.float32]
 
 SHAPE = simd.row_shape()
 BLOCK_SHAPE = simd.row_shape(LANES)  # where blocks come one by one

@@ -7,11 +7,12 @@ float32, and then in float64.
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from npnet.base.arrays import Array
 from npnet.kernels import lanes, simd, simd_exp, simd_math
 from npnet.kernels._arguments import Rule, check_images, check_numbers
 from npnet.kernels._jit import kernel
@@ -20,7 +21,6 @@ from npnet.kernels.simd import LANES
 
 __all__ = ["cross_entropy", "mse_loss"]
 
-Array: TypeAlias = npt.NDArray[np.float32]
 
 _CROSS_ENTROPY = Rule("cross_entropy", x="B C 16")
 _LABELS = Rule("cross_entropy", labels="n: int64")

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
-
 import numpy as np
-import numpy.typing as npt
 
-from npnet._checks import ShapeError
+from npnet.base.arrays import Array
+from npnet.base.checks import ShapeError
 
 __all__ = ["kept"]
-
-Array: TypeAlias = npt.NDArray[Any]
 
 
 def kept(values: Array, keep: Array) -> Array:

@@ -13,11 +13,9 @@ Source: Ioffe and Szegedy (2015), arXiv:1502.03167, section 3; Chan, Golub, LeVe
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 import numpy as np
-import numpy.typing as npt
 
+from npnet.base.arrays import Array
 from npnet.kernels import lanes, simd, simd_math
 from npnet.kernels._arguments import Rule, check_images
 from npnet.kernels._jit import kernel
@@ -26,7 +24,6 @@ from npnet.kernels.simd import LANES
 
 __all__ = ["batch_norm_backward", "constants", "normalise", "statistics"]
 
-Array: TypeAlias = npt.NDArray[np.float32]
 
 _STATISTICS = Rule("statistics", empty="", x="B C ... 16", weight="C: floats", bias="C: floats")
 _CONSTANTS = Rule(

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-from npnet._checks import ShapeError
+from npnet.base.arrays import Array
+from npnet.base.checks import ShapeError
 from npnet.kernels import lanes, simd
 from npnet.kernels._arguments import Rule, check_count
 from npnet.kernels._jit import kernel
@@ -21,7 +21,6 @@ from npnet.kernels.simd import LANES
 
 __all__ = ["put", "take"]
 
-Array: TypeAlias = npt.NDArray[np.float32]
 Triple: TypeAlias = Sequence[int]
 
 _TAKE = Rule("take", x="B C H W 16")

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from npnet.base.arrays import Array
 from npnet.kernels import lanes, pool_plans, simd, simd_math
 from npnet.kernels._arguments import Rule, check_pair
 from npnet.kernels._jit import kernel
@@ -30,7 +31,6 @@ __all__ = [
     "max_pool2d_backward",
 ]
 
-Array: TypeAlias = npt.NDArray[np.float32]
 _MAX_POOL2D = Rule("max_pool2d", x="B C H W 16")
 _AVG_POOL2D = Rule("avg_pool2d", x="B C H W 16")
 _ADAPTIVE_AVG_POOL2D = Rule("adaptive_avg_pool2d", x="B C H W 16")

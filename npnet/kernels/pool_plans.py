@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from npnet.base.arrays import Array
 from npnet.kernels import lanes
 from npnet.kernels.windows import Pair, Window
 
@@ -24,7 +25,6 @@ __all__ = [
     "spans",
 ]
 
-Array: TypeAlias = npt.NDArray[np.float32]
 Winner: TypeAlias = npt.NDArray[Any]
 Spans: TypeAlias = npt.NDArray[np.int64]
 

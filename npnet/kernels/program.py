@@ -23,7 +23,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from npnet._checks import ShapeError
+from npnet.base.checks import ShapeError
 from npnet.kernels import _tasks
 from npnet.kernels._arguments import check_count
 from npnet.kernels._jit import kernel

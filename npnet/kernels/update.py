@@ -8,11 +8,10 @@ have the other sign.
 from __future__ import annotations
 
 import math
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
+from npnet.base.arrays import Array
 from npnet.kernels import simd
 from npnet.kernels._arguments import Rule, check_apart
 from npnet.kernels._jit import kernel
@@ -30,7 +29,6 @@ from npnet.kernels.simd_math import (
 
 __all__ = ["adam", "lerp", "nadam", "rmsprop", "sgd"]
 
-Array: TypeAlias = npt.NDArray[np.float32]
 
 SPAN = 16384  # floats that a thread takes at a time; waking another for fewer takes longer
 

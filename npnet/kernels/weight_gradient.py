@@ -22,6 +22,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from npnet.base.arrays import Array
 from npnet.kernels import lanes, simd
 from npnet.kernels._arguments import Rule, check_count, check_images
 from npnet.kernels._jit import get_num_threads, kernel
@@ -31,7 +32,6 @@ from npnet.kernels.windows import Window
 
 __all__ = ["backward_bias", "backward_weight", "chunk_count", "lanes_plan"]
 
-Array: TypeAlias = npt.NDArray[np.float32]
 Offsets: TypeAlias = npt.NDArray[np.int64]
 
 _IMAGES = Rule("backward_weight", x="B C H W 16")

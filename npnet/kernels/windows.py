@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import as_strided
 
-from npnet._checks import ShapeError, check_axes
+from npnet.base.arrays import Array
+from npnet.base.checks import ShapeError, check_axes
 from npnet.kernels._arguments import check_pair
 
 __all__ = [
@@ -26,7 +27,6 @@ __all__ = [
     "taps",
 ]
 
-Array: TypeAlias = npt.NDArray[Any]
 Pair: TypeAlias = tuple[int, int]
 
 # The columns of one chunk of images stay in the cache while they are multiplied. Between 1 and 8 MB

@@ -13,13 +13,11 @@ Source: Lavin and Gray (2016), arXiv:1509.09308, section 4.3.
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 import numba
 import numpy as np
-import numpy.typing as npt
 
-from npnet._checks import ShapeError
+from npnet.base.arrays import Array
+from npnet.base.checks import ShapeError
 from npnet.kernels import lanes, simd, simd_math, weight_gradient
 from npnet.kernels._arguments import Rule, check_apart, check_count, check_images, check_pair
 from npnet.kernels._jit import get_num_threads, inlined, kernel
@@ -28,7 +26,6 @@ from npnet.kernels.simd import LANES
 
 __all__ = ["backward_weight", "correlate", "gradient_bytes"]
 
-Array: TypeAlias = npt.NDArray[np.float32]
 
 _FORWARD = Rule(
     "winograd.correlate", x="B C H W 16", weight="O C 3 3", bias="biases", y="B O OH OW 16",

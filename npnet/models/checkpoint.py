@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from npnet import Tensor
-from npnet._files import printable, user_path
+from npnet.base.files import printable, user_path
 from npnet.models.preprocess import Pixels, Preprocess
 from npnet.models.registry import MODELS, create
 from npnet.nn import Module

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import npnet
 from npnet import Tensor, nn
-from npnet._checks import unknown_name
+from npnet.base.checks import unknown_name
 
 __all__ = ["MLP", "mlp"]
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 import npnet
 from npnet import Tensor, transforms
-from npnet._checks import ShapeError
-from npnet._files import open_regular, printable
+from npnet.base.arrays import Array
+from npnet.base.checks import ShapeError
+from npnet.base.files import open_regular, printable
 
 __all__ = ["Pixels", "Preprocess"]
 
-Array: TypeAlias = npt.NDArray[Any]
 
 # Of red, green and blue in grey, ITU-R BT.601 as Pillow rounds it: in 65536ths of uint8 and as is.
 _GREY_WHOLE, _GREY = (19595, 38470, 7471), (0.299, 0.587, 0.114)

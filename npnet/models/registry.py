@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from npnet._checks import unknown_name
+from npnet.base.checks import unknown_name
 from npnet.models.convnet import ConvNet
 from npnet.models.lenet import LeNet, LeNet4, LeNet5, LeNetFC
 from npnet.models.mlp import mlp

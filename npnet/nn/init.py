@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from npnet._checks import unknown_name
-from npnet._grad_mode import no_grad
+from npnet.base.checks import unknown_name
+from npnet.base.grad_mode import no_grad
 from npnet.random import Generator, numpy_generator
 from npnet.tensor import Tensor
 

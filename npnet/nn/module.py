@@ -11,7 +11,7 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from npnet._checks import check_writable, nearest
+from npnet.base.checks import check_writable, nearest
 from npnet.nn.parameter import Parameter
 from npnet.tensor import Tensor
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from npnet._checks import ShapeError, check_bound, check_writable
+from npnet.base.checks import ShapeError, check_bound, check_writable
 from npnet.ops import _sums
 from npnet.ops.shape import cat
 from npnet.tensor import Array, Tensor

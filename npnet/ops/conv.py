@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from npnet._checks import ShapeError, check_axes
-from npnet._threads import map_in_order
 from npnet.backend import winograd_wanted
+from npnet.base.checks import ShapeError, check_axes
+from npnet.base.threads import map_in_order
 from npnet.kernels import windows
 from npnet.kernels.windows import Pair, Window
 from npnet.ops import _sums

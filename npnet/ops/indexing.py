@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from npnet._checks import ShapeError
+from npnet.base.checks import ShapeError
 from npnet.ops import _sums
 from npnet.ops.lanes import LaneFunction, LanePart, Lanes, in_lanes
 from npnet.ops.shape import axis, cast, summed_to

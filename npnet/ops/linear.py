@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from npnet._checks import ShapeError, check_axes
+from npnet.base.checks import ShapeError, check_axes
 from npnet.ops import _sums, shape
 from npnet.ops.dtypes import check_dtypes
 from npnet.ops.lanes import LaneFunction, Lanes, enters_lanes

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from npnet._checks import ShapeError, check_number
+from npnet.base.checks import ShapeError, check_number
 from npnet.ops import choices, reduce, shape
 from npnet.ops.activation import log_softmax
 from npnet.ops.dtypes import check_dtypes

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from npnet._checks import ShapeError, check_number, check_writable
+from npnet.base.checks import ShapeError, check_number, check_writable
 from npnet.ops import _sums
 from npnet.ops.dtypes import check_dtypes
 from npnet.ops.lanes import Convolved, LaneFunction, Lanes, Masked, Normalised, in_lanes

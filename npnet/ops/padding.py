@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from npnet._checks import ShapeError
+from npnet.base.checks import ShapeError
 from npnet.kernels.windows import Pair
 from npnet.ops.lanes import LaneFunction, Lanes, in_lanes
 from npnet.tensor import Array, Function, Number, Tensor

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from npnet._checks import ShapeError, check_axes
+from npnet.base.checks import ShapeError, check_axes
 from npnet.kernels import windows
 from npnet.kernels.masks import kept
 from npnet.kernels.windows import Pair, Window, as_pair

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from npnet._checks import check_axes
+from npnet.base.checks import check_axes
 from npnet.ops import _sums, arithmetic, functions, reduce, shape
 from npnet.ops.linear import matmul
 from npnet.tensor import Array, Tensor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from npnet._checks import ShapeError
+from npnet.base.checks import ShapeError
 from npnet.random import Generator, numpy_generator
 from npnet.tensor import Tensor
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from npnet._checks import ShapeError
+from npnet.base.checks import ShapeError
 from npnet.ops import _sums
 from npnet.ops.dtypes import result_type
 from npnet.ops.lanes import LaneFunction, LanePart, Lanes, in_lanes, join_lanes

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from npnet._checks import ShapeError
+from npnet.base.checks import ShapeError
 from npnet.ops import choices, shape
 from npnet.ops.shape import axis
 from npnet.tensor import Array, Function, Number, Tensor

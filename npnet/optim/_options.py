@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from npnet._checks import check_number
+from npnet.base.checks import check_number
 from npnet.tensor import Tensor
 
 __all__ = ["check_betas", "check_option", "plain"]

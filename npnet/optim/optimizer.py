@@ -9,8 +9,8 @@ from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
-from npnet._checks import ShapeError
-from npnet._grad_mode import enable_grad
+from npnet.base.checks import ShapeError
+from npnet.base.grad_mode import enable_grad
 from npnet.optim._options import plain
 from npnet.tensor import Array, Tensor
 

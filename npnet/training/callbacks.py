@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from npnet._files import atomic_write
+from npnet.base.files import atomic_write
 from npnet.training.checkpoint import Progress
 from npnet.training.config import Config
 from npnet.training.metrics import Epoch, Score

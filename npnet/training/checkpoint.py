@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from npnet import serialization
-from npnet._files import atomic_write, open_regular, printable
+from npnet.base.arrays import Array
+from npnet.base.files import atomic_write, open_regular, printable
 from npnet.models.checkpoint import BEST
 from npnet.serialization import CheckpointError
 from npnet.tensor import Tensor
@@ -43,7 +43,6 @@ __all__ = [
     "unusable",
 ]
 
-Array: TypeAlias = npt.NDArray[Any]
 Weights: TypeAlias = dict[str, Array]
 
 LAST, CONFIG = "last.safetensors", "config.json"

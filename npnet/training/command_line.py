@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from npnet._files import user_path
 from npnet._version import __version__
+from npnet.base.files import user_path
 from npnet.training.checkpoint import CONFIG, LAST, Checkpoints
 from npnet.training.config import Config, ConfigError, check_path
 

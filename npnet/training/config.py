@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from npnet import models
-from npnet._checks import check_number, is_finite, unknown_name
-from npnet._files import open_regular, printable, user_path
-from npnet._threads import MOST_THREADS
+from npnet.base.checks import check_number, is_finite, unknown_name
+from npnet.base.files import open_regular, printable, user_path
+from npnet.base.threads import MOST_THREADS
 from npnet.datasets import NAMES as DATASETS
 from npnet.datasets import names_npz
 from npnet.training import recipes

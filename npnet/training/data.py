@@ -7,20 +7,19 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from npnet import datasets, models, transforms
 from npnet.backend import lanes_wanted
+from npnet.base.arrays import Array
 from npnet.models.preprocess import Pixels
 from npnet.training import augmentation, streams
 from npnet.training.config import Config, ConfigError
 
 __all__ = ["Data", "Split", "epoch_order", "prepare"]
 
-Array: TypeAlias = npt.NDArray[Any]
 
 # Images are resized once, before the first epoch, where that takes at most so many bytes; else
 # batch by batch: MNIST at 224x224 would be 3.5 GB.

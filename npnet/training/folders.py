@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from npnet._files import printable, user_path
+from npnet.base.files import printable, user_path
 from npnet.training.config import ConfigError
 
 __all__ = ["locked", "log_folder", "make_folder"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from npnet import serialization
-from npnet._files import printable
+from npnet.base.files import printable
 from npnet.training.checkpoint import Weights, read_weights
 from npnet.training.config import ConfigError
 from npnet.training.learner import Learner

@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 import npnet
 from npnet import models
+from npnet.base.arrays import Array
 from npnet.compiler import EagerStep
 from npnet.training import streams
 from npnet.training.config import Config, FailedError
@@ -23,8 +23,6 @@ from npnet.training.data import Data
 from npnet.training.schedules import scheduler, steps_each_batch
 
 __all__ = ["Batch", "DivergedError", "Learner", "arrays", "initial_model"]
-
-Array: TypeAlias = npt.NDArray[Any]
 
 
 class DivergedError(FailedError):

@@ -7,11 +7,10 @@ the accuracy of no images, is NaN.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
+from npnet.base.arrays import Array
 from npnet.training import streams
 
 __all__ = [
@@ -25,8 +24,6 @@ __all__ = [
     "top_k_accuracy",
     "worst_errors",
 ]
-
-Array: TypeAlias = npt.NDArray[Any]
 
 
 @dataclass

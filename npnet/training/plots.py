@@ -5,16 +5,14 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from npnet.base.arrays import Array
 from npnet.training.metrics import Epoch, Misclassified
 
 __all__ = ["confusion_png", "curves_png", "errors_png", "png_bytes"]
-
-Array: TypeAlias = npt.NDArray[Any]
 
 
 def png_bytes(figure: Any) -> bytes:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from npnet._checks import unknown_name
+from npnet.base.checks import unknown_name
 from npnet.training.config import Config, ConfigError
 from npnet.training.recipes import OWN, RECIPES, Recipe, command, settings, words
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from npnet._checks import unknown_name
+from npnet.base.checks import unknown_name
 from npnet.datasets import names_npz
 
 __all__ = ["OWN", "RECIPES", "Recipe", "check", "command", "settings", "words"]

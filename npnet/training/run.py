@@ -12,7 +12,7 @@ from typing import Any
 
 import npnet
 from npnet import datasets
-from npnet._files import atomic_write, user_path
+from npnet.base.files import atomic_write, user_path
 from npnet.datasets import AUTO, DataError
 from npnet.models.summary import summary
 from npnet.serialization import checksum_of

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
+from npnet.base.arrays import Array
 from npnet.models.checkpoint import Facts
 from npnet.serialization import checksum_of
 from npnet.training.callbacks import Callback
@@ -19,7 +18,6 @@ from npnet.training.metrics import Epoch, Score, sampled_accuracy
 
 __all__ = ["best_facts", "evaluate", "fit", "predict", "train_epoch"]
 
-Array: TypeAlias = npt.NDArray[Any]
 
 # Of evaluation: large enough to be fast, small enough for the activations of a ResNet-18, which
 # grow with the pixels of an image: 256 images of 64x64 at once, 16 of 224x224.

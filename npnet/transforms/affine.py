@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from npnet._checks import ShapeError, check_number
-from npnet._pictures import array_to_picture, picture_to_array
 from npnet.backend import lanes_wanted
+from npnet.base.checks import ShapeError, check_number
+from npnet.base.pictures import array_to_picture, picture_to_array
 from npnet.transforms.affine_pictures import affine_pictures, is_as_pillow
 from npnet.transforms.base import RandomTransform
 from npnet.transforms.images import (

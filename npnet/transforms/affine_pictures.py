@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from npnet._pictures import array_to_picture, picture_to_array, pillow
+from npnet.base.pictures import array_to_picture, picture_to_array, pillow
 from npnet.transforms.images import Array
 
 __all__ = ["affine_pictures", "is_as_pillow"]

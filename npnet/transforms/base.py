@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from npnet._pictures import array_to_picture, is_picture, picture_to_array
+from npnet.base.pictures import array_to_picture, is_picture, picture_to_array
 from npnet.nn import Module
 from npnet.random import Generator, numpy_generator
 from npnet.transforms.images import Array, as_batch

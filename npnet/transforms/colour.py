@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from npnet._checks import ShapeError, check_number
-from npnet._pictures import array_to_picture, pillow
+from npnet.base.checks import ShapeError, check_number
+from npnet.base.pictures import array_to_picture, pillow
 from npnet.transforms.base import RandomTransform, Transform
 from npnet.transforms.convert import ConvertImageDtype
 from npnet.transforms.images import Array

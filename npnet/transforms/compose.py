@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from npnet._checks import check_number
-from npnet._pictures import array_to_picture
+from npnet.base.checks import check_number
+from npnet.base.pictures import array_to_picture
 from npnet.ops.shape import stack
 from npnet.random import Generator, numpy_generator
 from npnet.tensor import Tensor, as_tensor

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from npnet._checks import ShapeError
-from npnet._pictures import array_to_picture, is_picture, picture_to_array
+from npnet.base.checks import ShapeError
+from npnet.base.pictures import array_to_picture, is_picture, picture_to_array
 from npnet.random import Generator
 from npnet.tensor import Tensor
 from npnet.transforms.base import TensorTransform, Transform

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from npnet._checks import ShapeError, check_number
+from npnet.base.checks import ShapeError, check_number
 from npnet.transforms.base import RandomTransform, Transform
 from npnet.transforms.images import Array, InterpolationMode, interpolation_mode, whole_numbers
 from npnet.transforms.pad import Pad

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from npnet._checks import check_number
+from npnet.base.checks import check_number
 from npnet.transforms.base import TensorTransform
 from npnet.transforms.images import Array, channel_values
 

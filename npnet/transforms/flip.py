@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from npnet._checks import check_number
+from npnet.base.checks import check_number
 from npnet.transforms.base import RandomTransform
 from npnet.transforms.images import Array
 

@@ -6,12 +6,12 @@ import math
 import numbers
 from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from npnet._checks import ShapeError, check_number, unknown_name
+from npnet.base.arrays import Array
+from npnet.base.checks import ShapeError, check_number, unknown_name
 from npnet.tensor import Tensor
 
 __all__ = [
@@ -23,8 +23,6 @@ __all__ = [
     "interpolation_mode",
     "whole_numbers",
 ]
-
-Array: TypeAlias = npt.NDArray[Any]
 
 
 class InterpolationMode(Enum):

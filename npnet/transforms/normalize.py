@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from npnet._checks import ShapeError, check_number
+from npnet.base.checks import ShapeError, check_number
 from npnet.random import Generator
 from npnet.tensor import Tensor
 from npnet.transforms.base import TensorTransform

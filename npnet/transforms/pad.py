@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from npnet._checks import unknown_name
+from npnet.base.checks import unknown_name
 from npnet.transforms.base import Transform
 from npnet.transforms.images import Array, channel_values, whole_numbers
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from npnet._checks import ShapeError
-from npnet._pictures import array_to_picture, picture_to_array, pillow
+from npnet.base.checks import ShapeError
+from npnet.base.pictures import array_to_picture, picture_to_array, pillow
 from npnet.transforms.base import Transform
 from npnet.transforms.images import Array, InterpolationMode, interpolation_mode, whole_numbers
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from npnet._checks import unknown_name
+from npnet.base.checks import unknown_name
 
 __all__ = ["MLP", "mlp"]
 

@@ -8,7 +8,7 @@ from typing import Any
 from torch.nn import Module
 
 from npnet import models
-from npnet._checks import unknown_name
+from npnet.base.checks import unknown_name
 from reference.models.convnet import ConvNet
 from reference.models.lenet import LeNet, LeNet4, LeNet5, LeNetFC
 from reference.models.mlp import mlp

@@ -10,6 +10,8 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
+from npnet.base.arrays import Array
+
 __all__ = [
     "Case",
     "Table",
@@ -24,7 +26,6 @@ __all__ = [
     "unit",
 ]
 
-Array: TypeAlias = npt.NDArray[Any]
 Shape: TypeAlias = tuple[int, ...]
 
 

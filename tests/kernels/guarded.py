@@ -6,9 +6,8 @@ import math
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from npnet.base.arrays import Array
 
 AROUND = 2**14  # bytes before and behind an array
 CANARY = 0xFF  # as float32 a NaN, as an integer -1: what is read from there spoils the result

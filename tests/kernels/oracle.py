@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
+from npnet.base.arrays import Array
 from npnet.kernels import lanes
 from npnet.kernels.windows import Window
 from npnet.ops.conv import Conv2d
 from npnet.ops.linear import Linear
 from npnet.tensor import Function, Tensor
-
-Array = npt.NDArray[Any]
 
 # Sums of up to a few thousand products of float32, added up in another order than in float64:
 # the error grows with the number of terms' root, 2**-24 * sqrt(4000), and is relative to the

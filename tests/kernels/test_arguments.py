@@ -507,7 +507,7 @@ def test_errors_name_the_kernel_the_argument_the_rule_and_what_came() -> None:
         r"conv2d: weight \(O, C, KH, KW\) must have 3 along axis C, as x has, "
         r"got shape \(5, 4, 3, 3\)"
     )
-    with pytest.raises(npnet._checks.ShapeError, match=message):
+    with pytest.raises(npnet.base.checks.ShapeError, match=message):
         conv.conv2d(x, weight, None, Window((3, 3)))
     with pytest.raises(TypeError, match=r"relu: x must be float32, got float64; convert it with"):
         activation.relu(x.astype(np.float64))

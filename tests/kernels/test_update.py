@@ -11,7 +11,7 @@ import pytest
 
 import npnet
 from npnet import optim
-from npnet._threads import available_cores
+from npnet.base.threads import available_cores
 from npnet.kernels import update
 from npnet.optim._compiled import kernels_for
 from tests.kernels import oracle

@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 import npnet
 import reference.models
+from npnet.base.arrays import Array
 from npnet.models import MODELS, create
 from npnet.models.summary import summary
-
-Array = npt.NDArray[Any]
 
 BATCH = 4
 # ResNet-18 takes any size; at 64 pixels its last stage still has 2x2, so batch norm sees 16 values.

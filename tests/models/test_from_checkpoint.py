@@ -16,7 +16,7 @@ from PIL import Image
 
 import npnet
 from npnet import datasets, models, train
-from npnet._checks import ShapeError
+from npnet.base.checks import ShapeError
 from npnet.models.preprocess import Pixels, Preprocess
 from npnet.serialization import CheckpointError, load_with_metadata, to_bytes
 from npnet.training.checkpoint import BEST, LAST, Checkpoints, Progress, best_file

@@ -8,17 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 
 import npnet
 import npnet.models
 import reference.models
-from npnet._checks import ShapeError
+from npnet.base.arrays import Array
+from npnet.base.checks import ShapeError
 from npnet.models import MLP, MODELS, create, resnet18
-
-Array = npt.NDArray[Any]
 
 PARAMETERS = {
     "lenet4": 29_290,

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 
 import npnet
+from npnet.base.arrays import Array
 from npnet.models import MODELS
 from tests.models.pairs import make_pair
-
-Array = npt.NDArray[Any]
 
 STEPS = 100
 # Rounding starts at 1e-16 and every step carries it on: after 100 steps it is 1e-15 of LeNet's

@@ -14,8 +14,7 @@ from numpy.testing import assert_allclose
 
 import npnet
 from npnet import nn
-
-Array = np.ndarray[Any, np.dtype[Any]]
+from npnet.base.arrays import Array
 
 # How far the largest gap between two empirical distribution functions of n and m values may be:
 # it exceeds c * sqrt(1/n + 1/m) once in 2 * 10^5 draws for c = 2.5 (Kolmogorov-Smirnov).

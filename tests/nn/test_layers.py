@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose
 
 import npnet
 from npnet import nn
-from npnet._checks import ShapeError
+from npnet.base.checks import ShapeError
 
 # Sums of at most a few hundred float64 products, in another order than PyTorch's.
 FLOAT64 = {"rtol": 1e-10, "atol": 1e-12}

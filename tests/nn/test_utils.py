@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose
 
 import npnet
 from npnet import nn
-from npnet._checks import ShapeError
+from npnet.base.checks import ShapeError
 
 LIBRARIES = pytest.mark.parametrize("lib", [npnet, torch], ids=["npnet", "torch"])
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import npnet
-from npnet._checks import ShapeError
+from npnet.base.checks import ShapeError
 from npnet.nn import functional as F
 from tests.ops.refusals import ONE_DTYPE, Refusal, all_of, check, zeros
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from npnet._checks import ShapeError
+from npnet.base.checks import ShapeError
 from npnet.nn import functional as F
 from npnet.tensor import Tensor
 from tests.ops.refusals import ONE_DTYPE, Refusal, all_of, check, wanting, zeros

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import npnet
-from npnet._checks import ShapeError
+from npnet.base.checks import ShapeError
 from npnet.tensor import Tensor
 from tests.ops.refusals import Refusal, all_of, check, zeros
 

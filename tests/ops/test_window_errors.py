@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from npnet._checks import ShapeError
+from npnet.base.checks import ShapeError
 from npnet.nn import functional as F
 from tests.ops.refusals import ONE_DTYPE, Refusal, all_of, check, zeros
 

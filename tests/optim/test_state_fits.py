@@ -73,7 +73,9 @@ def test_a_replaced_parameter_is_refused_as_in_torch(
         p.grad = npnet.randn(*p.shape)
     params[2].data, params[2].grad = npnet.randn(*shape), None
     params[2].grad = npnet.randn(*shape)
-    assert_refused(params, optimizer, npnet._checks.ShapeError, f"{rule}: .* like its parameter")
+    assert_refused(
+        params, optimizer, npnet.base.checks.ShapeError, f"{rule}: .* like its parameter"
+    )
     reference = torch.nn.Parameter(torch.randn(10))
     theirs = getattr(torch.optim, rule)([reference], **RULES[rule])
     reference.grad = torch.randn(10)
@@ -96,15 +98,15 @@ def fixed(array: Any) -> Any:
 
 
 FOREIGN: dict[str, tuple[Callable[[Any], Any], type[Exception]]] = {
-    "float64": (lambda a: a.astype(np.float64), npnet._checks.ShapeError),
-    "float16": (lambda a: a.astype(np.float16), npnet._checks.ShapeError),
-    "integers": (lambda a: a.astype(np.int64), npnet._checks.ShapeError),
-    "swapped bytes": (swapped, npnet._checks.ShapeError),
-    "read-only": (fixed, npnet._checks.ShapeError),
-    "broadcast": (lambda a: np.broadcast_to(a[:1], a.shape), npnet._checks.ShapeError),
-    "too small": (lambda a: a[:-1], npnet._checks.ShapeError),
-    "too large": (lambda a: np.append(a, a), npnet._checks.ShapeError),
-    "an axis more": (lambda a: a[None], npnet._checks.ShapeError),
+    "float64": (lambda a: a.astype(np.float64), npnet.base.checks.ShapeError),
+    "float16": (lambda a: a.astype(np.float16), npnet.base.checks.ShapeError),
+    "integers": (lambda a: a.astype(np.int64), npnet.base.checks.ShapeError),
+    "swapped bytes": (swapped, npnet.base.checks.ShapeError),
+    "read-only": (fixed, npnet.base.checks.ShapeError),
+    "broadcast": (lambda a: np.broadcast_to(a[:1], a.shape), npnet.base.checks.ShapeError),
+    "too small": (lambda a: a[:-1], npnet.base.checks.ShapeError),
+    "too large": (lambda a: np.append(a, a), npnet.base.checks.ShapeError),
+    "an axis more": (lambda a: a[None], npnet.base.checks.ShapeError),
     "a number": (lambda a: 0.0, TypeError),
     "a list": (lambda a: a.tolist(), TypeError),
     "a tensor": (npnet.tensor, TypeError),
@@ -201,7 +203,7 @@ def test_nothing_around_a_state_is_written(rule: str, size: int, backend: str) -
             state[name] = guard.like(value)
     params[0].data, params[0].grad = npnet.ones(size), None
     params[0].grad = npnet.ones(size)
-    with pytest.raises(npnet._checks.ShapeError):
+    with pytest.raises(npnet.base.checks.ShapeError):
         optimizer.step()
     guard.check()
 
@@ -267,9 +269,9 @@ def test_nothing_around_an_average_is_touched(make: Any, size: int, backend: str
     guard = Guard()
     first = npnet.from_numpy(guard.like(np.ones(5, np.float32)))
     second = npnet.from_numpy(guard.like(np.ones(10, np.float32)))
-    with pytest.raises(npnet._checks.ShapeError, match="average: value 1 must have the shape"):
+    with pytest.raises(npnet.base.checks.ShapeError, match="average: value 1 must have the shape"):
         make()([first, second], [npnet.zeros(5), npnet.zeros(size)], npnet.tensor(1))
     np.testing.assert_array_equal(first.numpy(), 1)
-    with pytest.raises(npnet._checks.ShapeError, match="a value for each of 2 averages, got 1"):
+    with pytest.raises(npnet.base.checks.ShapeError, match="a value for each of 2 averages, got 1"):
         make()([first, second], [npnet.zeros(5)], npnet.tensor(1))
     guard.check()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import npnet
-from npnet._threads import available_cores
+from npnet.base.threads import available_cores
 from npnet.training import augmentation
 from npnet.training.config import Config, ConfigError
 from npnet.training.data import Data, Split, epoch_order, prepare

@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import npnet
 from npnet import transforms
-from npnet._threads import available_cores
+from npnet.base.threads import available_cores
 from npnet.transforms.affine import affine, inverse_matrices
 from tests.torchvision_import import import_torchvision
 

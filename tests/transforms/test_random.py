@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import npnet
 from npnet import transforms
-from npnet._checks import ShapeError
+from npnet.base.checks import ShapeError
 from npnet.tensor import Tensor
 from npnet.transforms.crop import crop
 from npnet.transforms.cutout import erase

@@ -13,8 +13,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
 from npnet import transforms
-from npnet._checks import ShapeError
-from npnet._pictures import array_to_picture, picture_to_array
+from npnet.base.checks import ShapeError
+from npnet.base.pictures import array_to_picture, picture_to_array
 from npnet.tensor import Tensor
 from tests.campaign import trials
 from tests.torchvision_import import import_torchvision

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import npnet
-from npnet._checks import ShapeError
+from npnet.base.checks import ShapeError
 from npnet.utils import data
 from npnet.utils.data import (
     ConcatDataset,

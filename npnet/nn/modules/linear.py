@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from npnet._checks import ShapeError
+from npnet.base.checks import ShapeError
 from npnet.nn import functional as F
 from npnet.nn import init
 from npnet.nn.module import Module

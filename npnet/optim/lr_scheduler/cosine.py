@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from npnet._checks import check_number
+from npnet.base.checks import check_number
 from npnet.optim.lr_scheduler.scheduler import Schedule, Undo, as_count
 from npnet.optim.optimizer import Optimizer
 

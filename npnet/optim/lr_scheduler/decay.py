@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias
 
-from npnet._checks import check_number
+from npnet.base.checks import check_number
 from npnet.optim.lr_scheduler.scheduler import Schedule, as_count, check_optimizer
 from npnet.optim.optimizer import Optimizer
 

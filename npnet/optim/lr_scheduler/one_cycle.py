@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
-from npnet._checks import check_number, unknown_name
+from npnet.base.checks import check_number, unknown_name
 from npnet.optim.lr_scheduler.scheduler import (
     Schedule,
     Undo,

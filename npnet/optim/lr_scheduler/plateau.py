@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, SupportsFloat
 
-from npnet._checks import check_number, unknown_name
+from npnet.base.checks import check_number, unknown_name
 from npnet.optim.lr_scheduler.scheduler import (
     LRScheduler,
     Undo,

@@ -9,7 +9,7 @@ from numbers import Integral
 from types import TracebackType
 from typing import Any, ClassVar
 
-from npnet._checks import check_number
+from npnet.base.checks import check_number
 from npnet.optim.optimizer import Optimizer
 
 __all__ = [

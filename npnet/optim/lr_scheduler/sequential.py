@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from npnet._checks import check_number
+from npnet.base.checks import check_number
 from npnet.optim.lr_scheduler.plateau import ReduceLROnPlateau
 from npnet.optim.lr_scheduler.scheduler import LRScheduler, Schedule, Undo
 from npnet.optim.optimizer import Optimizer

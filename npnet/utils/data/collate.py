@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from npnet._checks import ShapeError
-from npnet._pictures import is_picture, picture_to_array
+from npnet.base.checks import ShapeError
+from npnet.base.pictures import is_picture, picture_to_array
 from npnet.ops.shape import stack
 from npnet.tensor import Tensor, as_tensor
 

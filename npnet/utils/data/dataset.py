@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from npnet._checks import ShapeError
+from npnet.base.checks import ShapeError
 from npnet.random import Generator
 from npnet.tensor import Tensor, as_tensor
 from npnet.utils.data.collate import default_collate, default_convert

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import Any, ClassVar
 
-from npnet._checks import check_number
+from npnet.base.checks import check_number
 from npnet.random import Generator
 from npnet.utils.data.collate import default_collate, default_convert
 from npnet.utils.data.dataset import get_batch, get_items

@@ -19,14 +19,14 @@ import functools
 import json
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
+
+from npnet.base.arrays import Array
 
 __all__ = ["Entry", "decode", "encode", "little_endian"]
 
-Array: TypeAlias = npt.NDArray[Any]
 
 _DTYPES = {
     "BOOL": "?",

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+
+from npnet.base.arrays import Array
 
 __all__ = ["set_printoptions", "tensor_repr"]
 
-Array = npt.NDArray[Any]
 
 _PREFIX = "tensor("
 _DEFAULT_DTYPES = (np.dtype("float32"), np.dtype("int64"), np.dtype("bool"))

@@ -10,11 +10,10 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+
+from npnet.base.arrays import Array
 
 __all__ = ["array_to_picture", "is_picture", "picture_to_array", "pillow"]
-
-Array = npt.NDArray[Any]
 
 
 def is_picture(x: Any) -> bool:
