@@ -14,9 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from npnet._device import device as Device
+from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError, check_number
+from npnet.ops.dtypes import Number
 from npnet.random import Generator, numpy_generator
-from npnet.tensor import Array, Number, Tensor, tensor
+from npnet.tensor import Tensor, tensor
 
 __all__ = [
     "arange",

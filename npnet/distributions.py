@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError
 from npnet.ops.activation import log_softmax, softmax
 from npnet.ops.choices import clamp
 from npnet.ops.functions import log
 from npnet.ops.shape import broadcast_shapes, expand
 from npnet.random import default_generator
-from npnet.tensor import Array, Tensor, as_tensor
+from npnet.tensor import Tensor, as_tensor
 
 __all__ = ["Categorical"]
 

@@ -17,6 +17,7 @@ import reference.models
 from npnet import backend, models
 from npnet.nn import functional as F
 from npnet.ops.lanes import LEAST, Lanes, in_lanes, to_lanes
+from npnet.tape import result
 
 # Rounding flips the sign at some ReLUs, in PyTorch's float32 too; how many is chance, and of two
 # float32 computations that are equally right the one is easily twice as far off as the other.
@@ -211,7 +212,7 @@ def test_mean_cross_entropy_by_one_kernel(n: int) -> None:
     theirs = torch.nn.functional.cross_entropy(x @ weight.T, y)
     (theirs * 3).backward()
     ours_weight = npnet.eye(12).requires_grad_()
-    logits = F.linear(npnet.Tensor._of_layout(to_lanes(x.numpy())), ours_weight)
+    logits = F.linear(result(to_lanes(x.numpy())), ours_weight)
     assert in_lanes(logits)
     ours = F.cross_entropy(logits, npnet.from_numpy(y.numpy()))
     (ours * 3).backward()

@@ -23,7 +23,7 @@ from npnet.base.arrays import Array
 from npnet.nn import functional as F
 from npnet.nn import init
 from npnet.optim import swa_utils
-from npnet.tensor import Function
+from npnet.tape import Function
 from npnet.training import metrics
 
 SPECIAL = [np.nan, np.inf, -np.inf, 3.4e38, -3.4e38, 1e-45, -1e-40, 0.0, 1.0, -1.0]

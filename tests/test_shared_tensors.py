@@ -13,9 +13,10 @@ import pytest
 
 import npnet
 from npnet import backend, nn, optim
+from npnet.base.arrays import Array
 from npnet.nn import functional as F
 from npnet.ops.lanes import Lanes
-from npnet.tensor import Array, Tensor
+from npnet.tensor import Tensor
 from tests.campaign import trials
 
 THREADS = 4

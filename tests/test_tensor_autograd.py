@@ -16,8 +16,9 @@ from numpy.testing import assert_array_equal
 
 import npnet
 from npnet import Tensor
+from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError
-from npnet.tensor import Array, Function
+from npnet.tape import Function
 
 LIBRARIES = pytest.mark.parametrize("lib", [npnet, torch], ids=["npnet", "torch"])
 

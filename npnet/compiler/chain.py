@@ -11,7 +11,8 @@ from npnet import nn
 from npnet.base.grad_mode import enable_grad, state
 from npnet.ops.lanes import LEAST, LaneFunction, to_lanes
 from npnet.random import drawing_apart
-from npnet.tensor import Function, Tensor
+from npnet.tape import Function, result
+from npnet.tensor import Tensor
 
 __all__ = ["Later", "Layered", "Link", "Unsuited", "trace"]
 
@@ -83,7 +84,7 @@ def trace(model: nn.Module, x: Tensor) -> tuple[list[Link], Tensor]:
 def _in_lanes(x: Tensor) -> Tensor:
     """The batch on the tape's beginning; of a few images in lanes, or no kernel would take them."""
     if len(x) < LEAST and x.ndim in (2, 4):
-        return Tensor._of_layout(to_lanes(x.values))
+        return result(to_lanes(x.values))
     return Tensor(x.array)
 
 

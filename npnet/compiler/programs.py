@@ -11,11 +11,12 @@ import numpy as np
 
 from npnet import nn
 from npnet.backend import lanes_wanted
+from npnet.base.arrays import Array
 from npnet.base.threads import get_num_threads
 from npnet.compiler.chain import Later, Layered, Link, Unsuited, trace
 from npnet.compiler.guard import Guard
 from npnet.compiler.watch import Watch
-from npnet.tensor import Array, Tensor
+from npnet.tensor import Tensor
 
 __all__ = ["Programs"]
 

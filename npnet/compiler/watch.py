@@ -39,7 +39,8 @@ from npnet._device import device
 from npnet.base.checks import check_writable
 from npnet.compiler.guard import Place
 from npnet.nn.modules import container
-from npnet.tensor import Function, Tensor
+from npnet.tape import Function
+from npnet.tensor import Tensor
 
 __all__ = ["Watch", "is_watching"]
 

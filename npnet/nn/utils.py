@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError, check_bound, check_writable
 from npnet.ops import _sums
 from npnet.ops.shape import cat
-from npnet.tensor import Array, Tensor
+from npnet.tensor import Tensor
 
 __all__ = [
     "clip_grad_norm_",

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from npnet.tensor import Array
+from npnet.base.arrays import Array
 
 __all__ = [
     "add_at",

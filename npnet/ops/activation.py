@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import math
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from npnet.base.arrays import Array
 from npnet.kernels.masks import kept
 from npnet.ops import _sums
 from npnet.ops.dtypes import check_dtypes
 from npnet.ops.functions import as_float
 from npnet.ops.lanes import LaneFunction, Lanes, Masked, Normalised, in_lanes
 from npnet.ops.shape import axis, cast
-from npnet.tensor import Array, Function, Tensor
+from npnet.tape import Function
+
+if TYPE_CHECKING:
+    from npnet.tensor import Tensor
 
 __all__ = ["gelu", "leaky_relu", "log_softmax", "relu", "sigmoid", "softmax", "tanh"]
 

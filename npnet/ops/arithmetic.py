@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
+from npnet.base.arrays import Array
 from npnet.ops.broadcasting import apply, as_operands, off_tape
-from npnet.ops.dtypes import result_type
+from npnet.ops.dtypes import Number, Operand, result_type
 from npnet.ops.lanes import LaneFunction, Lanes, in_lanes, join_lanes
-from npnet.tensor import Array, Function, Number, Operand, Tensor
+from npnet.tape import Function, Variable
+
+if TYPE_CHECKING:
+    from npnet.tensor import Tensor
 
 __all__ = [
     "add",
@@ -32,7 +38,7 @@ class Add(Function):
 
 
 def _join_lanes(a: Operand, b: Operand) -> bool:
-    both = isinstance(a, Tensor) and isinstance(b, Tensor) and a.shape == b.shape
+    both = isinstance(a, Variable) and isinstance(b, Variable) and a.shape == b.shape
     return both and join_lanes(a, b)  # type: ignore[arg-type] # they are tensors
 
 
@@ -129,7 +135,7 @@ def mul(input: Operand, other: Operand) -> Tensor:
     if _join_lanes(input, other):
         return LaneMul()(input, other)  # type: ignore[arg-type] # they are tensors
     for x, factor in ((input, other), (other, input)):
-        if type(factor) in (int, float) and isinstance(x, Tensor) and in_lanes(x):
+        if type(factor) in (int, float) and isinstance(x, Variable) and in_lanes(x):
             return LaneScale(float(factor))(x)
     return apply("mul", Mul(), *as_operands("mul", input, other))
 
@@ -200,7 +206,7 @@ def remainder(input: Operand, other: Operand) -> Tensor:
 
 
 def _check_divisor(op: str, input: Operand, other: Operand) -> None:
-    divisor = other.array if isinstance(other, Tensor) else np.asarray(other)
+    divisor = other.array if isinstance(other, Variable) else np.asarray(other)
     if result_type(input, other).kind != "f" and not divisor.all():
         raise RuntimeError(f"{op}: integers can't be divided by 0")
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from npnet.base.arrays import Array
 from npnet.ops import shape
-from npnet.ops.dtypes import result_type
-from npnet.tensor import Array, Function, Number, Operand, Tensor
+from npnet.ops.dtypes import Number, Operand, result_type
+from npnet.tape import Function, Variable, result
+
+if TYPE_CHECKING:
+    from npnet.tensor import Tensor
 
 __all__ = [
     "apply",
@@ -32,14 +36,14 @@ def as_operands(
     if _are_alike(*operands) and (dtype is None or dtype == operands[0].dtype):  # type: ignore[union-attr]
         return operands  # type: ignore[return-value] # the usual case, which should cost nothing
     for x in operands:
-        if not isinstance(x, (Tensor, bool, int, float, np.number, np.bool_)):
+        if not isinstance(x, (Variable, bool, int, float, np.number, np.bool_)):
             raise TypeError(
                 f"{op}: operands must be tensors or numbers, got {type(x).__name__}; "
                 "npnet.as_tensor makes a tensor of an ndarray or a list"
             )
     common = result_type(*operands) if dtype is None else dtype
     tensors = [
-        shape.cast(x, common) if isinstance(x, Tensor) else Tensor(_number(x, common))
+        shape.cast(x, common) if isinstance(x, Variable) else result(_number(x, common))
         for x in operands
     ]
     if len({x.shape for x in tensors}) > 1 and any(x.requires_grad for x in tensors):
@@ -59,8 +63,8 @@ def _number(x: Number, dtype: np.dtype[Any]) -> Array:
 def _are_alike(first: Operand, second: Operand | None = None, *others: Operand) -> bool:
     """Whether these are two tensors of one dtype and shape."""
     return (
-        isinstance(first, Tensor)
-        and isinstance(second, Tensor)
+        isinstance(first, Variable)
+        and isinstance(second, Variable)
         and not others
         and first.dtype == second.dtype
         and first.shape == second.shape
@@ -81,4 +85,4 @@ def off_tape(op: str, compute: Callable[..., Array], *operands: Operand) -> Tens
     arrays = [x.array for x in as_operands(op, *operands)]
     shape.broadcast_shapes(op, *(a.shape for a in arrays))
     with np.errstate(all="ignore"):  # NaN and infinity are values, as in every Function
-        return Tensor(compute(*arrays))
+        return result(compute(*arrays))

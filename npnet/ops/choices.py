@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from npnet.base.arrays import Array
 from npnet.ops import shape
 from npnet.ops.broadcasting import apply, as_operands
-from npnet.tensor import Array, Function, Number, Operand, Tensor
+from npnet.ops.dtypes import Number, Operand
+from npnet.tape import Function, Variable
+
+if TYPE_CHECKING:
+    from npnet.tensor import Tensor
 
 __all__ = [
     "clamp",
@@ -43,7 +49,7 @@ def clamp(input: Tensor, min: Number | None = None, max: Number | None = None) -
     if min is None and max is None:
         raise ValueError("clamp: at least one of min and max must be given")
     for bound in (min, max):
-        if isinstance(bound, Tensor):
+        if isinstance(bound, Variable):
             raise NotImplementedError("clamp: min and max must be numbers, got a tensor")
     if input.dtype.kind in "iu" and (isinstance(min, float) or isinstance(max, float)):
         input = shape.cast(input, np.dtype(np.float32))

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from npnet.ops.broadcasting import off_tape
-from npnet.tensor import Operand, Tensor
+from npnet.ops.dtypes import Operand
+
+if TYPE_CHECKING:
+    from npnet.tensor import Tensor
 
 __all__ = [
     "allclose",

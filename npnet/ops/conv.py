@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from npnet.backend import winograd_wanted
+from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError, check_axes
 from npnet.base.threads import map_in_order
 from npnet.kernels import windows
@@ -16,7 +18,10 @@ from npnet.kernels.windows import Pair, Window
 from npnet.ops import _sums
 from npnet.ops.dtypes import check_dtypes
 from npnet.ops.lanes import Convolved, LaneFunction, Lanes, enters_lanes
-from npnet.tensor import Array, Function, Tensor
+from npnet.tape import Function
+
+if TYPE_CHECKING:
+    from npnet.tensor import Tensor
 
 __all__ = ["conv2d", "unfold"]
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from npnet.ops.arithmetic import mul
 from npnet.ops.dtypes import check_dtypes
 from npnet.random import default_generator
-from npnet.tensor import Tensor
+from npnet.tape import result
+
+if TYPE_CHECKING:
+    from npnet.tensor import Tensor
 
 __all__ = ["dropout"]
 
@@ -30,6 +35,6 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     if inplace:  # refused before numbers are drawn
         input._check_write(False, "dropout(inplace=True)")
     keep = default_generator.numpy.random(input.shape, np.float32) >= p
-    mask = Tensor(keep * input.dtype.type(0 if p == 1 else 1 / (1 - p)))
+    mask = result(keep * input.dtype.type(0 if p == 1 else 1 / (1 - p)))
     y = mul(input, mask)
     return input._write(y, "dropout(inplace=True)") if inplace else y

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 import numpy as np
 
-from npnet.tensor import Number, Operand, Tensor
+from npnet.tape import Variable
 
-__all__ = ["check_dtypes", "result_type"]
+if TYPE_CHECKING:
+    from npnet.tensor import Tensor
+
+__all__ = ["Number", "Operand", "check_dtypes", "result_type"]
+
+Number: TypeAlias = bool | int | float
+Operand: TypeAlias = Union["Tensor", Number]
 
 _KINDS = {"b": 0, "u": 1, "i": 1, "f": 2}  # bool < integers < floats
 
@@ -20,9 +26,9 @@ def result_type(*operands: Operand) -> np.dtype[Any]:
     a higher kind (bool < integer < float). So float32 * 2.0 and float32 * int64 stay float32, and
     int64 * 0.5 is float32.
     """
-    with_axes = [x.dtype for x in operands if isinstance(x, Tensor) and x.ndim]
-    without = [x.dtype for x in operands if isinstance(x, Tensor) and not x.ndim]
-    numbers = [_number_dtype(x) for x in operands if not isinstance(x, Tensor)]
+    with_axes = [x.dtype for x in operands if isinstance(x, Variable) and x.ndim]
+    without = [x.dtype for x in operands if isinstance(x, Variable) and not x.ndim]
+    numbers = [_number_dtype(x) for x in operands if not isinstance(x, Variable)]
     result: np.dtype[Any] | None = None
     for group in (with_axes, without, numbers):
         if not group:
@@ -52,7 +58,7 @@ def check_dtypes(op: str, *inputs: Tensor) -> None:
     """Raise RuntimeError unless all are of one floating point dtype, as PyTorch does."""
     dtypes = []
     for x in inputs:
-        if not isinstance(x, Tensor):
+        if not isinstance(x, Variable):
             raise TypeError(
                 f"{op}: inputs must be tensors, got {type(x).__name__}; npnet.as_tensor makes one"
             )

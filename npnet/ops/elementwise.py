@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from npnet.base.arrays import Array
 from npnet.ops import arithmetic, functions, shape
-from npnet.ops.dtypes import result_type
-from npnet.tensor import Array, Function, Operand, Tensor
+from npnet.ops.dtypes import Operand, result_type
+from npnet.tape import Function, Variable, result
+
+if TYPE_CHECKING:
+    from npnet.tensor import Tensor
 
 __all__ = [
     "bitwise_and",
@@ -77,7 +81,7 @@ def rsqrt(input: Tensor) -> Tensor:
 
 def isinf(input: Tensor) -> Tensor:
     """Where the value is infinite: bool."""
-    return Tensor(np.isinf(input.array))
+    return result(np.isinf(input.array))
 
 
 def _bits(op: str, compute: Callable[..., Any], *operands: Operand) -> Tensor:
@@ -85,9 +89,9 @@ def _bits(op: str, compute: Callable[..., Any], *operands: Operand) -> Tensor:
     dtype = result_type(*operands)
     if dtype.kind not in "biu":
         raise RuntimeError(f"{op}: operands must be integers or bools, got {dtype}")
-    arrays = [x.array if isinstance(x, Tensor) else np.asarray(x) for x in operands]
+    arrays = [x.array if isinstance(x, Variable) else np.asarray(x) for x in operands]
     shape.broadcast_shapes(op, *(a.shape for a in arrays))
-    return Tensor(np.asarray(compute(*(a.astype(dtype) for a in arrays))))
+    return result(np.asarray(compute(*(a.astype(dtype) for a in arrays))))
 
 
 def bitwise_and(input: Operand, other: Operand) -> Tensor:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
+from npnet.base.arrays import Array
 from npnet.ops import arithmetic
 from npnet.ops.activation import sigmoid_of
 from npnet.ops.lanes import Lanes, in_lanes, suits_lanes
 from npnet.ops.loss import LaneLoss, check_reduction, check_same, check_weight, reduced
-from npnet.tensor import Array, Function, Tensor
+from npnet.tape import Function
+
+if TYPE_CHECKING:
+    from npnet.tensor import Tensor
 
 __all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits", "mse_loss"]
 

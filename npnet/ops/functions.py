@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
+from npnet.base.arrays import Array
 from npnet.ops import shape
-from npnet.tensor import Array, Function, Tensor
+from npnet.tape import Function
+
+if TYPE_CHECKING:
+    from npnet.tensor import Tensor
 
 __all__ = [
     "abs",

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError
 from npnet.ops import _sums
+from npnet.ops.dtypes import Operand
 from npnet.ops.lanes import LaneFunction, LanePart, Lanes, in_lanes
 from npnet.ops.shape import axis, cast, summed_to
-from npnet.tensor import Array, Function, Operand, Tensor
+from npnet.tape import Function, Variable, result
+
+if TYPE_CHECKING:
+    from npnet.tensor import Tensor
 
 __all__ = ["gather", "get_item", "one_hot", "set_item", "store"]
 
@@ -55,10 +60,10 @@ def _index_part(part: Any) -> Any:
     if isinstance(part, (int, np.integer)) and not isinstance(part, bool):
         return int(part)
     # A copy of a tensor: backward needs it as it is now.
-    array = part.array.copy() if isinstance(part, Tensor) else np.asarray(part)
+    array = part.array.copy() if isinstance(part, Variable) else np.asarray(part)
     if array.dtype == np.uint8:
         raise IndexError("uint8 is a mask to PyTorch and places to NumPy; use .bool() or .long()")
-    if not array.size and not isinstance(part, Tensor):
+    if not array.size and not isinstance(part, Variable):
         array = array.astype(np.intp)  # an empty list
     return int(array) if not array.ndim and array.dtype.kind == "i" else array
 
@@ -182,7 +187,7 @@ class SetItem(Function):
 def set_item(input: Tensor, index: Any, value: Operand) -> Tensor:
     """A copy of `input` in which `value`, broadcast, stands at `index`."""
     with np.errstate(all="ignore"):  # 1e300 is infinite in float32
-        source = value if isinstance(value, Tensor) else Tensor(np.asarray(value, input.dtype))
+        source = value if isinstance(value, Variable) else result(np.asarray(value, input.dtype))
     try:
         return SetItem(_place(index))(input, cast(source, input.dtype))
     except (IndexError, ValueError) as error:
@@ -191,7 +196,7 @@ def set_item(input: Tensor, index: Any, value: Operand) -> Tensor:
 
 def store(x: Array, index: Any, value: Operand) -> None:
     """`x[index] = value` in the memory of an array, off the tape."""
-    source = value.array if isinstance(value, Tensor) else value
+    source = value.array if isinstance(value, Variable) else value
     try:
         with np.errstate(all="ignore"):  # NaN into integers, 1e300 into float32
             _put(x, _place(index), source)
@@ -269,4 +274,4 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         raise RuntimeError(
             f"one_hot: classes must lie in [0, {count - 1}], got {classes.min()} to {classes.max()}"
         )
-    return Tensor((classes[..., None] == np.arange(count)).astype(np.int64))
+    return result((classes[..., None] == np.arange(count)).astype(np.int64))

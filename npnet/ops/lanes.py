@@ -7,12 +7,16 @@ and leaves its result in lanes. The plain NumPy Function of the same op is its s
 from __future__ import annotations
 
 import weakref
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from npnet.backend import lanes_wanted
-from npnet.tensor import Array, Function, Layout, Tensor, Values
+from npnet.base.arrays import Array
+from npnet.tape import Function, Layout, Values, Variable, result
+
+if TYPE_CHECKING:
+    from npnet.tensor import Tensor
 
 __all__ = [
     "Convolved",
@@ -277,13 +281,13 @@ class LaneFunction(Function):
     images = 1
     _scalar = False  # whether the result is no batch of images
 
-    def apply(self, inputs: tuple[Tensor, ...]) -> Tensor:
+    def apply(self, inputs: tuple[Variable, ...]) -> Tensor:
         images = [to_lanes(x.values) for x in inputs[: self.images]]
         y: Values = self.forward(*images, *[x.array for x in inputs[self.images :]])
         if isinstance(y, Lanes):
-            return Tensor._of_layout(y)
+            return result(y)
         self._scalar = True
-        return Tensor(y)
+        return result(y)
 
     def differentiate(self, gy: Values) -> tuple[Any, ...]:
         return self.backward(gy if self._scalar else to_lanes(gy))

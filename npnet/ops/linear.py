@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
+from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError, check_axes
 from npnet.ops import _sums, shape
 from npnet.ops.dtypes import check_dtypes
 from npnet.ops.lanes import LaneFunction, Lanes, enters_lanes
-from npnet.tensor import Array, Function, Tensor
+from npnet.tape import Function
+
+if TYPE_CHECKING:
+    from npnet.tensor import Tensor
 
 __all__ = ["linear", "matmul"]
 

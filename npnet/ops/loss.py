@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError, check_number
 from npnet.ops import choices, reduce, shape
 from npnet.ops.activation import log_softmax
 from npnet.ops.dtypes import check_dtypes
 from npnet.ops.lanes import LaneFunction, Lanes, in_lanes
-from npnet.tensor import Array, Function, Tensor
+from npnet.tape import Function, result
+
+if TYPE_CHECKING:
+    from npnet.tensor import Tensor
 
 __all__ = [
     "LaneLoss",
@@ -187,12 +192,12 @@ def _class_loss(
     losses = NLL(classes, coefficients, counted)(logp)
     if smoothing:
         spread = logp if weight is None else logp * _by_class(weight, logp.ndim)
-        spread = choices.where(Tensor(counted), -spread.sum(1), 0.0)
+        spread = choices.where(result(counted), -spread.sum(1), 0.0)
         losses = losses * (1 - smoothing) + spread * (smoothing / logp.shape[1])
     if reduction != "mean":
         return reduced(losses, reduction)
     # A weighted mean; NaN if nothing counts, as in PyTorch.
-    return losses.sum() / Tensor(np.asarray((counted * coefficients).sum(), logp.dtype))
+    return losses.sum() / result(np.asarray((counted * coefficients).sum(), logp.dtype))
 
 
 class LaneLoss(LaneFunction):

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError, check_number, check_writable
 from npnet.ops import _sums
 from npnet.ops.dtypes import check_dtypes
 from npnet.ops.lanes import Convolved, LaneFunction, Lanes, Masked, Normalised, in_lanes
-from npnet.tensor import Array, Function, Tensor
+from npnet.tape import Function, result
+
+if TYPE_CHECKING:
+    from npnet.tensor import Tensor
 
 __all__ = ["batch_norm", "layer_norm"]
 
@@ -152,8 +156,8 @@ def batch_norm(
     check_number("batch_norm", "momentum", momentum, least=0, most=1)
     _check_batch_norm(input, running_mean, running_var, weight, bias, eps)
     channels = (input.shape[1],)
-    weight = Tensor(np.ones(channels, input.dtype)) if weight is None else weight
-    bias = Tensor(np.zeros(channels, input.dtype)) if bias is None else bias
+    weight = result(np.ones(channels, input.dtype)) if weight is None else weight
+    bias = result(np.zeros(channels, input.dtype)) if bias is None else bias
     check_dtypes("batch_norm", input, weight, bias)
     kind = LaneBatchNorm if in_lanes(input) else BatchNorm
     if not training:
@@ -280,7 +284,7 @@ def layer_norm(
     for name, value in (("weight", weight), ("bias", bias)):
         if value is not None and value.shape != size:
             raise ShapeError(f"layer_norm: {name} must be {size}, got {value.shape}")
-    weight = Tensor(np.ones(size, input.dtype)) if weight is None else weight
-    bias = Tensor(np.zeros(size, input.dtype)) if bias is None else bias
+    weight = result(np.ones(size, input.dtype)) if weight is None else weight
+    bias = result(np.zeros(size, input.dtype)) if bias is None else bias
     check_dtypes("layer_norm", input, weight, bias)
     return LayerNorm(len(size), eps)(input, weight, bias)

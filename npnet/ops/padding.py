@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError
 from npnet.kernels.windows import Pair
+from npnet.ops.dtypes import Number
 from npnet.ops.lanes import LaneFunction, Lanes, in_lanes
-from npnet.tensor import Array, Function, Number, Tensor
+from npnet.tape import Function
+
+if TYPE_CHECKING:
+    from npnet.tensor import Tensor
 
 __all__ = ["pad"]
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError, check_axes
 from npnet.kernels import windows
 from npnet.kernels.masks import kept
@@ -15,7 +16,10 @@ from npnet.kernels.windows import Pair, Window, as_pair
 from npnet.ops import _sums
 from npnet.ops.dtypes import check_dtypes
 from npnet.ops.lanes import LaneFunction, Lanes, in_lanes
-from npnet.tensor import Array, Function, Tensor
+from npnet.tape import Function, result
+
+if TYPE_CHECKING:
+    from npnet.tensor import Tensor
 
 __all__ = ["adaptive_avg_pool2d", "avg_pool2d", "max_pool2d"]
 
@@ -137,7 +141,7 @@ def max_pool2d(
         return LaneMaxPool2d(window)(input)
     function = MaxPool2d(window)
     y = function(input)
-    return (y, Tensor(function.indices())) if return_indices else y
+    return (y, result(function.indices())) if return_indices else y
 
 
 def _check_padding(op: str, window: Window) -> None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from npnet.base.arrays import Array
 from npnet.base.checks import check_axes
 from npnet.ops import _sums, arithmetic, functions, reduce, shape
 from npnet.ops.linear import matmul
-from npnet.tensor import Array, Tensor
+from npnet.tape import result
+
+if TYPE_CHECKING:
+    from npnet.tensor import Tensor
 
 __all__ = ["bmm", "dot", "logsumexp", "mm", "mv", "norm", "outer"]
 
@@ -94,7 +98,7 @@ def logsumexp(input: Tensor, dim: int | Sequence[int], keepdim: bool = False) ->
     """log(sum(exp(x))) along `dim`; the largest x is taken off first, so nothing overflows."""
     axes = reduce.axes_of("logsumexp", input, dim)
     largest = input.array.max(axes, keepdims=True)
-    top = Tensor(np.where(np.isfinite(largest), largest, 0).astype(input.dtype))
+    top = result(np.where(np.isfinite(largest), largest, 0).astype(input.dtype))
     total = reduce.sum(functions.exp(input - top), dim, keepdim=True)
     y = functions.log(total) + top
     return y if keepdim else shape.squeeze(y, axes)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from npnet.base.arrays import Array
 from npnet.ops import _sums, choices, indexing, shape
 from npnet.ops.lanes import in_lanes
 from npnet.ops.pool import LaneAdaptiveAvgPool2d
 from npnet.ops.shape import axis, cast
-from npnet.tensor import Array, Function, Tensor
+from npnet.tape import Function, Variable, result
+
+if TYPE_CHECKING:
+    from npnet.tensor import Tensor
 
 __all__ = [
     "MinMax",
@@ -233,14 +237,14 @@ def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -
     NaN is larger than everything. Of equal values along `dim` the first counts and receives the
     whole gradient; without `dim` they share it.
     """
-    if isinstance(dim, Tensor):
+    if isinstance(dim, Variable):
         return choices.maximum(input, dim)
     return _extreme("max", input, dim, keepdim)
 
 
 def min(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Any:
     """The smallest value: a Tensor; with `dim`, (values, indices) along that axis. See `max`."""
-    if isinstance(dim, Tensor):
+    if isinstance(dim, Variable):
         return choices.minimum(input, dim)
     return _extreme("min", input, dim, keepdim)
 
@@ -252,7 +256,7 @@ def _arg(op: str, x: Tensor, dim: int | None, keepdim: bool) -> Tensor:
         raise IndexError(f"{op}: there is no position in nothing; input has shape {x.shape}")
     choose = np.argmax if op == "argmax" else np.argmin
     at = choose(x.array, axis=dim if x.ndim else None, keepdims=keepdim)
-    return Tensor(np.asarray(at, np.int64))
+    return result(np.asarray(at, np.int64))
 
 
 def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
@@ -267,9 +271,9 @@ def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tens
 
 def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Whether all values are true (not 0): bool."""
-    return Tensor(np.asarray(input.array.all(axes_of("all", input, dim), keepdims=keepdim)))
+    return result(np.asarray(input.array.all(axes_of("all", input, dim), keepdims=keepdim)))
 
 
 def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Whether one value is true (not 0): bool."""
-    return Tensor(np.asarray(input.array.any(axes_of("any", input, dim), keepdims=keepdim)))
+    return result(np.asarray(input.array.any(axes_of("any", input, dim), keepdims=keepdim)))

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from npnet.base.checks import ShapeError
 from npnet.random import Generator, numpy_generator
-from npnet.tensor import Tensor
+from npnet.tape import result
+
+if TYPE_CHECKING:
+    from npnet.tensor import Tensor
 
 __all__ = ["bernoulli", "multinomial"]
 
@@ -16,7 +21,7 @@ def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
     p = input.array
     if not ((p >= 0) & (p <= 1)).all():
         raise RuntimeError("bernoulli: probabilities must lie in [0, 1]")
-    return Tensor((numpy_generator(generator).random(p.shape) < p).astype(p.dtype))
+    return result((numpy_generator(generator).random(p.shape) < p).astype(p.dtype))
 
 
 def multinomial(
@@ -45,4 +50,4 @@ def multinomial(
         draw.choice(row.size, num_samples, replacement, row / row.sum())
         for row in np.atleast_2d(weights)
     ]
-    return Tensor(np.asarray(rows, np.int64).reshape(*input.shape[:-1], num_samples))
+    return result(np.asarray(rows, np.int64).reshape(*input.shape[:-1], num_samples))

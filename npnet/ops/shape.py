@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError
 from npnet.ops import _sums
 from npnet.ops.dtypes import result_type
 from npnet.ops.lanes import LaneFunction, LanePart, Lanes, in_lanes, join_lanes
-from npnet.tensor import Array, Function, Tensor
+from npnet.tape import Function, result
+
+if TYPE_CHECKING:
+    from npnet.tensor import Tensor
 
 __all__ = [
     "broadcast_shapes",
@@ -74,7 +78,7 @@ def cast(input: Tensor, dtype: np.dtype[Any]) -> Tensor:
         return input
     if dtype.kind != "f":
         with np.errstate(all="ignore"):  # NaN and infinity have no integer
-            return Tensor(input.array.astype(dtype))
+            return result(input.array.astype(dtype))
     return Cast(dtype)(input)
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from npnet.base.arrays import Array
 from npnet.ops import _sums, indexing, shape
 from npnet.ops.shape import axis, cast
-from npnet.tensor import Array, Function, Tensor
+from npnet.tape import Function, result
+
+if TYPE_CHECKING:
+    from npnet.tensor import Tensor
 
 __all__ = ["Sorted", "argsort", "cumsum", "sort", "topk"]
 
@@ -29,7 +33,7 @@ def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool
         order = x.shape[at] - 1 - np.flip(np.argsort(np.flip(x, at), at, kind="stable"), at)
     else:
         order = np.argsort(x, at, kind="stable")
-    return Tensor(np.asarray(order.reshape(input.shape), np.int64))
+    return result(np.asarray(order.reshape(input.shape), np.int64))
 
 
 def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Sorted:
@@ -57,7 +61,7 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     order = argsort(input, dim, descending=largest)
     if not input.ndim:
         return Sorted(input, order)
-    indices = Tensor(order.array.take(range(k), at))
+    indices = result(order.array.take(range(k), at))
     return Sorted(indexing.gather(input, dim, indices), indices)
 
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError
 from npnet.ops import choices, shape
+from npnet.ops.dtypes import Number
 from npnet.ops.shape import axis
-from npnet.tensor import Array, Function, Number, Tensor
+from npnet.tape import Function, Variable, result
+
+if TYPE_CHECKING:
+    from npnet.tensor import Tensor
 
 __all__ = [
     "chunk",
@@ -89,7 +95,7 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
         return input[places, places]
     if input.ndim != 1:
         raise ShapeError(f"diag: input must have 1 or 2 axes, got {input.shape}")
-    return shape.unsqueeze(input, 1) * Tensor(np.eye(input.shape[0], dtype=input.dtype))
+    return shape.unsqueeze(input, 1) * result(np.eye(input.shape[0], dtype=input.dtype))
 
 
 class Flip(Function):
@@ -120,17 +126,17 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
 
 def masked_fill(input: Tensor, mask: Tensor, value: Number | Tensor) -> Tensor:
     """`value` where the mask holds, `input` elsewhere; the mask is broadcast."""
-    if isinstance(value, Tensor) and value.ndim:
+    if isinstance(value, Variable) and value.ndim:
         raise ShapeError(f"masked_fill: value must be one number, got {value.shape}")
-    if not isinstance(value, Tensor):
+    if not isinstance(value, Variable):
         with np.errstate(all="ignore"):  # 1e300 is infinite in float32
-            value = Tensor(np.asarray(value, input.dtype))
+            value = result(np.asarray(value, input.dtype))
     return choices.where(mask, shape.cast(value, input.dtype), input)
 
 
 def nonzero(input: Tensor, *, as_tuple: bool = False) -> Tensor | tuple[Tensor, ...]:
     """Where the values are not 0, int64: a row of indices for each; or a tensor for each axis."""
-    places = tuple(Tensor(np.asarray(i, np.int64)) for i in np.atleast_1d(input.array).nonzero())
+    places = tuple(result(np.asarray(i, np.int64)) for i in np.atleast_1d(input.array).nonzero())
     if as_tuple:
         return places
-    return shape.stack(places, 1) if input.ndim else Tensor(np.empty((places[0].shape[0], 0), int))
+    return shape.stack(places, 1) if input.ndim else result(np.empty((places[0].shape[0], 0), int))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from npnet.backend import lanes_wanted
-from npnet.tensor import Array
+from npnet.base.arrays import Array
 
 __all__ = ["kernels_for"]
 

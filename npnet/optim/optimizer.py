@@ -9,10 +9,11 @@ from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
+from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError
 from npnet.base.grad_mode import enable_grad
 from npnet.optim._options import plain
-from npnet.tensor import Array, Tensor
+from npnet.tensor import Tensor
 
 __all__ = ["Group", "Optimizer", "Params", "State"]
 

@@ -7,10 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from npnet.base.arrays import Array
 from npnet.optim._compiled import kernels_for
 from npnet.optim._options import check_option
 from npnet.optim.optimizer import Group, Optimizer, Params, State
-from npnet.tensor import Array
 
 __all__ = ["RMSprop"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from npnet.base.arrays import Array
 from npnet.optim._compiled import kernels_for
 from npnet.optim._options import check_option
 from npnet.optim.optimizer import Group, Optimizer, Params, State
-from npnet.tensor import Array
 
 __all__ = ["SGD"]
 

@@ -9,7 +9,8 @@ from npnet.kernels import lanes
 from npnet.kernels.windows import Window
 from npnet.ops.conv import Conv2d
 from npnet.ops.linear import Linear
-from npnet.tensor import Function, Tensor
+from npnet.tape import Function
+from npnet.tensor import Tensor
 
 # Sums of up to a few thousand products of float32, added up in another order than in float64:
 # the error grows with the number of terms' root, 2**-24 * sqrt(4000), and is relative to the

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import npnet
-from npnet.tensor import Array, Tensor
+from npnet.base.arrays import Array
+from npnet.tensor import Tensor
 from tests.cases import CASES, arrays_of, npnet_names, wants_gradient
 
 # A central difference over 2e is off by e^2 f''' / 6, and by eps |f| / e of rounding: for e = 1e-5

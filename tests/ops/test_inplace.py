@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from npnet.base.arrays import Array
 from npnet.nn import functional as F
-from npnet.tensor import Array, Tensor
+from npnet.tensor import Tensor
 from tests.cases import CASES, Case, arrays_of, npnet_names, wants_gradient
 
 DIFFERENTIABLE = [name for name, case in CASES.items() if any(wants_gradient(case))]

@@ -12,10 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import npnet
+from npnet.base.arrays import Array
 from npnet.kernels import activation, elementwise, norm
 from npnet.nn import functional as F
 from npnet.ops.lanes import DeferredLanes, Lanes, in_lanes, to_lanes
-from npnet.tensor import Array, Tensor
+from npnet.tape import result
+from npnet.tensor import Tensor
 
 # Of gradients against PyTorch in float64, relative to the largest: sums of some hundred float32.
 FLOAT32 = 2e-6
@@ -31,7 +33,7 @@ def _numba() -> Iterator[None]:
 
 def leaf(array: Array, requires_grad: bool = True) -> Tensor:
     """A leaf in lanes."""
-    x = Tensor._of_layout(to_lanes(np.ascontiguousarray(array)))
+    x = result(to_lanes(np.ascontiguousarray(array)))
     return x.requires_grad_(requires_grad)
 
 

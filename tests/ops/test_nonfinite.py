@@ -10,7 +10,8 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
-from npnet.tensor import Array, Tensor
+from npnet.base.arrays import Array
+from npnet.tensor import Tensor
 from tests.cases import npnet_names, torch_names
 
 # Beside NaN and infinity stand a few ordinary numbers, computed in float64 in a few steps.

@@ -10,8 +10,10 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 import npnet
+from npnet.base.arrays import Array
 from npnet.ops.lanes import suits_lanes, to_lanes
-from npnet.tensor import Array, Tensor
+from npnet.tape import result
+from npnet.tensor import Tensor
 from tests.cases import CASES, Case, arrays_of, npnet_names, torch_names, wants_gradient
 
 # Two orders of summation in float64 differ by some 1e-15 of the largest term; 1e-10 is what the
@@ -52,7 +54,7 @@ def run_npnet(
     wanted = wants_gradient(case)
     inputs = [Tensor(a) for a in arrays]
     if lanes:
-        inputs = [Tensor._of_layout(to_lanes(x.array)) if suits_lanes(x) else x for x in inputs]
+        inputs = [result(to_lanes(x.array)) if suits_lanes(x) else x for x in inputs]
     for x, w in zip(inputs, wanted, strict=True):
         x.requires_grad_(w)
     ys = as_tuple(case.call(npnet_names(), *inputs))

@@ -13,10 +13,11 @@ from hypothesis import assume, example, given
 from numpy.testing import assert_allclose, assert_array_equal
 
 import npnet
+from npnet.base.arrays import Array
 from npnet.kernels import windows
 from npnet.kernels.windows import Window
 from npnet.nn import functional as F
-from npnet.tensor import Array, Tensor
+from npnet.tensor import Tensor
 
 # float64, sums of at most some hundred terms around 1, in another order than PyTorch.
 RTOL = ATOL = 1e-10

@@ -16,11 +16,12 @@ import torch
 
 import npnet
 from npnet import nn
+from npnet.base.arrays import Array
 from npnet.nn import functional as F
 from npnet.nn.utils import clip_grad_norm_
 from npnet.ops import _sums
 from npnet.ops.indexing import Gather, Pick
-from npnet.tensor import Array, Tensor
+from npnet.tensor import Tensor
 from tests.campaign import trials
 
 # Relative, of sums of positive numbers: some roundings, each 2^-24, in blocks of 32 to 64 and in

@@ -1,0 +1,765 @@
+"""The tape that ops are recorded on: variables, the functions between them, and the walk back.
+
+A Variable holds values. An op is a `Function`: applied to variables that need gradients, it stays
+behind as the `grad_fn` of its result and knows its parents. `backward` walks these from the last
+applied to the first and adds up what arrives at each leaf.
+
+Variables on the same memory share a count of writes. What an op saved is compared with it, so that
+an in-place write in between is an error and no wrong gradient; a view notices by it that a write
+elsewhere became part of its history.
+
+Python threads may share variables. What changes one's place in memory or on the tape without
+being asked to (values in another layout that become an ndarray, a view that takes on its base's
+history) happens once and for all threads at once, behind one lock; nothing is computed there, and a
+thread that finds it done takes no lock. Gradients from several threads are added up, as in PyTorch.
+
+Nothing here knows an op, nor the class of what users hold: it is a Variable too, see `result`.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import os
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
+
+import numpy as np
+
+from npnet.base.arrays import Array
+from npnet.base.checks import ShapeError
+from npnet.base.grad_mode import state as _mode
+from npnet.base.strides import places
+from npnet.base.threads import new_lock
+
+if TYPE_CHECKING:
+    from npnet.tensor import Tensor
+
+__all__ = ["Function", "Layout", "Values", "Variable", "View", "result"]
+
+View: TypeAlias = Callable[[Array], Array]
+V = TypeVar("V", bound="Variable")
+
+
+class Layout:
+    """Values of a tensor in another order of memory than an ndarray's.
+
+    Kernels may leave their results like this; they become an ndarray when somebody looks. It is
+    never written to, so that it may be shared.
+
+    Attributes:
+        shape, dtype: those of the ndarray.
+    """
+
+    __slots__ = ()
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def to_array(self) -> Array:
+        """The values as a new ndarray."""
+        raise NotImplementedError
+
+    def plus(self, other: Layout) -> Layout:
+        """The sum with values of the same shape in the same layout; there is but one in use."""
+        raise NotImplementedError
+
+
+Values: TypeAlias = Array | Layout
+
+
+class _Moving(Layout):
+    """In place of values that another thread is just making an ndarray of: to be waited for."""
+
+    __slots__ = ("dtype", "shape")
+
+    def __init__(self, array: Array) -> None:
+        self.shape, self.dtype = array.shape, array.dtype
+
+
+_moving = threading.RLock()  # held where tensors change their memory or their history unasked
+_accumulating = new_lock()
+
+if hasattr(os, "register_at_fork"):  # in the child nobody would come to an end with it
+    os.register_at_fork(
+        before=_moving.acquire, after_in_parent=_moving.release, after_in_child=_moving.release
+    )
+
+
+def _array(values: Values) -> Array:
+    return values.to_array() if isinstance(values, Layout) else values
+
+
+class _Version:
+    """How often the memory of a tensor and of its views was written."""
+
+    writes = 0  # every in-place write
+    recorded = 0  # those that became part of the tape
+    # Views in the base's layout, and how each finds itself in the ndarray that the base becomes.
+    aliases: tuple[tuple[weakref.ref[Variable], View], ...] = ()
+
+    def views(self) -> list[tuple[Variable, View]]:
+        """Those that are still there."""
+        return [(y, look) for reference, look in self.aliases if (y := reference()) is not None]
+
+
+class Function:
+    """One op applied once: `forward` on arrays, and its derivative in `backward`.
+
+    A subclass takes the op's options in its constructor and defines
+
+        forward(*inputs: Array) -> Array
+        backward(gy: Array) -> tuple[Array | None, ...]    one gradient for each input
+
+    `gy` has the shape and dtype of forward's result, each returned gradient those of its input.
+    A returned gradient is gy itself, a view, or new memory that the op does not write again.
+    forward keeps what backward needs: inputs and results by `save_for_backward`, so that an
+    in-place write to them is noticed; shapes and arrays of its own as plain attributes.
+    """
+
+    forward: Callable[..., Any]  # Any: a Function for another layout takes and returns that
+    backward: Callable[[Any], tuple[Any, ...]]
+    view: ClassVar[bool] = False  # whether the result may lie on the memory of the first input
+    look: View  # of a view in another layout: what makes it of the first input's ndarray
+
+    needs_input_grad: tuple[bool, ...] = ()
+    parents: tuple[Function | Variable | None, ...] = ()
+    order: int  # of recording; a parent's is smaller
+    retained: tuple[weakref.ref[Variable], ...] = ()  # results that asked to keep their gradient
+    freed = False  # whether something that backward needs is gone
+    replaced: tuple[tuple[int, ...], np.dtype[Any]] | None = None  # shape, dtype before `data = `
+    _counter = itertools.count()
+    _saved: tuple[Values | None, ...] = ()
+    _versions: tuple[tuple[_Version, int], ...] = ()
+
+    def __call__(self, *inputs: Variable) -> Tensor:
+        """Apply the op; record it if one of the inputs needs a gradient and recording is on."""
+        if _mode.enabled:
+            needs = tuple([x._wants if x._base is None else x.requires_grad for x in inputs])
+        else:
+            needs = (False,) * len(inputs)
+        self.needs_input_grad = needs
+        seen = inputs[0]._values if self.view else None
+        with np.errstate(all="ignore"):  # NaN and infinity are values, here and in backward
+            y = self.apply(inputs)
+        if self.view:
+            y._share(inputs[0], self, seen)
+        if True in needs:
+            self._record(inputs, y)
+        return y
+
+    def apply(self, inputs: tuple[Variable, ...]) -> Tensor:
+        """The result of `forward`; a Function for another layout hands its values over itself."""
+        y = self.forward(*[x.array for x in inputs])
+        return result(y if type(y) is np.ndarray else self._as_array(y))
+
+    def differentiate(self, gy: Values) -> tuple[Values | None, ...]:
+        """The gradients of the inputs; a Function for another layout takes `gy` in it."""
+        return self.backward(_array(gy))
+
+    def _as_array(self, scalar: Any) -> Array:
+        """What NumPy's arithmetic on 0-d arrays gives as an array, also among what was saved."""
+        array = np.asarray(scalar)
+        self._saved = tuple([array if a is scalar else a for a in self._saved])
+        return array
+
+    def _record(self, inputs: tuple[Variable, ...], y: Variable) -> None:
+        """Become the op that made `y` of the inputs."""
+        self.order = next(Function._counter)
+        needs = (True,) * len(inputs) if _mode.traced else self.needs_input_grad
+        self.parents = tuple(
+            [x._edge() if needed else None for x, needed in zip(inputs, needs)]  # noqa: B905 # of equal length, and this runs for each op
+        )
+        versions = []
+        for a in self._saved:  # one entry for each, since _move_saved takes them off one by one
+            if isinstance(a, Layout):
+                continue  # it is never written to
+            for x in (*inputs, y):
+                if x._values is a:
+                    versions.append((x._version, x._version.writes))
+                    break
+        self._versions = tuple(versions)
+        y._wants = True
+        y._grad_fn = self
+
+    def save_for_backward(self, *arrays: Values | None) -> None:
+        """Keep inputs and results for `backward`; to be called in `forward`."""
+        self._saved = arrays
+
+    @property
+    def saved(self) -> tuple[Any, ...]:
+        """What `save_for_backward` kept. RuntimeError if it was written to since."""
+        for version, writes in self._versions:
+            if version.writes != writes:
+                raise RuntimeError(
+                    f"backward: a value that {self.name()} needs was changed in place after it "
+                    "was used; write out of place there (x = x + 1 instead of x += 1), or on a "
+                    "clone()"
+                )
+        return self._saved
+
+    def free(self) -> None:
+        """Forget all arrays: memory is returned, and a second backward that needs them fails."""
+        own = self.__dict__
+        names = [n for n, v in own.copy().items() if n not in _TAPE and _holds_values(v)]
+        if names:
+            self.freed = True  # first, for another thread that finds one of them missing
+        for name in names:
+            own.pop(name, None)
+
+    def name(self) -> str:
+        """The op's name as it stands in the `repr` of its result."""
+        return f"{type(self).__name__.lstrip('_')}Backward"
+
+    def __repr__(self) -> str:
+        return f"<{self.name()}>"
+
+
+# They hold no values.
+_TAPE = {"needs_input_grad", "order", "parents", "replaced", "retained", "_versions"}
+
+
+def _holds_values(value: Any) -> bool:
+    if isinstance(value, (tuple, list)):  # a NamedTuple of arrays too
+        return any(map(_holds_values, value))
+    if isinstance(value, dict):
+        return any(map(_holds_values, value.values()))
+    return isinstance(value, (np.ndarray, Layout))
+
+
+class _Kept(Function):
+    """The result of a recorded in-place op, rounded to the dtype in which it is kept."""
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self.dtype = dtype
+
+    def forward(self, x: Array) -> Array:
+        self.x_dtype = x.dtype
+        return x.astype(self.dtype)
+
+    def backward(self, gy: Array) -> tuple[Array]:
+        return (gy.astype(self.x_dtype),)
+
+
+class _Alias(Function):
+    """A view found again in its base, whose history an in-place op has changed since.
+
+    Args:
+        places: where in the flattened base the view's values lie.
+    """
+
+    def __init__(self, places: Array, base_shape: tuple[int, ...]) -> None:
+        self.places, self.base_shape = places, base_shape
+
+    def backward(self, gy: Array) -> tuple[Array]:
+        gx = np.zeros(self.base_shape, gy.dtype)
+        np.add.at(gx.reshape(-1), self.places, gy)
+        return (gx,)
+
+
+class _Overwrite(_Alias):
+    """A base with new values where a view lies: gx is 0 there, and gview what arrives there."""
+
+    def backward(self, gy: Array) -> tuple[Array, Array]:  # type: ignore[override] # two inputs
+        gx = np.array(gy, order="C")
+        flat = gx.reshape(-1)
+        gview = flat[self.places]
+        flat[self.places] = 0
+        return gx, gview
+
+
+def _run_backward(root: Variable, gy: Array, retain_graph: bool) -> None:
+    """Walk the tape from `root` to its leaves, adding gradients up in one fixed order."""
+    end = root.grad_fn
+    if end is None:
+        root._accumulate(gy)
+        return
+    arrived: dict[Function, Values] = {end: gy}
+    queue = [(-end.order, end)]
+    while queue:
+        _, node = heapq.heappop(queue)
+        arriving = arrived.pop(node)
+        for reference in node.retained:
+            if (y := reference()) is not None and not node.freed:
+                y._accumulate(_array(arriving))
+        if node.freed:
+            raise _freed(node)
+        if node.replaced is not None:
+            arriving = _as_recorded(node, arriving, *node.replaced)
+        try:
+            gradients = node.differentiate(arriving)
+        except Exception as error:
+            if node.freed:  # by another thread that goes through the same graph
+                raise _freed(node) from error
+            raise
+        if not retain_graph:
+            node.free()
+        for parent, g in zip(node.parents, gradients, strict=True):
+            if parent is None or g is None:
+                continue
+            if isinstance(parent, Variable):
+                parent._accumulate(_array(g), _is_new(g, arriving, gradients))
+            elif parent in arrived:
+                arrived[parent] = _sum(arrived[parent], g)
+            else:
+                # NumPy's arithmetic on 0-d arrays gives scalars
+                arrived[parent] = g if isinstance(g, Layout) else np.asarray(g)
+                heapq.heappush(queue, (-parent.order, parent))
+
+
+def _freed(node: Function) -> RuntimeError:
+    return RuntimeError(
+        f"backward: {node.name()} was already gone through and what it saved is freed; "
+        "call backward(retain_graph=True) the first time to go through it twice"
+    )
+
+
+def _as_recorded(node: Function, gy: Values, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """A gradient for a result whose `data` were replaced, as the op that gave it takes it."""
+    if gy.shape != shape:
+        raise ShapeError(
+            f"backward: {node.name()} gave a result of {shape} and takes a gradient of that shape, "
+            f"got {gy.shape}; the result's data were replaced since (write into it instead)"
+        )
+    return _array(gy).astype(dtype, copy=False)
+
+
+def _sum(a: Values, b: Values) -> Values:
+    """a + b in new memory: that of either may be another's too."""
+    if isinstance(a, Layout) and isinstance(b, Layout):
+        return a.plus(b)
+    return np.asarray(_array(a) + _array(b))
+
+
+def _is_new(g: Values, gy: Values, gradients: tuple[Values | None, ...]) -> bool:
+    """Whether a gradient that an op returned lies on memory that nobody else sees."""
+    if isinstance(g, Layout):
+        return True  # what leaves it is a new ndarray
+    if g is gy or not isinstance(g, np.ndarray) or g.base is not None:
+        return False
+    return sum([other is g for other in gradients]) == 1
+
+
+def _then(first: View, second: View) -> View:
+    return lambda array: second(first(array))
+
+
+def result(values: Values) -> Tensor:
+    """A Variable off the tape, of the class that users hold."""
+    y: Tensor = object.__new__(Variable._kind)
+    Variable.__init__(y, values)
+    return y
+
+
+class Variable:
+    """Values with a place on the tape: what ops take and give.
+
+    The first class derived from it, which is `Tensor`, is the class of every result.
+
+    Attributes:
+        array: the values, an ndarray.
+        grad: after `backward`, the gradient of the same shape; None before.
+        requires_grad: whether this is a leaf that wants a gradient or depends on one.
+        grad_fn: the Function that it is the result of, where that was recorded.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_base",
+        "_grad_fn",
+        "_seen",
+        "_values",
+        "_version",
+        "_wants",
+        "grad",
+    )
+    _kind: ClassVar[type[Any]]
+
+    def __init_subclass__(cls) -> None:
+        if Variable in cls.__bases__:
+            Variable._kind = cls
+
+    def __init__(self, values: Values) -> None:
+        self._values = values
+        self.grad: Tensor | None = None
+        self._grad_fn: Function | None = None
+        self._version = _Version()
+        self._base: Variable | None = None  # what this is a view of, where it is one
+        self._seen = 0  # of the version's recorded writes, those that _grad_fn knows of
+        self._wants = False
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the values, a NumPy dtype."""
+        return self._values.dtype
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The size along each axis."""
+        return self._values.shape
+
+    @property
+    def ndim(self) -> int:
+        """How many axes there are."""
+        return len(self._values.shape)
+
+    @property
+    def array(self) -> Array:
+        """The values as an ndarray; those in another layout become one now."""
+        values = self._values
+        return self._move() if isinstance(values, Layout) else values
+
+    @array.setter
+    def array(self, array: Array) -> None:
+        while True:
+            if self._version.aliases:
+                self.array  # noqa: B018 # the others keep the memory, which they share from now on
+            with _moving:
+                if not self._version.aliases:
+                    self._values = array
+                    return
+
+    def _move(self) -> Array:
+        """Let this tensor, its base and all views become ndarrays on one memory, at once.
+
+        No thread may see one of them there, and write, while another finds the old values.
+        """
+        base = self if self._base is None else self._base
+        while isinstance(self._values, Layout):
+            before = base._values
+            array = None if isinstance(before, _Moving) else _array(before)
+            with _moving:
+                if base._values is not before or not isinstance(before, Layout) or array is None:
+                    continue  # another thread was faster, or has written
+                places = [(y, look(array)) for y, look in self._version.views()]
+                places.append((base, array))
+                for y, memory in places:
+                    y._values = _Moving(memory)
+                for y, memory in places:
+                    y._values = memory
+                self._version.aliases = ()
+        assert isinstance(self._values, np.ndarray)
+        return self._values
+
+    @property
+    def values(self) -> Values:
+        """The values in the layout in which they are."""
+        values = self._values
+        return self._move() if type(values) is _Moving else values
+
+    # ---- the tape ------------------------------------------------------------------------------
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether the tensor is a leaf that wants a gradient, or depends on one."""
+        if self._base is not None and self._seen != self._version.recorded:
+            self._follow_base()
+        return self._wants
+
+    @requires_grad.setter
+    def requires_grad(self, wanted: bool) -> None:
+        self._check_requires_grad(wanted)
+        self._wants = bool(wanted)
+
+    def _check_requires_grad(self, wanted: bool) -> None:
+        """Raise unless `requires_grad` may be set to this."""
+        if wanted and self._values.dtype.kind != "f":
+            raise RuntimeError(
+                f"requires_grad: only floating point tensors have gradients, got {self.dtype}"
+            )
+        if not wanted and self.grad_fn is not None:
+            raise RuntimeError(
+                "requires_grad: only a leaf's can be switched off; detach() cuts a result off"
+            )
+
+    @property
+    def grad_fn(self) -> Function | None:
+        """The Function that this is the recorded result of; None for a leaf."""
+        if self._base is not None and self._seen != self._version.recorded:
+            self._follow_base()
+        return self._grad_fn
+
+    @grad_fn.setter
+    def grad_fn(self, function: Function | None) -> None:
+        self._grad_fn = function
+
+    def requires_grad_(self: V, requires_grad: bool = True) -> V:
+        """Set `requires_grad` in place."""
+        self.requires_grad = requires_grad
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no recorded op made this tensor."""
+        return self.grad_fn is None
+
+    def retain_grad(self) -> None:
+        """Let `backward` fill the `grad` of this tensor although it is no leaf."""
+        if not self.requires_grad:
+            raise RuntimeError("retain_grad: this tensor requires no gradient")
+        if self.grad_fn is not None and not self.retains_grad:
+            self.grad_fn.retained += (weakref.ref(self),)
+
+    @property
+    def retains_grad(self) -> bool:
+        """Whether `retain_grad` was called and this is no leaf."""
+        node = self.grad_fn
+        return node is not None and any(reference() is self for reference in node.retained)
+
+    def backward(
+        self,
+        gradient: Variable | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Sequence[Variable] | None = None,
+    ) -> None:
+        """Add the derivative of this tensor to the `grad` of every leaf that it depends on.
+
+        Args:
+            gradient: what the derivative is multiplied with from the left, of this tensor's
+                shape; may be left out for one single value, where it is 1.
+            retain_graph: keep what was saved, so that backward can be called again.
+
+        After an error in an op's derivative, what has reached a leaf stays in its `grad`, as in
+        PyTorch, and what was gone through is freed: set the gradients to None and begin at forward.
+
+        Raises:
+            RuntimeError: nothing was recorded; a saved value was changed in place; the graph was
+                freed by an earlier call; `gradient` is missing.
+            ShapeError: `gradient` has another shape.
+            NotImplementedError: create_graph (derivatives of derivatives) or inputs is asked for.
+        """
+        if create_graph or inputs is not None:
+            name = "create_graph" if create_graph else "inputs"
+            raise NotImplementedError(f"backward: {name} is not supported")
+        if not self.requires_grad:
+            raise RuntimeError(
+                "backward: this tensor depends on nothing that requires a gradient "
+                "(was it computed under no_grad, or detached?)"
+            )
+        with np.errstate(all="ignore"):
+            _run_backward(self, self._root_gradient(gradient), bool(retain_graph))
+
+    def _root_gradient(self, gradient: Variable | None) -> Array:
+        if gradient is None:
+            if self.array.size != 1:
+                raise RuntimeError(
+                    "backward: gradient can be left out only for a single value, "
+                    f"this tensor has shape {self.shape}; use loss.mean().backward() or pass one"
+                )
+            return np.ones_like(self.array)
+        if gradient.shape != self.shape:
+            raise ShapeError(
+                f"backward: gradient must have the tensor's shape {self.shape}, "
+                f"got {gradient.shape}"
+            )
+        return gradient.array.astype(self.dtype, copy=False)
+
+    def detach(self) -> Tensor:
+        """The same values on the same memory, off the tape; both notice writes to either."""
+        y = result(self.array.view())  # an ndarray of its own: ops tell by it what they saved
+        y._version = self._version
+        return y
+
+    def detach_(self: V) -> V:
+        """Cut this tensor off the tape, in place: it becomes a leaf without gradient."""
+        if self._base is not None:
+            raise RuntimeError("detach_: a view can't be cut off in place; use detach()")
+        self._grad_fn, self._wants = None, False
+        return self
+
+    @property
+    def data(self) -> Tensor:
+        """A tensor on the same memory, off the tape, whose writes go unnoticed."""
+        return result(self.array)
+
+    @data.setter
+    def data(self, values: Variable) -> None:
+        if not isinstance(values, Variable):
+            raise TypeError(f"data: must be a tensor, got {type(values).__name__}")
+        if self._wants and values.dtype.kind != "f":
+            raise RuntimeError(f"data: the tensor requires a gradient and can't be {values.dtype}")
+        function = self._grad_fn
+        if function is not None and function.replaced is None:
+            function.replaced = self.shape, self.dtype
+        self.array = values.array
+
+    def _edge(self) -> Function | Variable:
+        """Where a gradient for this tensor goes: the op that made it, or the leaf itself."""
+        function = self._grad_fn if self._base is None else self.grad_fn
+        return self if function is None else function
+
+    def _accumulate(self, g: Array, new: bool = False) -> None:
+        """Add to `grad`. `new`: nobody else sees the memory of g, so it need not be copied."""
+        if g.shape != self._values.shape:
+            raise ShapeError(
+                f"backward: a gradient of {g.shape} arrived for a tensor of {self.shape}, whose "
+                "data were replaced since it was used"
+            )
+        with _accumulating:  # backward may run in several threads, for parameters that they share
+            if self.grad is not None:
+                total = self.grad.array
+                np.add(total, g, out=total, casting="same_kind")
+                self.grad._version.writes += 1
+                return
+            mine = new and g.dtype == self.dtype and g.flags.c_contiguous
+            self.grad = result(g if mine else np.array(g, self.dtype, order="C"))
+
+    def _share(self, parent: Variable, function: Function, seen: Values | None) -> None:
+        """Become a view of the input of `function`, if this result lies on its memory.
+
+        Args:
+            seen: the input's values before; if they are others now, a thread has moved or written
+                them, and what lies in another layout is looked up anew.
+        """
+        # Made off the tape, it can't know the base's history: negative, it never counts as seen.
+        recorded = parent._version.recorded
+        self._seen = recorded if _mode.enabled else ~recorded
+        in_layout = isinstance(self._values, Layout)
+        if in_layout and not self._become_alias_of(parent, function, seen):
+            self._values = function.look(parent.array)
+        theirs = parent._values
+        if not isinstance(self._values, Layout) and (
+            isinstance(theirs, Layout) or not np.may_share_memory(self._values, theirs)
+        ):
+            self._seen = 0
+            return
+        self._version = parent._version
+        self._base = parent if parent._base is None else parent._base
+
+    def _become_alias_of(self, parent: Variable, function: Function, seen: Values | None) -> bool:
+        """Be known to the base, which moves with its aliases; False if it has values not `seen`."""
+        with _moving:
+            if parent._values is not seen or not isinstance(seen, Layout):
+                return False
+            known, look = parent._version.views(), function.look
+            for view, before in known:
+                if view is parent:
+                    look = _then(before, look)
+            views = [(weakref.ref(y), of_base) for y, of_base in known]
+            parent._version.aliases = (*views, (weakref.ref(self), look))
+            return True
+
+    def _follow_base(self) -> None:
+        """Take on the history of the base, which an in-place op has changed since."""
+        base = self._base
+        assert base is not None
+        if base.requires_grad:
+            self.array  # noqa: B018 # made here: nothing is computed behind the lock
+        with _moving:
+            recorded, seen = self._version.recorded, self._seen
+            if seen in (recorded, ~recorded):
+                return  # off the tape, or another thread was faster
+            if seen < 0 and base.requires_grad:
+                raise RuntimeError(
+                    "a view that was made under no_grad is used after its memory was written by a "
+                    "recorded in-place op; make the view again"
+                )
+            if base.requires_grad:
+                node = _Alias(places(self.array, base.array), base.shape)
+                node.needs_input_grad = (True,)
+                node._record((base,), self)
+            self._seen = recorded if seen >= 0 else ~recorded  # last: now it can be used
+
+    # ---- writing in place ----------------------------------------------------------------------
+
+    def _write(self: V, values: Variable, op: str) -> V:
+        """Take the values, and the history, of a result that an op has just computed beside."""
+        if values.shape != self.shape:
+            raise ShapeError(f"{op}: the result {values.shape} does not fit into {self.shape}")
+        if not np.can_cast(values.dtype, self.dtype, "same_kind"):
+            raise RuntimeError(f"{op}: a result of {values.dtype} can't be kept in {self.dtype}")
+        recorded = self._check_write(values.requires_grad, op)
+        if not self._replace(values):
+            if recorded:
+                self._move_saved(values)
+            np.copyto(self.array, values.array, casting="same_kind")
+        self._version.writes += 1
+        if recorded:
+            self._take_history(values if values.dtype == self.dtype else _Kept(self.dtype)(values))
+        return self
+
+    def _replace(self, values: Variable) -> bool:
+        """Take values in another layout as they are, if nobody else has seen this memory."""
+        if not isinstance(self._values, Layout) or self._base is not None:
+            return False
+        with _moving:
+            layouts = isinstance(self._values, Layout) and isinstance(values._values, Layout)
+            if layouts and not self._version.views():
+                self._values = values._values
+                return True
+        return False
+
+    def _check_write(self, by_recorded: bool, op: str) -> bool:
+        """Raise if this tensor may not be written. Whether the write becomes part of the tape."""
+        if not isinstance(self._values, Layout) and not self._values.flags.writeable:
+            raise RuntimeError(
+                f"{op}: the memory can't be written: it is read-only, or several values of an "
+                "expanded tensor share one place; clone() the tensor first"
+            )
+        if not _mode.enabled:
+            return False
+        base = self if self._base is None else self._base
+        if base.is_leaf and base.requires_grad:
+            what = "a leaf" if base is self else "a view of a leaf"
+            raise RuntimeError(
+                f"{op}: {what} that requires a gradient can't be changed in place while ops are "
+                "recorded; do it under no_grad()"
+            )
+        recorded = by_recorded or self.requires_grad or base.requires_grad
+        if recorded and base is not self and self._is_apart_from(base):
+            raise RuntimeError(
+                f"{op}: the view no longer lies on the memory of the tensor it was made of, whose "
+                "data was replaced; make the view again"
+            )
+        if recorded and self._seen < 0:
+            raise RuntimeError(
+                f"{op}: the view was made under no_grad but is changed while ops are recorded; "
+                "do both under no_grad(), or neither"
+            )
+        return recorded
+
+    def _is_apart_from(self, base: Variable) -> bool:
+        """Whether both are ndarrays on different memory."""
+        mine, theirs = self._values, base._values
+        if isinstance(mine, Layout) or isinstance(theirs, Layout):
+            return False
+        return mine.size > 0 and not np.may_share_memory(mine, theirs)
+
+    def _move_saved(self, values: Variable) -> None:
+        """Let the op that made `values` find what it saved, once they are copied here.
+
+        What it saved of this tensor is copied away before it is overwritten. What it saved of its
+        result stands here from then on, where a later write is noticed.
+        """
+        node = values.grad_fn
+        if node is None or not node._saved:
+            return
+        versions = list(node._versions)
+        before, beside = (self._version, self._version.writes), (values._version, 0)
+        if before in versions and any(a is self.array for a in node._saved):
+            versions.remove(before)  # once: x.mul_(x) still needs the other x
+        saved = [a.copy() if a is self.array and a is not None else a for a in node._saved]
+        if beside in versions and values.dtype == self.dtype:
+            versions[versions.index(beside)] = (self._version, self._version.writes + 1)
+            saved = [self.array if a is values.array else a for a in saved]
+        node._saved, node._versions = tuple(saved), tuple(versions)
+
+    def _take_history(self, values: Variable) -> None:
+        retained = self.retains_grad
+        if self._base is None:
+            if retained and self._grad_fn is not None:
+                kept = [r for r in self._grad_fn.retained if r() is not self]
+                self._grad_fn.retained = tuple(kept)
+            self._wants, self._grad_fn = values.requires_grad, values.grad_fn
+            self._version.recorded += 1
+        else:
+            base = self._base
+            node = _Overwrite(places(self.array, base.array), base.shape)
+            node.needs_input_grad = (base.requires_grad, values.requires_grad)
+            node._record((base, values), base)
+            self._version.recorded += 1
+            self._follow_base()
+        if retained:
+            self.retain_grad()
