@@ -28,9 +28,9 @@ import npnet
 from npnet import models, nn
 from npnet.base.arrays import Array
 from npnet.kernels import conv, lanes, pool
-from npnet.kernels.windows import Window
 from npnet.ops.conv import Conv2d
 from npnet.ops.pool import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
+from npnet.ops.windows import Window
 
 Passes = dict[str, dict[str, Callable[[], Any]]]  # by name of the pass, then of the competitor
 

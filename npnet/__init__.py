@@ -48,6 +48,7 @@ from npnet.creation import (
     zeros,
     zeros_like,
 )
+from npnet.lanes.choice import choose as _choose
 from npnet.ops.activation import log_softmax, relu, sigmoid, softmax, tanh
 from npnet.ops.arithmetic import add, div, floor_divide, mul, neg, pow, remainder, sub
 from npnet.ops.choices import clamp, maximum, minimum, where
@@ -102,9 +103,11 @@ from npnet.ops.sorting import argsort, cumsum, sort, topk
 from npnet.ops.splitting import chunk, diag, flip, index_select, masked_fill, nonzero, split, unbind
 from npnet.random import Generator, initial_seed, manual_seed
 from npnet.serialization import load, save
+from npnet.tape import let_choose as _let_choose
 from npnet.tensor import Tensor, as_tensor, is_tensor, tensor
 
 _apply_environment()
+_let_choose(_choose)
 
 bool = _np.dtype(_np.bool_)
 uint8 = _np.dtype(_np.uint8)

@@ -12,7 +12,7 @@ import sys
 from npnet.base.checks import unknown_name
 from npnet.base.threads import new_lock
 
-__all__ = ["get_backend", "lanes_wanted", "set_backend", "set_winograd", "winograd_wanted"]
+__all__ = ["get_backend", "set_backend", "set_winograd", "uses_kernels", "winograd_wanted"]
 
 BACKENDS = ("auto", "numba", "numpy")
 _chosen = ""
@@ -49,10 +49,10 @@ def get_backend() -> str:
 
     At first it is what the environment variable NPNET_BACKEND names, by default "auto".
     """
-    return "numba" if lanes_wanted() else "numpy"
+    return "numba" if uses_kernels() else "numpy"
 
 
-def lanes_wanted() -> bool:
+def uses_kernels() -> bool:
     """Whether float32 goes through the compiled kernels; if so, Numba is imported now."""
     wanted = _wanted  # read once: another thread may choose anew
     return _decide() if wanted is None else wanted

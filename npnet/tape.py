@@ -37,7 +37,7 @@ from npnet.base.threads import new_lock
 if TYPE_CHECKING:
     from npnet.tensor import Tensor
 
-__all__ = ["Function", "Layout", "Values", "Variable", "View", "result"]
+__all__ = ["Function", "Layout", "Values", "Variable", "View", "let_choose", "result"]
 
 View: TypeAlias = Callable[[Array], Array]
 V = TypeVar("V", bound="Variable")
@@ -51,9 +51,11 @@ class Layout:
 
     Attributes:
         shape, dtype: those of the ndarray.
+        is_part: whether it is a view of a part of another one's values: as an ndarray, it has gaps.
     """
 
     __slots__ = ()
+    is_part: ClassVar[bool] = False
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
 
@@ -134,6 +136,11 @@ class Function:
     _versions: tuple[tuple[_Version, int], ...] = ()
 
     def __call__(self, *inputs: Variable) -> Tensor:
+        """Apply the op, or what was chosen to do it; see `let_choose`."""
+        chosen = _choose(self, inputs)
+        return self.applied(inputs) if chosen is None else chosen.applied(inputs)
+
+    def applied(self, inputs: tuple[Variable, ...]) -> Tensor:
         """Apply the op; record it if one of the inputs needs a gradient and recording is on."""
         if _mode.enabled:
             needs = tuple([x._wants if x._base is None else x.requires_grad for x in inputs])
@@ -343,6 +350,18 @@ def _is_new(g: Values, gy: Values, gradients: tuple[Values | None, ...]) -> bool
 
 def _then(first: View, second: View) -> View:
     return lambda array: second(first(array))
+
+
+Choose: TypeAlias = Callable[[Function, tuple["Variable", ...]], Function | None]
+
+
+_choose: Choose = lambda function, inputs: None  # noqa: E731 # another one takes its place
+
+
+def let_choose(choose: Choose) -> None:
+    """Let `choose` say for each op that is applied what shall do it; None for the op itself."""
+    global _choose
+    _choose = choose
 
 
 def result(values: Values) -> Tensor:

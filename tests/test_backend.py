@@ -15,8 +15,9 @@ import torch
 import npnet
 import reference.models
 from npnet import backend, models
+from npnet.lanes.choice import LEAST, in_lanes
+from npnet.lanes.layout import Lanes, to_lanes
 from npnet.nn import functional as F
-from npnet.ops.lanes import LEAST, Lanes, in_lanes, to_lanes
 from npnet.tape import result
 
 # Rounding flips the sign at some ReLUs, in PyTorch's float32 too; how many is chance, and of two

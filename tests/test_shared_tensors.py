@@ -14,8 +14,8 @@ import pytest
 import npnet
 from npnet import backend, nn, optim
 from npnet.base.arrays import Array
+from npnet.lanes.layout import Lanes
 from npnet.nn import functional as F
-from npnet.ops.lanes import Lanes
 from npnet.tensor import Tensor
 from tests.campaign import trials
 
@@ -304,6 +304,6 @@ def test_a_backend_is_chosen_while_another_thread_asks(monkeypatch: pytest.Monke
 
     backend.set_backend("auto")
     monkeypatch.setattr(backend, "_has_numba", has_numba)
-    backend.lanes_wanted()
+    backend.uses_kernels()
     chooser.join()
     assert backend.get_backend() == "numpy"

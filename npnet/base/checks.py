@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import operator
 import sys
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +14,9 @@ import numpy.typing as npt
 __all__ = [
     "ShapeError",
     "check_axes",
+    "check_count",
     "check_number",
+    "check_pair",
     "check_writable",
     "is_finite",
     "nearest",
@@ -71,6 +75,29 @@ def check_number(
         rules.append("finite")
     got = f"{value:g}" if finite or isinstance(value, float) else "more than any float"
     raise ValueError(f"{op}: {name} must be {' and '.join(rules)}, got {got}")
+
+
+def check_count(op: str, name: str, value: Any, least: int = 1) -> int:
+    """An integer, as `int`, of at least so much."""
+    try:
+        count = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{op}: {name} must be an int, got {value!r}") from None
+    if isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{op}: {name} must be an int, got {value!r}")
+    if count < least:
+        raise ValueError(f"{op}: {name} must be >= {least}, got {count}")
+    return count
+
+
+def check_pair(op: str, name: str, value: Any, least: int = 1) -> tuple[int, int]:
+    """A pair of integers of at least so much."""
+    if not isinstance(value, tuple) or len(value) != 2:
+        raise TypeError(f"{op}: {name} must be a pair of ints, got {value!r}")
+    first, second = value
+    if type(first) is int and type(second) is int and first >= least and second >= least:
+        return value  # the usual case, which should cost nothing
+    return check_count(op, name, first, least), check_count(op, name, second, least)
 
 
 def check_bound(op: str, name: str, value: float) -> None:

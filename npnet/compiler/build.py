@@ -28,8 +28,7 @@ from npnet.kernels import block_ops, lanes
 from npnet.kernels.conv import suits_winograd
 from npnet.kernels.dense import is_linear
 from npnet.kernels.program import BLOCK, SLOT, Call, Phase, Program
-from npnet.ops.activation import LaneActivation
-from npnet.ops.conv import LaneConv2d
+from npnet.lanes import activation, conv
 from npnet.tensor import Tensor
 
 __all__ = ["ChainProgram", "InferenceProgram", "TrainingProgram"]
@@ -171,10 +170,10 @@ def _next_layer(
     """What the first of the links does to `x`, taken off the list, perhaps with the second."""
     link = rest.pop(0)
     op = link.op
-    if isinstance(op, LaneConv2d):
+    if isinstance(op, conv.Conv2d):
         return _convolution(link, op, x, room, calls)
     if (
-        isinstance(op, LaneActivation)
+        isinstance(op, activation.Activation)
         and may_overwrite
         and rest
         and covers(rest[0].op, x.shape[1:])
@@ -185,7 +184,7 @@ def _next_layer(
     return layer
 
 
-def _convolution(link: Link, op: LaneConv2d, x: Buffer, room: Room, calls: Calls) -> Layer:
+def _convolution(link: Link, op: conv.Conv2d, x: Buffer, room: Room, calls: Calls) -> Layer:
     if is_linear(op.window, x.shape[1:]):
         return Linear(link, room, calls)
     if x.by == BLOCK:

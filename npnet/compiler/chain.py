@@ -9,7 +9,7 @@ from typing import Any
 
 from npnet import nn
 from npnet.base.grad_mode import enable_grad, state
-from npnet.ops.lanes import LEAST, LaneFunction, to_lanes
+from npnet.lanes.choice import LEAST
 from npnet.random import drawing_apart
 from npnet.tape import Function, result
 from npnet.tensor import Tensor
@@ -50,6 +50,7 @@ def trace(model: nn.Module, x: Tensor) -> tuple[list[Link], Tensor]:
         Unsuited: it is something else.
     """
     from npnet.compiler.layers import LAYERS  # NumPy alone needs nothing of it
+    from npnet.lanes.function import LaneFunction
 
     sample = _in_lanes(x)
     sample.requires_grad = True
@@ -84,6 +85,8 @@ def trace(model: nn.Module, x: Tensor) -> tuple[list[Link], Tensor]:
 def _in_lanes(x: Tensor) -> Tensor:
     """The batch on the tape's beginning; of a few images in lanes, or no kernel would take them."""
     if len(x) < LEAST and x.ndim in (2, 4):
+        from npnet.lanes.layout import to_lanes
+
         return result(to_lanes(x.values))
     return Tensor(x.array)
 

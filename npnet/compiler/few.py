@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -13,10 +14,9 @@ from npnet.compiler.layers import LAYERS, Buffer
 from npnet.kernels import channel_lanes, lanes
 from npnet.kernels.program import SLOT, Call, Phase, Program
 from npnet.kernels.simd import LANES
-from npnet.kernels.windows import Window
-from npnet.ops.conv import LaneConv2d
-from npnet.ops.linear import LaneLinear
-from npnet.ops.shape import LaneReshape, Reshape
+from npnet.lanes import conv, linear, shape
+from npnet.ops import shape as ops_shape
+from npnet.ops.windows import Window
 
 __all__ = ["FEW", "FewImages"]
 
@@ -31,9 +31,9 @@ class FewImages(ChainProgram):
         Unsuited: a convolution is padded, or features become images again.
     """
 
-    def __init__(self, links: list[Link], shape: tuple[int, ...], slots: int) -> None:
-        super().__init__(links, shape, slots)
-        image = shape[1:] if len(shape) == 4 else (*shape[1:], 1, 1)
+    def __init__(self, links: list[Link], size: tuple[int, ...], slots: int) -> None:
+        super().__init__(links, size, slots)
+        image = size[1:] if len(size) == 4 else (*size[1:], 1, 1)
         # as they come: one channel after another, which is the layout with groups of one
         to = lanes.empty((slots, math.prod(image)))
         self._load_by(channel_lanes.load_image, to, math.prod(image))
@@ -44,20 +44,21 @@ class FewImages(ChainProgram):
         features = self.x.array.reshape(slots, -1)
         if self.x.shape[1:] != (1, 1):
             raise Unsuited("its last layer is none of features")
-        self.output = np.empty((shape[0], self.channels), np.float32)
+        self.output = np.empty((size[0], self.channels), np.float32)
         self.calls.forward.append(Call(channel_lanes.store_features, (features, self.output)))
-        phases = Phase(self.calls.before), Phase(self.calls.forward, shape[0], shape[0])
+        phases = Phase(self.calls.before), Phase(self.calls.forward, size[0], size[0])
         self._program = Program([p for p in phases if p.calls])
 
     def _add(self, link: Link) -> None:
-        op = link.op
-        if isinstance(op, LaneConv2d):
-            self._convolve(link, op.window)
-        elif isinstance(op, LaneLinear):
+        op: Any = link.op
+        if isinstance(op, conv.Conv2d):
+            self._convolve(link, op.op.window)
+        elif isinstance(op, linear.Linear):
             _, height, width = self.x.shape
             self._convolve(link, Window((height, width)))
-        elif isinstance(op, (LaneReshape, Reshape)):
-            if len(op.size) != 2:
+        elif isinstance(op, (shape.Reshape, ops_shape.Reshape)):
+            options: Any = getattr(op, "op", op)
+            if len(options.size) != 2:
                 raise Unsuited("features become images")
         elif self.x.array.shape[-1] != LANES:
             raise Unsuited("its first layer mixes no channels")

@@ -28,12 +28,13 @@ from npnet.kernels import (
 )
 from npnet.kernels.program import BLOCK, SLOT, Call
 from npnet.kernels.simd import LANES
-from npnet.kernels.windows import Window
-from npnet.ops.activation import LaneActivation, LaneLeakyReLU, LaneReLU
-from npnet.ops.conv import LaneConv2d
-from npnet.ops.linear import LaneLinear
-from npnet.ops.pool import LaneAdaptiveAvgPool2d, LaneAvgPool2d, LaneMaxPool2d
-from npnet.ops.shape import LaneReshape, Reshape
+from npnet.lanes import activation as lane_activation
+from npnet.lanes import conv as lane_conv
+from npnet.lanes import linear as lane_linear
+from npnet.lanes import pool as lane_pool
+from npnet.lanes import shape as lane_shape
+from npnet.ops.shape import Reshape
+from npnet.ops.windows import Window
 from npnet.tensor import Tensor
 
 Shape: TypeAlias = tuple[int, ...]
@@ -128,7 +129,8 @@ class Layer:
     may_overwrite = False
 
     def __init__(self, link: Link, room: Room, calls: Calls) -> None:
-        self.op: Any = link.op
+        self.node: Any = link.op
+        self.op: Any = getattr(link.op, "op", link.op)
         self.room, self.calls = room, calls
         self.params = link.params
 
@@ -266,12 +268,12 @@ class Activation(Layer):
 
     def forward(self, x: Buffer) -> Buffer:
         self.y = x if self.may_overwrite else self.room.empty(x.shape, x.by)
-        task = getattr(activation, f"{self.op.kernel}_span")
+        task = getattr(activation, f"{self.node.kernel}_span")
         self.calls.forward.append(self.y.call(task, x.flat, self.y.flat, x.size))
         return self.y
 
     def backward(self, gy: Buffer, needs_gx: bool) -> Buffer:
-        task = getattr(activation, f"{self.op.kernel}_backward_span")
+        task = getattr(activation, f"{self.node.kernel}_backward_span")
         self.calls.backward.append(gy.call(task, self.y.flat, gy.flat, gy.flat, gy.size))
         return gy
 
@@ -336,11 +338,11 @@ class AvgPool2d(Layer):
     def _planned(self, x: Buffer) -> Buffer:
         """Room for the means of `x`, when it is known where the windows lie."""
         self.x, size = x, x.shape[1:]
-        if isinstance(self.op, LaneAdaptiveAvgPool2d):
+        if isinstance(self.node, lane_pool.AdaptiveAvgPool2d):
             *spans, shares, self.apart = pool_plans.bins(size, self.op.size)
         else:
             spans = list(pool_plans.spans(self.op.window, size))
-            shares = pool_plans.shares(self.op.window, size, *self.op.options)
+            shares = pool_plans.shares(self.op.window, size, *self.node.options)
             self.apart = pool_plans.apart(self.op.window, size)
         self.plan = (*spans, shares)
         return self.room.empty((x.shape[0], *shares.shape), x.by)
@@ -362,7 +364,9 @@ class ActivatedPool2d(AvgPool2d):
     The activation writes over its input, and its gradient over its output.
     """
 
-    def __init__(self, activation: LaneActivation, pool: Link, room: Room, calls: Calls) -> None:
+    def __init__(
+        self, activation: lane_activation.Activation, pool: Link, room: Room, calls: Calls
+    ) -> None:
         super().__init__(pool, room, calls)
         self.kind = activated_pool.ACTIVATIONS[activation.kernel]
 
@@ -388,9 +392,12 @@ class ActivatedPool2d(AvgPool2d):
 
 def covers(op: Any, size: Shape) -> bool:
     """Whether an op is average pooling whose windows, on images of `size`, take each pixel once."""
-    if isinstance(op, LaneAdaptiveAvgPool2d):
-        return pool_plans.bins(size, op.size)[-1] == pool_plans.COVER
-    return isinstance(op, LaneAvgPool2d) and pool_plans.apart(op.window, size) == pool_plans.COVER
+    if isinstance(op, lane_pool.AdaptiveAvgPool2d):
+        return pool_plans.bins(size, op.op.size)[-1] == pool_plans.COVER
+    return (
+        isinstance(op, lane_pool.AvgPool2d)
+        and pool_plans.apart(op.op.window, size) == pool_plans.COVER
+    )
 
 
 class Flatten(Layer):
@@ -411,14 +418,15 @@ def _viewed(x: Buffer, shape: Shape) -> Buffer:
 
 
 LAYERS: dict[type, type[Layer]] = {
-    LaneConv2d: Conv2d,
-    LaneLinear: Linear,
-    LaneActivation: Activation,
-    LaneReLU: Activation,
-    LaneLeakyReLU: LeakyReLU,
-    LaneMaxPool2d: MaxPool2d,
-    LaneAvgPool2d: AvgPool2d,
-    LaneAdaptiveAvgPool2d: AvgPool2d,
-    LaneReshape: Flatten,
+    lane_conv.Conv2d: Conv2d,
+    lane_linear.Linear: Linear,
+    lane_activation.Tanh: Activation,
+    lane_activation.Sigmoid: Activation,
+    lane_activation.ReLU: Activation,
+    lane_activation.LeakyReLU: LeakyReLU,
+    lane_pool.MaxPool2d: MaxPool2d,
+    lane_pool.AvgPool2d: AvgPool2d,
+    lane_pool.AdaptiveAvgPool2d: AvgPool2d,
+    lane_shape.Reshape: Flatten,
     Reshape: Flatten,
 }

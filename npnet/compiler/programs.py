@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from npnet import nn
-from npnet.backend import lanes_wanted
+from npnet.backend import uses_kernels
 from npnet.base.arrays import Array
 from npnet.base.threads import get_num_threads
 from npnet.compiler.chain import Later, Layered, Link, Unsuited, trace
@@ -149,7 +149,7 @@ def _reason(x: Any) -> str | None:
         return f"a {type(x).__name__} has no kernels"
     if x.requires_grad:
         return "the batch requires a gradient"
-    if not lanes_wanted():
+    if not uses_kernels():
         return "the numba backend is not in use"
     if x.dtype != np.float32 or not x.numel():
         return f"batches of {x.dtype} {tuple(x.shape)} have no kernels"

@@ -15,23 +15,20 @@ Wrong values are ValueErrors, a ShapeError where it is about sizes; wrong types 
 
 from __future__ import annotations
 
-import operator
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.base.checks import ShapeError
+from npnet.base.checks import ShapeError, check_count
 
 __all__ = [
     "Argument",
     "Rule",
     "Sizes",
     "check_apart",
-    "check_count",
     "check_images",
     "check_numbers",
-    "check_pair",
     "row_major",
 ]
 
@@ -219,29 +216,6 @@ def check_images(op: str, n: Any, blocks: int, least: int = 0) -> None:
         raise ShapeError(
             f"{op}: n must be a number of images that fill {blocks} blocks of {LANES}, got {n}"
         )
-
-
-def check_count(op: str, name: str, value: Any, least: int = 1) -> int:
-    """An integer, as `int`, of at least so much."""
-    try:
-        count = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{op}: {name} must be an int, got {value!r}") from None
-    if isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{op}: {name} must be an int, got {value!r}")
-    if count < least:
-        raise ValueError(f"{op}: {name} must be >= {least}, got {count}")
-    return count
-
-
-def check_pair(op: str, name: str, value: Any, least: int = 1) -> tuple[int, int]:
-    """A pair of integers of at least so much."""
-    if not isinstance(value, tuple) or len(value) != 2:
-        raise TypeError(f"{op}: {name} must be a pair of ints, got {value!r}")
-    first, second = value
-    if type(first) is int and type(second) is int and first >= least and second >= least:
-        return value  # the usual case, which should cost nothing
-    return check_count(op, name, first, least), check_count(op, name, second, least)
 
 
 def check_apart(op: str, **arrays: Array | None) -> None:

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from npnet.base.checks import ShapeError
+from npnet.base.checks import ShapeError, check_count
 from npnet.kernels import (
     activated_pool,
     activation,
@@ -26,7 +26,7 @@ from npnet.kernels import (
     loss,
     pool,
 )
-from npnet.kernels._arguments import Rule, check_count, check_numbers
+from npnet.kernels._arguments import Rule, check_numbers
 from npnet.kernels.simd import LANES, TileShape
 
 __all__ = ["ENDLESS", "TASKS", "Checked", "Task", "task_of"]

@@ -9,11 +9,12 @@ from __future__ import annotations
 import numpy as np
 
 from npnet.base.arrays import Array
+from npnet.base.checks import check_pair
 from npnet.kernels import activation, dense, elementwise, lanes, linear, weight_gradient, winograd
-from npnet.kernels._arguments import Rule, check_images, check_pair, row_major
+from npnet.kernels._arguments import Rule, check_images, row_major
 from npnet.kernels.correlate import correlate
 from npnet.kernels.simd import LANES
-from npnet.kernels.windows import Window
+from npnet.ops.windows import Window
 
 __all__ = ["conv2d", "conv2d_backward_data", "conv2d_backward_weight"]
 

@@ -24,7 +24,7 @@ from npnet.kernels._arguments import Rule, check_apart
 from npnet.kernels._jit import kernel
 from npnet.kernels._parallel import parallel_for
 from npnet.kernels.simd import LANES
-from npnet.kernels.windows import Window
+from npnet.ops.windows import Window
 
 __all__ = ["correlate"]
 

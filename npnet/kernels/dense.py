@@ -20,9 +20,9 @@ from typing import TypeAlias
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.base.checks import ShapeError
-from npnet.kernels._arguments import Rule, check_count
-from npnet.kernels.windows import Window
+from npnet.base.checks import ShapeError, check_count
+from npnet.kernels._arguments import Rule
+from npnet.ops.windows import Window
 
 __all__ = ["gather", "is_linear", "scatter_add", "suits_dense"]
 

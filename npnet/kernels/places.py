@@ -12,9 +12,9 @@ from typing import TypeAlias
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.base.checks import ShapeError
+from npnet.base.checks import ShapeError, check_count
 from npnet.kernels import lanes, simd
-from npnet.kernels._arguments import Rule, check_count
+from npnet.kernels._arguments import Rule
 from npnet.kernels._jit import kernel
 from npnet.kernels._parallel import parallel_for
 from npnet.kernels.simd import LANES

@@ -14,13 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from npnet.base.arrays import Array
+from npnet.base.checks import check_pair
 from npnet.kernels import lanes, pool_plans, simd, simd_math
-from npnet.kernels._arguments import Rule, check_pair
+from npnet.kernels._arguments import Rule
 from npnet.kernels._jit import kernel
 from npnet.kernels._parallel import parallel_for
 from npnet.kernels.pool_plans import COVER, OVERLAP
 from npnet.kernels.simd import LANES
-from npnet.kernels.windows import Pair, Window
+from npnet.ops.windows import Pair, Window
 
 __all__ = [
     "adaptive_avg_pool2d",

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from npnet.base.arrays import Array
 from npnet.kernels import lanes
-from npnet.kernels.windows import Pair, Window
+from npnet.ops.windows import Pair, Window
 
 __all__ = [
     "APART",

@@ -23,9 +23,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from npnet.base.checks import ShapeError
+from npnet.base.checks import ShapeError, check_count
 from npnet.kernels import _tasks
-from npnet.kernels._arguments import check_count
 from npnet.kernels._jit import kernel
 from npnet.kernels._parallel import POINTER, WORD, parallel_for_slots
 

@@ -23,12 +23,13 @@ import numpy as np
 import numpy.typing as npt
 
 from npnet.base.arrays import Array
+from npnet.base.checks import check_count
 from npnet.kernels import lanes, simd
-from npnet.kernels._arguments import Rule, check_count, check_images
+from npnet.kernels._arguments import Rule, check_images
 from npnet.kernels._jit import get_num_threads, kernel
 from npnet.kernels._parallel import parallel_for, parallel_for_slots
 from npnet.kernels.simd import LANES
-from npnet.kernels.windows import Window
+from npnet.ops.windows import Window
 
 __all__ = ["backward_bias", "backward_weight", "chunk_count", "lanes_plan"]
 

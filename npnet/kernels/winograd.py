@@ -17,9 +17,9 @@ import numba
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.base.checks import ShapeError
+from npnet.base.checks import ShapeError, check_count, check_pair
 from npnet.kernels import lanes, simd, simd_math, weight_gradient
-from npnet.kernels._arguments import Rule, check_apart, check_count, check_images, check_pair
+from npnet.kernels._arguments import Rule, check_apart, check_images
 from npnet.kernels._jit import get_num_threads, inlined, kernel
 from npnet.kernels._parallel import parallel_for, parallel_for_slots
 from npnet.kernels.simd import LANES

@@ -10,11 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from npnet.base.arrays import Array
-from npnet.kernels.masks import kept
 from npnet.ops import _sums
 from npnet.ops.dtypes import check_dtypes
 from npnet.ops.functions import as_float
-from npnet.ops.lanes import LaneFunction, Lanes, Masked, Normalised, in_lanes
+from npnet.ops.masks import kept
 from npnet.ops.shape import axis, cast
 from npnet.tape import Function
 
@@ -22,49 +21,6 @@ if TYPE_CHECKING:
     from npnet.tensor import Tensor
 
 __all__ = ["gelu", "leaky_relu", "log_softmax", "relu", "sigmoid", "softmax", "tanh"]
-
-
-class LaneActivation(LaneFunction):
-    """An activation by kernels whose gradient follows from its result: tanh or sigmoid."""
-
-    def __init__(self, name: str) -> None:
-        self.kernel = name
-
-    def forward(self, x: Lanes) -> Lanes:
-        from npnet.kernels import activation
-
-        y = Lanes(getattr(activation, self.kernel)(x.blocks), x.shape[0])
-        self.save_for_backward(y)
-        return y
-
-    def backward(self, gy: Lanes) -> tuple[Lanes]:
-        from npnet.kernels import activation
-
-        (y,) = self.saved
-        kernel = getattr(activation, f"{self.kernel}_backward")
-        return (Lanes(kernel(y.blocks, gy.blocks), gy.shape[0]),)
-
-    def name(self) -> str:
-        return f"{self.kernel.capitalize().replace('lu', 'LU')}Backward"
-
-
-class LaneReLU(LaneActivation):
-    """ReLU by kernels; where it follows a batch norm, by that one's."""
-
-    def __init__(self) -> None:
-        super().__init__("relu")
-
-    def forward(self, x: Lanes) -> Lanes:
-        self.constants = None
-        if isinstance(x, Normalised) and (plain := x.plain_operands) is not None:
-            _, self.constants = plain
-        y = x.rectified()
-        self.save_for_backward(y)
-        return y
-
-    def backward(self, gy: Lanes) -> tuple[Lanes]:
-        (y,) = self.saved
-        return (Masked(gy.shape, gy.blocks, y.blocks, self.constants),)
 
 
 class ReLU(Function):
@@ -88,32 +44,11 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
 
     Source: Nair and Hinton (2010).
     """
-    function = LaneReLU() if in_lanes(input) else ReLU()
-    return _maybe_inplace("relu", function(input), input, inplace)
+    return _maybe_inplace("relu", ReLU()(input), input, inplace)
 
 
 def _maybe_inplace(op: str, y: Tensor, x: Tensor, inplace: bool) -> Tensor:
     return x._write(y, f"{op}(inplace=True)") if inplace else y
-
-
-class LaneLeakyReLU(LaneFunction):
-    """LeakyReLU by kernels."""
-
-    def __init__(self, slope: float) -> None:
-        self.slope = slope
-
-    def forward(self, x: Lanes) -> Lanes:
-        from npnet.kernels import activation
-
-        self.save_for_backward(x)
-        return Lanes(activation.leaky_relu(x.blocks, self.slope), x.shape[0])
-
-    def backward(self, gy: Lanes) -> tuple[Lanes]:
-        from npnet.kernels import activation
-
-        (x,) = self.saved
-        gx = activation.leaky_relu_backward(x.blocks, gy.blocks, self.slope)
-        return (Lanes(gx, gy.shape[0]),)
 
 
 class LeakyReLU(Function):
@@ -140,9 +75,7 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
     Source: Maas, Hannun, Ng (2013).
     """
     check_dtypes("leaky_relu", input)
-    function = LaneLeakyReLU if in_lanes(input) else LeakyReLU
-    y = function(negative_slope)(input)
-    return _maybe_inplace("leaky_relu", y, input, inplace)
+    return _maybe_inplace("leaky_relu", LeakyReLU(negative_slope)(input), input, inplace)
 
 
 class Tanh(Function):
@@ -163,8 +96,7 @@ class Tanh(Function):
 
 def tanh(input: Tensor) -> Tensor:
     """y = (exp(x) - exp(-x)) / (exp(x) + exp(-x))."""
-    x = as_float(input)
-    return LaneActivation("tanh")(x) if in_lanes(x) else Tanh()(x)
+    return Tanh()(as_float(input))
 
 
 class Sigmoid(Function):
@@ -188,8 +120,7 @@ def sigmoid_of(x: Array) -> Array:
 
 def sigmoid(input: Tensor) -> Tensor:
     """y = 1 / (1 + exp(-x))."""
-    x = as_float(input)
-    return LaneActivation("sigmoid")(x) if in_lanes(x) else Sigmoid()(x)
+    return Sigmoid()(as_float(input))
 
 
 class GELU(Function):

@@ -9,7 +9,6 @@ import numpy as np
 from npnet.base.arrays import Array
 from npnet.ops.broadcasting import apply, as_operands, off_tape
 from npnet.ops.dtypes import Number, Operand, result_type
-from npnet.ops.lanes import LaneFunction, Lanes, in_lanes, join_lanes
 from npnet.tape import Function, Variable
 
 if TYPE_CHECKING:
@@ -37,29 +36,10 @@ class Add(Function):
         return gy, gy
 
 
-def _join_lanes(a: Operand, b: Operand) -> bool:
-    both = isinstance(a, Variable) and isinstance(b, Variable) and a.shape == b.shape
-    return both and join_lanes(a, b)  # type: ignore[arg-type] # they are tensors
-
-
-class LaneAdd(LaneFunction):
-    """Add by kernels, of two batches of one shape."""
-
-    images = 2
-
-    def forward(self, x: Lanes, other: Lanes) -> Lanes:
-        return x.plus(other)
-
-    def backward(self, gy: Lanes) -> tuple[Lanes, Lanes]:
-        return gy, gy
-
-
 def add(input: Operand, other: Operand, *, alpha: Number = 1) -> Tensor:
     """`input + alpha * other`, broadcast."""
     if alpha != 1:
         other = mul(other, alpha)
-    if _join_lanes(input, other):
-        return LaneAdd()(input, other)  # type: ignore[arg-type] # they are tensors
     return apply("add", Add(), *as_operands("add", input, other))
 
 
@@ -93,50 +73,27 @@ class Mul(Function):
         return None if other is None else gy * other, None if x is None else gy * x
 
 
-class LaneMul(LaneFunction):
-    """Mul by kernels, of two batches of one shape."""
-
-    images = 2
-
-    def forward(self, x: Lanes, other: Lanes) -> Lanes:
-        needs_x, needs_other = self.needs_input_grad
-        self.save_for_backward(x if needs_other else None, other if needs_x else None)
-        return _product(x, other)
-
-    def backward(self, gy: Lanes) -> tuple[Lanes | None, Lanes | None]:
-        x, other = self.saved
-        gx = None if other is None else _product(gy, other)
-        return gx, None if x is None else _product(gy, x)
-
-
-def _product(a: Lanes, b: Lanes) -> Lanes:
-    from npnet.kernels import elementwise
-
-    return Lanes(elementwise.multiply(a.blocks, b.blocks), a.shape[0])
-
-
-class LaneScale(LaneFunction):
-    """y = factor * x by a kernel;  gx = factor * gy."""
+class Scale(Function):
+    """y = factor * x;  gx = factor * gy."""
 
     def __init__(self, factor: float) -> None:
         self.factor = factor
 
-    def forward(self, x: Lanes) -> Lanes:
-        from npnet.kernels import elementwise
+    def forward(self, x: Array) -> Array:
+        return np.multiply(x, x.dtype.type(self.factor))
 
-        return Lanes(elementwise.scale(x.blocks, self.factor), x.shape[0])
-
-    def backward(self, gy: Lanes) -> tuple[Lanes]:
+    def backward(self, gy: Array) -> tuple[Array]:
         return (self.forward(gy),)
+
+    def name(self) -> str:
+        return "MulBackward"  # as users wrote it
 
 
 def mul(input: Operand, other: Operand) -> Tensor:
     """`input * other`, broadcast."""
-    if _join_lanes(input, other):
-        return LaneMul()(input, other)  # type: ignore[arg-type] # they are tensors
     for x, factor in ((input, other), (other, input)):
-        if type(factor) in (int, float) and isinstance(x, Variable) and in_lanes(x):
-            return LaneScale(float(factor))(x)
+        if type(factor) in (int, float) and isinstance(x, Variable) and x.dtype.kind == "f":
+            return Scale(float(factor))(x)
     return apply("mul", Mul(), *as_operands("mul", input, other))
 
 

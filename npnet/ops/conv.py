@@ -9,15 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from npnet.backend import winograd_wanted
 from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError, check_axes
 from npnet.base.threads import map_in_order
-from npnet.kernels import windows
-from npnet.kernels.windows import Pair, Window
-from npnet.ops import _sums
+from npnet.ops import _sums, windows
 from npnet.ops.dtypes import check_dtypes
-from npnet.ops.lanes import Convolved, LaneFunction, Lanes, enters_lanes
+from npnet.ops.windows import Pair, Window
 from npnet.tape import Function
 
 if TYPE_CHECKING:
@@ -99,43 +96,6 @@ class Conv2d(Function):
         return windows.batch_chunks(shape[0], columns, weight.nbytes)
 
 
-# For each weight, for a convolution to wait for a batch norm: to copy and to scale a weight takes
-# three times as long as the pass over a result that this saves.
-LEAST_RESULTS = 4
-
-
-class LaneConv2d(LaneFunction):
-    """Conv2d by kernels, for any window without dilation and groups."""
-
-    def __init__(self, window: Window) -> None:
-        self.window, self.fast = window, winograd_wanted()
-
-    def forward(self, x: Lanes, weight: Array, bias: Array | None = None) -> Lanes:
-        from npnet.kernels import conv
-
-        shape = (x.shape[0], len(weight), *self.window.output_size(x.size))
-        if True not in self.needs_input_grad and LEAST_RESULTS * weight.size <= math.prod(shape):
-            copies = weight.copy(), None if bias is None else bias.copy()  # they may change
-            return Convolved(shape, x.blocks, *copies, self.window, self.fast)
-        self.save_for_backward(x, weight)
-        return Lanes(conv.conv2d(x.blocks, weight, bias, self.window, self.fast), x.shape[0])
-
-    def backward(self, gy: Lanes) -> tuple[Lanes | Array | None, ...]:
-        from npnet.kernels import conv
-
-        x, weight = self.saved
-        needs_x, needs_weight, *needs_bias = self.needs_input_grad
-        gx = gweight = gbias = None
-        if needs_x:
-            blocks = conv.conv2d_backward_data(gy.blocks, weight, self.window, x.size, self.fast)
-            gx = Lanes(blocks, x.shape[0])
-        if needs_weight or any(needs_bias):
-            gweight, gbias = conv.conv2d_backward_weight(
-                x.blocks, gy.blocks, self.window, x.shape[0], self.fast
-            )
-        return (gx, gweight, gbias)[: len(self.needs_input_grad)]
-
-
 def conv2d(
     input: Tensor,
     weight: Tensor,
@@ -175,8 +135,6 @@ def conv2d(
         raise ShapeError(f"conv2d: bias must be ({weight.shape[0]},), got {bias.shape}")
     kernel = (weight.shape[2], weight.shape[3])
     window = Window.checked("conv2d", input.shape, kernel, stride, padding, dilation)
-    if window.dilation == (1, 1) and groups == 1 and enters_lanes(input):
-        return LaneConv2d(window)(*inputs)
     return Conv2d(window, groups)(*inputs)
 
 

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.ops import arithmetic
+from npnet.ops import _sums, arithmetic
 from npnet.ops.activation import sigmoid_of
-from npnet.ops.lanes import Lanes, in_lanes, suits_lanes
-from npnet.ops.loss import LaneLoss, check_reduction, check_same, check_weight, reduced
+from npnet.ops.loss import check_reduction, check_same, check_weight, reduced
 from npnet.tape import Function
 
 if TYPE_CHECKING:
@@ -33,17 +32,14 @@ class SquaredError(Function):
         return gx, -gx if self.needs_input_grad[1] else None
 
 
-class LaneMSE(LaneLoss):
-    """The mean of (x - t)^2 by one kernel, for a target that wants no gradient."""
+class MeanSquaredError(SquaredError):
+    """The mean of (x - t)^2."""
 
-    images = 2
+    def forward(self, x: Array, t: Array) -> Array:
+        return _sums.mean(super().forward(x, t), tuple(range(x.ndim)))
 
-    def forward(self, x: Lanes, t: Lanes) -> Array:
-        from npnet.kernels import loss
-
-        y, gx = loss.mse_loss(x.blocks, t.blocks, x.shape[0])
-        self.gx = Lanes(gx, x.shape[0])
-        return np.asarray(y)
+    def backward(self, gy: Array) -> tuple[Array, Array | None]:
+        return super().backward(gy / gy.dtype.type(self.difference.size))
 
 
 def mse_loss(
@@ -65,9 +61,8 @@ def mse_loss(
     """
     check_reduction("mse_loss", reduction, size_average, reduce)
     check_same("mse_loss", "target", input, target)
-    plain = weight is None and reduction == "mean" and not target.requires_grad
-    if plain and in_lanes(input) and suits_lanes(target):
-        return LaneMSE()(input, target)
+    if weight is None and reduction == "mean":
+        return MeanSquaredError()(input, target)
     losses = SquaredError()(input, target)
     if weight is None:
         return reduced(losses, reduction)

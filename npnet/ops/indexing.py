@@ -10,7 +10,6 @@ from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError
 from npnet.ops import _sums
 from npnet.ops.dtypes import Operand
-from npnet.ops.lanes import LaneFunction, LanePart, Lanes, in_lanes
 from npnet.ops.shape import axis, cast, summed_to
 from npnet.tape import Function, Variable, result
 
@@ -86,53 +85,6 @@ class GetItem(Function):
         return (gx,)
 
 
-class LaneGetItem(LaneFunction):
-    """GetItem by kernels, for a slice of each axis but the batch's."""
-
-    view = True
-
-    def __init__(self, slices: tuple[slice, ...]) -> None:
-        self.slices = slices
-        self.look = lambda array: array[(slice(None), *slices)]
-
-    def forward(self, x: Lanes) -> Lanes:
-        from npnet.kernels import places
-
-        images = x.images
-        self.x_size = images.shape[1:4]
-        taken = [range(*s.indices(n)) for s, n in zip(self.slices, x.shape[1:], strict=True)]
-        taken += [range(1)] * (3 - len(taken))
-        self.starts, self.steps, sizes = zip(
-            *[(r.start, r.step, len(r)) for r in taken], strict=True
-        )
-        y = places.take(images, self.starts, self.steps, sizes)
-        return LanePart(x.like(y).blocks, x.shape[0])
-
-    def backward(self, gy: Lanes) -> tuple[Lanes]:
-        from npnet.kernels import places
-
-        gx = places.put(gy.images, self.starts, self.steps, self.x_size)
-        return (gy.like(gx),)
-
-
-def _lane_slices(shape: tuple[int, ...], slices: tuple[Any, ...]) -> tuple[slice, ...] | None:
-    """A slice of each axis but the batch's; None where lanes can't hold the part."""
-    at = slices.index(...)
-    rest = len(shape) - len(slices) + 1
-    parts = (*slices[:at], *[slice(None)] * rest, *slices[at + 1 :])
-    if rest < 0 or not all(isinstance(part, slice) for part in parts):
-        return None
-    taken = [range(*part.indices(n)) for part, n in zip(parts, shape, strict=True)]
-    whole_batch = taken[0] == range(shape[0])
-    return parts[1:] if whole_batch and all(map(len, taken)) else None
-
-
-def _slice(x: Tensor, slices: tuple[Any, ...]) -> Tensor:
-    if in_lanes(x) and (parts := _lane_slices(x.shape, slices)) is not None:
-        return LaneGetItem(parts)(x)
-    return GetItem(slices)(x)
-
-
 class Pick(Function):
     """y = x[index] with arrays in the index; gx is gy added up where it came from."""
 
@@ -152,7 +104,7 @@ def get_item(input: Tensor, index: Any) -> Tensor:
     try:
         slices, picks = _place(index)
         whole = all(part is ... or part == slice(None) for part in slices)
-        y = input if whole and picks is not None else _slice(input, slices)
+        y = input if whole and picks is not None else GetItem(slices)(input)
         return y if picks is None else Pick(picks)(y)
     except IndexError as error:
         raise IndexError(f"x[index]: {error}; x has shape {input.shape}") from None

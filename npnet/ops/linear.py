@@ -9,7 +9,6 @@ from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError, check_axes
 from npnet.ops import _sums, shape
 from npnet.ops.dtypes import check_dtypes
-from npnet.ops.lanes import LaneFunction, Lanes, enters_lanes
 from npnet.tape import Function
 
 if TYPE_CHECKING:
@@ -38,28 +37,6 @@ class Linear(Function):
         return (gx, gweight, gbias)[: len(self.needs_input_grad)]
 
 
-class LaneLinear(LaneFunction):
-    """Linear by kernels, for a batch of features (N, F)."""
-
-    def forward(self, x: Lanes, weight: Array, bias: Array | None = None) -> Lanes:
-        from npnet.kernels import linear
-
-        self.save_for_backward(x, weight)
-        return Lanes(linear.linear(x.blocks, weight, bias), x.shape[0])
-
-    def backward(self, gy: Lanes) -> tuple[Lanes | Array | None, ...]:
-        from npnet.kernels import linear
-
-        x, weight = self.saved
-        needs_x, needs_weight, *needs_bias = self.needs_input_grad
-        gx = gweight = gbias = None
-        if needs_x:
-            gx = Lanes(linear.linear_backward_data(gy.blocks, weight), x.shape[0])
-        if needs_weight or any(needs_bias):
-            gweight, gbias = linear.linear_backward_weight(x.blocks, gy.blocks, x.shape[0])
-        return (gx, gweight, gbias)[: len(self.needs_input_grad)]
-
-
 def _rows(x: Array) -> Array:  # (..., features) -> (N, features)
     return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
@@ -84,8 +61,6 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         raise ShapeError(f"linear: bias must be ({weight.shape[0]},), got {bias.shape}")
     inputs = (input, weight) if bias is None else (input, weight, bias)
     check_dtypes("linear", *inputs)
-    if input.ndim == 2 and enters_lanes(input):
-        return LaneLinear()(*inputs)
     return Linear()(*inputs)
 
 

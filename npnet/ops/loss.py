@@ -9,17 +9,15 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError, check_number
-from npnet.ops import choices, reduce, shape
-from npnet.ops.activation import log_softmax
+from npnet.ops import _sums, choices, reduce, shape
+from npnet.ops.activation import log_softmax, log_softmax_of
 from npnet.ops.dtypes import check_dtypes
-from npnet.ops.lanes import LaneFunction, Lanes, in_lanes
 from npnet.tape import Function, result
 
 if TYPE_CHECKING:
     from npnet.tensor import Tensor
 
 __all__ = [
-    "LaneLoss",
     "check_reduction",
     "check_same",
     "check_weight",
@@ -200,37 +198,35 @@ def _class_loss(
     return losses.sum() / result(np.asarray((counted * coefficients).sum(), logp.dtype))
 
 
-class LaneLoss(LaneFunction):
-    """A mean loss by a kernel that also computes its gradient, `gx`, by the first input."""
+class CrossEntropy(Function):
+    """The mean cross-entropy of the softmax and class numbers.
 
-    gx: Lanes
+        y = mean over n of -sum over c of t_nc * log softmax(x_n)_c;  gx = gy * (softmax(x) - t) / N
 
-    def backward(self, gy: Array) -> tuple[Lanes | None, ...]:
-        from npnet.kernels import elementwise
-
-        gx = self.gx
-        if gy != 1:  # as it is in a loss that backward was called on
-            gx = Lanes(elementwise.scale(gx.blocks, float(gy)), gx.shape[0])
-        return (gx, *[None] * (self.images - 1))
-
-
-class LaneCrossEntropy(LaneLoss):
-    """The mean cross-entropy of the softmax and class numbers, by one kernel.
-
-    y = mean over n of -sum over c of t_nc * log softmax(x_n)_c;  gx = gy * (softmax(x) - t) / N
-
-    where t is one_hot(y) smoothed, see `cross_entropy`.
+    where t is one_hot(classes) smoothed, see `cross_entropy`.
     """
 
     def __init__(self, classes: Array, smoothing: float) -> None:
         self.classes, self.smoothing = classes, smoothing
 
-    def forward(self, x: Lanes) -> Array:
-        from npnet.kernels import loss
+    def forward(self, x: Array) -> Array:  # (N, C) -> ()
+        self.save_for_backward(x)
+        logp = log_softmax_of(x, 1)
+        losses = -np.take_along_axis(logp, self.classes[:, None], 1)[:, 0]
+        if self.smoothing:
+            spread = -_sums.add_up(logp, (1,)) * x.dtype.type(self.smoothing / x.shape[1])
+            losses = losses * x.dtype.type(1 - self.smoothing) + spread
+        return _sums.add_up(losses, (0,)) / x.dtype.type(len(x))
 
-        y, gx = loss.cross_entropy(x.blocks, self.classes, self.smoothing)
-        self.gx = Lanes(gx, x.shape[0])
-        return np.asarray(y)
+    def backward(self, gy: Array) -> tuple[Array]:
+        (x,) = self.saved
+        share = gy / x.dtype.type(len(x))
+        gx = np.exp(log_softmax_of(x, 1))
+        if self.smoothing:
+            gx -= x.dtype.type(self.smoothing / x.shape[1])
+        gx[np.arange(len(x)), self.classes] -= x.dtype.type(1 - self.smoothing)
+        gx *= share
+        return (gx,)
 
 
 def cross_entropy(
@@ -274,9 +270,9 @@ def cross_entropy(
         loss = _probability_loss(x, log_softmax(x, 1), y, weight, reduction, label_smoothing)
     else:
         _check_classes(op, x, y, ignore_index)
-        plain = weight is None and reduction == "mean"
-        if plain and in_lanes(x) and x.ndim == 2 and not (y.array == ignore_index).any():
-            return LaneCrossEntropy(y.array.copy(), label_smoothing)(x)
+        plain = weight is None and reduction == "mean" and x.ndim == 2 and not single
+        if plain and len(y.array) and not (y.array == ignore_index).any():
+            return CrossEntropy(y.array.copy(), label_smoothing)(x)
         loss = _class_loss(log_softmax(x, 1), y, weight, ignore_index, reduction, label_smoothing)
     return loss[0] if single and reduction == "none" else loss
 

@@ -12,7 +12,6 @@ from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError, check_number, check_writable
 from npnet.ops import _sums
 from npnet.ops.dtypes import check_dtypes
-from npnet.ops.lanes import Convolved, LaneFunction, Lanes, Masked, Normalised, in_lanes
 from npnet.tape import Function, result
 
 if TYPE_CHECKING:
@@ -83,46 +82,6 @@ def _finite(correction: Array) -> Array:
     return np.where(np.isfinite(correction), correction, 0).astype(correction.dtype, copy=False)
 
 
-class LaneBatchNorm(LaneFunction):
-    """BatchNorm by kernels, together with the addition and the ReLU that may follow it.
-
-    The statistics are computed at once, y when it is asked for. What that needs of the weights is
-    kept by value, and so is what backward needs.
-    """
-
-    def __init__(self, eps: float, statistics: tuple[Array, Array] | None) -> None:
-        self.eps, self.given = eps, statistics
-
-    def forward(self, x: Lanes, weight: Array, bias: Array) -> Lanes:  # (N, C, ...)
-        from npnet.kernels import norm
-
-        self.save_for_backward(x)
-        if self.given is None:
-            self.constants, self.var = norm.statistics(x.blocks, weight, bias, self.eps, x.shape[0])
-            self.mean = self.constants[0]
-        else:
-            self.constants = norm.constants(*self.given, weight, bias, self.eps)
-        if isinstance(x, Convolved) and True not in self.needs_input_grad:
-            return x.normalised(self.constants)
-        return Normalised(x.shape, x.blocks, self.constants, None)
-
-    def backward(self, gy: Lanes) -> tuple[Lanes, Array, Array]:
-        from npnet.kernels import norm
-
-        (x,) = self.saved
-        masked = gy.operands if isinstance(gy, Masked) else None
-        g, y, constants = masked or (gy.blocks, None, None)
-        if constants is self.constants:
-            y = None  # the mask follows from x
-        gx, gr, gweight, gbias = norm.batch_norm_backward(
-            *(g, x.blocks, self.constants, x.shape[0]),
-            *(y, masked is not None, self.given is None),
-        )
-        if isinstance(gy, Masked) and y is not None:
-            gy.settle(gr)  # the residual's gradient
-        return Lanes(gx, x.shape[0]), gweight, gbias
-
-
 def _flat(x: Array) -> Array:  # (N, C, ...) -> (N, C, P)
     return x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
 
@@ -159,7 +118,6 @@ def batch_norm(
     weight = result(np.ones(channels, input.dtype)) if weight is None else weight
     bias = result(np.zeros(channels, input.dtype)) if bias is None else bias
     check_dtypes("batch_norm", input, weight, bias)
-    kind = LaneBatchNorm if in_lanes(input) else BatchNorm
     if not training:
         if running_mean is None or running_var is None:
             raise ValueError(
@@ -167,7 +125,7 @@ def batch_norm(
             )
         # Copies: a later forward in training moves the running statistics before backward.
         given = (running_mean.array.copy(), running_var.array.copy())
-        return kind(eps, given)(input, weight, bias)
+        return BatchNorm(eps, given)(input, weight, bias)
     count = input.numel() // max(input.shape[1], 1)
     if count == 1:
         raise ValueError(
@@ -180,7 +138,7 @@ def batch_norm(
     for name, running in (("running_mean", running_mean), ("running_var", running_var)):
         if running is not None:
             _check_running(name, running)
-    function = kind(eps, None)
+    function = BatchNorm(eps, None)
     y = function(input, weight, bias)
     with np.errstate(all="ignore"):  # a diverged batch shall not warn here either
         _move(running_mean, momentum, function.mean)

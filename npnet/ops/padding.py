@@ -10,9 +10,8 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError
-from npnet.kernels.windows import Pair
 from npnet.ops.dtypes import Number
-from npnet.ops.lanes import LaneFunction, Lanes, in_lanes
+from npnet.ops.windows import Pair
 from npnet.tape import Function
 
 if TYPE_CHECKING:
@@ -47,28 +46,6 @@ class PadConstant(Function):
             slice(max(sign * a, 0), n - max(sign * b, 0))
             for n, (a, b) in zip(shape, self.widths, strict=True)
         )
-
-
-class LanePadConstant(LaneFunction):
-    """PadConstant by kernels, where nothing is cut off, and not along the batch."""
-
-    def __init__(self, widths: tuple[Pair, ...], value: Number) -> None:
-        self.widths, self.value = widths[1:], value
-
-    def forward(self, x: Lanes) -> Lanes:
-        from npnet.kernels import places
-
-        images = x.images
-        self.x_size = images.shape[1:4]
-        widths = (*self.widths, (0, 0), (0, 0))[:3]
-        self.starts = [before for before, _ in widths]
-        sizes = [n + a + b for n, (a, b) in zip(self.x_size, widths, strict=True)]
-        return x.like(places.put(images, self.starts, (1, 1, 1), sizes, self.value))
-
-    def backward(self, gy: Lanes) -> tuple[Lanes]:
-        from npnet.kernels import places
-
-        return (gy.like(places.take(gy.images, self.starts, (1, 1, 1), self.x_size)),)
 
 
 class PadCopy(Function):
@@ -131,7 +108,5 @@ def pad(
         if max(before, after, 0) > max(most, 0) or nothing or size + before + after < 0:
             raise ShapeError(f"pad: {mode} padding {tuple(pad)} does not fit shape {input.shape}")
     if mode == "constant":
-        lanes = in_lanes(input) and not any(widths[0]) and min(map(min, widths)) >= 0
-        function = LanePadConstant if lanes else PadConstant
-        return function(widths, 0 if value is None else value)(input)
+        return PadConstant(widths, 0 if value is None else value)(input)
     return PadCopy(widths, mode)(input)

@@ -10,12 +10,10 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError, check_axes
-from npnet.kernels import windows
-from npnet.kernels.masks import kept
-from npnet.kernels.windows import Pair, Window, as_pair
-from npnet.ops import _sums
+from npnet.ops import _sums, windows
 from npnet.ops.dtypes import check_dtypes
-from npnet.ops.lanes import LaneFunction, Lanes, in_lanes
+from npnet.ops.masks import kept
+from npnet.ops.windows import Pair, Window, as_pair
 from npnet.tape import Function, result
 
 if TYPE_CHECKING:
@@ -25,10 +23,14 @@ __all__ = ["adaptive_avg_pool2d", "avg_pool2d", "max_pool2d"]
 
 
 class MaxPool2d(Function):
-    """The first maximum of a window, in row-major order, receives the whole gradient."""
+    """The first maximum of a window, in row-major order, receives the whole gradient.
 
-    def __init__(self, window: Window) -> None:
-        self.window = window
+    Args:
+        return_indices: whether `indices` will be asked for.
+    """
+
+    def __init__(self, window: Window, return_indices: bool = False) -> None:
+        self.window, self.return_indices = window, return_indices
 
     def forward(self, x: Array) -> Array:  # (N, C, H, W) -> (N, C, OH, OW)
         self.x_shape = x.shape
@@ -83,26 +85,6 @@ class MaxPool2d(Function):
         return (row - top) * self.x_shape[3] + column - left
 
 
-class LaneMaxPool2d(LaneFunction):
-    """MaxPool2d by kernels."""
-
-    def __init__(self, window: Window) -> None:
-        self.window = window
-
-    def forward(self, x: Lanes) -> Lanes:  # (N, C, H, W) -> (N, C, OH, OW)
-        from npnet.kernels import pool
-
-        self.size = x.size
-        y, self.winner = pool.max_pool2d(x.blocks, self.window)
-        return Lanes(y, x.shape[0])
-
-    def backward(self, gy: Lanes) -> tuple[Lanes]:
-        from npnet.kernels import pool
-
-        gx = pool.max_pool2d_backward(gy.blocks, self.winner, self.window, self.size)
-        return (Lanes(gx, gy.shape[0]),)
-
-
 def _lowest(dtype: np.dtype[Any]) -> float:
     """What pads images for a maximum: nothing is smaller."""
     return -np.inf if dtype.kind == "f" else int(np.iinfo(dtype).min)
@@ -137,9 +119,7 @@ def max_pool2d(
         "max_pool2d", input.shape, kernel_size, stride, padding, dilation, ceil_mode
     )
     _check_padding("max_pool2d", window)
-    if in_lanes(input) and not return_indices:
-        return LaneMaxPool2d(window)(input)
-    function = MaxPool2d(window)
+    function = MaxPool2d(window, return_indices)
     y = function(input)
     return (y, result(function.indices())) if return_indices else y
 
@@ -187,25 +167,6 @@ class AvgPool2d(Function):
         return np.outer(*inside)
 
 
-class LaneAvgPool2d(LaneFunction):
-    """AvgPool2d by kernels."""
-
-    def __init__(self, window: Window, count_include_pad: bool, divisor: int | None) -> None:
-        self.window, self.options = window, (count_include_pad, divisor)
-
-    def forward(self, x: Lanes) -> Lanes:  # (N, C, H, W) -> (N, C, OH, OW)
-        from npnet.kernels import pool
-
-        self.size = x.size
-        return Lanes(pool.avg_pool2d(x.blocks, self.window, *self.options), x.shape[0])
-
-    def backward(self, gy: Lanes) -> tuple[Lanes]:
-        from npnet.kernels import pool
-
-        gx = pool.avg_pool2d_backward(gy.blocks, self.window, self.size, *self.options)
-        return (Lanes(gx, gy.shape[0]),)
-
-
 def avg_pool2d(
     input: Tensor,
     kernel_size: int | Pair,
@@ -235,8 +196,7 @@ def avg_pool2d(
     check_dtypes("avg_pool2d", input)
     if divisor_override == 0:
         raise RuntimeError("avg_pool2d: divisor_override must not be 0")
-    function = LaneAvgPool2d if in_lanes(input) else AvgPool2d
-    return function(window, count_include_pad, divisor_override)(input)
+    return AvgPool2d(window, count_include_pad, divisor_override)(input)
 
 
 class AdaptiveAvgPool2d(Function):
@@ -278,25 +238,6 @@ def _bin_shares(gy: Array, size: int, axis: int) -> Array:
     return gx
 
 
-class LaneAdaptiveAvgPool2d(LaneFunction):
-    """AdaptiveAvgPool2d by kernels."""
-
-    def __init__(self, size: Pair) -> None:
-        self.size = size
-
-    def forward(self, x: Lanes) -> Lanes:  # (N, C, H, W) -> (N, C, OH, OW)
-        from npnet.kernels import pool
-
-        self.x_size = x.size
-        return Lanes(pool.adaptive_avg_pool2d(x.blocks, self.size), x.shape[0])
-
-    def backward(self, gy: Lanes) -> tuple[Lanes]:
-        from npnet.kernels import pool
-
-        gx = pool.adaptive_avg_pool2d_backward(gy.blocks, self.x_size)
-        return (Lanes(gx, gy.shape[0]),)
-
-
 def adaptive_avg_pool2d(input: Tensor, output_size: int | Sequence[int | None] | None) -> Tensor:
     """The mean of OH x OW bins that cover the image; neighbours may overlap by a pixel.
 
@@ -318,5 +259,4 @@ def adaptive_avg_pool2d(input: Tensor, output_size: int | Sequence[int | None] |
     if not all(input.shape[2:]):
         raise ShapeError(f"adaptive_avg_pool2d: the image has no pixels; got {input.shape}")
     pair = as_pair("adaptive_avg_pool2d", "output_size", size, 0)  # type: ignore[arg-type] # checks
-    function = LaneAdaptiveAvgPool2d if in_lanes(input) and min(pair) else AdaptiveAvgPool2d
-    return function(pair)(input)
+    return AdaptiveAvgPool2d(pair)(input)

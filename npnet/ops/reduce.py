@@ -11,8 +11,6 @@ import numpy.typing as npt
 
 from npnet.base.arrays import Array
 from npnet.ops import _sums, choices, indexing, shape
-from npnet.ops.lanes import in_lanes
-from npnet.ops.pool import LaneAdaptiveAvgPool2d
 from npnet.ops.shape import axis, cast
 from npnet.tape import Function, Variable, result
 
@@ -112,11 +110,7 @@ def mean(
     x = input if dtype is None else cast(input, np.dtype(dtype))
     if not x.is_floating_point():
         raise RuntimeError(f"mean: input must be floating point, got {x.dtype}; use x.float()")
-    axes = axes_of("mean", x, dim)
-    if sorted(axes) == [2, 3] and in_lanes(x):
-        y = LaneAdaptiveAvgPool2d((1, 1))(x)
-        return y if keepdim else shape.flatten(y, 1)
-    return Mean(axes, keepdim)(x)
+    return Mean(axes_of("mean", x, dim), keepdim)(x)
 
 
 class Var(Sum):

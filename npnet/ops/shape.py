@@ -12,8 +12,7 @@ from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError
 from npnet.ops import _sums
 from npnet.ops.dtypes import result_type
-from npnet.ops.lanes import LaneFunction, LanePart, Lanes, in_lanes, join_lanes
-from npnet.tape import Function, result
+from npnet.tape import Function, Layout, result
 
 if TYPE_CHECKING:
     from npnet.tensor import Tensor
@@ -113,51 +112,20 @@ class Reshape(Function):
         return (gy.reshape(self.x_shape),)
 
 
-class LaneReshape(LaneFunction):
-    """Images as features, or features as images: in lanes too the same values in the same order."""
-
-    view = True
-
-    def __init__(self, size: tuple[int, ...]) -> None:
-        self.size = size
-        self.look = lambda array: array.reshape(size)
-
-    def forward(self, x: Lanes) -> Lanes:
-        self.x_size = x.shape[1:]
-        return self._as(x, self.size[1:])
-
-    def backward(self, gy: Lanes) -> tuple[Lanes]:
-        return (self._as(gy, self.x_size),)
-
-    def _as(self, x: Lanes, size: tuple[int, ...]) -> Lanes:
-        lane_count = x.blocks.shape[-1]
-        return Lanes(x.blocks.reshape(len(x.blocks), *size, lane_count), x.shape[0])
-
-
-def _is_whole(x: Tensor) -> bool:
-    """Whether x is in lanes, where that is as good as row-major without gaps."""
-    return in_lanes(x) and not isinstance(x.values, LanePart)
-
-
-def _reshape(x: Tensor, size: tuple[int, ...]) -> Tensor:
-    if _is_whole(x) and len(size) in (2, 4) and size[0] == x.shape[0]:
-        return LaneReshape(size)(x)
-    return Reshape(size)(x)
-
-
 def reshape(input: Tensor, shape: Sequence[int]) -> Tensor:
     """The values, in row-major order, in another shape; one size may be -1.
 
     On the same memory where that is possible. ShapeError if the counts differ.
     """
-    return _reshape(input, _whole_size("reshape", input.shape, tuple(shape)))
+    return Reshape(_whole_size("reshape", input.shape, tuple(shape)))(input)
 
 
 def view(input: Tensor, size: Sequence[int]) -> Tensor:
     """`reshape` on the same memory. RuntimeError where that would need a copy."""
     size = _whole_size("view", input.shape, tuple(size))
-    if _is_whole(input):
-        return _reshape(input, size)
+    values = input.values
+    if isinstance(values, Layout) and not values.is_part:  # as good as row-major without gaps
+        return Reshape(size)(input)
     if not np.may_share_memory(input.array.reshape(size), input.array) and input.numel():
         raise RuntimeError(
             f"view: shape {input.shape} with its strides can't be seen as {tuple(size)} without a "
@@ -286,29 +254,6 @@ class Cat(Function):
         return tuple(np.split(gy, self.ends[:-1], self.dim))
 
 
-class LaneCat(LaneFunction):
-    """Cat by kernels, along channels or features."""
-
-    def forward(self, *xs: Lanes) -> Lanes:
-        from npnet.kernels import lanes
-
-        blocks = [x.blocks for x in xs]
-        self.counts = [x.shape[1] for x in xs]
-        y = lanes.empty((len(blocks[0]), sum(self.counts), *blocks[0].shape[2:]))
-        return Lanes(np.concatenate(blocks, 1, out=y), xs[0].shape[0])
-
-    def backward(self, gy: Lanes) -> tuple[Lanes, ...]:
-        from npnet.kernels import places
-
-        gradients, first = [], 0
-        for count in self.counts:
-            sizes = (count, *gy.images.shape[2:4])
-            part = places.take(gy.images, (first, 0, 0), (1, 1, 1), sizes)
-            gradients.append(gy.like(part))
-            first += count
-        return tuple(gradients)
-
-
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Tensors one after the other along `dim`; all other sizes must be equal.
 
@@ -322,10 +267,6 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     if len(rest) > 1:
         shapes = " ".join(str(x.shape) for x in parts)
         raise ShapeError(f"cat: sizes must be equal on all axes but {at}; got {shapes}")
-    if at == 1 and join_lanes(*parts):
-        function = LaneCat()
-        function.images = len(parts)
-        return function(*parts)
     dtype = result_type(*tensors)
     return Cat(at)(*(cast(x, dtype) for x in parts))
 

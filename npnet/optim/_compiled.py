@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from npnet.backend import lanes_wanted
+from npnet.backend import uses_kernels
 from npnet.base.arrays import Array
 
 __all__ = ["kernels_for"]
@@ -20,7 +20,7 @@ def kernels_for(*arrays: Array) -> Any:
 
     They take float32 in row-major order, and the "numba" backend must be in force.
     """
-    if not lanes_wanted():
+    if not uses_kernels():
         return None
     for array in arrays:
         if array.dtype != _FLOAT32 or not array.flags.carray:

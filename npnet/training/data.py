@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from npnet import datasets, models, transforms
-from npnet.backend import lanes_wanted
+from npnet.backend import uses_kernels
 from npnet.base.arrays import Array
 from npnet.models.preprocess import Pixels
 from npnet.training import augmentation, streams
@@ -115,7 +115,7 @@ class Data:
 
 
 def _suits_kernel(x: Array) -> bool:
-    return lanes_wanted() and x.dtype == np.uint8 and x.flags.c_contiguous
+    return uses_kernels() and x.dtype == np.uint8 and x.flags.c_contiguous
 
 
 def _by_transforms(x: Array, at: Array, mean: Sequence[float], std: Sequence[float]) -> Array:

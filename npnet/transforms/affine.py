@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from npnet.backend import lanes_wanted
+from npnet.backend import uses_kernels
 from npnet.base.checks import ShapeError, check_number
 from npnet.base.pictures import array_to_picture, picture_to_array
 from npnet.transforms.affine_pictures import affine_pictures, is_as_pillow
@@ -78,7 +78,7 @@ def affine(
     """
     bilinear = interpolation == "bilinear"
     size = size or (images.shape[2], images.shape[3])
-    kernel = lanes_wanted() and images.dtype == np.uint8 and images.flags.c_contiguous
+    kernel = uses_kernels() and images.dtype == np.uint8 and images.flags.c_contiguous
     if kernel and size == images.shape[2:]:
         from npnet.kernels import affine as kernels
 

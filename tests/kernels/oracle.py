@@ -6,9 +6,9 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.kernels import lanes
-from npnet.kernels.windows import Window
 from npnet.ops.conv import Conv2d
 from npnet.ops.linear import Linear
+from npnet.ops.windows import Window
 from npnet.tape import Function
 from npnet.tensor import Tensor
 

@@ -30,7 +30,6 @@ from npnet.kernels import (
     lanes,
     linear,
     loss,
-    masks,
     norm,
     places,
     pool,
@@ -40,7 +39,7 @@ from npnet.kernels import (
     winograd,
 )
 from npnet.kernels.program import Call, Phase, Program
-from npnet.kernels.windows import Window
+from npnet.ops.windows import Window
 from tests.campaign import trials
 from tests.kernels import faults
 from tests.kernels.guarded import Array, Guard
@@ -240,10 +239,6 @@ CASES = {
         loss.mse_loss, {"x": "B F 16", "target": "B F 16"},
         sizes={"B": 2}, numbers=N, wrong=NS,
     ),
-    "masks.kept": Case(
-        masks.kept, {"values": "A B", "keep": "A B: bool"}, copied="values keep",
-        converted="values", empty=True,
-    ),
     "norm.statistics": Case(
         norm.statistics, {"x": "B C H W 16", "weight": "C", "bias": "C"},
         sizes={"B": 2}, numbers={"eps": 1e-5, **N}, wrong=NS, fixed="B",
@@ -348,8 +343,8 @@ OTHERS = {
          "program.BLOCK", "program.SLOT", "pool_plans.APART", "pool_plans.COVER",
          "pool_plans.OVERLAP", "pool_plans.apart", "pool_plans.bins", "pool_plans.number_type",
          "pool_plans.numbers", "pool_plans.shares", "pool_plans.spans",
-         "weight_gradient.chunk_count", "weight_gradient.lanes_plan", "windows.Pair",
-         "windows.Window", "windows.as_pair", "windows.batch_chunks", "windows.taps",
+         "weight_gradient.chunk_count", "weight_gradient.lanes_plan",
+
          "winograd.gradient_bytes"), NO_ARRAYS),
     **dict.fromkeys(
         ("program.Call", "program.Phase", "program.Program", "activated_pool.activated_pool_plane",
@@ -358,8 +353,8 @@ OTHERS = {
          "block_ops.sum_parts", "channel_lanes.convolve_row", "channel_lanes.load_image",
          "channel_lanes.store_features"), BY_CALL),
     **dict.fromkeys(
-        ("pool_plans.planes", "windows.Scatter", "windows.col2im", "windows.im2col",
-         "windows.padded"), NUMPY),
+        ("pool_plans.planes",
+         ), NUMPY),
 }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from npnet.kernels import activation, conv, elementwise, lanes
 from npnet.kernels._jit import set_num_threads
-from npnet.kernels.windows import Window
+from npnet.ops.windows import Window
 from tests.kernels import oracle
 
 
@@ -197,7 +197,7 @@ def test_inputs_are_not_written_to_and_may_be_strided_or_read_only() -> None:
 CODE = """
 import numpy as np
 from npnet.kernels import conv, lanes
-from npnet.kernels.windows import Window
+from npnet.ops.windows import Window
 rng = np.random.default_rng(0)
 window = Window((3, 3), (1, 1), ((1, 1), (1, 1)))
 x = lanes.to_lanes(rng.standard_normal((100, 3, 8, 8), dtype=np.float32))

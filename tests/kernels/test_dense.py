@@ -7,7 +7,7 @@ import pytest
 
 from npnet.kernels import dense
 from npnet.kernels._jit import set_num_threads
-from npnet.kernels.windows import Window
+from npnet.ops.windows import Window
 from tests.kernels import oracle
 from tests.kernels.test_conv import assert_epilogue, draw_arrays, kernels
 

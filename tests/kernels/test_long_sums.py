@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from npnet.kernels import conv, lanes, linear, loss, norm, pool, weight_gradient
-from npnet.kernels.windows import Window
+from npnet.ops.windows import Window
 from tests.campaign import trials
 from tests.kernels.oracle import Array
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from npnet.kernels import lanes, pool
 from npnet.kernels._jit import set_num_threads
-from npnet.kernels.windows import Pair, Window
 from npnet.ops.pool import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
+from npnet.ops.windows import Pair, Window
 from npnet.tensor import Tensor
 from tests.kernels import oracle
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from npnet.kernels import conv, lanes, winograd
 from npnet.kernels._jit import set_num_threads
-from npnet.kernels.windows import Window
+from npnet.ops.windows import Window
 from tests.kernels import oracle
 from tests.kernels.test_conv import draw_arrays, kernels
 

@@ -10,9 +10,10 @@ import pytest
 import npnet
 from npnet import nn
 from npnet.kernels import conv, norm
+from npnet.lanes import conv as lane_conv
+from npnet.lanes.fusion import DeferredLanes
+from npnet.lanes.layout import Lanes
 from npnet.nn import functional as F
-from npnet.ops import conv as conv_ops
-from npnet.ops.lanes import DeferredLanes, Lanes
 from npnet.tensor import Tensor
 
 # Relative to the largest result: a weight times its scale is rounded once more, and the sums of
@@ -244,6 +245,6 @@ def test_statistics_of_the_batch_are_not_folded(made: list[str]) -> None:
 def test_many_weights_do_not_wait() -> None:
     first, _ = layers(5, 7)
     with npnet.no_grad():
-        few, many = images(3, 5, 3), images(3 * conv_ops.LEAST_RESULTS * 45, 5, 3)
+        few, many = images(3, 5, 3), images(3 * lane_conv.LEAST_RESULTS * 45, 5, 3)
         assert type(first(few).values) is Lanes
         assert isinstance(first(many).values, DeferredLanes)

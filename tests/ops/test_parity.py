@@ -11,7 +11,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import npnet
 from npnet.base.arrays import Array
-from npnet.ops.lanes import suits_lanes, to_lanes
+from npnet.lanes.choice import suits_lanes
+from npnet.lanes.layout import to_lanes
 from npnet.tape import result
 from npnet.tensor import Tensor
 from tests.cases import CASES, Case, arrays_of, npnet_names, torch_names, wants_gradient

@@ -14,9 +14,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import npnet
 from npnet.base.arrays import Array
-from npnet.kernels import windows
-from npnet.kernels.windows import Window
 from npnet.nn import functional as F
+from npnet.ops import windows
+from npnet.ops.windows import Window
 from npnet.tensor import Tensor
 
 # float64, sums of at most some hundred terms around 1, in another order than PyTorch.

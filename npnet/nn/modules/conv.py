@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from npnet.kernels.windows import Pair, Window, as_pair
 from npnet.nn import functional as F
 from npnet.nn import init
 from npnet.nn.module import Module
 from npnet.nn.parameter import Parameter
+from npnet.ops.windows import Pair, Window, as_pair
 from npnet.tensor import Tensor
 
 __all__ = ["Conv2d"]

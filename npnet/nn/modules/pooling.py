@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from npnet.kernels.windows import Pair
 from npnet.nn import functional as F
 from npnet.nn.module import Module
+from npnet.ops.windows import Pair
 from npnet.tensor import Tensor
 
 __all__ = ["AdaptiveAvgPool2d", "AvgPool2d", "MaxPool2d"]

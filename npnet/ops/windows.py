@@ -12,8 +12,7 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import as_strided
 
 from npnet.base.arrays import Array
-from npnet.base.checks import ShapeError, check_axes
-from npnet.kernels._arguments import check_pair
+from npnet.base.checks import ShapeError, check_axes, check_pair
 
 __all__ = [
     "Pair",

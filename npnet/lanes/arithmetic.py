@@ -1,0 +1,66 @@
+"""Sums and products in lanes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from npnet.kernels import elementwise
+from npnet.lanes.function import LaneFunction, by_lanes
+from npnet.lanes.layout import Lanes
+from npnet.ops import arithmetic as ops
+from npnet.tape import Variable
+
+
+@by_lanes(ops.Add)
+class Add(LaneFunction):
+    """The sum of two batches of one shape, as it is between layers."""
+
+    images = 2
+    joins = True
+
+    @staticmethod
+    def takes(op: Any, *inputs: Variable) -> bool:
+        return inputs[0].shape == inputs[1].shape
+
+    def forward(self, x: Lanes, other: Lanes) -> Lanes:
+        return x.plus(other)
+
+    def backward(self, gy: Lanes) -> tuple[Lanes, Lanes]:
+        return gy, gy
+
+
+@by_lanes(ops.Mul)
+class Mul(LaneFunction):
+    """The product of two batches of one shape."""
+
+    images = 2
+    joins = True
+
+    @staticmethod
+    def takes(op: Any, *inputs: Variable) -> bool:
+        return inputs[0].shape == inputs[1].shape
+
+    def forward(self, x: Lanes, other: Lanes) -> Lanes:
+        needs_x, needs_other = self.needs_input_grad
+        self.save_for_backward(x if needs_other else None, other if needs_x else None)
+        return _product(x, other)
+
+    def backward(self, gy: Lanes) -> tuple[Lanes | None, Lanes | None]:
+        x, other = self.saved
+        gx = None if other is None else _product(gy, other)
+        return gx, None if x is None else _product(gy, x)
+
+
+def _product(a: Lanes, b: Lanes) -> Lanes:
+    return Lanes(elementwise.multiply(a.blocks, b.blocks), a.shape[0])
+
+
+@by_lanes(ops.Scale)
+class Scale(LaneFunction):
+    """A batch times a number."""
+
+    def forward(self, x: Lanes) -> Lanes:
+        return Lanes(elementwise.scale(x.blocks, self.op.factor), x.shape[0])
+
+    def backward(self, gy: Lanes) -> tuple[Lanes]:
+        return (self.forward(gy),)
