@@ -28,7 +28,7 @@ def test_as_where(dtype: Any, part: Any) -> None:
     [
         (VALUES.tolist(), KEEP, TypeError),
         (VALUES, KEEP.tolist(), TypeError),
-        (VALUES.astype(np.int64), KEEP, TypeError),
+        (np.ones((2, 3), np.int64), KEEP, TypeError),
         (VALUES, KEEP.astype(np.uint8), TypeError),
         (VALUES, KEEP[:1], ShapeError),
         (VALUES[:, :2], KEEP, ShapeError),
