@@ -29,6 +29,7 @@ __all__ = [
     "check_apart",
     "check_images",
     "check_numbers",
+    "fixed",
     "row_major",
 ]
 
@@ -44,27 +45,34 @@ class Argument(NamedTuple):
 
     Attributes:
         axes: a name, a number, or "..." for any axes.
-        dtype: None for floats of any kind, which NumPy converts.
+        dtypes: it has one of them; none for floats of any kind, which NumPy converts.
         readable: whether it may be read-only.
+        table: whether its values are looked at too; best it is read-only, see `_task`.
         optional: whether it may be None.
     """
 
     name: str
     axes: tuple[str, ...]
-    dtype: np.dtype[Any] | None
+    dtypes: tuple[np.dtype[Any], ...]
     readable: bool
+    table: bool
     optional: bool
 
     @classmethod
     def of(cls, name: str, pattern: str) -> Argument:
-        """From "AXES [: TYPE] [readable] [| None]"; of type "floats", in any order of memory."""
+        """From "AXES [: TYPE ...] [readable] [table] [| None]".
+
+        Arrays of type "floats" may lie in any order of memory.
+        """
         pattern, _, none = pattern.partition("|")
         axes, _, options = pattern.partition(":")
         words = options.split()
-        readable = "readable" in words
-        kinds = [word for word in words if word != "readable"] or ["float32"]
-        dtype = None if kinds == ["floats"] else np.dtype(kinds[0])
-        return cls(name, tuple(axes.split()), dtype, readable, bool(none))
+        table = "table" in words
+        kinds = [word for word in words if word not in ("readable", "table")] or ["float32"]
+        dtypes = () if kinds == ["floats"] else tuple(map(np.dtype, kinds))
+        return cls(
+            name, tuple(axes.split()), dtypes, table or "readable" in words, table, bool(none)
+        )
 
     def __str__(self) -> str:
         return f"{self.name} ({', '.join(self.axes)}{',' * (len(self.axes) == 1)})"
@@ -83,16 +91,16 @@ class Rule:
     def __init__(self, op: str, given: str = "", empty: str = "B ...", **arguments: str) -> None:
         self.op, self.given, self.empty = op, given.split(), empty.split()
         self.arguments = [Argument.of(name, pattern) for name, pattern in arguments.items()]
-        self._dtypes = [a.dtype for a in self.arguments]
+        self._dtypes = [a.dtypes for a in self.arguments]
         self._known: set[tuple[Any, ...]] = set()
 
     def __call__(self, *arrays: Any, given: tuple[int, ...] = ()) -> None:
         """Raise unless the arrays are as the rule says."""
         shapes: list[Any] = [given]
-        for array, dtype in zip(arrays, self._dtypes):  # noqa: B905 # `sizes` tells, and this runs for each kernel
+        for array, dtypes in zip(arrays, self._dtypes):  # noqa: B905 # `sizes` tells, and this runs for each kernel
             if array is None:
                 shapes.append(None)
-            elif type(array) is np.ndarray and array.dtype is dtype and array.flags.carray:
+            elif type(array) is np.ndarray and array.dtype in dtypes and array.flags.carray:
                 shapes.append(array.shape)
             else:
                 self.sizes(arrays, given)
@@ -152,14 +160,14 @@ def _check_memory(op: str, argument: Argument, array: Any) -> None:
     name = argument.name
     if not isinstance(array, np.ndarray):
         raise TypeError(f"{op}: {name} must be an ndarray, got {_kind(array)}")
-    if argument.dtype is None:
+    if not argument.dtypes:
         if array.dtype.kind != "f":
             raise TypeError(f"{op}: {name} must hold floats, got {array.dtype}")
         return
-    if array.dtype != argument.dtype:
+    if array.dtype not in argument.dtypes:
         raise TypeError(
-            f"{op}: {name} must be {argument.dtype}, got {_dtype(array)}; "
-            f"convert it with {name}.astype(np.{argument.dtype})"
+            f"{op}: {name} must be {' or '.join(map(str, argument.dtypes))}, got {_dtype(array)}; "
+            f"convert it with {name}.astype(np.{argument.dtypes[0]})"
         )
     flags = array.flags
     if not (flags.c_contiguous and flags.aligned):
@@ -194,6 +202,12 @@ def row_major(op: str, name: str, array: Any) -> Array:
     if array.dtype.newbyteorder("=") != FLOAT32:
         raise TypeError(f"{op}: {name} must be float32, got {array.dtype}")
     return np.require(array, FLOAT32, ("C", "W", "A"))
+
+
+def fixed(table: Array) -> Array:
+    """The table itself, which from now on nobody can write to."""
+    table.setflags(write=False)
+    return table
 
 
 def check_numbers(op: str, name: str, numbers: Array, count: int) -> None:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from npnet.kernels import simd, simd_exp, simd_math
-from npnet.kernels._jit import inlined, kernel
+from npnet.kernels._jit import inlined
+from npnet.kernels._task import task, windows_inside
 from npnet.kernels.simd import LANES
 
 __all__ = ["ACTIVATIONS", "activated_pool_backward_plane", "activated_pool_plane"]
@@ -41,7 +42,10 @@ def gradient(kind, y, g):
     return simd_math.where_not_positive(y, simd.splat(np.float32(0)), g)
 
 
-@kernel
+@task(
+    kind="int", x="M H W 16", rows="OH 3: int64 table", columns="OW 3: int64 table",
+    shares="OH OW: table", y="M OH OW 16", items="M", also=windows_inside,
+)  # fmt: skip
 def activated_pool_plane(kind, x, rows, columns, shares, y, m):
     """Plane `m` of x (M, H, W, 16) becomes activated, and y (M, OH, OW, 16) its mean."""
     _, height, width, _ = x.shape
@@ -62,7 +66,10 @@ def activated_pool_plane(kind, x, rows, columns, shares, y, m):
             to += LANES
 
 
-@kernel
+@task(
+    kind="int", gy="M OH OW 16", rows="OH 3: int64 table", columns="OW 3: int64 table",
+    shares="OH OW: table", y="M H W 16", items="M", also=windows_inside,
+)  # fmt: skip
 def activated_pool_backward_plane(kind, gy, rows, columns, shares, y, m):
     """Plane `m` of activated pixels y (M, H, W, 16) becomes the gradient by what they were.
 

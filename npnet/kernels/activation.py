@@ -11,8 +11,7 @@ import numpy as np
 from npnet.base.arrays import Array
 from npnet.kernels import lanes, simd, simd_exp, simd_math
 from npnet.kernels._arguments import Rule
-from npnet.kernels._jit import kernel
-from npnet.kernels._parallel import parallel_for
+from npnet.kernels._task import spanned
 from npnet.kernels.simd import LANES
 
 __all__ = [
@@ -45,7 +44,7 @@ def tanh(x: Array) -> Array:
     """
     _TANH(x)
     y = lanes.empty(x.shape)
-    _tanh(x.reshape(-1), y.reshape(-1))
+    tanh_span(x.reshape(-1), y.reshape(-1), SPAN)
     return y
 
 
@@ -53,7 +52,7 @@ def tanh_backward(y: Array, gy: Array) -> Array:
     """gx = gy * (1 - y^2) for y = tanh(x)."""
     _TANH_BACKWARD(y, gy)
     gx = lanes.empty(y.shape)
-    _tanh_backward(y.reshape(-1), gy.reshape(-1), gx.reshape(-1))
+    tanh_backward_span(y.reshape(-1), gy.reshape(-1), gx.reshape(-1), SPAN)
     return gx
 
 
@@ -61,7 +60,7 @@ def sigmoid(x: Array) -> Array:
     """y = 1 / (1 + exp(-x)), at most 2 ulp off; zero where that is denormal."""
     _SIGMOID(x)
     y = lanes.empty(x.shape)
-    _sigmoid(x.reshape(-1), y.reshape(-1))
+    sigmoid_span(x.reshape(-1), y.reshape(-1), SPAN)
     return y
 
 
@@ -69,7 +68,7 @@ def sigmoid_backward(y: Array, gy: Array) -> Array:
     """gx = gy * y * (1 - y) for y = sigmoid(x)."""
     _SIGMOID_BACKWARD(y, gy)
     gx = lanes.empty(y.shape)
-    _sigmoid_backward(y.reshape(-1), gy.reshape(-1), gx.reshape(-1))
+    sigmoid_backward_span(y.reshape(-1), gy.reshape(-1), gx.reshape(-1), SPAN)
     return gx
 
 
@@ -77,7 +76,7 @@ def relu(x: Array) -> Array:
     """y = max(x, 0), and NaN of NaN."""
     _RELU(x)
     y = lanes.empty(x.shape)
-    _relu(x.reshape(-1), y.reshape(-1))
+    relu_span(x.reshape(-1), y.reshape(-1), SPAN)
     return y
 
 
@@ -85,7 +84,7 @@ def relu_backward(y: Array, gy: Array) -> Array:
     """gx = 0 where y <= 0, else gy: NaN lets it pass, as in PyTorch. y may be x too."""
     _RELU_BACKWARD(y, gy)
     gx = lanes.empty(y.shape)
-    _relu_backward(y.reshape(-1), gy.reshape(-1), gx.reshape(-1))
+    relu_backward_span(y.reshape(-1), gy.reshape(-1), gx.reshape(-1), SPAN)
     return gx
 
 
@@ -98,34 +97,18 @@ def leaky_relu_backward(x: Array, gy: Array, slope: float) -> Array:
     """gx = gy where x > 0, else slope * gy."""
     _LEAKY_RELU(x, gy)
     gx = lanes.empty(x.shape)
-    _leaky_relu_backward(x.reshape(-1), gy.reshape(-1), np.float32(slope), gx.reshape(-1))
+    leaky_relu_backward_span(x.reshape(-1), gy.reshape(-1), np.float32(slope), gx.reshape(-1), SPAN)
     return gx
 
 
-@kernel
-def spans(x, length):
-    """How many spans an array is cut into."""
-    return (x.size + length - 1) // length
-
-
-@kernel
-def _tanh(x, y):
-    parallel_for(tanh_span, spans(x, SPAN), (x, y, SPAN))
-
-
-@kernel
+@spanned(x="L", y="L")
 def tanh_span(x, y, length, k):
     """Floats k * length to (k + 1) * length of y = tanh(x)."""
     for i in range(k * length, min((k + 1) * length, x.size), LANES):
         simd.store(y, i, simd_exp.tanh(simd.load(x, i)))
 
 
-@kernel
-def _tanh_backward(y, gy, gx):
-    parallel_for(tanh_backward_span, spans(y, SPAN), (y, gy, gx, SPAN))
-
-
-@kernel
+@spanned(y="L", gy="L", gx="L")
 def tanh_backward_span(y, gy, gx, length, k):
     """Floats k * length to (k + 1) * length of gx = gy * (1 - y^2)."""
     one = simd.splat(np.float32(1))
@@ -135,24 +118,14 @@ def tanh_backward_span(y, gy, gx, length, k):
         simd.store(gx, i, simd_math.multiply(simd.load(gy, i), slope))
 
 
-@kernel
-def _sigmoid(x, y):
-    parallel_for(sigmoid_span, spans(x, SPAN), (x, y, SPAN))
-
-
-@kernel
+@spanned(x="L", y="L")
 def sigmoid_span(x, y, length, k):
     """Floats k * length to (k + 1) * length of y = sigmoid(x)."""
     for i in range(k * length, min((k + 1) * length, x.size), LANES):
         simd.store(y, i, simd_exp.sigmoid(simd.load(x, i)))
 
 
-@kernel
-def _sigmoid_backward(y, gy, gx):
-    parallel_for(sigmoid_backward_span, spans(y, SPAN), (y, gy, gx, SPAN))
-
-
-@kernel
+@spanned(y="L", gy="L", gx="L")
 def sigmoid_backward_span(y, gy, gx, length, k):
     """Floats k * length to (k + 1) * length of gx = gy * y * (1 - y)."""
     one = simd.splat(np.float32(1))
@@ -162,12 +135,7 @@ def sigmoid_backward_span(y, gy, gx, length, k):
         simd.store(gx, i, simd_math.multiply(product, simd_math.subtract(one, a)))
 
 
-@kernel
-def _relu(x, y):
-    parallel_for(relu_span, spans(x, SPAN), (x, y, SPAN))
-
-
-@kernel
+@spanned(x="L", y="L")
 def relu_span(x, y, length, k):
     """Floats k * length to (k + 1) * length of y = max(x, 0)."""
     zero = simd.splat(np.float32(0))
@@ -175,12 +143,7 @@ def relu_span(x, y, length, k):
         simd.store(y, i, simd_math.maximum(zero, simd.load(x, i)))
 
 
-@kernel
-def _relu_backward(y, gy, gx):
-    parallel_for(relu_backward_span, spans(y, SPAN), (y, gy, gx, SPAN))
-
-
-@kernel
+@spanned(y="L", gy="L", gx="L")
 def relu_backward_span(y, gy, gx, length, k):
     """Floats k * length to (k + 1) * length of gx = 0 where y <= 0, else gy."""
     zero = simd.splat(np.float32(0))
@@ -189,12 +152,7 @@ def relu_backward_span(y, gy, gx, length, k):
         simd.store(gx, i, value)
 
 
-@kernel
-def _leaky_relu_backward(x, gy, slope, gx):
-    parallel_for(leaky_relu_backward_span, spans(x, SPAN), (x, gy, slope, gx, SPAN))
-
-
-@kernel
+@spanned(x="L", gy="L", slope="number", gx="L")
 def leaky_relu_backward_span(x, gy, slope, gx, length, k):
     """Floats k * length to (k + 1) * length of gx = gy where x > 0, else slope * gy."""
     slopes = simd.splat(slope)

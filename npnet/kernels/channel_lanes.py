@@ -12,7 +12,7 @@ import numba
 import numpy as np
 
 from npnet.kernels import simd
-from npnet.kernels._jit import kernel
+from npnet.kernels._task import Facts, need, task, wider
 from npnet.kernels.simd import LANES, TileShape
 
 __all__ = ["PIXELS", "WHOLE", "convolve_row", "load_image", "store_features"]
@@ -21,7 +21,7 @@ PIXELS = TileShape(8, 1)  # pixels x groups of outputs, where there are many pix
 WHOLE = TileShape(1, 4)  # and where the window is the whole image
 
 
-@kernel
+@task(x="N F", y="S F", items="N")
 def load_image(x, y, b):
     """Image `b` of x (N, C*H*W) -> the thread's slot of y (S, C*H*W)."""
     slot = np.intp(numba.get_thread_id())
@@ -29,7 +29,7 @@ def load_image(x, y, b):
         y[slot, i] = x[b, i]
 
 
-@kernel
+@task(x="S W", y="N F", items="N", also=wider)
 def store_features(x, y, b):
     """The features in the thread's slot of x (S, F or more) -> row `b` of y (N, F)."""
     slot = np.intp(numba.get_thread_id())
@@ -37,7 +37,24 @@ def store_features(x, y, b):
         y[b, i] = x[slot, i]
 
 
-@kernel
+def _groups(f: Facts) -> None:
+    """There is room for the images, the taps and the groups of outputs."""
+    numbers = f.channels, f.group, f.height, f.width, f.kh, f.kw, f.sh, f.sw
+    need(f, min(numbers) > 0, "its numbers must be positive")
+    need(f, f.group in (1, LANES), f"group must be 1 or {LANES}, got {f.group}")
+    room = -(-f.channels // f.group) * f.height * f.width * f.group
+    need(f, room <= f.L, f"x must have {room} numbers for an image, got {f.L}")
+    need(f, f.channels * f.kh * f.kw == f.T, f"w must have {f.T} taps")
+    need(f, f.GL == f.G * LANES, f"bias must have {f.G * LANES} numbers, got {f.GL}")
+    need(f, f.G % f.shape.columns == 0, f"groups must be a multiple of {f.shape.columns}")
+    inside = (f.OH - 1) * f.sh + f.kh <= f.height and (f.OW - 1) * f.sw + f.kw <= f.width
+    need(f, inside, "the windows must lie inside the image")
+
+
+@task(
+    shape="tile", x="S L", channels="int", group="int", height="int", width="int", w="G T 16",
+    bias="GL", kh="int", kw="int", sh="int", sw="int", y="S G OH OW 16", items="S OH", also=_groups,
+)  # fmt: skip
 def convolve_row(shape, x, channels, group, height, width, w, bias, kh, kw, sh, sw, y, k):
     """Row `k` of all y's rows: y[o, i, j] = bias[o] + sum of w[o, c, u, v] * x[c, i*SH+u, j*SW+v].
 

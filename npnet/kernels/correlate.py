@@ -20,9 +20,10 @@ import numpy.typing as npt
 from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError
 from npnet.kernels import lanes, simd
-from npnet.kernels._arguments import Rule, check_apart
+from npnet.kernels._arguments import Rule, check_apart, fixed
 from npnet.kernels._jit import kernel
 from npnet.kernels._parallel import parallel_for
+from npnet.kernels._task import Facts, need, task
 from npnet.kernels.simd import LANES
 from npnet.ops.windows import Window
 
@@ -116,13 +117,13 @@ def _plan(kernel: int, stride: int, before: int, transposed: bool) -> Plan:
     numbered from the last, and phase r takes the taps k = r + before modulo the stride.
     """
     if not transposed:
-        return np.array([[0, kernel, -before]])
+        return fixed(np.array([[0, kernel, -before]]))
     plan = []
     for r in range(stride):
         taps = range((r + before) % stride, kernel, stride)
         last = taps[-1] if taps else 0
         plan.append([kernel - 1 - last, len(taps), (r + before - last) // stride])
-    return np.array(plan)
+    return fixed(np.array(plan))
 
 
 @kernel
@@ -137,7 +138,12 @@ def _correlate(
     parallel_for(correlate_row, y.shape[0] * y.shape[2], arguments)
 
 
-@kernel
+def _channels(f: Facts) -> None:
+    channels = f.weight.shape[0 if f.transposed else 1]
+    need(f, channels == f.C, f"weight must have {f.C} channels, as panels have, got {channels}")
+
+
+@task(weight="A B KH KW", transposed="flag", panels="P C KH KW R", items="P", also=_channels)
 def pack_panel(weight, transposed, panels, p):
     """Panel `p` of (P, C, KH, KW, R): weights that a tile multiplies by are side by side.
 
@@ -167,7 +173,24 @@ def prefetch_rows(x, start, down, rows, length):
             simd.prefetch(x, i)
 
 
-@kernel
+def _taps(f: Facts) -> None:
+    """Panels have the outputs' rows, and the plans name taps of the window."""
+    need(f, f.shape.rows == f.R, f"w must have {f.shape.rows} rows in a panel, got {f.R}")
+    need(f, f.P == -(-f.O // f.R), f"w must have panels of {f.O} channels, got {f.P}")
+    need(f, f.biases in (1, f.O), f"bias must have 1 number or {f.O}, got {f.biases}")
+    need(f, min(f.row_step, f.column_step) > 0, "its steps must be positive")
+    for name, plan, taps in (("row_plan", f.row_plan, f.KH), ("column_plan", f.column_plan, f.KW)):
+        first, count, _ = plan.T
+        last = first + (count - 1) * len(plan)
+        inside = ((count == 0) | ((first >= 0) & (last < taps))).all() and (count >= 0).all()
+        need(f, bool(inside), f"{name} must name taps of a window of {taps}")
+
+
+@task(
+    shape="tile", x="B C H W 16", w="P C KH KW R", bias="biases", residual="B O OH OW 16",
+    adds="flag", relu="flag", y="B O OH OW 16", row_plan="RP 3: int64 table",
+    column_plan="CP 3: int64 table", row_step="int", column_step="int", items="B OH", also=_taps,
+)  # fmt: skip
 def correlate_row(
     shape, x, w, bias, residual, adds, relu, y, row_plan, column_plan, row_step, column_step, k
 ):

@@ -7,9 +7,8 @@ import numpy as np
 from npnet.base.arrays import Array
 from npnet.kernels import lanes, simd, simd_math
 from npnet.kernels._arguments import Rule, row_major
-from npnet.kernels._jit import kernel
-from npnet.kernels._parallel import parallel_for
-from npnet.kernels.activation import SPAN, spans
+from npnet.kernels._task import Facts, need, spanned, task
+from npnet.kernels.activation import SPAN
 from npnet.kernels.simd import LANES
 
 __all__ = ["add", "add_bias", "multiply", "scale"]
@@ -25,7 +24,7 @@ def add(a: Array, b: Array) -> Array:
     """a + b. Shape: any in lanes, alike -> the same."""
     _ADD(a, b)
     y = lanes.empty(a.shape)
-    _add(a.reshape(-1), b.reshape(-1), y.reshape(-1))
+    add_span(a.reshape(-1), b.reshape(-1), y.reshape(-1), SPAN)
     return y
 
 
@@ -33,7 +32,7 @@ def multiply(a: Array, b: Array) -> Array:
     """a * b, as with dropout's mask. Shape: any in lanes, alike -> the same."""
     _MULTIPLY(a, b)
     y = lanes.empty(a.shape)
-    _multiply(a.reshape(-1), b.reshape(-1), y.reshape(-1))
+    multiply_span(a.reshape(-1), b.reshape(-1), y.reshape(-1), SPAN)
     return y
 
 
@@ -41,7 +40,7 @@ def scale(x: Array, factor: float) -> Array:
     """factor * x. Shape: any in lanes -> the same."""
     _SCALE(x)
     y = lanes.empty(x.shape)
-    _scale(x.reshape(-1), np.float32(factor), y.reshape(-1))
+    scale_span(x.reshape(-1), np.float32(factor), y.reshape(-1), SPAN)
     return y
 
 
@@ -51,40 +50,25 @@ def add_bias(x: Array, bias: Array) -> Array:
     _ADD_BIAS(x, bias)
     y = lanes.empty(x.shape)
     planes = (x.shape[0] * x.shape[1], -1)
-    _add_bias(x.reshape(planes), bias, y.reshape(planes))
+    add_bias_plane(x.reshape(planes), bias, y.reshape(planes))
     return y
 
 
-@kernel
-def _add(a, b, y):
-    parallel_for(add_span, spans(y, SPAN), (a, b, y, SPAN))
-
-
-@kernel
+@spanned(a="L", b="L", y="L")
 def add_span(a, b, y, length, k):
     """Floats k * length to (k + 1) * length of y = a + b."""
     for i in range(k * length, min((k + 1) * length, y.size), LANES):
         simd.store(y, i, simd.add(simd.load(a, i), simd.load(b, i)))
 
 
-@kernel
-def _multiply(a, b, y):
-    parallel_for(multiply_span, spans(y, SPAN), (a, b, y, SPAN))
-
-
-@kernel
+@spanned(a="L", b="L", y="L")
 def multiply_span(a, b, y, length, k):
     """Floats k * length to (k + 1) * length of y = a * b."""
     for i in range(k * length, min((k + 1) * length, y.size), LANES):
         simd.store(y, i, simd_math.multiply(simd.load(a, i), simd.load(b, i)))
 
 
-@kernel
-def _scale(x, factor, y):
-    parallel_for(scale_span, spans(y, SPAN), (x, factor, y, SPAN))
-
-
-@kernel
+@spanned(x="L", factor="number", y="L")
 def scale_span(x, factor, y, length, k):
     """Floats k * length to (k + 1) * length of y = factor * x."""
     factors = simd.splat(factor)
@@ -92,12 +76,12 @@ def scale_span(x, factor, y, length, k):
         simd.store(y, i, simd_math.multiply(simd.load(x, i), factors))
 
 
-@kernel
-def _add_bias(x, bias, y):
-    parallel_for(add_bias_plane, x.shape[0], (x, bias, y))
+def _whole_planes(f: Facts) -> None:
+    need(f, f.M % f.C == 0, f"bias must have a number for each plane of an image, got {f.C}")
+    need(f, f.P % LANES == 0, f"planes must be whole vectors of {LANES}, got {f.P}")
 
 
-@kernel
+@task(x="M P", bias="C", y="M P", items="M", also=_whole_planes, empty="M P")
 def add_bias_plane(x, bias, y, m):
     """Plane `m` of y = x + bias, (B*C, pixels * 16)."""
     biases, length = simd.splat(bias[m % bias.size]), x.shape[1]

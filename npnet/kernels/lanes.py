@@ -22,6 +22,7 @@ from npnet.kernels import simd
 from npnet.kernels._arguments import Rule, check_images, row_major
 from npnet.kernels._jit import kernel
 from npnet.kernels._parallel import parallel_for
+from npnet.kernels._task import task, wider
 from npnet.kernels.simd import ALIGNMENT, LANES
 
 __all__ = ["block_count", "empty", "from_lanes", "to_lanes", "zeros"]
@@ -185,7 +186,7 @@ def _from_lanes(x, y):  # x (B, F, 16) -> y (N, F) or wider
     parallel_for(block_from_lanes, x.shape[0], (x, y))
 
 
-@kernel
+@task(x="N F", y="B F 16", items="B")
 def block_to_lanes(x, y, b):
     """Block `b` of x (N, F) -> y (B, F, 16)."""
     rows_to_lanes(x, b, y, b)
@@ -207,7 +208,7 @@ def rows_to_lanes(x, b, y, at):
                 y[at, f, lane] = x[first + lane, f] if lane < images else 0.0
 
 
-@kernel
+@task(x="B F 16", y="N W", items="B", also=wider)
 def block_from_lanes(x, y, b):
     """Block `b` of x (B, F, 16) -> y (N, F), or wider, and then only the first F columns."""
     features, first, width = x.shape[1], b * LANES, y.shape[1]

@@ -15,6 +15,7 @@ from npnet.kernels import lanes, simd
 from npnet.kernels._arguments import Rule, check_images, row_major
 from npnet.kernels._jit import kernel
 from npnet.kernels._parallel import parallel_for
+from npnet.kernels._task import Facts, need, task
 from npnet.kernels.lanes import block_from_lanes
 from npnet.kernels.simd import LANES
 
@@ -79,7 +80,20 @@ def _multiply(shape, x, w, down, along, bias, y):
     parallel_for(multiply_panel, panels * groups, (shape, x, w, down, along, bias, y))
 
 
-@kernel
+def _matrix(f: Facts) -> None:
+    last = (f.O - 1) * f.down + (f.F - 1) * f.along
+    need(f, min(f.down, f.along) >= 0 and last < f.w.size, f"w must have {last + 1} numbers")
+    need(f, f.biases in (1, f.O), f"bias must have 1 number or {f.O}, got {f.biases}")
+
+
+def _tiles(f: Facts) -> int:
+    return int(-(-f.O // f.shape.rows) * -(-f.B // f.shape.columns))
+
+
+@task(
+    shape="tile", x="B F 16", w="WO WF", down="int", along="int", bias="biases", y="B O 16",
+    items=_tiles, also=_matrix,
+)  # fmt: skip
 def multiply_panel(shape, x, w, down, along, bias, y, k):
     """A tile of y[o] = bias[o] + sum over i of w[o * down + i * along] * x[i].
 
@@ -115,7 +129,15 @@ def _gradients(shape, x, gy, images, gw, gb):
     parallel_for(gradients_panel, panels, (shape, images, gy, gw, gb))
 
 
-@kernel
+def _whole_rows(f: Facts) -> None:
+    need(f, f.W % LANES == 0, f"rows must be a multiple of {LANES}, got {f.W}")
+
+
+def _panels(f: Facts) -> int:
+    return int(-(-f.O // f.shape.rows))
+
+
+@task(shape="tile", x="N W", gy="B O 16", gw="O W", gb="O", items=_panels, also=_whole_rows)
 def gradients_panel(shape, x, gy, gw, gb, k):
     """A tile's rows of gw[o] = sum over n of gy[o, n] * x[n], and of gb[o] = sum of gy[o, n].
 

@@ -17,6 +17,7 @@ from npnet.kernels import lanes, simd, simd_exp, simd_math
 from npnet.kernels._arguments import Rule, check_images, check_numbers
 from npnet.kernels._jit import kernel
 from npnet.kernels._parallel import parallel_for
+from npnet.kernels._task import Facts, need, task
 from npnet.kernels.simd import LANES
 
 __all__ = ["cross_entropy", "mse_loss"]
@@ -81,7 +82,18 @@ def _cross_entropy(x, labels, scale, smoothing, gx, parts):
     parallel_for(cross_entropy_block, x.shape[0], (x, labels, scale, smoothing, gx, parts))
 
 
-@kernel
+def _labels(f: Facts) -> None:
+    need(f, lanes.block_count(f.n) == f.B, f"labels must be those of {f.B} blocks, got {f.n}")
+
+
+def _classes(arguments: tuple[Any, ...]) -> None:
+    check_numbers("cross_entropy_block", "labels", arguments[1], arguments[0].shape[1])
+
+
+@task(
+    x="B C 16", labels="n: int64", scale="number", smoothing="number", gx="B C 16", parts="B",
+    items="B", also=_labels, values=_classes,
+)  # fmt: skip
 def cross_entropy_block(x, labels, scale, smoothing, gx, parts, b):
     """Block `b`: its sum of losses, and gx = scale * (softmax(x) - t)."""
     classes, first = x.shape[1], b * LANES
@@ -122,7 +134,7 @@ def _squares(x, target, n, scale, gx, parts):
     parallel_for(squares_block, x.shape[0], (x, target, n, scale, gx, parts))
 
 
-@kernel
+@task(x="B F 16", target="B F 16", n="int", scale="number", gx="B F 16", parts="B", items="B")
 def squares_block(x, target, n, scale, gx, parts, b):
     """Block `b`: its sum of (x - t)^2, and gx = scale * (x - t)."""
     size = x.shape[1] * LANES

@@ -19,6 +19,7 @@ from npnet.kernels import lanes, pool_plans, simd, simd_math
 from npnet.kernels._arguments import Rule
 from npnet.kernels._jit import kernel
 from npnet.kernels._parallel import parallel_for
+from npnet.kernels._task import task, windows_inside
 from npnet.kernels.pool_plans import COVER, OVERLAP
 from npnet.kernels.simd import LANES
 from npnet.ops.windows import Pair, Window
@@ -154,7 +155,10 @@ def _max_pool2d(x, rows, columns, dh, dw, kw, y, winner):
     parallel_for(max_pool2d_plane, x.shape[0], (x, rows, columns, dh, dw, kw, y, winner))
 
 
-@kernel
+@task(
+    x="M H W 16", rows="OH 3: int64 table", columns="OW 3: int64 table", dh="int", dw="int",
+    kw="int", y="M OH OW 16", winner="M OH OW 16: uint8 uint32", items="M", also=windows_inside,
+)  # fmt: skip
 def max_pool2d_plane(x, rows, columns, dh, dw, kw, y, winner, m):
     """Plane `m` of x (M, H, W, 16) -> y and winner (M, OH, OW, 16)."""
     _, height, width, _ = x.shape
@@ -186,7 +190,11 @@ def _max_pool2d_backward(gy, winner, rows, columns, dh, dw, kw, apart, gx):
     parallel_for(max_pool2d_backward_plane, gy.shape[0], arguments)
 
 
-@kernel
+@task(
+    gy="M OH OW 16", winner="M OH OW 16: uint8 uint32", rows="OH 3: int64 table",
+    columns="OW 3: int64 table", dh="int", dw="int", kw="int", apart="int", gx="M H W 16",
+    items="M", also=windows_inside,
+)  # fmt: skip
 def max_pool2d_backward_plane(gy, winner, rows, columns, dh, dw, kw, apart, gx, m):
     """Plane `m` of gy and winner (M, OH, OW, 16) -> gx (M, H, W, 16)."""
     _, height, width, _ = gx.shape
@@ -225,7 +233,10 @@ def _avg_pool2d(x, rows, columns, shares, y):
     parallel_for(avg_pool2d_plane, x.shape[0], (x, rows, columns, shares, y))
 
 
-@kernel
+@task(
+    x="M H W 16", rows="OH 3: int64 table", columns="OW 3: int64 table", shares="OH OW: table",
+    y="M OH OW 16", items="M", also=windows_inside,
+)  # fmt: skip
 def avg_pool2d_plane(x, rows, columns, shares, y, m):
     """Plane `m` of x (M, H, W, 16) -> y (M, OH, OW, 16)."""
     _, height, width, _ = x.shape
@@ -269,7 +280,10 @@ def _avg_pool2d_backward(gy, rows, columns, shares, apart, gx):
     parallel_for(avg_pool2d_backward_plane, gy.shape[0], arguments)
 
 
-@kernel
+@task(
+    gy="M OH OW 16", rows="OH 3: int64 table", columns="OW 3: int64 table", shares="OH OW: table",
+    apart="int", gx="M H W 16", items="M", also=windows_inside,
+)  # fmt: skip
 def avg_pool2d_backward_plane(gy, rows, columns, shares, apart, gx, m):
     """Plane `m` of gy (M, OH, OW, 16) -> gx (M, H, W, 16)."""
     _, height, width, _ = gx.shape

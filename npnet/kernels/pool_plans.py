@@ -1,4 +1,4 @@
-"""Where the windows of pooling lie, as arrays of numbers that kernels read."""
+"""Where the windows of pooling lie, as tables that kernels read and nobody writes to."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from npnet.base.arrays import Array
 from npnet.kernels import lanes
+from npnet.kernels._arguments import fixed
 from npnet.ops.windows import Pair, Window
 
 __all__ = [
@@ -61,7 +62,7 @@ def spans(window: Window, size: Pair) -> tuple[Spans, Spans]:
         first = first * window.stride[a] - window.padding[a][0]
         inside = np.maximum(0, -(first // step))
         end = np.clip(-((first - size[a]) // step), inside, window.kernel[a])
-        table.append(np.stack([first, inside, end], 1))
+        table.append(fixed(np.stack([first, inside, end], 1)))
     return table[0], table[1]
 
 
@@ -70,7 +71,7 @@ def shares(window: Window, size: Pair, count_include_pad: bool, divisor: int | N
     """1 / divisor of each window, (OH, OW)."""
     counts = window.output_size(size)
     if divisor is not None:
-        return np.full(counts, 1 / divisor, np.float32)
+        return fixed(np.full(counts, 1 / divisor, np.float32))
     pixels = []
     for a, (before, after) in enumerate(window.padding):
         if not count_include_pad:
@@ -78,7 +79,7 @@ def shares(window: Window, size: Pair, count_include_pad: bool, divisor: int | N
         first = np.arange(counts[a]) * window.stride[a] - window.padding[a][0]
         end = np.minimum(first + window.kernel[a], size[a] + after)
         pixels.append(end - np.maximum(first, -before))
-    return (1 / np.outer(*pixels)).astype(np.float32)
+    return fixed((1 / np.outer(*pixels)).astype(np.float32))
 
 
 @functools.lru_cache(256)
@@ -103,8 +104,8 @@ def bins(size: Pair, counts: Pair) -> tuple[Spans, Spans, Array, int]:
     for n, count in zip(size, counts, strict=True):
         i = np.arange(count)
         first, end = i * n // count, -(-(i + 1) * n // count)
-        table.append(np.stack([first, np.zeros_like(first), end - first], 1))
+        table.append(fixed(np.stack([first, np.zeros_like(first), end - first], 1)))
         pixels.append(end - first)
     even = all(n % count == 0 for n, count in zip(size, counts, strict=True))
-    each = (1 / np.outer(*pixels)).astype(np.float32)
+    each = fixed((1 / np.outer(*pixels)).astype(np.float32))
     return table[0], table[1], each, COVER if even else OVERLAP

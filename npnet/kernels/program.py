@@ -24,9 +24,9 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from npnet.base.checks import ShapeError, check_count
-from npnet.kernels import _tasks
 from npnet.kernels._jit import kernel
 from npnet.kernels._parallel import POINTER, WORD, parallel_for_slots
+from npnet.kernels._task import ENDLESS, Task
 
 __all__ = ["BLOCK", "SLOT", "Call", "Phase", "Program"]
 
@@ -40,11 +40,11 @@ LOOP = ir.FunctionType(ir.VoidType(), [POINTER, WORD, WORD])  # arguments, first
 
 
 class Call:
-    """A kernel with its arguments but the last, which says what item it works on.
+    """A task with its arguments.
 
     Args:
-        task: a kernel; `task(*arguments, k)` does item k.
-        arguments: arrays, numbers and tile shapes. Arrays are kept, not copied.
+        task: whose kernel does item k with `(*arguments, k)`.
+        arguments: arrays, numbers, tile shapes and plans. Arrays are kept, not copied.
         count: how many items a block has, or, in a phase of pieces, how many there are in all.
         by: BLOCK or SLOT: items begin at `count` times the block's or the slot's number.
 
@@ -59,18 +59,20 @@ class Call:
     def __init__(
         self, task: Any, arguments: tuple[Any, ...], count: int = 1, by: int = BLOCK
     ) -> None:
+        if not isinstance(task, Task):
+            name = getattr(task, "__name__", task)
+            raise TypeError(f"Call: {name} is no kernel that programs know, see `task`")
         if by not in (BLOCK, SLOT):
             raise ValueError(f"Call: by must be BLOCK or SLOT, got {by!r}")
         self.task, self.by = task, by
         self.count = check_count("Call", "count", count)
-        self._known = _tasks.task_of(task)
-        self.reach = self._known.check(arguments)
+        self.reach = task.reach(arguments)
         if self.count > self.reach.items:
             raise ShapeError(
                 f"Call: {task.__name__} has {self.reach.items} items with these arguments, "
                 f"got count {count}"
             )
-        self._address = _address(task, arguments)
+        self._address = _address(task.kernel, arguments)
         self._data = np.zeros(1 + sum(map(_words, arguments)), np.int64)
         self._take(arguments)
 
@@ -85,24 +87,10 @@ class Call:
             raise TypeError(
                 f"Call: {name} has {len(self.arguments)} arguments, got {len(arguments)}"
             )
-        for i, (new, old) in enumerate(zip(arguments, self.arguments, strict=True)):
-            if isinstance(old, np.ndarray):
-                if not isinstance(new, np.ndarray) or new.dtype != old.dtype:
-                    raise TypeError(
-                        f"Call: argument {i} of {name} must be an array of {old.dtype}, as it was "
-                        f"built for, got {getattr(new, 'dtype', new)}"
-                    )
-                if new.shape != old.shape:
-                    raise ShapeError(
-                        f"Call: argument {i} of {name} must be of shape {old.shape}, as it was "
-                        f"built for, got {new.shape}"
-                    )
-            elif new is not old and (type(new) is not type(old) or new != old):
-                raise ValueError(
-                    f"Call: argument {i} of {name} must stay {old!r}, as it was built for, "
-                    f"got {new!r}"
-                )
-        self._known.check_again(arguments)
+        for of, new, old in zip(self.task.names, arguments, self.arguments, strict=True):
+            if new is not old:
+                _check_alike(new, old, f"{of} of {name}", of in self.task.constant)
+        self.task.check_values(arguments)
         self._take(arguments)
 
     def _take(self, arguments: tuple[Any, ...]) -> None:
@@ -140,6 +128,24 @@ class _Row(NamedTuple):
     parts: int
 
 
+def _check_alike(new: Any, old: Any, what: str, constant: bool) -> None:
+    """Raise unless an argument can be taken in the place of another."""
+    if constant or not isinstance(old, np.ndarray):
+        if constant or type(new) is not type(old) or new != old:
+            raise ValueError(f"Call: {what} must stay {old!r}, as it was built for, got {new!r}")
+    elif not isinstance(new, np.ndarray) or new.dtype != old.dtype:
+        raise TypeError(
+            f"Call: {what} must be an array of {old.dtype}, as it was built for, "
+            f"got {getattr(new, 'dtype', new)}"
+        )
+    elif new.shape != old.shape:
+        raise ShapeError(
+            f"Call: {what} must be of shape {old.shape}, as it was built for, got {new.shape}"
+        )
+    elif not new.flags.carray:
+        raise ValueError(f"Call: {what} must be row-major, aligned and writable; pass a copy()")
+
+
 class Program:
     """Phases, run one after the other.
 
@@ -148,7 +154,7 @@ class Program:
     """
 
     def __init__(self, phases: Sequence[Phase]) -> None:
-        self._slots = min([_check_phase(phase) for phase in phases], default=_tasks.ENDLESS)
+        self._slots = min([_check_phase(phase) for phase in phases], default=ENDLESS)
         self._calls = [call for phase in phases for call in phase.calls]
         self._table = np.array([call.row for call in self._calls], np.int64).reshape(-1, 4)
         rows, first = [], 0
@@ -167,7 +173,7 @@ class Program:
     def nbytes(self) -> int:
         """Bytes of the arrays that the calls work on, each piece of memory once."""
         sizes: dict[int, int] = {}
-        for a in (a for call in self._calls for a in call.arguments if isinstance(a, np.ndarray)):
+        for a in (a for call in self._calls for a in call.task.arrays(call.arguments)):
             sizes[a.ctypes.data] = max(a.nbytes, sizes.get(a.ctypes.data, 0))
         return sum(sizes.values())
 
@@ -180,7 +186,7 @@ def _check_phase(phase: Phase) -> int:
     """How many threads may run a phase, if its calls have the items that it asks for."""
     for name in ("items", "parts"):
         check_count("Phase", name, getattr(phase, name), 0)
-    slots = _tasks.ENDLESS
+    slots = ENDLESS
     for call in phase.calls:
         slots = min(slots, call.reach.slots)
         most = call.reach.items // call.count  # blocks, or slots
@@ -195,6 +201,8 @@ def _check_phase(phase: Phase) -> int:
 
 def _words(argument: Any) -> int:
     """At most so many 64-bit words hold an argument."""
+    if isinstance(argument, tuple):
+        return sum(map(_words, argument))
     return 5 + 2 * argument.ndim if isinstance(argument, np.ndarray) else 1
 
 
@@ -271,15 +279,19 @@ def call_loop(typing, loop, data, first, count):
     return types.void(types.int64, types.int64, types.int64, types.int64), code
 
 
-def _unowned(context, builder, arguments, values):
-    """The arguments, arrays without the counter of references that Numba gave them for one call."""
-    for i, kind in enumerate(arguments.types):
-        if isinstance(kind, types.Array):
-            array = context.make_array(kind)(context, builder, builder.extract_value(values, i))
+def _unowned(context, builder, kind, value):
+    """A tuple, its arrays without the counter of references that Numba gave them for one call."""
+    for i, part in enumerate(kind.types):
+        one = builder.extract_value(value, i)
+        if isinstance(part, types.BaseTuple):
+            one = _unowned(context, builder, part, one)
+        elif isinstance(part, types.Array):
+            array = context.make_array(part)(context, builder, one)
             array.meminfo = cgutils.get_null_value(array.meminfo.type)
             array.parent = cgutils.get_null_value(array.parent.type)
-            values = builder.insert_value(values, array._getvalue(), i)
-    return values
+            one = array._getvalue()
+        value = builder.insert_value(value, one, i)
+    return value
 
 
 def _loop(context, module, arguments, kind):

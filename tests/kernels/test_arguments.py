@@ -19,7 +19,7 @@ from numpy.random import Generator
 import npnet
 from npnet import kernels, nn
 from npnet.kernels import (
-    _tasks,
+    _task,
     activation,
     affine,
     batches,
@@ -575,6 +575,19 @@ NETWORKS = (
 )  # fmt: skip
 
 
+def _flat(size: int = 128) -> Array:
+    return np.ones(size, np.float32)
+
+
+# Tasks that no network's program calls, with arguments that fit.
+IN_NO_PROGRAM: tuple[tuple[Any, tuple[Any, ...]], ...] = (
+    (elementwise.add_span, (_flat(), _flat(), _flat(), 32)),
+    (elementwise.multiply_span, (_flat(), _flat(), _flat(), 32)),
+    (elementwise.scale_span, (_flat(), np.float32(2), _flat(), 32)),
+    (elementwise.add_bias_plane, (_flat().reshape(4, 32), _flat(2), _flat().reshape(4, 32))),
+)
+
+
 def run_all(call: Call) -> None:
     """Let a program do every item that a call says it has."""
     items = min(call.reach.items, 200)
@@ -604,8 +617,8 @@ def made_of(task: Any, arguments: tuple[Any, ...]) -> Call | None:
 def test_programs_refuse_one_wrong_array(
     guard: Guard, monkeypatch: pytest.MonkeyPatch, one_thread: None
 ) -> None:
-    calls = recorded(monkeypatch)
-    assert {task for task, _ in calls} == _tasks.TASKS.keys()
+    calls = [*recorded(monkeypatch), *IN_NO_PROGRAM]
+    assert {task for task, _ in calls} == set(_task.TASKS)
     for task, arguments in calls:
         copies = tuple(guard.like(a) if isinstance(a, np.ndarray) else a for a in arguments)
         call = Call(task, copies)
@@ -620,8 +633,12 @@ def test_programs_refuse_one_wrong_array(
                 assert what == faults.OFF or not binds(call, bad), f"bound {where}"
                 other = made_of(task, bad)
                 if other is None:
+                    with pytest.raises(REFUSED):
+                        task(*bad)
                     continue
                 run_all(other)  # it says that this fits
+                guard.check()
+                task(*bad)
                 guard.check()
 
 
@@ -629,7 +646,7 @@ def test_programs_refuse_one_wrong_array(
 def test_programs_refuse_one_wrong_number(
     guard: Guard, monkeypatch: pytest.MonkeyPatch, one_thread: None
 ) -> None:
-    for task, arguments in recorded(monkeypatch):
+    for task, arguments in (*recorded(monkeypatch), *IN_NO_PROGRAM):
         call = Call(task, arguments)
         for i, argument in enumerate(arguments):
             if isinstance(argument, np.ndarray):
