@@ -121,7 +121,7 @@ class Function:
     """
 
     forward: Callable[..., Any]  # Any: a Function for another layout takes and returns that
-    backward: Callable[[Any], tuple[Any, ...]]
+    backward: Callable[..., tuple[Any, ...]]
     view: ClassVar[bool] = False  # whether the result may lie on the memory of the first input
     look: View  # of a view in another layout: what makes it of the first input's ndarray
 

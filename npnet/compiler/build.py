@@ -4,31 +4,20 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
 from sys import getrefcount
 from typing import Any
 
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.compiler.chain import Layered, Link, Unsuited
-from npnet.compiler.layers import (
-    LAYERS,
-    ActivatedPool2d,
-    Buffer,
-    Calls,
-    Conv2d,
-    Layer,
-    Linear,
-    Room,
-    covers,
-)
-from npnet.compiler.losses import Loss
+from npnet.compiler.chain import Link
 from npnet.kernels import block_ops, lanes
-from npnet.kernels.conv import suits_winograd
-from npnet.kernels.dense import is_linear
 from npnet.kernels.program import BLOCK, SLOT, Call, Phase, Program
-from npnet.lanes import activation, conv
+from npnet.lanes.function import LaneOp
+from npnet.lanes.loss import LaneLoss
+from npnet.lanes.plan import Buffer, Extent, Recorded
+from npnet.lanes.pool import ActivatedMeans2d
+from npnet.lanes.unsuited import Unsuited
 from npnet.tensor import Tensor
 
 __all__ = ["ChainProgram", "InferenceProgram", "TrainingProgram"]
@@ -47,14 +36,14 @@ class ChainProgram:
     _program: Program
 
     def __init__(self, links: list[Link], shape: tuple[int, ...], slots: int) -> None:
-        self.slots, self.room, self.calls = slots, Room(shape[0], slots), Calls()
+        self.slots, self.calls = slots, Recorded(Extent(shape[0], slots))
         self._weights = [(p, p._values) for link in links for p in link.params]
 
     def _load_by(self, task: Any, to: Array, features: int) -> None:
         """Begin with `task`, which takes an image or a block of rows (N, features) into `to`."""
-        rows = np.empty((self.room.n, features), np.float32)
+        rows = np.empty((self.calls.extent.n, features), np.float32)
         self._load, self._to = Call(task, (rows, to)), to
-        self.calls.forward.append(self._load)
+        self.calls.blocks.append(self._load)
 
     @functools.cached_property
     def nbytes(self) -> int:
@@ -83,22 +72,24 @@ class ForwardProgram(ChainProgram):
     def __init__(self, links: list[Link], shape: tuple[int, ...], slots: int) -> None:
         super().__init__(links, shape, slots)
         x = self._loaded(shape)
-        self.layers: list[Layer] = []
-        rest, kept = list(links), False  # whether a layer's backward needs the values of x
-        while rest:
-            layer = _next_layer(rest, x, not kept, self.room, self.calls)
-            self.layers.append(layer)
-            x = layer.forward(x)
+        self.layers: list[tuple[LaneOp, Link]] = []
+        kept = False  # whether a layer's backward needs the values of x
+        while links:
+            layer, used = _next_layer(links, x, not kept)
+            self.calls.overwrites = not kept
+            x = layer.forward(x, self.calls, *[p.array for p in links[0].params])
             kept = layer.keeps_output or (kept and layer.is_view)
+            self.layers.append((layer, links[0]))
+            links = links[used:]
         if x.by == SLOT or len(x.shape) != 1:
             raise Unsuited("its last layer is none of features")
         self.last = x
-        self.output = np.empty((self.room.n, *x.shape), np.float32)
-        self.calls.forward.append(Call(lanes.block_from_lanes, (x.array, self.output)))
+        self.output = np.empty((shape[0], *x.shape), np.float32)
+        self.calls.add(lanes.block_from_lanes, x.array, self.output, of=x)
 
     def _loaded(self, shape: tuple[int, ...]) -> Buffer:
         """Room for images, and the call that takes a block of them into it."""
-        x = self.room.empty(shape[1:], SLOT if len(shape) == 4 else BLOCK)
+        x = self.calls.empty(shape[1:], SLOT if len(shape) == 4 else BLOCK)
         task = block_ops.load if x.by == SLOT else lanes.block_to_lanes
         self._load_by(task, x.rows, math.prod(shape[1:]))
         return x
@@ -109,12 +100,12 @@ class InferenceProgram(ForwardProgram):
 
     def __init__(self, links: list[Link], shape: tuple[int, ...], slots: int) -> None:
         super().__init__(links, shape, slots)
-        room, calls = self.room, self.calls
-        if room.blocks > 1:
-            phases = [Phase(calls.forward, room.blocks, room.blocks)]
+        calls, blocks = self.calls, self.calls.extent.blocks
+        if blocks > 1:
+            phases = [Phase(calls.blocks, blocks, blocks)]
         else:  # threads share each layer's items, where there are several
-            phases = [Phase([call]) for call in calls.forward]
-        self._program = Program([p for p in (Phase(calls.before), *phases) if p.calls])
+            phases = [Phase([call]) for call in calls.blocks]
+        self._program = Program([p for p in (Phase(calls.first), *phases) if p.calls])
 
 
 class TrainingProgram(ForwardProgram):
@@ -125,21 +116,20 @@ class TrainingProgram(ForwardProgram):
     """
 
     def __init__(
-        self,
-        links: list[Link],
-        shape: tuple[int, ...],
-        slots: int,
-        loss: Callable[[Buffer, Room, Calls], Loss],
+        self, links: list[Link], shape: tuple[int, ...], slots: int, loss: LaneLoss
     ) -> None:
         super().__init__(links, shape, slots)
-        room, calls = self.room, self.calls
-        self._loss = loss(self.last, room, calls)
-        g = self._loss.gx
-        for layer in reversed(self.layers):
-            g = layer.backward(g, layer is not self.layers[0])
-        self.gradients = {p: Tensor(array) for p, array in calls.gradients.items()}
-        blocks = Phase([*calls.forward, *calls.backward], room.blocks, room.chunks)
-        pieces = [Phase(c) for c in (calls.before, calls.after, calls.last)]
+        calls, extent = self.calls, self.calls.extent
+        self._loss, g = loss, loss.forward(self.last, self.calls)
+        self.gradients: dict[Tensor, Tensor] = {}
+        calls.overwrites = True  # a gradient is nobody's but the next layer's
+        for layer, link in reversed(self.layers):
+            first = layer is self.layers[0][0]
+            layer.needs_input_grad = (not first, *[True] * len(link.params))
+            g, *found = layer.backward(g, calls)
+            self.gradients |= {p: Tensor(a) for p, a in zip(link.params, found, strict=True)}
+        blocks = Phase(calls.blocks, extent.blocks, extent.chunks)
+        pieces = [Phase(c) for c in (calls.first, calls.end, calls.rest)]
         self._program = Program([p for p in (pieces[0], blocks, *pieces[1:]) if p.calls])
         self._references = [
             (getrefcount(g), getrefcount(g._values)) for p, g in self.gradients.items()
@@ -164,31 +154,11 @@ class TrainingProgram(ForwardProgram):
         return self._loss.value()
 
 
-def _next_layer(
-    rest: list[Link], x: Buffer, may_overwrite: bool, room: Room, calls: Calls
-) -> Layer:
-    """What the first of the links does to `x`, taken off the list, perhaps with the second."""
-    link = rest.pop(0)
-    op = link.op
-    if isinstance(op, conv.Conv2d):
-        return _convolution(link, op, x, room, calls)
-    if (
-        isinstance(op, activation.Activation)
-        and may_overwrite
-        and rest
-        and covers(rest[0].op, x.shape[1:])
-    ):
-        return ActivatedPool2d(op, rest.pop(0), room, calls)
-    layer = LAYERS[type(op)](link, room, calls)
-    layer.may_overwrite = may_overwrite
-    return layer
-
-
-def _convolution(link: Link, op: conv.Conv2d, x: Buffer, room: Room, calls: Calls) -> Layer:
-    if is_linear(op.window, x.shape[1:]):
-        return Linear(link, room, calls)
-    if x.by == BLOCK:
-        raise Unsuited("a convolution follows linear layers")
-    if op.fast and suits_winograd(op.window, min(link.params[0].shape[:2])):
-        raise Layered("Winograd's algorithm wants the whole batch")
-    return Conv2d(link, room, calls)
+def _next_layer(links: list[Link], x: Buffer, may_overwrite: bool) -> tuple[LaneOp, int]:
+    """What the first of the links does to `x`, perhaps with the second; how many they are."""
+    layer = links[0].layer()
+    if may_overwrite and len(links) > 1:
+        both = ActivatedMeans2d.of(layer, links[1].layer(), x)
+        if both is not None:
+            return both, 2
+    return layer, 1

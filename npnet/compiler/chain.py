@@ -5,24 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from npnet import nn
 from npnet.base.grad_mode import enable_grad, state
 from npnet.lanes.choice import LEAST
+from npnet.lanes.unsuited import Layered, Unsuited
 from npnet.random import drawing_apart
 from npnet.tape import Function, result
 from npnet.tensor import Tensor
 
-__all__ = ["Later", "Layered", "Link", "Unsuited", "trace"]
+if TYPE_CHECKING:
+    from npnet.lanes.function import LaneOp
 
-
-class Unsuited(Exception):
-    """Why a network is left to the eager loop."""
-
-
-class Layered(Unsuited):
-    """Why a network of kernels is run layer by layer: there is nothing to mend."""
+__all__ = ["Later", "Link", "trace"]
 
 
 class Later(Exception):
@@ -41,6 +37,15 @@ class Link:
     op: Function
     params: tuple[Tensor, ...]
 
+    def layer(self) -> LaneOp:
+        """A new one of the same kind and options, for a program."""
+        from npnet.lanes.function import BY_LANES, LaneOp
+
+        if isinstance(self.op, LaneOp):
+            return type(self.op)(self.op.op)
+        kind: Any = BY_LANES[type(self.op)]
+        return kind(self.op)
+
 
 def trace(model: nn.Module, x: Tensor) -> tuple[list[Link], Tensor]:
     """The layers that `model` is a chain of, found by a forward pass on the batch `x`, and what
@@ -49,8 +54,7 @@ def trace(model: nn.Module, x: Tensor) -> tuple[list[Link], Tensor]:
     Raises:
         Unsuited: it is something else.
     """
-    from npnet.compiler.layers import LAYERS  # NumPy alone needs nothing of it
-    from npnet.lanes.function import LaneFunction
+    from npnet.lanes.function import LaneFunction  # NumPy alone needs nothing of it
 
     sample = _in_lanes(x)
     sample.requires_grad = True
@@ -64,7 +68,7 @@ def trace(model: nn.Module, x: Tensor) -> tuple[list[Link], Tensor]:
     links: list[Link] = []
     node = y.grad_fn if isinstance(y, Tensor) else None
     while node is not None:
-        if type(node) not in LAYERS:
+        if not _is_chained(node):
             # of a few images, everything is in lanes that can be
             by_kernels = isinstance(node, LaneFunction) and len(x) >= LEAST
             kind = Layered if by_kernels else Unsuited
@@ -80,6 +84,16 @@ def trace(model: nn.Module, x: Tensor) -> tuple[list[Link], Tensor]:
     if not {id(p) for p in model.parameters()}.issuperset(seen):
         raise Unsuited("a weight is none of its parameters")
     return links[::-1], y
+
+
+def _is_chained(node: Function) -> bool:
+    """Whether programs may have such a layer."""
+    from npnet.lanes.function import BY_LANES, LaneOp
+
+    if isinstance(node, LaneOp):
+        return node.chained
+    kind = BY_LANES.get(type(node))  # by NumPy, before lanes begin, the batch may be flattened
+    return kind is not None and issubclass(kind, LaneOp) and kind.is_view
 
 
 def _in_lanes(x: Tensor) -> Tensor:

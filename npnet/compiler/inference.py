@@ -11,9 +11,10 @@ from typing import Any
 from npnet import nn
 from npnet.base.grad_mode import is_grad_enabled
 from npnet.base.threads import new_lock
-from npnet.compiler.chain import Link, Unsuited
+from npnet.compiler.chain import Link
 from npnet.compiler.programs import Programs
 from npnet.compiler.watch import is_watching
+from npnet.lanes.unsuited import Unsuited
 from npnet.tensor import Tensor
 
 __all__ = ["CompiledModel"]
@@ -114,9 +115,9 @@ def _members(kind: type) -> dict[str, Any]:
 def _build(links: list[Link], shape: tuple[int, ...], slots: int) -> Any:
     # here: NumPy alone needs nothing of it
     from npnet.compiler.build import InferenceProgram
-    from npnet.compiler.few import FEW, FewImages
+    from npnet.compiler.channels import FEW_IMAGES, FewImages
 
-    if shape[0] <= FEW:
+    if shape[0] <= FEW_IMAGES:
         with contextlib.suppress(Unsuited):
             return FewImages(links, shape, slots)
     return InferenceProgram(links, shape, slots)

@@ -10,9 +10,10 @@ import numpy as np
 from npnet import nn
 from npnet.base.grad_mode import is_grad_enabled
 from npnet.base.threads import new_lock
-from npnet.compiler.chain import Link, Unsuited
+from npnet.compiler.chain import Link
 from npnet.compiler.inference import CompiledModel
 from npnet.compiler.programs import Programs
+from npnet.lanes.unsuited import Unsuited
 from npnet.optim import Optimizer
 from npnet.tensor import Tensor
 
@@ -160,7 +161,7 @@ class Step(EagerStep):
             raise Unsuited(
                 "its criterion is neither cross_entropy nor mse_loss with options that have kernels"
             )
-        return TrainingProgram(links, shape, slots, loss)
+        return TrainingProgram(links, shape, slots, loss(shape[0]))
 
 
 _HELD = "somebody holds the gradients of the batch before, whose memory a program would overwrite"

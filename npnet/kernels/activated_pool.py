@@ -12,6 +12,7 @@ import numpy as np
 from npnet.kernels import simd, simd_exp, simd_math
 from npnet.kernels._jit import inlined
 from npnet.kernels._task import task, windows_inside
+from npnet.kernels.pool import Means
 from npnet.kernels.simd import LANES
 
 __all__ = ["ACTIVATIONS", "activated_pool_backward_plane", "activated_pool_plane"]
@@ -42,12 +43,10 @@ def gradient(kind, y, g):
     return simd_math.where_not_positive(y, simd.splat(np.float32(0)), g)
 
 
-@task(
-    kind="int", x="M H W 16", rows="OH 3: int64 table", columns="OW 3: int64 table",
-    shares="OH OW: table", y="M OH OW 16", items="M", also=windows_inside,
-)  # fmt: skip
-def activated_pool_plane(kind, x, rows, columns, shares, y, m):
+@task(kind="int", x="M H W 16", means=Means, y="M OH OW 16", items="M", also=windows_inside)
+def activated_pool_plane(kind, x, means, y, m):
     """Plane `m` of x (M, H, W, 16) becomes activated, and y (M, OH, OW, 16) its mean."""
+    rows, columns, shares, _ = means
     _, height, width, _ = x.shape
     to = m * y.shape[1] * y.shape[2] * LANES
     for i in range(y.shape[1]):
@@ -66,15 +65,13 @@ def activated_pool_plane(kind, x, rows, columns, shares, y, m):
             to += LANES
 
 
-@task(
-    kind="int", gy="M OH OW 16", rows="OH 3: int64 table", columns="OW 3: int64 table",
-    shares="OH OW: table", y="M H W 16", items="M", also=windows_inside,
-)  # fmt: skip
-def activated_pool_backward_plane(kind, gy, rows, columns, shares, y, m):
+@task(kind="int", gy="M OH OW 16", means=Means, y="M H W 16", items="M", also=windows_inside)
+def activated_pool_backward_plane(kind, gy, means, y, m):
     """Plane `m` of activated pixels y (M, H, W, 16) becomes the gradient by what they were.
 
     gy (M, OH, OW, 16) is that of the means.
     """
+    rows, columns, shares, _ = means
     _, height, width, _ = y.shape
     start = m * gy.shape[1] * gy.shape[2] * LANES
     for i in range(gy.shape[1]):

@@ -11,131 +11,35 @@ Source: Dumoulin and Visin (2016), arXiv:1603.07285, section 4, for the transpos
 
 from __future__ import annotations
 
-import functools
-from typing import Any, TypeAlias
-
-import numpy as np
-import numpy.typing as npt
+from typing import Annotated, Any, NamedTuple
 
 from npnet.base.arrays import Array
-from npnet.base.checks import ShapeError
-from npnet.kernels import lanes, simd
-from npnet.kernels._arguments import Rule, check_apart, fixed
+from npnet.kernels import simd
 from npnet.kernels._jit import kernel
-from npnet.kernels._parallel import parallel_for
 from npnet.kernels._task import Facts, need, task
 from npnet.kernels.simd import LANES
-from npnet.ops.windows import Window
 
-__all__ = ["correlate"]
-
-Plan: TypeAlias = npt.NDArray[np.int64]
-
-# Of images (H, W) and what their windows (OH, OW) give; transposed, the other way.
-_FORWARD = Rule(
-    "correlate", given="KH KW OH OW", x="B C H W 16", weight="O C KH KW", bias="biases",
-    y="B O OH OW 16", residual="B O OH OW 16 | None",
-)  # fmt: skip
-_TRANSPOSED = Rule(
-    "correlate", given="KH KW OH OW", x="B C OH OW 16", weight="C O KH KW", bias="biases",
-    y="B O H W 16", residual="B O H W 16 | None",
-)  # fmt: skip
-_IMAGES = Rule("correlate", images="B C H W 16")
+__all__ = ["Correlation", "correlate_row", "pack_panel"]
 
 
-def correlate(
-    x: Array,
-    weight: Array,
-    bias: Array,
-    window: Window,
-    y: Array,
-    transposed: bool,
-    residual: Array | None = None,
-    relu: bool = False,
-) -> None:
-    """Fill y with the convolution of x, or, transposed, with the gradient that gradients x give.
+class Correlation(NamedTuple):
+    """How the windows of a convolution, or of its gradient by the input, are walked.
 
-    Then y + residual, then max(y, 0). Zeros around are left out, not multiplied.
-
-    Shape: x (B, C, H, W, 16), weight (O, C, KH, KW), transposed (C, O, KH, KW), bias (O,) or (1,)
-        -> y and residual (B, O, OH, OW, 16).
+    Attributes:
+        shape: the tile of channels x pixels that stays in registers.
+        rows, columns: of each phase along the axis: the first tap, how many taps, and the base.
+        row_step, column_step: from one result of a phase to the next, in what is read.
+        adds: whether the residual is added.
+        relu: whether negative results become 0.
     """
-    _check(x, weight, bias, window, y, transposed, residual)
-    panels, arguments = plan(x, weight, bias, window, y, transposed, residual, relu)
-    _correlate(weight, bool(transposed), panels, *arguments)
 
-
-def _check(
-    x: Array,
-    weight: Array,
-    bias: Array,
-    window: Window,
-    y: Array,
-    transposed: bool,
-    residual: Array | None,
-) -> None:
-    images = y if transposed else x
-    _IMAGES(images)
-    counts = window.counts("correlate", images.shape[2:4], dilated=False)
-    rule = _TRANSPOSED if transposed else _FORWARD
-    rule(x, weight, bias, y, residual, given=(*window.kernel, *counts))
-    if bias.shape[0] not in (1, y.shape[1]):
-        raise ShapeError(
-            f"correlate: bias must have 1 number or {y.shape[1]}, as y has channels; "
-            f"got {bias.shape[0]}"
-        )
-    check_apart("correlate", y=y, x=x)
-
-
-def plan(
-    x: Array,
-    weight: Array,
-    bias: Array,
-    window: Window,
-    y: Array,
-    transposed: bool,
-    residual: Array | None = None,
-    relu: bool = False,
-) -> tuple[Array, tuple[Any, ...]]:
-    """Room for the weights in the order that tiles take them, and what `correlate_row` takes."""
-    shape = simd.product_shape(y.shape[1])
-    plans = [
-        _plan(window.kernel[a], window.stride[a], window.padding[a][0], transposed) for a in (0, 1)
-    ]
-    steps = (1, 1) if transposed else window.stride
-    panels = lanes.empty((-(-y.shape[1] // shape.rows), x.shape[1], *weight.shape[2:], shape.rows))
-    epilogue = (y if residual is None else residual, residual is not None, bool(relu))
-    return panels, (shape, x, panels, bias, *epilogue, y, *plans, *steps)
-
-
-@functools.cache
-def _plan(kernel: int, stride: int, before: int, transposed: bool) -> Plan:
-    """(first tap, taps, base) for each phase: result phase + t * phases reads, with its i-th tap
-    (first tap + i * phases), what stands at base + t * step + i.
-
-    Forward there is one phase, and step is the stride. Transposed, step is 1, the taps are
-    numbered from the last, and phase r takes the taps k = r + before modulo the stride.
-    """
-    if not transposed:
-        return fixed(np.array([[0, kernel, -before]]))
-    plan = []
-    for r in range(stride):
-        taps = range((r + before) % stride, kernel, stride)
-        last = taps[-1] if taps else 0
-        plan.append([kernel - 1 - last, len(taps), (r + before - last) // stride])
-    return fixed(np.array(plan))
-
-
-@kernel
-def _correlate(
-    weight, transposed, panels,
-    shape, x, w, bias, residual, adds, relu, y, row_plan, column_plan, row_step, column_step,
-):  # fmt: skip
-    parallel_for(pack_panel, panels.shape[0], (weight, transposed, panels))
-    arguments = (
-        shape, x, w, bias, residual, adds, relu, y, row_plan, column_plan, row_step, column_step,
-    )  # fmt: skip
-    parallel_for(correlate_row, y.shape[0] * y.shape[2], arguments)
+    shape: Annotated[Any, "tile"]
+    rows: Annotated[Array, "RP 3: int64 table"]
+    columns: Annotated[Array, "CP 3: int64 table"]
+    row_step: Annotated[int, "int"]
+    column_step: Annotated[int, "int"]
+    adds: Annotated[bool, "flag"]
+    relu: Annotated[bool, "flag"]
 
 
 def _channels(f: Facts) -> None:
@@ -179,7 +83,7 @@ def _taps(f: Facts) -> None:
     need(f, f.P == -(-f.O // f.R), f"w must have panels of {f.O} channels, got {f.P}")
     need(f, f.biases in (1, f.O), f"bias must have 1 number or {f.O}, got {f.biases}")
     need(f, min(f.row_step, f.column_step) > 0, "its steps must be positive")
-    for name, plan, taps in (("row_plan", f.row_plan, f.KH), ("column_plan", f.column_plan, f.KW)):
+    for name, plan, taps in (("rows", f.rows, f.KH), ("columns", f.columns, f.KW)):
         first, count, _ = plan.T
         last = first + (count - 1) * len(plan)
         inside = ((count == 0) | ((first >= 0) & (last < taps))).all() and (count >= 0).all()
@@ -187,18 +91,16 @@ def _taps(f: Facts) -> None:
 
 
 @task(
-    shape="tile", x="B C H W 16", w="P C KH KW R", bias="biases", residual="B O OH OW 16",
-    adds="flag", relu="flag", y="B O OH OW 16", row_plan="RP 3: int64 table",
-    column_plan="CP 3: int64 table", row_step="int", column_step="int", items="B OH", also=_taps,
+    plan=Correlation, x="B C H W 16", w="P C KH KW R", bias="biases", residual="B O OH OW 16",
+    y="B O OH OW 16", items="B OH", also=_taps,
 )  # fmt: skip
-def correlate_row(
-    shape, x, w, bias, residual, adds, relu, y, row_plan, column_plan, row_step, column_step, k
-):
-    """Row o of block b of the result, k = b * OH + o.
+def correlate_row(plan, x, w, bias, residual, y, k):
+    """Row o of block b of the result, k = b * OH + o. Zeros around are left out, not multiplied.
 
     x (B, C, H, W, 16), w (P, C, KH, KW, R), bias (O,) or (1,)
         -> y and, if it `adds` it, residual (B, O, OH, OW, 16).
     """
+    shape, row_plan, column_plan, row_step, column_step, adds, relu = plan
     _, channels, height, width, _ = x.shape
     _, outputs, out_height, out_width, _ = y.shape
     b, o = k // out_height, k % out_height

@@ -10,74 +10,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from npnet.base.arrays import Array
-from npnet.kernels import lanes, simd
-from npnet.kernels._arguments import Rule, check_images, row_major
-from npnet.kernels._jit import kernel
-from npnet.kernels._parallel import parallel_for
+from npnet.kernels import simd
 from npnet.kernels._task import Facts, need, task
-from npnet.kernels.lanes import block_from_lanes
 from npnet.kernels.simd import LANES
 
-__all__ = ["linear", "linear_backward_data", "linear_backward_weight"]
+__all__ = ["BLOCK_SHAPE", "NO_BIAS", "SHAPE", "gradients_panel", "multiply_panel"]
 
 
 SHAPE = simd.row_shape()
 BLOCK_SHAPE = simd.row_shape(LANES)  # where blocks come one by one
 NO_BIAS = np.zeros(1, np.float32)
 RUN = 64 * LANES  # products
-
-_LINEAR = Rule("linear", x="B F 16", weight="O F", bias="O | None")
-_BACKWARD_DATA = Rule("linear_backward_data", gy="B O 16", weight="O F")
-_BACKWARD_WEIGHT = Rule("linear_backward_weight", x="B F 16", gy="B O 16")
-
-
-def linear(x: Array, weight: Array, bias: Array | None) -> Array:
-    """y = x weight^T + bias.
-
-    Shape: x (B, F, 16), weight (O, F), bias (O,) -> (B, O, 16).
-    """
-    weight = row_major("linear", "weight", weight)
-    bias = None if bias is None else row_major("linear", "bias", bias)
-    _LINEAR(x, weight, bias)
-    y = lanes.empty((x.shape[0], weight.shape[0], LANES))
-    _multiply(SHAPE, x, weight, weight.shape[1], 1, NO_BIAS if bias is None else bias, y)
-    return y
-
-
-def linear_backward_data(gy: Array, weight: Array) -> Array:
-    """gx = gy weight.
-
-    Shape: gy (B, O, 16), weight (O, F) -> (B, F, 16).
-    """
-    weight = row_major("linear_backward_data", "weight", weight)
-    _BACKWARD_DATA(gy, weight)
-    gx = lanes.empty((gy.shape[0], weight.shape[1], LANES))
-    _multiply(SHAPE, gy, weight, 1, weight.shape[1], NO_BIAS, gx)
-    return gx
-
-
-def linear_backward_weight(x: Array, gy: Array, n: int) -> tuple[Array, Array]:
-    """gweight = gy^T x, gbias = sum of gy, over the first `n` images.
-
-    Shape: x (B, F, 16), gy (B, O, 16) -> (O, F), (O,).
-    """
-    _BACKWARD_WEIGHT(x, gy)
-    check_images("linear_backward_weight", n, len(x))
-    features, outputs = x.shape[1], gy.shape[1]
-    width = -(-features // LANES) * LANES
-    rows, gw = lanes.zeros((n, width)), lanes.empty((outputs, width))
-    gb = np.empty(outputs, np.float32)
-    _gradients(SHAPE, x, gy, rows, gw, gb)
-    return np.ascontiguousarray(gw[:, :features]), gb
-
-
-@kernel
-def _multiply(shape, x, w, down, along, bias, y):
-    columns = simd.columns(shape)
-    panels = (y.shape[1] + simd.rows(shape) - 1) // simd.rows(shape)
-    groups = (y.shape[0] + columns - 1) // columns
-    parallel_for(multiply_panel, panels * groups, (shape, x, w, down, along, bias, y))
 
 
 def _matrix(f: Facts) -> None:
@@ -120,13 +63,6 @@ def multiply_panel(shape, x, w, down, along, bias, y, k):
         if first > 0:
             acc = simd.add_tile(acc, y, place, LANES, outputs * LANES, last + 1, stored)
         simd.store_tile(acc, y, place, LANES, outputs * LANES, last + 1, stored)
-
-
-@kernel
-def _gradients(shape, x, gy, images, gw, gb):
-    parallel_for(block_from_lanes, x.shape[0], (x, images))
-    panels = (gw.shape[0] + simd.rows(shape) - 1) // simd.rows(shape)
-    parallel_for(gradients_panel, panels, (shape, images, gy, gw, gb))
 
 
 def _whole_rows(f: Facts) -> None:

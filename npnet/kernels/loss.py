@@ -10,76 +10,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from npnet.base.arrays import Array
 from npnet.kernels import lanes, simd, simd_exp, simd_math
-from npnet.kernels._arguments import Rule, check_images, check_numbers
-from npnet.kernels._jit import kernel
-from npnet.kernels._parallel import parallel_for
+from npnet.kernels._arguments import check_numbers
 from npnet.kernels._task import Facts, need, task
 from npnet.kernels.simd import LANES
 
-__all__ = ["cross_entropy", "mse_loss"]
+__all__ = ["cross_entropy_block", "squares_block"]
 
 
-_CROSS_ENTROPY = Rule("cross_entropy", x="B C 16")
-_LABELS = Rule("cross_entropy", labels="n: int64")
-_MSE_LOSS = Rule("mse_loss", empty="", x="B ... 16", target="B ... 16")
 RUN = 256 * LANES  # floats that lanes add up one by one
-
-
-def cross_entropy(
-    x: Array, labels: npt.NDArray[Any], label_smoothing: float = 0.0
-) -> tuple[np.float32, Array]:
-    """loss = mean over n of -sum over c of t_nc * log softmax(x_n)_c;  gx = (softmax(x) - t) / n.
-
-    With s = label_smoothing, t_nc is s / C, and 1 - s more where c is the class y_n.
-
-    Shape: x (B, C, 16), class numbers y (n,), n > 0, all in 0..C -> (), (B, C, 16), where the
-    gradient of lanes beyond the batch is zero.
-
-    Raises:
-        IndexError: there is no such class.
-    """
-    _CROSS_ENTROPY(x)
-    classes = _class_numbers(labels, x.shape[1])
-    n = len(classes)
-    check_images("cross_entropy", n, len(x))
-    gx = lanes.empty(x.shape)
-    parts = np.empty(len(x), np.float32)
-    _cross_entropy(x, classes, np.float32(1 / n), np.float32(label_smoothing), gx, parts)
-    return np.float32(parts.sum(dtype=np.float64) / n), gx
-
-
-def mse_loss(x: Array, target: Array, n: int) -> tuple[np.float32, Array]:
-    """loss = mean of (x - t)^2;  gx = 2 (x - t) / count, over the first `n` images.
-
-    Shape: x and t (B, F, 16), or with more axes -> (), that of x, where the gradient of lanes
-    beyond the batch is zero.
-    """
-    _MSE_LOSS(x, target)
-    check_images("mse_loss", n, len(x), 1)
-    gx, rows = lanes.empty(x.shape), (len(x), x[0].size // LANES, LANES)
-    count = n * rows[1]
-    parts = np.empty(len(x), np.float32)
-    scale = np.float32(2 / count)
-    _squares(x.reshape(rows), target.reshape(rows), n, scale, gx.reshape(rows), parts)
-    return np.float32(parts.sum(dtype=np.float64) / count), gx
-
-
-def _class_numbers(labels: Any, count: int) -> npt.NDArray[np.int64]:
-    """Integers as int64, a copy where their memory lies otherwise, if all are classes."""
-    if isinstance(labels, np.ndarray) and labels.dtype.kind in "iu":
-        check_numbers("cross_entropy", "labels", labels, count)
-        labels = np.require(labels, np.int64, ("C", "W", "A"))
-    _LABELS(labels)
-    return labels
-
-
-@kernel
-def _cross_entropy(x, labels, scale, smoothing, gx, parts):
-    parallel_for(cross_entropy_block, x.shape[0], (x, labels, scale, smoothing, gx, parts))
 
 
 def _labels(f: Facts) -> None:
@@ -95,7 +35,11 @@ def _classes(arguments: tuple[Any, ...]) -> None:
     items="B", also=_labels, values=_classes,
 )  # fmt: skip
 def cross_entropy_block(x, labels, scale, smoothing, gx, parts, b):
-    """Block `b`: its sum of losses, and gx = scale * (softmax(x) - t)."""
+    """Block `b`: the sum of its losses, and gx = scale * (softmax(x) - t).
+
+    A loss is -sum over c of t_nc * log softmax(x_n)_c. With s = smoothing, t_nc is s / C, and
+    1 - s more where c is the label. In lanes beyond the batch, gx is zero.
+    """
     classes, first = x.shape[1], b * LANES
     images = min(LANES, labels.size - first)
     certain, spread = np.float32(1) - smoothing, smoothing / np.float32(classes)
@@ -127,11 +71,6 @@ def cross_entropy_block(x, labels, scale, smoothing, gx, parts, b):
         part -= certain * (x[b, label, lane] - simd_math.pick(largest, lane))
         gx[b, label, lane] -= scale * certain
     parts[b] = part
-
-
-@kernel
-def _squares(x, target, n, scale, gx, parts):
-    parallel_for(squares_block, x.shape[0], (x, target, n, scale, gx, parts))
 
 
 @task(x="B F 16", target="B F 16", n="int", scale="number", gx="B F 16", parts="B", items="B")

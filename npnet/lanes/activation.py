@@ -2,73 +2,96 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import numpy as np
+
+from npnet.base.arrays import Array
 from npnet.kernels import activation
-from npnet.lanes.function import LaneFunction, by_lanes
+from npnet.kernels._task import Task
+from npnet.lanes.function import LaneOp, by_lanes
 from npnet.lanes.fusion import Masked, Normalised
-from npnet.lanes.layout import Lanes
+from npnet.lanes.layout import Lanes, to_lanes
+from npnet.lanes.plan import Buffer, Calls
 from npnet.ops import activation as ops
+from npnet.tape import Values
 
 
-class Activation(LaneFunction):
-    """An activation whose gradient follows from its result.
+class Activation(LaneOp):
+    """An activation whose gradient follows from its result, in place where nobody needs its input.
 
     Attributes:
-        kernel: its name in `kernels.activation`.
+        kernel: its name among those of `kernels.activated_pool`.
+        span, backward_span: the kernels (x, y) and (y, gy, gx).
     """
 
+    chained = True
+    keeps_output = True
     kernel: ClassVar[str]
+    span: ClassVar[Task]
+    backward_span: ClassVar[Task]
 
-    def forward(self, x: Lanes) -> Lanes:
-        y = Lanes(getattr(activation, self.kernel)(x.blocks), x.shape[0])
-        self.save_for_backward(y)
+    def forward(self, x: Buffer, out: Calls) -> Buffer:
+        self.y = y = out.over(x)
+        out.add(self.span, x.flat, y.flat, out.span(y), of=y)
         return y
 
-    def backward(self, gy: Lanes) -> tuple[Lanes]:
-        (y,) = self.saved
-        kernel = getattr(activation, f"{self.kernel}_backward")
-        return (Lanes(kernel(y.blocks, gy.blocks), gy.shape[0]),)
+    def backward(self, gy: Buffer, out: Calls) -> tuple[Buffer]:
+        gx = out.over(gy)
+        out.add(self.backward_span, self.y.flat, gy.flat, gx.flat, out.span(gx), of=gx)
+        return (gx,)
 
 
 @by_lanes(ops.Tanh)
 class Tanh(Activation):
     kernel = "tanh"
+    span, backward_span = activation.tanh_span, activation.tanh_backward_span
 
 
 @by_lanes(ops.Sigmoid)
 class Sigmoid(Activation):
     kernel = "sigmoid"
+    span, backward_span = activation.sigmoid_span, activation.sigmoid_backward_span
 
 
 @by_lanes(ops.ReLU)
 class ReLU(Activation):
-    """Where it follows a batch norm, by that one's kernel."""
+    """Where it follows a batch norm, by that one's kernel, and its gradient waits for that one."""
 
     kernel = "relu"
+    span, backward_span = activation.relu_span, activation.relu_backward_span
+    constants: Array | None = None
 
-    def forward(self, x: Lanes) -> Lanes:
-        self.constants = None
-        if isinstance(x, Normalised) and (plain := x.plain_operands) is not None:
-            _, self.constants = plain
-        y = x.rectified()
-        self.save_for_backward(y)
+    def fused(self, x: Lanes, *others: Any) -> Lanes | None:
+        if not isinstance(x, Normalised):
+            return None
+        plain, y = x.plain_operands, x.rectified()
+        if y is not None:
+            self.constants = None if plain is None else plain[1]
+            self.y = Buffer(y.blocks)
         return y
 
-    def backward(self, gy: Lanes) -> tuple[Lanes]:
-        (y,) = self.saved
-        return (Masked(gy.shape, gy.blocks, y.blocks, self.constants),)
+    def differentiate(self, gy: Values) -> tuple[Lanes]:
+        g = to_lanes(gy)
+        return (Masked(g.shape, g.blocks, self.y.array, self.constants),)
 
 
 @by_lanes(ops.LeakyReLU)
-class LeakyReLU(LaneFunction):
+class LeakyReLU(LaneOp):
     """Its gradient follows from its input."""
 
-    def forward(self, x: Lanes) -> Lanes:
-        self.save_for_backward(x)
-        return Lanes(activation.leaky_relu(x.blocks, self.op.slope), x.shape[0])
+    chained = True
 
-    def backward(self, gy: Lanes) -> tuple[Lanes]:
-        (x,) = self.saved
-        gx = activation.leaky_relu_backward(x.blocks, gy.blocks, self.op.slope)
-        return (Lanes(gx, gy.shape[0]),)
+    def forward(self, x: Buffer, out: Calls) -> Buffer:
+        self.x, y = x, out.empty(x.shape, x.by)
+        self._add(x, x, y, out)
+        return y
+
+    def backward(self, gy: Buffer, out: Calls) -> tuple[Buffer]:
+        gx = out.over(gy)
+        self._add(self.x, gy, gx, out)
+        return (gx,)
+
+    def _add(self, x: Buffer, gy: Buffer, gx: Buffer, out: Calls) -> None:
+        slope, task = np.float32(self.op.slope), activation.leaky_relu_backward_span
+        out.add(task, x.flat, gy.flat, slope, gx.flat, out.span(gx), of=gx)

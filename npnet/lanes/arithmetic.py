@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from npnet.kernels import elementwise
 from npnet.lanes.function import LaneFunction, by_lanes
 from npnet.lanes.layout import Lanes
+from npnet.lanes.plan import by_spans
 from npnet.ops import arithmetic as ops
 from npnet.tape import Variable
 
@@ -52,7 +55,7 @@ class Mul(LaneFunction):
 
 
 def _product(a: Lanes, b: Lanes) -> Lanes:
-    return Lanes(elementwise.multiply(a.blocks, b.blocks), a.shape[0])
+    return Lanes(by_spans(elementwise.multiply_span, a.blocks, b.blocks), a.shape[0])
 
 
 @by_lanes(ops.Scale)
@@ -60,7 +63,8 @@ class Scale(LaneFunction):
     """A batch times a number."""
 
     def forward(self, x: Lanes) -> Lanes:
-        return Lanes(elementwise.scale(x.blocks, self.op.factor), x.shape[0])
+        factor = np.float32(self.op.factor)
+        return Lanes(by_spans(elementwise.scale_span, x.blocks, factor), x.shape[0])
 
     def backward(self, gy: Lanes) -> tuple[Lanes]:
         return (self.forward(gy),)

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from npnet.base.arrays import Array
+from npnet.lanes.channels import Channels
 from npnet.lanes.layout import Lanes, to_lanes
+from npnet.lanes.plan import Buffer, Calls, Loop
+from npnet.lanes.unsuited import Unsuited
 from npnet.tape import Function, Values, Variable, result
 
 if TYPE_CHECKING:
     from npnet.tensor import Tensor
 
-__all__ = ["BY_LANES", "LaneFunction", "by_lanes"]
+__all__ = ["BY_LANES", "LaneFunction", "LaneOp", "by_lanes"]
 
 
 class LaneFunction(Function):
@@ -57,6 +61,51 @@ class LaneFunction(Function):
 
     def name(self) -> str:
         return self.op.name()
+
+
+class LaneOp(LaneFunction):
+    """An op that says by calls how it is done, to the loop and to programs alike.
+
+    forward takes the first image as a `Buffer`, where the calls go, then what else the op takes:
+    other images as buffers, weights as arrays. It returns a Buffer, which the calls fill. backward
+    takes gy as a Buffer and where its calls go, and returns for each input a Buffer or an array
+    that they fill, or None where none is needed.
+
+    Attributes:
+        chained: whether programs may have it.
+        keeps_output: whether backward needs what forward gave.
+        is_view: whether the output lies on the memory of the input.
+    """
+
+    chained: ClassVar[bool] = False
+    keeps_output: ClassVar[bool] = False
+    is_view: ClassVar[bool] = False
+
+    def fused(self, x: Lanes, *others: Any) -> Lanes | None:
+        """The result together with what x still waits for, or one that waits itself; else None."""
+        return None
+
+    def by_channels(self, x: Channels, out: Calls, *weights: Array) -> Channels:
+        """The result for one image with channels in the lanes. Unsuited where that is no way."""
+        if not x.grouped:
+            raise Unsuited("its first layer mixes no channels")
+        return Channels(self.forward(x.buffer, out, *weights), x.channels)
+
+    def apply(self, inputs: tuple[Variable, ...]) -> Tensor:
+        x, *images = [to_lanes(v.values) for v in inputs[: self.images]]
+        weights = [v.array for v in inputs[1 + len(images) :]]
+        y = self.fused(x, *images, *weights)
+        if y is None:
+            out, n = Loop(x.shape[0]), x.shape[0]
+            others = [Buffer(image.blocks) for image in images]
+            y = Lanes(self.forward(Buffer(x.blocks), out, *others, *weights).array, n)
+        return result(y)
+
+    def differentiate(self, gy: Values) -> tuple[Any, ...]:
+        g = to_lanes(gy)
+        n = g.shape[0]
+        gradients = self.backward(Buffer(g.blocks), Loop(n))
+        return tuple([Lanes(gx.array, n) if type(gx) is Buffer else gx for gx in gradients])
 
 
 BY_LANES: dict[type[Function], type[LaneFunction]] = {}

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.kernels import activation, conv, norm
+from npnet.kernels import activation, norm
+from npnet.lanes.convolve import convolve
 from npnet.lanes.layout import Lanes
+from npnet.lanes.plan import Buffer, Loop, by_spans
 
 __all__ = ["Convolved", "DeferredLanes", "Masked", "Normalised"]
 
@@ -73,11 +75,11 @@ class Normalised(DeferredLanes):
         plain = self.plain_operands
         return None if plain is None else type(self)(self.shape, *plain, other.blocks)
 
-    def rectified(self) -> Lanes:
-        """max(x, 0), by the same kernel."""
+    def rectified(self) -> Lanes | None:
+        """max(x, 0) by the same kernel; None if the values are there."""
         operands = self.operands
         if operands is None:
-            return super().rectified()
+            return None
         x, constants, residual = operands
         return Lanes(self.compute(x, constants, residual, relu=True), self.shape[0])
 
@@ -88,8 +90,9 @@ class Convolved(DeferredLanes):
     __slots__ = ("__weakref__",)
 
     def compute(self, *operands: Any) -> Array:
-        """Of x (B, C, H, W, 16), weight, bias, window, fast: as `kernels.conv` has them."""
-        return conv.conv2d(*operands)
+        """Of x (B, C, H, W, 16), weight, bias, window, fast: as `convolve` has them."""
+        x, weight, bias, window, fast = operands
+        return convolve(Buffer(x), weight, bias, window, fast, Loop(self.shape[0])).array
 
     def normalised(self, constants: Array) -> Normalised:
         """Batch norm, whose statistics are in the `constants` of `kernels.norm`."""
@@ -124,7 +127,9 @@ class Folded(Normalised):
             folded = weight * scale[:, None, None, None]
             offset = shift + scale * (-mean if bias is None else bias - mean)
             if np.isfinite(folded.sum() + offset.sum()):
-                return conv.conv2d(images, folded, offset, window, fast, residual, relu)
+                out = Loop(self.shape[0])
+                y = convolve(Buffer(images), folded, offset, window, fast, out, residual, relu)
+                return y.array
             convolved = Convolved(self.shape, *operands)
         return super().compute(convolved.blocks, constants, residual, relu)
 
@@ -140,4 +145,4 @@ class Masked(DeferredLanes):
 
     def compute(self, gy: Array, y: Array, constants: Array | None) -> Array:
         """Of gy and y, which are alike."""
-        return activation.relu_backward(y, gy)
+        return by_spans(activation.relu_backward_span, y, gy)

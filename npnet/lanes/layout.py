@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.kernels import activation, elementwise
+from npnet.kernels import elementwise
 from npnet.kernels import lanes as kernel
+from npnet.lanes.plan import by_spans
 from npnet.tape import Layout, Values
 
 __all__ = ["LanePart", "Lanes", "to_lanes"]
@@ -59,15 +60,11 @@ class Lanes(Layout):
         for a, b in ((self, other), (other, self)):
             if (both := a.with_residual(b)) is not None:
                 return both
-        return Lanes(elementwise.add(self.blocks, other.blocks), self.shape[0])
+        return Lanes(by_spans(elementwise.add_span, self.blocks, other.blocks), self.shape[0])
 
     def with_residual(self, other: Lanes) -> Lanes | None:
         """The sum, where it comes with what these values still wait for; else None."""
         return None
-
-    def rectified(self) -> Lanes:
-        """max(x, 0)."""
-        return Lanes(activation.relu(self.blocks), self.shape[0])
 
 
 class LanePart(Lanes):

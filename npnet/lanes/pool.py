@@ -1,81 +1,148 @@
-"""Pooling in lanes."""
+"""Pooling in lanes, also together with the activation before it."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from npnet.kernels import pool
-from npnet.lanes.function import LaneFunction, by_lanes
-from npnet.lanes.layout import Lanes
+import numpy as np
+
+from npnet.base.arrays import Array
+from npnet.kernels import activated_pool, lanes
+from npnet.kernels import pool as kernels
+from npnet.kernels.pool import COVER, Means
+from npnet.lanes import pool_plans
+from npnet.lanes.activation import Activation
+from npnet.lanes.function import LaneOp, by_lanes
+from npnet.lanes.plan import Buffer, Calls, Shape
 from npnet.ops import pool as ops
 from npnet.ops import reduce
 from npnet.tape import Variable
 
+BYTES = 256  # places in a window that a byte can number
+
 
 @by_lanes(ops.MaxPool2d)
-class MaxPool2d(LaneFunction):
+class MaxPool2d(LaneOp):
     """The winner of each window is kept as its place there."""
+
+    chained = True
 
     @staticmethod
     def takes(op: Any, *inputs: Variable) -> bool:
         return not op.return_indices
 
-    def forward(self, x: Lanes) -> Lanes:  # (N, C, H, W) -> (N, C, OH, OW)
-        self.size = x.size
-        y, self.winner = pool.max_pool2d(x.blocks, self.op.window)
-        return Lanes(y, x.shape[0])
+    def forward(self, x: Buffer, out: Calls) -> Buffer:  # (C, H, W) -> (C, OH, OW)
+        window, self.x_shape = self.op.window, x.shape
+        self.windows = pool_plans.windows(window, x.size)
+        y = out.empty((x.shape[0], *window.output_size(x.size)), x.by)
+        self.winner = _numbers(y.planes.shape, math.prod(window.kernel))
+        out.add(kernels.max_pool2d_plane, x.planes, self.windows, y.planes, self.winner, of=y)
+        return y
 
-    def backward(self, gy: Lanes) -> tuple[Lanes]:
-        gx = pool.max_pool2d_backward(gy.blocks, self.winner, self.op.window, self.size)
-        return (Lanes(gx, gy.shape[0]),)
+    def backward(self, gy: Buffer, out: Calls) -> tuple[Buffer]:
+        gx = out.empty(self.x_shape, gy.by)
+        arguments = gy.planes, self.winner, self.windows, gx.planes
+        out.add(kernels.max_pool2d_backward_plane, *arguments, of=gx)
+        return (gx,)
+
+
+def _numbers(shape: Shape, count: int) -> Array:
+    """Room for numbers below `count`."""
+    return np.empty(shape, np.uint8) if count <= BYTES else lanes.empty(shape).view(np.uint32)
+
+
+class Means2d(LaneOp):
+    """What is a mean of windows, wherever they lie."""
+
+    chained = True
+
+    def means(self, size: Shape) -> Means:
+        """Where, in images (H, W)."""
+        raise NotImplementedError
+
+    def forward(self, x: Buffer, out: Calls) -> Buffer:  # (C, H, W) -> (C, OH, OW)
+        y = self.planned(x, out)
+        out.add(kernels.avg_pool2d_plane, x.planes, self.plan, y.planes, of=y)
+        return y
+
+    def planned(self, x: Buffer, out: Calls) -> Buffer:
+        """Room for the means, when it is known where the windows lie."""
+        self.x_shape, self.plan = x.shape, self.means(x.size)
+        return out.empty((x.shape[0], *self.plan.shares.shape), x.by)
+
+    def backward(self, gy: Buffer, out: Calls) -> tuple[Buffer]:
+        gx = out.empty(self.x_shape, gy.by)
+        out.add(kernels.avg_pool2d_backward_plane, gy.planes, self.plan, gx.planes, of=gx)
+        return (gx,)
 
 
 @by_lanes(ops.AvgPool2d)
-class AvgPool2d(LaneFunction):
+class AvgPool2d(Means2d):
     """Means of windows."""
 
-    def __init__(self, op: ops.AvgPool2d) -> None:
-        super().__init__(op)
-        self.options = op.count_include_pad, op.divisor
-
-    def forward(self, x: Lanes) -> Lanes:  # (N, C, H, W) -> (N, C, OH, OW)
-        self.size = x.size
-        return Lanes(pool.avg_pool2d(x.blocks, self.op.window, *self.options), x.shape[0])
-
-    def backward(self, gy: Lanes) -> tuple[Lanes]:
-        gx = pool.avg_pool2d_backward(gy.blocks, self.op.window, self.size, *self.options)
-        return (Lanes(gx, gy.shape[0]),)
+    def means(self, size: Shape) -> Means:
+        op = self.op
+        return pool_plans.means(op.window, size, op.count_include_pad, op.divisor)
 
 
 @by_lanes(ops.AdaptiveAvgPool2d)
-class AdaptiveAvgPool2d(LaneFunction):
+class AdaptiveAvgPool2d(Means2d):
     """Means of bins."""
 
     @staticmethod
     def takes(op: Any, *inputs: Variable) -> bool:
         return min(op.size) > 0
 
-    def forward(self, x: Lanes) -> Lanes:  # (N, C, H, W) -> (N, C, OH, OW)
-        self.x_size = x.size
-        return Lanes(pool.adaptive_avg_pool2d(x.blocks, self.op.size), x.shape[0])
-
-    def backward(self, gy: Lanes) -> tuple[Lanes]:
-        gx = pool.adaptive_avg_pool2d_backward(gy.blocks, self.x_size)
-        return (Lanes(gx, gy.shape[0]),)
+    def means(self, size: Shape) -> Means:
+        return pool_plans.bins(size, self.op.size)
 
 
 @by_lanes(reduce.Mean)
-class PixelMean(LaneFunction):
+class PixelMean(Means2d):
     """The mean over the pixels of each image: one bin."""
 
     @staticmethod
     def takes(op: Any, *inputs: Variable) -> bool:
         return sorted(op.axes) == [2, 3]
 
-    def forward(self, x: Lanes) -> Lanes:  # (N, C, H, W) -> (N, C), or (N, C, 1, 1)
-        self.x_size = x.size
-        y = pool.adaptive_avg_pool2d(x.blocks, (1, 1))
-        return Lanes(y if self.op.keepdim else y[:, :, 0, 0], x.shape[0])
+    def means(self, size: Shape) -> Means:
+        return pool_plans.bins(size, (1, 1))
 
-    def backward(self, gy: Lanes) -> tuple[Lanes]:
-        return (Lanes(pool.adaptive_avg_pool2d_backward(gy.images, self.x_size), gy.shape[0]),)
+    def forward(self, x: Buffer, out: Calls) -> Buffer:  # (C, H, W) -> (C,), or (C, 1, 1)
+        y = super().forward(x, out)
+        return y if self.op.keepdim else y.viewed(y.shape[:1])
+
+    def backward(self, gy: Buffer, out: Calls) -> tuple[Buffer]:
+        return super().backward(gy.viewed((gy.shape[0], 1, 1)), out)
+
+
+class ActivatedMeans2d(LaneOp):
+    """An activation and the means after it, whose windows cover each pixel once.
+
+    The activation writes over its input, and its gradient over its output; see
+    `kernels.activated_pool`.
+    """
+
+    def __init__(self, activation: Activation, means: Means2d) -> None:
+        super().__init__(means.op)
+        self.kind, self.inner = activated_pool.ACTIVATIONS[activation.kernel], means
+
+    @staticmethod
+    def of(first: LaneOp, second: LaneOp, x: Buffer) -> ActivatedMeans2d | None:
+        """The two ops on x as one, where they are such."""
+        if not (isinstance(first, Activation) and isinstance(second, Means2d)):
+            return None
+        covers = len(x.shape) == 3 and second.means(x.size).apart == COVER
+        return ActivatedMeans2d(first, second) if covers else None
+
+    def forward(self, x: Buffer, out: Calls) -> Buffer:
+        self.x, y = x, self.inner.planned(x, out)
+        arguments = self.kind, x.planes, self.inner.plan, y.planes
+        out.add(activated_pool.activated_pool_plane, *arguments, of=y)
+        return y
+
+    def backward(self, gy: Buffer, out: Calls) -> tuple[Buffer]:
+        arguments = self.kind, gy.planes, self.inner.plan, self.x.planes
+        out.add(activated_pool.activated_pool_backward_plane, *arguments, of=self.x)
+        return (self.x,)

@@ -6,18 +6,24 @@ from typing import Any
 
 import numpy as np
 
+from npnet.base.arrays import Array
 from npnet.kernels import lanes, places
-from npnet.lanes.function import LaneFunction, by_lanes
+from npnet.lanes.channels import Channels
+from npnet.lanes.function import LaneFunction, LaneOp, by_lanes
 from npnet.lanes.layout import LanePart, Lanes
+from npnet.lanes.plan import Buffer, Calls
+from npnet.lanes.unsuited import Unsuited
 from npnet.ops import indexing, padding, shape
 from npnet.tape import Layout, Variable
 
 
 @by_lanes(shape.Reshape)
-class Reshape(LaneFunction):
+class Reshape(LaneOp):
     """Images as features, or features as images: in lanes too the same values in the same order."""
 
     view = True
+    chained = True
+    is_view = True
 
     def __init__(self, op: shape.Reshape) -> None:
         super().__init__(op)
@@ -29,16 +35,17 @@ class Reshape(LaneFunction):
         whole = isinstance(values, Layout) and not values.is_part  # as good as without gaps
         return whole and len(size) in (2, 4) and size[0] == values.shape[0]
 
-    def forward(self, x: Lanes) -> Lanes:
-        self.x_size = x.shape[1:]
-        return self._as(x, self.op.size[1:])
+    def forward(self, x: Buffer, out: Calls) -> Buffer:
+        self.x_shape = x.shape
+        return x.viewed(self.op.size[1:])
 
-    def backward(self, gy: Lanes) -> tuple[Lanes]:
-        return (self._as(gy, self.x_size),)
+    def backward(self, gy: Buffer, out: Calls) -> tuple[Buffer]:
+        return (gy.viewed(self.x_shape),)
 
-    def _as(self, x: Lanes, size: tuple[int, ...]) -> Lanes:
-        lane_count = x.blocks.shape[-1]
-        return Lanes(x.blocks.reshape(len(x.blocks), *size, lane_count), x.shape[0])
+    def by_channels(self, x: Channels, out: Calls, *weights: Array) -> Channels:
+        if len(self.op.size) != 2:
+            raise Unsuited("features become images")
+        return x
 
 
 @by_lanes(shape.Cat)

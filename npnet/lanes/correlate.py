@@ -1,0 +1,75 @@
+"""The plan by which `kernels.correlate` walks the windows of a convolution, and its calls."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+
+from npnet.base.arrays import Array
+from npnet.kernels import lanes, simd
+from npnet.kernels._arguments import fixed
+from npnet.kernels.correlate import Correlation, correlate_row, pack_panel
+from npnet.lanes.plan import Buffer, Calls
+from npnet.ops.windows import Window
+
+__all__ = ["correlate"]
+
+
+def correlate(
+    x: Buffer,
+    weight: Array,
+    bias: Array,
+    window: Window,
+    y: Buffer,
+    transposed: bool,
+    out: Calls,
+    residual: Array | None = None,
+    relu: bool = False,
+) -> None:
+    """Fill y with the convolution of x, or, transposed, with the gradient that gradients x give.
+
+    Then y + residual, then max(y, 0). Zeros around are left out, not multiplied.
+
+    Shape: x (C, H, W) of an image, weight (O, C, KH, KW), transposed (C, O, KH, KW), bias (O,) or
+        (1,) -> y (O, OH, OW); residual (B, O, OH, OW, 16).
+    """
+    plan = _correlation(window, y.shape[0], transposed, residual is not None, relu)
+    rows = plan.shape.rows
+    panels = lanes.empty((-(-y.shape[0] // rows), x.shape[0], *weight.shape[2:], rows))
+    out.before(pack_panel, weight, transposed, panels)
+    added = y.array if residual is None else residual
+    out.add(correlate_row, plan, x.array, panels, bias, added, y.array, of=y)
+
+
+@functools.lru_cache(256)
+def _correlation(
+    window: Window, outputs: int, transposed: bool, adds: bool, relu: bool
+) -> Correlation:
+    rows, columns = (
+        _phases(window.kernel[a], window.stride[a], window.padding[a][0], transposed)
+        for a in (0, 1)
+    )
+    steps = (1, 1) if transposed else window.stride
+    return Correlation(simd.product_shape(outputs), rows, columns, *steps, adds, relu)
+
+
+@functools.cache
+def _phases(kernel: int, stride: int, before: int, transposed: bool) -> Array:
+    """(first tap, taps, base) for each phase: result phase + t * phases reads, with its i-th tap
+    (first tap + i * phases), what stands at base + t * step + i.
+
+    Forward there is one phase, and step is the stride: 3 taps, padded by 1 before, are
+    [[0, 3, -1]], so result t reads from t * stride - 1 on. Transposed, step is 1, the taps are
+    numbered from the last, and phase r takes the taps k = r + before modulo the stride. With stride
+    2 that is [[1, 1, 0], [0, 2, 0]]: pixel 2t saw the middle tap alone, of window t; pixel 2t + 1
+    saw the last tap of window t and the first of window t + 1, numbered 0 and 2 from the last.
+    """
+    if not transposed:
+        return fixed(np.array([[0, kernel, -before]]))
+    plan = []
+    for r in range(stride):
+        taps = range((r + before) % stride, kernel, stride)
+        last = taps[-1] if taps else 0
+        plan.append([kernel - 1 - last, len(taps), (r + before - last) // stride])
+    return fixed(np.array(plan))

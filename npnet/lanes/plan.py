@@ -1,0 +1,243 @@
+"""How an op is done by kernels, said once: buffers, and calls of kernels that work on them.
+
+An op adds its calls and says nothing of when they run. The loop makes each at once, over all blocks
+of the batch, and its buffers hold the whole batch. A program (see `compiler`) keeps the calls in a
+table, and a thread takes one block of sixteen images through all of them before it takes the next;
+there, images lie in slots, one for each thread, which live as long as a block does.
+
+    def forward(self, x, out):                     # ReLU
+        y = out.over(x)                            # room for the result, perhaps that of x
+        out.add(relu_span, x.flat, y.flat, out.span(y), of=y)
+        return y
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import ClassVar, NamedTuple, TypeAlias
+
+import numpy as np
+
+from npnet.base.arrays import Array
+from npnet.kernels import block_ops, lanes, weight_gradient
+from npnet.kernels._task import Task
+from npnet.kernels.activation import SPAN
+from npnet.kernels.program import BLOCK, SLOT, Call
+from npnet.kernels.simd import LANES
+from npnet.ops.windows import Pair
+
+__all__ = ["Buffer", "Calls", "Extent", "Loop", "Recorded", "Shape", "by_spans"]
+
+Shape: TypeAlias = tuple[int, ...]
+
+
+class Extent(NamedTuple):
+    """For what calls are made: `n` images, on `slots` threads; the loop needs no slots."""
+
+    n: int
+    slots: int = 0
+
+    @property
+    def blocks(self) -> int:
+        return lanes.block_count(self.n)
+
+    @property
+    def chunks(self) -> int:
+        """In how many parts gradients by weights are added up, whatever the threads are."""
+        return weight_gradient.chunk_count(self.blocks)
+
+
+class Buffer(NamedTuple):
+    """Values (S or B, C, H, W, 16) or (S or B, F, 16), found by slot or by block."""
+
+    array: Array
+    by: int = BLOCK
+
+    @property
+    def shape(self) -> Shape:
+        """Of one image."""
+        return self.array.shape[1:-1]
+
+    @property
+    def flat(self) -> Array:
+        return self.array.reshape(-1)
+
+    @property
+    def rows(self) -> Array:  # (S or B, features, 16)
+        return self.array.reshape(len(self.array), -1, LANES)
+
+    @property
+    def planes(self) -> Array:  # (S or B * C, H, W, 16)
+        return self.array.reshape(-1, *self.array.shape[2:])
+
+    @property
+    def size(self) -> Pair:
+        """(H, W) of images."""
+        _, _, height, width, _ = self.array.shape
+        return height, width
+
+    @property
+    def floats(self) -> int:
+        """How many one block has."""
+        return math.prod(self.array.shape[1:])
+
+    @property
+    def flattened(self) -> Buffer:
+        """The same values as features."""
+        return self.viewed((math.prod(self.shape),))
+
+    def viewed(self, shape: Shape) -> Buffer:
+        """The same values as images, or features, of another shape."""
+        return Buffer(self.array.reshape(len(self.array), *shape, LANES), self.by)
+
+
+class Calls(ABC):
+    """Takes the calls of an op, and makes room for what they give.
+
+    Attributes:
+        whole: whether a call works on the whole batch at once, which some ways of doing an op want.
+    """
+
+    whole: ClassVar[bool]
+    extent: Extent
+
+    @abstractmethod
+    def empty(self, shape: Shape, by: int = BLOCK) -> Buffer:
+        """Room for what an image becomes: in a slot of the thread, or for all of the batch."""
+
+    @abstractmethod
+    def over(self, x: Buffer) -> Buffer:
+        """Room for what is alike x: its own, where nobody needs x any more."""
+
+    @abstractmethod
+    def gathered(self, x: Buffer) -> Buffer:
+        """x for all of the batch, as products over images take it."""
+
+    @abstractmethod
+    def spread(self, x: Buffer, shape: Shape, by: int) -> Buffer:
+        """x, which is for all of the batch, in images of this shape, found in this way."""
+
+    @abstractmethod
+    def span(self, x: Buffer) -> int:
+        """How many floats of x a call shall take at a time, in kernels that take spans."""
+
+    @abstractmethod
+    def add(self, task: Task, *arguments: object, of: Buffer | None = None) -> Call | None:
+        """Call a kernel on each block, after the calls that were added before.
+
+        The call of a program may be given other arrays of the same shapes: see `Call.bind`.
+
+        Args:
+            of: whose slots or blocks the kernel's items are counted by: the items of the first
+                part of them are those of the first slot or block. Default the batch's blocks.
+        """
+
+    @abstractmethod
+    def before(self, task: Task, *arguments: object) -> None:
+        """Call a kernel before any block is worked on, to put weights in order."""
+
+    @abstractmethod
+    def after(self, task: Task, *arguments: object, last: bool = False) -> None:
+        """Call a kernel when all blocks are done; the `last` ones when those are."""
+
+
+def by_spans(task: Task, *arguments: object) -> Array:
+    """What a kernel that takes spans makes of arrays that are alike, the result in a new one."""
+    flat = [a.reshape(-1) if isinstance(a, np.ndarray) else a for a in arguments]
+    first = arguments[0]
+    assert isinstance(first, np.ndarray)
+    y = lanes.empty(first.shape)
+    task(*flat, y.reshape(-1), SPAN)
+    return y
+
+
+class Loop(Calls):
+    """Makes each call at once, over all blocks of a batch of `n`."""
+
+    whole = True
+
+    def __init__(self, n: int) -> None:
+        self.extent = Extent(n)
+
+    def empty(self, shape: Shape, by: int = BLOCK) -> Buffer:
+        return Buffer(lanes.empty((self.extent.blocks, *shape, LANES)))
+
+    def over(self, x: Buffer) -> Buffer:
+        return Buffer(lanes.empty(x.array.shape))
+
+    def gathered(self, x: Buffer) -> Buffer:
+        return x
+
+    def spread(self, x: Buffer, shape: Shape, by: int) -> Buffer:
+        return x.viewed(shape)
+
+    def span(self, x: Buffer) -> int:
+        return SPAN
+
+    def add(self, task: Task, *arguments: object, of: Buffer | None = None) -> None:
+        task(*arguments)  # by the arguments, it knows all its items
+
+    def before(self, task: Task, *arguments: object) -> None:
+        task(*arguments)
+
+    def after(self, task: Task, *arguments: object, last: bool = False) -> None:
+        task(*arguments)
+
+
+@dataclass
+class Recorded(Calls):
+    """Keeps the calls of a network's ops, for a program.
+
+    Attributes:
+        first: pieces of work before any block.
+        blocks: for each block.
+        end, rest: pieces of work when all blocks are done, and when those are.
+        overwrites: whether nobody but the op that adds calls needs its input.
+    """
+
+    whole = False
+    extent: Extent
+    first: list[Call] = field(default_factory=list)
+    blocks: list[Call] = field(default_factory=list)
+    end: list[Call] = field(default_factory=list)
+    rest: list[Call] = field(default_factory=list)
+    overwrites: bool = False
+
+    def empty(self, shape: Shape, by: int = BLOCK) -> Buffer:
+        parts = self.extent.slots if by == SLOT else self.extent.blocks
+        return Buffer(lanes.empty((parts, *shape, LANES)), by)
+
+    def over(self, x: Buffer) -> Buffer:
+        return x if self.overwrites else self.empty(x.shape, x.by)
+
+    def gathered(self, x: Buffer) -> Buffer:
+        if x.by == BLOCK:
+            return x
+        copy = self.empty(x.shape)
+        self.add(block_ops.copy_out, x.rows, copy.rows, of=copy)
+        return copy
+
+    def spread(self, x: Buffer, shape: Shape, by: int) -> Buffer:
+        if by == BLOCK:
+            return x.viewed(shape)
+        copy = self.empty(shape, by)
+        self.add(block_ops.copy_in, x.rows, copy.rows, of=x)
+        return copy
+
+    def span(self, x: Buffer) -> int:
+        return x.floats
+
+    def add(self, task: Task, *arguments: object, of: Buffer | None = None) -> Call:
+        parts, by = (self.extent.blocks, BLOCK) if of is None else (len(of.array), of.by)
+        call = Call(task, arguments, task.reach(arguments).items // parts, by)
+        self.blocks.append(call)
+        return call
+
+    def before(self, task: Task, *arguments: object) -> None:
+        self.first.append(Call(task, arguments, task.reach(arguments).items))
+
+    def after(self, task: Task, *arguments: object, last: bool = False) -> None:
+        calls = self.rest if last else self.end
+        calls.append(Call(task, arguments, task.reach(arguments).items))
