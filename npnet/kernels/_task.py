@@ -131,12 +131,12 @@ class Task:
         if known is None:
             self._call_new(arguments)
             return
-        if self._values is not None:
-            self._values(arguments)
         (items, slots), _ = known
         try:
+            if self._values is not None:
+                self._values(arguments)
             self._region(items, slots, *(self._flat(*arguments) if self._plans else arguments))
-        except Exception:  # of other types, as kernels raise nothing
+        except Exception:  # they are of other types: kernels raise nothing
             self._call_new(arguments)
 
     def _call_new(self, arguments: tuple[Any, ...]) -> None:
