@@ -125,6 +125,7 @@ def _layers() -> Iterator[nn.Module]:
     yield from (nn.MaxPool2d(2), nn.MaxPool2d(3, 2, 1), nn.AvgPool2d(2), nn.AvgPool2d(3, 2, 1))
     yield from (nn.AdaptiveAvgPool2d(1), nn.AdaptiveAvgPool2d(3), nn.BatchNorm2d(16))
     yield from (nn.ReLU(), nn.LeakyReLU(), nn.Tanh(), nn.Sigmoid(), nn.Dropout())
+    yield from (nn.ELU(), nn.SiLU(), nn.Hardswish())
 
 
 def _train_layer(layer: nn.Module) -> None:

@@ -3,11 +3,14 @@
 from npnet.nn import functional, init, utils
 from npnet.nn.module import Module
 from npnet.nn.modules.activation import (
+    ELU,
     GELU,
+    Hardswish,
     LeakyReLU,
     LogSoftmax,
     ReLU,
     Sigmoid,
+    SiLU,
     Softmax,
     Tanh,
 )
@@ -28,6 +31,7 @@ from npnet.nn.modules.pooling import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
 from npnet.nn.parameter import Parameter
 
 __all__ = [
+    "ELU",
     "GELU",
     "AdaptiveAvgPool2d",
     "AvgPool2d",
@@ -39,6 +43,7 @@ __all__ = [
     "CrossEntropyLoss",
     "Dropout",
     "Flatten",
+    "Hardswish",
     "Identity",
     "LayerNorm",
     "LeakyReLU",
@@ -53,6 +58,7 @@ __all__ = [
     "Parameter",
     "ReLU",
     "Sequential",
+    "SiLU",
     "Sigmoid",
     "Softmax",
     "Tanh",

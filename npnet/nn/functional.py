@@ -1,11 +1,14 @@
 """The ops under the names of `torch.nn.functional`."""
 
 from npnet.ops.activation import (
+    elu,
     gelu,
+    hardswish,
     leaky_relu,
     log_softmax,
     relu,
     sigmoid,
+    silu,
     softmax,
     tanh,
 )
@@ -32,7 +35,9 @@ __all__ = [
     "conv2d",
     "cross_entropy",
     "dropout",
+    "elu",
     "gelu",
+    "hardswish",
     "layer_norm",
     "leaky_relu",
     "linear",
@@ -44,6 +49,7 @@ __all__ = [
     "pad",
     "relu",
     "sigmoid",
+    "silu",
     "softmax",
     "tanh",
     "unfold",

@@ -16,7 +16,7 @@ import pytest
 import npnet
 from npnet import models, nn, optim
 from npnet.compiler import EagerStep
-from npnet.compiler.chain import trace
+from npnet.compiler.trace import trace
 from npnet.nn import functional as F
 
 Make: TypeAlias = Callable[[], nn.Module]

@@ -13,8 +13,8 @@ from npnet import nn
 from npnet.backend import uses_kernels
 from npnet.base.arrays import Array
 from npnet.base.threads import get_num_threads
-from npnet.compiler.chain import Later, Link, trace
 from npnet.compiler.guard import Guard
+from npnet.compiler.trace import Later, Link, trace
 from npnet.compiler.watch import Watch
 from npnet.lanes.unsuited import Layered, Unsuited
 from npnet.tensor import Tensor
