@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from npnet.tape import Function, Layout, Values, result
 from npnet.tensor import Tensor
 from tests.kernels.oracle import spoiled
 
-__all__ = ["BY_LANES", "apply", "differentiate", "in_lanes", "run"]
+__all__ = ["BY_LANES", "apply", "differentiate", "in_lanes", "op_name", "run"]
 
 BY_LANES = choice._table()  # of all families
 
@@ -53,3 +54,8 @@ def run(function: Function, *inputs: Array, gy: Array, **options: Any) -> tuple[
     op, y = apply(function, *inputs, **options)
     values = y, *differentiate(op, gy)
     return tuple([v.to_array() if isinstance(v, Layout) else v for v in values])
+
+
+def op_name(function: type[Function]) -> str:
+    """The name of the public function: max_pool2d of MaxPool2d, leaky_relu of LeakyReLU."""
+    return re.sub("(?<=[a-z])(?=[A-Z][a-z])", "_", function.__name__).lower()
