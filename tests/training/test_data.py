@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import npnet
-from npnet.base.threads import available_cores
 from npnet.training import augmentation
 from npnet.training.config import Config, ConfigError
 from npnet.training.data import Data, Split, epoch_order, prepare
-
-
-@pytest.fixture(autouse=True)
-def _restore() -> Iterator[None]:
-    yield
-    npnet.set_backend("auto")
-    npnet.set_num_threads(available_cores())
 
 
 def prepared(config: Config) -> Data:
