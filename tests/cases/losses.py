@@ -114,17 +114,17 @@ def pair_losses() -> Table:
             [unit(4, 3), unit(4, 3), constant(positive(4, 1))],
             lambda ns, *a, r=r: ns.binary_cross_entropy(*a, reduction=r),
         )
-        table[f"with_logits-{r}"] = Case(
+        table[f"binary_cross_entropy_with_logits-{r}"] = Case(
             [(4, 3), unit(4, 3)],
             lambda ns, x, t, r=r: ns.binary_cross_entropy_with_logits(3 * x, t, reduction=r),
         )
-        table[f"with_logits-weights-{r}"] = Case(
+        table[f"binary_cross_entropy_with_logits-weights-{r}"] = Case(
             [(4, 3), unit(4, 3), constant(positive(3)), constant(positive(3))],
             lambda ns, x, t, w, p, r=r: ns.binary_cross_entropy_with_logits(
                 x, t, w, reduction=r, pos_weight=p
             ),
         )
-    table["with_logits-pos_weight-0d"] = Case(
+    table["binary_cross_entropy_with_logits-pos_weight-0d"] = Case(
         [(4,), unit(4), constant(positive())],
         lambda ns, x, t, p: ns.binary_cross_entropy_with_logits(x, t, pos_weight=p),
     )

@@ -72,7 +72,7 @@ LAYERS = {  # channels, outputs, kernel, padding, image, fast; and how close
 
 @pytest.mark.campaign
 @pytest.mark.parametrize("layer", LAYERS)
-def test_weight_gradients_of_a_large_batch(layer: str) -> None:
+def test_conv2d_by_weight_of_a_large_batch(layer: str) -> None:
     channels, outputs, size, padding, pixels, fast, close = LAYERS[layer]
     n = trials(1000, 10_000)
     x, gy = numbers(n, channels, pixels, pixels), numbers(n, outputs, pixels, pixels)
@@ -83,7 +83,7 @@ def test_weight_gradients_of_a_large_batch(layer: str) -> None:
     assert error(gb, bias) < CLOSE
 
 
-def test_weight_gradients_of_a_large_image() -> None:
+def test_conv2d_by_weight_of_a_large_image() -> None:
     for channels in (1, 32):
         x, gy = numbers(1, channels, 600, 400), numbers(1, 2, 600, 400)
         window = Window((1, 1))
@@ -126,7 +126,7 @@ def test_batch_norm_of_large_planes(mean: float) -> None:
     assert error(gbias, gy.sum(axes, dtype=np.float64)) < CLOSE
 
 
-def test_losses_of_many_features_and_classes() -> None:
+def test_mse_loss_and_cross_entropy_of_many_features_and_classes() -> None:
     x, t = numbers(3, 400_000), numbers(3, 400_000)[::-1]
     _, value = by_lanes.apply(MeanSquaredError(), x, np.ascontiguousarray(t))
     assert error(value, np.square(x.astype(np.float64) - t).mean()) < CLOSE
@@ -138,7 +138,7 @@ def test_losses_of_many_features_and_classes() -> None:
     assert error(gx[:, 7], np.exp(logp[:, 7]) / 3 - 0.1 / 4e5 / 3) < 2e-5
 
 
-def test_means_of_large_windows() -> None:
+def test_adaptive_avg_pool2d_of_large_windows() -> None:
     x = numbers(1, 1, 1100, 900)
     for size in ((1, 1), (2, 3)):
         y, _ = by_lanes.run(AdaptiveAvgPool2d(size), x, gy=numbers(1, 1, *size))

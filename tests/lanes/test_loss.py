@@ -87,7 +87,7 @@ def test_gradient_of_cross_entropy_is_the_slope(smoothing: float) -> None:
 
 @settings(derandomize=True, deadline=None, max_examples=20)
 @given(batches, st.lists(st.integers(1, 6), min_size=1, max_size=3))
-def test_mse(n: int, axes: list[int]) -> None:
+def test_mse_loss(n: int, axes: list[int]) -> None:
     rng = np.random.default_rng(n)
     x, t = rng.standard_normal((2, n, *axes), np.float32)
     check(run(MeanSquaredError(), x, t), x, t, mse_loss)
@@ -96,7 +96,9 @@ def test_mse(n: int, axes: list[int]) -> None:
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("whole", [False, True])
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_what_is_not_finite_comes_through(value: float, whole: bool, smoothing: float) -> None:
+def test_what_is_not_finite_comes_through_cross_entropy_and_mse_loss(
+    value: float, whole: bool, smoothing: float
+) -> None:
     op = functools.partial(cross_entropy, label_smoothing=smoothing)
     rng = np.random.default_rng(0)
     x = rng.standard_normal((17, 10), np.float32)
@@ -109,7 +111,7 @@ def test_what_is_not_finite_comes_through(value: float, whole: bool, smoothing: 
     check(run(MeanSquaredError(), x, t), x, t, mse_loss)
 
 
-def test_same_bits_for_any_number_of_threads() -> None:
+def test_cross_entropy_and_mse_loss_have_the_same_bits_for_any_number_of_threads() -> None:
     rng = np.random.default_rng(0)
     x, t = rng.standard_normal((2, 500, 10), np.float32)
     labels = rng.integers(0, 10, 500)

@@ -54,7 +54,7 @@ def check(op: Any, x: oracle.Array, gy: oracle.Array) -> None:
 
 @settings(derandomize=True, deadline=None, max_examples=60)
 @given(batches, st.integers(1, 3), windows(True))
-def test_max_pool(n: int, channels: int, where: tuple[Window, Pair]) -> None:
+def test_max_pool2d(n: int, channels: int, where: tuple[Window, Pair]) -> None:
     window, size = where
     x, gy = draw_arrays(MaxPool2d(window), n, channels, size)
     check(MaxPool2d(window), x, gy)
@@ -62,7 +62,7 @@ def test_max_pool(n: int, channels: int, where: tuple[Window, Pair]) -> None:
 
 @settings(derandomize=True, deadline=None, max_examples=60)
 @given(batches, st.integers(1, 3), windows(False), st.booleans(), st.sampled_from([None, 3, -2]))
-def test_avg_pool(
+def test_avg_pool2d(
     n: int, channels: int, where: tuple[Window, Pair], pads: bool, divisor: int | None
 ) -> None:
     window, size = where
@@ -73,13 +73,13 @@ def test_avg_pool(
 
 @settings(derandomize=True, deadline=None, max_examples=40)
 @given(batches, st.integers(1, 3), sizes, sizes)
-def test_adaptive_avg_pool(n: int, channels: int, size: Pair, wanted: Pair) -> None:
+def test_adaptive_avg_pool2d(n: int, channels: int, size: Pair, wanted: Pair) -> None:
     op = AdaptiveAvgPool2d(wanted)
     x, gy = draw_arrays(op, n, channels, size)
     check(op, x, gy)
 
 
-def test_a_window_of_more_places_than_a_byte_counts() -> None:
+def test_max_pool2d_of_a_window_of_more_places_than_a_byte_counts() -> None:
     window = Window((17, 18), (2, 3))
     x = np.random.default_rng(0).standard_normal((3, 2, 21, 24), np.float32)
     _, gy = draw_arrays(MaxPool2d(window), 3, 2, (21, 24))
@@ -89,28 +89,34 @@ def test_a_window_of_more_places_than_a_byte_counts() -> None:
 SPECIAL = (np.nan, np.inf, -np.inf)
 
 
+POOLS: dict[str, Any] = {
+    "max_pool2d": MaxPool2d,
+    "avg_pool2d": lambda window: AvgPool2d(window, True, None),
+}
+
+
 @pytest.mark.parametrize(
-    "window", [Window((2, 2), (2, 2)), Window((3, 3), (2, 2), ((1, 1), (1, 1)))]
+    "window", [Window((2, 2), (2, 2)), Window((3, 3), (2, 2), ((1, 1), (1, 1)))], ids=["2x2", "3x3"]
 )
-def test_what_is_not_finite_comes_through(window: Window) -> None:
+@pytest.mark.parametrize("name", POOLS)
+def test_what_is_not_finite_comes_through(name: str, window: Window) -> None:
     rng = np.random.default_rng(0)
     x = rng.choice([*SPECIAL, 0.0, 1.0], (17, 2, 6, 6)).astype(np.float32)
     x[3] = -np.inf
     x[4] = np.nan
     gy = rng.choice([*SPECIAL, 1.0], MaxPool2d(window)(Tensor(x)).shape).astype(np.float32)
-    check(MaxPool2d(window), x, gy)
-    check(AvgPool2d(window, True, None), x, gy)
+    check(POOLS[name](window), x, gy)
 
 
-def test_same_bits_for_any_number_of_threads() -> None:
+@pytest.mark.parametrize("name", POOLS)
+def test_same_bits_for_any_number_of_threads(name: str) -> None:
     window = Window((3, 3), (2, 2), ((1, 1), (1, 1)))
     x = np.random.default_rng(0).standard_normal((100, 3, 17, 17), np.float32)
     _, gy = draw_arrays(MaxPool2d(window), 100, 3, (17, 17))
-    ops = MaxPool2d(window), AvgPool2d(window, True, None)
     results = []
     for threads in (1, 2, 4):
         set_num_threads(threads)
-        results.append([a for op in ops for a in by_lanes.run(op, x, gy=gy)])
+        results.append(by_lanes.run(POOLS[name](window), x, gy=gy))
     for other in results[1:]:
         for one, two in zip(results[0], other, strict=True):
             np.testing.assert_array_equal(one, two)

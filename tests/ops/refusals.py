@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pytest
 
+from npnet.nn import functional as F
 from npnet.tensor import Tensor
 
 __all__ = ["ONE_DTYPE", "Refusal", "all_of", "check", "wanting", "zeros"]
@@ -27,11 +28,17 @@ def wanting(*shape: int) -> Tensor:
 
 
 def all_of(*tables: list[Refusal]) -> pytest.MarkDecorator:
-    """A test for each row, named after the text."""
+    """A test for each row, named after the op and the text."""
     rows = [row for table in tables for row in table]
-    return pytest.mark.parametrize(
-        ("call", "error", "text"), rows, ids=[f"{i}-{row[2][:40]}" for i, row in enumerate(rows)]
-    )
+    names = [f"{i}-{_op(row)}{row[2][:40]}" for i, row in enumerate(rows)]
+    return pytest.mark.parametrize(("call", "error", "text"), rows, ids=names)
+
+
+def _op(row: Refusal) -> str:
+    """The functions that a row calls, where its text does not name them."""
+    call, _, text = row
+    called = [name for name in call.__code__.co_names if name in F.__all__]
+    return "".join(f"{name}-" for name in called if not text.startswith(name))
 
 
 def check(call: Callable[[], Any], error: type[Exception], text: str) -> None:

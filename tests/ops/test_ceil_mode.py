@@ -37,7 +37,9 @@ def outcome(lib: Any, name: str, x: Any, options: dict[str, Any]) -> Any:
 
 @pytest.mark.usefixtures("backend")
 @given(pools(), st.sampled_from([np.float32, np.float64]), st.integers(0, 9))
-def test_as_torch(pool: tuple[str, tuple[int, int], dict[str, Any]], dtype: Any, seed: int) -> None:
+def test_max_pool2d_and_avg_pool2d_as_torch(
+    pool: tuple[str, tuple[int, int], dict[str, Any]], dtype: Any, seed: int
+) -> None:
     name, size, options = pool
     array = np.random.default_rng(seed).normal(size=(3, 2, *size)).astype(dtype)
     ours = npnet.tensor(array, requires_grad=True)

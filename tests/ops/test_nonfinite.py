@@ -153,11 +153,11 @@ CASES: dict[str, tuple[list[Array], Callable[..., Any]]] = {
         [np.array([0.0, 0.0, 1.0, 1.0, 0.5]), np.array([0.0, 1.0, 0.0, 1.0, 0.3])],
         lambda ns, x, t: ns.binary_cross_entropy(x, t, reduction="none"),
     ),
-    "with_logits": (
+    "binary_cross_entropy_with_logits": (
         [EDGES[0], np.array([1.0, 0.0, 1.0, 1.0, NAN])],
         lambda ns, x, t: ns.binary_cross_entropy_with_logits(x, t, reduction="none"),
     ),
-    "with_logits-large": (
+    "binary_cross_entropy_with_logits-large": (
         [np.array([1e300, -1e300, 800.0, -800.0]), np.array([1.0, 0.0, 0.0, 1.0])],
         lambda ns, x, t: ns.binary_cross_entropy_with_logits(x, t, reduction="none"),
     ),

@@ -123,7 +123,7 @@ def test_unfold(case: Any) -> None:
 
 
 @given(windowed())
-def test_col2im_is_the_transpose_of_im2col(case: Any) -> None:
+def test_col2im_of_unfold_is_the_transpose_of_im2col(case: Any) -> None:
     """<im2col x, y> = <x, col2im y>, and both are linear."""
     shape, options = case
     window = Window.checked("test", shape, *options.values())
@@ -142,7 +142,7 @@ def test_col2im_is_the_transpose_of_im2col(case: Any) -> None:
 
 
 @given(windowed(), st.integers(1, 10**5))
-def test_chunks_do_not_change_a_convolution(case: Any, size: int) -> None:
+def test_chunks_do_not_change_conv2d(case: Any, size: int) -> None:
     (n, c, h, w), options = case
     x = Tensor(numbers(n, c, h, w), requires_grad=True)
     weight = Tensor(numbers(2, c, *options.pop("kernel_size")), requires_grad=True)

@@ -193,7 +193,7 @@ def test_of_a_linear_layer() -> None:
     assert error(product, want) < 5e-6
 
 
-def test_of_a_convolution(backend: str) -> None:
+def test_of_conv2d(backend: str) -> None:
     x, gy = numbers(2000, 2, 20, 20), numbers(2000, 3, 20, 20)
     images = npnet.from_numpy(x)
     weight = npnet.ones(3, 2, 1, 1)
@@ -256,7 +256,7 @@ def test_losses(reduction: str) -> None:
     assert error(got, want) < CLOSE
 
 
-def test_pooling_of_large_windows(backend: str) -> None:
+def test_adaptive_avg_pool2d_of_large_windows(backend: str) -> None:
     x = numbers(1, 2, 1500, 1200)
     want = x.mean((2, 3), dtype=np.float64)
     image = npnet.from_numpy(x)

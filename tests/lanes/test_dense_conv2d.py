@@ -9,7 +9,7 @@ from npnet.kernels._jit import set_num_threads
 from npnet.lanes import dense
 from npnet.ops.windows import Window
 from tests.kernels import oracle
-from tests.lanes.test_conv import assert_epilogue, draw_arrays, kernels
+from tests.lanes.test_conv2d import assert_epilogue, draw_arrays, kernels
 
 Case = tuple[tuple[int, int], int, int, tuple[tuple[int, int], tuple[int, int]]]
 
