@@ -6,9 +6,9 @@ import sys
 from collections.abc import Callable, Sequence
 
 from npnet import fit_function, train
-from npnet._commands import USAGE_ERROR, answer, complain, run_command
 from npnet._version import __version__
 from npnet.base.checks import unknown_name
+from npnet.runs.commands import USAGE_ERROR, answer, complain, run_command
 
 __all__ = ["main"]
 

@@ -14,11 +14,13 @@ import numpy as np
 
 import npnet
 from npnet import models, nn
-from npnet._commands import answer, reason, run_command
 from npnet._version import __version__
 from npnet.backend import get_backend
 from npnet.base.files import atomic_write
-from npnet.training.config import CRITERIA, OPTIMIZERS, ConfigError
+from npnet.runs.commands import answer, reason, run_command
+from npnet.runs.errors import ConfigError
+from npnet.runs.optimizers import OPTIMIZERS
+from npnet.training.config import CRITERIA
 
 __all__ = ["main", "tasks"]
 

@@ -25,8 +25,8 @@ ELSEWHERE = frozenset(
         "kernels/test_jit.py",
         "kernels/test_thread_pool.py",
         "reference",
+        "runs",
         "test_advice.py",
-        "test_commands.py",
         "test_files.py",
         "test_fit_function.py",
         "test_forks.py",
@@ -48,7 +48,6 @@ ELSEWHERE = frozenset(
         "training/test_resume.py",
         "training/test_saved.py",
         "training/test_stopped.py",
-        "training/test_tensorboard.py",
     }
 )
 

@@ -49,14 +49,15 @@ ALLOWED: dict[str, set[str]] = {
     "transforms": LAYERS | {"kernels.affine"},
     "datasets": CORE | {"transforms", "utils"},
     "models": LAYERS | {"_tree", "npnet", "serialization", "transforms"},
-    "training": PROGRAM | {"kernels.batches"},
-    "fitting": PROGRAM | {"training"},
-    "_commands": PROGRAM | {"training"},
-    "train": PROGRAM | {"_commands", "training"},
-    "fit_function": PROGRAM | {"_commands", "fitting", "training"},
-    "warmup": PROGRAM | {"_commands", "kernels._jit", "train", "training"},
-    "comparison": PROGRAM | {"_commands", "fitting", "training"},
-    "cli": PROGRAM | {"_commands", "comparison", "fit_function", "train", "training", "warmup"},
+    "runs": LIBRARY | {"datasets"},
+    "training": PROGRAM | {"kernels.batches", "runs"},
+    "fitting": PROGRAM | {"runs"},
+    "train": PROGRAM | {"runs", "training"},
+    "fit_function": PROGRAM | {"fitting", "runs"},
+    "warmup": PROGRAM | {"kernels._jit", "runs", "train", "training"},
+    # Of training the settings alone, which are what is compared.
+    "comparison": PROGRAM | {"fitting", "runs", "training.config"},
+    "cli": PROGRAM | {"comparison", "fit_function", "runs", "train", "training", "warmup"},
     "reference": PROGRAM | {"fit_function", "fitting", "train", "training"},
 }
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from npnet import cli, models, warmup
-from npnet.training.config import CRITERIA, OPTIMIZERS
+from npnet.runs.optimizers import OPTIMIZERS
+from npnet.training.config import CRITERIA
 
 ONE_KERNEL = """
 import sys

@@ -12,7 +12,7 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.comparison.results import Configuration
-from npnet.training import plots
+from npnet.runs.plots import confusion_png
 
 __all__ = ["confusion", "curves", "learning_rates", "splits", "times"]
 
@@ -273,4 +273,4 @@ def confusion(configuration: Configuration) -> bytes:
     """How often each class was taken for each other, summed over the seeds."""
     first = configuration.outcomes[0].result
     counts = np.sum([outcome.result["confusion"] for outcome in configuration.outcomes], axis=0)
-    return plots.confusion_png(counts, first["classes"], _wrapped(configuration.label, 60))
+    return confusion_png(counts, first["classes"], _wrapped(configuration.label, 60))

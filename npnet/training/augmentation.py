@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from npnet.training.config import Config, ConfigError
+from npnet.runs.errors import ConfigError
+from npnet.training.config import Config
 from npnet.transforms import Compose, Cutout, RandomAffine, RandomCrop, RandomHorizontalFlip
 from npnet.transforms.images import Array
 

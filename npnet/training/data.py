@@ -15,10 +15,12 @@ from npnet import datasets, models, transforms
 from npnet.backend import lanes_wanted
 from npnet.base.arrays import Array
 from npnet.models.preprocess import Pixels
-from npnet.training import augmentation, streams
-from npnet.training.config import Config, ConfigError
+from npnet.runs import streams
+from npnet.runs.errors import ConfigError
+from npnet.training import augmentation
+from npnet.training.config import Config
 
-__all__ = ["Data", "Split", "epoch_order", "prepare"]
+__all__ = ["Data", "Split", "prepare"]
 
 
 # Images are resized once, before the first epoch, where that takes at most so many bytes; else
@@ -93,7 +95,7 @@ class Data:
         What an image becomes follows from (seed, epoch, number of the batch, place in it), so that
         a resumed run sees what the unbroken one saw.
         """
-        order = epoch_order(seed, epoch, len(self.train))
+        order = streams.epoch_order(seed, epoch, len(self.train))
         for number, start in enumerate(range(0, len(order), batch_size)):
             at = order[start : start + batch_size]
             augment = None
@@ -127,11 +129,6 @@ def _by_kernel(x: Array, at: Array, mean: Sequence[float], std: Sequence[float])
     from npnet.kernels import batches
 
     return batches.gather(x, at, np.asarray(mean, np.float32), np.asarray(std, np.float32))
-
-
-def epoch_order(seed: int, epoch: int, count: int) -> Array:
-    """The order of an epoch: it follows from seed and epoch alone, so resuming is exact."""
-    return np.random.default_rng((seed, streams.ORDER, epoch)).permutation(count)
 
 
 def prepare(config: Config, notice: Callable[[str], None]) -> Data:

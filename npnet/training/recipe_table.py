@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from npnet.base.checks import unknown_name
-from npnet.training.config import Config, ConfigError
+from npnet.runs.errors import ConfigError
+from npnet.training.config import Config
 from npnet.training.recipes import OWN, RECIPES, Recipe, command, settings, words
 
 if TYPE_CHECKING:

@@ -15,9 +15,7 @@ from npnet import datasets
 from npnet.base.files import atomic_write, user_path
 from npnet.datasets import AUTO, DataError
 from npnet.models.summary import summary
-from npnet.serialization import checksum_of
-from npnet.training import plots, result
-from npnet.training.callbacks import (
+from npnet.runs.callbacks import (
     Callback,
     Callbacks,
     LogFile,
@@ -25,24 +23,26 @@ from npnet.training.callbacks import (
     TensorBoard,
     Terminal,
 )
+from npnet.runs.errors import ConfigError, DivergedError
+from npnet.runs.files import CONFIG, EVENTS, LAST, METRICS, RESULT, to_json
+from npnet.runs.folders import locked, log_folder, make_folder, set_aside
+from npnet.runs.plots import confusion_png
+from npnet.serialization import checksum_of
+from npnet.training import plots, result
 from npnet.training.checkpoint import (
     BEST,
-    LAST,
     OF_THE_PLACE,
     Checkpoints,
     Progress,
     Saved,
     best_file,
     read_seconds,
-    set_aside,
     unusable,
 )
-from npnet.training.checkpoint import CONFIG as CONFIG_FILE
-from npnet.training.config import Config, ConfigError
+from npnet.training.config import Config
 from npnet.training.data import Data, prepare
-from npnet.training.folders import locked, log_folder, make_folder
 from npnet.training.initial import load_initial
-from npnet.training.learner import DivergedError, Learner, initial_model
+from npnet.training.learner import Learner, initial_model
 from npnet.training.metrics import Score, confusion_matrix, worst_errors
 from npnet.training.state import restore
 from npnet.training.trainer import best_facts, evaluate, fit
@@ -52,17 +52,18 @@ __all__ = ["Result", "run"]
 # What may differ when a run is resumed, since no weight depends on it.
 _FREE_ON_RESUME = {"epochs", "patience", "threads", "data_dir", "checkpoint_dir", "log_dir"}
 _FREE_ON_RESUME |= {"resume", "config"}
-_LONGEST_NAME = 32  # of a data set in the title of a picture
+_LONGEST_TITLE = 32  # of a data set in the title of a picture
 _FIX_THE_EPOCHS = ("poly", "cosine", "warmup_cosine", "onecycle")
+LOG, CLASSES = "log.txt", "classes.csv"
 _LOGS = (
-    "log.txt",
-    "metrics.csv",
-    "result.json",
-    "classes.csv",
+    LOG,
+    METRICS,
+    RESULT,
+    CLASSES,
     "curves.png",
     "confusion.png",
     "errors.png",
-    "events.out.tfevents.*",
+    EVENTS,
 )
 
 
@@ -122,9 +123,9 @@ def _locked_unless(own: Path, log_dir: Path) -> contextlib.AbstractContextManage
 
 
 def _set_aside(folder: Path, names: tuple[str, ...], callback: Callback) -> None:
-    aside = set_aside(folder, names)
-    if aside is not None:
-        callback.on_message(f"files of an earlier run in {folder} were moved to {aside}")
+    said = set_aside(folder, names)
+    if said is not None:
+        callback.on_message(said)
 
 
 @contextlib.contextmanager
@@ -135,9 +136,9 @@ def _watched(config: Config, terminal: Terminal, progress: Progress) -> Iterator
         _set_aside(folder, _LOGS, terminal)
     callbacks = Callbacks(
         terminal,
-        LogFile(folder / "log.txt", config.epochs),
-        MetricsFile(folder / "metrics.csv"),
-        TensorBoard(folder, config, progress.epoch),
+        LogFile(folder / LOG, config.epochs),
+        MetricsFile(folder / METRICS),
+        TensorBoard(folder, dataclasses.asdict(config), progress.epoch),
     )
     try:
         yield callbacks
@@ -178,7 +179,7 @@ def _begin(
     if saved is not None:
         _restore(learner, saved, data, config, checkpoints.folder)
         if config.log_dir is not None:
-            progress.take_seconds(read_seconds(user_path(config.log_dir) / "metrics.csv", progress))
+            progress.take_seconds(read_seconds(user_path(config.log_dir) / METRICS, progress))
     elif config.init_from is not None:
         load_initial(learner, user_path(config.init_from), len(data.classes))
     return config, data, learner, progress
@@ -227,11 +228,11 @@ def _announce(
     """Make room for a new run, or go on with an old one, and say what it is."""
     if config.resume:
         # It is the sign of a finished run, and of this one no longer.
-        (Path(str(config.log_dir)) / "result.json").unlink(missing_ok=True)
+        (Path(str(config.log_dir)) / RESULT).unlink(missing_ok=True)
         callback.on_resume(progress)
     else:
         # Last first: without it the folder is no run's, wherever this is stopped.
-        _set_aside(checkpoints.folder, (LAST, BEST, CONFIG_FILE), callback)
+        _set_aside(checkpoints.folder, (LAST, BEST, CONFIG), callback)
         callback.on_message(overview)
     if config.unused:
         names = ", ".join(config.unused)
@@ -285,11 +286,11 @@ def _renew_config(
     config: Config, checkpoints: Checkpoints, saved: Saved, callback: Callback
 ) -> None:
     """Write config.json again, if there is none, as last.safetensors has it of the run."""
-    if saved.settings is None or (checkpoints.folder / CONFIG_FILE).exists():
+    if saved.settings is None or (checkpoints.folder / CONFIG).exists():
         return
     here = {name: getattr(config, name) for name in OF_THE_PLACE}
     checkpoints.save_config(dataclasses.replace(saved.settings, **here))
-    callback.on_message(f"{CONFIG_FILE} was written again, from {LAST}")
+    callback.on_message(f"{CONFIG} was written again, from {LAST}")
 
 
 def _check_resumable(config: Config, folder: Path, saved: Saved) -> None:
@@ -297,7 +298,7 @@ def _check_resumable(config: Config, folder: Path, saved: Saved) -> None:
     _needs_renewal(saved.progress, Checkpoints(folder))
     settings, source = saved.settings, LAST
     if settings is None:  # of a version that kept them beside it alone
-        settings, source = _beside(folder), CONFIG_FILE
+        settings, source = _beside(folder), CONFIG
     if settings.dataset == AUTO:  # of an earlier version; `_check_same_data` sees another
         settings = dataclasses.replace(settings, dataset=config.dataset)
     free = _FREE_ON_RESUME - ({"epochs"} if config.schedule in _FIX_THE_EPOCHS else set())
@@ -315,16 +316,16 @@ def _check_resumable(config: Config, folder: Path, saved: Saved) -> None:
     if changed:
         raise ConfigError(
             "resume: the weights depend on settings that differ from the saved run's, in "
-            f"{source}: {'; '.join(changed)}; leave these flags out, and {CONFIG_FILE} as "
+            f"{source}: {'; '.join(changed)}; leave these flags out, and {CONFIG} as "
             "it was, or start a new run without --resume"
         )
 
 
 def _beside(folder: Path) -> Config:
-    path = folder / CONFIG_FILE
+    path = folder / CONFIG
     if not path.exists():
         raise ConfigError(
-            f"resume: there is no {CONFIG_FILE} in {folder}, and {LAST}, of an earlier version, "
+            f"resume: there is no {CONFIG} in {folder}, and {LAST}, of an earlier version, "
             "does not hold the settings of the run; put it back, or start a new run by "
             f"--init_from {folder / LAST}"
         )
@@ -392,7 +393,7 @@ def _draw_test(
 ) -> None:
     title = f"{_title(config, data)}: {test.accuracy:.2f} % of {test.total} test images"
     confusion = confusion_matrix(data.test.y, test.predicted, len(data.classes))
-    png = plots.confusion_png(confusion, data.classes, title)
+    png = confusion_png(confusion, data.classes, title)
     _draw("confusion", png, config, progress, callback)
     errors = worst_errors(test.logits, data.test.y, result.WORST)
     wrong = test.total - test.correct
@@ -403,11 +404,13 @@ def _draw_test(
 
 def _draw(name: str, png: bytes, config: Config, progress: Progress, callback: Callback) -> None:
     atomic_write(Path(str(config.log_dir)) / f"{name}.png", png)
-    callback.on_picture(name, png, progress)
+    callback.on_picture(name, png, progress.epoch)
 
 
 def _title(config: Config, data: Data) -> str:
-    name = data.name if len(data.name) <= _LONGEST_NAME else data.name[: _LONGEST_NAME - 3] + "..."
+    name = (
+        data.name if len(data.name) <= _LONGEST_TITLE else data.name[: _LONGEST_TITLE - 3] + "..."
+    )
     how = f"{config.criterion}, {config.optimizer} {config.learning_rate:g}"
     return f"{config.model} on {name}, {how}"
 
@@ -426,9 +429,9 @@ def _report(
     log_dir = Path(str(config.log_dir))
     _draw_test(config, data, test, progress, callback)
     outcome = result.classification(config, data, learner, progress, test)
-    atomic_write(log_dir / "classes.csv", result.classes_csv(outcome).encode())
+    atomic_write(log_dir / CLASSES, result.classes_csv(outcome).encode())
     # Last of the files: whoever finds it finds the others.
-    atomic_write(log_dir / "result.json", result.to_json(outcome).encode())
+    atomic_write(log_dir / RESULT, to_json(outcome).encode())
     best = progress.history[progress.best_epoch - 1]
     callback.on_end(
         {"library": learner.lib.__name__} | dataclasses.asdict(config),

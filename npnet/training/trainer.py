@@ -8,12 +8,13 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.models.checkpoint import Facts
+from npnet.runs.callbacks import Callback
+from npnet.runs.errors import DivergedError
 from npnet.serialization import checksum_of
-from npnet.training.callbacks import Callback
 from npnet.training.checkpoint import Checkpoints, Progress, best_file
 from npnet.training.config import Config
 from npnet.training.data import Data, Split
-from npnet.training.learner import DivergedError, Learner
+from npnet.training.learner import Learner
 from npnet.training.metrics import Epoch, Score, sampled_accuracy
 
 __all__ = ["best_facts", "evaluate", "fit", "predict", "train_epoch"]

@@ -13,7 +13,7 @@ from filelock import FileLock
 
 from npnet import cli
 from npnet.comparison.command_line import main, parse
-from npnet.training.config import ConfigError
+from npnet.runs.errors import ConfigError
 from tests.comparison.conftest import FakeRuns
 
 QUICK = ["--model", "lenet4", "lenet5", "--epochs", "2"]

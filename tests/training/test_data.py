@@ -11,9 +11,11 @@ import pytest
 
 import npnet
 from npnet.base.threads import available_cores
+from npnet.runs.errors import ConfigError
+from npnet.runs.streams import epoch_order
 from npnet.training import augmentation
-from npnet.training.config import Config, ConfigError
-from npnet.training.data import Data, Split, epoch_order, prepare
+from npnet.training.config import Config
+from npnet.training.data import Data, Split, prepare
 
 
 @pytest.fixture(autouse=True)
