@@ -17,7 +17,6 @@ from npnet.base.arrays import Array
 from npnet.models.preprocess import Pixels
 from npnet.runs import streams
 from npnet.runs.errors import ConfigError
-from npnet.training import augmentation
 from npnet.training.config import Config
 
 __all__ = ["Data", "Split", "prepare"]
@@ -160,9 +159,32 @@ def prepare(config: Config, notice: Callable[[str], None]) -> Data:
         mean,
         std,
         None if at_once else size,
-        augmentation.chosen(config, data.name, size, _in_pixels(mean, x_train.dtype)),
+        _augmentation(config, data, size, _in_pixels(mean, x_train.dtype)),
         _digest(data.x_train, data.y_train, data.x_test, data.y_test),
     )
+
+
+def _augmentation(
+    config: Config, data: datasets.ImageData, size: Sequence[int], mean: Array
+) -> transforms.Compose | None:
+    """What `--augment` and `--cutout` do to training images; None where they leave them alone.
+
+    Args:
+        size: (H, W) of the images.
+        mean: the colour (C,) that Cutout leaves, in units and dtype of the stored images.
+
+    Raises:
+        ConfigError: the square of Cutout would cover whole images.
+    """
+    chosen = list(data.augmentation(size).transforms) if config.augment else []
+    if config.cutout is not None:
+        if config.cutout >= min(size):
+            raise ConfigError(
+                f"cutout: must be below the {min(size)} pixels of a side of the images, got "
+                f"{config.cutout}"
+            )
+        chosen.append(transforms.Cutout(config.cutout, fill=mean.tolist()))
+    return transforms.Compose(chosen) if chosen else None
 
 
 def _digest(*arrays: Array) -> int:
