@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
-from npnet import fit_function, train
-from npnet._version import __version__
+from npnet import __version__, fit_function, train
 from npnet.base.checks import unknown_name
 from npnet.runs.commands import USAGE_ERROR, answer, complain, run_command
 

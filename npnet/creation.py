@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from npnet._device import device as Device
 from npnet.base.checks import ShapeError, check_number
+from npnet.devices.cpu import device as Device
 from npnet.random import Generator, numpy_generator
 from npnet.tensor import Array, Number, Tensor, tensor
 

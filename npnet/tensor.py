@@ -28,13 +28,13 @@ from typing import Any, ClassVar, TypeAlias, Union
 import numpy as np
 import numpy.typing as npt
 
-from npnet._device import CPU
-from npnet._device import device as Device
 from npnet.base import printing
 from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError
 from npnet.base.grad_mode import state as _mode
 from npnet.base.threads import new_lock
+from npnet.devices.cpu import CPU
+from npnet.devices.cpu import device as Device
 from npnet.random import Generator, numpy_generator
 
 __all__ = [

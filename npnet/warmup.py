@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 
 import npnet
-from npnet import models, nn
-from npnet._version import __version__
+from npnet import __version__, models, nn
 from npnet.backend import get_backend
 from npnet.base.files import atomic_write
 from npnet.runs.commands import answer, reason, run_command

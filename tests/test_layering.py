@@ -21,35 +21,32 @@ FILES = sorted(
 # Part -> what it may import, besides itself. A part is a module or a package right under npnet;
 # "npnet" is npnet/__init__.py, the public names, which programs import; a dotted name is one
 # module of a part.
-HELPERS = {"_device", "_version", "base"}
+HELPERS = {"base", "devices"}
 CORE = HELPERS | {"backend", "random", "tensor"}
 OPS = CORE | {"kernels.windows", "ops"}
 LAYERS = OPS | {"creation", "nn"}
-LIBRARY = LAYERS | {"_tree", "optim", "serialization", "transforms", "utils"}
+LIBRARY = LAYERS | {"optim", "serialization", "transforms", "utils"}
 PROGRAM = LIBRARY | {"compiler", "datasets", "models", "npnet"}
 ALLOWED: dict[str, set[str]] = {
-    **{helper: set() for helper in HELPERS},
-    "accelerator": {"_device", "base"},
+    "base": set(),
+    "devices": {"base"},
     "backend": {"base"},
-    "cuda": {"base"},
-    "backends": set(),
     "random": {"base"},
     "kernels": {"base"},
     "tensor": HELPERS | {"random"},  # and ops, see test_back_edge
     "ops": CORE | {"kernels"},
     "creation": CORE | {"ops"},
-    "_tree": CORE,
-    "serialization": CORE | {"_tree"},
+    "serialization": CORE,
     "distributions": OPS,
     "nn": OPS | {"creation"},
     "optim": LAYERS | {"kernels.update"},
     "utils": LAYERS,
     "compiler": LIBRARY | {"kernels"},
-    "npnet": LIBRARY | {"compiler", "accelerator", "backends", "cuda", "distributions"},
+    "npnet": LIBRARY | {"compiler", "distributions"},
     "transforms": LAYERS | {"kernels.affine"},
     "datasets": CORE | {"transforms", "utils"},
-    "models": LAYERS | {"_tree", "npnet", "serialization", "transforms"},
-    "runs": LIBRARY | {"datasets"},
+    "models": LAYERS | {"npnet", "serialization", "transforms"},
+    "runs": LIBRARY | {"datasets", "npnet"},
     "training": PROGRAM | {"kernels.batches", "runs"},
     "fitting": PROGRAM | {"runs"},
     "train": PROGRAM | {"runs", "training"},

@@ -35,9 +35,9 @@ from typing import Any
 import numpy as np
 
 from npnet import nn
-from npnet._device import device
 from npnet.base.checks import check_writable
 from npnet.compiler.guard import Place
+from npnet.devices.cpu import device
 from npnet.nn.modules import container
 from npnet.tensor import Function, Tensor
 

@@ -8,7 +8,7 @@ import io
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from npnet._version import __version__
+from npnet import __version__
 from npnet.runs.errors import ConfigError
 
 __all__ = ["read_flags"]
