@@ -55,7 +55,7 @@ ALLOWED: dict[str, set[str]] = {
     # Of training the settings alone, which are what is compared.
     "comparison": PROGRAM | {"fitting", "runs", "training.config"},
     "cli": PROGRAM | {"comparison", "fit_function", "runs", "train", "training", "warmup"},
-    "reference": PROGRAM | {"fit_function", "fitting", "train", "training"},
+    "reference": PROGRAM | {"fit_function", "fitting", "runs", "train", "training"},
 }
 
 
@@ -103,6 +103,12 @@ def test_imports_point_one_way(file: str) -> None:
         if not _may_import(part, module)
     ]
     assert not wrong, "\n".join(wrong)
+
+
+def test_the_networks_of_the_reference_are_plain_pytorch() -> None:
+    for path in (ROOT / "reference/models").glob("*.py"):
+        imported = {module.split(".")[0] for _, module in _imports(ast.parse(path.read_text()))}
+        assert "npnet" not in imported, path.name
 
 
 def test_back_edge() -> None:
