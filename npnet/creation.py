@@ -68,7 +68,7 @@ class SizedOptions(Options, total=False):
 
 
 _REFUSED = ("out", "layout", "pin_memory", "memory_format")
-_SHOWN = (  # what `inspect.signature` tells besides a factory's own
+_OPTIONS_SHOWN = (  # what `inspect.signature` tells besides a factory's own
     inspect.Parameter("device", inspect.Parameter.KEYWORD_ONLY, default=None, annotation="Any"),
     inspect.Parameter(
         "requires_grad", inspect.Parameter.KEYWORD_ONLY, default=False, annotation="bool"
@@ -107,7 +107,7 @@ def creates(make: Callable[P, Array]) -> Callable[P, Tensor]:
             values = make(*args, **options)
         return Tensor(values, requires_grad=requires_grad)
 
-    shown = signature.replace(parameters=[*own, *_SHOWN], return_annotation="Tensor")
+    shown = signature.replace(parameters=[*own, *_OPTIONS_SHOWN], return_annotation="Tensor")
     create.__signature__ = shown  # type: ignore[attr-defined]  # `inspect` looks for it
     return create  # type: ignore[return-value]  # it takes what `make` declares
 

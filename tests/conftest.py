@@ -18,6 +18,7 @@ from tests import campaign, pictures, workers
 # is not named here is marked `numerical`: .ci/run repeats it as on other CPUs.
 ELSEWHERE = frozenset(
     {
+        "cli",
         "comparison",
         "datasets",
         "devices",
@@ -38,7 +39,6 @@ ELSEWHERE = frozenset(
         "test_shared_tensors.py",
         "test_signals.py",
         "test_threads.py",
-        "test_warmup.py",
         "training/test_config.py",
         "training/test_dataset_recorded.py",
         "training/test_faults.py",

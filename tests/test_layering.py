@@ -51,10 +51,9 @@ ALLOWED: dict[str, set[str]] = {
     "fitting": PROGRAM | {"runs"},
     "train": PROGRAM | {"runs", "training"},
     "fit_function": PROGRAM | {"fitting", "runs"},
-    "warmup": PROGRAM | {"kernels._jit", "runs", "train", "training"},
     # Of training the settings alone, which are what is compared.
     "comparison": PROGRAM | {"fitting", "runs", "training.config"},
-    "cli": PROGRAM | {"comparison", "fit_function", "runs", "train", "training", "warmup"},
+    "cli": PROGRAM | {"comparison", "fit_function", "kernels._jit", "runs", "train", "training"},
     "reference": PROGRAM | {"fit_function", "fitting", "runs", "train", "training"},
 }
 

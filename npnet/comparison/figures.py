@@ -18,7 +18,7 @@ __all__ = ["confusion", "curves", "learning_rates", "splits", "times"]
 
 P = ParamSpec("P")
 
-WIDTH = 9.0  # inches, of every figure
+FIGURE_WIDTH = 9.0  # inches
 MOST_POINTS = 300  # of a line: more can't be told apart at this width
 MOST_BANDS = 8  # lines with bands and raw curves beneath; more would hide each other
 DECADE = 10  # between the learning rates of one figure from which their axis is logarithmic
@@ -53,7 +53,7 @@ def _as_written(draw: Callable[P, bytes]) -> Callable[P, bytes]:
 def _figure(height: float) -> Any:
     from matplotlib.figure import Figure  # without pyplot: no window, no global state
 
-    return Figure(figsize=(WIDTH, height), layout="constrained")
+    return Figure(figsize=(FIGURE_WIDTH, height), layout="constrained")
 
 
 def _svg(figure: Any) -> bytes:

@@ -54,12 +54,12 @@ _FREE_ON_RESUME = {"epochs", "patience", "threads", "data_dir", "checkpoint_dir"
 _FREE_ON_RESUME |= {"resume", "config"}
 _LONGEST_TITLE = 32  # of a data set in the title of a picture
 _FIX_THE_EPOCHS = ("poly", "cosine", "warmup_cosine", "onecycle")
-LOG, CLASSES = "log.txt", "classes.csv"
+LOG, PER_CLASS = "log.txt", "classes.csv"
 _LOGS = (
     LOG,
     METRICS,
     RESULT,
-    CLASSES,
+    PER_CLASS,
     "curves.png",
     "confusion.png",
     "errors.png",
@@ -429,7 +429,7 @@ def _report(
     log_dir = Path(str(config.log_dir))
     _draw_test(config, data, test, progress, callback)
     outcome = result.classification(config, data, learner, progress, test)
-    atomic_write(log_dir / CLASSES, result.classes_csv(outcome).encode())
+    atomic_write(log_dir / PER_CLASS, result.classes_csv(outcome).encode())
     # Last of the files: whoever finds it finds the others.
     atomic_write(log_dir / RESULT, to_json(outcome).encode())
     best = progress.history[progress.best_epoch - 1]

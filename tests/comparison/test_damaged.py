@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from npnet.comparison.command_line import main
+from npnet.cli.compare import main
 from npnet.comparison.outcome import FIT, MOST_READ, DamagedError, Outcome
 from npnet.runs.files import METRICS, RESULT
 from tests.campaign import trials

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from npnet import cli, fit_function, train, warmup
+from npnet import cli, fit_function, train
+from npnet.cli import warmup
 from npnet.runs.commands import LONGEST, complain
 from tests.alarm import ends_within
 

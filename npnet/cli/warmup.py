@@ -28,7 +28,7 @@ IMAGES, CLASSES = 17, 10  # a whole block of sixteen, and one that is not
 MEGABYTE = 1e6
 _HOW_TO_GET_NUMBA = "unset NPNET_BACKEND and NUMBA_DISABLE_JIT, and pip install numba"
 
-_HELP = """usage: {prog} [-h]
+_USAGE = """usage: {prog} [-h]
 
 Compile all kernels of npnet for this machine and keep them on disk. It takes a minute or two and is
 done once; without it, a kernel is compiled when it is first used.
@@ -38,7 +38,7 @@ done once; without it, a kernel is compiled when it is first used.
 def main(argv: Sequence[str], prog: str = "npnet warmup") -> int:
     """Compile everything. Returns the exit code."""
     if argv and argv[0] in ("-h", "--help"):
-        return answer(_HELP.format(prog=prog), prog)
+        return answer(_USAGE.format(prog=prog), prog)
     stopped = "stopped; what was compiled is kept, npnet warmup goes on from there"
     return run_command(lambda: _warm_up(argv), prog, stopped)
 
