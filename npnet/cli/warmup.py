@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 
 import npnet
-from npnet import models, nn
-from npnet._commands import answer, reason, run_command
-from npnet._version import __version__
+from npnet import __version__, models, nn
 from npnet.backend import get_backend
 from npnet.base.files import atomic_write
-from npnet.training.config import CRITERIA, OPTIMIZERS, ConfigError
+from npnet.runs.commands import answer, reason, run_command
+from npnet.runs.errors import ConfigError
+from npnet.runs.optimizers import OPTIMIZERS
+from npnet.training.config import CRITERIA
 
 __all__ = ["main", "tasks"]
 
@@ -27,7 +28,7 @@ IMAGES, CLASSES = 17, 10  # a whole block of sixteen, and one that is not
 MEGABYTE = 1e6
 _HOW_TO_GET_NUMBA = "unset NPNET_BACKEND and NUMBA_DISABLE_JIT, and pip install numba"
 
-_HELP = """usage: {prog} [-h]
+_USAGE = """usage: {prog} [-h]
 
 Compile all kernels of npnet for this machine and keep them on disk. It takes a minute or two and is
 done once; without it, a kernel is compiled when it is first used.
@@ -37,7 +38,7 @@ done once; without it, a kernel is compiled when it is first used.
 def main(argv: Sequence[str], prog: str = "npnet warmup") -> int:
     """Compile everything. Returns the exit code."""
     if argv and argv[0] in ("-h", "--help"):
-        return answer(_HELP.format(prog=prog), prog)
+        return answer(_USAGE.format(prog=prog), prog)
     stopped = "stopped; what was compiled is kept, npnet warmup goes on from there"
     return run_command(lambda: _warm_up(argv), prog, stopped)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from npnet._device import device
 from npnet.base.memory import empty_cache
+from npnet.devices.cpu import device
 
 __all__ = ["current_accelerator", "device_count", "empty_cache", "is_available"]
 

@@ -2,28 +2,56 @@
 
 from __future__ import annotations
 
-import csv
-import dataclasses
-import io
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from npnet.base.files import atomic_write
-from npnet.training.checkpoint import Progress
-from npnet.training.config import Config
-from npnet.training.metrics import Epoch, Score
-from npnet.training.tensorboard import EventFile
+from npnet.runs.files import to_csv
+from npnet.runs.tensorboard import EventFile
 
 __all__ = [
     "Callback",
     "Callbacks",
     "LogFile",
     "MetricsFile",
+    "Progress",
+    "Record",
+    "Score",
     "TensorBoard",
     "Terminal",
-    "progress_bar",
 ]
+
+
+class Score(Protocol):
+    """What is known of an epoch that goes on."""
+
+    @property
+    def figures(self) -> str:
+        """What a progress bar shows."""
+
+
+class Record(Protocol):
+    """A finished epoch: a dataclass, whose fields are the columns of metrics.csv."""
+
+    @property
+    def epoch(self) -> int:
+        """From 1."""
+
+    def scalars(self) -> dict[str, float]:
+        """The curves of TensorBoard by tag."""
+
+
+class Progress(Protocol):
+    """How far a run has come."""
+
+    @property
+    def history(self) -> Sequence[Record]:
+        """The finished epochs."""
+
+    def line(self, epochs: int) -> str:
+        """The last of them in one line, of `epochs` in all."""
 
 
 class Callback:
@@ -36,16 +64,16 @@ class Callback:
         """A run goes on; when it was stopped, nobody may have been told of its last epoch."""
 
     def on_batch(self, epoch: int, done: int, total: int, score: Score) -> None:
-        """`done` of `total` images of an epoch are trained on; `score` is the epoch's so far."""
+        """A progress bar may show that `done` of `total` are done, in an epoch of this score."""
 
-    def on_measured(self, epoch: Epoch, progress: Progress) -> None:
+    def on_measured(self, epoch: Record, progress: Progress) -> None:
         """An epoch was finished and validated, and is about to be saved."""
 
-    def on_epoch(self, epoch: Epoch, progress: Progress) -> None:
+    def on_epoch(self, epoch: Record, progress: Progress) -> None:
         """The epoch was saved."""
 
-    def on_picture(self, name: str, png: bytes, progress: Progress) -> None:
-        """A picture of the run was drawn."""
+    def on_picture(self, name: str, png: bytes, epoch: int) -> None:
+        """A picture of the run was drawn, which shows how it stands after an epoch."""
 
     def on_end(self, settings: dict[str, Any], metrics: dict[str, float]) -> None:
         """The best checkpoint was tested; `settings` are what to compare the run by."""
@@ -72,17 +100,17 @@ class Callbacks(Callback):
         for callback in self.callbacks:
             callback.on_batch(epoch, done, total, score)
 
-    def on_measured(self, epoch: Epoch, progress: Progress) -> None:
+    def on_measured(self, epoch: Record, progress: Progress) -> None:
         for callback in self.callbacks:
             callback.on_measured(epoch, progress)
 
-    def on_epoch(self, epoch: Epoch, progress: Progress) -> None:
+    def on_epoch(self, epoch: Record, progress: Progress) -> None:
         for callback in self.callbacks:
             callback.on_epoch(epoch, progress)
 
-    def on_picture(self, name: str, png: bytes, progress: Progress) -> None:
+    def on_picture(self, name: str, png: bytes, epoch: int) -> None:
         for callback in self.callbacks:
-            callback.on_picture(name, png, progress)
+            callback.on_picture(name, png, epoch)
 
     def on_end(self, settings: dict[str, Any], metrics: dict[str, float]) -> None:
         for callback in self.callbacks:
@@ -93,29 +121,7 @@ class Callbacks(Callback):
             callback.close()
 
 
-def epoch_line(epoch: Epoch, epochs: int, best: bool) -> str:
-    """An epoch in one line, as terminal and log.txt show it."""
-    width = len(str(epochs))
-    validation = (
-        f"  val loss {epoch.val_loss:.4f}  acc {epoch.val_accuracy:6.2f} %"
-        if epoch.val_loss == epoch.val_loss  # not NaN: something was held out
-        else ""
-    )
-    seconds = f"  {epoch.seconds:.1f} s" if epoch.seconds == epoch.seconds else ""
-    return (
-        f"epoch {epoch.epoch:{width}}/{epochs}  "
-        f"train loss {epoch.train_loss:.4f}  acc {epoch.train_accuracy:6.2f} %{validation}  "
-        f"lr {epoch.learning_rate:.3g}{seconds}{'  best' if best else ''}"
-    )
-
-
-def resume_line(progress: Progress, epochs: int) -> str:
-    """Where a resumed run goes on, as terminal and log.txt show it."""
-    last = progress.history[-1]
-    return f"resuming after {epoch_line(last, epochs, progress.best_epoch == last.epoch)}"
-
-
-def progress_bar(console: Any) -> Any:
+def _progress_bar(console: Any) -> Any:
     """A bar with epoch and figures, which a task's fields hold; none where nobody would see it."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -138,25 +144,26 @@ class Terminal(Callback):
 
         self.epochs = epochs
         self.console = Console(highlight=False, soft_wrap=True)
-        self.bar = progress_bar(self.console)
+        self.bar = _progress_bar(self.console)
         self._task: Any = None
 
     def on_message(self, text: str) -> None:
         self.console.print(text, markup=False)
 
     def on_resume(self, progress: Progress) -> None:
-        self.on_message(resume_line(progress, self.epochs))
+        self.on_message(f"resuming after {progress.line(self.epochs)}")
 
     def on_batch(self, epoch: int, done: int, total: int, score: Score) -> None:
         if self._task is None:
             self._task = self.bar.add_task("", total=total, epoch="", figures="")
             self.bar.start()
-        figures = f"loss {score.loss:.4f}  acc {score.accuracy:.2f} %"
-        self.bar.update(self._task, completed=done, epoch=f"{epoch}/{self.epochs}", figures=figures)
+        name = f"{epoch}/{self.epochs}"
+        self.bar.update(self._task, completed=done, epoch=name, figures=score.figures)
 
-    def on_epoch(self, epoch: Epoch, progress: Progress) -> None:
-        self._stop_bar()
-        self.on_message(epoch_line(epoch, self.epochs, progress.best_epoch == epoch.epoch))
+    def on_epoch(self, epoch: Record, progress: Progress) -> None:
+        if self.bar.finished:
+            self._stop_bar()
+        self.on_message(progress.line(self.epochs))
 
     def _stop_bar(self) -> None:
         if self._task is not None:
@@ -181,10 +188,10 @@ class LogFile(Callback):
             file.write(lines)
 
     def on_resume(self, progress: Progress) -> None:
-        self.on_message(resume_line(progress, self.epochs))
+        self.on_message(f"resuming after {progress.line(self.epochs)}")
 
-    def on_epoch(self, epoch: Epoch, progress: Progress) -> None:
-        self.on_message(epoch_line(epoch, self.epochs, progress.best_epoch == epoch.epoch))
+    def on_epoch(self, epoch: Record, progress: Progress) -> None:
+        self.on_message(progress.line(self.epochs))
 
 
 class MetricsFile(Callback):
@@ -199,15 +206,11 @@ class MetricsFile(Callback):
     def on_resume(self, progress: Progress) -> None:
         self._write(progress)
 
-    def on_measured(self, epoch: Epoch, progress: Progress) -> None:
+    def on_measured(self, epoch: Record, progress: Progress) -> None:
         self._write(progress)
 
     def _write(self, progress: Progress) -> None:
-        text = io.StringIO(newline="")
-        writer = csv.writer(text)
-        writer.writerow([field.name for field in dataclasses.fields(Epoch)])
-        writer.writerows(dataclasses.astuple(e) for e in progress.history)
-        atomic_write(self.path, text.getvalue().encode())
+        atomic_write(self.path, to_csv(progress.history).encode())
 
 
 class TensorBoard(Callback):
@@ -217,27 +220,18 @@ class TensorBoard(Callback):
         finished: epochs of the run that is resumed, 0 of a new one; the last of them is told again.
     """
 
-    def __init__(self, folder: Path, config: Config, finished: int) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, Any], finished: int = 0) -> None:
         self.events = EventFile(folder, purge_step=finished or None)
-        self.events.settings(dataclasses.asdict(config))
+        self.events.settings(settings)
 
     def on_resume(self, progress: Progress) -> None:
         self.on_epoch(progress.history[-1], progress)
 
-    def on_epoch(self, epoch: Epoch, progress: Progress) -> None:
-        values = {
-            "train/loss": epoch.train_loss,
-            "train/accuracy": epoch.train_accuracy,
-            "val/loss": epoch.val_loss,
-            "val/accuracy": epoch.val_accuracy,
-            "val/sampled_accuracy": epoch.val_sampled_accuracy,
-            "learning_rate": epoch.learning_rate,
-            "seconds": epoch.seconds,
-        }
-        self.events.scalars(epoch.epoch, {k: v for k, v in values.items() if v == v})
+    def on_epoch(self, epoch: Record, progress: Progress) -> None:
+        self.events.scalars(epoch.epoch, epoch.scalars())
 
-    def on_picture(self, name: str, png: bytes, progress: Progress) -> None:
-        self.events.png(name, progress.epoch, png)
+    def on_picture(self, name: str, png: bytes, epoch: int) -> None:
+        self.events.png(name, epoch, png)
 
     def on_end(self, settings: dict[str, Any], metrics: dict[str, float]) -> None:
         self.events.hparams(settings, metrics)

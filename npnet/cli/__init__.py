@@ -1,14 +1,13 @@
-"""The `npnet` command."""
+"""The `npnet` command: what to do with its first word, and a module for each that is here alone."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
 
-from npnet import fit_function, train
-from npnet._commands import USAGE_ERROR, answer, complain, run_command
-from npnet._version import __version__
+from npnet import __version__, fit_function, train
 from npnet.base.checks import unknown_name
+from npnet.runs.commands import USAGE_ERROR, answer, complain
 
 __all__ = ["main"]
 
@@ -28,9 +27,9 @@ def _train(argv: Sequence[str]) -> int:
 
 
 def _recipes(argv: Sequence[str]) -> int:
-    from npnet.training import recipe_table
+    from npnet.cli import recipes
 
-    return run_command(lambda: recipe_table.show(argv), "npnet recipes", "stopped")
+    return recipes.main(argv)
 
 
 def _fit_function(argv: Sequence[str]) -> int:
@@ -38,18 +37,18 @@ def _fit_function(argv: Sequence[str]) -> int:
 
 
 def _compare(argv: Sequence[str]) -> int:
-    from npnet.comparison import command_line
+    from npnet.cli import compare
 
-    return command_line.main(argv)
+    return compare.main(argv)
 
 
 def _warmup(argv: Sequence[str]) -> int:
-    from npnet import warmup
+    from npnet.cli import warmup
 
     return warmup.main(argv)
 
 
-_COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+_MAINS: dict[str, Callable[[Sequence[str]], int]] = {
     "train": _train,
     "recipes": _recipes,
     "fit-function": _fit_function,
@@ -65,10 +64,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return answer(_USAGE, "npnet") or (0 if args else USAGE_ERROR)
     if args[0] == "--version":
         return answer(f"npnet {__version__}\n", "npnet")
-    if args[0] not in _COMMANDS:
-        return complain("npnet", unknown_name("command", args[0], _COMMANDS), USAGE_ERROR)
-    return _COMMANDS[args[0]](args[1:])
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
+    if args[0] not in _MAINS:
+        return complain("npnet", unknown_name("command", args[0], _MAINS), USAGE_ERROR)
+    return _MAINS[args[0]](args[1:])

@@ -11,7 +11,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
 
-from npnet._commands import run_command
 from npnet.base.checks import check_number, nearest
 from npnet.base.threads import MOST_THREADS, get_num_threads
 from npnet.comparison.display import Display
@@ -19,8 +18,10 @@ from npnet.comparison.grid import MOST_RUNS, Grid, builtin_names, load, seed_val
 from npnet.comparison.runner import Failure, make
 from npnet.comparison.runs import Run, place
 from npnet.comparison.spec import COMMANDS, LIBRARY, Spec, counted, typed
-from npnet.training.config import ConfigError, FailedError, check_path
-from npnet.training.folders import locked, make_folder
+from npnet.runs.commands import run_command
+from npnet.runs.errors import ConfigError, FailedError
+from npnet.runs.folders import locked, make_folder
+from npnet.runs.settings import check_path
 
 __all__ = ["Options", "main", "parse"]
 

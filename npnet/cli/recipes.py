@@ -7,17 +7,19 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from npnet.base.checks import unknown_name
-from npnet.training.config import Config, ConfigError
+from npnet.runs.commands import run_command
+from npnet.runs.errors import ConfigError
+from npnet.training.config import Config
 from npnet.training.recipes import OWN, RECIPES, Recipe, command, settings, words
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["show"]
+__all__ = ["main"]
 
-WIDTH = 80  # of the tables
+TABLE_WIDTH = 80  # characters
 
-_HELP = """usage: npnet recipes [-h] [NAME]
+_USAGE = """usage: npnet recipes [-h] [NAME]
 
 List the recipes that --recipe of npnet train takes, or the flags of one of them. Accuracy is of the
 test images, the mean over seeds; time is of all epochs of a run with one thread, on the machine of
@@ -25,23 +27,25 @@ docs/results.md; - is not measured.
 """
 
 
-def show(argv: Sequence[str]) -> None:
-    """Print the table, or the recipe that `argv` names.
+def main(argv: Sequence[str]) -> int:
+    """Print the table, or the recipe that `argv` names. Returns the exit code."""
+    return run_command(lambda: _show(argv), "npnet recipes", "stopped")
 
-    Raises:
-        ConfigError: there is no such recipe.
-    """
+
+def _show(argv: Sequence[str]) -> None:
     from rich.console import Console
 
     if any(arg in ("-h", "--help") for arg in argv):
-        print(_HELP, end="")
+        print(_USAGE, end="")
         return
     if len(argv) > 1:
         raise ConfigError(f"it takes the name of one recipe, got {' '.join(argv)}")
     if argv and argv[0] not in RECIPES:
         raise ConfigError(unknown_name("recipe", argv[0], RECIPES))
     console = Console(highlight=False)
-    console.width = max(console.width, WIDTH)  # a narrower terminal breaks lines; no name is cut
+    console.width = max(
+        console.width, TABLE_WIDTH
+    )  # a narrower terminal breaks lines; no name is cut
     if argv:
         _show_one(console, argv[0])
     else:

@@ -9,7 +9,7 @@ from pathlib import Path
 CODE = """
 import sys
 from pathlib import Path
-from npnet.training.tensorboard import EventFile
+from npnet.runs.tensorboard import EventFile
 
 events = EventFile(Path(sys.argv[1]))
 events.scalars(1, {"loss": 0.5})

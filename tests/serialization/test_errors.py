@@ -25,7 +25,8 @@ import torch
 
 import npnet
 from npnet import nn
-from npnet.serialization import CheckpointError, _checksum, load, save, to_bytes
+from npnet.serialization import CheckpointError, load, save, to_bytes
+from npnet.serialization.files import _checksum
 from npnet.tensor import Tensor
 
 # ---- what is refused -----------------------------------------------------------------------------

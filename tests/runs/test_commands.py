@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from npnet import cli, fit_function, train, warmup
-from npnet._commands import LONGEST, complain
+from npnet import cli, fit_function, train
+from npnet.cli import warmup
+from npnet.runs.commands import LONGEST, complain
 from tests.alarm import ends_within
 
 COLUMNS = [*map(str, range(21)), "-1", "abc", "", "²", "3.5", "9" * 30]

@@ -10,7 +10,7 @@ import contextlib
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,7 @@ class EventFile:
         self._write(0, summary=summary.text(tag, markdown))
         self._writer.flush()
 
-    def settings(self, settings: dict[str, Any]) -> None:
+    def settings(self, settings: Mapping[str, Any]) -> None:
         """Write hyper-parameters as a table."""
         rows = "\n".join(f"| {name} | {_text(value)} |" for name, value in settings.items())
         self.text("hyperparameters", f"| setting | value |\n| --- | --- |\n{rows}")

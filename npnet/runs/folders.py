@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from npnet.base.files import printable, user_path
-from npnet.training.config import ConfigError
+from npnet.runs.errors import ConfigError
 
-__all__ = ["locked", "log_folder", "make_folder"]
+__all__ = ["locked", "log_folder", "make_folder", "set_aside"]
 
 
 def make_folder(name: str, flag: str) -> Path:
@@ -59,3 +59,24 @@ def log_folder(name: str | None, kind: str) -> Path:
             Path(default + suffix).mkdir()
             return Path(default + suffix)
     raise ConfigError(f"log_dir: there are too many folders like {default}; name one by --log_dir")
+
+
+def set_aside(folder: Path, patterns: Iterable[str]) -> str | None:
+    """Move files of an earlier run into a folder of their own, so that none is overwritten.
+
+    Returns:
+        What to tell the user of it, or None where there was nothing to move.
+    """
+    files = [path for pattern in patterns for path in sorted(folder.glob(pattern))]
+    if not files:
+        return None
+    newest = max(path.stat().st_mtime for path in files)
+    aside = folder / time.strftime("earlier-%Y%m%d-%H%M%S", time.localtime(newest))
+    count = 1
+    while aside.exists():
+        count += 1
+        aside = aside.with_name(f"{aside.name.split('.')[0]}.{count}")
+    aside.mkdir()
+    for path in files:
+        path.rename(aside / path.name)
+    return f"files of an earlier run in {folder} were moved to {aside}"

@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from npnet import cli, models, warmup
-from npnet.training.config import CRITERIA, OPTIMIZERS
+from npnet import cli, models
+from npnet.cli import warmup
+from npnet.runs.optimizers import OPTIMIZERS
+from npnet.training.config import CRITERIA
 
 ONE_KERNEL = """
 import sys
 import numpy as np
-from npnet import cli, warmup
+from npnet import cli
+from npnet.cli import warmup
 
 def task():
     from npnet.kernels import lanes

@@ -65,7 +65,7 @@ def _check_environment() -> None:
     """Raise ConfigError where a variable of npnet's own is wrong."""
     from npnet.backend import get_backend
     from npnet.base.threads import get_num_threads
-    from npnet.training.config import ConfigError
+    from npnet.runs.errors import ConfigError
 
     try:
         get_backend()
@@ -81,8 +81,8 @@ def _told(error: BaseException, prog: str) -> int | None:
     """Say what went wrong, and return the exit code; None where it is npnet's own mistake."""
     from npnet.base.checks import ShapeError
     from npnet.datasets import DataError
+    from npnet.runs.errors import ConfigError, FailedError
     from npnet.serialization import CheckpointError
-    from npnet.training.config import ConfigError, FailedError
 
     if isinstance(error, SystemExit):  # --help was answered
         return _flushed(prog)

@@ -17,11 +17,11 @@ from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 
-from npnet._device import device as Device
-from npnet._tree import decode, encode
 from npnet.base import safetensors
 from npnet.base.arrays import Array
 from npnet.base.files import atomic_write, open_regular, printable
+from npnet.devices.cpu import device as Device
+from npnet.serialization.tree import decode, encode
 from npnet.tensor import Tensor
 
 __all__ = [
