@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypedDict
 import numpy as np
 import numpy.typing as npt
 
+from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError, check_number
 from npnet.devices.cpu import device as Device
 from npnet.random import Generator, numpy_generator
-from npnet.tensor import Array, Number, Tensor, tensor
+from npnet.tensor import Number, Tensor, tensor
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
