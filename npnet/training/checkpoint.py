@@ -30,7 +30,6 @@ from npnet.training.config import Config
 from npnet.training.metrics import Epoch
 
 __all__ = [
-    "BEST",
     "OF_THE_PLACE",
     "Checkpoints",
     "Progress",

@@ -8,17 +8,11 @@ from pathlib import Path
 
 from npnet import datasets
 from npnet.datasets import AUTO
+from npnet.models.checkpoint import BEST
 from npnet.runs.callbacks import Callback
 from npnet.runs.errors import ConfigError
 from npnet.runs.files import CONFIG, LAST
-from npnet.training.checkpoint import (
-    BEST,
-    OF_THE_PLACE,
-    Checkpoints,
-    Progress,
-    Saved,
-    unusable,
-)
+from npnet.training.checkpoint import OF_THE_PLACE, Checkpoints, Progress, Saved, unusable
 from npnet.training.config import Config
 from npnet.training.data import Data
 from npnet.training.learner import Learner

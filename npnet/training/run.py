@@ -13,6 +13,7 @@ import npnet
 from npnet import datasets
 from npnet.base.files import atomic_write, user_path
 from npnet.datasets import AUTO, DataError
+from npnet.models.checkpoint import BEST
 from npnet.models.summary import summary
 from npnet.runs.callbacks import Callback, Callbacks, LogFile, MetricsFile, TensorBoard, Terminal
 from npnet.runs.errors import ConfigError, DivergedError
@@ -21,7 +22,7 @@ from npnet.runs.folders import locked, log_folder, make_folder, set_aside
 from npnet.runs.plots import confusion_png
 from npnet.serialization import checksum_of
 from npnet.training import plots, result
-from npnet.training.checkpoint import BEST, Checkpoints, Progress, best_file, read_seconds
+from npnet.training.checkpoint import Checkpoints, Progress, best_file, read_seconds
 from npnet.training.config import Config
 from npnet.training.data import Data, prepare
 from npnet.training.initial import load_initial

@@ -37,11 +37,12 @@ from typing import Any
 import numpy as np
 
 from npnet import train
+from npnet.models.checkpoint import BEST
 from npnet.runs.files import LAST
 from npnet.serialization import load
 from npnet.training import plots
 from npnet.training import run as job
-from npnet.training.checkpoint import BEST, Checkpoints
+from npnet.training.checkpoint import Checkpoints
 
 EPOCHS = 3
 OPERATIONS = ("killed", "killed-after", "broken", "full", "interrupted")
