@@ -7,6 +7,7 @@ What the others must be like, and how many items they make, is declared once:
     def pool_plane(x, y, m): ...
 
     pool_plane(x, y)  # looks at the arguments and does all items, on all threads
+    pool_plane.do(8, x, y)  # eight items of arguments that a Rule has looked at
     Call(pool_plane, (x, y), count, by)  # the items of a block, in a program
 
 An argument is declared as
@@ -142,6 +143,20 @@ class Task:
             self._region(items, slots, *(self._flat(*arguments) if self._plans else arguments))
         except Exception:  # they are of other types: kernels raise nothing
             self._call_new(arguments)
+
+    def do(self, items: int, *leaves: Any) -> None:
+        """Do items of arguments that were looked at before, as the entries of optimizers do.
+
+        Args:
+            items: how many.
+            leaves: the arguments, the fields of plans one by one.
+        """
+        try:
+            self._region(items, ENDLESS, *leaves)
+        except TypeError:
+            call = items, ENDLESS, *leaves
+            self._region.compile(tuple(map(numba.typeof, call)))
+            self._region(*call)
 
     def _call_new(self, arguments: tuple[Any, ...]) -> None:
         """Look at everything, and remember it, before the call."""

@@ -174,7 +174,7 @@ def to_lanes(x: npt.NDArray[Any]) -> Array:
     n, *axes = x.shape
     y = empty((block_count(n), *axes, LANES))
     features = math.prod(axes)
-    block_to_lanes(x.reshape(n, features), y.reshape(len(y), features, LANES))
+    block_to_lanes.do(len(y), x.reshape(n, features), y.reshape(len(y), features, LANES))
     return y
 
 
@@ -184,7 +184,7 @@ def from_lanes(x: Array, n: int) -> Array:
     check_images("from_lanes", n, len(x))
     y = empty((n, *x.shape[1:-1]))
     features = math.prod(x.shape[1:-1])
-    block_from_lanes(x.reshape(len(x), features, LANES), y.reshape(n, features))
+    block_from_lanes.do(len(x), x.reshape(len(x), features, LANES), y.reshape(n, features))
     return y
 
 

@@ -8,11 +8,12 @@ import math
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.kernels import block_ops, lanes, simd
+from npnet.kernels import block_ops, lanes, simd, turned_gradient
 from npnet.kernels import weight_gradient as kernels
 from npnet.kernels._arguments import fixed
 from npnet.kernels.simd import LANES
-from npnet.kernels.weight_gradient import ByChannels, ByLanes
+from npnet.kernels.turned_gradient import ByChannels
+from npnet.kernels.weight_gradient import ByLanes
 from npnet.lanes.plan import MOST_CHUNKS, Buffer, Calls, Shape, longest_parts
 from npnet.ops.windows import Pair, Window
 
@@ -63,8 +64,8 @@ def _by_channels(x: Buffer, gy: Buffer, window: Window, out: Calls) -> tuple[Arr
         lanes.empty((chunks, outputs)),
     )
     gweight, turned = lanes.empty((outputs, channels, *window.kernel)), out.scratch(plan.turned)
-    out.add(kernels.channels_chunk, plan, x.array, gy.array, out.extent.n, turned, gw, gb)
-    out.add(kernels.add_chunks, gw, gweight.reshape(outputs, channels, taps))
+    out.add(turned_gradient.channels_chunk, plan, x.array, gy.array, out.extent.n, turned, gw, gb)
+    out.add(turned_gradient.add_chunks, gw, gweight.reshape(outputs, channels, taps))
     return gweight, _sum(gb)
 
 

@@ -10,7 +10,7 @@ from npnet.base.arrays import Array
 from npnet.kernels import lanes, simd
 from npnet.kernels import winograd as kernels
 from npnet.kernels.simd import LANES
-from npnet.kernels.weight_gradient import add_chunks
+from npnet.kernels.turned_gradient import add_chunks
 from npnet.kernels.winograd import FREQUENCIES, FREQUENCY_SHAPE, Gradients, Strips
 from npnet.lanes.plan import Buffer, Calls
 from npnet.ops.windows import Pair
