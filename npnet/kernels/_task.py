@@ -7,6 +7,7 @@ What the others must be like, and how many items they make, is declared once:
     def pool_plane(x, y, m): ...
 
     pool_plane(x, y)  # looks at the arguments and does all items, on all threads
+    pool_plane.do(8, x, y)  # eight items of arguments that a Rule has looked at
     Call(pool_plane, (x, y), count, by)  # the items of a block, in a program
 
 An argument is declared as
@@ -15,11 +16,12 @@ An argument is declared as
   more threads than that may do items;
 - "int", "number", "flag" or "tile" (a TileShape);
 - a plan, which is a NamedTuple class with such declarations as annotations of its fields:
-  `rows: Annotated[Array, "OH 3: int64 table"]`. It is made once, and used for many calls.
+  `rows: Annotated[Array, "OH 3: int64 table"]`. One that has arrays is made once, and used for many
+  calls.
 
-What passed once is known by its shapes and numbers; plans, and tables that nobody can write to, are
-known by their identity. Types are looked at by Numba, which has code for those that passed and for
-no others. So the usual call costs no more than one of a compiled function.
+What passed once is known by its shapes and numbers; plans that have arrays, and tables that nobody
+can write to, are known by their identity. Types are looked at by Numba, which has code for those
+that passed and for no others. So the usual call costs no more than one of a compiled function.
 """
 
 from __future__ import annotations
@@ -46,6 +48,7 @@ __all__ = [
     "Facts",
     "Reach",
     "Task",
+    "images_of_blocks",
     "need",
     "spanned",
     "task",
@@ -53,12 +56,13 @@ __all__ = [
     "windows_inside",
 ]
 
-Facts: TypeAlias = Any  # a SimpleNamespace: arguments by their name, sizes by their axis
+# A SimpleNamespace: arguments and the fields of plans by their name, sizes by their axis.
+Facts: TypeAlias = Any
 
 ENDLESS = 2**62  # threads, where there are no slots
 INT_END = 2**31  # of integers: what is computed of them has no more than 64 bits
 
-KINDS = ("int", "number", "flag", "tile")
+SCALARS = ("int", "number", "flag", "tile")
 NUMBERS = (int, float, np.integer, np.floating)
 
 TASKS: list[Task] = []  # all that are declared
@@ -111,11 +115,12 @@ class Task:
         }
         opened = _opened(declared)
         self._leaf_names = [*opened]
-        self._kinds = {name: kind for name, kind in opened.items() if kind in KINDS}
-        arrays = {name: kind for name, kind in opened.items() if kind not in KINDS}
+        self._kinds = {name: kind for name, kind in opened.items() if kind in SCALARS}
+        arrays = {name: kind for name, kind in opened.items() if kind not in SCALARS}
         self._rule = Rule(self.__name__, empty=empty, **arrays)
         tables = {argument.name for argument in self._rule.arguments if argument.table}
-        self.constant = {name for name in self.names if name in tables or name in self._plans}
+        with_arrays = {name for name, plan in self._plans.items() if {*plan._fields} & {*arrays}}
+        self.constant = {name for name in self.names if name in tables | with_arrays}
         self._known: dict[tuple[Any, ...], tuple[Reach, list[Any]]] = {}
 
     @property
@@ -138,6 +143,20 @@ class Task:
             self._region(items, slots, *(self._flat(*arguments) if self._plans else arguments))
         except Exception:  # they are of other types: kernels raise nothing
             self._call_new(arguments)
+
+    def do(self, items: int, *leaves: Any) -> None:
+        """Do items of arguments that were looked at before, as the entries of optimizers do.
+
+        Args:
+            items: how many.
+            leaves: the arguments, the fields of plans one by one.
+        """
+        try:
+            self._region(items, ENDLESS, *leaves)
+        except TypeError:
+            call = items, ENDLESS, *leaves
+            self._region.compile(tuple(map(numba.typeof, call)))
+            self._region(*call)
 
     def _call_new(self, arguments: tuple[Any, ...]) -> None:
         """Look at everything, and remember it, before the call."""
@@ -166,7 +185,7 @@ class Task:
         for of, kind in self._kinds.items():
             _check_kind(name, of, leaves[of], kind)
         sizes = self._rule.sizes(tuple([leaves[a.name] for a in self._rule.arguments]))
-        facts = SimpleNamespace(op=name, **leaves, **sizes)
+        facts = SimpleNamespace(op=name, **{**given, **leaves, **sizes})
         if self._also is not None:
             self._also(facts)
         self.check_values(arguments)
@@ -194,6 +213,9 @@ class Task:
         def part(name: str) -> str:
             if name in self.constant:
                 return f"id({name})"
+            if name in self._plans:
+                fields = [f for f in self._plans[name]._fields if self._kinds[f] != "number"]
+                return ", ".join([f"type({name})", *[f"{name}.{field}" for field in fields]])
             if name in optional:
                 return f"{name} is not None and {name}.shape"
             return name if name in self._kinds else f"{name}.shape"
@@ -327,6 +349,12 @@ def need(facts: Facts, holds: bool, rule: str) -> None:
 def wider(f: Facts) -> None:
     """A row has room for the features, and perhaps for more."""
     need(f, f.W >= f.F, f"a row must have room for {f.F} numbers, got {f.W}")
+
+
+def images_of_blocks(f: Facts) -> None:
+    """There are as many images `n` as fill the blocks, the last one at least in part."""
+    fill = f.n >= 0 and -(-f.n // LANES) == f.B
+    need(f, fill, f"n must be a number of images that fill {f.B} blocks of {LANES}, got {f.n}")
 
 
 def windows_inside(f: Facts) -> None:
