@@ -88,6 +88,19 @@ def _start_afresh() -> None:
     workers.start_afresh()
 
 
+@pytest.fixture(params=["numpy", "numba"])
+def backend(request: pytest.FixtureRequest) -> str:
+    """Each backend in turn, in force for the test; `_start_afresh` undoes the choice."""
+    workers.choose_backend(request.param)
+    return str(request.param)
+
+
+@pytest.fixture
+def numba() -> None:
+    """The kernels, whatever NPNET_BACKEND says."""
+    workers.choose_backend("numba")
+
+
 @pytest.fixture(autouse=True)
 def _blank_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.node.get_closest_marker("pictures") is None:

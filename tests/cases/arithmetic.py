@@ -75,6 +75,8 @@ REDUCTIONS: Table = {
     "mean": Case([(3, 4)], lambda ns, x: x.mean()),
     "mean-dim": Case([(2, 3, 4)], lambda ns, x: ns.mean(x, -1, keepdim=True)),
     "mean-dims": Case([(2, 3, 4)], lambda ns, x: x.mean((0, 2))),
+    "mean-pixels": Case([(2, 3, 4, 5)], lambda ns, x: x.mean((2, 3))),
+    "mean-pixels-keepdim": Case([(2, 3, 4, 5)], lambda ns, x: x.mean((-1, -2), keepdim=True)),
     "mean-empty": Case([(0, 3)], lambda ns, x: ns.mean(x, 1)),
     "var": Case([(3, 4)], lambda ns, x: x.var()),
     "var-dim": Case([(2, 3, 4)], lambda ns, x: ns.var(x, 1, keepdim=True)),

@@ -1,4 +1,4 @@
-"""Kernels' sums over large batches, images and rows, against float64.
+"""Sums in lanes over large batches, images and rows, against float64.
 
 Numbers are positive, so that nothing cancels and each error has its effect: one float32 that adds
 up a million of them is off by 1e-4.
@@ -11,10 +11,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from npnet.kernels import conv, lanes, linear, loss, norm, pool, weight_gradient
+from npnet.base.arrays import Array
+from npnet.kernels import lanes, weight_gradient
+from npnet.lanes.plan import Extent
+from npnet.ops.conv import Conv2d
+from npnet.ops.elementwise_loss import MeanSquaredError
+from npnet.ops.linear import Linear
+from npnet.ops.loss import CrossEntropy
+from npnet.ops.norm import BatchNorm
+from npnet.ops.pool import AdaptiveAvgPool2d
 from npnet.ops.windows import Window
 from tests.campaign import trials
-from tests.kernels.oracle import Array
+from tests.lanes import by_lanes
 
 # Sums of some hundred to a thousand numbers in float32, added in pairs, in float64 or in short
 # runs: as of PyTorch's sums.
@@ -44,6 +52,15 @@ def gradients(x: Array, gy: Array, size: int, padding: int) -> tuple[Array, Arra
     return gw, gy.sum((0, 2, 3), dtype=np.float64)
 
 
+def weight_gradients(x: Array, gy: Array, window: Window, fast: bool) -> Any:
+    """By the weight and the bias, in lanes."""
+    weight = np.zeros((gy.shape[1], x.shape[1], *window.kernel), np.float32)
+    bias = np.zeros(gy.shape[1], np.float32)
+    op, _ = by_lanes.apply(Conv2d(window, 1), x, weight, bias, fast=fast)
+    op.needs_input_grad = (False, True, True)
+    return by_lanes.differentiate(op, gy)
+
+
 LAYERS = {  # channels, outputs, kernel, padding, image, fast; and how close
     "by lanes": (3, 5, 3, 1, 28, False, CLOSE),
     "by channels": (32, 8, 3, 1, 16, False, CLOSE),
@@ -60,7 +77,7 @@ def test_weight_gradients_of_a_large_batch(layer: str) -> None:
     n = trials(1000, 10_000)
     x, gy = numbers(n, channels, pixels, pixels), numbers(n, outputs, pixels, pixels)
     window = Window((size, size), padding=((padding, padding),) * 2)
-    gw, gb = conv.conv2d_backward_weight(lanes.to_lanes(x), lanes.to_lanes(gy), window, n, fast)
+    gw, gb = weight_gradients(x, gy, window, fast)
     want, bias = gradients(x, gy, size, padding)
     assert error(gw, want) < close
     assert error(gb, bias) < CLOSE
@@ -70,7 +87,7 @@ def test_weight_gradients_of_a_large_image() -> None:
     for channels in (1, 32):
         x, gy = numbers(1, channels, 600, 400), numbers(1, 2, 600, 400)
         window = Window((1, 1))
-        gw, gb = conv.conv2d_backward_weight(lanes.to_lanes(x), lanes.to_lanes(gy), window, 1)
+        gw, gb = weight_gradients(x, gy, window, False)
         want, bias = gradients(x, gy, 1, 0)
         assert error(gw, want) < CLOSE
         assert error(gb, bias) < CLOSE
@@ -81,7 +98,7 @@ def test_weight_gradients_of_a_large_image() -> None:
 def test_linear_layers() -> None:
     n = trials(100_000, 2_000_000)
     x, gy = numbers(n, 3), numbers(n, 2)
-    gw, gb = linear.linear_backward_weight(lanes.to_lanes(x), lanes.to_lanes(gy), n)
+    _, _, gw, gb = by_lanes.run(Linear(), x, numbers(2, 3), numbers(2), gy=gy)
     want = sum(
         a.T.astype(np.float64) @ b
         for a, b in zip(np.array_split(gy, 100), np.array_split(x, 100), strict=True)
@@ -89,7 +106,7 @@ def test_linear_layers() -> None:
     assert error(gw, want) < CLOSE
     assert error(gb, gy.sum(0, dtype=np.float64)) < CLOSE
     x, weight = numbers(17, 300_000), numbers(3, 300_000)
-    y = lanes.from_lanes(linear.linear(lanes.to_lanes(x), weight, None), 17)
+    y, *_ = by_lanes.run(Linear(), x, weight, gy=numbers(17, 3))
     assert error(y, x.astype(np.float64) @ weight.T.astype(np.float64)) < CLOSE
 
 
@@ -97,14 +114,12 @@ def test_linear_layers() -> None:
 def test_batch_norm_of_large_planes(mean: float) -> None:
     x, gy = numbers(2, 2, 900, 700) + np.float32(mean), numbers(2, 2, 900, 700)
     one, zero = np.ones(2, np.float32), np.zeros(2, np.float32)
-    constants, var = norm.statistics(lanes.to_lanes(x), one, zero, 1e-5, 2)
+    function = BatchNorm(1e-5, None)
+    _, _, gweight, gbias = by_lanes.run(function, x, one, zero, gy=gy)
     exact, axes = x.astype(np.float64), (0, 2, 3)
-    assert error(constants[0], exact.mean(axes)) < 1e-7
-    assert error(var, exact.var(axes)) < CLOSE
-    _, _, gweight, gbias = norm.batch_norm_backward(
-        lanes.to_lanes(gy), lanes.to_lanes(x), constants, 2
-    )
-    centred = exact - constants[0][:, None, None].astype(np.float64)
+    assert error(function.mean, exact.mean(axes)) < 1e-7
+    assert error(function.var, exact.var(axes)) < CLOSE
+    centred = exact - function.mean[:, None, None].astype(np.float64)
     want = (gy * centred).sum(axes) / np.sqrt(exact.var(axes) + 1e-5)
     scale = np.abs(gy * centred).sum(axes).max()  # the products have either sign
     assert np.abs(gweight - want).max() < CLOSE * scale
@@ -113,26 +128,26 @@ def test_batch_norm_of_large_planes(mean: float) -> None:
 
 def test_losses_of_many_features_and_classes() -> None:
     x, t = numbers(3, 400_000), numbers(3, 400_000)[::-1]
-    value, _ = loss.mse_loss(lanes.to_lanes(x), lanes.to_lanes(np.ascontiguousarray(t)), 3)
+    _, value = by_lanes.apply(MeanSquaredError(), x, np.ascontiguousarray(t))
     assert error(value, np.square(x.astype(np.float64) - t).mean()) < CLOSE
     exact, classes = x.astype(np.float64), np.array([5, 300_000, 0])
     logp = exact - np.log(np.exp(exact).sum(1, keepdims=True))
-    value, gx = loss.cross_entropy(lanes.to_lanes(x), classes, 0.1)
+    value, gx = by_lanes.run(CrossEntropy(classes, 0.1), x, gy=np.ones((), np.float32))
     want = -(0.9 * logp[np.arange(3), classes] + 0.1 * logp.mean(1)).mean()
     assert error(value, want) < CLOSE
-    assert error(lanes.from_lanes(gx, 3)[:, 7], np.exp(logp[:, 7]) / 3 - 0.1 / 4e5 / 3) < 2e-5
+    assert error(gx[:, 7], np.exp(logp[:, 7]) / 3 - 0.1 / 4e5 / 3) < 2e-5
 
 
 def test_means_of_large_windows() -> None:
     x = numbers(1, 1, 1100, 900)
     for size in ((1, 1), (2, 3)):
-        y = pool.adaptive_avg_pool2d(lanes.to_lanes(x), size)
+        y, _ = by_lanes.run(AdaptiveAvgPool2d(size), x, gy=numbers(1, 1, *size))
         rows, columns = 1100 // size[0], 900 // size[1]
         parts = x[0, 0].reshape(size[0], rows, size[1], columns)
         want = parts.mean((1, 3), dtype=np.float64)
-        assert error(lanes.from_lanes(y, 1)[0, 0], want) < CLOSE
+        assert error(y[0, 0], want) < CLOSE
 
 
 def test_chunks_follow_from_the_batch() -> None:
-    counts = [weight_gradient.chunk_count(blocks) for blocks in (0, 1, 8, 256, 512, 640, 6250)]
+    counts = [Extent(16 * blocks).chunks for blocks in (0, 1, 8, 256, 512, 640, 6250)]
     assert counts == [1, 1, 8, 8, 8, 10, 97]

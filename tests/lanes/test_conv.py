@@ -1,4 +1,4 @@
-"""Convolution kernels against the NumPy op."""
+"""Convolution in lanes against the NumPy op."""
 
 from __future__ import annotations
 
@@ -11,10 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from npnet.kernels import activation, conv, elementwise, lanes
+import npnet
+from npnet.kernels import activation, elementwise, lanes
 from npnet.kernels._jit import set_num_threads
+from npnet.lanes.convolve import convolve
+from npnet.lanes.plan import Buffer, Loop, by_spans
+from npnet.ops.conv import Conv2d
 from npnet.ops.windows import Window
 from tests.kernels import oracle
+from tests.lanes import by_lanes
 
 
 def kernels(
@@ -25,11 +30,8 @@ def kernels(
     window: Window,
     fast: bool = False,
 ) -> tuple[oracle.Array, ...]:
-    n, size = len(x), (x.shape[2], x.shape[3])
-    x, gy = oracle.spoiled(x), oracle.spoiled(gy)
-    y = lanes.from_lanes(conv.conv2d(x, weight, bias, window, fast), n)
-    gx = lanes.from_lanes(conv.conv2d_backward_data(gy, weight, window, size, fast), n)
-    return (y, gx, *conv.conv2d_backward_weight(x, gy, window, n, fast))
+    """y, gx, gweight, gbias."""
+    return by_lanes.run(Conv2d(window, 1), x, weight, bias, gy=gy, fast=fast)
 
 
 def draw_arrays(shape: tuple[int, ...], outputs: int, window: Window, seed: int = 0) -> Any:
@@ -157,30 +159,37 @@ def assert_epilogue(
     for where, value in (values or {}).items():
         arrays[where].flat[7] = value
     x, residual = oracle.spoiled(arrays[0]), oracle.spoiled(arrays[3])
-    y = conv.conv2d(x, *arrays[1:3], window, fast)
-    total = elementwise.add(y, residual)
+
+    def run(*epilogue: Any) -> oracle.Array:
+        out = Loop(shape[0])
+        return convolve(Buffer(x), *arrays[1:3], window, fast, out, *epilogue).array
+
+    y = run()
+    total = by_spans(elementwise.add_span, y, residual)
     cases = [
-        (None, True, activation.relu(y)),
+        (None, True, by_spans(activation.relu_span, y)),
         (residual, False, total),
-        (residual, True, activation.relu(total)),
+        (residual, True, by_spans(activation.relu_span, total)),
     ]
     for threads in (1, 2):
         set_num_threads(threads)
         for added, relu, want in cases:
-            got = conv.conv2d(x, *arrays[1:3], window, fast, added, relu)
-            got, want = (lanes.from_lanes(v, shape[0]) for v in (got, want))
+            got, want = (lanes.from_lanes(v, shape[0]) for v in (run(added, relu), want))
             np.testing.assert_array_equal(got, want)
 
 
-def test_no_images() -> None:
-    window = Window((3, 3))
-    x, gy = lanes.empty((0, 2, 5, 5, 16)), lanes.empty((0, 4, 3, 3, 16))
-    weight = np.ones((4, 2, 3, 3), np.float32)
-    assert conv.conv2d(x, weight, None, window).shape == (0, 4, 3, 3, 16)
-    assert conv.conv2d_backward_data(gy, weight, window, (5, 5)).shape == (0, 2, 5, 5, 16)
-    gweight, gbias = conv.conv2d_backward_weight(x, gy, window, 0)
-    assert not gweight.any()
-    assert not gbias.any()
+@pytest.mark.parametrize("biased", [False, True])
+def test_no_images(biased: bool) -> None:
+    """They never come into lanes, where a kernel would refuse them."""
+    npnet.set_backend("numba")
+    arrays = draw_arrays((0, 2, 5, 5), 4, Window((3, 3)))[: 2 + biased]
+    leaves = [npnet.Tensor(a, requires_grad=True) for a in arrays]
+    y = npnet.nn.functional.conv2d(*leaves)
+    assert y.shape == (0, 4, 3, 3)
+    y.backward(y.detach())
+    for leaf in leaves:
+        assert leaf.grad is not None
+        np.testing.assert_array_equal(leaf.grad.numpy(), np.zeros(leaf.shape))
 
 
 def test_inputs_are_not_written_to_and_may_be_strided_or_read_only() -> None:
@@ -195,16 +204,14 @@ def test_inputs_are_not_written_to_and_may_be_strided_or_read_only() -> None:
 
 
 CODE = """
-import numpy as np
-from npnet.kernels import conv, lanes
-from npnet.ops.windows import Window
-rng = np.random.default_rng(0)
-window = Window((3, 3), (1, 1), ((1, 1), (1, 1)))
-x = lanes.to_lanes(rng.standard_normal((100, 3, 8, 8), dtype=np.float32))
-weight = rng.standard_normal((8, 3, 3, 3), dtype=np.float32)
-y = conv.conv2d(x, weight, None, window)
-gweight, gbias = conv.conv2d_backward_weight(x, y, window, 100)
-print(y.tobytes().hex()[:4000], gweight.tobytes().hex(), gbias.tobytes().hex())
+import npnet
+npnet.set_backend("numba")
+npnet.manual_seed(0)
+x, weight, bias = npnet.randn(100, 3, 8, 8), npnet.randn(8, 3, 3, 3), npnet.zeros(8)
+y = npnet.nn.functional.conv2d(x, weight.requires_grad_(), bias.requires_grad_(), padding=1)
+y.backward(y.detach())
+for values in (y.detach()[:10], weight.grad, bias.grad):
+    print(values.numpy().tobytes().hex())
 """
 
 

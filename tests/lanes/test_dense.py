@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from npnet.kernels import dense
 from npnet.kernels._jit import set_num_threads
+from npnet.lanes import dense
 from npnet.ops.windows import Window
 from tests.kernels import oracle
-from tests.kernels.test_conv import assert_epilogue, draw_arrays, kernels
+from tests.lanes.test_conv import assert_epilogue, draw_arrays, kernels
 
 Case = tuple[tuple[int, int], int, int, tuple[tuple[int, int], tuple[int, int]]]
 

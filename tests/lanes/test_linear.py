@@ -1,4 +1,4 @@
-"""Linear kernels against the NumPy op."""
+"""Linear layers in lanes against the NumPy op."""
 
 from __future__ import annotations
 
@@ -9,19 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from npnet.kernels import lanes, linear
 from npnet.kernels._jit import set_num_threads
+from npnet.ops.linear import Linear
 from tests.kernels import oracle
+from tests.lanes import by_lanes
 
 
 def kernels(
     x: oracle.Array, weight: oracle.Array, bias: oracle.Array, gy: oracle.Array
 ) -> tuple[oracle.Array, ...]:
-    n = len(x)
-    x, gy = oracle.spoiled(x), oracle.spoiled(gy)
-    y = lanes.from_lanes(linear.linear(x, weight, bias), n)
-    gx = lanes.from_lanes(linear.linear_backward_data(gy, weight), n)
-    return (y, gx, *linear.linear_backward_weight(x, gy, n))
+    """y, gx, gweight, gbias."""
+    return by_lanes.run(Linear(), x, weight, bias, gy=gy)
 
 
 def draw_arrays(n: int, features: int, outputs: int) -> Any:
@@ -62,6 +60,6 @@ def test_same_bits_for_any_number_of_threads() -> None:
 
 
 def test_no_bias() -> None:
-    x, weight, _, _ = draw_arrays(5, 3, 2)
-    y = lanes.from_lanes(linear.linear(lanes.to_lanes(x), weight, None), 5)
+    x, weight, _, gy = draw_arrays(5, 3, 2)
+    y, *_ = by_lanes.run(Linear(), x, weight, gy=gy)
     np.testing.assert_allclose(y, x @ weight.T, rtol=1e-5, atol=1e-6)

@@ -1,4 +1,4 @@
-"""Pooling kernels against the NumPy ops."""
+"""Pooling in lanes against the NumPy ops."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from npnet.kernels import lanes, pool
 from npnet.kernels._jit import set_num_threads
 from npnet.ops.pool import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
 from npnet.ops.windows import Pair, Window
 from npnet.tensor import Tensor
 from tests.kernels import oracle
+from tests.lanes import by_lanes
 
 # Sums of a hundred numbers near 1 in another order, and a division by way of the reciprocal.
 FLOAT32 = 1e-5
@@ -45,30 +45,11 @@ def draw_arrays(op: Any, n: int, channels: int, size: Pair) -> tuple[oracle.Arra
     return x, rng.standard_normal(op(Tensor(x)).shape, np.float32)
 
 
-def check(op: Any, got: tuple[oracle.Array, ...], x: oracle.Array, gy: oracle.Array) -> None:
+def check(op: Any, x: oracle.Array, gy: oracle.Array) -> None:
+    got = by_lanes.run(op, x, gy=gy)
     for a, b in zip(got, oracle.apply(op, x, gy=gy), strict=True):
         assert a.shape == b.shape
         np.testing.assert_allclose(a, b, rtol=FLOAT32, atol=FLOAT32)
-
-
-def max_pool(x: oracle.Array, gy: oracle.Array, window: Window) -> tuple[oracle.Array, ...]:
-    y, winner = pool.max_pool2d(oracle.spoiled(x), window)
-    gx = pool.max_pool2d_backward(oracle.spoiled(gy), winner, window, x.shape[2:])
-    return lanes.from_lanes(y, len(x)), lanes.from_lanes(gx, len(x))
-
-
-def avg_pool(
-    x: oracle.Array, gy: oracle.Array, window: Window, *options: Any
-) -> tuple[oracle.Array, ...]:
-    y = pool.avg_pool2d(oracle.spoiled(x), window, *options)
-    gx = pool.avg_pool2d_backward(oracle.spoiled(gy), window, x.shape[2:], *options)
-    return lanes.from_lanes(y, len(x)), lanes.from_lanes(gx, len(x))
-
-
-def adaptive(x: oracle.Array, gy: oracle.Array, size: Pair) -> tuple[oracle.Array, ...]:
-    y = pool.adaptive_avg_pool2d(oracle.spoiled(x), size)
-    gx = pool.adaptive_avg_pool2d_backward(oracle.spoiled(gy), x.shape[2:])
-    return lanes.from_lanes(y, len(x)), lanes.from_lanes(gx, len(x))
 
 
 @settings(derandomize=True, deadline=None, max_examples=60)
@@ -76,7 +57,7 @@ def adaptive(x: oracle.Array, gy: oracle.Array, size: Pair) -> tuple[oracle.Arra
 def test_max_pool(n: int, channels: int, where: tuple[Window, Pair]) -> None:
     window, size = where
     x, gy = draw_arrays(MaxPool2d(window), n, channels, size)
-    check(MaxPool2d(window), max_pool(x, gy, window), x, gy)
+    check(MaxPool2d(window), x, gy)
 
 
 @settings(derandomize=True, deadline=None, max_examples=60)
@@ -87,7 +68,7 @@ def test_avg_pool(
     window, size = where
     op = AvgPool2d(window, pads, divisor)
     x, gy = draw_arrays(op, n, channels, size)
-    check(op, avg_pool(x, gy, window, pads, divisor), x, gy)
+    check(op, x, gy)
 
 
 @settings(derandomize=True, deadline=None, max_examples=40)
@@ -95,14 +76,14 @@ def test_avg_pool(
 def test_adaptive_avg_pool(n: int, channels: int, size: Pair, wanted: Pair) -> None:
     op = AdaptiveAvgPool2d(wanted)
     x, gy = draw_arrays(op, n, channels, size)
-    check(op, adaptive(x, gy, wanted), x, gy)
+    check(op, x, gy)
 
 
 def test_a_window_of_more_places_than_a_byte_counts() -> None:
     window = Window((17, 18), (2, 3))
     x = np.random.default_rng(0).standard_normal((3, 2, 21, 24), np.float32)
     _, gy = draw_arrays(MaxPool2d(window), 3, 2, (21, 24))
-    check(MaxPool2d(window), max_pool(x, gy, window), x, gy)
+    check(MaxPool2d(window), x, gy)
 
 
 SPECIAL = (np.nan, np.inf, -np.inf)
@@ -117,18 +98,19 @@ def test_what_is_not_finite_comes_through(window: Window) -> None:
     x[3] = -np.inf
     x[4] = np.nan
     gy = rng.choice([*SPECIAL, 1.0], MaxPool2d(window)(Tensor(x)).shape).astype(np.float32)
-    check(MaxPool2d(window), max_pool(x, gy, window), x, gy)
-    check(AvgPool2d(window, True, None), avg_pool(x, gy, window), x, gy)
+    check(MaxPool2d(window), x, gy)
+    check(AvgPool2d(window, True, None), x, gy)
 
 
 def test_same_bits_for_any_number_of_threads() -> None:
     window = Window((3, 3), (2, 2), ((1, 1), (1, 1)))
     x = np.random.default_rng(0).standard_normal((100, 3, 17, 17), np.float32)
     _, gy = draw_arrays(MaxPool2d(window), 100, 3, (17, 17))
+    ops = MaxPool2d(window), AvgPool2d(window, True, None)
     results = []
     for threads in (1, 2, 4):
         set_num_threads(threads)
-        results.append((*max_pool(x, gy, window), *avg_pool(x, gy, window)))
+        results.append([a for op in ops for a in by_lanes.run(op, x, gy=gy)])
     for other in results[1:]:
         for one, two in zip(results[0], other, strict=True):
             np.testing.assert_array_equal(one, two)
