@@ -7,7 +7,7 @@ from typing import Any
 from npnet.base.arrays import Array
 from npnet.kernels import norm
 from npnet.lanes.function import LaneFunction, by_lanes
-from npnet.lanes.fusion import Convolved, Masked, Normalised
+from npnet.lanes.fusion import WaitingLanes, normalised
 from npnet.lanes.layout import Lanes
 from npnet.ops import norm as ops
 from npnet.tape import Variable
@@ -34,20 +34,22 @@ class BatchNorm(LaneFunction):
         else:
             mean, var = op.given
             self.constants = norm.constants(mean, var, weight, bias, op.eps)
-        if isinstance(x, Convolved) and True not in self.needs_input_grad:
-            return x.normalised(self.constants)
-        return Normalised(x.shape, x.blocks, self.constants, None)
+        if True in self.needs_input_grad:
+            x = Lanes(x.blocks, x.shape[0])  # which backward needs too
+        return normalised(x, self.constants)
 
     def backward(self, gy: Lanes) -> tuple[Lanes, Array, Array]:
         (x,) = self.saved
-        masked = gy.operands if isinstance(gy, Masked) else None
-        g, y, constants = masked or (gy.blocks, None, None)
-        if constants is self.constants:
-            y = None  # the mask follows from x
+        mask = gy.pending
+        if mask is None or mask.gradient is None:
+            g, y, relu = gy.blocks, None, False
+        else:  # where the ReLU took this result alone, the mask follows from x
+            g, relu = mask.gradient, True
+            y = None if mask.constants is self.constants else mask.output
         gx, gr, gweight, gbias = norm.batch_norm_backward(
-            *(g, x.blocks, self.constants, x.shape[0]),
-            *(y, masked is not None, self.op.given is None),
+            g, x.blocks, self.constants, x.shape[0], y, relu, self.op.given is None
         )
-        if isinstance(gy, Masked) and y is not None:
+        if y is not None:
+            assert isinstance(gy, WaitingLanes)
             gy.settle(gr)  # the residual's gradient
         return Lanes(gx, x.shape[0]), gweight, gbias
