@@ -28,13 +28,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.kernels import activation, norm
+from npnet.kernels import lanes
+from npnet.kernels.activation import relu_backward_span
+from npnet.kernels.norm import normalise_plane
+from npnet.kernels.simd import LANES
 from npnet.lanes.convolve import convolve
 from npnet.lanes.layout import Lanes
 from npnet.lanes.plan import Buffer, Loop, by_spans
 from npnet.ops.windows import Window
 
-__all__ = ["Convolution", "Pending", "WaitingLanes", "masked", "normalised"]
+__all__ = ["Convolution", "Pending", "WaitingLanes", "masked", "normalised", "planes"]
 
 
 @dataclass(slots=True)
@@ -109,7 +112,7 @@ class Pending:
     def compute(self, n: int, relu: bool = False) -> Array:
         """The blocks of `n` images; of a batch norm, perhaps with a ReLU behind it."""
         if self.gradient is not None:
-            return by_spans(activation.relu_backward_span, self.output, self.gradient)
+            return by_spans(relu_backward_span, self.output, self.gradient)
         if self.constants is None:
             assert self.convolution is not None
             return self.convolution.run(n)
@@ -123,7 +126,20 @@ class Pending:
                     return y
             x = self.convolution.run(n) if held is None else held.blocks
         assert x is not None
-        return norm.normalise(x, self.constants, self.residual, relu)
+        return normalise(x, self.constants, self.residual, relu)
+
+
+def normalise(x: Array, constants: Array, residual: Array | None, relu: bool) -> Array:
+    """Batch norm, then + residual, then max(y, 0). Shape: x and residual (B, C, ..., 16), kept."""
+    y, images = lanes.empty(x.shape), planes(x)
+    added = images if residual is None else planes(residual)
+    normalise_plane(images, added, constants, residual is not None, relu, planes(y))
+    return y
+
+
+def planes(x: Array) -> Array:
+    """Blocks of images, or of features, as kernels of norms take them: (B, C, pixels, 16)."""
+    return x.reshape(*x.shape[:2], -1, LANES)
 
 
 class WaitingLanes(Lanes):

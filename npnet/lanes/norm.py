@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
+import numpy as np
+
 from npnet.base.arrays import Array
-from npnet.kernels import norm
+from npnet.kernels import lanes
+from npnet.kernels.norm import Backward, backward_channel, statistics_of_channel
 from npnet.lanes.function import LaneFunction, by_lanes
-from npnet.lanes.fusion import WaitingLanes, normalised
+from npnet.lanes.fusion import WaitingLanes, normalised, planes
 from npnet.lanes.layout import Lanes
 from npnet.ops import norm as ops
 from npnet.tape import Variable
@@ -27,29 +31,46 @@ class BatchNorm(LaneFunction):
 
     def forward(self, x: Lanes, weight: Array, bias: Array) -> Lanes:  # (N, C, ...)
         self.save_for_backward(x)
-        op = self.op
-        if op.given is None:
-            self.constants, op.var = norm.statistics(x.blocks, weight, bias, op.eps, x.shape[0])
-            op.mean = self.constants[0]
-        else:
-            mean, var = op.given
-            self.constants = norm.constants(mean, var, weight, bias, op.eps)
+        self.constants = self._constants(x, weight, bias)
         if True in self.needs_input_grad:
             x = Lanes(x.blocks, x.shape[0])  # which backward needs too
         return normalised(x, self.constants)
 
+    def _constants(self, x: Lanes, weight: Array, bias: Array) -> Array:
+        """Of each channel mean, weight * r, bias, r, as `kernels.norm` takes them: (4, C)."""
+        op, constants = self.op, np.empty((4, x.shape[1]), np.float32)
+        mean, scale, shift, r = constants
+        if op.given is None:
+            statistics_of_channel(planes(x.blocks), x.shape[0], mean, r)
+            op.mean, op.var = mean, r.copy()
+        else:
+            mean[...], r[...] = op.given
+        scale[...], shift[...] = weight, bias
+        r += np.float32(op.eps)
+        np.divide(np.float32(1), np.sqrt(r, out=r), out=r)
+        scale *= r
+        return constants
+
     def backward(self, gy: Lanes) -> tuple[Lanes, Array, Array]:
         (x,) = self.saved
-        mask = gy.pending
+        mask, n = gy.pending, x.shape[0]
         if mask is None or mask.gradient is None:
             g, y, relu = gy.blocks, None, False
         else:  # where the ReLU took this result alone, the mask follows from x
             g, relu = mask.gradient, True
             y = None if mask.constants is self.constants else mask.output
-        gx, gr, gweight, gbias = norm.batch_norm_backward(
-            g, x.blocks, self.constants, x.shape[0], y, relu, self.op.given is None
-        )
+        gx, images = lanes.empty(g.shape), planes(x.blocks)
+        gr, out = (g, images) if y is None else (lanes.empty(g.shape), planes(y))
+        totals = np.empty((2, g.shape[1]), np.float32)
+        plan = _plan(n, relu, y is not None, self.op.given is None)
+        arguments = planes(g), images, out, plan, self.constants, totals, planes(gr), planes(gx)
+        backward_channel(*arguments)
         if y is not None:
             assert isinstance(gy, WaitingLanes)
             gy.settle(gr)  # the residual's gradient
-        return Lanes(gx, x.shape[0]), gweight, gbias
+        return Lanes(gx, n), totals[1], totals[0]
+
+
+@functools.lru_cache(256)
+def _plan(n: int, relu: bool, adds: bool, training: bool) -> Backward:
+    return Backward(n, relu, adds, training)

@@ -7,8 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from npnet.kernels import lanes, norm
+from npnet.kernels import lanes
 from npnet.kernels._jit import set_num_threads
+from npnet.lanes import norm as by_lanes
+from npnet.lanes.fusion import masked
+from npnet.lanes.layout import Lanes
 from npnet.ops.activation import ReLU
 from npnet.ops.norm import BatchNorm
 from npnet.tensor import Tensor
@@ -26,20 +29,22 @@ def kernels(arrays: Arrays, training: bool, adds: bool, relu: bool) -> tuple[ora
     x, r, gy, weight, bias, mean, var = arrays
     n = len(x)
     x, r, gy = (oracle.spoiled(a) for a in (x, r, gy))
-    if training:
-        constants, _ = norm.statistics(x, weight, bias, EPS, n)
-    else:
-        constants = norm.constants(mean, var, weight, bias, EPS)
-    y = norm.normalise(x, constants, r if adds else None, relu)
-    kept = y if adds and relu else None
-    gx, gr, gweight, gbias = norm.batch_norm_backward(gy, x, constants, n, kept, relu, training)
-    return (*(lanes.from_lanes(a, n) for a in (y, gx, gr)), gweight, gbias)
+    function = by_lanes.BatchNorm(BatchNorm(EPS, None if training else (mean, var)))
+    result = function.forward(Lanes(x, n), weight, bias)
+    waits = result.with_residual(Lanes(r, n)) if adds else result
+    y = waits.pending.compute(n, relu=relu)
+    g, constants = Lanes(gy, n), None if adds else function.constants
+    if relu:
+        g = masked(g, y, constants)
+    gx, gweight, gbias = function.backward(g)
+    gr = g.blocks if adds and relu else gy
+    return (*(lanes.from_lanes(a, n) for a in (y, gx.blocks, gr)), gweight, gbias)
 
 
 def statistics(x: oracle.Array) -> tuple[oracle.Array, oracle.Array]:
-    one = np.ones(x.shape[1], np.float32)
-    constants, var = norm.statistics(oracle.spoiled(x), one, one, EPS, len(x))
-    return constants[0], var
+    one, op = np.ones(x.shape[1], np.float32), BatchNorm(EPS, None)
+    by_lanes.BatchNorm(op).forward(Lanes(oracle.spoiled(x), len(x)), one, one)
+    return op.mean, op.var
 
 
 def in_numpy(arrays: Arrays, training: bool, adds: bool, relu: bool) -> list[oracle.Array]:
