@@ -19,7 +19,7 @@ from npnet.ops.elementwise_loss import (
 from npnet.ops.indexing import one_hot
 from npnet.ops.linear import linear
 from npnet.ops.loss import cross_entropy, nll_loss
-from npnet.ops.norm import batch_norm, layer_norm
+from npnet.ops.norm import batch_norm, group_norm, layer_norm
 from npnet.ops.padding import pad
 from npnet.ops.pool import adaptive_avg_pool2d, avg_pool2d, max_pool2d
 
@@ -33,6 +33,7 @@ __all__ = [
     "cross_entropy",
     "dropout",
     "gelu",
+    "group_norm",
     "layer_norm",
     "leaky_relu",
     "linear",
