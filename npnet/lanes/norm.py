@@ -9,7 +9,10 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.kernels import lanes
+from npnet.kernels._arguments import row_major
+from npnet.kernels.group_norm import backward_group, normalise_group
 from npnet.kernels.norm import Backward, backward_channel, statistics_of_channel
+from npnet.kernels.simd import LANES
 from npnet.lanes.function import LaneFunction, by_lanes
 from npnet.lanes.fusion import WaitingLanes, normalised, planes
 from npnet.lanes.layout import Lanes
@@ -74,3 +77,40 @@ class BatchNorm(LaneFunction):
 @functools.lru_cache(256)
 def _plan(n: int, relu: bool, adds: bool, training: bool) -> Backward:
     return Backward(n, relu, adds, training)
+
+
+@by_lanes(ops.LayerNorm)
+@by_lanes(ops.GroupNorm)
+class GroupNorm(LaneFunction):
+    """Of groups that lie within an image; a layer norm's are its last axes."""
+
+    @staticmethod
+    def takes(op: Any, *inputs: Variable) -> bool:
+        shape = inputs[0].shape
+        return 0 not in shape and op.parts(shape)[0] % shape[0] == 0
+
+    def forward(self, x: Lanes, weight: Array, bias: Array) -> Lanes:  # (N, C, ...)
+        n, blocks = x.shape[0], x.blocks
+        groups, self.rows, self.weights, _ = self.op.parts(x.shape)
+        self.size = len(blocks), groups // n * self.rows, -1, LANES
+        self.save_for_backward(x, weight)
+        self.statistics, y = lanes.empty((*self.size[:2], 3, LANES)), lanes.empty(blocks.shape)
+        scale, shift = self._by_group("weight", weight), self._by_group("bias", bias)
+        images, result = blocks.reshape(self.size), y.reshape(self.size)
+        normalise_group(images, np.float32(self.op.eps), scale, shift, self.statistics, result)
+        return Lanes(y, n)
+
+    def backward(self, gy: Lanes) -> tuple[Lanes, Array, Array]:
+        x, weight = self.saved
+        n, gx = x.shape[0], lanes.empty(x.blocks.shape)
+        blocks, groups = self.size[:2]
+        parts = np.empty((blocks * groups // self.rows, 2, self.rows, self.weights), np.float32)
+        g, images, result = (a.reshape(self.size) for a in (gy.blocks, x.blocks, gx))
+        scale = self._by_group("weight", weight)
+        backward_group(g, images, scale, self.statistics, n, parts, result)
+        gbias, gweight = parts.sum(0, dtype=np.float64).astype(np.float32)
+        return Lanes(gx, n), gweight.reshape(weight.shape), gbias.reshape(weight.shape)
+
+    def _by_group(self, name: str, weight: Array) -> Array:
+        """A row of weights for each group that has its own."""
+        return row_major("group_norm", name, weight).reshape(self.rows, self.weights)

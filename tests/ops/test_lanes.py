@@ -52,6 +52,10 @@ def bn(lib: Any, x: Any, w: Any, b: Any) -> Any:
     return lib.nn.functional.batch_norm(x, None, None, w, b, training=True)
 
 
+def gn(lib: Any, x: Any, w: Any, b: Any) -> Any:
+    return lib.nn.functional.group_norm(x, 3, w, b)
+
+
 def frozen(lib: Any, x: Any, w: Any, b: Any) -> Any:
     mean, var = (lib.tensor(v) for v in ([0.1, -0.3, 0.2], [0.5, 1.5, 2.0]))
     mean, var = mean.to(x.dtype), var.to(x.dtype)
@@ -123,6 +127,10 @@ FORWARDS: dict[str, Forward] = {
     "relu-twice": lambda lib, x, r, w, b: bn(lib, x, w, b).relu().relu() * r,
     "frozen-relu": lambda lib, x, r, w, b: frozen(lib, x, w, b).relu(),
     "frozen-residual": lambda lib, x, r, w, b: (frozen(lib, x, w, b) + r).relu(),
+    "group-norm": lambda lib, x, r, w, b: (gn(lib, x, w, b) + r).relu(),
+    "group-norm-relu": lambda lib, x, r, w, b: gn(lib, bn(lib, x, w, b).relu() + r, w, b).relu(),
+    "layer-norm": lambda lib, x, r, w, b: lib.nn.functional.layer_norm(x, (3, 4, 5)) * r,
+    "layer-norm-rows": lambda lib, x, r, w, b: lib.nn.functional.layer_norm(x + r, (5,)).relu(),
     "tanh": lambda lib, x, r, w, b: (bn(lib, x, w, b) + r).tanh(),
     "pool": lambda lib, x, r, w, b: lib.nn.functional.max_pool2d(bn(lib, x, w, b).relu(), 2),
     "changed-by-number": lambda lib, x, r, w, b: bn(lib, x, w, b).mul_(-2).relu(),
