@@ -186,7 +186,6 @@ def normalised(x: Lanes, constants: Array) -> WaitingLanes:
     """Batch norm of x, with the convolution that x may still wait for."""
     p = x.pending
     if p is not None and p.is_convolution:
-        assert isinstance(x, WaitingLanes)
         pending = Pending(p.convolution, weakref.ref(x), constants=constants)
     else:
         pending = Pending(input=x.blocks, constants=constants)
