@@ -35,7 +35,7 @@ ALLOWED: dict[str, set[str]] = {
     "cuda": {"base"},
     "backends": set(),
     "random": {"base"},
-    "kernels": {"base", "ops.windows"},
+    "kernels": {"base"},
     "lanes": OPS | {"kernels"},
     "tape": {"base"},
     "ops": TAPE,
@@ -132,6 +132,29 @@ def test_no_import_goes_round() -> None:
     list(graphlib.TopologicalSorter(graph).static_order())
 
 
+def _constants(file: str) -> Iterator[tuple[str, str]]:
+    """Name, without a leading underscore, and value of the module's constants."""
+    for node in ast.parse((ROOT / file).read_text()).body:
+        for target in node.targets if isinstance(node, ast.Assign) else []:
+            names, values = [target], [node.value]
+            if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                names, values = target.elts, node.value.elts
+            for name, value in zip(names, values, strict=True):
+                if isinstance(name, ast.Name) and name.id.isupper():
+                    yield name.id.lstrip("_"), ast.unparse(value)
+
+
+def test_a_constants_name_has_one_meaning() -> None:
+    """In the rooms that are read together."""
+    rooms = ("npnet/kernels/", "npnet/lanes/", "npnet/ops/", "npnet/compiler/")
+    values: dict[str, dict[str, list[str]]] = {}
+    for file in FILES:
+        for name, value in _constants(file) if file.startswith(rooms) else ():
+            values.setdefault(name, {}).setdefault(value, []).append(file)
+    wrong = [f"{name}: {found}" for name, found in values.items() if len(found) > 1]
+    assert not wrong, "\n".join(wrong)
+
+
 def test_table_has_no_cycle() -> None:
     graph = {part: {name.split(".")[0] for name in may} for part, may in ALLOWED.items()}
     list(graphlib.TopologicalSorter(graph).static_order())
@@ -141,6 +164,8 @@ def test_table_has_no_cycle() -> None:
     ("part", "module"),
     [
         ("kernels", "npnet.tensor"),
+        ("kernels", "npnet.ops.windows"),
+        ("kernels", "npnet.lanes.plan"),
         ("tape", "npnet.ops.shape"),
         ("ops", "npnet.tensor"),
         ("ops", "npnet.kernels.pool"),

@@ -555,6 +555,9 @@ def wrong_arrays(
                         yield field, what, (*arguments[:i], plan, *arguments[i + 1 :])
 
 
+ANOTHER = "another number"  # in a table; there may be windows without pixels, whose maximum is -inf
+
+
 def _values(table: Array, guard: Guard) -> Iterator[faults.Fault]:
     """A table that names other places."""
     if table.dtype == np.int64:
@@ -562,7 +565,7 @@ def _values(table: Array, guard: Guard) -> Iterator[faults.Fault]:
             for place in (0, -1):
                 other = guard.like(table)
                 other.flat[place] += shift
-                yield faults.SHAPE, f"another number at {place}, by {shift}", None, other
+                yield faults.SHAPE, f"{ANOTHER} at {place}, by {shift}", None, other
 
 
 def wrong_numbers(arguments: tuple[Any, ...]) -> Iterator[tuple[Any, tuple[Any, ...]]]:
@@ -608,7 +611,11 @@ def test_tasks_refuse_one_wrong_array(
             else:  # it says that this fits
                 for array in task.arrays(bad):
                     where = f"{task.__name__}, {name}: {what}"
-                    assert array.dtype.kind != "f" or np.isfinite(array).all(), where
+                    assert (
+                        what.startswith(ANOTHER)
+                        or array.dtype.kind != "f"
+                        or np.isfinite(array).all()
+                    ), where
         guard.check()
 
 
