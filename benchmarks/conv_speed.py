@@ -11,13 +11,14 @@ The gradient by the input is left out where a network does not need it, at its f
 from __future__ import annotations
 
 import argparse
+import copy
 import functools
 import itertools
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -27,16 +28,21 @@ from peak import peak
 import npnet
 from npnet import models, nn
 from npnet.base.arrays import Array
-from npnet.kernels import conv, lanes, pool
+from npnet.kernels import lanes
+from npnet.lanes import conv, pool
+from npnet.lanes.function import LaneOp
+from npnet.lanes.plan import Buffer, Loop
 from npnet.ops.conv import Conv2d
 from npnet.ops.pool import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
 from npnet.ops.windows import Window
 
-Passes = dict[str, dict[str, Callable[[], Any]]]  # by name of the pass, then of the competitor
+Passes: TypeAlias = dict[
+    str, dict[str, Callable[[], Any]]
+]  # by name of the pass, then of the competitor
 
 NAIVE_TERMS = 2**16  # of a layer's sums, that the loop in Python is timed on
 LAYOUTS = {"torch": torch.contiguous_format, "torch channels_last": torch.channels_last}
-quiet = np.errstate(all="ignore")  # decorates what runs an op by itself, as Function.__call__ does
+quiet = np.errstate(all="ignore")  # decorates what runs an op by itself, as the tape does
 IMAGES = {"lenet5": (128, 32), "resnet20": (128, 32), "resnet18": (16, 224)}  # how many, how large
 
 
@@ -119,26 +125,15 @@ def convolution(module: Any, shape: tuple[int, ...], first: bool) -> Passes:
     weight = module.weight.array
     bias = None if module.bias is None else module.bias.array
     gy = rng.standard_normal((n, len(weight), *window.output_size(size)), dtype=np.float32)
-    x_lanes, gy_lanes = lanes.to_lanes(x), lanes.to_lanes(gy)
+    function, needs_weights = Conv2d(window, 1), (False, True, bias is not None)
 
-    def numpy_backward(needs: tuple[bool, ...]) -> Callable[[], Any]:
-        op = Conv2d(window, 1)
-        quiet(op.forward)(x, weight, bias)
-        op.needs_input_grad = needs
-        return quiet(lambda: next(g for g in op.backward(gy) if g is not None))
+    def each(needs: tuple[bool, ...]) -> list[dict[str, Callable[[], Any]]]:
+        """Forward and backward, where these inputs want gradients."""
+        by_numpy = in_numpy(function, needs, x, gy, weight, bias)
+        return by_name(by_numpy, in_lanes(conv.Conv2d(function), needs, x, gy, weight, bias))
 
-    forward: dict[str, Callable[[], Any]] = {
-        "numpy": functools.partial(quiet(Conv2d(window, 1).forward), x, weight, bias),
-        "npnet": lambda: conv.conv2d(x_lanes, weight, bias, window),
-    }
-    data: dict[str, Callable[[], Any]] = {
-        "numpy": numpy_backward((True, False, False)),
-        "npnet": lambda: conv.conv2d_backward_data(gy_lanes, weight, window, size),
-    }
-    by_weight: dict[str, Callable[[], Any]] = {
-        "numpy": numpy_backward((False, True, bias is not None)),
-        "npnet": lambda: conv.conv2d_backward_weight(x_lanes, gy_lanes, window, n)[0],
-    }
+    forward, by_weight = each(needs_weights)
+    _, data = each((True, False, False))
     for name, layout in LAYOUTS.items():
         forward[name], data[name], by_weight[name] = torch_convolution(
             layout, x, weight, bias, gy, window
@@ -147,6 +142,39 @@ def convolution(module: Any, shape: tuple[int, ...], first: bool) -> Passes:
     if first:
         del passes["backward-data"]
     return passes
+
+
+def in_numpy(
+    function: Any, needs: tuple[bool, ...], x: Array, gy: Array, *weights: Array | None
+) -> list[Callable[[], Any]]:
+    """A Function's forward pass, and the first of the gradients that inputs need."""
+    op = copy.copy(function)
+    op.needs_input_grad = needs
+    forward = functools.partial(quiet(op.forward), x, *weights)
+    forward()
+    return [forward, quiet(lambda: next(g for g in op.backward(gy) if g is not None))]
+
+
+def in_lanes(
+    op: LaneOp, needs: tuple[bool, ...], x: Array, gy: Array, *weights: Array | None
+) -> list[Callable[[], Any]]:
+    """The same by kernels, from images in lanes."""
+    images, gradients, out = Buffer(lanes.to_lanes(x)), Buffer(lanes.to_lanes(gy)), Loop(len(x))
+    op.needs_input_grad = needs
+
+    def backward() -> Any:
+        g = next(g for g in op.backward(gradients, out) if g is not None)
+        return g.array if isinstance(g, Buffer) else g
+
+    op.forward(images, out, *weights)
+    return [lambda: op.forward(images, out, *weights).array, backward]
+
+
+def by_name(*libraries: list[Callable[[], Any]]) -> list[dict[str, Callable[[], Any]]]:
+    """Of each pass, npnet's two ways."""
+    return [
+        dict(zip(("numpy", "npnet"), ways, strict=True)) for ways in zip(*libraries, strict=True)
+    ]
 
 
 def torch_convolution(
@@ -172,23 +200,15 @@ def pooling(module: Any, shape: tuple[int, ...]) -> Passes:
     rng, size, window = np.random.default_rng(0), (shape[2], shape[3]), window_of(module, shape)
     x = rng.standard_normal(shape, dtype=np.float32)
     gy = rng.standard_normal((*shape[:2], *window.output_size(size)), dtype=np.float32)
-    x_lanes, gy_lanes = lanes.to_lanes(x), lanes.to_lanes(gy)
-    op: Any = MaxPool2d(window)
-    forward: dict[str, Callable[[], Any]] = {"numpy": functools.partial(quiet(op.forward), x)}
-    backward: dict[str, Callable[[], Any]] = {"numpy": quiet(lambda: op.backward(gy)[0])}
+    function: Any
+    op: LaneOp
     if isinstance(module, nn.MaxPool2d):
-        winner = pool.max_pool2d(x_lanes, window)[1]
-        forward["npnet"] = lambda: pool.max_pool2d(x_lanes, window)[0]
-        backward["npnet"] = lambda: pool.max_pool2d_backward(gy_lanes, winner, window, size)
+        op = pool.MaxPool2d(function := MaxPool2d(window))
     elif isinstance(module, nn.AvgPool2d):
-        op = AvgPool2d(window, True, None)
-        forward["npnet"] = lambda: pool.avg_pool2d(x_lanes, window)
-        backward["npnet"] = lambda: pool.avg_pool2d_backward(gy_lanes, window, size)
+        op = pool.AvgPool2d(function := AvgPool2d(window, True, None))
     else:
-        op = AdaptiveAvgPool2d((1, 1))
-        forward["npnet"] = lambda: pool.adaptive_avg_pool2d(x_lanes, (1, 1))
-        backward["npnet"] = lambda: pool.adaptive_avg_pool2d_backward(gy_lanes, size)
-    quiet(op.forward)(x)
+        op = pool.AdaptiveAvgPool2d(function := AdaptiveAvgPool2d((1, 1)))
+    forward, backward = by_name(in_numpy(function, (True,), x, gy), in_lanes(op, (True,), x, gy))
     theirs = eval(repr(module), vars(torch.nn))  # the two libraries print modules alike
     for name, layout in LAYOUTS.items():
         forward[name], backward[name] = torch_pooling(theirs, layout, x, gy)

@@ -18,28 +18,27 @@ from tests import campaign, pictures, workers
 # is not named here is marked `numerical`: .ci/run repeats it as on other CPUs.
 ELSEWHERE = frozenset(
     {
+        "cli",
         "comparison",
         "datasets",
+        "devices",
         "fitting",
         "kernels/test_avx2.py",
         "kernels/test_jit.py",
         "kernels/test_thread_pool.py",
         "reference",
+        "runs",
+        "serialization",
         "test_advice.py",
-        "test_commands.py",
         "test_files.py",
         "test_fit_function.py",
         "test_forks.py",
         "test_imports.py",
         "test_layering.py",
         "test_memory.py",
-        "test_serialization.py",
-        "test_serialization_errors.py",
-        "test_serialization_fuzz.py",
         "test_shared_tensors.py",
         "test_signals.py",
         "test_threads.py",
-        "test_warmup.py",
         "training/test_config.py",
         "training/test_dataset_recorded.py",
         "training/test_faults.py",
@@ -48,7 +47,6 @@ ELSEWHERE = frozenset(
         "training/test_resume.py",
         "training/test_saved.py",
         "training/test_stopped.py",
-        "training/test_tensorboard.py",
     }
 )
 
@@ -88,6 +86,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def _start_afresh() -> None:
     workers.start_afresh()
+
+
+@pytest.fixture(params=["numpy", "numba"])
+def backend(request: pytest.FixtureRequest) -> str:
+    """Each backend in turn, in force for the test; `_start_afresh` undoes the choice."""
+    workers.choose_backend(request.param)
+    return str(request.param)
+
+
+@pytest.fixture
+def numba() -> None:
+    """The kernels, whatever NPNET_BACKEND says."""
+    workers.choose_backend("numba")
 
 
 @pytest.fixture(autouse=True)

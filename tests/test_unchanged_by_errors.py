@@ -16,7 +16,7 @@ import pytest
 
 import npnet
 from npnet import nn, optim
-from npnet.compiler.chain import _traced
+from npnet.compiler.trace import _traced
 from npnet.models.summary import summary
 from npnet.optim import lr_scheduler as schedules
 from npnet.optim.swa_utils import AveragedModel

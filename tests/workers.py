@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-__all__ = ["count", "limit_threads", "start_afresh", "threads"]
+__all__ = ["choose_backend", "count", "limit_threads", "start_afresh", "threads"]
 
 MOST = 8  # processes: each holds PyTorch, half a gigabyte
 # Of OpenMP, which PyTorch computes with, and of NumPy's BLAS: read when the libraries are loaded.
@@ -54,7 +54,7 @@ def start_afresh() -> None:
     import npnet
     from npnet.base import threads as _threads
 
-    npnet.set_backend(os.environ.get("NPNET_BACKEND") or "auto")
+    choose_backend(os.environ.get("NPNET_BACKEND") or "auto")
     npnet.set_winograd(True)
     if _threads._count != _threads.environment_threads():
         _forget_number()
@@ -65,6 +65,13 @@ def start_afresh() -> None:
         torch.manual_seed(0)
         if torch.get_num_threads() != threads():
             torch.set_num_threads(threads())
+
+
+def choose_backend(name: str) -> None:
+    """`npnet.set_backend`, which is imported when the threads are limited, and not before."""
+    import npnet
+
+    npnet.set_backend(name)
 
 
 def _forget_number() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.compiler.chain import Link
+from npnet.compiler.trace import Link
 from npnet.kernels import block_ops, lanes
 from npnet.kernels.program import BLOCK, SLOT, Call, Phase, Program
 from npnet.lanes.function import LaneOp

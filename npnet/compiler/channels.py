@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from npnet.compiler.build import ChainProgram
-from npnet.compiler.chain import Link
+from npnet.compiler.trace import Link
 from npnet.kernels import channel_lanes, lanes
 from npnet.kernels.program import SLOT, Phase, Program
 from npnet.lanes.channels import Channels

@@ -11,8 +11,8 @@ from typing import Any
 from npnet import nn
 from npnet.base.grad_mode import is_grad_enabled
 from npnet.base.threads import new_lock
-from npnet.compiler.chain import Link
-from npnet.compiler.programs import Programs
+from npnet.compiler.cache import Programs
+from npnet.compiler.trace import Link
 from npnet.compiler.watch import is_watching
 from npnet.lanes.unsuited import Unsuited
 from npnet.tensor import Tensor

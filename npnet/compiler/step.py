@@ -10,9 +10,9 @@ import numpy as np
 from npnet import nn
 from npnet.base.grad_mode import is_grad_enabled
 from npnet.base.threads import new_lock
-from npnet.compiler.chain import Link
+from npnet.compiler.cache import Programs
 from npnet.compiler.inference import CompiledModel
-from npnet.compiler.programs import Programs
+from npnet.compiler.trace import Link
 from npnet.lanes.unsuited import Unsuited
 from npnet.optim import Optimizer
 from npnet.tensor import Tensor

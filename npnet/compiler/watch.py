@@ -19,7 +19,6 @@ This is a whitelist: what is not known to be safe is left to the eager loop, wit
 
 from __future__ import annotations
 
-import builtins
 import dataclasses
 import dis
 import gc
@@ -28,16 +27,17 @@ import math
 import sys
 import threading
 import types
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from enum import Enum
 from typing import Any
 
 import numpy as np
 
 from npnet import nn
-from npnet._device import device
 from npnet.base.checks import check_writable
+from npnet.compiler.code import chains, is_known, is_npnets, tables, title, what_else
 from npnet.compiler.guard import Place
+from npnet.devices.cpu import device
 from npnet.nn.modules import container
 from npnet.tape import Function
 from npnet.tensor import Tensor
@@ -53,17 +53,6 @@ _KINDS = {*_LEAVES, object, type, super, tuple, list, dict, set, frozenset}
 _PURE = {len, isinstance, issubclass, max, min, abs, sum, round, pow, divmod, hash, id}
 _PURE |= {f for f in vars(math).values() if callable(f)}
 
-# Instructions by the beginnings of their names, which Python changes from version to version: a
-# name that is new is not in the list, and so is refused.
-_SAFE = (
-    "BINARY_", "BUILD_", "CACHE", "CALL", "COMPARE_OP", "CONTAINS_OP", "CONVERT_VALUE", "COPY",
-    "DELETE_FAST", "DICT_MERGE", "DICT_UPDATE", "DUP_TOP", "EXTENDED_ARG", "FORMAT_", "INPLACE_",
-    "IS_OP", "KW_NAMES", "LIST_EXTEND", "LIST_TO_TUPLE", "LOAD_", "MAKE_CELL", "MAKE_FUNCTION",
-    "NOP", "NOT_TAKEN", "POP_TOP", "PRECALL", "PUSH_NULL", "RESUME", "RETURN_CONST", "RETURN_VALUE",
-    "ROT_", "SET_FUNCTION_ATTRIBUTE", "SET_UPDATE", "STORE_FAST", "SWAP", "TO_BOOL", "UNARY_",
-    "UNPACK_",
-)  # fmt: skip
-_JUMPS = frozenset(dis.hasjrel + dis.hasjabs)
 _OWN_NAMES = ("__dict__", "__globals__", "__closure__", "__code__", "__class__")
 
 # Where the functions of a module's class are looked up by npnet, whatever the user's code names.
@@ -118,8 +107,8 @@ class Watch:
         for m in self._modules:
             self._check_own(m)
         for f in [type(m).forward for m in others]:  # which does not run
-            chains = _chains(f.__code__, f.__globals__, {})
-            self._places += [place for chain in chains for place in chain.places]
+            found = chains(f.__code__, f.__globals__, {})
+            self._places += [place for chain in found for place in chain.places]
 
     def run(self, model: nn.Module, x: Tensor) -> Any:
         """What the model gives for a batch; whatever it calls is looked at."""
@@ -139,7 +128,7 @@ class Watch:
         """What a guard must look at beside the modules, once the pass is done."""
         names = (*_ALWAYS, *sorted(self._attributes))
         for kind in {type(m): None for m in self._modules}:
-            bases = [*kind.__mro__[:-1], *[b for b in type(kind).__mro__ if not _is_known(b)]]
+            bases = [*kind.__mro__[:-1], *[b for b in type(kind).__mro__ if not is_known(b)]]
             known = [n for n in names if any(n in vars(base) for base in bases)]
             self._places += [(vars(b), n) for b in bases for n in known]
         for base in Tensor.__mro__[:-1]:
@@ -172,7 +161,7 @@ class Watch:
                 self._refuse("its forward pass changes in place what was there before")
             if code not in self._own and str(frame.f_globals["__name__"]).startswith(_LAYERS):
                 self._own.add(code)  # F.relu of a layer of ours may be replaced, too
-                self._places += [p for c in _chains(code, frame.f_globals, {}) for p in c.places]
+                self._places += [p for c in chains(code, frame.f_globals, {}) for p in c.places]
         elif caller is not None and (caller.f_code in self._seen or _calls_users(caller)):
             self._check_arguments(frame)
             if code not in self._seen:
@@ -216,18 +205,16 @@ class Watch:
 
     def _check_code(self, code: types.CodeType) -> None:
         for i in dis.get_instructions(code):
-            if i.opcode in _JUMPS or i.opname in ("GET_ITER", "FOR_ITER"):
-                self._refuse(f"{_title(code)} branches or loops, and may do otherwise later")
-            elif not i.opname.startswith(_SAFE) and not _stores_cell(i, code):
-                what = i.opname.lower().replace("_", " ")
-                self._refuse(f"{_title(code)} does more than compute ({what})")
+            what = what_else(i, code)
+            if what is not None:
+                self._refuse(f"{title(code)} {what}")
             elif i.opname in ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR"):
                 self._attributes.add(i.argval)
                 if i.argval in _OWN_NAMES:
-                    self._refuse(f"{_title(code)} reads {i.argval}")
+                    self._refuse(f"{title(code)} reads {i.argval}")
 
     def _check_chains(self, code: types.CodeType, frame: types.FrameType) -> None:
-        for chain in _chains(code, frame.f_globals, frame.f_locals):
+        for chain in chains(code, frame.f_globals, frame.f_locals):
             self._places += chain.places
             if not self._is_fixed(chain.value):
                 self._refuse(_changing(code, chain.name, chain.value))
@@ -240,14 +227,12 @@ class Watch:
             return value in _PURE
         if isinstance(value, types.MethodType):
             return self._is_fixed(value.__self__) and self._is_fixed(value.__func__)
-        if isinstance(value, types.FunctionType) or not _is_known(type(value)):
+        if isinstance(value, types.FunctionType) or not is_known(type(value)):
             self._holders[id(value)] = value
         if isinstance(value, (tuple, frozenset)):
             return all(map(self._is_fixed, value))
         if isinstance(value, type):
-            return (
-                value in _KINDS or issubclass(value, (nn.Module, np.generic)) or _is_npnets(value)
-            )
+            return value in _KINDS or issubclass(value, (nn.Module, np.generic)) or is_npnets(value)
         if isinstance(value, _FIXED):
             return True
         frozen = getattr(type(value), "__dataclass_params__", None)
@@ -271,7 +256,7 @@ class Watch:
     def _check_attributes(self) -> None:
         """Refuse attributes, of modules and their classes, that the user's code may read."""
         for module in self._modules:
-            places = [vars(module), *[vars(k) for k in type(module).__mro__ if not _is_npnets(k)]]
+            places = [vars(module), *[vars(k) for k in type(module).__mro__ if not is_npnets(k)]]
             for own in places:
                 for name in self._attributes & own.keys():
                     if not self._is_fixed(own[name]):
@@ -290,7 +275,7 @@ class Watch:
         while self._holders.keys() - done:
             for key in self._holders.keys() - done:
                 done.add(key)
-                for own in _tables(self._holders[key]):
+                for own in tables(self._holders[key]):
                     for name in self._attributes & own.keys():
                         self._places.append((own, name))
                         if not self._is_fixed(own[name]):
@@ -311,7 +296,7 @@ class Watch:
                 places += [(f.__kwdefaults__, name) for name in f.__kwdefaults__ or ()]
                 places += [(cell, "cell_contents") for cell in f.__closure__ or ()]
         for code in self._seen - found:  # it was hidden by gc.freeze()
-            self._refuse(f"the function {_title(code)} is nowhere to be found")
+            self._refuse(f"the function {title(code)} is nowhere to be found")
         return places
 
 
@@ -327,79 +312,9 @@ def is_watching() -> bool:
     return _state.watching
 
 
-_MISSING = object()
-
-
-@dataclasses.dataclass
-class _Chain:
-    """A variable from outside of a function, perhaps with attributes of it, such as F.relu."""
-
-    name: str
-    value: Any
-    places: list[Place]
-
-    def extend(self, name: str) -> bool:
-        """Follow an attribute of a Python module or of a class of the user's, if it has it."""
-        value = self.value
-        if isinstance(value, types.ModuleType) and hasattr(value, name):
-            self.places.append((value, name))
-            self.value = getattr(value, name)
-        elif isinstance(value, type) and not _is_npnets(value) and hasattr(value, name):
-            metaclass: Any = type(value)
-            kinds = (*value.__mro__, *metaclass.__mro__)
-            self.places += [(vars(k), name) for k in kinds if name in vars(k)]
-            self.value = inspect.getattr_static(value, name)
-        else:
-            return False
-        self.name += f".{name}"
-        return True
-
-
-def _chains(
-    code: types.CodeType, variables: dict[str, Any], local: Mapping[str, Any]
-) -> Iterator[_Chain]:
-    """What a function reads from outside, in the order of its instructions."""
-    chain: _Chain | None = None
-    for i in dis.get_instructions(code):
-        if i.opname in ("CACHE", "EXTENDED_ARG", "PUSH_NULL"):
-            continue
-        if chain is not None:
-            if i.opname in ("LOAD_ATTR", "LOAD_METHOD") and chain.extend(i.argval):
-                continue
-            yield chain
-            chain = None
-        if i.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
-            own = vars(builtins)
-            value = variables.get(i.argval, own.get(i.argval, _MISSING))
-            chain = _Chain(i.argval, value, [(variables, i.argval), (own, i.argval)])
-        elif i.opname == "LOAD_DEREF" and i.argval in code.co_freevars:
-            chain = _Chain(i.argval, local.get(i.argval), [])
-    if chain is not None:
-        yield chain
-
-
 def _is_ours(frame: types.FrameType) -> bool:
     name = str(frame.f_globals.get("__name__"))
     return name == "npnet" or name.startswith("npnet.")
-
-
-def _tables(value: Any) -> Iterator[Mapping[str, Any]]:
-    """Where the attributes of a value stand: its own, and those of its classes."""
-    yield getattr(value, "__dict__", {})
-    kind = type(value)
-    if not _is_known(kind):
-        for base in (*kind.__mro__, *type(kind).__mro__):
-            if not _is_known(base):
-                yield vars(base)
-
-
-def _is_known(kind: type) -> bool:
-    """Whether a class is Python's, NumPy's or npnet's, and so stays what it is."""
-    return kind.__module__.partition(".")[0] in ("builtins", "types", "enum", "numpy", "npnet")
-
-
-def _is_npnets(kind: type) -> bool:
-    return kind is object or kind.__module__.startswith("npnet.")
 
 
 def _calls_users(frame: types.FrameType) -> bool:
@@ -413,15 +328,6 @@ def _holds_tensors(value: Any) -> bool:
     return value is None or isinstance(value, (Tensor, nn.Module))
 
 
-def _title(code: types.CodeType) -> str:
-    return getattr(code, "co_qualname", code.co_name)
-
-
 def _changing(code: types.CodeType, name: str, value: Any) -> str:
     kind = type(value).__name__
-    return f"{_title(code)} reads {name}, a {kind}, which may change in place"
-
-
-def _stores_cell(i: dis.Instruction, code: types.CodeType) -> bool:
-    """Whether a function writes a variable of its own that functions inside it share."""
-    return i.opname == "STORE_DEREF" and i.argval in code.co_cellvars
+    return f"{title(code)} reads {name}, a {kind}, which may change in place"

@@ -14,11 +14,17 @@ from npnet.kernels.simd import LANES
 
 __all__ = [
     "SPAN",
+    "elu_backward_span",
+    "elu_span",
+    "hardswish_backward_span",
+    "hardswish_span",
     "leaky_relu_backward_span",
     "relu_backward_span",
     "relu_span",
     "sigmoid_backward_span",
     "sigmoid_span",
+    "silu_backward_span",
+    "silu_span",
     "tanh_backward_span",
     "tanh_span",
 ]
@@ -92,3 +98,71 @@ def leaky_relu_backward_span(x, gy, slope, gx, length, k):
         g = simd.load(gy, i)
         value = simd_math.where_positive(simd.load(x, i), g, simd_math.multiply(g, slopes))
         simd.store(gx, i, value)
+
+
+@spanned(x="L", alpha="number", y="L")
+def elu_span(x, alpha, y, length, k):
+    """Floats k * length to (k + 1) * length of y = x where x > 0, else alpha * (exp(x) - 1).
+
+    exp(x) - 1 = 2 t / (1 - t), t = tanh(x / 2): nothing cancels near 0.
+    """
+    one, half = simd.splat(np.float32(1)), simd.splat(np.float32(0.5))
+    double = simd.splat(np.float32(2) * alpha)
+    for i in range(k * length, min((k + 1) * length, x.size), LANES):
+        value = simd.load(x, i)
+        t = simd_exp.tanh(simd_math.multiply(value, half))
+        below = simd_math.divide(simd_math.multiply(t, double), simd_math.subtract(one, t))
+        simd.store(y, i, simd_math.where_not_positive(value, below, value))
+
+
+@spanned(x="L", gy="L", alpha="number", gx="L")
+def elu_backward_span(x, gy, alpha, gx, length, k):
+    """Floats k * length to (k + 1) * length of gx = gy where x > 0, else gy * alpha * exp(x)."""
+    alphas = simd.splat(alpha)
+    for i in range(k * length, min((k + 1) * length, x.size), LANES):
+        value, g = simd.load(x, i), simd.load(gy, i)
+        below = simd_math.multiply(g, simd_math.multiply(simd_exp.exp(value), alphas))
+        simd.store(gx, i, simd_math.where_positive(value, g, below))
+
+
+@spanned(x="L", y="L")
+def silu_span(x, y, length, k):
+    """Floats k * length to (k + 1) * length of y = x * sigmoid(x)."""
+    for i in range(k * length, min((k + 1) * length, x.size), LANES):
+        value = simd.load(x, i)
+        simd.store(y, i, simd_math.multiply(value, simd_exp.sigmoid(value)))
+
+
+@spanned(x="L", gy="L", gx="L")
+def silu_backward_span(x, gy, gx, length, k):
+    """Floats k * length to (k + 1) * length of gx = gy * s * (1 + x * (1 - s)), s = sigmoid(x)."""
+    one = simd.splat(np.float32(1))
+    for i in range(k * length, min((k + 1) * length, x.size), LANES):
+        value = simd.load(x, i)
+        s = simd_exp.sigmoid(value)
+        slope = simd.fma(value, simd_math.subtract(one, s), one)
+        simd.store(gx, i, simd_math.multiply(simd.load(gy, i), simd_math.multiply(s, slope)))
+
+
+@spanned(x="L", y="L")
+def hardswish_span(x, y, length, k):
+    """Floats k * length to (k + 1) * length of y = x * min(max(x + 3, 0), 6) / 6."""
+    zero = simd.splat(np.float32(0))
+    three, six = simd.splat(np.float32(3)), simd.splat(np.float32(6))
+    for i in range(k * length, min((k + 1) * length, x.size), LANES):
+        value = simd.load(x, i)
+        gate = simd_math.maximum(zero, simd.add(value, three))
+        gate = simd_math.where_not_positive(simd_math.subtract(gate, six), gate, six)
+        simd.store(y, i, simd_math.divide(simd_math.multiply(value, gate), six))
+
+
+@spanned(x="L", gy="L", gx="L")
+def hardswish_backward_span(x, gy, gx, length, k):
+    """Floats k * length to (k + 1) * length of gx = gy * (x / 3 + 1 / 2), 0 at -3, gy from 3 on."""
+    zero = simd.splat(np.float32(0))
+    half, three = simd.splat(np.float32(0.5)), simd.splat(np.float32(3))
+    for i in range(k * length, min((k + 1) * length, x.size), LANES):
+        value, g = simd.load(x, i), simd.load(gy, i)
+        inside = simd_math.multiply(g, simd.add(simd_math.divide(value, three), half))
+        inside = simd_math.where_not_positive(simd_math.subtract(three, value), g, inside)
+        simd.store(gx, i, simd_math.where_not_positive(simd.add(value, three), zero, inside))

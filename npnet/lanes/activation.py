@@ -10,7 +10,7 @@ from npnet.base.arrays import Array
 from npnet.kernels import activation
 from npnet.kernels._task import Task
 from npnet.lanes.function import LaneOp, by_lanes
-from npnet.lanes.fusion import Masked, Normalised
+from npnet.lanes.fusion import masked
 from npnet.lanes.layout import Lanes, to_lanes
 from npnet.lanes.plan import Buffer, Calls
 from npnet.ops import activation as ops
@@ -63,17 +63,16 @@ class ReLU(Activation):
     constants: Array | None = None
 
     def fused(self, x: Lanes, *others: Any) -> Lanes | None:
-        if not isinstance(x, Normalised):
+        pending, n = x.pending, x.shape[0]
+        if pending is None or not pending.is_norm:
             return None
-        plain, y = x.plain_operands, x.rectified()
-        if y is not None:
-            self.constants = None if plain is None else plain[1]
-            self.y = Buffer(y.blocks)
+        self.constants = pending.constants if pending.residual is None else None
+        y = Lanes(pending.compute(n, relu=True), n)
+        self.y = Buffer(y.blocks)
         return y
 
     def differentiate(self, gy: Values) -> tuple[Lanes]:
-        g = to_lanes(gy)
-        return (Masked(g.shape, g.blocks, self.y.array, self.constants),)
+        return (masked(to_lanes(gy), self.y.array, self.constants),)
 
 
 @by_lanes(ops.LeakyReLU)
@@ -95,3 +94,48 @@ class LeakyReLU(LaneOp):
     def _add(self, x: Buffer, gy: Buffer, gx: Buffer, out: Calls) -> None:
         slope, task = np.float32(self.op.slope), activation.leaky_relu_backward_span
         out.add(task, x.flat, gy.flat, slope, gx.flat, out.span(gx), of=gx)
+
+
+class ActivationOfInput(LaneOp):
+    """An activation whose gradient follows from its input.
+
+    Attributes:
+        span, backward_span: the kernels (x, *numbers, y) and (x, gy, *numbers, gx).
+    """
+
+    chained = True
+    span: ClassVar[Task]
+    backward_span: ClassVar[Task]
+
+    def numbers(self) -> tuple[np.float32, ...]:
+        """The op's options, as kernels take them."""
+        return ()
+
+    def forward(self, x: Buffer, out: Calls) -> Buffer:
+        self.x, y = x, out.empty(x.shape, x.by)
+        out.add(self.span, x.flat, *self.numbers(), y.flat, out.span(y), of=y)
+        return y
+
+    def backward(self, gy: Buffer, out: Calls) -> tuple[Buffer]:
+        gx = out.over(gy)
+        arguments = self.x.flat, gy.flat, *self.numbers(), gx.flat, out.span(gx)
+        out.add(self.backward_span, *arguments, of=gx)
+        return (gx,)
+
+
+@by_lanes(ops.ELU)
+class ELU(ActivationOfInput):
+    span, backward_span = activation.elu_span, activation.elu_backward_span
+
+    def numbers(self) -> tuple[np.float32, ...]:
+        return (np.float32(self.op.alpha),)
+
+
+@by_lanes(ops.SiLU)
+class SiLU(ActivationOfInput):
+    span, backward_span = activation.silu_span, activation.silu_backward_span
+
+
+@by_lanes(ops.Hardswish)
+class Hardswish(ActivationOfInput):
+    span, backward_span = activation.hardswish_span, activation.hardswish_backward_span

@@ -16,7 +16,7 @@ from npnet.lanes.channels import Channels
 from npnet.lanes.convolve import convolve, suits_dense, suits_winograd
 from npnet.lanes.correlate import correlate
 from npnet.lanes.function import LaneOp, by_lanes
-from npnet.lanes.fusion import Convolved
+from npnet.lanes.fusion import Convolution, Pending, WaitingLanes
 from npnet.lanes.layout import Lanes
 from npnet.lanes.linear import gradients, multiply_transposed
 from npnet.lanes.plan import MOST_CHUNKS, Buffer, Calls, Shape
@@ -52,7 +52,8 @@ class Conv2d(LaneOp):
         if True in self.needs_input_grad or LEAST_RESULTS * weight.size > math.prod(shape):
             return None
         copies = weight.copy(), None if bias is None else bias.copy()  # they may change
-        return Convolved(shape, x.blocks, *copies, self.window, self.fast)
+        waits = Convolution(x.blocks, *copies, self.window, self.fast)
+        return WaitingLanes(shape, Pending(waits))
 
     def forward(self, x: Buffer, out: Calls, weight: Array, bias: Array | None = None) -> Buffer:
         self.save_for_backward(weight)

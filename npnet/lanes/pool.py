@@ -13,6 +13,7 @@ from npnet.kernels import pool as kernels
 from npnet.kernels.pool import COVER, Means
 from npnet.lanes import pool_plans
 from npnet.lanes.activation import Activation
+from npnet.lanes.channels import Channels
 from npnet.lanes.function import LaneOp, by_lanes
 from npnet.lanes.plan import Buffer, Calls, Shape
 from npnet.ops import pool as ops
@@ -66,17 +67,25 @@ class Means2d(LaneOp):
     def forward(self, x: Buffer, out: Calls) -> Buffer:  # (C, H, W) -> (C, OH, OW)
         y = self.planned(x, out)
         out.add(kernels.avg_pool2d_plane, x.planes, self.plan, y.planes, of=y)
-        return y
+        return self.given(y)
 
     def planned(self, x: Buffer, out: Calls) -> Buffer:
-        """Room for the means, when it is known where the windows lie."""
+        """Room for the means (C, OH, OW), when it is known where the windows lie."""
         self.x_shape, self.plan = x.shape, self.means(x.size)
         return out.empty((x.shape[0], *self.plan.shares.shape), x.by)
 
+    def given(self, y: Buffer) -> Buffer:
+        """The means in the shape that the op gives them."""
+        return y
+
     def backward(self, gy: Buffer, out: Calls) -> tuple[Buffer]:
-        gx = out.empty(self.x_shape, gy.by)
+        gx, gy = out.empty(self.x_shape, gy.by), self.by_window(gy)
         out.add(kernels.avg_pool2d_backward_plane, gy.planes, self.plan, gx.planes, of=gx)
         return (gx,)
+
+    def by_window(self, gy: Buffer) -> Buffer:
+        """gy, which has the shape of what the op gave, as (C, OH, OW)."""
+        return gy
 
 
 @by_lanes(ops.AvgPool2d)
@@ -111,12 +120,15 @@ class PixelMean(Means2d):
     def means(self, size: Shape) -> Means:
         return pool_plans.bins(size, (1, 1))
 
-    def forward(self, x: Buffer, out: Calls) -> Buffer:  # (C, H, W) -> (C,), or (C, 1, 1)
-        y = super().forward(x, out)
+    def given(self, y: Buffer) -> Buffer:  # (C,), or (C, 1, 1)
         return y if self.op.keepdim else y.viewed(y.shape[:1])
 
-    def backward(self, gy: Buffer, out: Calls) -> tuple[Buffer]:
-        return super().backward(gy.viewed((gy.shape[0], 1, 1)), out)
+    def by_window(self, gy: Buffer) -> Buffer:
+        return gy.viewed((gy.shape[0], 1, 1))
+
+    def by_channels(self, x: Channels, out: Calls, *weights: Array) -> Channels:
+        y = super().by_channels(x, out)
+        return Channels(self.by_window(y.buffer), y.channels)  # features are images of one pixel
 
 
 class ActivatedMeans2d(LaneOp):
@@ -142,9 +154,9 @@ class ActivatedMeans2d(LaneOp):
         self.x, y = x, self.inner.planned(x, out)
         arguments = self.kind, x.planes, self.inner.plan, y.planes
         out.add(activated_pool.activated_pool_plane, *arguments, of=y)
-        return y
+        return self.inner.given(y)
 
     def backward(self, gy: Buffer, out: Calls) -> tuple[Buffer]:
-        arguments = self.kind, gy.planes, self.inner.plan, self.x.planes
+        arguments = self.kind, self.inner.by_window(gy).planes, self.inner.plan, self.x.planes
         out.add(activated_pool.activated_pool_backward_plane, *arguments, of=self.x)
         return (self.x,)

@@ -28,7 +28,7 @@ class Reshape(LaneOp):
 
     def __init__(self, op: shape.Reshape) -> None:
         super().__init__(op)
-        self.look = lambda array: array.reshape(op.size)
+        self.find = lambda array: array.reshape(op.size)
 
     @staticmethod
     def takes(op: Any, *inputs: Variable) -> bool:
@@ -86,7 +86,7 @@ class GetItem(LaneOp):
 
     def __init__(self, op: indexing.GetItem) -> None:
         super().__init__(op)
-        self.look = lambda array: array[op.slices]
+        self.find = lambda array: array[op.slices]
 
     @staticmethod
     def takes(op: Any, *inputs: Variable) -> bool:

@@ -3,15 +3,18 @@
 from npnet.nn import functional, init, utils
 from npnet.nn.module import Module
 from npnet.nn.modules.activation import (
+    ELU,
     GELU,
+    Hardswish,
     LeakyReLU,
     LogSoftmax,
     ReLU,
     Sigmoid,
+    SiLU,
     Softmax,
     Tanh,
 )
-from npnet.nn.modules.batchnorm import BatchNorm1d, BatchNorm2d, LayerNorm
+from npnet.nn.modules.batchnorm import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm
 from npnet.nn.modules.container import ModuleDict, ModuleList, Sequential
 from npnet.nn.modules.conv import Conv2d
 from npnet.nn.modules.dropout import Dropout
@@ -28,6 +31,7 @@ from npnet.nn.modules.pooling import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
 from npnet.nn.parameter import Parameter
 
 __all__ = [
+    "ELU",
     "GELU",
     "AdaptiveAvgPool2d",
     "AvgPool2d",
@@ -39,6 +43,8 @@ __all__ = [
     "CrossEntropyLoss",
     "Dropout",
     "Flatten",
+    "GroupNorm",
+    "Hardswish",
     "Identity",
     "LayerNorm",
     "LeakyReLU",
@@ -53,6 +59,7 @@ __all__ = [
     "Parameter",
     "ReLU",
     "Sequential",
+    "SiLU",
     "Sigmoid",
     "Softmax",
     "Tanh",

@@ -132,7 +132,7 @@ def kaiming_uniform_(
         a: the negative slope of leaky_relu.
         mode: fan_in keeps the variance of activations, fan_out that of gradients.
 
-    Source: He et al. (2015), arXiv:1502.01852, eq. 14.
+    Source: He et al. (2015), arXiv:1502.01852, eqs. 10 (fan_in) and 14 (fan_out), 15 for the slope.
     """
     bound = math.sqrt(3) * _kaiming_std(tensor, a, mode, nonlinearity)
     return uniform_(tensor, -bound, bound, generator)
@@ -165,7 +165,10 @@ def xavier_uniform_(
 
 
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
-    """Draw from the normal distribution of std gain * sqrt(2 / (fan_in + fan_out))."""
+    """Draw from the normal distribution of std gain * sqrt(2 / (fan_in + fan_out)).
+
+    Source: Glorot and Bengio (2010), eq. 12.
+    """
     return normal_(tensor, 0.0, _xavier_std(tensor, gain), generator)
 
 

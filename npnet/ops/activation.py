@@ -20,7 +20,18 @@ from npnet.tape import Function
 if TYPE_CHECKING:
     from npnet.tensor import Tensor
 
-__all__ = ["gelu", "leaky_relu", "log_softmax", "relu", "sigmoid", "softmax", "tanh"]
+__all__ = [
+    "elu",
+    "gelu",
+    "hardswish",
+    "leaky_relu",
+    "log_softmax",
+    "relu",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "tanh",
+]
 
 
 class ReLU(Function):
@@ -76,6 +87,75 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
     """
     check_dtypes("leaky_relu", input)
     return _maybe_inplace("leaky_relu", LeakyReLU(negative_slope)(input), input, inplace)
+
+
+class ELU(Function):
+    """gx = gy where x > 0, else gy * alpha * exp(x)."""
+
+    def __init__(self, alpha: float) -> None:
+        self.alpha = alpha
+
+    def forward(self, x: Array) -> Array:
+        self.save_for_backward(x)
+        return np.where(x <= 0, x.dtype.type(self.alpha) * np.expm1(np.minimum(x, 0)), x)
+
+    def backward(self, gy: Array) -> tuple[Array]:
+        (x,) = self.saved
+        slope = x.dtype.type(self.alpha) * np.exp(np.minimum(x, 0))
+        return (np.where(x > 0, gy, gy * slope),)
+
+
+def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """y = x where x > 0, else alpha * (exp(x) - 1).
+
+    Source: Clevert, Unterthiner, Hochreiter (2016), arXiv:1511.07289, section 3.
+    """
+    check_dtypes("elu", input)
+    return _maybe_inplace("elu", ELU(alpha)(input), input, inplace)
+
+
+class SiLU(Function):
+    """gx = gy * s * (1 + x * (1 - s)), s = 1 / (1 + exp(-x))."""
+
+    def forward(self, x: Array) -> Array:
+        self.save_for_backward(x)
+        return x * sigmoid_of(x)
+
+    def backward(self, gy: Array) -> tuple[Array]:
+        (x,) = self.saved
+        s = sigmoid_of(x)
+        return (gy * s * (1 + x * (1 - s)),)
+
+
+def silu(input: Tensor, inplace: bool = False) -> Tensor:
+    """y = x / (1 + exp(-x)), which is called swish too.
+
+    Source: Hendrycks and Gimpel (2016), arXiv:1606.08415, section 5.
+    """
+    check_dtypes("silu", input)
+    return _maybe_inplace("silu", SiLU()(input), input, inplace)
+
+
+class Hardswish(Function):
+    """gx = 0 where x <= -3, gy where x >= 3, else gy * (x / 3 + 1 / 2)."""
+
+    def forward(self, x: Array) -> Array:
+        self.save_for_backward(x)
+        return x * np.minimum(np.maximum(x + 3, 0), 6) / 6
+
+    def backward(self, gy: Array) -> tuple[Array]:
+        (x,) = self.saved
+        inside = gy * (x / 3 + x.dtype.type(0.5))
+        return (np.where(x >= 3, gy, np.where(x <= -3, gy.dtype.type(0), inside)),)
+
+
+def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
+    """y = x * min(max(x + 3, 0), 6) / 6.
+
+    Source: Howard et al. (2019), arXiv:1905.02244, section 5.2.
+    """
+    check_dtypes("hardswish", input)
+    return _maybe_inplace("hardswish", Hardswish()(input), input, inplace)
 
 
 class Tanh(Function):

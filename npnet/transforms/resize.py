@@ -154,7 +154,7 @@ def _triangle(t: Weights) -> Weights:
 
 
 def _cubic(t: Weights, a: float = -0.5) -> Weights:
-    """Keys's spline, Keys (1981), Cubic convolution interpolation, eq. 4 with another a."""
+    """Keys's spline: Keys (1981), Cubic convolution interpolation for digital image processing."""
     t = np.abs(t)
     inner = ((a + 2.0) * t - (a + 3.0)) * t * t + 1
     outer = (((t - 5) * t + 8) * t - 4) * a

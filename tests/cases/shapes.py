@@ -10,9 +10,11 @@ __all__ = ["INDEXING", "PADDING", "SHAPES"]
 
 SHAPES: Table = {
     "reshape": Case([(2, 3, 4)], lambda ns, x: ns.reshape(x, (4, -1))),
+    "reshape-images": Case([(2, 12)], lambda ns, x: ns.reshape(x, (2, 3, 2, 2))),
     "reshape-0d": Case([(1, 1)], lambda ns, x: x.reshape(())),
     "view": Case([(2, 3, 4)], lambda ns, x: x.contiguous().view(6, 4)),
     "flatten": Case([(2, 3, 4)], lambda ns, x: x.flatten(1)),
+    "flatten-images": Case([(2, 3, 4, 5)], lambda ns, x: x.flatten(1)),
     "flatten-some": Case([(2, 3, 4, 5)], lambda ns, x: ns.flatten(x, 1, -2)),
     "flatten-0d": Case([()], lambda ns, x: x.flatten()),
     "flatten-empty": Case([(0, 3, 4)], lambda ns, x: x.flatten(1)),

@@ -17,7 +17,7 @@ from npnet.nn import functional as F
 # Sums of a few hundred terms in another order.
 FLOAT32 = 5e-6
 
-ACTIVATIONS = (nn.ReLU, nn.Tanh, nn.Sigmoid, nn.LeakyReLU)
+ACTIVATIONS = (nn.ReLU, nn.Tanh, nn.Sigmoid, nn.LeakyReLU, nn.ELU, nn.SiLU, nn.Hardswish)
 
 
 @pytest.fixture(autouse=True)

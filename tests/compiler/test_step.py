@@ -16,7 +16,7 @@ import pytest
 import npnet
 from npnet import models, nn, optim
 from npnet.compiler import EagerStep
-from npnet.compiler.chain import trace
+from npnet.compiler.trace import trace
 from npnet.nn import functional as F
 
 Make: TypeAlias = Callable[[], nn.Module]
@@ -57,6 +57,17 @@ def sequential() -> nn.Module:
     )
 
 
+class PixelMeans(nn.Module):
+    """Means of pixels right after an activation, with which they are one op of programs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.fc = nn.Conv2d(3, 6, 3), nn.Linear(6, 10)
+
+    def forward(self, x: npnet.Tensor) -> npnet.Tensor:
+        return self.fc(self.conv(x).relu().mean((2, 3)))
+
+
 NETWORKS: dict[str, tuple[Make, tuple[int, ...]]] = {
     "lenet4": (lambda: models.create("lenet4"), (1, 32, 32)),
     "lenet5": (lambda: models.create("lenet5"), (1, 32, 32)),
@@ -65,6 +76,7 @@ NETWORKS: dict[str, tuple[Make, tuple[int, ...]]] = {
     "mlp": (lambda: models.create("mlp"), (1, 28, 28)),
     "mlp of features": (lambda: models.MLP((3, 20, 10), "relu"), (3,)),
     "sequential": (sequential, (1, 29, 31)),
+    "means of pixels": (PixelMeans, (3, 9, 8)),
 }
 
 

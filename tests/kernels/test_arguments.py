@@ -26,7 +26,6 @@ from npnet.kernels import (
     batches,
     lanes,
     loss,
-    norm,
     program,
     update,
 )
@@ -158,24 +157,6 @@ CASES = {
     ),
     "lanes.to_lanes": Case(
         lanes.to_lanes, {"x": "N F"}, copied="x", fixed="...", empty=True
-    ),
-    "norm.statistics": Case(
-        norm.statistics, {"x": "B C H W 16", "weight": "C", "bias": "C"},
-        sizes={"B": 2}, numbers={"eps": 1e-5, **N}, wrong=NS, fixed="B",
-        copied="weight bias", converted="weight bias",
-    ),
-    "norm.constants": Case(
-        norm.constants, {"mean": "C", "var": "C", "weight": "C", "bias": "C"},
-        numbers={"eps": 1e-5}, copied="mean var weight bias", converted="mean var weight bias",
-    ),
-    "norm.normalise": Case(
-        norm.normalise, {"x": "B C H W 16", "constants": "4 C", "residual": "B C H W 16"},
-        optional="residual", numbers={"relu": True}, fixed="4",
-    ),
-    "norm.batch_norm_backward": Case(
-        norm.batch_norm_backward,
-        {"gy": "B C H W 16", "x": "B C H W 16", "constants": "4 C", "y": "B C H W 16"},
-        sizes={"B": 2}, numbers={"relu": True, **N}, wrong=NS, optional="y", fixed="4",
     ),
     "update.sgd": step(update.sgd, "p", "g", "v", optional="v", lr=0.1, momentum=0.9),
     "update.adam": step(
@@ -455,6 +436,8 @@ LAYERS: tuple[Callable[[Tensor], Tensor], ...] = (
     lambda x: nn.BatchNorm2d(24).eval()(x),
     lambda x: npnet.cat([x[:, 3:20:2, 1:, ::2], F.pad(x, (0, 0, 1, 0))[:, 2:4, 2:, ::2]], 1),
     lambda x: (x * x) * 0.5 + x,
+    nn.GroupNorm(4, 24),
+    nn.Sequential(nn.Flatten(), nn.Linear(24 * 42, 9), nn.LayerNorm(9)),
 )
 
 

@@ -74,6 +74,9 @@ def test_what_backward_needs_is_watched(op: Any) -> None:
     [
         lambda x: F.relu(x, inplace=True),
         lambda x: F.leaky_relu(x, inplace=True),
+        lambda x: F.elu(x, inplace=True),
+        lambda x: F.silu(x, inplace=True),
+        lambda x: F.hardswish(x, inplace=True),
         lambda x: F.dropout(x, 0.5, inplace=True),
     ],
 )

@@ -89,6 +89,9 @@ CASES: dict[str, tuple[list[Array], Callable[..., Any]]] = {
     "linear": ([ROWS[:5], FACTORS, FACTORS[1, :2]], lambda ns, x, w, b: ns.linear(x, w, b)),
     "relu": ([EDGES], lambda ns, x: ns.relu(x)),
     "leaky_relu": ([EDGES], lambda ns, x: ns.leaky_relu(x, 0.1)),
+    "elu": ([EDGES], lambda ns, x: ns.elu(x, 0.7)),
+    "silu": ([EDGES], lambda ns, x: ns.silu(x)),
+    "hardswish": ([EDGES], lambda ns, x: ns.hardswish(x)),
     "tanh": ([EDGES], lambda ns, x: ns.tanh(x)),
     "sigmoid": ([EDGES], lambda ns, x: ns.sigmoid(x)),
     "gelu": ([EDGES[:, [0, 3, 4]]], lambda ns, x: ns.gelu(x)),
@@ -114,6 +117,7 @@ CASES: dict[str, tuple[list[Array], Callable[..., Any]]] = {
         [np.stack([ROWS[:, 0], ROWS[:, 1]], 1)[[0, 1, 2, 5]]],
         lambda ns, x: ns.batch_norm(x, None, None, training=True),
     ),
+    "group_norm": ([ROWS[:5]], lambda ns, x: ns.group_norm(x, 2)),
     "layer_norm": ([ROWS[:5]], lambda ns, x: ns.layer_norm(x, (4,))),
     "cross_entropy": ([ROWS, CLASSES], lambda ns, x, y: ns.cross_entropy(x, y, reduction="none")),
     "cross_entropy-smoothed": (

@@ -1,0 +1,237 @@
+"""Programs by the shape of the batch: made when they are first wanted, or why there are none."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from npnet import nn
+from npnet.backend import uses_kernels
+from npnet.base.arrays import Array
+from npnet.base.threads import get_num_threads
+from npnet.compiler.guard import Guard
+from npnet.compiler.trace import Later, Link, trace
+from npnet.compiler.watch import Watch
+from npnet.lanes.unsuited import Layered, Unsuited
+from npnet.tensor import Tensor
+
+__all__ = ["Programs"]
+
+Build: TypeAlias = Callable[[list[Link], tuple[int, ...], int], Any]
+Shape: TypeAlias = tuple[int, ...]
+
+READINGS = 8  # of a model in several modes; training and evaluation are two
+PATIENCE = 3  # readings in a row that end with a refusal; one takes twice as long as a batch
+
+AT_ONCE = 4  # shapes that have programs from their first batch on; later ones from their second
+KEPT = 32  # programs of one reading
+LARGEST = 2**28  # bytes of all programs of one reading, but for the first
+RECENT = 64 * KEPT  # batches after which the uses of each shape count half
+
+# Of the largest output, what a program's may be away from the model's. Both add up the same
+# numbers in another order, some 1e-6; what is further away is another computation.
+ALIKE = 1e-4
+
+
+class Programs:
+    """The programs of a model, each checked by a `Guard` before it runs.
+
+    Args:
+        build: makes one of the layers of a chain, the shape, and how many threads there are.
+        others: modules beside the model that a program is made of, such as the criterion.
+
+    Attributes:
+        fallback: why the last batch had none; None if it had one.
+        output: what the model itself gave for the last batch, where it was run to be read; else
+            None.
+    """
+
+    fallback: str | None = None
+    output: Any = None
+
+    def __init__(self, model: nn.Module, build: Build, others: Iterable[nn.Module] = ()) -> None:
+        self.model, self.build, self.others = model, build, tuple(others)
+        self._readings: dict[tuple[bool, ...], _Reading] = {}
+        self._modules = self._all_modules()
+        self._warned: set[str] = set()
+        self._refused, self._last_refusal = 0, ""  # readings in a row
+
+    def of(self, x: Any) -> Any:
+        """The program for a batch like `x`, or None."""
+        self.output = None
+        self.fallback = _reason(x)
+        if self.fallback is not None:
+            return None
+        reading = self._reading(x)
+        self.fallback = "it has forward hooks" if reading.guard.has_hooks else reading.fallback
+        if self.fallback is None:
+            try:
+                return reading.program(x, self.output)
+            except Later as error:
+                self.fallback = str(error)
+            except Unsuited as error:
+                self._leave(reading, error)
+        return None
+
+    def drop(self, shape: Shape) -> None:
+        """Forget the programs for batches of this shape, whose memory somebody else holds."""
+        for reading in self._readings.values():
+            reading.drop(shape)
+
+    # ---- reading -------------------------------------------------------------------------------
+
+    def _all_modules(self) -> list[nn.Module]:
+        found = [m for root in (self.model, *self.others) for m in root.modules()]
+        # what a compiled model inside stands for, of whose class it may be no longer
+        return [*found, *[m._orig_mod for m in found if hasattr(type(m), "_orig_mod")]]
+
+    def _reading(self, x: Tensor) -> _Reading:
+        """What is known of the model as it is; if that is nothing, it is run on the batch."""
+        modes = tuple([m.training for m in self._modules])
+        reading = self._readings.get(modes)
+        return reading if reading is not None and reading.guard.holds() else self._read(x)
+
+    def _read(self, x: Tensor) -> _Reading:
+        self._modules = self._all_modules()
+        guard = Guard(self._modules)
+        reading = _Reading(self, guard)
+        if guard.has_hooks:
+            return reading  # it is read when they are gone
+        try:
+            reading.guard = self._watched(x, guard)
+        except Unsuited as error:
+            self._leave(reading, error)
+        known = self._readings
+        for modes in [m for m, r in known.items() if r.guard.modules != guard.modules]:
+            del known[modes]
+        while len(known) >= READINGS:
+            del known[next(iter(known))]
+        known[reading.guard.modes] = reading
+        return reading
+
+    def _watched(self, x: Tensor, before: Guard) -> Guard:
+        """Run the model on a batch; a guard of all that it read. Unsuited if that can change."""
+        for module in self.model.modules():
+            if any(b is not None for b in module._buffers.values()):  # a forward pass may move them
+                raise Layered(f"{type(module).__name__} keeps statistics")
+        if self._refused >= PATIENCE:
+            raise Unsuited(self._last_refusal)
+        self._refused += 1
+        watch = Watch(before.modules, self.others)
+        self.output = watch.run(self.model, x)
+        places = watch.places()
+        if watch.reason is None and not before.holds():
+            watch.reason = "its forward pass changes what it is made of"
+        if watch.reason is not None:
+            self._last_refusal = watch.reason
+            raise Unsuited(watch.reason)
+        self._refused = 0
+        return Guard(before.modules, places)
+
+    def _leave(self, reading: _Reading, error: Unsuited) -> None:
+        """Leave the model to the eager loop; a warning says once why."""
+        self.fallback = reading.fallback = reason = str(error)
+        if not isinstance(error, Layered) and reason not in self._warned:
+            self._warned.add(reason)
+            warnings.warn(
+                f"compile: {type(self.model).__name__} runs as an eager loop: {reason}",
+                UserWarning,
+                stacklevel=_levels_to_user(),
+            )
+
+
+def _reason(x: Any) -> str | None:
+    """Why this batch is left to the eager loop, whatever the layers are."""
+    if type(x) is not Tensor:
+        return f"a {type(x).__name__} has no kernels"
+    if x.requires_grad:
+        return "the batch requires a gradient"
+    if not uses_kernels():
+        return "the numba backend is not in use"
+    if x.dtype != np.float32 or not x.numel():
+        return f"batches of {x.dtype} {tuple(x.shape)} have no kernels"
+    return None
+
+
+class _Reading:
+    """What is known of a model as long as its guard holds.
+
+    Attributes:
+        fallback: why it is left to the eager loop; None if it has programs.
+    """
+
+    def __init__(self, owner: Programs, guard: Guard) -> None:
+        self.guard = guard
+        self.fallback: str | None = None
+        self._model, self._build = owner.model, owner.build
+        self._programs: dict[Shape, Any] = {}
+        self._uses: dict[Shape, int] = {}  # of late
+        self._batches = 0
+
+    def program(self, x: Tensor, output: Any) -> Any:
+        """The program for a batch. Unsuited if there can be none, Later if there is none yet."""
+        self._count(x.shape)
+        program = self._programs.get(x.shape)
+        if program is not None and program.slots >= get_num_threads() and program.fits():
+            return program
+        self._programs.pop(x.shape, None)
+        self._make_room(x.shape)
+        program = self._programs[x.shape] = self._new(x, output)
+        return program
+
+    def drop(self, shape: Shape) -> None:
+        """Forget the program for batches of this shape."""
+        self._programs.pop(shape, None)
+
+    def _count(self, shape: Shape) -> None:
+        self._batches += 1
+        if self._batches % RECENT == 0:
+            self._uses = {s: n // 2 for s, n in self._uses.items() if n > 1}
+        self._uses[shape] = self._uses.get(shape, 0) + 1
+
+    def _make_room(self, shape: Shape) -> None:
+        """Drop the programs that are used least, where this shape is used more."""
+        uses, programs = self._uses, self._programs
+        if len(programs) >= AT_ONCE and uses[shape] < 2:
+            raise Later("its first batch of this shape")
+        while programs and (len(programs) >= KEPT or self._nbytes() > LARGEST):
+            least = min(programs, key=lambda s: uses.get(s, 0))
+            if uses.get(least, 0) >= uses[shape]:
+                raise Later("other shapes of batches are used more, and have all the programs")
+            del programs[least]
+
+    def _nbytes(self) -> int:
+        return sum([program.nbytes for program in self._programs.values()])
+
+    def _new(self, x: Tensor, output: Any) -> Any:
+        """A program that was tried on the batch: it gives what the model gave."""
+        links, traced = trace(self._model, x)
+        try:
+            program = self._build(links, x.shape, get_num_threads())
+        except (ValueError, TypeError) as error:  # a view of batches of another size, for instance
+            raise Unsuited(f"no program can be made of it: {error}") from error
+        if not _are_alike(program.infer(x.array), traced if output is None else output):
+            raise Unsuited("a program of it gives other values than the model itself")
+        return program
+
+
+def _are_alike(got: Array, want: Tensor) -> bool:
+    """Whether two outputs are equal but for rounding."""
+    values = want.detach().array
+    if got.shape != values.shape:
+        return False
+    finite = np.isfinite(values)
+    largest = np.abs(values, where=finite, out=np.zeros_like(values)).max(initial=0)
+    return np.allclose(got, values, rtol=0, atol=ALIKE * largest, equal_nan=True)
+
+
+def _levels_to_user() -> int:
+    """How many calls up, for `warnings.warn` in the caller, the code outside of npnet is."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals["__name__"].startswith("npnet."):
+        frame, level = frame.f_back, level + 1
+    return level
