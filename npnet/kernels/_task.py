@@ -62,6 +62,8 @@ Facts: TypeAlias = Any
 ENDLESS = 2**62  # threads, where there are no slots
 INT_END = 2**31  # of integers: what is computed of them has no more than 64 bits
 
+MOST_AXES = 5  # of more, Numba does not look at the order of bytes
+
 SCALARS = ("int", "number", "flag", "tile")
 NUMBERS = (int, float, np.integer, np.floating)
 
@@ -118,6 +120,8 @@ class Task:
         self._kinds = {name: kind for name, kind in opened.items() if kind in SCALARS}
         arrays = {name: kind for name, kind in opened.items() if kind not in SCALARS}
         self._rule = Rule(self.__name__, empty=empty, **arrays)
+        if any(len(argument.axes) > MOST_AXES for argument in self._rule.arguments):
+            raise TypeError(f"{self.__name__}: arrays may have {MOST_AXES} axes at most")
         self._has_slots = any("S" in argument.axes for argument in self._rule.arguments)
         tables = {argument.name for argument in self._rule.arguments if argument.table}
         with_arrays = {name for name, plan in self._plans.items() if {*plan._fields} & {*arrays}}

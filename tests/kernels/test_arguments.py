@@ -186,7 +186,7 @@ ELSEWHERE = {name for name in CASES if name.startswith("dense.")}  # in lanes
 def test_every_public_kernel_is_tried() -> None:
     names = set()
     for module in pkgutil.iter_modules(kernels.__path__):
-        if not module.name.startswith(("_", "simd")):
+        if not module.name.startswith(("_", "simd", "winograd_tiles")):
             loaded = importlib.import_module(f"npnet.kernels.{module.name}")
             names |= {f"{module.name}.{name}" for name in getattr(loaded, "__all__", ())}
     tasks = {name for name in names if isinstance(_named(name), Task)}
@@ -367,7 +367,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> tuple[list[Given], list[Given]]
     npnet.set_backend("numba")  # whatever NPNET_BACKEND says: without kernels there are no programs
     by_programs: list[Given] = []
     at_once: list[Given] = []
-    init, call = Call.__init__, Task.__call__
+    init, call, do = Call.__init__, Task.__call__, Task.do
 
     def noted_init(
         self: Call, task: Any, arguments: tuple[Any, ...], *rest: Any, **more: Any
@@ -379,8 +379,13 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> tuple[list[Given], list[Given]]
         at_once.append((self, arguments))
         call(self, *arguments)
 
+    def noted_do(self: Task, items: int, *leaves: Any) -> None:
+        at_once.append((self, _planned(self, leaves)))
+        do(self, items, *leaves)
+
     monkeypatch.setattr(Call, "__init__", noted_init)
     monkeypatch.setattr(Task, "__call__", noted_call)
+    monkeypatch.setattr(Task, "do", noted_do)
     for layers in NETWORKS:
         _train(nn.Sequential(*layers))
     for layer in LAYERS:
@@ -389,7 +394,21 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> tuple[list[Given], list[Given]]
     _prepare()
     monkeypatch.setattr(Call, "__init__", init)
     monkeypatch.setattr(Task, "__call__", call)
+    monkeypatch.setattr(Task, "do", do)
     return _unique(by_programs), _unique(at_once)
+
+
+def _planned(task: Task, leaves: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The task's arguments, of which the fields of plans are given one by one."""
+    left = list(leaves)
+    arguments = []
+    for name in task.names:
+        plan = task._plans.get(name)
+        if plan is None:
+            arguments.append(left.pop(0))
+        else:
+            arguments.append(plan(*[left.pop(0) for _ in plan._fields]))
+    return tuple(arguments)
 
 
 def _unique(calls: list[Given]) -> list[Given]:
@@ -437,6 +456,9 @@ LAYERS: tuple[Callable[[Tensor], Tensor], ...] = (
     lambda x: npnet.cat([x[:, 3:20:2, 1:, ::2], F.pad(x, (0, 0, 1, 0))[:, 2:4, 2:, ::2]], 1),
     lambda x: (x * x) * 0.5 + x,
     nn.GroupNorm(4, 24),
+    nn.ELU(),
+    nn.SiLU(),
+    nn.Hardswish(),
     nn.Sequential(nn.Flatten(), nn.Linear(24 * 42, 9), nn.LayerNorm(9)),
 )
 
