@@ -33,7 +33,7 @@ ALLOWED: dict[str, set[str]] = {
     "devices": {"base"},
     "backend": {"base"},
     "random": {"base"},
-    "kernels": {"base", "ops.windows"},
+    "kernels": {"base"},
     "lanes": OPS | {"kernels"},
     "tape": {"base"},
     "ops": TAPE,
@@ -128,6 +128,29 @@ def test_no_import_goes_round() -> None:
     list(graphlib.TopologicalSorter(graph).static_order())
 
 
+def _constants(file: str) -> Iterator[tuple[str, str]]:
+    """Name, without a leading underscore, and value of the module's constants."""
+    for node in ast.parse((ROOT / file).read_text()).body:
+        for target in node.targets if isinstance(node, ast.Assign) else []:
+            names, values = [target], [node.value]
+            if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                names, values = target.elts, node.value.elts
+            for name, value in zip(names, values, strict=True):
+                if isinstance(name, ast.Name) and name.id.isupper():
+                    yield name.id.lstrip("_"), ast.unparse(value)
+
+
+def test_a_constants_name_has_one_meaning() -> None:
+    """In the rooms that are read together."""
+    rooms = ("npnet/kernels/", "npnet/lanes/", "npnet/ops/", "npnet/compiler/")
+    values: dict[str, dict[str, list[str]]] = {}
+    for file in FILES:
+        for name, value in _constants(file) if file.startswith(rooms) else ():
+            values.setdefault(name, {}).setdefault(value, []).append(file)
+    wrong = [f"{name}: {found}" for name, found in values.items() if len(found) > 1]
+    assert not wrong, "\n".join(wrong)
+
+
 def test_the_networks_of_the_reference_are_plain_pytorch() -> None:
     for path in (ROOT / "reference/models").glob("*.py"):
         imported = {module.split(".")[0] for _, module in _imports(ast.parse(path.read_text()))}
@@ -143,6 +166,8 @@ def test_table_has_no_cycle() -> None:
     ("part", "module"),
     [
         ("kernels", "npnet.tensor"),
+        ("kernels", "npnet.ops.windows"),
+        ("kernels", "npnet.lanes.plan"),
         ("tape", "npnet.ops.shape"),
         ("ops", "npnet.tensor"),
         ("ops", "npnet.kernels.pool"),

@@ -39,7 +39,7 @@ import numpy as np
 from npnet.base.checks import ShapeError, check_count
 from npnet.kernels._arguments import KNOWN, Rule
 from npnet.kernels._jit import kernel
-from npnet.kernels._parallel import parallel_for_slots
+from npnet.kernels._parallel import parallel_for, parallel_for_slots
 from npnet.kernels.simd import LANES, TileShape
 
 __all__ = [
@@ -61,6 +61,8 @@ Facts: TypeAlias = Any
 
 ENDLESS = 2**62  # threads, where there are no slots
 INT_END = 2**31  # of integers: what is computed of them has no more than 64 bits
+
+MOST_AXES = 5  # of more, Numba does not look at the order of bytes
 
 SCALARS = ("int", "number", "flag", "tile")
 NUMBERS = (int, float, np.integer, np.floating)
@@ -118,10 +120,13 @@ class Task:
         self._kinds = {name: kind for name, kind in opened.items() if kind in SCALARS}
         arrays = {name: kind for name, kind in opened.items() if kind not in SCALARS}
         self._rule = Rule(self.__name__, empty=empty, **arrays)
+        if any(len(argument.axes) > MOST_AXES for argument in self._rule.arguments):
+            raise TypeError(f"{self.__name__}: arrays may have {MOST_AXES} axes at most")
+        self._has_slots = any("S" in argument.axes for argument in self._rule.arguments)
         tables = {argument.name for argument in self._rule.arguments if argument.table}
         with_arrays = {name for name, plan in self._plans.items() if {*plan._fields} & {*arrays}}
         self.constant = {name for name in self.names if name in tables | with_arrays}
-        self._known: dict[tuple[Any, ...], tuple[Reach, list[Any]]] = {}
+        self._known: dict[tuple[Any, ...], tuple[tuple[int, ...], list[Any]]] = {}
 
     @property
     def _numba_type_(self) -> Any:
@@ -136,39 +141,41 @@ class Task:
         if known is None:
             self._call_new(arguments)
             return
-        (items, slots), _ = known
+        reach, _ = known
         try:
             if self._values is not None:
                 self._values(arguments)
-            self._region(items, slots, *(self._flat(*arguments) if self._plans else arguments))
+            self._region(*reach, *(self._flat(*arguments) if self._plans else arguments))
         except Exception:  # they are of other types: kernels raise nothing
             self._call_new(arguments)
 
     def do(self, items: int, *leaves: Any) -> None:
-        """Do items of arguments that were looked at before, as the entries of optimizers do.
+        """Do items with arguments that were looked at, of a task without slots.
 
         Args:
             items: how many.
-            leaves: the arguments, the fields of plans one by one.
+            leaves: the arguments; of plans, their fields.
         """
         try:
-            self._region(items, ENDLESS, *leaves)
-        except TypeError:
-            call = items, ENDLESS, *leaves
-            self._region.compile(tuple(map(numba.typeof, call)))
-            self._region(*call)
+            self._region(items, *leaves)
+        except TypeError:  # the first call
+            self._compile((items, *leaves))
+            self._region(items, *leaves)
 
     def _call_new(self, arguments: tuple[Any, ...]) -> None:
         """Look at everything, and remember it, before the call."""
-        reach = self.reach(arguments)
+        reach = self.reach(arguments)[: 2 if self._has_slots else 1]
         call = *reach, *self._flat(*arguments)
-        self._region.compile(tuple(map(numba.typeof, call)))
+        self._compile(call)
         kept = [a for name, a in zip(self.names, arguments, strict=True) if name in self.constant]
         if all(map(_is_fixed, kept)):  # nothing else may get their identity as long as it is known
             if len(self._known) >= KNOWN:
                 self._known.clear()
             self._known[self._key(*arguments)] = reach, kept
         self._region(*call)
+
+    def _compile(self, call: tuple[Any, ...]) -> None:
+        self._region.compile(tuple(map(numba.typeof, call)))
 
     def reach(self, arguments: tuple[Any, ...]) -> Reach:
         """What the kernel can do with these arguments; an error if they do not fit."""
@@ -236,18 +243,22 @@ class Task:
 
     @functools.cached_property
     def _region(self) -> Any:
-        """The compiled function of (items, slots, *flat arguments) that does all items."""
+        """The compiled function of (items, perhaps slots, *flat arguments) that does all items."""
         calls = [
             f"{name}_({', '.join(self._plans[name]._fields)})" if name in self._plans else name
             for name in self.names
         ]
+        counts, loop = ["items_"], "parallel_for"
+        if self._has_slots:
+            counts, loop = ["items_", "slots_"], "parallel_for_slots"
         source = (
-            f"def region(items_, slots_, {', '.join(self._leaf_names)}):\n"
-            f"    parallel_for_slots(kernel_, items_, ({', '.join(calls)},), slots_)\n"
+            f"def region({', '.join([*counts, *self._leaf_names])}):\n"
+            f"    {loop}(kernel_, items_, ({', '.join(calls)},), {', '.join(counts[1:])})\n"
         )
         function = self.kernel.py_func
         names: dict[str, Any] = {
             "__name__": function.__module__,
+            "parallel_for": parallel_for,
             "parallel_for_slots": parallel_for_slots,
             "kernel_": self.kernel,
             **{f"{name}_": plan for name, plan in self._plans.items()},

@@ -53,11 +53,10 @@ class ByChannels(NamedTuple):
 
     @property
     def turned(self) -> tuple[int, ...]:
-        """What `turn` fills: (rows modulo SH, rows, columns modulo SW, columns, 16, channels)."""
-        return (
-            min(self.kh, self.sh), self.rows + (self.kh - 1) // self.sh,
-            min(self.kw, self.sw), self.columns + (self.kw - 1) // self.sw, LANES, self.across,
-        )  # fmt: skip
+        """What `turn` fills: (rows by phases, columns by phases, 16, channels)."""
+        rows = min(self.kh, self.sh) * (self.rows + (self.kh - 1) // self.sh)
+        columns = min(self.kw, self.sw) * (self.columns + (self.kw - 1) // self.sw)
+        return rows, columns, LANES, self.across
 
 
 def _turned(f: Facts) -> None:
@@ -73,7 +72,7 @@ def _turned(f: Facts) -> None:
 
 
 @task(
-    plan=ByChannels, x="B C H W 16", gy="B O OH OW 16", n="int", turned="S RP RN CP CN 16 A",
+    plan=ByChannels, x="B C H W 16", gy="B O OH OW 16", n="int", turned="S TR TW 16 A",
     gw="K TC T O A", gb="K O", items=lambda f: f.K * f.parts, also=_turned,
     empty="B",
 )  # fmt: skip
@@ -109,23 +108,25 @@ def channels_chunk(plan, x, gy, n, turned, gw, gb, k):
 def turn(plan, x, c, part, turned, thread):
     """What the windows of a part read of its block's x (C, H, W, 16), zeros outside.
 
-    Of channels `c` on, which become the lanes, into turned[thread] (rows modulo SH, rows, columns
-    modulo SW, columns, 16, channels): neighbours are what neighbouring windows read at one tap,
-    and what is between windows is left out.
+    Of channels `c` on, which become the lanes, into turned[thread], where row modulo SH and column
+    modulo SW go before row and column: so neighbours are what neighbouring windows read at one
+    tap, and what is between windows is left out.
     """
     b, _, i, j, rows, columns = part
     _, top, left, kh, kw, sh, sw, _, _, _ = plan
     top, left = i * sh - top, j * sw - left
     _, channels, height, width, _ = x.shape
-    _, row_phases, rows_of_phase, column_phases, columns_of_phase, _, across = turned.shape
-    for u in range(row_phases):
+    across, wide = turned.shape[4], turned.shape[2]
+    rows_of_phase, columns_of_phase = plan.rows + (kh - 1) // sh, plan.columns + (kw - 1) // sw
+    for u in range(min(kh, sh)):
         for s in range(rows + (kh - 1 - u) // sh):
             h = top + s * sh + u
-            for v in range(column_phases):
-                row = ((thread * row_phases + u) * rows_of_phase + s) * column_phases + v
+            row = u * rows_of_phase + s
+            for v in range(min(kw, sw)):
                 for t in range(columns + (kw - 1 - v) // sw):
                     w = left + t * sw + v
-                    to = (row * columns_of_phase + t) * LANES * across
+                    column = v * columns_of_phase + t
+                    to = ((thread * turned.shape[1] + row) * wide + column) * LANES * across
                     if 0 <= h < height and 0 <= w < width:
                         for k in range(0, across, LANES):
                             start = (((b * channels + c + k) * height + h) * width + w) * LANES
@@ -136,7 +137,7 @@ def turn(plan, x, c, part, turned, thread):
                             else:
                                 for lane in range(LANES):
                                     for rest in range(channels - c - k):
-                                        turned[thread, u, s, v, t, lane, k + rest] = x[
+                                        turned[thread, row, column, lane, k + rest] = x[
                                             b, c + k + rest, h, w, lane
                                         ]
                     else:
@@ -152,19 +153,21 @@ def add_tap(plan, x, thread, gy, part, tap, gw, at_gw):
     """
     b, images, i, j, m, r = part
     shape = plan.shape
-    _, row_phases, rows_of_phase, column_phases, columns_of_phase, _, across = x.shape
+    _, turned_rows, wide, _, across = x.shape
     _, outputs, height, width, _ = gy.shape
     u, v = tap // plan.kw, tap % plan.kw
     rows, columns, down = simd.rows(shape), simd.columns(shape), height * width * LANES
-    corner = (thread * row_phases + u % plan.sh) * rows_of_phase + u // plan.sh
-    corner = (corner * column_phases + v % plan.sw) * columns_of_phase + v // plan.sw
+    rows_of_phase = plan.rows + (plan.kh - 1) // plan.sh
+    columns_of_phase = plan.columns + (plan.kw - 1) // plan.sw
+    row = thread * turned_rows + u % plan.sh * rows_of_phase + u // plan.sh
+    corner = row * wide + v % plan.sw * columns_of_phase + v // plan.sw
     for o in range(0, outputs, rows):
         bottom = min(rows, outputs - o) - 1
         place = (at_gw * outputs + o) * across
         acc = simd.zeros(shape)
         for s in range(m):
             at = (((b * outputs + o) * height + i + s) * width + j) * LANES
-            start = (corner + s * column_phases * columns_of_phase) * LANES * across
+            start = (corner + s * wide) * LANES * across
             for _ in range(r):
                 for row in range(rows, 2 * rows):  # the next outputs' pixels, too few for a stream
                     simd.prefetch(gy, at + row * down)

@@ -74,7 +74,9 @@ def sgd(
     check_apart("sgd", p=p, v=v)
     flat, numbers = p.ravel(), (float(lr), float(momentum), 1.0 - dampening, float(weight_decay))
     velocity, has_v = (flat, False) if v is None else (v.ravel(), True)
-    sgd_span.do(_spans(p.size), flat, g.ravel(), velocity, *numbers, has_v, bool(nesterov))
+    sgd_span.do(
+        -(-p.size // UPDATE_SPAN), flat, g.ravel(), velocity, *numbers, has_v, bool(nesterov)
+    )
 
 
 def adam(
@@ -107,7 +109,7 @@ def adam(
     decay = 0.0 if decoupled else float(weight_decay)
     numbers = shrink, decay, 1.0 - beta1, float(beta2), 1.0 - beta2, rate, root, float(eps)
     arrays = flat, g.ravel(), m.ravel(), v.ravel(), seen
-    adam_span.do(_spans(p.size), *arrays, *numbers, amsgrad)
+    adam_span.do(-(-p.size // UPDATE_SPAN), *arrays, *numbers, amsgrad)
 
 
 def nadam(
@@ -136,7 +138,7 @@ def nadam(
     decay = 0.0 if decoupled else float(weight_decay)
     averages = shrink, decay, 1.0 - beta1, float(beta2), 1.0 - beta2
     numbers = *averages, float(lr), 1.0 - beta2**step, float(eps), *shares
-    nadam_span.do(_spans(p.size), p.ravel(), g.ravel(), m.ravel(), v.ravel(), *numbers)
+    nadam_span.do(-(-p.size // UPDATE_SPAN), p.ravel(), g.ravel(), m.ravel(), v.ravel(), *numbers)
 
 
 def rmsprop(
@@ -165,7 +167,7 @@ def rmsprop(
     average, has_a = (flat, False) if a is None else (a.ravel(), True)
     numbers = float(lr), float(alpha), 1.0 - alpha, float(eps), float(weight_decay), float(momentum)
     arrays = flat, g.ravel(), s.ravel(), velocity, average
-    rmsprop_span.do(_spans(p.size), *arrays, *numbers, has_v, has_a)
+    rmsprop_span.do(-(-p.size // UPDATE_SPAN), *arrays, *numbers, has_v, has_a)
 
 
 def lerp(a: Array, p: Array, weight: float) -> None:
@@ -174,16 +176,11 @@ def lerp(a: Array, p: Array, weight: float) -> None:
     Shape: a and p alike, C-contiguous; a is changed.
     """
     _LERP(a, p)
-    lerp_span.do(_spans(a.size), a.ravel(), p.ravel(), float(weight))
+    lerp_span.do(-(-a.size // UPDATE_SPAN), a.ravel(), p.ravel(), float(weight))
 
 
-def _spans(size: int) -> int:
-    """How many spans so many floats have."""
-    return -(-size // UPDATE_SPAN)
-
-
-def _items(f: Facts) -> int:
-    return _spans(f.L)
+def _spans(f: Facts) -> int:
+    return int(-(-f.L // UPDATE_SPAN))
 
 
 class Momentum(NamedTuple):
@@ -197,7 +194,7 @@ class Momentum(NamedTuple):
     nesterov: Annotated[bool, "flag"]
 
 
-@task(p="L", g="L", v="L", plan=Momentum, items=_items, empty="L")
+@task(p="L", g="L", v="L", plan=Momentum, items=_spans, empty="L")
 def sgd_span(p, g, v, plan, k):
     """Span `k` of parameters p, gradients g and velocities v, all of one axis."""
     decay = np.float32(plan.decay)
@@ -230,7 +227,7 @@ class Averages(NamedTuple):
     amsgrad: Annotated[bool, "flag"]
 
 
-@task(p="L", g="L", m="L", v="L", largest="L", plan=Averages, items=_items, empty="L")
+@task(p="L", g="L", m="L", v="L", largest="L", plan=Averages, items=_spans, empty="L")
 def adam_span(p, g, m, v, largest, plan, k):
     """Span `k` of parameters p, gradients g and running averages m, v, all of one axis."""
     shrink, decay, new1 = np.float32(plan.shrink), np.float32(plan.decay), np.float32(plan.new1)
@@ -273,7 +270,7 @@ class Ahead(NamedTuple):
     of_m: Annotated[float, "number"]
 
 
-@task(p="L", g="L", m="L", v="L", plan=Ahead, items=_items, empty="L")
+@task(p="L", g="L", m="L", v="L", plan=Ahead, items=_spans, empty="L")
 def nadam_span(p, g, m, v, plan, k):
     """Span `k` of parameters p, gradients g and running averages m, v, all of one axis."""
     shrink, decay, new1 = np.float32(plan.shrink), np.float32(plan.decay), np.float32(plan.new1)
@@ -312,7 +309,7 @@ class Squares(NamedTuple):
     has_a: Annotated[bool, "flag"]
 
 
-@task(p="L", g="L", s="L", v="L", a="L", plan=Squares, items=_items, empty="L")
+@task(p="L", g="L", s="L", v="L", a="L", plan=Squares, items=_spans, empty="L")
 def rmsprop_span(p, g, s, v, a, plan, k):
     """Span `k` of parameters p, gradients g, averages s and a, velocities v, all of one axis."""
     decay = np.float32(plan.decay)
@@ -339,7 +336,7 @@ def rmsprop_span(p, g, s, v, a, plan, k):
         store_part(p, i, end - i, subtract(value, multiply(rates, step)))
 
 
-@task(a="L", p="L", weight="number", items=_items, empty="L")
+@task(a="L", p="L", weight="number", items=_spans, empty="L")
 def lerp_span(a, p, weight, k):
     """Span `k` of averages a and values p, both of one axis."""
     weights, end = simd.splat(np.float32(weight)), min((k + 1) * UPDATE_SPAN, a.size)

@@ -23,7 +23,7 @@ from npnet.kernels._jit import kernel
 from npnet.kernels._task import Facts, images_of_blocks, need, task
 from npnet.kernels.simd import LANES
 
-__all__ = ["ByLanes", "Part", "bias_chunk", "bias_rows", "lanes_block", "lanes_chunk"]
+__all__ = ["ByLanes", "bias_chunk", "lanes_block", "lanes_chunk"]
 
 BIAS_PIXELS = 1024  # that a bias's gradient adds up in float32
 
