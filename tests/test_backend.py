@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -25,12 +24,7 @@ from npnet.tape import result
 FLIP_FACTOR = 3.0
 
 
-@pytest.fixture(autouse=True)
-def _numba() -> Iterator[None]:
-    npnet.set_backend("numba")
-    yield
-    npnet.set_backend("auto")
-    npnet.set_winograd(True)
+pytestmark = pytest.mark.usefixtures("numba")
 
 
 def conv_result(requires_grad: bool = True) -> npnet.Tensor:

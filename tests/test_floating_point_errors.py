@@ -28,7 +28,6 @@ from npnet.training import metrics
 
 SPECIAL = [np.nan, np.inf, -np.inf, 3.4e38, -3.4e38, 1e-45, -1e-40, 0.0, 1.0, -1.0]
 LARGE = 1e300  # infinite in float32
-BACKENDS = ("numpy", "numba")
 DTYPES = (np.float32, np.float64)
 
 
@@ -145,10 +144,8 @@ def test_clipping(dtype: Any, most: float, scale: float) -> None:
         nn.utils.clip_grad_value_([p], most)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("rule", ["SGD", "Adam", "AdamW", "NAdam", "RMSprop"])
 def test_optimizers(rule: str, backend: str) -> None:
-    npnet.set_backend(backend)
     p = parameter()
     optimizer = getattr(optim, rule)([p], lr=0.1, weight_decay=0.1)
     for _ in range(3):
@@ -163,10 +160,8 @@ AVERAGES: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("name", AVERAGES)
 def test_averaged_models(name: str, backend: str) -> None:
-    npnet.set_backend(backend)
     model = nn.Linear(5, 4)
     average = swa_utils.AveragedModel(model, **AVERAGES[name])
     for _ in range(3):

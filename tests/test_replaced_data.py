@@ -6,7 +6,7 @@ backends, before a kernel or NumPy's broadcasting sees it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -17,15 +17,6 @@ import npnet
 from npnet import Tensor, nn
 from npnet.base.checks import ShapeError
 from npnet.nn import functional as F
-
-
-@pytest.fixture(params=["numba", "numpy"])
-def backend(request: pytest.FixtureRequest) -> Iterator[str]:
-    before = npnet.get_backend()
-    npnet.set_backend(request.param)
-    yield request.param
-    npnet.set_backend(before)
-
 
 OPS: dict[str, Callable[[Tensor], Tensor]] = {
     "conv2d": lambda h: F.conv2d(h, npnet.ones(5, 4, 3, 3)),

@@ -23,13 +23,11 @@ THREADS = 4
 
 
 @pytest.fixture(autouse=True)
-def _free_running() -> Iterator[None]:
+def _free_running(numba: None) -> Iterator[None]:
     """Threads take turns every microsecond, not every 5 ms."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
-    npnet.set_backend("numba")
     yield
-    npnet.set_backend("auto")
     sys.setswitchinterval(before)
 
 

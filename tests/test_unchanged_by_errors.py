@@ -8,7 +8,7 @@ observed beside it: random numbers, backend, threads, whether ops are recorded.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -23,12 +23,7 @@ from npnet.optim.swa_utils import AveragedModel
 from npnet.random import Generator, default_generator
 from npnet.tensor import Tensor
 
-
-@pytest.fixture(autouse=True, params=["numpy", "numba"])
-def backend(request: pytest.FixtureRequest) -> Iterator[None]:
-    npnet.set_backend(request.param)
-    yield
-    npnet.set_backend("auto")
+pytestmark = pytest.mark.usefixtures("backend")
 
 
 Row: TypeAlias = Callable[[], tuple[Any, Callable[[], Any]]]

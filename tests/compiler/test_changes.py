@@ -20,14 +20,11 @@ FLOAT32 = 2e-5
 
 
 @pytest.fixture(autouse=True)
-def _numba() -> Iterator[None]:
-    npnet.set_backend("numba")
+def _direct(numba: None) -> Iterator[None]:
     npnet.set_winograd(False)  # with it, some chains have no program
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # why one is left to the eager loop
         yield
-    npnet.set_winograd(True)
-    npnet.set_backend("auto")
 
 
 def case(seed: int, images: bool, all_trained: bool) -> Case:

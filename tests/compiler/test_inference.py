@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -13,12 +12,7 @@ from npnet import models, nn, optim
 from npnet.nn import functional as F
 from tests.compiler.test_step import FLOAT32, NETWORKS, batch
 
-
-@pytest.fixture(autouse=True)
-def _numba() -> Iterator[None]:
-    npnet.set_backend("numba")
-    yield
-    npnet.set_backend("auto")
+pytestmark = pytest.mark.usefixtures("numba")
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -21,12 +19,8 @@ ACTIVATIONS = (nn.ReLU, nn.Tanh, nn.Sigmoid, nn.LeakyReLU, nn.ELU, nn.SiLU, nn.H
 
 
 @pytest.fixture(autouse=True)
-def _direct() -> Iterator[None]:
-    npnet.set_backend("numba")
+def _direct(numba: None) -> None:
     npnet.set_winograd(False)  # with it, wide layers have no program
-    yield
-    npnet.set_winograd(True)
-    npnet.set_backend("auto")
 
 
 @st.composite

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -26,12 +26,7 @@ Make: TypeAlias = Callable[[], nn.Module]
 FLOAT32 = 2e-6
 
 
-@pytest.fixture(autouse=True)
-def _numba() -> Iterator[None]:
-    npnet.set_backend("numba")
-    yield
-    npnet.set_backend("auto")
-    npnet.set_winograd(True)
+pytestmark = pytest.mark.usefixtures("numba")
 
 
 def sequential() -> nn.Module:

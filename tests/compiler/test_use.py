@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -19,11 +18,7 @@ from tests.campaign import trials
 FLOAT32 = 2e-6  # as in test_step
 
 
-@pytest.fixture(autouse=True)
-def _numba() -> Iterator[None]:
-    npnet.set_backend("numba")
-    yield
-    npnet.set_backend("auto")
+pytestmark = pytest.mark.usefixtures("numba")
 
 
 def batch(n: int) -> tuple[npnet.Tensor, npnet.Tensor]:

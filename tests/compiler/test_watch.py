@@ -10,7 +10,7 @@ import sys
 import threading
 import types
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar, NamedTuple
@@ -26,11 +26,7 @@ from npnet.nn import functional as F
 FLOAT32 = 2e-5  # three steps of two small layers, added up in another order
 
 
-@pytest.fixture(autouse=True)
-def _numba() -> Iterator[None]:
-    npnet.set_backend("numba")
-    yield
-    npnet.set_backend("auto")
+pytestmark = pytest.mark.usefixtures("numba")
 
 
 SLOPE = 0.1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,12 +14,7 @@ from npnet import nn, optim
 from npnet.compiler import CompiledModel
 from npnet.nn import functional as F
 
-
-@pytest.fixture(autouse=True)
-def _numba() -> Iterator[None]:
-    npnet.set_backend("numba")
-    yield
-    npnet.set_backend("auto")
+pytestmark = pytest.mark.usefixtures("numba")
 
 
 class Net(nn.Module):

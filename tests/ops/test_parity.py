@@ -141,7 +141,6 @@ def test_float32_is_as_near_as_its_sums_allow(name: str, place: str) -> None:
     theirs, their_gradients, _ = run_torch(case, exact, gys)
     npnet.set_backend("numpy" if place == "numpy" else "numba")
     ours, our_gradients = run_npnet(case, lay_out(arrays, "contiguous"), gys, place == "lanes")
-    npnet.set_backend("auto")
     longest = max(a.size for a in (*arrays, *single))
     bound = FLOAT32_STEPS * float(np.finfo(np.float32).eps) * np.sqrt(longest)
     for i, (a, b, s) in enumerate(zip(ours, theirs, single, strict=True)):

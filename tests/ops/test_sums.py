@@ -193,22 +193,17 @@ def test_of_a_linear_layer() -> None:
     assert error(product, want) < 5e-6
 
 
-def test_of_a_convolution() -> None:
+def test_of_a_convolution(backend: str) -> None:
     x, gy = numbers(2000, 2, 20, 20), numbers(2000, 3, 20, 20)
     images = npnet.from_numpy(x)
     weight = npnet.ones(3, 2, 1, 1)
     want = np.zeros((3, 2))
     for a, b in zip(gy.astype(np.float64), x, strict=True):
         want += np.einsum("ohw,chw->oc", a, b)
-    for backend in ("numpy", "numba"):
-        npnet.set_backend(backend)
-        try:
-            got = gradient(lambda b: F.conv2d(images, weight, b), (3,), gy)
-            assert error(got, gy.sum((0, 2, 3), dtype=np.float64)) < CLOSE
-            got = gradient(lambda w: F.conv2d(images, w), (3, 2, 1, 1), gy)
-            assert error(got[..., 0, 0], want) < 5e-6
-        finally:
-            npnet.set_backend("auto")
+    got = gradient(lambda b: F.conv2d(images, weight, b), (3,), gy)
+    assert error(got, gy.sum((0, 2, 3), dtype=np.float64)) < CLOSE
+    got = gradient(lambda w: F.conv2d(images, w), (3, 2, 1, 1), gy)
+    assert error(got[..., 0, 0], want) < 5e-6
 
 
 def test_of_values_that_were_picked_often() -> None:
@@ -261,18 +256,13 @@ def test_losses(reduction: str) -> None:
     assert error(got, want) < CLOSE
 
 
-def test_pooling_of_large_windows() -> None:
+def test_pooling_of_large_windows(backend: str) -> None:
     x = numbers(1, 2, 1500, 1200)
     want = x.mean((2, 3), dtype=np.float64)
-    for backend in ("numpy", "numba"):
-        npnet.set_backend(backend)
-        try:
-            image = npnet.from_numpy(x)
-            image = F.relu(image) if backend == "numba" else image
-            for y in (F.adaptive_avg_pool2d(image, 1), image.mean((2, 3))):
-                assert error(y.reshape(1, 2), want) < CLOSE
-        finally:
-            npnet.set_backend("auto")
+    image = npnet.from_numpy(x)
+    image = F.relu(image) if backend == "numba" else image
+    for y in (F.adaptive_avg_pool2d(image, 1), image.mean((2, 3))):
+        assert error(y.reshape(1, 2), want) < CLOSE
     part = npnet.from_numpy(x[..., :600, :300])
     got = F.avg_pool2d(part, (600, 300))
     assert error(got[..., 0, 0], x[..., :600, :300].mean((2, 3), dtype=np.float64)) < CLOSE
@@ -313,10 +303,7 @@ def test_batch_norm_of_a_large_mean(mean: float, way: str) -> None:
         return [np.asarray(v.numpy()) for v in (*values, layer.running_mean, layer.running_var)]
 
     npnet.set_backend("numba" if way == "kernels" else "numpy" if way != "first" else "auto")
-    try:
-        ours = run(npnet, npnet.from_numpy, "float32")
-    finally:
-        npnet.set_backend("auto")
+    ours = run(npnet, npnet.from_numpy, "float32")
     theirs = run(torch, torch.from_numpy, "float32")
     exact = run(torch, torch.from_numpy, "float64")
     for name, a, b, c in zip(

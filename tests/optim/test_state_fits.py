@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,14 +22,6 @@ RULES: dict[str, dict[str, Any]] = {
     "NAdam": {},
     "RMSprop": {"momentum": 0.9, "centered": True},
 }
-
-
-@pytest.fixture(params=["numba", "numpy"])
-def backend(request: pytest.FixtureRequest) -> Iterator[str]:
-    before = npnet.get_backend()
-    npnet.set_backend(request.param)
-    yield request.param
-    npnet.set_backend(before)
 
 
 def trained(rule: str, shape: tuple[int, ...] = (10,)) -> tuple[list[nn.Parameter], Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +10,11 @@ import numpy as np
 import pytest
 
 import npnet
-from npnet.base.threads import available_cores
 from npnet.datasets import ImageData, cifar10, fashion_mnist, mnist
 from npnet.runs.errors import ConfigError
 from npnet.runs.streams import epoch_order
 from npnet.training.config import Config
 from npnet.training.data import Data, Split, prepare
-
-
-@pytest.fixture(autouse=True)
-def _restore() -> Iterator[None]:
-    yield
-    npnet.set_backend("auto")
-    npnet.set_num_threads(available_cores())
 
 
 def prepared(config: Config) -> Data:

@@ -174,8 +174,8 @@ def test_batch_norm_is_averaged_too(small: Config) -> None:
 # ---- labels and decay --------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("numba")  # compiled, as well
 def test_smoothing_is_of_the_training_loss_alone(small: Config) -> None:
-    npnet.set_backend("numba")  # compiled, as well
     learner, data = learner_of(small, label_smoothing=0.2)
     x, y = next(data.batches(data.train, 32))
     plain = learner.evaluate_batch(x, y)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -13,7 +12,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import npnet
 from npnet import transforms
-from npnet.base.threads import available_cores
 from npnet.transforms.affine import affine, inverse_matrices
 from tests.torchvision_import import import_torchvision
 
@@ -27,13 +25,6 @@ def F() -> ModuleType:
     from torchvision.transforms import functional
 
     return functional
-
-
-@pytest.fixture
-def _restore() -> Iterator[None]:
-    yield
-    npnet.set_backend("auto")
-    npnet.set_num_threads(available_cores())
 
 
 def drawn(shape: tuple[int, ...], dtype: str = "uint8") -> Any:
@@ -70,7 +61,6 @@ def test_affine_is_torchvisions(F: ModuleType, dtype: str, mode: str, fill: floa
 
 @pytest.mark.parametrize("mode", ["nearest", "bilinear"])
 @pytest.mark.parametrize("count", [1, 16, 17])
-@pytest.mark.usefixtures("_restore")
 def test_affine_has_the_same_bits_in_both_backends(count: int, mode: str) -> None:
     x = drawn((count, 2, 21, 18))
     transform = transforms.RandomAffine(40, (0.3, 0.3), (0.5, 1.5), (-9, 9, -9, 9), mode, (3, 200))
