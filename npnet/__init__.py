@@ -11,9 +11,7 @@ import math as _math
 
 import numpy as _np
 
-from npnet import accelerator, backends, cuda, distributions, nn, optim, utils
-from npnet._device import device
-from npnet._version import __version__
+from npnet import distributions, nn, optim, utils
 from npnet.backend import get_backend, set_backend, set_winograd
 from npnet.base.grad_mode import (
     enable_grad,
@@ -48,6 +46,7 @@ from npnet.creation import (
     zeros,
     zeros_like,
 )
+from npnet.devices import accelerator, backends, cuda, device
 from npnet.lanes.choice import choose as _choose
 from npnet.ops.activation import log_softmax, relu, sigmoid, softmax, tanh
 from npnet.ops.arithmetic import add, div, floor_divide, mul, neg, pow, remainder, sub
@@ -108,6 +107,8 @@ from npnet.tensor import Tensor, as_tensor, is_tensor, tensor
 
 _apply_environment()
 _let_choose(_choose)
+
+__version__ = "0.1.0"  # a literal, which building a package reads without importing npnet
 
 bool = _np.dtype(_np.bool_)
 uint8 = _np.dtype(_np.uint8)

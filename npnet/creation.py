@@ -1,24 +1,29 @@
-"""Tensors made from a shape.
+"""Tensors made from a shape: each function here makes an array, and `creates` a tensor of it.
 
-Each function takes PyTorch's options. Of those, `out`, `layout`, `pin_memory` and `memory_format`
-are refused with a NotImplementedError unless they ask for what npnet does anyway.
+Each takes PyTorch's options. Of those, `out`, `layout`, `pin_memory` and `memory_format` are
+refused with a NotImplementedError unless they ask for what npnet does anyway.
 """
 
 from __future__ import annotations
 
+import functools
+import inspect
 import operator
-from collections.abc import Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
-from npnet._device import device as Device
 from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError, check_number
+from npnet.devices.cpu import device as Device
 from npnet.ops.dtypes import Number
 from npnet.random import Generator, numpy_generator
 from npnet.tensor import Tensor, tensor
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = [
     "arange",
@@ -42,41 +47,92 @@ __all__ = [
     "zeros_like",
 ]
 
+P = ParamSpec("P")
 Size: TypeAlias = int | Sequence[int]
 DType: TypeAlias = npt.DTypeLike | None
 
+
+class Options(TypedDict, total=False):
+    """What every factory takes besides its own arguments and dtype; see `creates`."""
+
+    device: Any
+    requires_grad: bool
+    out: Any
+    layout: Any
+    pin_memory: Any
+    memory_format: Any
+
+
+class SizedOptions(Options, total=False):
+    """The same of a factory that takes `*sizes`, which may be given as `size=` too."""
+
+    size: Sequence[int]
+
+
 _REFUSED = ("out", "layout", "pin_memory", "memory_format")
+_OPTIONS_SHOWN = (  # what `inspect.signature` tells besides a factory's own
+    inspect.Parameter("device", inspect.Parameter.KEYWORD_ONLY, default=None, annotation="Any"),
+    inspect.Parameter(
+        "requires_grad", inspect.Parameter.KEYWORD_ONLY, default=False, annotation="bool"
+    ),
+    inspect.Parameter("options", inspect.Parameter.VAR_KEYWORD, annotation="Any"),
+)
 
 
-def _refuse(op: str, options: dict[str, Any]) -> None:
-    """Raise for options that npnet does not know, or does not support."""
-    for name, value in options.items():
-        if name not in _REFUSED:
-            raise TypeError(f"{op}() got an unexpected keyword argument '{name}'")
-        if value is not None and value is not False:
-            raise NotImplementedError(f"{op}: {name} is not supported, got {value!r}")
+def creates(make: Callable[P, Array]) -> Callable[P, Tensor]:
+    """The function that makes a tensor of the array that `make` gives, and takes all options.
+
+    `make` declares them by `**options` and leaves them to this.
+
+    Raises:
+        TypeError: an option that there is not.
+        NotImplementedError: one that asks for what npnet does not do.
+    """
+    op, signature = make.__name__, inspect.signature(make)
+    # `*size`, which `size=` may give too: mypy wants two names for the two.
+    *own, _ = (
+        parameter.replace(name="size") if parameter.name == "sizes" else parameter
+        for parameter in signature.parameters.values()
+    )
+    names = {parameter.name for parameter in own}
+
+    @functools.wraps(make)
+    def create(
+        *args: Any, device: Any = None, requires_grad: bool = False, **options: Any
+    ) -> Tensor:
+        if options:
+            for name in options.keys() - names:
+                _refuse(op, name, options.pop(name))
+        if device is not None:
+            Device(device)
+        with np.errstate(all="ignore"):  # what is too large for the dtype is infinite
+            values = make(*args, **options)
+        return Tensor(values, requires_grad=requires_grad)
+
+    shown = signature.replace(parameters=[*own, *_OPTIONS_SHOWN], return_annotation="Tensor")
+    create.__signature__ = shown  # type: ignore[attr-defined]  # `inspect` looks for it
+    return create  # type: ignore[return-value]  # it takes what `make` declares
 
 
-def _shape(op: str, size: tuple[Size, ...], options: dict[str, Any]) -> tuple[int, ...]:
+def _refuse(op: str, name: str, value: Any) -> None:
+    """Raise for an option that npnet does not know, or does not support."""
+    if name not in _REFUSED:
+        raise TypeError(f"{op}() got an unexpected keyword argument '{name}'")
+    if value is not None and value is not False:
+        raise NotImplementedError(f"{op}: {name} is not supported, got {value!r}")
+
+
+def _shape(op: str, sizes: tuple[Size, ...], options: Mapping[str, Any]) -> tuple[int, ...]:
     """`zeros(2, 3)`, `zeros((2, 3))` and `zeros(size=(2, 3))` alike."""
-    given: Any = options.pop("size", size)
+    given: Any = options.get("size", sizes)
     if len(given) == 1 and not hasattr(given[0], "__index__"):
         given = given[0]
     elif len(given) == 1 and isinstance(given[0], Tensor) and given[0].ndim:
         given = given[0].tolist()
-    sizes = tuple(operator.index(n) for n in given)
-    if min(sizes, default=0) < 0:
-        raise ShapeError(f"{op}: sizes must be >= 0, got {sizes}")
-    return sizes
-
-
-@np.errstate(all="ignore")  # what is too large for the dtype is infinite
-def _tensor(
-    op: str, values: Any, dtype: DType, device: Any, requires_grad: bool, options: dict[str, Any]
-) -> Tensor:
-    _refuse(op, options)
-    Device("cpu" if device is None else device)
-    return Tensor(np.asarray(values, dtype), requires_grad=requires_grad)
+    shape = tuple(operator.index(n) for n in given)
+    if min(shape, default=0) < 0:
+        raise ShapeError(f"{op}: sizes must be >= 0, got {shape}")
+    return shape
 
 
 def from_numpy(ndarray: Array) -> Tensor:
@@ -86,137 +142,81 @@ def from_numpy(ndarray: Array) -> Tensor:
     return Tensor(ndarray)
 
 
-@np.errstate(all="ignore")
+# ---- constants ---------------------------------------------------------------------------------
+
+
+@creates
 def full(
-    size: Sequence[int],
-    fill_value: Number,
-    *,
-    dtype: DType = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    **options: Any,
-) -> Tensor:
+    size: Sequence[int], fill_value: Number, *, dtype: DType = None, **options: Unpack[Options]
+) -> Array:
     """Every value the same; the dtype is that of the value, float32 for a float."""
     kind = tensor(fill_value).dtype if dtype is None else dtype
-    values = np.full(_shape("full", (size,), {}), fill_value, kind)
-    return _tensor("full", values, None, device, requires_grad, options)
+    return np.full(_shape("full", (size,), {}), fill_value, kind)
 
 
-def zeros(
-    *size: Size,
-    dtype: DType = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    **options: Any,
-) -> Tensor:
+@creates
+def zeros(*sizes: Size, dtype: DType = None, **options: Unpack[SizedOptions]) -> Array:
     """All 0; float32 by default."""
-    values = np.zeros(_shape("zeros", size, options), dtype or np.float32)
-    return _tensor("zeros", values, None, device, requires_grad, options)
+    return np.zeros(_shape("zeros", sizes, options), dtype or np.float32)
 
 
-def ones(
-    *size: Size,
-    dtype: DType = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    **options: Any,
-) -> Tensor:
+@creates
+def ones(*sizes: Size, dtype: DType = None, **options: Unpack[SizedOptions]) -> Array:
     """All 1; float32 by default."""
-    values = np.ones(_shape("ones", size, options), dtype or np.float32)
-    return _tensor("ones", values, None, device, requires_grad, options)
+    return np.ones(_shape("ones", sizes, options), dtype or np.float32)
 
 
-def empty(
-    *size: Size,
-    dtype: DType = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    **options: Any,
-) -> Tensor:
+@creates
+def empty(*sizes: Size, dtype: DType = None, **options: Unpack[SizedOptions]) -> Array:
     """Whatever the memory held; float32 by default."""
-    values = np.empty(_shape("empty", size, options), dtype or np.float32)
-    return _tensor("empty", values, None, device, requires_grad, options)
+    return np.empty(_shape("empty", sizes, options), dtype or np.float32)
 
 
-def zeros_like(
-    input: Tensor,
-    *,
-    dtype: DType = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    **options: Any,
-) -> Tensor:
+@creates
+def zeros_like(input: Tensor, *, dtype: DType = None, **options: Unpack[Options]) -> Array:
     """All 0, in the shape and dtype of another tensor."""
-    values = np.zeros(input.shape, dtype or input.dtype)
-    return _tensor("zeros_like", values, None, device, requires_grad, options)
+    return np.zeros(input.shape, dtype or input.dtype)
 
 
-def ones_like(
-    input: Tensor,
-    *,
-    dtype: DType = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    **options: Any,
-) -> Tensor:
+@creates
+def ones_like(input: Tensor, *, dtype: DType = None, **options: Unpack[Options]) -> Array:
     """All 1, in the shape and dtype of another tensor."""
-    values = np.ones(input.shape, dtype or input.dtype)
-    return _tensor("ones_like", values, None, device, requires_grad, options)
+    return np.ones(input.shape, dtype or input.dtype)
 
 
-def empty_like(
-    input: Tensor,
-    *,
-    dtype: DType = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    **options: Any,
-) -> Tensor:
+@creates
+def empty_like(input: Tensor, *, dtype: DType = None, **options: Unpack[Options]) -> Array:
     """Whatever the memory held, in the shape and dtype of another tensor."""
-    values = np.empty(input.shape, dtype or input.dtype)
-    return _tensor("empty_like", values, None, device, requires_grad, options)
+    return np.empty(input.shape, dtype or input.dtype)
 
 
-@np.errstate(all="ignore")
+@creates
 def full_like(
-    input: Tensor,
-    fill_value: Number,
-    *,
-    dtype: DType = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    **options: Any,
-) -> Tensor:
+    input: Tensor, fill_value: Number, *, dtype: DType = None, **options: Unpack[Options]
+) -> Array:
     """Every value the same, in the shape and dtype of another tensor."""
-    values = np.full(input.shape, fill_value, dtype or input.dtype)
-    return _tensor("full_like", values, None, device, requires_grad, options)
+    return np.full(input.shape, fill_value, dtype or input.dtype)
 
 
-def eye(
-    n: int,
-    m: int | None = None,
-    *,
-    dtype: DType = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    **options: Any,
-) -> Tensor:
+@creates
+def eye(n: int, m: int | None = None, *, dtype: DType = None, **options: Unpack[Options]) -> Array:
     """1 on the diagonal of (n, m), 0 elsewhere."""
     rows, columns = _shape("eye", (n, n if m is None else m), {})
-    values = np.eye(rows, columns)
-    return _tensor("eye", values, dtype or np.float32, device, requires_grad, options)
+    return np.eye(rows, columns, dtype=dtype or np.float32)
 
 
+# ---- sequences ---------------------------------------------------------------------------------
+
+
+@creates
 def arange(
     start: Number = 0,
     end: Number | None = None,
     step: Number = 1,
     *,
     dtype: DType = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    **options: Any,
-) -> Tensor:
+    **options: Unpack[Options],
+) -> Array:
     """start, start + step, ... below end; `arange(end)` starts at 0. Floats give float32."""
     bounds = (0, start, step) if end is None else (start, end, step)
     first, last, by = (x.item() if isinstance(x, Tensor) else x for x in bounds)
@@ -225,24 +225,27 @@ def arange(
     if dtype is None and any(isinstance(v, float) for v in (first, last, by)):
         dtype = np.float32
     # In NumPy's own dtype first: NumPy adds up float32 steps, PyTorch multiplies.
-    return _tensor("arange", np.arange(first, last, by), dtype, device, requires_grad, options)
+    return np.asarray(np.arange(first, last, by), dtype)
 
 
-@np.errstate(all="ignore")
+@creates
 def linspace(
-    start: Number,
-    end: Number,
-    steps: int,
-    *,
-    dtype: DType = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    **options: Any,
-) -> Tensor:
+    start: Number, end: Number, steps: int, *, dtype: DType = None, **options: Unpack[Options]
+) -> Array:
     """`steps` values, evenly from start to end, both included."""
     check_number("linspace", "steps", steps, least=0)
-    values = np.linspace(start, end, steps)
-    return _tensor("linspace", values, dtype or np.float32, device, requires_grad, options)
+    return np.asarray(np.linspace(start, end, steps), dtype or np.float32)
+
+
+# ---- random numbers ----------------------------------------------------------------------------
+
+
+def _uniform(shape: tuple[int, ...], dtype: DType, generator: Generator | None) -> Array:
+    return numpy_generator(generator).random(shape, _float_dtype("rand", dtype))
+
+
+def _standard_normal(shape: tuple[int, ...], dtype: DType, generator: Generator | None) -> Array:
+    return numpy_generator(generator).standard_normal(shape, _float_dtype("randn", dtype))
 
 
 def _float_dtype(op: str, dtype: DType) -> Any:
@@ -253,61 +256,53 @@ def _float_dtype(op: str, dtype: DType) -> Any:
     return kind
 
 
+@creates
 def rand(
-    *size: Size,
+    *sizes: Size,
     generator: Generator | None = None,
     dtype: DType = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    **options: Any,
-) -> Tensor:
+    **options: Unpack[SizedOptions],
+) -> Array:
     """Drawn evenly from [0, 1)."""
-    kind = _float_dtype("rand", dtype)
-    values = numpy_generator(generator).random(_shape("rand", size, options), kind)
-    return _tensor("rand", values, kind, device, requires_grad, options)
+    return _uniform(_shape("rand", sizes, options), dtype, generator)
 
 
+@creates
 def randn(
-    *size: Size,
+    *sizes: Size,
     generator: Generator | None = None,
     dtype: DType = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    **options: Any,
-) -> Tensor:
+    **options: Unpack[SizedOptions],
+) -> Array:
     """Drawn from the normal distribution of mean 0 and std 1."""
-    kind = _float_dtype("randn", dtype)
-    values = numpy_generator(generator).standard_normal(_shape("randn", size, options), kind)
-    return _tensor("randn", values, kind, device, requires_grad, options)
+    return _standard_normal(_shape("randn", sizes, options), dtype, generator)
 
 
+@creates
 def rand_like(
     input: Tensor,
     *,
+    generator: Generator | None = None,
     dtype: DType = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    **options: Any,
-) -> Tensor:
+    **options: Unpack[Options],
+) -> Array:
     """Drawn evenly from [0, 1), in the shape and dtype of another tensor."""
-    kind = dtype or input.dtype
-    return rand(input.shape, dtype=kind, device=device, requires_grad=requires_grad, **options)
+    return _uniform(input.shape, dtype or input.dtype, generator)
 
 
+@creates
 def randn_like(
     input: Tensor,
     *,
+    generator: Generator | None = None,
     dtype: DType = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    **options: Any,
-) -> Tensor:
+    **options: Unpack[Options],
+) -> Array:
     """Drawn from the normal distribution, in the shape and dtype of another tensor."""
-    kind = dtype or input.dtype
-    return randn(input.shape, dtype=kind, device=device, requires_grad=requires_grad, **options)
+    return _standard_normal(input.shape, dtype or input.dtype, generator)
 
 
-@np.errstate(all="ignore")
+@creates
 def normal(
     mean: float | Tensor,
     std: float | Tensor = 1.0,
@@ -315,10 +310,8 @@ def normal(
     *,
     generator: Generator | None = None,
     dtype: DType = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    **options: Any,
-) -> Tensor:
+    **options: Unpack[Options],
+) -> Array:
     """Drawn from normal distributions: of two numbers in a size, or of tensors, value by value."""
     tensors = [x for x in (mean, std) if isinstance(x, Tensor)]
     if bool(tensors) == (size is not None):
@@ -328,10 +321,10 @@ def normal(
         raise RuntimeError("normal: std must be >= 0")
     shape = None if size is None else _shape("normal", (size,), {})
     kind = dtype or (tensors[0].dtype if tensors else np.float32)
-    values = numpy_generator(generator).normal(means, stds, shape)
-    return _tensor("normal", values, kind, device, requires_grad, options)
+    return np.asarray(numpy_generator(generator).normal(means, stds, shape), kind)
 
 
+@creates
 def randint(
     low: int,
     high: int | Sequence[int] | None = None,
@@ -339,10 +332,8 @@ def randint(
     *,
     generator: Generator | None = None,
     dtype: DType = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    **options: Any,
-) -> Tensor:
+    **options: Unpack[Options],
+) -> Array:
     """Integers drawn evenly from [low, high); `randint(high, size)` starts at 0."""
     first, last, sizes = (low, high, size)
     if high is None or isinstance(high, Sequence):
@@ -353,19 +344,17 @@ def randint(
     if bounds[0] >= bounds[1]:
         raise RuntimeError(f"randint: low must be less than high, got {bounds[0]} and {bounds[1]}")
     values = numpy_generator(generator).integers(*bounds, _shape("randint", (sizes,), {}))
-    return _tensor("randint", values, dtype or np.int64, device, requires_grad, options)
+    return np.asarray(values, dtype or np.int64)
 
 
+@creates
 def randperm(
     n: int,
     *,
     generator: Generator | None = None,
     dtype: DType = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    **options: Any,
-) -> Tensor:
+    **options: Unpack[Options],
+) -> Array:
     """The numbers from 0 to n - 1 in a random order."""
     check_number("randperm", "n", n, least=0)
-    values = numpy_generator(generator).permutation(n)
-    return _tensor("randperm", values, dtype or np.int64, device, requires_grad, options)
+    return np.asarray(numpy_generator(generator).permutation(n), dtype or np.int64)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from npnet._commands import run_command
+from npnet.runs.commands import run_command
 
 if TYPE_CHECKING:
     from npnet.fitting.config import FitConfig
@@ -38,7 +38,7 @@ def fit_function(
     def work() -> None:
         from npnet.fitting.config import FitConfig
         from npnet.fitting.run import run
-        from npnet.training.command_line import read_flags
+        from npnet.runs.flags import read_flags
 
         run(read_flags(_joined(argv), FitConfig(), prog), build)
 

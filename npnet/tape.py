@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Function", "Layout", "Values", "Variable", "View", "let_choose", "result"]
 
-View: TypeAlias = Callable[[Array], Array]
+View: TypeAlias = Callable[[Array], Array]  # from an ndarray to a view of it
 V = TypeVar("V", bound="Variable")
 
 
@@ -94,16 +94,28 @@ def _array(values: Values) -> Array:
 
 
 class _Version:
-    """How often the memory of a tensor and of its views was written."""
+    """What variables on one memory share: how often it was written, and its views that are no
+    ndarrays yet.
 
-    writes = 0  # every in-place write
-    recorded = 0  # those that became part of the tape
-    # Views in the base's layout, and how each finds itself in the ndarray that the base becomes.
+    An example. y = conv2d(x, w) may be in another layout, and z = y.flatten(1) a view of it: both
+    hold the same values, and there is no ndarray. When somebody looks at z.array, or writes to y,
+    y becomes an ndarray `a`, and z must lie on its memory from then on: it becomes find(a), which
+    is a.reshape(n, -1). A view of a view finds itself in two steps: z[:, 2:] as
+    a.reshape(n, -1)[:, 2:]. So y's version lists ((z, find), (z[:, 2:], find)), until all move.
+
+    Attributes:
+        writes: every in-place write.
+        recorded: those that became part of the tape.
+        aliases: views of the base in its layout, each with what finds it in the base's ndarray.
+    """
+
+    writes = 0
+    recorded = 0
     aliases: tuple[tuple[weakref.ref[Variable], View], ...] = ()
 
     def views(self) -> list[tuple[Variable, View]]:
-        """Those that are still there."""
-        return [(y, look) for reference, look in self.aliases if (y := reference()) is not None]
+        """The aliases that are still there."""
+        return [(y, find) for reference, find in self.aliases if (y := reference()) is not None]
 
 
 class Function:
@@ -123,7 +135,7 @@ class Function:
     forward: Callable[..., Any]  # Any: a Function for another layout takes and returns that
     backward: Callable[..., tuple[Any, ...]]
     view: ClassVar[bool] = False  # whether the result may lie on the memory of the first input
-    look: View  # of a view in another layout: what makes it of the first input's ndarray
+    find: View  # of a view in another layout: from the first input's ndarray to the result's
 
     needs_input_grad: tuple[bool, ...] = ()
     parents: tuple[Function | Variable | None, ...] = ()
@@ -451,7 +463,7 @@ class Variable:
             with _moving:
                 if base._values is not before or not isinstance(before, Layout) or array is None:
                     continue  # another thread was faster, or has written
-                places = [(y, look(array)) for y, look in self._version.views()]
+                places = [(y, find(array)) for y, find in self._version.views()]
                 places.append((base, array))
                 for y, memory in places:
                     y._values = _Moving(memory)
@@ -637,7 +649,7 @@ class Variable:
         self._seen = recorded if _mode.enabled else ~recorded
         in_layout = isinstance(self._values, Layout)
         if in_layout and not self._become_alias_of(parent, function, seen):
-            self._values = function.look(parent.array)
+            self._values = function.find(parent.array)
         theirs = parent._values
         if not isinstance(self._values, Layout) and (
             isinstance(theirs, Layout) or not np.may_share_memory(self._values, theirs)
@@ -652,12 +664,12 @@ class Variable:
         with _moving:
             if parent._values is not seen or not isinstance(seen, Layout):
                 return False
-            known, look = parent._version.views(), function.look
+            known, find = parent._version.views(), function.find
             for view, before in known:
                 if view is parent:
-                    look = _then(before, look)
+                    find = _then(before, find)
             views = [(weakref.ref(y), of_base) for y, of_base in known]
-            parent._version.aliases = (*views, (weakref.ref(self), look))
+            parent._version.aliases = (*views, (weakref.ref(self), find))
             return True
 
     def _follow_base(self) -> None:

@@ -14,10 +14,10 @@ from typing import Any, Concatenate, ParamSpec, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from npnet._device import CPU
-from npnet._device import device as Device
 from npnet.base import printing
 from npnet.base.arrays import Array
+from npnet.devices.cpu import CPU
+from npnet.devices.cpu import device as Device
 from npnet.ops import (
     activation,
     arithmetic,

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from npnet._commands import run_command
+from npnet.runs.commands import run_command
 
 if TYPE_CHECKING:
     from npnet.training.config import Config

@@ -16,6 +16,7 @@ from npnet.fit_function import fit_function
 from npnet.fitting.config import FitConfig
 from npnet.fitting.learner import Fitter, initial_network
 from npnet.fitting.samples import Samples
+from npnet.runs.weights import arrays
 from reference.models.mlp import MLP
 
 __all__ = ["build", "main"]
@@ -25,9 +26,9 @@ def build(config: FitConfig, samples: Samples) -> Fitter:
     """A network of PyTorch with npnet's initial weights, and PyTorch's optimizer and schedule."""
     torch.set_num_threads(npnet.get_num_threads())
     network = MLP((1, *config.widths, 1), config.activation)
-    weights = initial_network(config).state_dict()
-    network.load_state_dict({name: torch.from_numpy(v.numpy()) for name, v in weights.items()})
-    return Fitter(config, samples, network, torch)
+    fitter = Fitter(config, samples, network, torch)
+    fitter.load_weights(arrays(initial_network(config)))
+    return fitter
 
 
 def main(argv: Sequence[str] | None = None) -> int:

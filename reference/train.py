@@ -1,7 +1,8 @@
 """Train the same network in PyTorch: `python -m reference.train`, with the flags of npnet.train.
 
 Data, split, order of the batches and initial weights are those of npnet for the same seed, and so
-are the files that a run writes: two runs can be laid over each other in TensorBoard.
+are the files that a run writes: two runs can be laid over each other in TensorBoard. The networks
+are plain PyTorch; the loop is the text of npnet's trainer, with torch for its library.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 import torch
 
 import npnet
+from npnet.runs.weights import arrays
 from npnet.train import train
 from npnet.training.config import Config
 from npnet.training.data import Data
@@ -26,9 +28,9 @@ def build(config: Config, data: Data) -> Learner:
     torch.set_num_threads(npnet.get_num_threads())
     channels, classes = data.image_shape[0], len(data.classes)
     model = models.create(config.model, in_channels=channels, num_classes=classes)
-    weights = initial_model(config, data).state_dict()
-    model.load_state_dict({name: torch.from_numpy(v.numpy()) for name, v in weights.items()})
-    return Learner(config, model, data, torch)
+    learner = Learner(config, model, data, torch)
+    learner.load_weights(arrays(initial_model(config, data)))
+    return learner
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -18,28 +18,27 @@ from tests import campaign, pictures, workers
 # is not named here is marked `numerical`: .ci/run repeats it as on other CPUs.
 ELSEWHERE = frozenset(
     {
+        "cli",
         "comparison",
         "datasets",
+        "devices",
         "fitting",
         "kernels/test_avx2.py",
         "kernels/test_jit.py",
         "kernels/test_thread_pool.py",
         "reference",
+        "runs",
+        "serialization",
         "test_advice.py",
-        "test_commands.py",
         "test_files.py",
         "test_fit_function.py",
         "test_forks.py",
         "test_imports.py",
         "test_layering.py",
         "test_memory.py",
-        "test_serialization.py",
-        "test_serialization_errors.py",
-        "test_serialization_fuzz.py",
         "test_shared_tensors.py",
         "test_signals.py",
         "test_threads.py",
-        "test_warmup.py",
         "training/test_config.py",
         "training/test_dataset_recorded.py",
         "training/test_faults.py",
@@ -48,7 +47,6 @@ ELSEWHERE = frozenset(
         "training/test_resume.py",
         "training/test_saved.py",
         "training/test_stopped.py",
-        "training/test_tensorboard.py",
     }
 )
 

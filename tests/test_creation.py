@@ -204,24 +204,3 @@ def test_what_can_not_be_is_refused(name: str) -> None:
     call, error, message = REFUSED[name]
     with pytest.raises(error, match=message):
         call()
-
-
-def test_device() -> None:
-    device = npnet.device("cpu")
-    assert (str(device), repr(device), device.type, device.index) == (
-        "cpu",
-        "device(type='cpu')",
-        "cpu",
-        None,
-    )
-    assert (
-        repr(npnet.device("cpu:1")) == repr(npnet.device("cpu", 1)) == repr(torch.device("cpu:1"))
-    )
-    assert npnet.device(device) == device == npnet.ones(1).device
-    assert npnet.device("cpu", 1) != device
-    assert len({device, npnet.device("cpu")}) == 1
-    with pytest.raises(NotImplementedError, match=r"got 'cuda:0'; use 'cpu', or ask cuda"):
-        npnet.device("cuda:0")
-    assert not npnet.cuda.is_available()
-    assert not npnet.backends.mps.is_available()
-    assert not npnet.accelerator.is_available()

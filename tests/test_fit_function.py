@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from npnet import _commands, cli, fit_function
+from npnet import cli, fit_function
+from npnet.runs import commands
 
 SMALL = ["--epochs", "20", "--samples", "20", "--widths", "8", "4"]
 
@@ -50,7 +51,7 @@ def test_wrong_use_is_one_line_and_code_2(
     (tmp_path / "file").write_text("")
     extra = [arg.replace("FILE", str(tmp_path / "file")) for arg in extra]
     argv = [*SMALL, "--log_dir", str(tmp_path / "fit"), *extra]
-    assert fit_function.main(argv) == _commands.USAGE_ERROR
+    assert fit_function.main(argv) == commands.USAGE_ERROR
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert error.startswith("python -m npnet.fit_function: error: ")
@@ -61,7 +62,7 @@ def test_divergence_is_one_line_and_code_1(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     argv = [*SMALL, "--optimizer", "sgd", "--learning_rate", "1e30", "--log_dir", str(tmp_path)]
-    assert fit_function.main(argv) == _commands.FAILED
+    assert fit_function.main(argv) == commands.FAILED
     assert capsys.readouterr().err.count("\n") == 1
 
 

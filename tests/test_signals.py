@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from npnet._commands import run_command
 from npnet.base import signals as _signals
-from npnet.training.config import ConfigError
+from npnet.runs.commands import run_command
+from npnet.runs.errors import ConfigError
 from tests.campaign import trials
 
 HANDLER = signal.default_int_handler

@@ -12,13 +12,13 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.comparison.results import Configuration
-from npnet.training import plots
+from npnet.runs.plots import confusion_png
 
 __all__ = ["confusion", "curves", "learning_rates", "splits", "times"]
 
 P = ParamSpec("P")
 
-WIDTH = 9.0  # inches, of every figure
+FIGURE_WIDTH = 9.0  # inches
 MOST_POINTS = 300  # of a line: more can't be told apart at this width
 MOST_BANDS = 8  # lines with bands and raw curves beneath; more would hide each other
 DECADE = 10  # between the learning rates of one figure from which their axis is logarithmic
@@ -53,7 +53,7 @@ def _as_written(draw: Callable[P, bytes]) -> Callable[P, bytes]:
 def _figure(height: float) -> Any:
     from matplotlib.figure import Figure  # without pyplot: no window, no global state
 
-    return Figure(figsize=(WIDTH, height), layout="constrained")
+    return Figure(figsize=(FIGURE_WIDTH, height), layout="constrained")
 
 
 def _svg(figure: Any) -> bytes:
@@ -273,4 +273,4 @@ def confusion(configuration: Configuration) -> bytes:
     """How often each class was taken for each other, summed over the seeds."""
     first = configuration.outcomes[0].result
     counts = np.sum([outcome.result["confusion"] for outcome in configuration.outcomes], axis=0)
-    return plots.confusion_png(counts, first["classes"], _wrapped(configuration.label, 60))
+    return confusion_png(counts, first["classes"], _wrapped(configuration.label, 60))

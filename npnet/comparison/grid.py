@@ -29,7 +29,7 @@ from npnet.base.checks import check_number, unknown_name
 from npnet.base.files import printable
 from npnet.comparison import grid_file
 from npnet.comparison.spec import COMMANDS, Spec, check_names, typed
-from npnet.training.config import ConfigError
+from npnet.runs.errors import ConfigError
 
 __all__ = ["Grid", "builtin_names", "load", "seed_values"]
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from npnet.base.files import open_regular, printable
-from npnet.training.config import ConfigError
+from npnet.runs.errors import ConfigError
 
 __all__ = ["parse", "read"]
 
-MOST_BYTES = 1 << 18  # of a file
+MOST_GRID = 1 << 18  # of a file
 MOST_PARTS = 50_000  # keys and values, as often as aliases repeat them
 MOST_DIGITS = 1000  # of a whole number
 MOST_DEPTH = 20  # lists and settings inside each other; a grid has four
@@ -28,16 +28,16 @@ def read(path: Path) -> str:
     """
     try:
         with open_regular(path) as file:
-            data = file.read(MOST_BYTES + 1)
+            data = file.read(MOST_GRID + 1)
         text = data.decode()
     except OSError as error:
         why = error.strerror or str(error)
         raise ConfigError(f"compare: can't read {printable(path)}: {why}") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"compare: can't read {printable(path)}: {error}") from None
-    if len(data) > MOST_BYTES:
+    if len(data) > MOST_GRID:
         raise ConfigError(
-            f"compare: {printable(path)} has more than {MOST_BYTES:,} bytes, which no grid needs"
+            f"compare: {printable(path)} has more than {MOST_GRID:,} bytes, which no grid needs"
         )
     return text
 

@@ -20,13 +20,13 @@ import numpy as np
 from npnet.base.arrays import Array
 from npnet.base.checks import is_finite
 from npnet.base.files import open_regular, printable
+from npnet.runs.files import METRICS, RESULT
 
-__all__ = ["FIT", "METRICS", "RESULT", "DamagedError", "Outcome", "read_columns", "read_json"]
+__all__ = ["FIT", "DamagedError", "Outcome", "read_columns", "read_json"]
 
 
-RESULT, METRICS = "result.json", "metrics.csv"
 FIT = "fit.png"  # that a fitted function's run draws
-MOST_BYTES = 1 << 28  # of a file that is read: metrics.csv of two million epochs
+MOST_READ = 1 << 28  # of a file that is read: metrics.csv of two million epochs
 MOST_COUNT = 1 << 53  # of images, parameters or epochs: a float holds it exactly
 
 _FUNCTION = ("epoch", "learning_rate", "train_loss", "val_loss", "seconds")
@@ -116,13 +116,13 @@ def _read(path: Path) -> bytes | None:
     try:
         with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size
-            data = b"" if size > MOST_BYTES else file.read(size)
+            data = b"" if size > MOST_READ else file.read(size)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise DamagedError(path.name, str(error.strerror or error)) from None
-    if size > MOST_BYTES:
-        raise DamagedError(path.name, f"it has more than {MOST_BYTES:,} bytes")
+    if size > MOST_READ:
+        raise DamagedError(path.name, f"it has more than {MOST_READ:,} bytes")
     return data
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from npnet._version import __version__
+from npnet import __version__
 from npnet.base.files import atomic_write
 from npnet.comparison import figures
 from npnet.comparison.grid import Grid

@@ -11,11 +11,11 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from npnet._commands import reason
 from npnet.base.files import printable
 from npnet.base.signals import PARENT
 from npnet.comparison.display import Display
 from npnet.comparison.runs import ERRORS, OUTPUT, Run
+from npnet.runs.commands import reason
 
 __all__ = ["Failure", "make"]
 

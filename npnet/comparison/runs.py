@@ -15,18 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from npnet.base.files import atomic_write, open_regular
-from npnet.comparison.outcome import METRICS, RESULT, DamagedError, Outcome, read_columns, read_json
+from npnet.comparison.outcome import DamagedError, Outcome, read_columns, read_json
 from npnet.comparison.spec import COMMANDS, PATHS, Spec, differing, labels
 from npnet.datasets import AUTO, NAMES
-from npnet.training.checkpoint import CONFIG, LAST
+from npnet.runs.files import CONFIG, LAST, METRICS, RESULT
 
-__all__ = ["METRICS", "RESULT", "Run", "place"]
+__all__ = ["Run", "place"]
 
 RECORD = "run.json"
 OUTPUT, ERRORS = "output.txt", "errors.txt"  # what a run says
 _ELSEWHERE = ("data_dir",)  # settings that no bit of a run depends on
-_FILES = (".npz", ".safetensors")  # what a setting that is a path ends in; others are names
-_LONGEST_NAME = 120  # of a folder, in characters
+_READ = (".npz", ".safetensors")  # what a setting that is a path ends in; others are names
+_LONGEST_FOLDER = 120  # of a folder, in characters
 _TAIL = 1 << 16  # bytes of what a run says, in which its last words are
 
 
@@ -173,7 +173,7 @@ def _identity(spec: Spec) -> dict[str, Any]:
     settings = {name: value for name, value in spec.settings.items() if name not in _ELSEWHERE}
     said = [settings[name] for name in PATHS if isinstance(settings.get(name), str)]
     files = {
-        path: _digest(Path(path).expanduser()) for path in said if path.lower().endswith(_FILES)
+        path: _digest(Path(path).expanduser()) for path in said if path.lower().endswith(_READ)
     }
     tree = {"command": spec.command, "settings": settings, "files": files}
     identity: dict[str, Any] = json.loads(json.dumps(tree))
@@ -217,7 +217,7 @@ def _record(path: Path) -> Any:
 
 def _new_name(said: str, taken: set[str]) -> str:
     """A folder's name that no other has, not even in a file system that ignores case."""
-    stem = re.sub(r"[^\w.+-]+", "-", said.replace(", ", "-").replace(" ", "_"))[:_LONGEST_NAME]
+    stem = re.sub(r"[^\w.+-]+", "-", said.replace(", ", "-").replace(" ", "_"))[:_LONGEST_FOLDER]
     name, count = stem, 1
     while name.lower() in taken:
         count += 1

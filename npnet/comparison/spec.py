@@ -13,7 +13,8 @@ from typing import Any
 from npnet.base.checks import unknown_name
 from npnet.base.files import printable
 from npnet.fitting.config import FitConfig
-from npnet.training.config import Config, ConfigError
+from npnet.runs.errors import ConfigError
+from npnet.training.config import Config
 
 __all__ = [
     "COMMANDS",

@@ -34,10 +34,10 @@ from typing import Any
 import numpy as np
 
 from npnet import nn
-from npnet._device import device
 from npnet.base.checks import check_writable
 from npnet.compiler.code import chains, is_known, is_npnets, tables, title, what_else
 from npnet.compiler.guard import Place
+from npnet.devices.cpu import device
 from npnet.nn.modules import container
 from npnet.tape import Function
 from npnet.tensor import Tensor

@@ -11,6 +11,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from npnet.datasets._augmentation import Augmentation
 from npnet.datasets._errors import DownloadError
 from npnet.datasets._fetch import fetch
 from npnet.datasets._files import Bytes
@@ -30,19 +31,23 @@ class Source(ABC):
         classes: the name of each label.
         mirrors: addresses, each ending in a slash, that the files lie under.
         checksums: file name -> SHA-256 in hexadecimal, or "md5:" and MD5.
+        augmentation: the standard set that changes its training images at random.
     """
 
     name: str
     classes: tuple[str, ...]
     mirrors: tuple[str, ...]
     checksums: dict[str, str]
+    augmentation: Augmentation
 
     def load(self, data_dir: Path, *, download: bool = True) -> ImageData:
         """Both splits as one ImageData; raises what `read` raises."""
         (x_train, y_train), (x_test, y_test) = self.read(
             data_dir, ("train", "test"), download=download
         )
-        return ImageData(self.name, x_train, y_train, x_test, y_test, self.classes)
+        return ImageData(
+            self.name, x_train, y_train, x_test, y_test, self.classes, self.augmentation
+        )
 
     @abstractmethod
     def read(

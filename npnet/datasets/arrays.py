@@ -13,6 +13,7 @@ import numpy.typing as npt
 from npnet.base.arrays import Array
 from npnet.base.files import printable
 from npnet.datasets import _advice, _npz
+from npnet.datasets._augmentation import Augmentation, characters
 from npnet.datasets._errors import DataError
 
 __all__ = ["ImageData", "names_npz", "read_npz", "stratified_split"]
@@ -34,6 +35,7 @@ class ImageData:
         y_train: (N,) int64, from 0 to len(classes) - 1.
         x_test, y_test: (M, C, H, W) and (M,), the same dtypes.
         classes: the name of each label.
+        augmentation: the standard set that changes training images at random, by their size.
     """
 
     name: str
@@ -42,6 +44,7 @@ class ImageData:
     x_test: Array
     y_test: Labels
     classes: tuple[str, ...]
+    augmentation: Augmentation = characters
 
     @property
     def channels(self) -> int:

@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from npnet.base.files import open_regular, printable
+from npnet.datasets._augmentation import photographs
 from npnet.datasets._errors import DataError, damaged, unreadable
 from npnet.datasets._files import Bytes, read_exactly
 from npnet.datasets._source import Labels, Source
@@ -185,6 +186,7 @@ def _check_size(source: str, name: str, size: int) -> None:
 
 SOURCE = CifarSource(
     name="cifar10",
+    augmentation=photographs,
     classes=(
         "airplane",
         "automobile",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from npnet.datasets._augmentation import clothes
 from npnet.datasets._source import Source
 from npnet.datasets.idx import IdxSource
 from npnet.datasets.mnist import MNIST
@@ -13,6 +14,7 @@ __all__ = ["SOURCE", "FashionMNIST"]
 SOURCE = IdxSource(
     name="fashion-mnist",
     torchvision_folder="FashionMNIST",
+    augmentation=clothes,
     classes=(
         "T-shirt/top",
         "Trouser",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from npnet.datasets._augmentation import characters
 from npnet.datasets._files import Bytes
 from npnet.datasets._source import Source
 from npnet.datasets._vision import VisionDataset
@@ -14,6 +15,7 @@ __all__ = ["MNIST", "SOURCE"]
 SOURCE = IdxSource(
     name="mnist",
     torchvision_folder="MNIST",
+    augmentation=characters,
     classes=("0", "1", "2", "3", "4", "5", "6", "7", "8", "9"),
     mirrors=(
         "https://ossci-datasets.s3.amazonaws.com/mnist/",

@@ -13,11 +13,12 @@ from npnet.base.checks import check_number, unknown_name
 from npnet.base.threads import MOST_THREADS
 from npnet.fitting.expression import Expression
 from npnet.models.mlp import ACTIVATIONS
-from npnet.training.config import OPTIMIZERS, ConfigError, check_path, checked_values
+from npnet.runs.errors import ConfigError
+from npnet.runs.optimizers import OPTIMIZERS, PLAIN_SCHEDULES
+from npnet.runs.settings import check_path, checked_values
 
-__all__ = ["SCHEDULERS", "FitConfig"]
+__all__ = ["FitConfig"]
 
-SCHEDULERS = ("none", "poly", "cosine")  # those that epochs and learning rate describe wholly
 MAX_WIDTH, MAX_SAMPLES = 4096, 1_000_000
 
 
@@ -64,8 +65,8 @@ class FitConfig:
                 check_path("log_dir", self.log_dir)
             for field, known in (
                 ("activation", tuple(ACTIVATIONS)),
-                ("optimizer", OPTIMIZERS),
-                ("scheduler", SCHEDULERS),
+                ("optimizer", tuple(OPTIMIZERS)),
+                ("scheduler", PLAIN_SCHEDULES),
             ):
                 if getattr(self, field) not in known:
                     raise ValueError(unknown_name(field, getattr(self, field), known))

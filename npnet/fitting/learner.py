@@ -17,9 +17,10 @@ from npnet.compiler import EagerStep
 from npnet.fitting.config import FitConfig
 from npnet.fitting.samples import Samples
 from npnet.models.mlp import MLP
-from npnet.training.data import epoch_order
-from npnet.training.learner import DivergedError, arrays
-from npnet.training.schedules import POLY_POWER
+from npnet.runs.errors import DivergedError
+from npnet.runs.optimizers import optimizer, plain_schedule
+from npnet.runs.streams import epoch_order
+from npnet.runs.weights import arrays, load_arrays
 
 __all__ = ["Fitter", "initial_network"]
 
@@ -43,8 +44,13 @@ class Fitter:
 
     def __init__(self, config: FitConfig, samples: Samples, network: Any, lib: Any) -> None:
         self.config, self.samples, self.network, self.lib = config, samples, network, lib
-        self.optimizer = _optimizer(config, network.parameters(), lib.optim)
-        self.scheduler = _scheduler(config, self.optimizer, lib.optim.lr_scheduler)
+        momentum = {"momentum": MOMENTUM} if config.optimizer == "sgd" else {}
+        self.optimizer = optimizer(
+            config.optimizer, network.parameters(), lib.optim, lr=config.learning_rate, **momentum
+        )
+        self.scheduler = plain_schedule(
+            config.scheduler, self.optimizer, lib.optim.lr_scheduler, config.epochs
+        )
         compiles = lib is npnet and config.activation != "gelu"  # which has no kernel
         self._step = (npnet.compile if compiles else EagerStep)(
             network, lib.nn.functional.mse_loss, self.optimizer
@@ -88,25 +94,4 @@ class Fitter:
 
     def load_weights(self, weights: dict[str, Array]) -> None:
         """Take parameters by name."""
-        self.network.load_state_dict({k: self.lib.from_numpy(v) for k, v in weights.items()})
-
-
-def _optimizer(config: FitConfig, parameters: Any, optim: Any) -> Any:
-    if config.optimizer == "sgd":
-        return optim.SGD(parameters, lr=config.learning_rate, momentum=MOMENTUM)
-    rules = {
-        "adam": optim.Adam,
-        "adamw": optim.AdamW,
-        "nadam": optim.NAdam,
-        "rmsprop": optim.RMSprop,
-    }
-    return rules[config.optimizer](parameters, lr=config.learning_rate)
-
-
-def _scheduler(config: FitConfig, optimizer: Any, lr_scheduler: Any) -> Any:
-    """The schedule, a step an epoch; None where the learning rate stays."""
-    if config.scheduler == "none":
-        return None
-    if config.scheduler == "poly":
-        return lr_scheduler.PolynomialLR(optimizer, config.epochs, POLY_POWER)
-    return lr_scheduler.CosineAnnealingLR(optimizer, config.epochs)
+        load_arrays(self.network, weights, self.lib)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from npnet.base.arrays import Array
 from npnet.fitting.progress import Record
 from npnet.fitting.samples import Samples
-from npnet.training.plots import png_bytes
+from npnet.runs.plots import png_bytes
 
 __all__ = ["curves_png", "fit_png"]
 

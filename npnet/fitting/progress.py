@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import dataclasses
-import io
 import math
 from dataclasses import dataclass, field
 
@@ -31,6 +28,19 @@ class Record:
     val_loss: float
     seconds: float
 
+    @property
+    def figures(self) -> str:
+        """What a progress bar shows."""
+        return f"mean squared error {self.train_loss:.2e}"
+
+    def scalars(self) -> dict[str, float]:
+        """The curves of TensorBoard by tag."""
+        return {
+            "train/loss": self.train_loss,
+            "val/loss": self.val_loss,
+            "learning_rate": self.learning_rate,
+        }
+
 
 @dataclass
 class Progress:
@@ -53,10 +63,10 @@ class Progress:
             self.best = record
         return better
 
-    def to_csv(self) -> str:
-        """The text of metrics.csv."""
-        text = io.StringIO(newline="")
-        writer = csv.writer(text)
-        writer.writerow([f.name for f in dataclasses.fields(Record)])
-        writer.writerows(dataclasses.astuple(record) for record in self.history)
-        return text.getvalue()
+    def line(self, epochs: int) -> str:
+        """The last record in one line, as the terminal shows it, of `epochs` in all."""
+        last = self.history[-1]
+        return (
+            f"epoch {last.epoch:{len(str(epochs))}}/{epochs}  "
+            f"samples {last.train_loss:.2e}  grid {last.val_loss:.2e}  lr {last.learning_rate:.3g}"
+        )

@@ -22,26 +22,18 @@ from npnet.fitting.config import FitConfig
 from npnet.fitting.learner import Fitter
 from npnet.fitting.progress import Progress, Record
 from npnet.fitting.samples import GRID, Samples, prepare
+from npnet.runs import callbacks
+from npnet.runs.callbacks import Callback, Callbacks, MetricsFile, TensorBoard, Terminal
+from npnet.runs.errors import DivergedError
+from npnet.runs.files import CONFIG, EVENTS, METRICS, RESULT, to_csv, to_json
+from npnet.runs.folders import locked, log_folder, set_aside
 from npnet.serialization import to_bytes
-from npnet.training.callbacks import progress_bar
-from npnet.training.checkpoint import set_aside
-from npnet.training.folders import locked, log_folder
-from npnet.training.learner import DivergedError
-from npnet.training.result import to_json
-from npnet.training.tensorboard import EventFile
 
 __all__ = ["Result", "run"]
 
-RECORDS, LINES = 200, 10  # of a run: lines of metrics.csv, and those that the terminal shows
-_FILES = (
-    "config.json",
-    "metrics.csv",
-    "weights.safetensors",
-    "result.json",
-    "fit.png",
-    "curves.png",
-    "events.out.tfevents.*",
-)
+MOST_RECORDS, LINES = 200, 10  # of a run: lines of metrics.csv, and those that the terminal shows
+WEIGHTS = "weights.safetensors"
+_WRITTEN = (CONFIG, METRICS, WEIGHTS, RESULT, "fit.png", "curves.png", EVENTS)
 
 
 @dataclass(frozen=True)
@@ -71,24 +63,53 @@ def run(config: FitConfig, build: Callable[[FitConfig, Samples], Fitter]) -> Res
     samples = prepare(config)
     fitter = build(config, samples)
     folder = log_folder(config.log_dir, "fit-function")
+    config = dataclasses.replace(config, log_dir=str(folder))
     with locked(folder, "log_dir"):
-        aside = set_aside(folder, _FILES)
-        reporter = _Reporter(dataclasses.replace(config, log_dir=str(folder)), fitter)
-        if aside is not None:
-            reporter.say(f"files of an earlier run in {folder} were moved to {aside}")
-        with contextlib.closing(reporter):
+        aside = set_aside(folder, _WRITTEN)
+        callback = Callbacks(
+            TensorBoard(folder, dataclasses.asdict(config)),
+            _Seldom(config.epochs, Terminal(config.epochs), MetricsFile(folder / METRICS)),
+        )
+        with contextlib.closing(callback):
+            atomic_write(folder / CONFIG, config.to_json().encode())
+            callback.on_message(_overview(config, fitter))
+            if aside is not None:
+                callback.on_message(aside)
             progress = Progress()
             try:
-                _fit(fitter, config, progress, reporter)
+                _fit(fitter, config, progress, callback)
             except (KeyboardInterrupt, DivergedError):  # not a full disk
-                reporter.write(progress)
+                _write(fitter, config, folder, progress, callback)
                 raise
-            return Result(progress, reporter.write(progress, finished=True), folder)
+            max_error = _write(fitter, config, folder, progress, callback)
+            _report(fitter, config, folder, progress, max_error, callback)
+            return Result(progress, max_error, folder)
 
 
-def _fit(fitter: Fitter, config: FitConfig, progress: Progress, reporter: _Reporter) -> None:
+class _Seldom(Callbacks):
+    """Tells of a tenth of the epochs alone, which is enough for a reader and for the disk."""
+
+    def __init__(self, epochs: int, *callbacks: Callback) -> None:
+        super().__init__(*callbacks)
+        self.epochs = epochs
+
+    def on_measured(self, epoch: callbacks.Record, progress: callbacks.Progress) -> None:
+        if self._is_due(progress):
+            super().on_measured(epoch, progress)
+
+    def on_epoch(self, epoch: callbacks.Record, progress: callbacks.Progress) -> None:
+        if self._is_due(progress):
+            super().on_epoch(epoch, progress)
+
+    def _is_due(self, progress: callbacks.Progress) -> bool:
+        """Whether the last record is the first of its tenth."""
+        before, last = [0, *(record.epoch for record in progress.history[-2:])][-2:]
+        return last * LINES // self.epochs > before * LINES // self.epochs
+
+
+def _fit(fitter: Fitter, config: FitConfig, progress: Progress, callback: Callback) -> None:
     """Train, and record the first epoch, every so many, and the last."""
-    every = max(1, config.epochs // RECORDS)
+    every = max(1, config.epochs // MOST_RECORDS)
     start = time.perf_counter()
     for epoch in range(1, config.epochs + 1):
         rate = fitter.learning_rate
@@ -102,10 +123,13 @@ def _fit(fitter: Fitter, config: FitConfig, progress: Progress, reporter: _Repor
                 f"{rate:g}; lower --learning_rate"
             )
         now = time.perf_counter()
-        if progress.add(Record(epoch, rate, train_loss, val_loss, now - start)):
+        record = Record(epoch, rate, train_loss, val_loss, now - start)
+        if progress.add(record):
             progress.weights = fitter.weights()
         start = now
-        reporter.record(progress)
+        callback.on_batch(epoch, epoch, config.epochs, record)
+        callback.on_measured(record, progress)
+        callback.on_epoch(record, progress)
 
 
 @np.errstate(all="ignore")  # a diverged fit is told by its numbers
@@ -116,148 +140,121 @@ def _errors(fitter: Fitter) -> tuple[float, float]:
     return float(train), float(np.mean((fitter.predict(s.grid_x) - s.grid_y) ** 2))
 
 
-class _Reporter:
-    """The terminal, TensorBoard and the files of a fit; `config` says in which folder."""
+# ---- ends --------------------------------------------------------------------------------------
 
-    def __init__(self, config: FitConfig, fitter: Fitter) -> None:
-        from rich.console import Console
 
-        self.config, self.fitter, self.folder = config, fitter, Path(str(config.log_dir))
-        self.console = Console(highlight=False, soft_wrap=True)
-        self.bar = progress_bar(self.console)
-        self.task = self.bar.add_task("", total=config.epochs, epoch="", figures="")
-        self.events = EventFile(self.folder)
-        self.events.settings(dataclasses.asdict(config))
-        atomic_write(self.folder / "config.json", config.to_json().encode())
-        self.parameters = sum(p.numel() for p in fitter.network.parameters())
-        self.say(self._overview())
-        self.bar.start()
+def _write(
+    fitter: Fitter, config: FitConfig, folder: Path, progress: Progress, callback: Callback
+) -> float:
+    """Write and draw what there is, whether the fit is finished or not.
 
-    def say(self, text: str) -> None:
-        """A line, or several, for the user."""
-        self.console.print(text, markup=False)
+    Returns:
+        The largest error of the best weights on the grid; NaN where nothing was recorded.
+    """
+    best, samples = progress.best, fitter.samples
+    if best is None:
+        return float("nan")
+    atomic_write(folder / METRICS, to_csv(progress.history).encode())
+    tensors = {name: Tensor(array) for name, array in progress.weights.items()}
+    atomic_write(folder / WEIGHTS, to_bytes(tensors, _facts(config, samples, best)))
+    fitter.load_weights(progress.weights)
+    fit = fitter.predict(samples.grid_x)
+    max_error = float(np.abs(fit - samples.grid_y).max())
+    title = f"{config.expression}\n{_network(config)}"
+    error = f"mean squared error {best.val_loss:.1e}, largest error {max_error:.1e}"
+    pictures = {
+        "fit": plots.fit_png(samples, fit, f"{title}: {error}"),
+        "curves": plots.curves_png(progress.history, best.epoch, f"{title}, {_training(config)}"),
+    }
+    for name, png in pictures.items():
+        atomic_write(folder / f"{name}.png", png)
+        callback.on_picture(name, png, best.epoch)
+    return max_error
 
-    def record(self, progress: Progress) -> None:
-        """Tell of the latest record."""
-        latest, epochs = progress.history[-1], self.config.epochs
-        figures = f"mean squared error {latest.train_loss:.2e}"
-        self.bar.update(
-            self.task, completed=latest.epoch, epoch=f"{latest.epoch}/{epochs}", figures=figures
-        )
-        self.events.scalars(
-            latest.epoch,
-            {
-                "train/loss": latest.train_loss,
-                "val/loss": latest.val_loss,
-                "learning_rate": latest.learning_rate,
-            },
-        )
-        before = progress.history[-2].epoch if len(progress.history) > 1 else 0
-        if latest.epoch * LINES // epochs > before * LINES // epochs:
-            atomic_write(self.folder / "metrics.csv", progress.to_csv().encode())
-            self.say(
-                f"epoch {latest.epoch:{len(str(epochs))}}/{epochs}  "
-                f"samples {latest.train_loss:.2e}  grid {latest.val_loss:.2e}  "
-                f"lr {latest.learning_rate:.3g}"
-            )
 
-    def write(self, progress: Progress, finished: bool = False) -> float:
-        """Write what there is; of a finished fit also result.json, last of the files.
-
-        Returns:
-            The largest error of the best weights on the grid; NaN where nothing was recorded.
-        """
-        self.bar.stop()
-        if progress.best is None:
-            return float("nan")
-        best, samples = progress.best, self.fitter.samples
-        atomic_write(self.folder / "metrics.csv", progress.to_csv().encode())
-        tensors = {name: Tensor(array) for name, array in progress.weights.items()}
-        weights = to_bytes(tensors, self._facts(best))
-        atomic_write(self.folder / "weights.safetensors", weights)
-        self.fitter.load_weights(progress.weights)
-        fit = self.fitter.predict(samples.grid_x)
-        max_error = float(np.abs(fit - samples.grid_y).max())
-        title = f"{self.config.expression}\n{self._network()}"
-        error = f"mean squared error {best.val_loss:.1e}, largest error {max_error:.1e}"
-        self._draw("fit", plots.fit_png(samples, fit, f"{title}: {error}"), best.epoch)
-        curves = plots.curves_png(progress.history, best.epoch, f"{title}, {self._training()}")
-        self._draw("curves", curves, best.epoch)
-        if finished:
-            self._finish(progress, best, max_error)
-        return max_error
-
-    def _finish(self, progress: Progress, best: Record, max_error: float) -> None:
-        result = {
-            "format": "npnet result",
-            "kind": "function",
-            "model": "mlp",
-            "dataset": self.config.expression,
-            "parameters": self.parameters,
-            "epochs": self.config.epochs,
-            "best_epoch": best.epoch,
-            "seconds": sum(record.seconds for record in progress.history),
-            "train": {"loss": best.train_loss},
-            "val": None,
-            "test": {"loss": best.val_loss, "max_error": max_error},
-        }
-        metrics = {
+def _report(
+    fitter: Fitter,
+    config: FitConfig,
+    folder: Path,
+    progress: Progress,
+    max_error: float,
+    callback: Callback,
+) -> None:
+    """Say what a finished fit came to; result.json is the last of the files."""
+    best = progress.best
+    assert best is not None  # of an epoch whose loss is finite
+    result = {
+        "format": "npnet result",
+        "kind": "function",
+        "model": "mlp",
+        "dataset": config.expression,
+        "parameters": _count(fitter),
+        "epochs": config.epochs,
+        "best_epoch": best.epoch,
+        "seconds": sum(record.seconds for record in progress.history),
+        "train": {"loss": best.train_loss},
+        "val": None,
+        "test": {"loss": best.val_loss, "max_error": max_error},
+    }
+    callback.on_end(
+        {"library": fitter.lib.__name__} | dataclasses.asdict(config),
+        {
             "hparam/test_loss": best.val_loss,
             "hparam/max_error": max_error,
             "hparam/train_loss": best.train_loss,
-        }
-        settings = {"library": self.fitter.lib.__name__} | dataclasses.asdict(self.config)
-        self.events.hparams(settings, metrics)
-        atomic_write(self.folder / "result.json", to_json(result).encode())
-        self.say(
-            f"files: {self.folder} (fit.png, curves.png, metrics.csv, result.json, "
-            "weights.safetensors, config.json)\n"
-            f"mean squared error {best.val_loss:.2e} (on {GRID:,} points between the samples; "
-            f"samples {best.train_loss:.2e}; largest error {max_error:.2e}; epoch {best.epoch} of "
-            f"{self.config.epochs}, {result['seconds']:.1f} s)"
-        )
+        },
+    )
+    atomic_write(folder / RESULT, to_json(result).encode())
+    callback.on_message(
+        f"files: {folder} (fit.png, curves.png, {METRICS}, {RESULT}, {WEIGHTS}, {CONFIG})\n"
+        f"mean squared error {best.val_loss:.2e} (on {GRID:,} points between the samples; "
+        f"samples {best.train_loss:.2e}; largest error {max_error:.2e}; epoch {best.epoch} of "
+        f"{config.epochs}, {result['seconds']:.1f} s)"
+    )
 
-    def close(self) -> None:
-        """The run is over, whether it ended well or not."""
-        self.bar.stop()
-        self.events.close()
 
-    def _draw(self, name: str, png: bytes, epoch: int) -> None:
-        atomic_write(self.folder / f"{name}.png", png)
-        self.events.png(name, epoch, png)
+# ---- words -------------------------------------------------------------------------------------
 
-    def _network(self) -> str:
-        widths = "-".join(map(str, (1, *self.config.widths, 1)))
-        return f"{widths} {self.config.activation}"
 
-    def _training(self) -> str:
-        schedule = "" if self.config.scheduler == "none" else f", {self.config.scheduler}"
-        return f"{self.config.optimizer} {self.config.learning_rate:g}{schedule}"
+def _count(fitter: Fitter) -> int:
+    """How many parameters the network has."""
+    return sum(p.numel() for p in fitter.network.parameters())
 
-    def _overview(self) -> str:
-        lib, (low, high) = self.fitter.lib, self.config.range
-        noise = f", noise {self.config.noise:g}" if self.config.noise else ""
-        return (
-            f"{lib.__name__} {lib.__version__}: {self.config.expression} from {low:g} to {high:g}, "
-            f"{lib.get_num_threads()} threads\n"
-            f"{self.config.samples:,} samples{noise}; {self._network()}, "
-            f"{self.parameters:,} parameters; {self._training()}"
-        )
 
-    def _facts(self, best: Record) -> dict[str, str]:
-        """What a user of the weights must know: JSON by name, beside them in the file."""
-        s = self.fitter.samples
-        facts: dict[str, Any] = {
-            "format": "npnet",
-            "model": "mlp",
-            "expression": self.config.expression,
-            "range": self.config.range,
-            "widths": (1, *self.config.widths, 1),
-            "activation": self.config.activation,
-            "x_mean": s.x_mean,
-            "x_std": s.x_std,
-            "y_mean": s.y_mean,
-            "y_std": s.y_std,
-            "epoch": best.epoch,
-        }
-        return {name: v if isinstance(v, str) else json.dumps(v) for name, v in facts.items()}
+def _network(config: FitConfig) -> str:
+    widths = "-".join(map(str, (1, *config.widths, 1)))
+    return f"{widths} {config.activation}"
+
+
+def _training(config: FitConfig) -> str:
+    schedule = "" if config.scheduler == "none" else f", {config.scheduler}"
+    return f"{config.optimizer} {config.learning_rate:g}{schedule}"
+
+
+def _overview(config: FitConfig, fitter: Fitter) -> str:
+    lib, (low, high) = fitter.lib, config.range
+    noise = f", noise {config.noise:g}" if config.noise else ""
+    return (
+        f"{lib.__name__} {lib.__version__}: {config.expression} from {low:g} to {high:g}, "
+        f"{lib.get_num_threads()} threads\n"
+        f"{config.samples:,} samples{noise}; {_network(config)}, "
+        f"{_count(fitter):,} parameters; {_training(config)}"
+    )
+
+
+def _facts(config: FitConfig, samples: Samples, best: Record) -> dict[str, str]:
+    """What a user of the weights must know: JSON by name, beside them in the file."""
+    facts: dict[str, Any] = {
+        "format": "npnet",
+        "model": "mlp",
+        "expression": config.expression,
+        "range": config.range,
+        "widths": (1, *config.widths, 1),
+        "activation": config.activation,
+        "x_mean": samples.x_mean,
+        "x_std": samples.x_std,
+        "y_mean": samples.y_mean,
+        "y_std": samples.y_std,
+        "epoch": best.epoch,
+    }
+    return {name: v if isinstance(v, str) else json.dumps(v) for name, v in facts.items()}

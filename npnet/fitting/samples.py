@@ -9,14 +9,14 @@ import numpy as np
 from npnet.base.arrays import Array
 from npnet.fitting.config import FitConfig
 from npnet.fitting.expression import Expression
-from npnet.training import streams
-from npnet.training.config import ConfigError
+from npnet.runs import streams
+from npnet.runs.errors import ConfigError
 
 __all__ = ["GRID", "Samples", "prepare"]
 
 
 GRID = 2000  # points of the dense grid
-LARGEST = 1e100  # of the function's values: their squares must be finite
+LARGEST_VALUE = 1e100  # of the function's values: their squares must be finite
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,10 +72,10 @@ def prepare(config: FitConfig) -> Samples:
     with np.errstate(over="ignore"):  # what is too large is told below
         y = y + config.noise * rng.normal(size=x.size)
     largest = max(np.abs(y).max(), np.abs(grid_y).max())
-    if largest > LARGEST:
+    if largest > LARGEST_VALUE:
         raise ConfigError(
             f"expression: values of {largest:.3g}, noise among them, are too large to be squared; "
-            f"use a range where they stay below {LARGEST:g}"
+            f"use a range where they stay below {LARGEST_VALUE:g}"
         )
     y_std = float(y.std()) or 1.0  # a constant is fitted too
     x_std = (high - low) / 12**0.5

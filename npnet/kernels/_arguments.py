@@ -15,6 +15,7 @@ Wrong values are ValueErrors, a ShapeError where it is about sizes; wrong types 
 
 from __future__ import annotations
 
+import itertools
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -234,14 +235,9 @@ def check_images(op: str, n: Any, blocks: int, least: int = 0) -> None:
 
 def check_apart(op: str, **arrays: Array | None) -> None:
     """Raise ValueError if two row-major arrays, of which one or both are written, overlap."""
-    seen: list[tuple[str, Array]] = []
-    for name, array in arrays.items():
-        if array is None:
-            continue
-        for other, there in seen:
-            if np.may_share_memory(array, there):
-                raise ValueError(
-                    f"{op}: {other} and {name} must not share memory, one is written while the "
-                    "other is read; pass a copy()"
-                )
-        seen.append((name, array))
+    for (name, a), (other, b) in itertools.combinations(arrays.items(), 2):
+        if a is not None and b is not None and np.may_share_memory(a, b):
+            raise ValueError(
+                f"{op}: {name} and {other} must not share memory, one is written while the "
+                "other is read; pass a copy()"
+            )

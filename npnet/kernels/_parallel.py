@@ -17,7 +17,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from npnet.kernels._pool import GATE, OPEN, RUN, TAKEN, THREADS
+from npnet.kernels._pool import GATE, OPEN, SHARE, TAKEN, THREADS
 
 __all__ = ["parallel_for", "parallel_for_slots"]
 
@@ -26,7 +26,7 @@ POINTER = BYTE.as_pointer()
 FLUSHES = platform.machine().lower() in ("x86_64", "amd64")
 MODE, FLUSH = ir.IntType(32), 0x8040  # results to zero, operands to zero
 # What Numba's pools call: with an array of one pointer, moved on to the first item, and how many.
-LOOP = ir.FunctionType(
+POOL_LOOP = ir.FunctionType(
     ir.VoidType(), [POINTER.as_pointer(), WORD.as_pointer(), WORD.as_pointer(), POINTER]
 )
 
@@ -91,7 +91,7 @@ def _word(module, name):
 
 def _run_on_threads(builder, loop, places, threads):
     """Run the loop on the pool, if its gate is not taken: then here, on this thread."""
-    run = _declare(builder.module, ir.VoidType(), [POINTER] * 5 + [WORD] * 3, RUN)
+    run = _declare(builder.module, ir.VoidType(), [POINTER] * 5 + [WORD] * 3, SHARE)
     pointers = [builder.bitcast(p, POINTER) for p in (loop, *places)]
     gate = _word(builder.module, GATE)
     seen = builder.cmpxchg(gate, WORD(OPEN), WORD(TAKEN), "acquire", "monotonic")
@@ -110,7 +110,7 @@ def _declare(module, result, arguments, name):
 
 def _loop(context, module, task, arguments):
     """The function that a thread runs: the task on each of its items."""
-    loop = ir.Function(module, LOOP, module.get_unique_name("items"))
+    loop = ir.Function(module, POOL_LOOP, module.get_unique_name("items"))
     loop.linkage = "internal"
     builder = ir.IRBuilder(loop.append_basic_block())
     starts, counts, _, data = loop.args

@@ -34,7 +34,7 @@ from numba.np.ufunc import parallel as numba_pool
 __all__ = [
     "GATE",
     "OPEN",
-    "RUN",
+    "SHARE",
     "TAKEN",
     "THREADS",
     "get_num_threads",
@@ -45,7 +45,7 @@ __all__ = [
 # The symbols under which kernels find their number of threads and the gate, both int64, and the
 # function that shares a loop among threads. Numba's own number belongs to the Python thread that
 # sets it.
-THREADS, GATE, RUN = "npnet_num_threads", "npnet_pool_gate", "npnet_parallel_for"
+THREADS, GATE, SHARE = "npnet_num_threads", "npnet_pool_gate", "npnet_parallel_for"
 
 NONE, OPEN, TAKEN = 0, 1, 2  # states of the gate; without one, a pool takes many callers at once
 
@@ -118,7 +118,7 @@ def launch() -> None:
         with contextlib.suppress(ImportError, OSError):  # no folder to load it from
             run = _launch_workqueue()
         _gate.value = OPEN
-    llvmlite.binding.add_symbol(RUN, run)
+    llvmlite.binding.add_symbol(SHARE, run)
     _launched = True
 
 

@@ -7,6 +7,7 @@ What the others must be like, and how many items they make, is declared once:
     def pool_plane(x, y, m): ...
 
     pool_plane(x, y)  # looks at the arguments and does all items, on all threads
+    pool_plane.do(8, x, y)  # eight items of arguments that a Rule has looked at
     Call(pool_plane, (x, y), count, by)  # the items of a block, in a program
 
 An argument is declared as
@@ -15,11 +16,12 @@ An argument is declared as
   more threads than that may do items;
 - "int", "number", "flag" or "tile" (a TileShape);
 - a plan, which is a NamedTuple class with such declarations as annotations of its fields:
-  `rows: Annotated[Array, "OH 3: int64 table"]`. It is made once, and used for many calls.
+  `rows: Annotated[Array, "OH 3: int64 table"]`. One that has arrays is made once, and used for many
+  calls.
 
-What passed once is known by its shapes and numbers; plans, and tables that nobody can write to, are
-known by their identity. Types are looked at by Numba, which has code for those that passed and for
-no others. So the usual call costs no more than one of a compiled function.
+What passed once is known by its shapes and numbers; plans that have arrays, and tables that nobody
+can write to, are known by their identity. Types are looked at by Numba, which has code for those
+that passed and for no others. So the usual call costs no more than one of a compiled function.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ import numpy as np
 from npnet.base.checks import ShapeError, check_count
 from npnet.kernels._arguments import KNOWN, Rule
 from npnet.kernels._jit import kernel
-from npnet.kernels._parallel import parallel_for_slots
+from npnet.kernels._parallel import parallel_for, parallel_for_slots
 from npnet.kernels.simd import LANES, TileShape
 
 __all__ = [
@@ -46,6 +48,7 @@ __all__ = [
     "Facts",
     "Reach",
     "Task",
+    "images_of_blocks",
     "need",
     "spanned",
     "task",
@@ -53,12 +56,15 @@ __all__ = [
     "windows_inside",
 ]
 
-Facts: TypeAlias = Any  # a SimpleNamespace: arguments by their name, sizes by their axis
+# A SimpleNamespace: arguments and the fields of plans by their name, sizes by their axis.
+Facts: TypeAlias = Any
 
 ENDLESS = 2**62  # threads, where there are no slots
 INT_END = 2**31  # of integers: what is computed of them has no more than 64 bits
 
-KINDS = ("int", "number", "flag", "tile")
+MOST_AXES = 5  # of more, Numba does not look at the order of bytes
+
+SCALARS = ("int", "number", "flag", "tile")
 NUMBERS = (int, float, np.integer, np.floating)
 
 TASKS: list[Task] = []  # all that are declared
@@ -111,12 +117,16 @@ class Task:
         }
         opened = _opened(declared)
         self._leaf_names = [*opened]
-        self._kinds = {name: kind for name, kind in opened.items() if kind in KINDS}
-        arrays = {name: kind for name, kind in opened.items() if kind not in KINDS}
+        self._kinds = {name: kind for name, kind in opened.items() if kind in SCALARS}
+        arrays = {name: kind for name, kind in opened.items() if kind not in SCALARS}
         self._rule = Rule(self.__name__, empty=empty, **arrays)
+        if any(len(argument.axes) > MOST_AXES for argument in self._rule.arguments):
+            raise TypeError(f"{self.__name__}: arrays may have {MOST_AXES} axes at most")
+        self._has_slots = any("S" in argument.axes for argument in self._rule.arguments)
         tables = {argument.name for argument in self._rule.arguments if argument.table}
-        self.constant = {name for name in self.names if name in tables or name in self._plans}
-        self._known: dict[tuple[Any, ...], tuple[Reach, list[Any]]] = {}
+        with_arrays = {name for name, plan in self._plans.items() if {*plan._fields} & {*arrays}}
+        self.constant = {name for name in self.names if name in tables | with_arrays}
+        self._known: dict[tuple[Any, ...], tuple[tuple[int, ...], list[Any]]] = {}
 
     @property
     def _numba_type_(self) -> Any:
@@ -131,25 +141,41 @@ class Task:
         if known is None:
             self._call_new(arguments)
             return
-        (items, slots), _ = known
+        reach, _ = known
         try:
             if self._values is not None:
                 self._values(arguments)
-            self._region(items, slots, *(self._flat(*arguments) if self._plans else arguments))
+            self._region(*reach, *(self._flat(*arguments) if self._plans else arguments))
         except Exception:  # they are of other types: kernels raise nothing
             self._call_new(arguments)
 
+    def do(self, items: int, *leaves: Any) -> None:
+        """Do items with arguments that were looked at, of a task without slots.
+
+        Args:
+            items: how many.
+            leaves: the arguments; of plans, their fields.
+        """
+        try:
+            self._region(items, *leaves)
+        except TypeError:  # the first call
+            self._compile((items, *leaves))
+            self._region(items, *leaves)
+
     def _call_new(self, arguments: tuple[Any, ...]) -> None:
         """Look at everything, and remember it, before the call."""
-        reach = self.reach(arguments)
+        reach = self.reach(arguments)[: 2 if self._has_slots else 1]
         call = *reach, *self._flat(*arguments)
-        self._region.compile(tuple(map(numba.typeof, call)))
+        self._compile(call)
         kept = [a for name, a in zip(self.names, arguments, strict=True) if name in self.constant]
         if all(map(_is_fixed, kept)):  # nothing else may get their identity as long as it is known
             if len(self._known) >= KNOWN:
                 self._known.clear()
             self._known[self._key(*arguments)] = reach, kept
         self._region(*call)
+
+    def _compile(self, call: tuple[Any, ...]) -> None:
+        self._region.compile(tuple(map(numba.typeof, call)))
 
     def reach(self, arguments: tuple[Any, ...]) -> Reach:
         """What the kernel can do with these arguments; an error if they do not fit."""
@@ -166,7 +192,7 @@ class Task:
         for of, kind in self._kinds.items():
             _check_kind(name, of, leaves[of], kind)
         sizes = self._rule.sizes(tuple([leaves[a.name] for a in self._rule.arguments]))
-        facts = SimpleNamespace(op=name, **leaves, **sizes)
+        facts = SimpleNamespace(op=name, **{**given, **leaves, **sizes})
         if self._also is not None:
             self._also(facts)
         self.check_values(arguments)
@@ -194,6 +220,9 @@ class Task:
         def part(name: str) -> str:
             if name in self.constant:
                 return f"id({name})"
+            if name in self._plans:
+                fields = [f for f in self._plans[name]._fields if self._kinds[f] != "number"]
+                return ", ".join([f"type({name})", *[f"{name}.{field}" for field in fields]])
             if name in optional:
                 return f"{name} is not None and {name}.shape"
             return name if name in self._kinds else f"{name}.shape"
@@ -214,18 +243,22 @@ class Task:
 
     @functools.cached_property
     def _region(self) -> Any:
-        """The compiled function of (items, slots, *flat arguments) that does all items."""
+        """The compiled function of (items, perhaps slots, *flat arguments) that does all items."""
         calls = [
             f"{name}_({', '.join(self._plans[name]._fields)})" if name in self._plans else name
             for name in self.names
         ]
+        counts, loop = ["items_"], "parallel_for"
+        if self._has_slots:
+            counts, loop = ["items_", "slots_"], "parallel_for_slots"
         source = (
-            f"def region(items_, slots_, {', '.join(self._leaf_names)}):\n"
-            f"    parallel_for_slots(kernel_, items_, ({', '.join(calls)},), slots_)\n"
+            f"def region({', '.join([*counts, *self._leaf_names])}):\n"
+            f"    {loop}(kernel_, items_, ({', '.join(calls)},), {', '.join(counts[1:])})\n"
         )
         function = self.kernel.py_func
         names: dict[str, Any] = {
             "__name__": function.__module__,
+            "parallel_for": parallel_for,
             "parallel_for_slots": parallel_for_slots,
             "kernel_": self.kernel,
             **{f"{name}_": plan for name, plan in self._plans.items()},
@@ -327,6 +360,12 @@ def need(facts: Facts, holds: bool, rule: str) -> None:
 def wider(f: Facts) -> None:
     """A row has room for the features, and perhaps for more."""
     need(f, f.W >= f.F, f"a row must have room for {f.F} numbers, got {f.W}")
+
+
+def images_of_blocks(f: Facts) -> None:
+    """There are as many images `n` as fill the blocks, the last one at least in part."""
+    fill = f.n >= 0 and -(-f.n // LANES) == f.B
+    need(f, fill, f"n must be a number of images that fill {f.B} blocks of {LANES}, got {f.n}")
 
 
 def windows_inside(f: Facts) -> None:

@@ -43,7 +43,9 @@ def gradient(kind, y, g):
     return simd_math.where_not_positive(y, simd.splat(np.float32(0)), g)
 
 
-@task(kind="int", x="M H W 16", means=Means, y="M OH OW 16", items="M", also=windows_inside)
+@task(
+    kind="int", x="M H W 16", means=Means, y="M OH OW 16", items="M", also=windows_inside, empty="M"
+)
 def activated_pool_plane(kind, x, means, y, m):
     """Plane `m` of x (M, H, W, 16) becomes activated, and y (M, OH, OW, 16) its mean."""
     rows, columns, shares, _ = means
@@ -65,7 +67,15 @@ def activated_pool_plane(kind, x, means, y, m):
             to += LANES
 
 
-@task(kind="int", gy="M OH OW 16", means=Means, y="M H W 16", items="M", also=windows_inside)
+@task(
+    kind="int",
+    gy="M OH OW 16",
+    means=Means,
+    y="M H W 16",
+    items="M",
+    also=windows_inside,
+    empty="M",
+)
 def activated_pool_backward_plane(kind, gy, means, y, m):
     """Plane `m` of activated pixels y (M, H, W, 16) becomes the gradient by what they were.
 

@@ -11,9 +11,9 @@ import numpy as np
 from npnet.base.arrays import Array
 from npnet.kernels._arguments import Rule
 from npnet.kernels._jit import kernel
-from npnet.kernels._parallel import parallel_for
+from npnet.kernels._task import task
 
-__all__ = ["affine"]
+__all__ = ["affine", "affine_image"]
 
 
 _AFFINE = Rule(
@@ -34,17 +34,15 @@ def affine(images: Array, matrices: Array, bilinear: bool, fill: Array) -> Array
     """
     _AFFINE(images, matrices, fill)
     y = np.empty_like(images)
-    rows = np.ascontiguousarray(matrices.reshape(-1, 6), np.float32)
-    _affine(images, rows, bool(bilinear), np.ascontiguousarray(fill, np.float32), y)
+    rows, colours = (np.require(a, np.float32, ("C", "W", "A")) for a in (matrices, fill))
+    affine_image(images, rows.reshape(-1, 6), bool(bilinear), colours, y)
     return y
 
 
-@kernel
-def _affine(x, matrices, bilinear, fill, y):
-    parallel_for(affine_image, y.shape[0], (x, matrices, bilinear, fill, y))
-
-
-@kernel
+@task(
+    x="N C H W: uint8 readable", matrices="N 6", bilinear="flag", fill="C", y="N C H W: uint8",
+    items="N", empty="N C H W",
+)  # fmt: skip
 def affine_image(x, matrices, bilinear, fill, y, i):
     """Image `i` of y (N, C, H, W)."""
     for c in range(y.shape[1]):

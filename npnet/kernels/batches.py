@@ -5,18 +5,19 @@ The arithmetic is that of `npnet.transforms`, operation by operation in float32:
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.kernels import lanes
 from npnet.kernels._arguments import Rule, check_numbers
-from npnet.kernels._jit import kernel
-from npnet.kernels._parallel import parallel_for
+from npnet.kernels._task import task
 
-__all__ = ["gather"]
+__all__ = ["gather", "gather_image"]
 
 
-_GATHER = Rule(
+_BATCH = Rule(
     "gather", empty="N C H W n",
     x="N C H W: uint8 readable", at="n: int64 readable", mean="C", std="C",
 )  # fmt: skip
@@ -35,20 +36,21 @@ def gather(x: Array, at: Array, mean: Array, std: Array) -> Array:
     Raises:
         IndexError: there is no such image.
     """
-    _GATHER(x, at, mean, std)
-    check_numbers("gather", "at", at, len(x))
+    _BATCH(x, at, mean, std)
     y = lanes.empty((len(at), *x.shape[1:]))
     maps = (x.shape[1], x.shape[2] * x.shape[3])
-    _gather(x.reshape(len(x), *maps), at, mean, std, y.reshape(len(y), *maps))
+    gather_image(x.reshape(len(x), *maps), at, mean, std, y.reshape(len(y), *maps))
     return y
 
 
-@kernel
-def _gather(x, at, mean, std, y):
-    parallel_for(gather_image, at.size, (x, at, mean, std, y))
+def _numbers(arguments: tuple[Any, ...]) -> None:
+    check_numbers("gather_image", "at", arguments[1], len(arguments[0]))
 
 
-@kernel
+@task(
+    x="N C P: uint8 readable", at="n: int64 readable", mean="C", std="C", y="n C P", items="n",
+    values=_numbers, empty="N C P n",
+)  # fmt: skip
 def gather_image(x, at, mean, std, y, i):
     """Image `i` of y (n, C, H * W)."""
     whole = np.float32(255)

@@ -8,6 +8,8 @@ the kernels make of them, and nothing reads them.
 
 from __future__ import annotations
 
+from typing import Annotated, Any, NamedTuple
+
 import numba
 import numpy as np
 
@@ -15,10 +17,10 @@ from npnet.kernels import simd
 from npnet.kernels._task import Facts, need, task, wider
 from npnet.kernels.simd import LANES, TileShape
 
-__all__ = ["PIXELS", "WHOLE", "convolve_row", "load_image", "store_features"]
+__all__ = ["PIXELS_SHAPE", "WHOLE_SHAPE", "Groups", "convolve_row", "load_image", "store_features"]
 
-PIXELS = TileShape(8, 1)  # pixels x groups of outputs, where there are many pixels
-WHOLE = TileShape(1, 4)  # and where the window is the whole image
+PIXELS_SHAPE = TileShape(8, 1)  # pixels x groups of outputs, where there are many pixels
+WHOLE_SHAPE = TileShape(1, 4)  # and where the window is the whole image
 
 
 @task(x="N F", y="S F", items="N")
@@ -37,10 +39,28 @@ def store_features(x, y, b):
         y[b, i] = x[slot, i]
 
 
+class Groups(NamedTuple):
+    """The images, (C / group, H, W, group), and the windows on them.
+
+    Attributes:
+        shape: the tile of pixels x groups of outputs that stays in registers.
+        group: how many channels stand side by side: 16, or one for images as they come.
+    """
+
+    shape: Annotated[Any, "tile"]
+    channels: Annotated[int, "int"]
+    group: Annotated[int, "int"]
+    height: Annotated[int, "int"]
+    width: Annotated[int, "int"]
+    kh: Annotated[int, "int"]
+    kw: Annotated[int, "int"]
+    sh: Annotated[int, "int"]
+    sw: Annotated[int, "int"]
+
+
 def _groups(f: Facts) -> None:
     """There is room for the images, the taps and the groups of outputs."""
-    numbers = f.channels, f.group, f.height, f.width, f.kh, f.kw, f.sh, f.sw
-    need(f, min(numbers) > 0, "its numbers must be positive")
+    need(f, min(f.plan[1:]) > 0, "its numbers must be positive")
     need(f, f.group in (1, LANES), f"group must be 1 or {LANES}, got {f.group}")
     room = -(-f.channels // f.group) * f.height * f.width * f.group
     need(f, room <= f.L, f"x must have {room} numbers for an image, got {f.L}")
@@ -51,17 +71,14 @@ def _groups(f: Facts) -> None:
     need(f, inside, "the windows must lie inside the image")
 
 
-@task(
-    shape="tile", x="S L", channels="int", group="int", height="int", width="int", w="G T 16",
-    bias="GL", kh="int", kw="int", sh="int", sw="int", y="S G OH OW 16", items="S OH", also=_groups,
-)  # fmt: skip
-def convolve_row(shape, x, channels, group, height, width, w, bias, kh, kw, sh, sw, y, k):
+@task(plan=Groups, x="S L", w="G T 16", bias="GL", y="S G OH OW 16", items="S OH", also=_groups)
+def convolve_row(plan, x, w, bias, y, k):
     """Row `k` of all y's rows: y[o, i, j] = bias[o] + sum of w[o, c, u, v] * x[c, i*SH+u, j*SW+v].
 
-    x (S, C*H*W or more) holds images in groups, (C / group, H, W, group): 16 channels, or one for
-    images as they come; w (G, C*KH*KW, 16), bias (G * 16,) -> y (S, G, OH, OW, 16), whose rows are
+    x (S, C*H*W or more), w (G, C*KH*KW, 16), bias (G * 16,) -> y (S, G, OH, OW, 16), whose rows are
     counted without groups; G is a multiple of the tile's columns.
     """
+    shape, channels, group, height, width, kh, kw, sh, sw = plan
     _, groups, out_height, out_width, _ = y.shape
     slot, i = k // out_height, k % out_height
     rows, columns, taps = simd.rows(shape), simd.columns(shape), channels * kh * kw

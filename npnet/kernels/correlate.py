@@ -92,7 +92,7 @@ def _taps(f: Facts) -> None:
 
 @task(
     plan=Correlation, x="B C H W 16", w="P C KH KW R", bias="biases", residual="B O OH OW 16",
-    y="B O OH OW 16", items="B OH", also=_taps,
+    y="B O OH OW 16", items="B OH", also=_taps, empty="B",
 )  # fmt: skip
 def correlate_row(plan, x, w, bias, residual, y, k):
     """Row o of block b of the result, k = b * OH + o. Zeros around are left out, not multiplied.

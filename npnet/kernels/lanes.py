@@ -21,15 +21,22 @@ from npnet.base.memory import available_memory, when_emptied
 from npnet.kernels import simd
 from npnet.kernels._arguments import Rule, check_images, row_major
 from npnet.kernels._jit import kernel
-from npnet.kernels._parallel import parallel_for
 from npnet.kernels._task import task, wider
 from npnet.kernels.simd import ALIGNMENT, LANES
 
-__all__ = ["block_count", "empty", "from_lanes", "to_lanes", "zeros"]
+__all__ = [
+    "block_count",
+    "block_from_lanes",
+    "block_to_lanes",
+    "empty",
+    "from_lanes",
+    "to_lanes",
+    "whole",
+    "zeros",
+]
 
 Memory: TypeAlias = npt.NDArray[np.uint8]
 
-_TO_LANES = Rule("to_lanes", empty="N ...", x="N ...")
 _FROM_LANES = Rule("from_lanes", x="B ... 16")
 
 
@@ -38,7 +45,13 @@ def block_count(n: int) -> int:
     return -(-n // LANES)
 
 
-KEPT, LARGEST, SIZES = 4, 2**26, 64  # pieces of one size, bytes of a piece, sizes
+def whole(features: int) -> int:
+    """So many features, or more, that fill whole vectors."""
+    return -(-features // LANES) * LANES
+
+
+# Of memory that waits: pieces of one size, bytes of a piece, and sizes, at most.
+MOST_PIECES, LARGEST_PIECE, MOST_SIZES = 4, 2**26, 64
 
 # Bytes in all: a step of ResNet-18 on 128 images of 64x64, the largest network that comes with
 # npnet, leaves 292 MiB; but no more than a sixteenth of the memory, for it has other uses.
@@ -117,7 +130,7 @@ class _Pool:
         self.held = 0
 
 
-_pool = _Pool(KEPT, LARGEST, SIZES, MOST)
+_pool = _Pool(MOST_PIECES, LARGEST_PIECE, MOST_SIZES, MOST)
 when_emptied(_pool.empty)
 
 
@@ -158,11 +171,10 @@ def zeros(shape: tuple[int, ...]) -> Array:
 def to_lanes(x: npt.NDArray[Any]) -> Array:
     """Images or features in lanes: (N, C, H, W) -> (B, C, H, W, 16), (N, F) -> (B, F, 16)."""
     x = row_major("to_lanes", "x", x)
-    _TO_LANES(x)
     n, *axes = x.shape
     y = empty((block_count(n), *axes, LANES))
     features = math.prod(axes)
-    _to_lanes(x.reshape(n, features), y.reshape(len(y), features, LANES))
+    block_to_lanes.do(len(y), x.reshape(n, features), y.reshape(len(y), features, LANES))
     return y
 
 
@@ -172,21 +184,11 @@ def from_lanes(x: Array, n: int) -> Array:
     check_images("from_lanes", n, len(x))
     y = empty((n, *x.shape[1:-1]))
     features = math.prod(x.shape[1:-1])
-    _from_lanes(x.reshape(len(x), features, LANES), y.reshape(n, features))
+    block_from_lanes.do(len(x), x.reshape(len(x), features, LANES), y.reshape(n, features))
     return y
 
 
-@kernel
-def _to_lanes(x, y):  # x (N, F) -> y (B, F, 16)
-    parallel_for(block_to_lanes, y.shape[0], (x, y))
-
-
-@kernel
-def _from_lanes(x, y):  # x (B, F, 16) -> y (N, F) or wider
-    parallel_for(block_from_lanes, x.shape[0], (x, y))
-
-
-@task(x="N F", y="B F 16", items="B")
+@task(x="N F", y="B F 16", items="B", empty="N F B")
 def block_to_lanes(x, y, b):
     """Block `b` of x (N, F) -> y (B, F, 16)."""
     rows_to_lanes(x, b, y, b)
@@ -208,7 +210,7 @@ def rows_to_lanes(x, b, y, at):
                 y[at, f, lane] = x[first + lane, f] if lane < images else 0.0
 
 
-@task(x="B F 16", y="N W", items="B", also=wider)
+@task(x="B F 16", y="N W", items="B", also=wider, empty="N F B W")
 def block_from_lanes(x, y, b):
     """Block `b` of x (B, F, 16) -> y (N, F), or wider, and then only the first F columns."""
     features, first, width = x.shape[1], b * LANES, y.shape[1]

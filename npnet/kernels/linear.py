@@ -2,8 +2,8 @@
 
 A tile holds rows features of the result by columns blocks of sixteen images. The gradient by the
 weight is a product over images, for which x is turned back into rows (N, F): then sixteen features
-are the lanes, and no sum over lanes is needed. Runs of `RUN` products are added one by one, and
-then the runs' sums.
+are the lanes, and no sum over lanes is needed. Runs of `PRODUCTS` are added one by one, and then
+the runs' sums.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["BLOCK_SHAPE", "NO_BIAS", "SHAPE", "gradients_panel", "multiply_panel
 SHAPE = simd.row_shape()
 BLOCK_SHAPE = simd.row_shape(LANES)  # where blocks come one by one
 NO_BIAS = np.zeros(1, np.float32)
-RUN = 64 * LANES  # products
+PRODUCTS = 64 * LANES  # of a sum, one by one
 
 
 def _matrix(f: Facts) -> None:
@@ -35,7 +35,7 @@ def _tiles(f: Facts) -> int:
 
 @task(
     shape="tile", x="B F 16", w="WO WF", down="int", along="int", bias="biases", y="B O 16",
-    items=_tiles, also=_matrix,
+    items=_tiles, also=_matrix, empty="B",
 )  # fmt: skip
 def multiply_panel(shape, x, w, down, along, bias, y, k):
     """A tile of y[o] = bias[o] + sum over i of w[o * down + i * along] * x[i].
@@ -53,10 +53,10 @@ def multiply_panel(shape, x, w, down, along, bias, y, k):
     acc = simd.from_rows(shape, bias, o * bias_step, bias_step, last)
     at, start, place = o * down, b * features * LANES, (b * outputs + o) * LANES
     stored = columns if b + columns <= blocks else 1
-    for first in range(0, max(features, 1), RUN):
+    for first in range(0, max(features, 1), PRODUCTS):
         if first > 0:
             acc = simd.zeros(shape)
-        for _ in range(first, min(first + RUN, features)):
+        for _ in range(first, min(first + PRODUCTS, features)):
             acc = simd.add_row_products(acc, w, at, down, last, x, start, right)
             at += along
             start += LANES
@@ -73,7 +73,10 @@ def _panels(f: Facts) -> int:
     return int(-(-f.O // f.shape.rows))
 
 
-@task(shape="tile", x="N W", gy="B O 16", gw="O W", gb="O", items=_panels, also=_whole_rows)
+@task(
+    shape="tile", x="N W", gy="B O 16", gw="O W", gb="O", items=_panels, also=_whole_rows,
+    empty="N B",
+)  # fmt: skip
 def gradients_panel(shape, x, gy, gw, gb, k):
     """A tile's rows of gw[o] = sum over n of gy[o, n] * x[n], and of gb[o] = sum of gy[o, n].
 
@@ -86,9 +89,9 @@ def gradients_panel(shape, x, gy, gw, gb, k):
     for f in range(0, width, columns * LANES):
         right = LANES if f + columns * LANES <= width else 0
         stored, place = columns if right > 0 else 1, o * width + f
-        for first in range(0, max(gy.shape[0], 1), RUN // LANES):
+        for first in range(0, max(gy.shape[0], 1), PRODUCTS // LANES):
             acc = simd.zeros(shape)
-            for b in range(first, min(first + RUN // LANES, gy.shape[0])):
+            for b in range(first, min(first + PRODUCTS // LANES, gy.shape[0])):
                 at = (b * outputs + o) * LANES
                 start = b * LANES * width + f
                 for _ in range(min(LANES, n - b * LANES)):

@@ -13,140 +13,39 @@ Source: Ioffe and Szegedy (2015), arXiv:1502.03167, section 3; Chan, Golub, LeVe
 
 from __future__ import annotations
 
+from typing import Annotated, NamedTuple
+
 import numpy as np
 
-from npnet.base.arrays import Array
 from npnet.kernels import lanes, simd, simd_math
-from npnet.kernels._arguments import Rule, check_images
 from npnet.kernels._jit import kernel
-from npnet.kernels._parallel import parallel_for
+from npnet.kernels._task import Facts, need, task
 from npnet.kernels.simd import LANES
 
-__all__ = ["batch_norm_backward", "constants", "normalise", "statistics"]
+__all__ = ["Backward", "backward_channel", "normalise_plane", "statistics_of_channel"]
 
-
-_STATISTICS = Rule("statistics", empty="", x="B C ... 16", weight="C: floats", bias="C: floats")
-_CONSTANTS = Rule(
-    "constants", mean="C: floats", var="C: floats", weight="C: floats", bias="C: floats"
-)
-_NORMALISE = Rule(
-    "normalise", empty="", x="B C ... 16", constants="4 C", residual="B C ... 16 | None"
-)  # fmt: skip
-_BATCH_NORM_BACKWARD = Rule(
-    "batch_norm_backward", empty="",
-    gy="B C ... 16", x="B C ... 16", constants="4 C", y="B C ... 16 | None",
-)  # fmt: skip
 RUN = 256 * LANES  # floats that lanes add up one by one
 
 
-def statistics(x: Array, weight: Array, bias: Array, eps: float, n: int) -> tuple[Array, Array]:
-    """`constants` by the mean and the biased variance of the first `n` images; the variance.
+def _images(f: Facts) -> None:
+    """So many images fill the blocks, the last at least in part."""
+    full = lanes.block_count(f.n) == f.B
+    need(f, full, f"n must be a number of images that fill {f.B} blocks of {LANES}, got {f.n}")
 
-    Shape: x (B, C, ..., 16), weight and bias (C,) -> (4, C), (C,).
+
+@task(x="B C P 16", n="int", mean="C", var="C", items="C", also=_images)
+def statistics_of_channel(x, n, mean, var, c):
+    """Mean and biased variance of channel `c` of the first `n` images.
+
+    Shape: x (B, C, pixels, 16) -> mean and var (C,).
     """
-    _STATISTICS(x, weight, bias)
-    check_images("statistics", n, len(x))
-    table, var = np.empty((4, x.shape[1]), np.float32), np.empty(x.shape[1], np.float32)
-    table[1], table[2] = weight, bias
-    _statistics(_planes(x), n, np.float32(eps), table, var)
-    return table, var
-
-
-def constants(mean: Array, var: Array, weight: Array, bias: Array, eps: float) -> Array:
-    """Of each channel: mean, weight * r, bias, r = 1 / sqrt(var + eps). Shape: (C,) -> (4, C)."""
-    _CONSTANTS(mean, var, weight, bias)
-    table = np.empty((4, len(weight)), np.float32)
-    table[0], table[1], table[2], table[3] = mean, weight, bias, var
-    _scale(np.float32(eps), table)
-    return table
-
-
-def normalise(
-    x: Array, constants: Array, residual: Array | None = None, relu: bool = False
-) -> Array:
-    """y = weight * r * (x - mean) + bias, then + residual, then max(y, 0).
-
-    Shape: x and residual (B, C, ..., 16), constants (4, C) -> that of x.
-    """
-    _NORMALISE(x, constants, residual)
-    y, planes = lanes.empty(x.shape), _planes(x)
-    added = planes if residual is None else _planes(residual)
-    _normalise(planes, added, constants, residual is not None, bool(relu), _planes(y))
-    return y
-
-
-def batch_norm_backward(
-    gy: Array,
-    x: Array,
-    constants: Array,
-    n: int,
-    y: Array | None = None,
-    relu: bool = False,
-    training: bool = True,
-) -> tuple[Array, Array, Array, Array]:
-    """(gx, gresidual, gweight, gbias), with g = 0 where y <= 0, else gy, if a ReLU followed:
-
-        gresidual = g,  gbias = sum(g),  gweight = r * sum(g * (x - mean))
-        gx = weight * r * (g - mean(g) - (x - mean) * r^2 * mean(g * (x - mean)))
-
-    In training, where mean and r are of the first `n` images of x; else gx = weight * r * g.
-
-    Args:
-        y: what came out, if a residual was added and a ReLU followed; otherwise None, and then
-            gresidual, which nobody wants, is gy.
-
-    Shape: gy, x, y (B, C, ..., 16), constants (4, C) -> as x, as x, (C,), (C,).
-    """
-    _BATCH_NORM_BACKWARD(gy, x, constants, y)
-    check_images("batch_norm_backward", n, len(x))
-    gx, planes = lanes.empty(x.shape), _planes(x)
-    gr = gy if y is None else lanes.empty(x.shape)
-    out = planes if y is None else _planes(y)
-    totals = np.empty((2, x.shape[1]), np.float32)
-    flags = bool(relu), y is not None, bool(training)
-    _backward(_planes(gy), planes, out, n, constants, *flags, totals, _planes(gr), _planes(gx))
-    return gx, gr, totals[1], totals[0]
-
-
-def _planes(x: Array) -> Array:  # (B, C, ..., 16) -> (B*C, pixels * 16)
-    return x.reshape(x.shape[0] * x.shape[1], -1)
-
-
-@kernel
-def _statistics(x, n, eps, constants, var):
-    parallel_for(statistics_of_channel, var.size, (x, n, eps, constants, var))
-
-
-@kernel
-def statistics_of_channel(x, n, eps, constants, var, c):
-    """Channel `c`: its mean and variance, and of its column of the constants all but the bias."""
-    constants[0, c], var[c] = channel_statistics(x, n, var.size, c)
-    scale_channel(var[c], eps, constants, c)
-
-
-@kernel
-def _scale(eps, constants):
-    for c in range(constants.shape[1]):
-        scale_channel(constants[3, c], eps, constants, c)
-
-
-@kernel
-def scale_channel(var, eps, constants, c):
-    """r = 1 / sqrt(var + eps), and weight * r in place of weight, in the constants (4, C)."""
-    constants[3, c] = np.float32(1) / np.sqrt(var + eps)
-    constants[1, c] *= constants[3, c]
-
-
-@kernel
-def channel_statistics(x, n, channels, c):
-    """Mean and biased variance of channel `c` of x (B*C, pixels * 16)."""
-    pixels = x.shape[1] // LANES
+    pixels = x.shape[2]
     total = squares = 0.0
     count = 0
-    for m in range(c, x.shape[0], channels):
-        images = min(LANES, n - m // channels * LANES)
+    for b in range(x.shape[0]):
+        images = min(LANES, n - b * LANES)
         more = images * pixels
-        part, rest, within = plane_statistics(x, images, m)
+        part, rest, within = plane_statistics(x, images, b * x.shape[1] + c)
         if rest == rest:  # NaN where the mean is infinite, which it shall stay
             part += rest / more
             within -= rest * rest / more
@@ -154,13 +53,13 @@ def channel_statistics(x, n, channels, c):
         squares += within + apart * apart * count * more / (count + more)
         total += part * more
         count += more
-    return np.float32(total / count), np.float32(squares / count)
+    mean[c], var[c] = np.float32(total / count), np.float32(squares / count)
 
 
 @kernel
 def plane_statistics(x, images, m):
     """Of plane `m`: its mean, and the sums of what is left and of its square."""
-    length = x.shape[1]
+    length = x.shape[2] * LANES
     start, end = m * length, (m + 1) * length
     whole = rest = within = 0.0
     for first in range(start, end, RUN):
@@ -181,15 +80,17 @@ def plane_statistics(x, images, m):
     return np.float64(mean), rest, within
 
 
-@kernel
-def _normalise(x, residual, constants, adds, relu, y):
-    parallel_for(normalise_plane, x.shape[0], (x, residual, constants, adds, relu, y))
-
-
-@kernel
+@task(
+    x="B C P 16", residual="B C P 16", constants="4 C", adds="flag", relu="flag", y="B C P 16",
+    items="B C",
+)  # fmt: skip
 def normalise_plane(x, residual, constants, adds, relu, y, m):
-    """Plane `m` of y = scale * (x - mean) + bias, and what follows; all (B*C, pixels * 16)."""
-    c, length = m % constants.shape[1], x.shape[1]
+    """Plane `m` of y = scale * (x - mean) + bias, then + residual, if it `adds` it, or max(y, 0).
+
+    The constants (4, C) are of each channel mean, scale = weight * r, bias, r = 1 / sqrt(var +
+    eps).  Shape: x, residual and y (B, C, pixels, 16).
+    """
+    c, length = m % constants.shape[1], x.shape[2] * LANES
     mean, scale, bias = constants[0, c], constants[1, c], constants[2, c]
     mean, scale, bias = simd.splat(mean), simd.splat(scale), simd.splat(bias)
     zero = simd.splat(np.float32(0))
@@ -202,40 +103,62 @@ def normalise_plane(x, residual, constants, adds, relu, y, m):
         simd.store(y, i, value)
 
 
-@kernel
-def _backward(gy, x, y, n, constants, relu, adds, training, totals, gr, gx):
-    arguments = (gy, x, y, n, constants, relu, adds, training, totals, gr, gx)
-    parallel_for(backward_channel, constants.shape[1], arguments)
+class Backward(NamedTuple):
+    """What came before and after a batch norm of `n` images.
+
+    Attributes:
+        relu: whether a ReLU followed.
+        adds: whether a residual was added before it, so that only its output tells what is zero.
+        training: whether the mean and the variance are those of the images.
+    """
+
+    n: Annotated[int, "int"]
+    relu: Annotated[bool, "flag"]
+    adds: Annotated[bool, "flag"]
+    training: Annotated[bool, "flag"]
 
 
-@kernel
-def backward_channel(gy, x, y, n, constants, relu, adds, training, totals, gr, gx, c):
-    """Channel `c` of gx and gr; the sum of g and gweight into totals (2, C)."""
-    channels, count = constants.shape[1], n * (x.shape[1] // LANES)
+@task(
+    gy="B C P 16", x="B C P 16", y="B C P 16", plan=Backward, constants="4 C", totals="2 C",
+    gr="B C P 16", gx="B C P 16", items="C", also=_images,
+)  # fmt: skip
+def backward_channel(gy, x, y, plan, constants, totals, gr, gx, c):
+    """Channel `c` of the gradients, with g = 0 where y <= 0, else gy, if a ReLU followed:
+
+        gr = g,  totals[0] = gbias = sum(g),  totals[1] = gweight = r * sum(g * (x - mean))
+        gx = weight * r * (g - mean(g) - (x - mean) * r^2 * mean(g * (x - mean)))
+
+    in training; else gx = weight * r * g. It writes gr, the residual's gradient, only where a
+    residual was added and a ReLU followed; else gr must be gy, and y may be x, as neither counts.
+
+    Shape: gy, x, y, gr, gx (B, C, pixels, 16), constants (4, C) as above, totals (2, C).
+    """
+    channels, count = x.shape[1], plan.n * x.shape[2]
     total = dots = 0.0
-    for m in range(c, x.shape[0], channels):
-        images = min(LANES, n - m // channels * LANES)
-        more, products = backward_sums(gy, x, y, images, constants, relu, adds, gr, c, m)
+    for m in range(c, x.shape[0] * channels, channels):
+        images = min(LANES, plan.n - m // channels * LANES)
+        more, products = backward_sums(gy, x, y, images, constants, plan, gr, m)
         total += more
         dots += products
     scale, r = constants[1, c], np.float64(constants[3, c])
     totals[0, c], totals[1, c] = total, r * dots
     offset = slope = np.float32(0)
-    if training:
+    if plan.training:
         offset, slope = (
             np.float32(-scale * total / count),
             np.float32(-scale * r * r * dots / count),
         )
-    for m in range(c, x.shape[0], channels):
-        backward_plane(x, constants, relu, adds, training, offset, slope, gr, gx, c, m)
+    for m in range(c, x.shape[0] * channels, channels):
+        backward_plane(x, constants, plan, offset, slope, gr, gx, m)
 
 
 @kernel
-def backward_sums(gy, x, y, images, constants, relu, adds, gr, c, m):
+def backward_sums(gy, x, y, images, constants, plan, gr, m):
     """Of plane `m`: the sums of g and of g * (x - mean); also gr = g where y tells what is zero."""
+    c, relu, adds = m % constants.shape[1], plan.relu, plan.adds
     mean, scale, bias = constants[0, c], constants[1, c], constants[2, c]
     mean, scale, bias = simd.splat(mean), simd.splat(scale), simd.splat(bias)
-    zero, length = simd.splat(np.float32(0)), x.shape[1]
+    zero, length = simd.splat(np.float32(0)), x.shape[2] * LANES
     whole = products = 0.0
     for first in range(m * length, (m + 1) * length, RUN):
         total = dots = zero
@@ -254,15 +177,16 @@ def backward_sums(gy, x, y, images, constants, relu, adds, gr, c, m):
 
 
 @kernel
-def backward_plane(x, constants, relu, adds, training, offset, slope, gr, gx, c, m):
+def backward_plane(x, constants, plan, offset, slope, gr, gx, m):
     """Plane `m` of gx = scale * g, in training + offset + slope * (x - mean)."""
+    c, masks, training = m % constants.shape[1], plan.relu and not plan.adds, plan.training
     mean, scale, bias = constants[0, c], constants[1, c], constants[2, c]
     mean, scale, bias = simd.splat(mean), simd.splat(scale), simd.splat(bias)
     offset, slope = simd.splat(offset), simd.splat(slope)
-    zero, length = simd.splat(np.float32(0)), x.shape[1]
+    zero, length = simd.splat(np.float32(0)), x.shape[2] * LANES
     for i in range(m * length, (m + 1) * length, LANES):
         g, centred = simd.load(gr, i), simd_math.subtract(simd.load(x, i), mean)
-        if relu and not adds:  # else gr is g
+        if masks:  # else gr is g
             g = simd_math.where_not_positive(simd.fma(centred, scale, bias), zero, g)
         value = simd_math.multiply(g, scale)
         if training:

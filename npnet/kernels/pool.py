@@ -65,7 +65,7 @@ class Means(NamedTuple):
 
 @task(
     x="M H W 16", windows=Windows, y="M OH OW 16", winner="M OH OW 16: uint8 uint32",
-    items="M", also=windows_inside,
+    items="M", also=windows_inside, empty="M",
 )  # fmt: skip
 def max_pool2d_plane(x, windows, y, winner, m):
     """Plane `m` of y[i, j] = max over taps u, v of x[i*SH - PT + u*DH, j*SW - PL + v*DW].
@@ -101,7 +101,7 @@ def max_pool2d_plane(x, windows, y, winner, m):
 
 @task(
     gy="M OH OW 16", winner="M OH OW 16: uint8 uint32", windows=Windows, gx="M H W 16",
-    items="M", also=windows_inside,
+    items="M", also=windows_inside, empty="M",
 )  # fmt: skip
 def max_pool2d_backward_plane(gy, winner, windows, gx, m):
     """Plane `m` of gx = the sum of gy over the windows that a pixel has won.
@@ -140,7 +140,7 @@ def clear_plane(x, m):
         simd.store(x, at, zero)
 
 
-@task(x="M H W 16", means=Means, y="M OH OW 16", items="M", also=windows_inside)
+@task(x="M H W 16", means=Means, y="M OH OW 16", items="M", also=windows_inside, empty="M")
 def avg_pool2d_plane(x, means, y, m):
     """Plane `m` of y[i, j] = share[i, j] * sum over u, v of x[i*SH - PT + u, j*SW - PL + v].
 
@@ -182,7 +182,7 @@ def long_total(x, start, rows, columns, width):
     return total
 
 
-@task(gy="M OH OW 16", means=Means, gx="M H W 16", items="M", also=windows_inside)
+@task(gy="M OH OW 16", means=Means, gx="M H W 16", items="M", also=windows_inside, empty="M")
 def avg_pool2d_backward_plane(gy, means, gx, m):
     """Plane `m` of gx = the sum of share * gy over the windows that a pixel lies in.
 

@@ -36,7 +36,7 @@ Table: TypeAlias = npt.NDArray[np.int64]
 # that only live as long as a block have their place.
 BLOCK, SLOT = 0, 1
 
-LOOP = ir.FunctionType(ir.VoidType(), [POINTER, WORD, WORD])  # arguments, first item, items
+CALL_LOOP = ir.FunctionType(ir.VoidType(), [POINTER, WORD, WORD])  # arguments, first item, items
 
 
 class Call:
@@ -272,7 +272,7 @@ def call_loop(typing, loop, data, first, count):
 
     def code(context, builder, sig, args):
         loop, data, first, count = args
-        function = builder.inttoptr(loop, LOOP.as_pointer())
+        function = builder.inttoptr(loop, CALL_LOOP.as_pointer())
         builder.call(function, [builder.inttoptr(data, POINTER), first, count])
         return context.get_dummy_value()
 
@@ -296,7 +296,7 @@ def _unowned(context, builder, kind, value):
 
 def _loop(context, module, arguments, kind):
     """The function that calls a kernel on some items, all by what was written to memory."""
-    loop = ir.Function(module, LOOP, module.get_unique_name("calls"))
+    loop = ir.Function(module, CALL_LOOP, module.get_unique_name("calls"))
     loop.linkage = "internal"
     builder = ir.IRBuilder(loop.append_basic_block())
     data, first, count = loop.args

@@ -27,7 +27,7 @@ FLOAT_BYTES = 4
 
 FLOAT, INT32, INT64 = ir.FloatType(), ir.IntType(32), ir.IntType(64)
 VECTOR = ir.VectorType(FLOAT, LANES)
-BYTES = ir.IntType(8).as_pointer()
+BYTE_POINTER = ir.IntType(8).as_pointer()
 PREFETCH = [INT32(0), INT32(3), INT32(1)]  # to read, into all caches, data
 INDEX = types.intp
 
@@ -251,9 +251,9 @@ def prefetch(typing, array, index):
 
     def code(context, builder, sig, args):
         address = _address(context, builder, sig, args, 0, args[1])
-        kind = ir.FunctionType(ir.VoidType(), [BYTES, INT32, INT32, INT32])
+        kind = ir.FunctionType(ir.VoidType(), [BYTE_POINTER, INT32, INT32, INT32])
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        builder.call(function, [builder.bitcast(address, BYTES), *PREFETCH])
+        builder.call(function, [builder.bitcast(address, BYTE_POINTER), *PREFETCH])
         return context.get_dummy_value()
 
     return types.void(array, INDEX), code

@@ -29,7 +29,7 @@ EXPM1 = (
     0.0013882516650483012,
 )
 # tanh(x) = x + x^3 (c0 + c1 x^2 + ...) for |x| <= 0.55
-TANH = (
+TANH_SERIES = (
     -0.3333331346511841,
     0.13332480192184448,
     -0.0538405179977417,
@@ -71,7 +71,7 @@ def tanh(typing, x):
         x, two = args[0], _constant(2.0)
         square = builder.fmul(x, x)
         cube = builder.fmul(square, x)
-        small = _multiply_add(builder, _polynomial(builder, TANH, square), cube, x)
+        small = _multiply_add(builder, _polynomial(builder, TANH_SERIES, square), cube, x)
         a = _call(builder, "llvm.fabs.v16f32", x)
         clipped = _choose(builder, ">", a, TANH_IS_ONE, TANH_IS_ONE, a)
         p, scale = _expm1(builder, builder.fadd(clipped, clipped))

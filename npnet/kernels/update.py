@@ -8,14 +8,14 @@ have the other sign.
 from __future__ import annotations
 
 import math
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.kernels import simd
 from npnet.kernels._arguments import Rule, check_apart
-from npnet.kernels._jit import kernel
-from npnet.kernels._parallel import parallel_for
+from npnet.kernels._task import Facts, task
 from npnet.kernels.simd import LANES, add
 from npnet.kernels.simd_math import (
     divide,
@@ -27,10 +27,20 @@ from npnet.kernels.simd_math import (
     where_wins,
 )
 
-__all__ = ["adam", "lerp", "nadam", "rmsprop", "sgd"]
+__all__ = [
+    "adam",
+    "adam_span",
+    "lerp",
+    "lerp_span",
+    "nadam",
+    "nadam_span",
+    "rmsprop",
+    "rmsprop_span",
+    "sgd",
+    "sgd_span",
+]
 
-
-SPAN = 16384  # floats that a thread takes at a time; waking another for fewer takes longer
+UPDATE_SPAN = 16384  # floats of an item: waking another thread for fewer takes longer
 
 _SGD = Rule("sgd", p="...", g="...", v="... | None")
 _ADAM = Rule("adam", p="...", g="...", m="...", v="...", largest="... | None")
@@ -62,10 +72,11 @@ def sgd(
     """
     _SGD(p, g, v)
     check_apart("sgd", p=p, v=v)
-    flat, kept = p.ravel(), 1.0 - dampening
+    flat, numbers = p.ravel(), (float(lr), float(momentum), 1.0 - dampening, float(weight_decay))
     velocity, has_v = (flat, False) if v is None else (v.ravel(), True)
-    numbers = float(lr), float(momentum), kept, float(weight_decay)
-    _sgd(flat, g.ravel(), velocity, *numbers, has_v, bool(nesterov))
+    sgd_span.do(
+        -(-p.size // UPDATE_SPAN), flat, g.ravel(), velocity, *numbers, has_v, bool(nesterov)
+    )
 
 
 def adam(
@@ -94,10 +105,11 @@ def adam(
     flat, (beta1, beta2) = p.ravel(), betas
     seen, amsgrad = (flat, False) if largest is None else (largest.ravel(), True)
     rate, root = lr / (1 - beta1**step), math.sqrt(1 - beta2**step)
-    shrink = 1 - lr * weight_decay if decoupled else 1.0
+    shrink = 1.0 - lr * weight_decay if decoupled else 1.0
     decay = 0.0 if decoupled else float(weight_decay)
     numbers = shrink, decay, 1.0 - beta1, float(beta2), 1.0 - beta2, rate, root, float(eps)
-    _adam(flat, g.ravel(), m.ravel(), v.ravel(), seen, *numbers, amsgrad)
+    arrays = flat, g.ravel(), m.ravel(), v.ravel(), seen
+    adam_span.do(-(-p.size // UPDATE_SPAN), *arrays, *numbers, amsgrad)
 
 
 def nadam(
@@ -122,11 +134,11 @@ def nadam(
     _NADAM(p, g, m, v)
     check_apart("nadam", p=p, m=m, v=v)
     beta1, beta2 = betas
-    shrink = 1 - lr * weight_decay if decoupled else 1.0
+    shrink = 1.0 - lr * weight_decay if decoupled else 1.0
     decay = 0.0 if decoupled else float(weight_decay)
     averages = shrink, decay, 1.0 - beta1, float(beta2), 1.0 - beta2
     numbers = *averages, float(lr), 1.0 - beta2**step, float(eps), *shares
-    _nadam(p.ravel(), g.ravel(), m.ravel(), v.ravel(), *numbers)
+    nadam_span.do(-(-p.size // UPDATE_SPAN), p.ravel(), g.ravel(), m.ravel(), v.ravel(), *numbers)
 
 
 def rmsprop(
@@ -154,7 +166,8 @@ def rmsprop(
     velocity, has_v = (flat, False) if v is None else (v.ravel(), True)
     average, has_a = (flat, False) if a is None else (a.ravel(), True)
     numbers = float(lr), float(alpha), 1.0 - alpha, float(eps), float(weight_decay), float(momentum)
-    _rmsprop(flat, g.ravel(), s.ravel(), velocity, average, *numbers, has_v, has_a)
+    arrays = flat, g.ravel(), s.ravel(), velocity, average
+    rmsprop_span.do(-(-p.size // UPDATE_SPAN), *arrays, *numbers, has_v, has_a)
 
 
 def lerp(a: Array, p: Array, weight: float) -> None:
@@ -163,52 +176,67 @@ def lerp(a: Array, p: Array, weight: float) -> None:
     Shape: a and p alike, C-contiguous; a is changed.
     """
     _LERP(a, p)
-    _lerp(a.ravel(), p.ravel(), float(weight))
+    lerp_span.do(-(-a.size // UPDATE_SPAN), a.ravel(), p.ravel(), float(weight))
 
 
-@kernel
-def _sgd(p, g, v, lr, momentum, kept, decay, has_v, nesterov):
-    lr, momentum, kept = np.float32(lr), np.float32(momentum), np.float32(kept)
-    arguments = (p, g, v, lr, momentum, kept, np.float32(decay), has_v, nesterov)
-    parallel_for(sgd_span, (p.size + SPAN - 1) // SPAN, arguments)
+def _spans(f: Facts) -> int:
+    return int(-(-f.L // UPDATE_SPAN))
 
 
-@kernel
-def sgd_span(p, g, v, lr, momentum, kept, decay, has_v, nesterov, k):
+class Momentum(NamedTuple):
+    """The numbers of `sgd`; kept is 1 - dampening."""
+
+    lr: Annotated[float, "number"]
+    momentum: Annotated[float, "number"]
+    kept: Annotated[float, "number"]
+    decay: Annotated[float, "number"]
+    has_v: Annotated[bool, "flag"]
+    nesterov: Annotated[bool, "flag"]
+
+
+@task(p="L", g="L", v="L", plan=Momentum, items=_spans, empty="L")
+def sgd_span(p, g, v, plan, k):
     """Span `k` of parameters p, gradients g and velocities v, all of one axis."""
-    rates, momenta = simd.splat(lr), simd.splat(momentum)
-    shares, decays = simd.splat(kept), simd.splat(decay)
-    end = min((k + 1) * SPAN, p.size)
-    for i in range(k * SPAN, end, LANES):
+    decay = np.float32(plan.decay)
+    rates, momenta = simd.splat(np.float32(plan.lr)), simd.splat(np.float32(plan.momentum))
+    shares, decays = simd.splat(np.float32(plan.kept)), simd.splat(decay)
+    end = min((k + 1) * UPDATE_SPAN, p.size)
+    for i in range(k * UPDATE_SPAN, end, LANES):
         value, step = load_part(p, i, end - i), load_part(g, i, end - i)
         if decay != 0:
             step = add(step, multiply(decays, value))
-        if has_v:
+        if plan.has_v:
             velocity = multiply(momenta, load_part(v, i, end - i))
             velocity = add(velocity, multiply(shares, step))
             store_part(v, i, end - i, velocity)
-            step = add(step, multiply(momenta, velocity)) if nesterov else velocity
+            step = add(step, multiply(momenta, velocity)) if plan.nesterov else velocity
         store_part(p, i, end - i, subtract(value, multiply(rates, step)))
 
 
-@kernel
-def _adam(p, g, m, v, largest, shrink, decay, new1, old2, new2, rate, root, eps, amsgrad):
-    shrink, decay, new1 = np.float32(shrink), np.float32(decay), np.float32(new1)
-    old2, new2, rate = np.float32(old2), np.float32(new2), np.float32(rate)
-    numbers = (shrink, decay, new1, old2, new2, rate, np.float32(root), np.float32(eps))
-    arguments = (p, g, m, v, largest, numbers, amsgrad)
-    parallel_for(adam_span, (p.size + SPAN - 1) // SPAN, arguments)
+class Averages(NamedTuple):
+    """The numbers of `adam`: the factor of p, and what the running averages are made of."""
+
+    shrink: Annotated[float, "number"]
+    decay: Annotated[float, "number"]
+    new1: Annotated[float, "number"]
+    old2: Annotated[float, "number"]
+    new2: Annotated[float, "number"]
+    rate: Annotated[float, "number"]
+    root: Annotated[float, "number"]
+    eps: Annotated[float, "number"]
+    amsgrad: Annotated[bool, "flag"]
 
 
-@kernel
-def adam_span(p, g, m, v, largest, numbers, amsgrad, k):
+@task(p="L", g="L", m="L", v="L", largest="L", plan=Averages, items=_spans, empty="L")
+def adam_span(p, g, m, v, largest, plan, k):
     """Span `k` of parameters p, gradients g and running averages m, v, all of one axis."""
-    shrink, decay, new1, old2, new2, rate, root, eps = numbers
+    shrink, decay, new1 = np.float32(plan.shrink), np.float32(plan.decay), np.float32(plan.new1)
+    old2, new2, rate = np.float32(plan.old2), np.float32(plan.new2), np.float32(plan.rate)
     shrinks, decays, news1 = simd.splat(shrink), simd.splat(decay), simd.splat(new1)
     olds2, news2, rates = simd.splat(old2), simd.splat(new2), simd.splat(rate)
-    roots, floor = simd.splat(root), simd.splat(eps)
-    end = min((k + 1) * SPAN, p.size)
-    for i in range(k * SPAN, end, LANES):
+    roots, floor = simd.splat(np.float32(plan.root)), simd.splat(np.float32(plan.eps))
+    end = min((k + 1) * UPDATE_SPAN, p.size)
+    for i in range(k * UPDATE_SPAN, end, LANES):
         value, step = load_part(p, i, end - i), load_part(g, i, end - i)
         if shrink != 1:
             value = multiply(value, shrinks)
@@ -219,7 +247,7 @@ def adam_span(p, g, m, v, largest, numbers, amsgrad, k):
         square = add(square, multiply(news2, multiply(step, step)))
         store_part(m, i, end - i, mean)
         store_part(v, i, end - i, square)
-        if amsgrad:
+        if plan.amsgrad:
             most = load_part(largest, i, end - i)
             square = where_wins(square, most, square, most)
             store_part(largest, i, end - i, square)
@@ -227,26 +255,32 @@ def adam_span(p, g, m, v, largest, numbers, amsgrad, k):
         store_part(p, i, end - i, subtract(value, multiply(rates, divide(mean, below))))
 
 
-@kernel
-def _nadam(p, g, m, v, shrink, decay, new1, old2, new2, lr, unbiased, eps, of_g, of_m):
-    shrink, decay, new1 = np.float32(shrink), np.float32(decay), np.float32(new1)
-    old2, new2, lr = np.float32(old2), np.float32(new2), np.float32(lr)
-    unbiased, eps = np.float32(unbiased), np.float32(eps)
-    shares = np.float32(of_g), np.float32(of_m)
-    numbers = (shrink, decay, new1, old2, new2, lr, unbiased, eps, *shares)
-    parallel_for(nadam_span, (p.size + SPAN - 1) // SPAN, (p, g, m, v, numbers))
+class Ahead(NamedTuple):
+    """The numbers of `nadam`: as `Averages`, and the shares of the gradient and of its average."""
+
+    shrink: Annotated[float, "number"]
+    decay: Annotated[float, "number"]
+    new1: Annotated[float, "number"]
+    old2: Annotated[float, "number"]
+    new2: Annotated[float, "number"]
+    lr: Annotated[float, "number"]
+    unbiased: Annotated[float, "number"]
+    eps: Annotated[float, "number"]
+    of_g: Annotated[float, "number"]
+    of_m: Annotated[float, "number"]
 
 
-@kernel
-def nadam_span(p, g, m, v, numbers, k):
+@task(p="L", g="L", m="L", v="L", plan=Ahead, items=_spans, empty="L")
+def nadam_span(p, g, m, v, plan, k):
     """Span `k` of parameters p, gradients g and running averages m, v, all of one axis."""
-    shrink, decay, new1, old2, new2, lr, unbiased, eps, of_g, of_m = numbers
+    shrink, decay, new1 = np.float32(plan.shrink), np.float32(plan.decay), np.float32(plan.new1)
+    old2, new2, lr = np.float32(plan.old2), np.float32(plan.new2), np.float32(plan.lr)
     shrinks, decays, news1 = simd.splat(shrink), simd.splat(decay), simd.splat(new1)
     olds2, news2, rates = simd.splat(old2), simd.splat(new2), simd.splat(lr)
-    divisors, floor = simd.splat(unbiased), simd.splat(eps)
-    shares_g, shares_m = simd.splat(of_g), simd.splat(of_m)
-    end = min((k + 1) * SPAN, p.size)
-    for i in range(k * SPAN, end, LANES):
+    divisors, floor = simd.splat(np.float32(plan.unbiased)), simd.splat(np.float32(plan.eps))
+    shares_g, shares_m = simd.splat(np.float32(plan.of_g)), simd.splat(np.float32(plan.of_m))
+    end = min((k + 1) * UPDATE_SPAN, p.size)
+    for i in range(k * UPDATE_SPAN, end, LANES):
         value, step = load_part(p, i, end - i), load_part(g, i, end - i)
         if shrink != 1:
             value = multiply(value, shrinks)
@@ -262,50 +296,50 @@ def nadam_span(p, g, m, v, numbers, k):
         store_part(p, i, end - i, subtract(value, multiply(rates, divide(ahead, below))))
 
 
-@kernel
-def _rmsprop(p, g, s, v, a, lr, old, new, eps, decay, momentum, has_v, has_a):
-    lr, old, new, eps = np.float32(lr), np.float32(old), np.float32(new), np.float32(eps)
-    numbers = (lr, old, new, eps, np.float32(decay), np.float32(momentum))
-    arguments = (p, g, s, v, a, numbers, has_v, has_a)
-    parallel_for(rmsprop_span, (p.size + SPAN - 1) // SPAN, arguments)
+class Squares(NamedTuple):
+    """The numbers of `rmsprop`: the shares of old and new in the averages, and the others."""
+
+    lr: Annotated[float, "number"]
+    old: Annotated[float, "number"]
+    new: Annotated[float, "number"]
+    eps: Annotated[float, "number"]
+    decay: Annotated[float, "number"]
+    momentum: Annotated[float, "number"]
+    has_v: Annotated[bool, "flag"]
+    has_a: Annotated[bool, "flag"]
 
 
-@kernel
-def rmsprop_span(p, g, s, v, a, numbers, has_v, has_a, k):
+@task(p="L", g="L", s="L", v="L", a="L", plan=Squares, items=_spans, empty="L")
+def rmsprop_span(p, g, s, v, a, plan, k):
     """Span `k` of parameters p, gradients g, averages s and a, velocities v, all of one axis."""
-    lr, old, new, eps, decay, momentum = numbers
-    rates, olds, news, floor = simd.splat(lr), simd.splat(old), simd.splat(new), simd.splat(eps)
-    decays, momenta = simd.splat(decay), simd.splat(momentum)
-    end = min((k + 1) * SPAN, p.size)
-    for i in range(k * SPAN, end, LANES):
+    decay = np.float32(plan.decay)
+    rates, decays = simd.splat(np.float32(plan.lr)), simd.splat(decay)
+    olds, news = simd.splat(np.float32(plan.old)), simd.splat(np.float32(plan.new))
+    floor, momenta = simd.splat(np.float32(plan.eps)), simd.splat(np.float32(plan.momentum))
+    end = min((k + 1) * UPDATE_SPAN, p.size)
+    for i in range(k * UPDATE_SPAN, end, LANES):
         value, step = load_part(p, i, end - i), load_part(g, i, end - i)
         if decay != 0:
             step = add(step, multiply(decays, value))
         square = multiply(olds, load_part(s, i, end - i))
         square = add(square, multiply(news, multiply(step, step)))
         store_part(s, i, end - i, square)
-        if has_a:
+        if plan.has_a:
             mean = load_part(a, i, end - i)
             mean = add(mean, multiply(news, subtract(step, mean)))
             store_part(a, i, end - i, mean)
             square = subtract(square, multiply(mean, mean))
         step = divide(step, add(square_root(square), floor))
-        if has_v:
+        if plan.has_v:
             step = add(multiply(momenta, load_part(v, i, end - i)), step)
             store_part(v, i, end - i, step)
         store_part(p, i, end - i, subtract(value, multiply(rates, step)))
 
 
-@kernel
-def _lerp(a, p, weight):
-    arguments = (a, p, np.float32(weight))
-    parallel_for(lerp_span, (a.size + SPAN - 1) // SPAN, arguments)
-
-
-@kernel
+@task(a="L", p="L", weight="number", items=_spans, empty="L")
 def lerp_span(a, p, weight, k):
     """Span `k` of averages a and values p, both of one axis."""
-    weights, end = simd.splat(weight), min((k + 1) * SPAN, a.size)
-    for i in range(k * SPAN, end, LANES):
+    weights, end = simd.splat(np.float32(weight)), min((k + 1) * UPDATE_SPAN, a.size)
+    for i in range(k * UPDATE_SPAN, end, LANES):
         average, value = load_part(a, i, end - i), load_part(p, i, end - i)
         store_part(a, i, end - i, add(average, multiply(weights, subtract(value, average))))

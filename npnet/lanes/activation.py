@@ -10,7 +10,7 @@ from npnet.base.arrays import Array
 from npnet.kernels import activation
 from npnet.kernels._task import Task
 from npnet.lanes.function import LaneOp, by_lanes
-from npnet.lanes.fusion import Masked, Normalised
+from npnet.lanes.fusion import masked
 from npnet.lanes.layout import Lanes, to_lanes
 from npnet.lanes.plan import Buffer, Calls
 from npnet.ops import activation as ops
@@ -63,17 +63,16 @@ class ReLU(Activation):
     constants: Array | None = None
 
     def fused(self, x: Lanes, *others: Any) -> Lanes | None:
-        if not isinstance(x, Normalised):
+        pending, n = x.pending, x.shape[0]
+        if pending is None or not pending.is_norm:
             return None
-        plain, y = x.plain_operands, x.rectified()
-        if y is not None:
-            self.constants = None if plain is None else plain[1]
-            self.y = Buffer(y.blocks)
+        self.constants = pending.constants if pending.residual is None else None
+        y = Lanes(pending.compute(n, relu=True), n)
+        self.y = Buffer(y.blocks)
         return y
 
     def differentiate(self, gy: Values) -> tuple[Lanes]:
-        g = to_lanes(gy)
-        return (Masked(g.shape, g.blocks, self.y.array, self.constants),)
+        return (masked(to_lanes(gy), self.y.array, self.constants),)
 
 
 @by_lanes(ops.LeakyReLU)

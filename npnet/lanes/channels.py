@@ -47,7 +47,7 @@ def convolve(
     if window.is_padded:
         raise Unsuited("a convolution is padded")
     outputs, size = len(weight), window.output_size(x.size)
-    tile = channel_lanes.WHOLE if size == (1, 1) else channel_lanes.PIXELS
+    tile = channel_lanes.WHOLE_SHAPE if size == (1, 1) else channel_lanes.PIXELS_SHAPE
     groups = -(-lanes.block_count(outputs) // tile.columns) * tile.columns
     w = lanes.zeros((groups, weight.size // outputs, LANES))
     b = lanes.zeros((groups, 1, LANES))
@@ -56,10 +56,9 @@ def convolve(
         _pack(bias.reshape(outputs, 1), b, out)
     y = out.empty((groups, *size), SLOT)
     images = x.buffer.array
-    arguments = (
-        tile, images.reshape(len(images), -1), x.channels, images.shape[-1], *x.size,
-        w, b.reshape(-1), *window.kernel, *window.stride, y.array,
-    )  # fmt: skip
+    sizes = x.channels, images.shape[-1], *x.size
+    plan = channel_lanes.Groups(tile, *sizes, *window.kernel, *window.stride)
+    arguments = plan, images.reshape(len(images), -1), w, b.reshape(-1), y.array
     out.add(channel_lanes.convolve_row, *arguments, of=y)
     return Channels(y, outputs)
 

@@ -9,20 +9,18 @@ import numpy as np
 
 from npnet.backend import winograd_wanted
 from npnet.base.arrays import Array
-from npnet.kernels import block_ops, lanes, weight_gradient, winograd
 from npnet.kernels._arguments import row_major
 from npnet.kernels.linear import NO_BIAS
-from npnet.lanes import channels, dense
+from npnet.lanes import channels, dense, weight_gradient, winograd
 from npnet.lanes.channels import Channels
 from npnet.lanes.convolve import convolve, suits_dense, suits_winograd
 from npnet.lanes.correlate import correlate
 from npnet.lanes.function import LaneOp, by_lanes
-from npnet.lanes.fusion import Convolved
+from npnet.lanes.fusion import Convolution, Pending, WaitingLanes
 from npnet.lanes.layout import Lanes
 from npnet.lanes.linear import gradients, multiply_transposed
-from npnet.lanes.plan import Buffer, Calls, Shape
+from npnet.lanes.plan import MOST_CHUNKS, Buffer, Calls, Shape
 from npnet.ops import conv as ops
-from npnet.ops.windows import Window
 from npnet.tape import Variable
 
 __all__ = ["Conv2d"]
@@ -54,7 +52,8 @@ class Conv2d(LaneOp):
         if True in self.needs_input_grad or LEAST_RESULTS * weight.size > math.prod(shape):
             return None
         copies = weight.copy(), None if bias is None else bias.copy()  # they may change
-        return Convolved(shape, x.blocks, *copies, self.window, self.fast)
+        waits = Convolution(x.blocks, *copies, self.window, self.fast)
+        return WaitingLanes(shape, Pending(waits))
 
     def forward(self, x: Buffer, out: Calls, weight: Array, bias: Array | None = None) -> Buffer:
         self.save_for_backward(weight)
@@ -88,7 +87,7 @@ class Conv2d(LaneOp):
         if not (
             self.fast
             and suits_winograd(window, min(weight.shape[:2]))
-            and winograd.correlate(gy.array, weight, NO_BIAS, before, gx.array, True)
+            and winograd.correlate(gy, weight, NO_BIAS, before, gx, True, out)
         ):
             correlate(gy, weight, NO_BIAS, window, gx, True, out)
         return gx
@@ -103,9 +102,11 @@ class Conv2d(LaneOp):
             found = self._dense_gradients(gy, shape, out)
             if found is not None:
                 return found
-        if out.whole:
-            return _backward_weight(self.x.array, gy.array, self.window, out.extent.n, self.fast)
-        return self._gradients_by_block(gy, shape, out)
+        if self.fast and out.whole and suits_winograd(self.window, min(shape[:2])):
+            found = self._winograd_gradients(gy, shape, out)
+            if found is not None:
+                return found
+        return weight_gradient.backward_weight(self.x, gy, self.window, out)
 
     def _dense_gradients(self, gy: Buffer, shape: Shape, out: Calls) -> tuple[Array, Array] | None:
         """Those of the matrix, added up where a weight stands several times.
@@ -120,35 +121,16 @@ class Conv2d(LaneOp):
         gweight = dense.scatter_add(gmatrix, self.window, self.size, shape[0])
         return gweight, gbiases.reshape(shape[0], -1).sum(1)
 
-    def _gradients_by_block(self, gy: Buffer, shape: Shape, out: Calls) -> tuple[Array, Array]:
-        """Added up over the blocks of a chunk, and then over the chunks."""
-        extent, outputs, taps = out.extent, shape[0], math.prod(shape[1:])
-        plan = weight_gradient.lanes_plan(
-            shape[1], self.size, outputs, self.window, extent.slots, 1
-        )
-        gw, gb = lanes.empty((extent.chunks, outputs, taps)), lanes.empty((extent.chunks, outputs))
-        arguments = self.x.array, gy.array, extent.n, extent.blocks, *plan, gw, gb
-        out.add(block_ops.add_weight_gradients, *arguments)
-        gweight, gbias = lanes.empty(shape), lanes.empty((outputs,))
-        out.after(block_ops.sum_parts, gw.reshape(extent.chunks, -1), gweight.reshape(-1))
-        out.after(block_ops.sum_parts, gb, gbias)
-        return gweight, gbias
-
-
-def _backward_weight(
-    x: Array, gy: Array, window: Window, n: int, fast: bool
-) -> tuple[Array, Array]:
-    """Of a whole batch of `n` images."""
-    channels, outputs = x.shape[1], gy.shape[1]
-    most = MOST_FREQUENCIES // max(1, winograd.gradient_bytes(channels, outputs))
-    if (
-        fast
-        and suits_winograd(window, min(outputs, channels))
-        and most >= min(len(x), weight_gradient.CHUNKS)
-    ):
-        chunks = min(most, weight_gradient.chunk_count(len(x)))
-        before = (window.padding[0][0], window.padding[1][0])
-        gweight = winograd.backward_weight(x, gy, before, n, chunks)
-        if np.isfinite(gweight).all():  # as in `winograd.correlate`
-            return gweight, weight_gradient.backward_bias(gy, n)
-    return weight_gradient.backward_weight(x, gy, window, n)
+    def _winograd_gradients(
+        self, gy: Buffer, shape: Shape, out: Calls
+    ) -> tuple[Array, Array] | None:
+        """None where they are not finite, as in `winograd.correlate`, or take too much memory."""
+        most = MOST_FREQUENCIES // max(1, winograd.gradient_bytes(shape[1], shape[0]))
+        if most < min(out.extent.blocks, MOST_CHUNKS):
+            return None
+        before = (self.window.padding[0][0], self.window.padding[1][0])
+        chunks = min(most, out.extent.chunks)
+        gweight = winograd.backward_weight(self.x, gy, before, chunks, out)
+        if not np.isfinite(gweight).all():
+            return None
+        return gweight, weight_gradient.backward_bias(gy, out)

@@ -12,11 +12,11 @@ import math
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.kernels import activation, elementwise, lanes, winograd
+from npnet.kernels import activation, elementwise, lanes
 from npnet.kernels._arguments import row_major
 from npnet.kernels.linear import NO_BIAS
 from npnet.kernels.program import BLOCK, SLOT
-from npnet.lanes import dense
+from npnet.lanes import dense, winograd
 from npnet.lanes.correlate import correlate
 from npnet.lanes.linear import multiply
 from npnet.lanes.plan import Buffer, Calls, Shape
@@ -73,7 +73,7 @@ def convolve(
     if not (
         by_winograd
         and min(weight.shape[:2]) >= LEAST_FORWARD
-        and winograd.correlate(x.array, weight, bias, before, y.array, False, residual, relu)
+        and winograd.correlate(x, weight, bias, before, y, False, out, residual, relu)
     ):
         correlate(x, weight, bias, window, y, False, out, residual, relu)
     return y

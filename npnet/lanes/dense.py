@@ -31,7 +31,7 @@ Places: TypeAlias = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 _GATHER = Rule("gather", given="KH KW", weight="O C KH KW")
 _SCATTER_ADD = Rule("scatter_add", given="rows", gmatrix="rows columns")
 
-LARGEST = 2**25  # bytes of the matrix: beyond, it costs more memory than it saves time
+LARGEST_MATRIX = 2**25  # bytes of the matrix: beyond, it costs more memory than it saves time
 
 
 def is_linear(window: Window, size: tuple[int, ...]) -> bool:
@@ -50,7 +50,7 @@ def suits_dense(window: Window, size: tuple[int, int], outputs: int, channels: i
     if any((r - 1) * s > b for r, s, b in zip(results, window.stride, before, strict=True)):
         return False  # the last one begins too late
     pairs = results[0] * results[1] * size[0] * size[1]
-    return 4 * pairs * outputs * channels <= LARGEST
+    return 4 * pairs * outputs * channels <= LARGEST_MATRIX
 
 
 def gather(weight: Array, window: Window, size: tuple[int, int]) -> Array:

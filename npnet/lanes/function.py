@@ -75,11 +75,13 @@ class LaneOp(LaneFunction):
         chained: whether programs may have it.
         keeps_output: whether backward needs what forward gave.
         is_view: whether the output lies on the memory of the input.
+        layout: what its result is on the tape.
     """
 
     chained: ClassVar[bool] = False
     keeps_output: ClassVar[bool] = False
     is_view: ClassVar[bool] = False
+    layout: ClassVar[type[Lanes]] = Lanes
 
     def fused(self, x: Lanes, *others: Any) -> Lanes | None:
         """The result together with what x still waits for, or one that waits itself; else None."""
@@ -98,7 +100,7 @@ class LaneOp(LaneFunction):
         if y is None:
             out, n = Loop(x.shape[0]), x.shape[0]
             others = [Buffer(image.blocks) for image in images]
-            y = Lanes(self.forward(Buffer(x.blocks), out, *others, *weights).array, n)
+            y = self.layout(self.forward(Buffer(x.blocks), out, *others, *weights).array, n)
         return result(y)
 
     def differentiate(self, gy: Values) -> tuple[Any, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from npnet.base.arrays import Array
@@ -9,6 +11,9 @@ from npnet.kernels import elementwise
 from npnet.kernels import lanes as kernel
 from npnet.lanes.plan import by_spans
 from npnet.tape import Layout, Values
+
+if TYPE_CHECKING:
+    from npnet.lanes.fusion import Pending
 
 __all__ = ["LanePart", "Lanes", "to_lanes"]
 
@@ -33,6 +38,11 @@ class Lanes(Layout):
     def blocks(self) -> Array:
         """The values; they are never written to."""
         return self._blocks
+
+    @property
+    def pending(self) -> Pending | None:
+        """What the values still wait for, see `fusion`."""
+        return None
 
     @property
     def images(self) -> Array:

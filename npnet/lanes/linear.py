@@ -10,7 +10,6 @@ from npnet.base.arrays import Array
 from npnet.kernels import block_ops, lanes, linear
 from npnet.kernels._arguments import row_major
 from npnet.kernels.linear import BLOCK_SHAPE, NO_BIAS, SHAPE
-from npnet.kernels.simd import LANES
 from npnet.lanes import channels
 from npnet.lanes.channels import Channels
 from npnet.lanes.function import LaneOp, by_lanes
@@ -79,7 +78,7 @@ def gradients(x: Buffer, gy: Buffer, out: Calls) -> tuple[Array, Array]:
     Shape: x (F,), gy (O,) of an image -> (O, F), (O,).
     """
     (features,), (outputs,) = x.shape, gy.shape
-    width = -(-features // LANES) * LANES  # of rows (N, F), whose last vector is whole
+    width = lanes.whole(features)  # of rows (N, F), whose last vector is whole
     images, gb = lanes.zeros((out.extent.n, width)), np.empty(outputs, np.float32)
     gweight = lanes.empty((outputs, features))
     gw = gweight if width == features else lanes.empty((outputs, width))

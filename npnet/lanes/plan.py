@@ -21,16 +21,41 @@ from typing import ClassVar, NamedTuple, TypeAlias
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.kernels import block_ops, lanes, weight_gradient
+from npnet.kernels import block_ops, lanes
+from npnet.kernels._jit import get_num_threads
 from npnet.kernels._task import Task
 from npnet.kernels.activation import SPAN
 from npnet.kernels.program import BLOCK, SLOT, Call
 from npnet.kernels.simd import LANES
 from npnet.ops.windows import Pair
 
-__all__ = ["Buffer", "Calls", "Extent", "Loop", "Recorded", "Shape", "by_spans"]
+__all__ = [
+    "MOST_CHUNKS",
+    "Buffer",
+    "Calls",
+    "Extent",
+    "Loop",
+    "Recorded",
+    "Shape",
+    "by_spans",
+    "chunk_count",
+    "longest_parts",
+]
 
 Shape: TypeAlias = tuple[int, ...]
+
+MOST_CHUNKS = 8  # parts of a batch, unless they are large; each has gradients of its own
+LARGE_CHUNK = 64  # blocks; a batch of more than 8192 images has more chunks
+
+
+def chunk_count(blocks: int) -> int:
+    """In how many parts a batch of so many blocks is added up, whatever the threads are."""
+    return max(min(MOST_CHUNKS, blocks), blocks // LARGE_CHUNK, 1)
+
+
+def longest_parts(size: int, most: int) -> int:
+    """The length of the fewest parts of `size` that are no longer than `most`, or 1."""
+    return -(-size // -(-size // max(1, min(most, size))))
 
 
 class Extent(NamedTuple):
@@ -45,8 +70,8 @@ class Extent(NamedTuple):
 
     @property
     def chunks(self) -> int:
-        """In how many parts gradients by weights are added up, whatever the threads are."""
-        return weight_gradient.chunk_count(self.blocks)
+        """In how many parts gradients by weights are added up."""
+        return chunk_count(self.blocks)
 
 
 class Buffer(NamedTuple):
@@ -108,6 +133,10 @@ class Calls(ABC):
         """Room for what an image becomes: in a slot of the thread, or for all of the batch."""
 
     @abstractmethod
+    def scratch(self, shape: Shape) -> Array:
+        """Room for what a kernel needs meanwhile, (S, *shape): each thread has a slot."""
+
+    @abstractmethod
     def over(self, x: Buffer) -> Buffer:
         """Room for what is alike x: its own, where nobody needs x any more."""
 
@@ -164,6 +193,9 @@ class Loop(Calls):
     def empty(self, shape: Shape, by: int = BLOCK) -> Buffer:
         return Buffer(lanes.empty((self.extent.blocks, *shape, LANES)))
 
+    def scratch(self, shape: Shape) -> Array:
+        return lanes.empty((get_num_threads(), *shape))
+
     def over(self, x: Buffer) -> Buffer:
         return Buffer(lanes.empty(x.array.shape))
 
@@ -208,6 +240,9 @@ class Recorded(Calls):
     def empty(self, shape: Shape, by: int = BLOCK) -> Buffer:
         parts = self.extent.slots if by == SLOT else self.extent.blocks
         return Buffer(lanes.empty((parts, *shape, LANES)), by)
+
+    def scratch(self, shape: Shape) -> Array:
+        return lanes.empty((self.extent.slots, *shape))
 
     def over(self, x: Buffer) -> Buffer:
         return x if self.overwrites else self.empty(x.shape, x.by)

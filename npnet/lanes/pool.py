@@ -20,7 +20,7 @@ from npnet.ops import pool as ops
 from npnet.ops import reduce
 from npnet.tape import Variable
 
-BYTES = 256  # places in a window that a byte can number
+BYTE_NUMBERS = 256  # places in a window that a byte can number
 
 
 @by_lanes(ops.MaxPool2d)
@@ -50,7 +50,9 @@ class MaxPool2d(LaneOp):
 
 def _numbers(shape: Shape, count: int) -> Array:
     """Room for numbers below `count`."""
-    return np.empty(shape, np.uint8) if count <= BYTES else lanes.empty(shape).view(np.uint32)
+    return (
+        np.empty(shape, np.uint8) if count <= BYTE_NUMBERS else lanes.empty(shape).view(np.uint32)
+    )
 
 
 class Means2d(LaneOp):

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.kernels import lanes, places
+from npnet.kernels import strided
+from npnet.kernels.strided import Strides
 from npnet.lanes.channels import Channels
-from npnet.lanes.function import LaneFunction, LaneOp, by_lanes
-from npnet.lanes.layout import LanePart, Lanes
-from npnet.lanes.plan import Buffer, Calls
+from npnet.lanes.function import LaneOp, by_lanes
+from npnet.lanes.layout import LanePart
+from npnet.lanes.plan import Buffer, Calls, Shape
 from npnet.lanes.unsuited import Unsuited
 from npnet.ops import indexing, padding, shape
 from npnet.tape import Layout, Variable
@@ -27,7 +28,7 @@ class Reshape(LaneOp):
 
     def __init__(self, op: shape.Reshape) -> None:
         super().__init__(op)
-        self.look = lambda array: array.reshape(op.size)
+        self.find = lambda array: array.reshape(op.size)
 
     @staticmethod
     def takes(op: Any, *inputs: Variable) -> bool:
@@ -49,7 +50,7 @@ class Reshape(LaneOp):
 
 
 @by_lanes(shape.Cat)
-class Cat(LaneFunction):
+class Cat(LaneOp):
     """Along channels or features."""
 
     images = None
@@ -59,54 +60,52 @@ class Cat(LaneFunction):
     def takes(op: Any, *inputs: Variable) -> bool:
         return op.dim == 1
 
-    def forward(self, *xs: Lanes) -> Lanes:
-        blocks = [x.blocks for x in xs]
-        self.counts = [x.shape[1] for x in xs]
-        y = lanes.empty((len(blocks[0]), sum(self.counts), *blocks[0].shape[2:]))
-        return Lanes(np.concatenate(blocks, 1, out=y), xs[0].shape[0])
+    def forward(self, x: Buffer, out: Calls, *others: Buffer) -> Buffer:  # (C, ...), (C', ...) ...
+        xs = x, *others
+        y = out.empty((sum([each.shape[0] for each in xs]), *x.shape[1:]), x.by)
+        self.shapes, first = [each.shape for each in xs], 0
+        for each in xs:
+            _scatter(each, Strides(first, 0, 0), 0, False, y, out)
+            first += each.shape[0]
+        return y
 
-    def backward(self, gy: Lanes) -> tuple[Lanes, ...]:
+    def backward(self, gy: Buffer, out: Calls) -> tuple[Buffer, ...]:
         gradients, first = [], 0
-        for count in self.counts:
-            sizes = (count, *gy.images.shape[2:4])
-            part = places.take(gy.images, (first, 0, 0), (1, 1, 1), sizes)
-            gradients.append(gy.like(part))
-            first += count
+        for size in self.shapes:
+            gradients.append(_gather(gy, Strides(first, 0, 0), size, out))
+            first += size[0]
         return tuple(gradients)
 
 
 @by_lanes(indexing.GetItem)
-class GetItem(LaneFunction):
+class GetItem(LaneOp):
     """A slice of each axis but the batch's."""
 
     view = True
+    layout = LanePart
 
     def __init__(self, op: indexing.GetItem) -> None:
         super().__init__(op)
-        self.look = lambda array: array[op.slices]
+        self.find = lambda array: array[op.slices]
 
     @staticmethod
     def takes(op: Any, *inputs: Variable) -> bool:
-        places = _places(inputs[0].shape, op.slices)
-        return places is not None and places[0] == range(inputs[0].shape[0]) and all(places)
+        taken = _taken(inputs[0].shape, op.slices)
+        return taken is not None and taken[0] == range(inputs[0].shape[0]) and all(taken)
 
-    def forward(self, x: Lanes) -> Lanes:
-        images = x.images
-        self.x_size = images.shape[1:4]
-        taken = (_places(x.shape, self.op.slices) or [])[1:]
-        taken += [range(1)] * (3 - len(taken))
-        self.starts, self.steps, sizes = zip(
-            *[(r.start, r.step, len(r)) for r in taken], strict=True
-        )
-        y = places.take(images, self.starts, self.steps, sizes)
-        return LanePart(x.like(y).blocks, x.shape[0])
+    def forward(self, x: Buffer, out: Calls) -> Buffer:
+        self.x_shape, taken = x.shape, (_taken((1, *x.shape), self.op.slices) or [])[1:]
+        images = [*taken, *[range(1)] * (3 - len(taken))]
+        self.strides = Strides(*[r.start for r in images], *[r.step for r in images])
+        return _gather(x, self.strides, tuple(map(len, taken)), out)
 
-    def backward(self, gy: Lanes) -> tuple[Lanes]:
-        gx = places.put(gy.images, self.starts, self.steps, self.x_size)
-        return (gy.like(gx),)
+    def backward(self, gy: Buffer, out: Calls) -> tuple[Buffer]:
+        gx = out.empty(self.x_shape, gy.by)
+        _scatter(gy, self.strides, 0, True, gx, out)
+        return (gx,)
 
 
-def _places(size: tuple[int, ...], slices: tuple[Any, ...]) -> list[range] | None:
+def _taken(size: Shape, slices: tuple[Any, ...]) -> list[range] | None:
     """What is taken of each axis; None where that is not a slice of each."""
     at = slices.index(...)
     rest = len(size) - len(slices) + 1
@@ -117,20 +116,37 @@ def _places(size: tuple[int, ...], slices: tuple[Any, ...]) -> list[range] | Non
 
 
 @by_lanes(padding.PadConstant)
-class PadConstant(LaneFunction):
+class PadConstant(LaneOp):
     """Where nothing is cut off, and not along the batch."""
 
     @staticmethod
     def takes(op: Any, *inputs: Variable) -> bool:
         return not any(op.widths[0]) and min(map(min, op.widths)) >= 0
 
-    def forward(self, x: Lanes) -> Lanes:
-        images = x.images
-        self.x_size = images.shape[1:4]
-        widths = (*self.op.widths[1:], (0, 0), (0, 0))[:3]
-        self.starts = [before for before, _ in widths]
-        sizes = [n + a + b for n, (a, b) in zip(self.x_size, widths, strict=True)]
-        return x.like(places.put(images, self.starts, (1, 1, 1), sizes, self.op.value))
+    def forward(self, x: Buffer, out: Calls) -> Buffer:
+        self.x_shape, widths = x.shape, self.op.widths[1:]
+        self.strides = Strides(*[before for before, _ in (*widths, (0, 0), (0, 0))][:3])
+        y = out.empty(tuple([n + a + b for n, (a, b) in zip(x.shape, widths, strict=True)]), x.by)
+        _scatter(x, self.strides, self.op.value, True, y, out)
+        return y
 
-    def backward(self, gy: Lanes) -> tuple[Lanes]:
-        return (gy.like(places.take(gy.images, self.starts, (1, 1, 1), self.x_size)),)
+    def backward(self, gy: Buffer, out: Calls) -> tuple[Buffer]:
+        return (_gather(gy, self.strides, self.x_shape, out),)
+
+
+def _gather(x: Buffer, strides: Strides, shape: Shape, out: Calls) -> Buffer:
+    """A part of x, of images or features as x is."""
+    y = out.empty(shape, x.by)
+    out.add(strided.gather_plane, _images(x), strides, _images(y), of=y)
+    return y
+
+
+def _scatter(x: Buffer, strides: Strides, value: float, fills: bool, y: Buffer, out: Calls) -> None:
+    """Make x a part of y, and the rest `value`, if it fills it."""
+    arguments = _images(x), strides, np.float32(value), fills, _images(y)
+    out.add(strided.scatter_plane, *arguments, of=y)
+
+
+def _images(x: Buffer) -> Array:
+    """(S or B, C, H, W, 16); features are images of one pixel."""
+    return x.array if len(x.shape) == 3 else x.array[:, :, None, None]

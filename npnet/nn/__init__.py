@@ -14,7 +14,7 @@ from npnet.nn.modules.activation import (
     Softmax,
     Tanh,
 )
-from npnet.nn.modules.batchnorm import BatchNorm1d, BatchNorm2d, LayerNorm
+from npnet.nn.modules.batchnorm import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm
 from npnet.nn.modules.container import ModuleDict, ModuleList, Sequential
 from npnet.nn.modules.conv import Conv2d
 from npnet.nn.modules.dropout import Dropout
@@ -43,6 +43,7 @@ __all__ = [
     "CrossEntropyLoss",
     "Dropout",
     "Flatten",
+    "GroupNorm",
     "Hardswish",
     "Identity",
     "LayerNorm",

@@ -22,7 +22,7 @@ from npnet.ops.elementwise_loss import (
 from npnet.ops.indexing import one_hot
 from npnet.ops.linear import linear
 from npnet.ops.loss import cross_entropy, nll_loss
-from npnet.ops.norm import batch_norm, layer_norm
+from npnet.ops.norm import batch_norm, group_norm, layer_norm
 from npnet.ops.padding import pad
 from npnet.ops.pool import adaptive_avg_pool2d, avg_pool2d, max_pool2d
 
@@ -37,6 +37,7 @@ __all__ = [
     "dropout",
     "elu",
     "gelu",
+    "group_norm",
     "hardswish",
     "layer_norm",
     "leaky_relu",

@@ -1,7 +1,7 @@
 """Sums of many floats whose error hardly grows with their number: every op's sums are these.
 
 NumPy adds in pairs along the axis that lies innermost in memory, but one by one along all others:
-of float32 ones, it can count to 2^24 there. Here rows are added in blocks of `BLOCK`, then the
+of float32 ones, it can count to 2^24 there. Here rows are added in blocks of `BLOCK_ROWS`, then the
 blocks' sums in the same way, so that each value goes through O(log n) roundings, as in PyTorch.
 The order of the additions follows from shape and strides alone.
 
@@ -30,8 +30,8 @@ __all__ = [
 ]
 
 FEW = 64  # values that NumPy may add one by one: their error is small, and so is the call's time
-BLOCK = 32  # rows, or blocks of rows, that are added one by one
-WIDE = 1024  # floats of a row: narrower ones are put side by side, which NumPy adds faster
+BLOCK_ROWS = 32  # rows, or blocks of rows, that are added one by one
+WIDE_ROW = 1024  # floats of a row: narrower ones are put side by side, which NumPy adds faster
 PIECE = 2**16  # values that are copied, or multiplied, at a time: they stay in the cache
 INNER = 2**15  # products that BLAS may add at its own discretion
 
@@ -124,23 +124,23 @@ def _reduce_contiguous(x: Array, reduced: Sequence[bool]) -> Array:
 def _add_rows(x: Array) -> Array:
     """The sum over the rows of each matrix.  Shape: (k, n, m) -> (k, m)."""
     k, n, m = x.shape
-    if n <= BLOCK:
+    if n <= BLOCK_ROWS:
         return np.asarray(x.sum(1))
-    aside = min(WIDE // m, n // 2)
+    aside = min(WIDE_ROW // m, n // 2)
     if aside > 1:  # rows that follow one another in memory are one wide row
         whole = n // aside * aside
         y = _add_rows(x[:, :whole].reshape(k, n // aside, aside * m))
         y = _add_halves(y.reshape(k, aside, m))
     else:
-        whole = n // BLOCK * BLOCK
-        y = _add_rows(x[:, :whole].reshape(k, n // BLOCK, BLOCK, m).sum(2))
+        whole = n // BLOCK_ROWS * BLOCK_ROWS
+        y = _add_rows(x[:, :whole].reshape(k, n // BLOCK_ROWS, BLOCK_ROWS, m).sum(2))
     return y if whole == n else y + _add_halves(x[:, whole:])
 
 
 def _add_halves(x: Array) -> Array:
     """The sum over the middle axis of (k, n, m), in pairs, or of few long rows one by one."""
     while (n := x.shape[1]) > 1:
-        if n <= BLOCK <= x.shape[2]:
+        if n <= BLOCK_ROWS <= x.shape[2]:
             return np.asarray(x.sum(1))
         y = x[:, : n // 2] + x[:, n // 2 : n // 2 * 2]
         if n % 2:
@@ -295,11 +295,11 @@ def add_at(shape: tuple[int, ...], index: Any, values: Array) -> Array:
 
 
 def add_parts(parts: Iterable[Array], shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
-    """The sum of arrays of one shape and dtype that come one by one, `BLOCK` of them at a time."""
+    """The sum of arrays of one shape and dtype that come one by one, `BLOCK_ROWS` at a time."""
     total, some = None, np.zeros(shape, dtype)
     for k, part in enumerate(parts, 1):
         some += part
-        if k % BLOCK == 0:
+        if k % BLOCK_ROWS == 0:
             total = np.zeros(shape, np.promote_types(dtype, np.float64)) if total is None else total
             total += some
             some[...] = 0

@@ -16,7 +16,7 @@ __all__ = ["Number", "Operand", "check_dtypes", "result_type"]
 Number: TypeAlias = bool | int | float
 Operand: TypeAlias = Union["Tensor", Number]
 
-_KINDS = {"b": 0, "u": 1, "i": 1, "f": 2}  # bool < integers < floats
+_RANKS = {"b": 0, "u": 1, "i": 1, "f": 2}  # bool < integers < floats
 
 
 def result_type(*operands: Operand) -> np.dtype[Any]:
@@ -36,7 +36,7 @@ def result_type(*operands: Operand) -> np.dtype[Any]:
         dtype = group[0]
         for other in group[1:]:
             dtype = _promote(dtype, other)
-        if result is None or _KINDS[dtype.kind] > _KINDS[result.kind]:
+        if result is None or _RANKS[dtype.kind] > _RANKS[result.kind]:
             result = dtype
     assert result is not None
     return result
@@ -49,9 +49,9 @@ def _number_dtype(number: Number) -> np.dtype[Any]:
 
 
 def _promote(a: np.dtype[Any], b: np.dtype[Any]) -> np.dtype[Any]:
-    if _KINDS[a.kind] == _KINDS[b.kind]:
+    if _RANKS[a.kind] == _RANKS[b.kind]:
         return np.promote_types(a, b)
-    return a if _KINDS[a.kind] > _KINDS[b.kind] else b  # float32 with int64: NumPy says float64
+    return a if _RANKS[a.kind] > _RANKS[b.kind] else b  # float32 with int64: NumPy says float64
 
 
 def check_dtypes(op: str, *inputs: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""Normalisation: over the batch and the pixels of a channel, or over the features of a sample."""
+"""Normalisation: of a channel over the batch, of groups of channels, or of a sample's features."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.base.checks import ShapeError, check_number, check_writable
+from npnet.base.checks import ShapeError, check_count, check_number, check_writable
 from npnet.ops import _sums
 from npnet.ops.dtypes import check_dtypes
 from npnet.tape import Function, result
@@ -17,10 +17,10 @@ from npnet.tape import Function, result
 if TYPE_CHECKING:
     from npnet.tensor import Tensor
 
-__all__ = ["batch_norm", "layer_norm"]
-
+__all__ = ["batch_norm", "group_norm", "layer_norm"]
 
 CHANNELS = (0, 2)  # what is added up for each channel of (N, C, P)
+VALUES, SHARERS = (2, 3), (0, 3)  # of (M, R, K, P), for each group and for each weight
 
 
 class BatchNorm(Function):
@@ -115,9 +115,7 @@ def batch_norm(
     check_number("batch_norm", "momentum", momentum, least=0, most=1)
     _check_batch_norm(input, running_mean, running_var, weight, bias, eps)
     channels = (input.shape[1],)
-    weight = result(np.ones(channels, input.dtype)) if weight is None else weight
-    bias = result(np.zeros(channels, input.dtype)) if bias is None else bias
-    check_dtypes("batch_norm", input, weight, bias)
+    weight, bias = _affine("batch_norm", input, channels, weight, bias)
     if not training:
         if running_mean is None or running_var is None:
             raise ValueError(
@@ -181,40 +179,111 @@ def _check_batch_norm(
             )
 
 
-class LayerNorm(Function):
-    """y = weight * xhat + bias, xhat = (x - mean) * r, r = 1 / sqrt(var + eps), for each sample.
+def _affine(
+    op: str, input: Tensor, size: tuple[int, ...], weight: Tensor | None, bias: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """The weight, or ones, and the bias, or zeros, if they are of this size."""
+    for name, value in (("weight", weight), ("bias", bias)):
+        if value is not None and value.shape != size:
+            raise ShapeError(f"{op}: {name} must be {size}, got {value.shape}")
+    weight = result(np.ones(size, input.dtype)) if weight is None else weight
+    bias = result(np.zeros(size, input.dtype)) if bias is None else bias
+    check_dtypes(op, input, weight, bias)
+    return weight, bias
+
+
+class GroupNorm(Function):
+    """y = weight * xhat + bias, xhat = (x - mean) * r, r = 1 / sqrt(var + eps), for each group.
 
     gx = r * (g - mean(g) - xhat * mean(g * xhat)), g = gy * weight
     """
 
-    def __init__(self, count: int, eps: float) -> None:
-        self.count, self.eps = count, eps
+    def __init__(self, groups: int, eps: float) -> None:
+        self.groups, self.eps = groups, eps
+
+    def parts(self, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+        """(M, R, K, P): M times R groups of K * P values, of which P share one of R * K weights."""
+        n, channels, *pixels = shape
+        return n, self.groups, channels // self.groups, math.prod(pixels)
 
     def forward(self, x: Array, weight: Array, bias: Array) -> Array:
-        self.axes = tuple(range(x.ndim - self.count, x.ndim))
-        xhat, _, off, squares = _sums.centred(x, self.axes)
+        self.size = self.parts(x.shape)
+        xhat, _, off, squares = _sums.centred(x.reshape(self.size), VALUES)
         xhat -= off
         rstd = 1 / np.sqrt(squares / self._count(x) + self.eps)
         xhat *= rstd
         self.xhat, self.rstd = xhat, rstd
         self.save_for_backward(weight)
-        return xhat * weight + bias
+        return (xhat * self._shared(weight) + self._shared(bias)).reshape(x.shape)
 
     def backward(self, gy: Array) -> tuple[Array, Array, Array]:
         (weight,) = self.saved
-        batch = tuple(range(gy.ndim - self.count))
-        gx = gy * weight
-        mean = _sums.mean(gx, self.axes, keepdims=True)
-        gx -= mean + self.xhat * self._mean_product(gx, self.xhat)
+        g, count = gy.reshape(self.size), self._count(gy)
+        gweight, gbias = _sums.add_products(g, self.xhat, SHARERS), _sums.add_up(g, SHARERS)
+        gx = g * self._shared(weight)
+        mean = _sums.mean(gx, VALUES, keepdims=True)
+        slope = _sums.add_products(gx, self.xhat, VALUES, keepdims=True) / count  # of none: NaN
+        gx -= mean + self.xhat * slope
         gx *= self.rstd
-        return gx, _sums.add_products(gy, self.xhat, batch), _sums.add_up(gy, batch)
+        return gx.reshape(gy.shape), gweight.reshape(weight.shape), gbias.reshape(weight.shape)
 
-    def _mean_product(self, a: Array, b: Array) -> Array:
-        total = _sums.add_products(a, b, self.axes, keepdims=True)
-        return np.asarray(total / self._count(a))  # of none: NaN
+    def _shared(self, weight: Array) -> Array:
+        return weight.reshape(*self.size[1:3], 1)
 
     def _count(self, x: Array) -> np.floating[Any]:
-        return x.dtype.type(math.prod(x.shape[axis] for axis in self.axes))
+        return x.dtype.type(math.prod(self.size[2:]))
+
+
+class LayerNorm(GroupNorm):
+    """The same of the last `count` axes, which are one group; each value has its own weight."""
+
+    def __init__(self, count: int, eps: float) -> None:
+        self.count, self.eps = count, eps
+
+    def parts(self, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+        split = len(shape) - self.count
+        return math.prod(shape[:split]), 1, math.prod(shape[split:]), 1
+
+
+def group_norm(
+    input: Tensor,
+    num_groups: int,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Standardise groups of channels of each sample, then scale and shift each channel.
+
+        y = weight * (x - mean) / sqrt(var + eps) + bias,   var biased
+
+    mean and var are those of the C / num_groups channels of a group and all their pixels.
+
+    Shape: input (N, C, ...) -> the same; weight and bias (C,).
+
+    Raises:
+        ShapeError: the channels can't be divided among so many groups.
+        ValueError: there is but one value in all, which has no variance.
+
+    Source: Wu and He (2018), arXiv:1803.08494, section 3.1.
+    """
+    check_dtypes("group_norm", input)
+    check_number("group_norm", "eps", eps, least=0)
+    groups = check_count("group_norm", "num_groups", num_groups)
+    if input.ndim < 2:
+        raise ShapeError(f"group_norm: input must have axes (N, C, ...), got {input.shape}")
+    n, channels, *pixels = input.shape
+    if channels % groups:
+        raise ShapeError(
+            f"group_norm: num_groups must divide the number of channels, got {groups}; "
+            f"input {input.shape}"
+        )
+    if n * (channels // groups) * math.prod(pixels) == 1:
+        raise ValueError(
+            f"group_norm: a group of one sample needs more than one value, got input {input.shape} "
+            f"and num_groups {groups}"
+        )
+    weight, bias = _affine("group_norm", input, (channels,), weight, bias)
+    return GroupNorm(groups, eps)(input, weight, bias)
 
 
 def layer_norm(
@@ -239,10 +308,5 @@ def layer_norm(
     if input.shape[-len(size) :] != size:
         raise ShapeError(f"layer_norm: input must end in {size}, got {input.shape}")
     check_number("layer_norm", "eps", eps, least=0)
-    for name, value in (("weight", weight), ("bias", bias)):
-        if value is not None and value.shape != size:
-            raise ShapeError(f"layer_norm: {name} must be {size}, got {value.shape}")
-    weight = result(np.ones(size, input.dtype)) if weight is None else weight
-    bias = result(np.zeros(size, input.dtype)) if bias is None else bias
-    check_dtypes("layer_norm", input, weight, bias)
+    weight, bias = _affine("layer_norm", input, size, weight, bias)
     return LayerNorm(len(size), eps)(input, weight, bias)

@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from npnet._device import device as Device
 from npnet.base.checks import ShapeError, check_number
 from npnet.base.grad_mode import no_grad
+from npnet.devices.cpu import device as Device
 from npnet.nn import Module
 from npnet.optim._compiled import kernels_for
 from npnet.tensor import Tensor

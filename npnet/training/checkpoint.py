@@ -11,8 +11,7 @@ import csv
 import dataclasses
 import io
 import math
-import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -23,15 +22,14 @@ from npnet import serialization
 from npnet.base.arrays import Array
 from npnet.base.files import atomic_write, open_regular, printable
 from npnet.models.checkpoint import BEST
+from npnet.runs.errors import ConfigError
+from npnet.runs.files import CONFIG, LAST
 from npnet.serialization import CheckpointError
 from npnet.tensor import Tensor
-from npnet.training.config import Config, ConfigError
+from npnet.training.config import Config
 from npnet.training.metrics import Epoch
 
 __all__ = [
-    "BEST",
-    "CONFIG",
-    "LAST",
     "OF_THE_PLACE",
     "Checkpoints",
     "Progress",
@@ -39,13 +37,10 @@ __all__ = [
     "best_file",
     "read_seconds",
     "read_weights",
-    "set_aside",
     "unusable",
 ]
 
 Weights: TypeAlias = dict[str, Array]
-
-LAST, CONFIG = "last.safetensors", "config.json"
 
 # Settings that say where a run is and how it was started, in which equal runs may differ.
 OF_THE_PLACE = ("threads", "data_dir", "checkpoint_dir", "log_dir", "resume", "config")
@@ -86,6 +81,11 @@ class Progress:
         if better:
             self.best_epoch, self.best_score = epoch.epoch, score
         return bool(better)
+
+    def line(self, epochs: int) -> str:
+        """The last epoch in one line, as terminal and log.txt show it, of `epochs` in all."""
+        last = self.history[-1]
+        return last.line(epochs) + ("  best" if self.best_epoch == last.epoch else "")
 
     def take_seconds(self, seconds: Mapping[int, float]) -> None:
         """Say how long the epochs took, by their numbers: a time is no part of what is saved."""
@@ -320,24 +320,3 @@ def read_seconds(path: Path, progress: Progress) -> dict[int, float]:
             if same and 0 <= value < math.inf:
                 seconds[epoch.epoch] = value
     return seconds
-
-
-def set_aside(folder: Path, patterns: Iterable[str]) -> Path | None:
-    """Move files of an earlier run into a folder of their own, so that none is overwritten.
-
-    Returns:
-        That folder, or None where there was nothing to move.
-    """
-    files = [path for pattern in patterns for path in sorted(folder.glob(pattern))]
-    if not files:
-        return None
-    newest = max(path.stat().st_mtime for path in files)
-    aside = folder / time.strftime("earlier-%Y%m%d-%H%M%S", time.localtime(newest))
-    count = 1
-    while aside.exists():
-        count += 1
-        aside = aside.with_name(f"{aside.name.split('.')[0]}.{count}")
-    aside.mkdir()
-    for path in files:
-        path.rename(aside / path.name)
-    return aside

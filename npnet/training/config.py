@@ -3,55 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
-import errno
 import json
 import math
-import os
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from npnet import models
-from npnet.base.checks import check_number, is_finite, unknown_name
-from npnet.base.files import open_regular, printable, user_path
+from npnet.base.checks import check_number, unknown_name
 from npnet.base.threads import MOST_THREADS
 from npnet.datasets import NAMES as DATASETS
 from npnet.datasets import names_npz
+from npnet.runs.errors import ConfigError
+from npnet.runs.optimizers import OPTIMIZERS
+from npnet.runs.settings import check_path, checked_values, read_settings
 from npnet.training import recipes
 
-__all__ = [
-    "CRITERIA",
-    "OPTIMIZERS",
-    "SCHEDULERS",
-    "WEIGHT_DECAY_ON",
-    "Config",
-    "ConfigError",
-    "FailedError",
-    "check_path",
-    "checked_values",
-]
+__all__ = ["CRITERIA", "SCHEDULERS", "WEIGHT_DECAY_ON", "Config"]
 
 CRITERIA = ("cross_entropy", "mse", "softmax_bce")
-OPTIMIZERS = ("sgd", "adam", "adamw", "nadam", "rmsprop")
-SCHEDULERS = (
-    "none",
-    "poly",
-    "step",
-    "multistep",
-    "exponential",
-    "cosine",
-    "warmup_cosine",
-    "warmup_exponential",
-    "onecycle",
-    "plateau",
-)
-WEIGHT_DECAY_ON = ("all", "weights")
-MOST_BYTES = 1 << 20  # of a file of settings, which has some thousand
-LARGEST = 10**9  # of numbers of epochs, images and pixels
-# What schedules take, besides the learning rate and the epochs.
-SCHEDULER_OPTIONS = {
+# Each with what it takes besides the learning rate and the epochs.
+SCHEDULERS: dict[str, tuple[str, ...]] = {
+    "none": (),
+    "poly": (),
     "step": ("step_size", "gamma"),
     "multistep": ("milestones", "gamma"),
     "exponential": ("gamma",),
@@ -61,14 +36,8 @@ SCHEDULER_OPTIONS = {
     "onecycle": ("pct_start", "div_factor", "final_div_factor"),
     "plateau": ("gamma", "plateau_patience", "min_learning_rate"),
 }
-
-
-class ConfigError(RuntimeError):
-    """A setting that can't be used: what was asked, the rule, what arrived, the likely fix."""
-
-
-class FailedError(RuntimeError):
-    """Work that went wrong on its way, by settings that could be used."""
+WEIGHT_DECAY_ON = ("all", "weights")
+LARGEST_COUNT = 10**9  # of epochs, images and pixels
 
 
 @dataclass(frozen=True)
@@ -188,8 +157,8 @@ class Config:
         names: list[tuple[str, tuple[str, ...]]] = [
             ("model", tuple(models.MODELS)),
             ("criterion", CRITERIA),
-            ("optimizer", OPTIMIZERS),
-            ("scheduler", SCHEDULERS),
+            ("optimizer", tuple(OPTIMIZERS)),
+            ("scheduler", tuple(SCHEDULERS)),
             ("weight_decay_on", WEIGHT_DECAY_ON),
         ]
         if not names_npz(self.dataset):
@@ -221,14 +190,14 @@ class Config:
         check_number("config", "val_ratio", self.val_ratio, least=0, below=1)
         for field in ("batch_size", "epochs", "step_size"):
             check_number("config", field, getattr(self, field), least=1)
-            check_number("config", field, getattr(self, field), most=LARGEST)
+            check_number("config", field, getattr(self, field), most=LARGEST_COUNT)
         check_number("config", "seed", self.seed, least=0)
         if self.threads is not None:
             check_number("config", "threads", self.threads, least=1, most=MOST_THREADS)
         for field in ("patience", "cutout", "image_size"):
             if getattr(self, field) is not None:
                 check_number("config", field, getattr(self, field), least=1)
-                check_number("config", field, getattr(self, field), most=LARGEST)
+                check_number("config", field, getattr(self, field), most=LARGEST_COUNT)
         if self.patience is not None and self.val_ratio == 0:
             raise ValueError("patience: waits for a better validation accuracy; val_ratio is 0")
         if self.clip_grad_norm is not None:
@@ -250,7 +219,7 @@ class Config:
             raise ValueError("milestones: the scheduler multistep needs at least one epoch")
         if self.schedule == "plateau" and self.gamma >= 1:
             raise ValueError(f"gamma: the scheduler plateau needs one below 1, got {self.gamma:g}")
-        used = SCHEDULER_OPTIONS.get(self.schedule, ())
+        used = SCHEDULERS[self.schedule]
         if "min_learning_rate" in used and self.min_learning_rate >= self.learning_rate:
             raise ValueError(
                 f"min_learning_rate must be below learning_rate, {self.learning_rate:g}, got "
@@ -273,9 +242,10 @@ class Config:
     @property
     def idle(self) -> set[str]:
         """Settings of other schedules and optimizers than the chosen ones."""
-        used = SCHEDULER_OPTIONS.get(self.schedule, ())
-        idle = {name for names in SCHEDULER_OPTIONS.values() for name in names} - set(used)
-        return idle if self.optimizer in ("sgd", "rmsprop") else idle | {"momentum"}
+        idle = {name for names in SCHEDULERS.values() for name in names}
+        idle -= set(SCHEDULERS[self.schedule])
+        has_momentum = "momentum" in OPTIMIZERS[self.optimizer].options
+        return idle if has_momentum else idle | {"momentum"}
 
     @property
     def unused(self) -> list[str]:
@@ -305,16 +275,7 @@ class Config:
         Raises:
             ConfigError: no such file, no JSON, a setting that is not known or of a wrong type.
         """
-        try:
-            with open_regular(path) as file:
-                text = file.read(MOST_BYTES)
-            values = json.loads(text.decode(), object_pairs_hook=_unique)
-        except OSError as error:
-            raise ConfigError(f"config: can't read {printable(path)}: {error.strerror}") from None
-        except (ValueError, RecursionError) as error:
-            raise ConfigError(f"config: {printable(path)} is not JSON: {error}") from None
-        if not isinstance(values, dict):
-            raise ConfigError(f"config: {path} must hold settings as an object, {{name: value}}")
+        values = read_settings(path)
         try:
             return cls.from_dict(values, str(path))
         except ConfigError as error:
@@ -338,79 +299,3 @@ class Config:
             return cls(**{**recipes.settings(checked["recipe"]), **checked})
         except ValueError as error:
             raise ConfigError(str(error)) from None
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of JSON. ValueError where a name stands twice: which value is meant?"""
-    values = dict(pairs)
-    if len(values) < len(pairs):
-        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
-        raise ValueError(f"{twice} stands there twice; leave one out")
-    return values
-
-
-def check_path(name: str, path: str) -> None:
-    """Raise ValueError where no file can have this path; `name` is that of the setting."""
-    if not path:
-        raise ValueError(f"{name}: must be a path, got none; write . for the current folder")
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        raise ValueError(
-            f"{name}: must be text that files of settings can hold, got {printable(path)}; rename "
-            "the file or folder, or name it by a link"
-        ) from None
-    try:
-        os.stat(user_path(path))
-    except OSError as error:
-        if error.errno in (errno.EINVAL, errno.ENAMETOOLONG):
-            raise ValueError(f"{name}: {printable(path)}: {error.strerror}") from None
-
-
-def checked_values(settings: type, values: Mapping[str, Any], source: str) -> dict[str, Any]:
-    """Values out of JSON or YAML in the types that the fields of the dataclass declare.
-
-    Raises:
-        ConfigError: a setting that is not known or of a wrong type; `source` says where it is from.
-    """
-    fields = {field.name: field for field in dataclasses.fields(settings)}
-    checked = {}
-    for name, value in values.items():
-        if name not in fields:
-            raise ConfigError(f"config: {source}: {unknown_name('a setting', name, fields)}")
-        checked[name] = _converted(name, value, str(fields[name].type), source)
-    return checked
-
-
-_TYPES: dict[str, tuple[type, ...]] = {
-    "str": (str,),
-    "int": (int,),
-    "float": (float, int),
-    "bool": (bool,),
-}
-
-
-def _converted(name: str, value: Any, declared: str, source: str) -> Any:
-    """A value out of JSON in the type that the field declares."""
-    plain = declared.removesuffix(" | None")
-    if value is None and plain != declared:
-        return None
-    if plain.startswith("tuple["):
-        kinds = plain.removeprefix("tuple[").removesuffix("]").split(", ")
-        if isinstance(value, (list, tuple)) and kinds[-1] == "...":
-            kinds = kinds[:1] * len(value)
-        if isinstance(value, (list, tuple)) and len(value) == len(kinds):
-            pairs = list(zip(value, kinds, strict=True))
-            if all(_is_a(item, kind) for item, kind in pairs):
-                return tuple(_plain(item, kind) for item, kind in pairs)
-    elif _is_a(value, plain):
-        return _plain(value, plain)
-    raise ConfigError(f"config: {source}: {name} must be {declared}, got {value!r}")
-
-
-def _is_a(value: Any, kind: str) -> bool:
-    return isinstance(value, _TYPES[kind]) and (kind == "bool" or not isinstance(value, bool))
-
-
-def _plain(value: Any, kind: str) -> Any:
-    return float(value) if kind == "float" and is_finite(value) else value

@@ -15,10 +15,11 @@ from npnet import datasets, models, transforms
 from npnet.backend import uses_kernels
 from npnet.base.arrays import Array
 from npnet.models.preprocess import Pixels
-from npnet.training import augmentation, streams
-from npnet.training.config import Config, ConfigError
+from npnet.runs import streams
+from npnet.runs.errors import ConfigError
+from npnet.training.config import Config
 
-__all__ = ["Data", "Split", "epoch_order", "prepare"]
+__all__ = ["Data", "Split", "prepare"]
 
 
 # Images are resized once, before the first epoch, where that takes at most so many bytes; else
@@ -93,7 +94,7 @@ class Data:
         What an image becomes follows from (seed, epoch, number of the batch, place in it), so that
         a resumed run sees what the unbroken one saw.
         """
-        order = epoch_order(seed, epoch, len(self.train))
+        order = streams.epoch_order(seed, epoch, len(self.train))
         for number, start in enumerate(range(0, len(order), batch_size)):
             at = order[start : start + batch_size]
             augment = None
@@ -129,11 +130,6 @@ def _by_kernel(x: Array, at: Array, mean: Sequence[float], std: Sequence[float])
     return batches.gather(x, at, np.asarray(mean, np.float32), np.asarray(std, np.float32))
 
 
-def epoch_order(seed: int, epoch: int, count: int) -> Array:
-    """The order of an epoch: it follows from seed and epoch alone, so resuming is exact."""
-    return np.random.default_rng((seed, streams.ORDER, epoch)).permutation(count)
-
-
 def prepare(config: Config, notice: Callable[[str], None]) -> Data:
     """Load the data that `config` names, and split them.
 
@@ -163,9 +159,32 @@ def prepare(config: Config, notice: Callable[[str], None]) -> Data:
         mean,
         std,
         None if at_once else size,
-        augmentation.chosen(config, data.name, size, _in_pixels(mean, x_train.dtype)),
+        _augmentation(config, data, size, _in_pixels(mean, x_train.dtype)),
         _digest(data.x_train, data.y_train, data.x_test, data.y_test),
     )
+
+
+def _augmentation(
+    config: Config, data: datasets.ImageData, size: Sequence[int], mean: Array
+) -> transforms.Compose | None:
+    """What `--augment` and `--cutout` do to training images; None where they leave them alone.
+
+    Args:
+        size: (H, W) of the images.
+        mean: the colour (C,) that Cutout leaves, in units and dtype of the stored images.
+
+    Raises:
+        ConfigError: the square of Cutout would cover whole images.
+    """
+    chosen = list(data.augmentation(size).transforms) if config.augment else []
+    if config.cutout is not None:
+        if config.cutout >= min(size):
+            raise ConfigError(
+                f"cutout: must be below the {min(size)} pixels of a side of the images, got "
+                f"{config.cutout}"
+            )
+        chosen.append(transforms.Cutout(config.cutout, fill=mean.tolist()))
+    return transforms.Compose(chosen) if chosen else None
 
 
 def _digest(*arrays: Array) -> int:

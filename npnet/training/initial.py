@@ -8,8 +8,8 @@ import numpy as np
 
 from npnet import serialization
 from npnet.base.files import printable
+from npnet.runs.errors import ConfigError
 from npnet.training.checkpoint import Weights, read_weights
-from npnet.training.config import ConfigError
 from npnet.training.learner import Learner
 
 __all__ = ["load_initial"]

@@ -17,16 +17,15 @@ import npnet
 from npnet import models
 from npnet.base.arrays import Array
 from npnet.compiler import EagerStep
-from npnet.training import streams
-from npnet.training.config import Config, FailedError
+from npnet.runs import streams
+from npnet.runs.errors import DivergedError
+from npnet.runs.optimizers import optimizer
+from npnet.runs.weights import arrays, load_arrays
+from npnet.training.config import Config
 from npnet.training.data import Data
 from npnet.training.schedules import scheduler, steps_each_batch
 
-__all__ = ["Batch", "DivergedError", "Learner", "arrays", "initial_model"]
-
-
-class DivergedError(FailedError):
-    """The loss is not finite any more."""
+__all__ = ["Batch", "Learner", "initial_model"]
 
 
 class Batch(NamedTuple):
@@ -63,7 +62,15 @@ class Learner:
     def __init__(self, config: Config, model: Any, data: Data, lib: Any) -> None:
         self.config, self.model, self.lib = config, model, lib
         self.criterion, self._target = _criterion(config.criterion, len(data.classes), lib)
-        self.optimizer = _optimizer(config, model, lib.optim)
+        self.optimizer = optimizer(
+            config.optimizer,
+            _groups(config, model),
+            lib.optim,
+            lr=config.learning_rate,
+            weight_decay=config.weight_decay,
+            momentum=config.momentum,
+            nesterov=config.nesterov,
+        )
         self._average = _average(model, config.ema, lib) if config.ema is not None else None
         self.evaluated = model if self._average is None else self._average.module
         self._forward = npnet.compile(self.evaluated) if lib is npnet else self.evaluated
@@ -154,11 +161,7 @@ class Learner:
     def load_weights(self, weights: dict[str, Array]) -> None:
         """Take parameters and buffers, also as the average. RuntimeError if they do not fit."""
         for module in {self.model, self.evaluated}:
-            self._load(module, weights)
-
-    def _load(self, module: Any, weights: dict[str, Array]) -> None:
-        from_numpy = self.lib.from_numpy
-        module.load_state_dict({name: from_numpy(np.array(v)) for name, v in weights.items()})
+            load_arrays(module, weights, self.lib)
 
     def state(self) -> dict[str, Any]:
         """Everything that the next epoch depends on, as a tree that `npnet.save` takes."""
@@ -177,7 +180,7 @@ class Learner:
         self.load_weights({name: tensor.array for name, tensor in state["weights"].items()})
         if self._average is not None:
             trained = state["average"]["of"]
-            self._load(self.model, {name: tensor.array for name, tensor in trained.items()})
+            load_arrays(self.model, {k: tensor.array for k, tensor in trained.items()}, self.lib)
             self._average.n_averaged.fill_(state["average"]["n_averaged"])
         self.optimizer.load_state_dict(_tree(state["optimizer"], self._restored))
         if self.scheduler is not None:
@@ -187,11 +190,6 @@ class Learner:
         """A saved tensor as one of `lib`, copied; anything else as it is."""
         is_tensor = isinstance(value, npnet.Tensor)
         return self.lib.from_numpy(np.array(value.array)) if is_tensor else value
-
-
-def arrays(module: Any) -> dict[str, Array]:
-    """Parameters and buffers by name, of either library: copies, row-major as files need them."""
-    return {k: np.array(v.numpy(), order="C") for k, v in module.state_dict().items()}
 
 
 def _saved(value: Any) -> Any:
@@ -249,15 +247,3 @@ def _groups(config: Config, model: Any) -> Any:
     spared = [p for p in parameters if p.ndim < 2]
     pulled = [p for p in parameters if p.ndim >= 2]
     return [{"params": pulled}, {"params": spared, "weight_decay": 0.0}]
-
-
-def _optimizer(config: Config, model: Any, optim: Any) -> Any:
-    parameters = _groups(config, model)
-    common = {"lr": config.learning_rate, "weight_decay": config.weight_decay}
-    if config.optimizer == "sgd":
-        momentum = {"momentum": config.momentum, "nesterov": config.nesterov}
-        return optim.SGD(parameters, **common, **momentum)
-    if config.optimizer == "rmsprop":
-        return optim.RMSprop(parameters, **common, momentum=config.momentum)
-    rules = {"adam": optim.Adam, "adamw": optim.AdamW, "nadam": optim.NAdam}
-    return rules[config.optimizer](parameters, **common)

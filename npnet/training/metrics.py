@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.training import streams
+from npnet.runs import streams
 
 __all__ = [
     "ClassScore",
@@ -62,6 +62,11 @@ class Score:
         return 100 * self.correct / self.total if self.total else float("nan")
 
     @property
+    def figures(self) -> str:
+        """What a progress bar shows."""
+        return f"loss {self.loss:.4f}  acc {self.accuracy:.2f} %"
+
+    @property
     def logits(self) -> Array:
         """The logits of each image, in order: (total, classes); (0, 1) of none."""
         return np.concatenate(self._logits) if self._logits else np.empty((0, 1), np.float32)
@@ -91,6 +96,33 @@ class Epoch:
     val_accuracy: float
     val_sampled_accuracy: float
     seconds: float
+
+    def line(self, epochs: int) -> str:
+        """The epoch in one line, of `epochs` in all; what is not known is left out."""
+        validation = (
+            f"  val loss {self.val_loss:.4f}  acc {self.val_accuracy:6.2f} %"
+            if self.val_loss == self.val_loss  # not NaN: something was held out
+            else ""
+        )
+        seconds = f"  {self.seconds:.1f} s" if self.seconds == self.seconds else ""
+        return (
+            f"epoch {self.epoch:{len(str(epochs))}}/{epochs}  "
+            f"train loss {self.train_loss:.4f}  acc {self.train_accuracy:6.2f} %{validation}  "
+            f"lr {self.learning_rate:.3g}{seconds}"
+        )
+
+    def scalars(self) -> dict[str, float]:
+        """The curves of TensorBoard by tag; what is not known is left out."""
+        values = {
+            "train/loss": self.train_loss,
+            "train/accuracy": self.train_accuracy,
+            "val/loss": self.val_loss,
+            "val/accuracy": self.val_accuracy,
+            "val/sampled_accuracy": self.val_sampled_accuracy,
+            "learning_rate": self.learning_rate,
+            "seconds": self.seconds,
+        }
+        return {tag: value for tag, value in values.items() if value == value}
 
 
 @dataclass(frozen=True)

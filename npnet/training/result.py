@@ -21,10 +21,10 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import json
 import math
 from typing import Any
 
+from npnet.runs.files import finite
 from npnet.training.checkpoint import Progress
 from npnet.training.config import Config
 from npnet.training.data import Data
@@ -38,7 +38,7 @@ from npnet.training.metrics import (
     worst_errors,
 )
 
-__all__ = ["classes_csv", "classification", "summary_line", "to_json"]
+__all__ = ["classes_csv", "classification", "summary_line"]
 
 TOP_K = 5  # the largest k, where there are so many classes
 _TEST_EPOCH = 0  # whose random numbers no validation draws
@@ -99,26 +99,12 @@ def _test(config: Config, data: Data, test: Score) -> dict[str, Any]:
     }
 
 
-def to_json(result: dict[str, Any]) -> str:
-    """The text of result.json: strict JSON, with null for what is not finite."""
-    return json.dumps(_finite(result), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
-
-
-def _finite(tree: Any) -> Any:
-    """The same nested dicts and lists with None for numbers that are not finite."""
-    if isinstance(tree, dict):
-        return {key: _finite(value) for key, value in tree.items()}
-    if isinstance(tree, list):
-        return [_finite(value) for value in tree]
-    return None if isinstance(tree, float) and not math.isfinite(tree) else tree
-
-
 def classes_csv(result: dict[str, Any]) -> str:
     """The text of classes.csv: a line for each class; empty where there is no value."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, result["per_class"][0])
     writer.writeheader()
-    writer.writerows(_finite(result["per_class"]))
+    writer.writerows(finite(result["per_class"]))
     return text.getvalue()
 
 

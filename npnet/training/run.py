@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,56 +13,29 @@ import npnet
 from npnet import datasets
 from npnet.base.files import atomic_write, user_path
 from npnet.datasets import AUTO, DataError
+from npnet.models.checkpoint import BEST
 from npnet.models.summary import summary
+from npnet.runs.callbacks import Callback, Callbacks, LogFile, MetricsFile, TensorBoard, Terminal
+from npnet.runs.errors import ConfigError, DivergedError
+from npnet.runs.files import CONFIG, EVENTS, LAST, METRICS, RESULT, to_json
+from npnet.runs.folders import locked, log_folder, make_folder, set_aside
+from npnet.runs.plots import confusion_png
 from npnet.serialization import checksum_of
 from npnet.training import plots, result
-from npnet.training.callbacks import (
-    Callback,
-    Callbacks,
-    LogFile,
-    MetricsFile,
-    TensorBoard,
-    Terminal,
-)
-from npnet.training.checkpoint import (
-    BEST,
-    LAST,
-    OF_THE_PLACE,
-    Checkpoints,
-    Progress,
-    Saved,
-    best_file,
-    read_seconds,
-    set_aside,
-    unusable,
-)
-from npnet.training.checkpoint import CONFIG as CONFIG_FILE
-from npnet.training.config import Config, ConfigError
+from npnet.training.checkpoint import Checkpoints, Progress, best_file, read_seconds
+from npnet.training.config import Config
 from npnet.training.data import Data, prepare
-from npnet.training.folders import locked, log_folder, make_folder
 from npnet.training.initial import load_initial
-from npnet.training.learner import DivergedError, Learner, initial_model
+from npnet.training.learner import Learner, initial_model
 from npnet.training.metrics import Score, confusion_matrix, worst_errors
-from npnet.training.state import restore
-from npnet.training.trainer import best_facts, evaluate, fit
+from npnet.training.resume import check_same_data, needs_renewal, restore_learner, resumed
+from npnet.training.trainer import Training, best_facts, evaluate, fit
 
 __all__ = ["Result", "run"]
 
-# What may differ when a run is resumed, since no weight depends on it.
-_FREE_ON_RESUME = {"epochs", "patience", "threads", "data_dir", "checkpoint_dir", "log_dir"}
-_FREE_ON_RESUME |= {"resume", "config"}
-_LONGEST_NAME = 32  # of a data set in the title of a picture
-_FIX_THE_EPOCHS = ("poly", "cosine", "warmup_cosine", "onecycle")
-_LOGS = (
-    "log.txt",
-    "metrics.csv",
-    "result.json",
-    "classes.csv",
-    "curves.png",
-    "confusion.png",
-    "errors.png",
-    "events.out.tfevents.*",
-)
+_LONGEST_TITLE = 32  # of a data set in the title of a picture
+LOG, PER_CLASS = "log.txt", "classes.csv"
+_PICTURES = ("curves.png", "confusion.png", "errors.png")
 
 
 @dataclass(frozen=True)
@@ -101,15 +73,16 @@ def run(config: Config, build: Callable[[Config, Data], Learner]) -> Result:
             _locked_unless(checkpoints.folder, log_dir),
             _watched(config, terminal, progress) as callback,
         ):
-            _announce(config, overview, progress, checkpoints, callback)
-            _renew_best(config, data, learner, progress, checkpoints, callback)
+            training = Training(config, data, learner, progress, checkpoints, callback)
+            _announce(training, overview)
+            _renew_best(training)
             try:
-                fit(learner, data, config, progress, checkpoints, callback)
+                fit(training)
             except (KeyboardInterrupt, DivergedError):  # not a full disk: it has no room for them
-                _draw_curves(config, data, progress, callback)
+                _draw_curves(training)
                 raise
-            _draw_curves(config, data, progress, callback)
-            return _report(config, data, learner, progress, checkpoints, callback)
+            _draw_curves(training)
+            return _report(training)
 
 
 # ---- folders -----------------------------------------------------------------------------------
@@ -122,9 +95,9 @@ def _locked_unless(own: Path, log_dir: Path) -> contextlib.AbstractContextManage
 
 
 def _set_aside(folder: Path, names: tuple[str, ...], callback: Callback) -> None:
-    aside = set_aside(folder, names)
-    if aside is not None:
-        callback.on_message(f"files of an earlier run in {folder} were moved to {aside}")
+    said = set_aside(folder, names)
+    if said is not None:
+        callback.on_message(said)
 
 
 @contextlib.contextmanager
@@ -132,12 +105,12 @@ def _watched(config: Config, terminal: Terminal, progress: Progress) -> Iterator
     """Everything that is told of the run; closed at its end, however it ends."""
     folder = Path(str(config.log_dir))
     if not config.resume:
-        _set_aside(folder, _LOGS, terminal)
+        _set_aside(folder, (LOG, METRICS, RESULT, PER_CLASS, *_PICTURES, EVENTS), terminal)
     callbacks = Callbacks(
         terminal,
-        LogFile(folder / "log.txt", config.epochs),
-        MetricsFile(folder / "metrics.csv"),
-        TensorBoard(folder, config, progress.epoch),
+        LogFile(folder / LOG, config.epochs),
+        MetricsFile(folder / METRICS),
+        TensorBoard(folder, dataclasses.asdict(config), progress.epoch),
     )
     try:
         yield callbacks
@@ -163,32 +136,22 @@ def _begin(
     """
     saved = None
     if config.resume:
-        saved = checkpoints.load_last()
-        config = _with_saved_dataset(config, saved.progress)
-        _renew_config(config, checkpoints, saved, terminal)
-        _check_resumable(config, checkpoints.folder, saved)
+        config, saved = resumed(config, checkpoints, terminal)
     progress = Progress() if saved is None else saved.progress
     data = _data(config, terminal)
     if config.dataset == AUTO:
         config = dataclasses.replace(config, dataset=data.name)
-    _check_same_data(progress, data)
+    check_same_data(progress, data)
     progress.data = data.identity
     _check_last_batch(config, data)
     learner = build(config, data)
     if saved is not None:
-        _restore(learner, saved, data, config, checkpoints.folder)
+        restore_learner(learner, saved, data, config, checkpoints.folder)
         if config.log_dir is not None:
-            progress.take_seconds(read_seconds(user_path(config.log_dir) / "metrics.csv", progress))
+            progress.take_seconds(read_seconds(user_path(config.log_dir) / METRICS, progress))
     elif config.init_from is not None:
         load_initial(learner, user_path(config.init_from), len(data.classes))
     return config, data, learner, progress
-
-
-def _with_saved_dataset(config: Config, progress: Progress) -> Config:
-    """ "auto" as the saved run took it, though MNIST may have come or gone since."""
-    name = progress.data.partition(", ")[0]
-    asked = config.dataset == AUTO and name in datasets.NAMES
-    return dataclasses.replace(config, dataset=name) if asked else config
 
 
 def _data(config: Config, terminal: Callback) -> Data:
@@ -203,147 +166,37 @@ def _data(config: Config, terminal: Callback) -> Data:
         ) from error
 
 
-def _restore(learner: Learner, saved: Saved, data: Data, config: Config, folder: Path) -> None:
-    library = learner.lib.__name__
-    if saved.library not in ("", library):
-        raise ConfigError(
-            f"resume: the run in {folder} was trained by {saved.library}, not by {library}; go on "
-            f"with it there, or start a new run from its weights by --init_from {folder / LAST}"
-        )
-    batches = math.ceil(len(data.train) / config.batch_size)
-    try:
-        restore(learner, saved.learner, saved.progress.epoch, batches)
-    except ValueError as error:
-        raise unusable(folder / LAST, str(error)) from error
-
-
-def _announce(
-    config: Config,
-    overview: str,
-    progress: Progress,
-    checkpoints: Checkpoints,
-    callback: Callback,
-) -> None:
+def _announce(training: Training, overview: str) -> None:
     """Make room for a new run, or go on with an old one, and say what it is."""
+    config, callback = training.config, training.callback
     if config.resume:
         # It is the sign of a finished run, and of this one no longer.
-        (Path(str(config.log_dir)) / "result.json").unlink(missing_ok=True)
-        callback.on_resume(progress)
+        (training.log_dir / RESULT).unlink(missing_ok=True)
+        callback.on_resume(training.progress)
     else:
         # Last first: without it the folder is no run's, wherever this is stopped.
-        _set_aside(checkpoints.folder, (LAST, BEST, CONFIG_FILE), callback)
+        _set_aside(training.checkpoints.folder, (LAST, BEST, CONFIG), callback)
         callback.on_message(overview)
     if config.unused:
         names = ", ".join(config.unused)
         callback.on_message(
             f"{config.optimizer} and scheduler {config.schedule} have no use for: {names}"
         )
-    checkpoints.save_config(config)
+    training.checkpoints.save_config(config)
 
 
-def _renew_best(
-    config: Config,
-    data: Data,
-    learner: Learner,
-    progress: Progress,
-    checkpoints: Checkpoints,
-    callback: Callback,
-) -> None:
+def _renew_best(training: Training) -> None:
     """Write best.safetensors again where its weights are those of the last epoch, and it is not.
 
     The run was stopped after it had written last.safetensors, or somebody lost the file since.
     """
-    if not config.resume or not _needs_renewal(progress, checkpoints):
+    config, progress, checkpoints = training.config, training.progress, training.checkpoints
+    if not config.resume or not needs_renewal(progress, checkpoints):
         return
-    best = best_file(learner.weights(), best_facts(config, data, progress))
+    best = best_file(training.learner.weights(), best_facts(config, training.data, progress))
     progress.best_checksum = checksum_of(best)
     checkpoints.save_best(best)
-    callback.on_message(f"{BEST} was written again, from {LAST}")
-
-
-def _needs_renewal(progress: Progress, checkpoints: Checkpoints) -> bool:
-    """Whether best.safetensors is not the file that last.safetensors was written with.
-
-    Raises:
-        ConfigError: so it is, and the weights of the best epoch are nowhere else.
-    """
-    found = checkpoints.best_checksum()
-    if found is not None and progress.best_checksum in ("", found):
-        return False
-    if progress.best_epoch == progress.epoch:
-        return True
-    place = checkpoints.folder / BEST
-    what = f"there is no whole {place}" if found is None else f"{place} is of another run or time"
-    raise ConfigError(
-        f"resume: {what}, and {LAST} goes with the {BEST} of its epoch {progress.best_epoch}; put "
-        f"that file there, or start a new run by --init_from {checkpoints.folder / LAST} and "
-        "another --checkpoint_dir"
-    )
-
-
-def _renew_config(
-    config: Config, checkpoints: Checkpoints, saved: Saved, callback: Callback
-) -> None:
-    """Write config.json again, if there is none, as last.safetensors has it of the run."""
-    if saved.settings is None or (checkpoints.folder / CONFIG_FILE).exists():
-        return
-    here = {name: getattr(config, name) for name in OF_THE_PLACE}
-    checkpoints.save_config(dataclasses.replace(saved.settings, **here))
-    callback.on_message(f"{CONFIG_FILE} was written again, from {LAST}")
-
-
-def _check_resumable(config: Config, folder: Path, saved: Saved) -> None:
-    """Raises ConfigError where a setting that weights depend on is not the saved run's."""
-    _needs_renewal(saved.progress, Checkpoints(folder))
-    settings, source = saved.settings, LAST
-    if settings is None:  # of a version that kept them beside it alone
-        settings, source = _beside(folder), CONFIG_FILE
-    if settings.dataset == AUTO:  # of an earlier version; `_check_same_data` sees another
-        settings = dataclasses.replace(settings, dataset=config.dataset)
-    free = _FREE_ON_RESUME - ({"epochs"} if config.schedule in _FIX_THE_EPOCHS else set())
-    if (
-        saved.progress.data
-        and datasets.names_npz(config.dataset)
-        and datasets.names_npz(settings.dataset)
-    ):
-        free = free | {"dataset"}  # the checksum knows it, wherever it is
-    changed = [
-        f"{field.name} was {getattr(settings, field.name)!r} and is {getattr(config, field.name)!r}"
-        for field in dataclasses.fields(Config)
-        if field.name not in free and getattr(settings, field.name) != getattr(config, field.name)
-    ]
-    if changed:
-        raise ConfigError(
-            "resume: the weights depend on settings that differ from the saved run's, in "
-            f"{source}: {'; '.join(changed)}; leave these flags out, and {CONFIG_FILE} as "
-            "it was, or start a new run without --resume"
-        )
-
-
-def _beside(folder: Path) -> Config:
-    path = folder / CONFIG_FILE
-    if not path.exists():
-        raise ConfigError(
-            f"resume: there is no {CONFIG_FILE} in {folder}, and {LAST}, of an earlier version, "
-            "does not hold the settings of the run; put it back, or start a new run by "
-            f"--init_from {folder / LAST}"
-        )
-    return Config.from_json(path)
-
-
-def _check_same_data(progress: Progress, data: Data) -> None:
-    if progress.data != "" and _content(progress.data) != _content(data.identity):
-        raise ConfigError(
-            f"resume: the saved run was on other data ({progress.data}) than these "
-            f"({data.identity}); name its own by --dataset and --data_dir, or start a new run "
-            "without --resume"
-        )
-
-
-def _content(identity: str) -> list[str]:
-    """A `Data.identity` without the name of a file, which may be another one by now."""
-    name, *rest = identity.rsplit(", ", 2)
-    return ["a file" if datasets.names_npz(name) else name, *rest]
+    training.callback.on_message(f"{BEST} was written again, from {LAST}")
 
 
 def _check_last_batch(config: Config, data: Data) -> None:
@@ -381,56 +234,52 @@ def _overview(config: Config, data: Data, lib: Any) -> str:
 # ---- ends --------------------------------------------------------------------------------------
 
 
-def _draw_curves(config: Config, data: Data, progress: Progress, callback: Callback) -> None:
+def _draw_curves(training: Training) -> None:
+    progress = training.progress
     if progress.history:
-        png = plots.curves_png(progress.history, progress.best_epoch, _title(config, data))
-        _draw("curves", png, config, progress, callback)
+        png = plots.curves_png(progress.history, progress.best_epoch, _title(training))
+        _draw(training, "curves", png)
 
 
-def _draw_test(
-    config: Config, data: Data, test: Score, progress: Progress, callback: Callback
-) -> None:
-    title = f"{_title(config, data)}: {test.accuracy:.2f} % of {test.total} test images"
+def _draw_test(training: Training, test: Score) -> None:
+    data = training.data
+    title = f"{_title(training)}: {test.accuracy:.2f} % of {test.total} test images"
     confusion = confusion_matrix(data.test.y, test.predicted, len(data.classes))
-    png = plots.confusion_png(confusion, data.classes, title)
-    _draw("confusion", png, config, progress, callback)
+    png = confusion_png(confusion, data.classes, title)
+    _draw(training, "confusion", png)
     errors = worst_errors(test.logits, data.test.y, result.WORST)
     wrong = test.total - test.correct
     title += f", {wrong} errors" + (f", the {len(errors)} worst" if len(errors) < wrong else "")
     png = plots.errors_png(data.test.x, errors, data.classes, title)
-    _draw("errors", png, config, progress, callback)
+    _draw(training, "errors", png)
 
 
-def _draw(name: str, png: bytes, config: Config, progress: Progress, callback: Callback) -> None:
-    atomic_write(Path(str(config.log_dir)) / f"{name}.png", png)
-    callback.on_picture(name, png, progress)
+def _draw(training: Training, name: str, png: bytes) -> None:
+    atomic_write(training.log_dir / f"{name}.png", png)
+    training.callback.on_picture(name, png, training.progress.epoch)
 
 
-def _title(config: Config, data: Data) -> str:
-    name = data.name if len(data.name) <= _LONGEST_NAME else data.name[: _LONGEST_NAME - 3] + "..."
+def _title(training: Training) -> str:
+    config, name = training.config, training.data.name
+    if len(name) > _LONGEST_TITLE:
+        name = name[: _LONGEST_TITLE - 3] + "..."
     how = f"{config.criterion}, {config.optimizer} {config.learning_rate:g}"
     return f"{config.model} on {name}, {how}"
 
 
-def _report(
-    config: Config,
-    data: Data,
-    learner: Learner,
-    progress: Progress,
-    checkpoints: Checkpoints,
-    callback: Callback,
-) -> Result:
+def _report(training: Training) -> Result:
     """Test the best checkpoint, write and draw what came of it, and say where everything is."""
+    config, data, learner = training.config, training.data, training.learner
+    progress, checkpoints, log_dir = training.progress, training.checkpoints, training.log_dir
     learner.load_weights(checkpoints.load_best())
     test = evaluate(learner, data, data.test)
-    log_dir = Path(str(config.log_dir))
-    _draw_test(config, data, test, progress, callback)
+    _draw_test(training, test)
     outcome = result.classification(config, data, learner, progress, test)
-    atomic_write(log_dir / "classes.csv", result.classes_csv(outcome).encode())
+    atomic_write(log_dir / PER_CLASS, result.classes_csv(outcome).encode())
     # Last of the files: whoever finds it finds the others.
-    atomic_write(log_dir / "result.json", result.to_json(outcome).encode())
+    atomic_write(log_dir / RESULT, to_json(outcome).encode())
     best = progress.history[progress.best_epoch - 1]
-    callback.on_end(
+    training.callback.on_end(
         {"library": learner.lib.__name__} | dataclasses.asdict(config),
         {
             "hparam/test_accuracy": test.accuracy,
@@ -440,7 +289,7 @@ def _report(
         },
     )
     chosen = "the last" if not len(data.val) else f"validation {best.val_accuracy:.2f} %"
-    callback.on_message(
+    training.callback.on_message(
         f"test accuracy {test.accuracy:.2f} %  ({test.correct} of {test.total} on {data.name}; "
         f"loss {test.loss:.4f}; best checkpoint: epoch {progress.best_epoch}, {chosen})\n"
         f"{result.summary_line(outcome)}\n"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from npnet.training.config import Config, ConfigError
+from npnet.runs.errors import ConfigError
+from npnet.runs.optimizers import PLAIN_SCHEDULES, plain_schedule
+from npnet.training.config import Config
 
 __all__ = ["scheduler", "steps_each_batch"]
-
-POLY_POWER = 0.9  # of the course's polynomial schedule
 
 
 def steps_each_batch(config: Config) -> bool:
@@ -35,6 +35,8 @@ def scheduler(config: Config, optimizer: Any, lr_scheduler: Any, batches: int) -
     """
     epochs, rate, gamma = config.epochs, config.learning_rate, config.gamma
     floor, total = config.min_learning_rate, config.epochs * batches
+    if config.schedule in PLAIN_SCHEDULES:
+        return plain_schedule(config.schedule, optimizer, lr_scheduler, epochs, floor)
 
     def warmed_up(then: Callable[[int], Any]) -> Any:
         rise = _warmup_batches(config, batches)
@@ -54,12 +56,9 @@ def scheduler(config: Config, optimizer: Any, lr_scheduler: Any, batches: int) -
         return lr_scheduler.OneCycleLR(optimizer, rate, total, cycle_momentum=False, **options)
 
     build: dict[str, Callable[[], Any]] = {
-        "none": lambda: None,
-        "poly": lambda: lr_scheduler.PolynomialLR(optimizer, epochs, POLY_POWER),
         "step": lambda: lr_scheduler.StepLR(optimizer, config.step_size, gamma),
         "multistep": lambda: lr_scheduler.MultiStepLR(optimizer, list(config.milestones), gamma),
         "exponential": lambda: lr_scheduler.ExponentialLR(optimizer, gamma),
-        "cosine": lambda: lr_scheduler.CosineAnnealingLR(optimizer, epochs, floor),
         "warmup_cosine": lambda: warmed_up(
             lambda rise: lr_scheduler.CosineAnnealingLR(optimizer, total - rise, floor)
         ),

@@ -3,25 +3,45 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.models.checkpoint import Facts
+from npnet.runs.callbacks import Callback
+from npnet.runs.errors import DivergedError
 from npnet.serialization import checksum_of
-from npnet.training.callbacks import Callback
 from npnet.training.checkpoint import Checkpoints, Progress, best_file
 from npnet.training.config import Config
 from npnet.training.data import Data, Split
-from npnet.training.learner import DivergedError, Learner
+from npnet.training.learner import Learner
 from npnet.training.metrics import Epoch, Score, sampled_accuracy
 
-__all__ = ["best_facts", "evaluate", "fit", "predict", "train_epoch"]
+__all__ = ["Training", "best_facts", "evaluate", "fit", "predict", "train_epoch"]
 
 
 # Of evaluation: large enough to be fast, small enough for the activations of a ResNet-18, which
 # grow with the pixels of an image: 256 images of 64x64 at once, 16 of 224x224.
 EVALUATION_BATCH, EVALUATION_PIXELS = 256, 1 << 20
+
+
+@dataclass(frozen=True)
+class Training:
+    """A run under way: everything that its epochs and its end work on."""
+
+    config: Config
+    data: Data
+    learner: Learner
+    progress: Progress
+    checkpoints: Checkpoints
+    callback: Callback
+
+    @property
+    def log_dir(self) -> Path:
+        """The folder for logs and pictures, which has a name by now."""
+        return Path(str(self.config.log_dir))
 
 
 def train_epoch(
@@ -75,22 +95,17 @@ def predict(learner: Learner, data: Data, x: Array) -> Array:
     return np.concatenate(logits) if logits else np.empty((0, len(data.classes)), np.float32)
 
 
-def fit(
-    learner: Learner,
-    data: Data,
-    config: Config,
-    progress: Progress,
-    checkpoints: Checkpoints,
-    callback: Callback,
-) -> None:
+def fit(training: Training) -> None:
     """Train until `epochs` are finished or `patience` is out; save after each epoch.
 
-    `progress` says where to begin, and is kept up to date.
+    Its progress says where to begin, and is kept up to date.
 
     Raises:
         DivergedError: see `train_epoch`, or the weights of an epoch are not finite; the
             checkpoints are those of the last finished epoch.
     """
+    config, data, learner = training.config, training.data, training.learner
+    progress, callback = training.progress, training.callback
     while progress.epoch < config.epochs and not _out_of_patience(config, progress):
         start, number, rate = time.perf_counter(), progress.epoch + 1, learner.learning_rate
         train = train_epoch(learner, data, config, number, callback)
@@ -108,9 +123,9 @@ def fit(
             progress.best_checksum = checksum_of(best)
         callback.on_measured(epoch, progress)
         # Before best: a run killed between the two has the weights of both in the one.
-        checkpoints.save_last(learner.state(), progress, config, learner.lib.__name__)
+        training.checkpoints.save_last(learner.state(), progress, config, learner.lib.__name__)
         if best is not None:
-            checkpoints.save_best(best)
+            training.checkpoints.save_best(best)
         callback.on_epoch(epoch, progress)
     if progress.epoch < config.epochs:
         callback.on_message(

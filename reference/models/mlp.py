@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from npnet.base.checks import unknown_name
+from reference.models.names import unknown_name
 
 __all__ = ["MLP", "mlp"]
 

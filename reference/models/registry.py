@@ -7,11 +7,10 @@ from typing import Any
 
 from torch.nn import Module
 
-from npnet import models
-from npnet.base.checks import unknown_name
 from reference.models.convnet import ConvNet
 from reference.models.lenet import LeNet, LeNet4, LeNet5, LeNetFC
 from reference.models.mlp import mlp
+from reference.models.names import unknown_name
 from reference.models.resnet import resnet18, resnet20
 
 __all__ = ["MODELS", "create"]
@@ -28,11 +27,8 @@ MODELS: dict[str, Callable[..., Module]] = {
 }
 
 
-def create(
-    name: str, *, in_channels: int | None = None, num_classes: int = 10, **options: Any
-) -> Module:
-    """A network by its name, freshly initialised. Arguments as of `npnet.models.create`."""
+def create(name: str, **options: Any) -> Module:
+    """A network by its name, freshly initialised; `options` as of `npnet.models.create`."""
     if name not in MODELS:
         raise ValueError(unknown_name("models.create: name", name, MODELS))
-    channels = models.MODELS[name].in_channels if in_channels is None else in_channels
-    return MODELS[name](in_channels=channels, num_classes=num_classes, **options)
+    return MODELS[name](**options)

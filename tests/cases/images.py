@@ -138,6 +138,11 @@ NORMALISATION: Table = {
     "batch_norm-eval-empty": Case(
         [(0, 3, 5, 2), MEAN, VAR, (3,), (3,)], lambda ns, *inputs: ns.batch_norm(*inputs)
     ),
+    "group_norm": Case([(3, 6, 5, 2), (6,), (6,)], lambda ns, x, w, b: ns.group_norm(x, 3, w, b)),
+    "group_norm-2d": Case([(4, 6), (6,), (6,)], lambda ns, x, w, b: ns.group_norm(x, 2, w, b, 0.1)),
+    "group_norm-one-group": Case([(3, 4, 5), (4,)], lambda ns, x, w: ns.group_norm(x, 1, w)),
+    "group_norm-a-group-each": Case([(3, 4, 5, 2)], lambda ns, x: ns.group_norm(x, 4)),
+    "group_norm-empty": Case([(0, 4, 5), (4,)], lambda ns, x, w: ns.group_norm(x, 2, w)),
     "layer_norm": Case([(4, 5), (5,), (5,)], lambda ns, x, w, b: ns.layer_norm(x, (5,), w, b)),
     "layer_norm-2-axes": Case(
         [(2, 3, 4, 5), (4, 5), (4, 5)], lambda ns, x, w, b: ns.layer_norm(x, (4, 5), w, b, 0.1)

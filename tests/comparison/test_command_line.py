@@ -12,8 +12,8 @@ import pytest
 from filelock import FileLock
 
 from npnet import cli
-from npnet.comparison.command_line import main, parse
-from npnet.training.config import ConfigError
+from npnet.cli.compare import main, parse
+from npnet.runs.errors import ConfigError
 from tests.comparison.conftest import FakeRuns
 
 QUICK = ["--model", "lenet4", "lenet5", "--epochs", "2"]
@@ -181,7 +181,7 @@ def test_missing_pytorch_is_told_first(
     fake: FakeRuns, tmp_path: Path, out: list[str], monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    monkeypatch.setattr("npnet.comparison.command_line.find_spec", lambda name: None)
+    monkeypatch.setattr("npnet.cli.compare.find_spec", lambda name: None)
     assert main([*QUICK, "--library", "npnet", "pytorch", *out]) == 2
     assert "pip install torch" in capsys.readouterr().err
     assert not calls(tmp_path)
@@ -193,11 +193,12 @@ if {at_terminal}:  # a shell lets its background jobs ignore Ctrl-C, and so woul
     signal.signal(signal.SIGINT, signal.default_int_handler)
 else:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-from npnet.comparison import command_line, spec
+from npnet.cli import compare
+from npnet.comparison import spec
 options, *argv = sys.argv[1:]
 program = {program!r}
 spec.COMMANDS["train"] = spec.Command(spec.Config, {{"npnet": (program, options)}})
-raise SystemExit(command_line.main(argv))
+raise SystemExit(compare.main(argv))
 """
 
 

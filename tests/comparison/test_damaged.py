@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from npnet.comparison.command_line import main
-from npnet.comparison.outcome import FIT, METRICS, MOST_BYTES, RESULT, DamagedError, Outcome
+from npnet.cli.compare import main
+from npnet.comparison.outcome import FIT, MOST_READ, DamagedError, Outcome
+from npnet.runs.files import METRICS, RESULT
 from tests.campaign import trials
 from tests.comparison import fake_run
 from tests.comparison.conftest import FakeRuns
@@ -137,7 +138,7 @@ def test_what_is_no_file_is_told(run: Path) -> None:
 
 def test_enormous_file_is_not_read(run: Path) -> None:
     with (run / RESULT).open("wb") as file:
-        file.truncate(MOST_BYTES + 1)  # a hole, which takes no room on the disk
+        file.truncate(MOST_READ + 1)  # a hole, which takes no room on the disk
     with pytest.raises(DamagedError, match="more than 268,435,456 bytes"):
         Outcome.read(run)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from npnet.comparison.grid import Grid, builtin_names, load
-from npnet.training.config import ConfigError
+from npnet.runs.errors import ConfigError
 
 
 def written(folder: Path, text: str) -> Grid:

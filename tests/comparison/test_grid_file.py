@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from npnet.cli.compare import main
 from npnet.comparison import grid_file
-from npnet.comparison.command_line import main
 from npnet.comparison.grid import load
-from npnet.training.config import ConfigError
+from npnet.runs.errors import ConfigError
 from tests.campaign import trials
 
 BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from npnet.comparison.results import Overfitting, Spread, as_recorded, gather, smoothed
-from npnet.comparison.runs import METRICS, RESULT, Run
+from npnet.comparison.runs import Run
+from npnet.runs.files import METRICS, RESULT
 from tests.comparison.conftest import made
 
 

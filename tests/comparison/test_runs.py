@@ -10,7 +10,8 @@ import pytest
 from filelock import FileLock
 
 from npnet.comparison.grid import Grid
-from npnet.comparison.runs import ERRORS, METRICS, RECORD, RESULT, Run, place
+from npnet.comparison.runs import ERRORS, RECORD, Run, place
+from npnet.runs.files import METRICS, RESULT
 from tests.comparison import fake_run
 from tests.comparison.conftest import made
 

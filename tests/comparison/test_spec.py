@@ -10,8 +10,10 @@ import pytest
 from npnet.comparison.grid import Grid
 from npnet.comparison.spec import COMMANDS, Spec, differing, labels, typed
 from npnet.fitting.config import FitConfig
-from npnet.training.command_line import parse, read_flags
-from npnet.training.config import Config, ConfigError
+from npnet.runs.errors import ConfigError
+from npnet.runs.flags import read_flags
+from npnet.training.command_line import parse
+from npnet.training.config import Config
 
 
 @pytest.mark.parametrize(

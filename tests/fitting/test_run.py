@@ -18,8 +18,7 @@ from npnet.fitting.config import FitConfig
 from npnet.fitting.learner import Fitter, initial_network
 from npnet.fitting.run import Result, run
 from npnet.fitting.samples import GRID, Samples, prepare
-from npnet.training.config import ConfigError
-from npnet.training.learner import DivergedError
+from npnet.runs.errors import ConfigError, DivergedError
 from tests.campaign import trials
 from tests.pictures import is_picture
 

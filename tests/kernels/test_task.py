@@ -165,6 +165,48 @@ def test_parameters_are_those_that_are_declared() -> None:
             pass
 
 
+def test_arrays_whose_bytes_numba_would_not_look_at_cannot_be_declared() -> None:
+    with pytest.raises(TypeError, match="arrays may have 5 axes at most"):
+
+        @_task.task(y="A B C D E F", items="A")
+        def wide(y, k):  # type: ignore[no-untyped-def]
+            pass
+
+
+def test_a_plan_of_numbers_is_known_by_them() -> None:
+    class Line(NamedTuple):
+        first: Annotated[int, "int"]
+        slope: Annotated[float, "number"]
+
+    def inside(f: _task.Facts) -> None:
+        _task.need(f, 0 <= f.first < f.N, f"first must be a number below {f.N}")
+
+    @_task.task(line=Line, y="N", items="N", also=inside)
+    def line_item(line, y, k):  # type: ignore[no-untyped-def]
+        y[k] = line.first + line.slope * k
+
+    y = np.zeros(3, np.float32)
+    for slope in (1.0, 2.0):
+        line_item(Line(2, slope), y)
+        np.testing.assert_array_equal(y, [2, 2 + slope, 2 + 2 * slope])
+    assert len(line_item._known) == 1
+    for line, error, message in (
+        (Line(3, 1.0), ShapeError, "first must be a number below 3"),
+        (Line(2.0, 1.0), TypeError, "first must be an int"),  # type: ignore[arg-type]
+        (Line(2, "x"), TypeError, "slope must be a number"),  # type: ignore[arg-type]
+        ((2, 1.0), TypeError, "line must be a Line"),
+    ):
+        with pytest.raises(error, match=f"line_item: {message}"):
+            line_item(line, y)
+
+
+def test_items_are_done_with_what_was_looked_at() -> None:
+    x, y = np.ones(64, np.float32), np.zeros(64, np.float32)
+    for _ in range(2):
+        elementwise.scale_span.do(2, x, np.float32(3), y, 16)
+        np.testing.assert_array_equal(y, [3] * 32 + [0] * 32)
+
+
 @pytest.mark.slow
 def test_processes_share_what_is_compiled_of_tasks(tmp_path: Path) -> None:
     code = "from tests.kernels import test_task\ntest_task.test_a_task_does_all_items()"

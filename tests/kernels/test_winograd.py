@@ -7,11 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from npnet.kernels import conv, lanes, winograd
+from npnet.kernels import lanes
 from npnet.kernels._jit import set_num_threads
+from npnet.kernels.linear import NO_BIAS
+from npnet.lanes import weight_gradient, winograd
+from npnet.lanes.plan import Buffer, Loop
 from npnet.ops.windows import Window
 from tests.kernels import oracle
-from tests.kernels.test_conv import draw_arrays, kernels
+from tests.lanes.test_conv import draw_arrays, kernels
 
 # The transforms' coefficients reach 8 and cancel: up to ten times a direct convolution's error.
 WINOGRAD = 1e-4
@@ -23,11 +26,14 @@ def run(arrays: list[oracle.Array], window: Window) -> tuple[oracle.Array, ...]:
     n, (top, left) = len(x), (window.padding[0][0], window.padding[1][0])
     y, gx = lanes.to_lanes(np.zeros_like(gy)), lanes.to_lanes(np.zeros_like(x))
     x, gy = lanes.to_lanes(x), lanes.to_lanes(gy)
-    assert winograd.correlate(x, weight, bias, (top, left), y, False)
-    assert winograd.correlate(gy, weight, conv.NO_BIAS, (2 - top, 2 - left), gx, True)
-    x, gy = oracle.spoiled(lanes.from_lanes(x, n)), oracle.spoiled(lanes.from_lanes(gy, n))
-    gweight = winograd.backward_weight(x, gy, (top, left), n, min(2, len(x)))
-    gbias = conv.conv2d_backward_weight(x, gy, window, n)[1]
+    out, before = Loop(n), (2 - top, 2 - left)
+    assert winograd.correlate(Buffer(x), weight, bias, (top, left), Buffer(y), False, out)
+    assert winograd.correlate(Buffer(gy), weight, NO_BIAS, before, Buffer(gx), True, out)
+    images = Buffer(oracle.spoiled(lanes.from_lanes(x, n)))
+    gradients = Buffer(oracle.spoiled(lanes.from_lanes(gy, n)))
+    chunks = min(2, len(x))
+    gweight = winograd.backward_weight(images, gradients, (top, left), chunks, out)
+    _, gbias = weight_gradient.backward_weight(images, gradients, window, out)
     return lanes.from_lanes(y, n), lanes.from_lanes(gx, n), gweight, gbias
 
 

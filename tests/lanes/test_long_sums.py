@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from npnet.base.arrays import Array
-from npnet.kernels import lanes, weight_gradient
-from npnet.lanes.plan import Extent
+from npnet.kernels import lanes
+from npnet.lanes import weight_gradient
+from npnet.lanes.plan import Buffer, Extent, Loop
 from npnet.ops.conv import Conv2d
 from npnet.ops.elementwise_loss import MeanSquaredError
 from npnet.ops.linear import Linear
@@ -91,7 +92,9 @@ def test_conv2d_by_weight_of_a_large_image() -> None:
         want, bias = gradients(x, gy, 1, 0)
         assert error(gw, want) < CLOSE
         assert error(gb, bias) < CLOSE
-        assert error(weight_gradient.backward_bias(lanes.to_lanes(gy), 1), bias) < CLOSE
+        assert (
+            error(weight_gradient.backward_bias(Buffer(lanes.to_lanes(gy)), Loop(1)), bias) < CLOSE
+        )
 
 
 @pytest.mark.campaign

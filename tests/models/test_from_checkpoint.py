@@ -17,9 +17,11 @@ from PIL import Image
 import npnet
 from npnet import datasets, models, train
 from npnet.base.checks import ShapeError
+from npnet.models.checkpoint import BEST
 from npnet.models.preprocess import Pixels, Preprocess
+from npnet.runs.files import LAST
 from npnet.serialization import CheckpointError, load_with_metadata, to_bytes
-from npnet.training.checkpoint import BEST, LAST, Checkpoints, Progress, best_file
+from npnet.training.checkpoint import Checkpoints, Progress, best_file
 from npnet.training.config import Config
 from npnet.training.data import prepare
 from npnet.training.metrics import Epoch

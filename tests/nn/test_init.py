@@ -66,9 +66,9 @@ def test_default_initialisation(name: str) -> None:
         assert 0.9 * bound < np.abs(ours.bias.array).max() <= np.float32(bound)
 
 
-@pytest.mark.parametrize("name", ["BatchNorm1d", "BatchNorm2d", "LayerNorm"])
+@pytest.mark.parametrize("name", ["BatchNorm1d", "BatchNorm2d", "GroupNorm", "LayerNorm"])
 def test_norms_begin_with_one_and_zero(name: str) -> None:
-    layer = getattr(nn, name)(5)
+    layer = nn.GroupNorm(1, 5) if name == "GroupNorm" else getattr(nn, name)(5)
     assert layer.weight.tolist() == [1.0] * 5
     assert layer.bias.tolist() == [0.0] * 5
 

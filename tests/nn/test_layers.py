@@ -67,6 +67,10 @@ CASES: list[tuple[str, dict[str, Any], tuple[int, ...]]] = [
             {"affine": False, "track_running_stats": False},
         )
     ),
+    ("GroupNorm", {"num_groups": 2, "num_channels": 4}, IMAGES),
+    ("GroupNorm", {"num_groups": 4, "num_channels": 4, "eps": 0.1}, SEQUENCES),
+    ("GroupNorm", {"num_groups": 1, "num_channels": 4, "affine": False}, BATCH),
+    ("GroupNorm", {"num_groups": 2, "num_channels": 4, "bias": False}, SEQUENCES),
     ("LayerNorm", {"normalized_shape": 6}, SEQUENCES),
     ("LayerNorm", {"normalized_shape": (4, 6), "eps": 0.1}, SEQUENCES),
     ("LayerNorm", {"normalized_shape": [6], "elementwise_affine": False}, SEQUENCES),

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import npnet
+from npnet import nn
 from npnet.base.checks import ShapeError
 from npnet.nn import functional as F
 from tests.ops.refusals import ONE_DTYPE, Refusal, all_of, check, zeros
@@ -84,6 +85,19 @@ LAYERS: list[Refusal] = [
         "batch_norm: input must have axes (N, C, ...), got (3,)",
     ),
     (lambda: F.batch_norm(X.long(), zeros(3), zeros(3)), RuntimeError, f"batch_norm: {ONE_DTYPE}"),
+    (lambda: F.group_norm(X, 2), ShapeError, "group_norm: num_groups must divide the number of ch"),
+    (lambda: F.group_norm(X, 0), ValueError, "group_norm: num_groups must be >= 1, got 0"),
+    (lambda: F.group_norm(X, 1.0), TypeError, "group_norm: num_groups must be an int, got 1.0"),
+    (lambda: F.group_norm(X, 3, eps=NAN), ValueError, "group_norm: eps must be >= 0, got nan"),
+    (lambda: F.group_norm(X, 3, zeros(4)), ShapeError, "group_norm: weight must be (3,), got (4,)"),
+    (lambda: F.group_norm(zeros(3), 1), ShapeError, "group_norm: input must have axes (N, C, ...)"),
+    (
+        lambda: F.group_norm(zeros(1, 3), 3),
+        ValueError,
+        "group_norm: a group of one sample needs mo",
+    ),
+    (lambda: F.group_norm(X.long(), 3), RuntimeError, f"group_norm: {ONE_DTYPE}"),
+    (lambda: nn.GroupNorm(2, 3), ValueError, "GroupNorm: num_groups must divide num_channels, got"),
     (lambda: F.layer_norm(X, (7,)), ShapeError, "layer_norm: input must end in (7,), got (2, 3"),
     (lambda: F.layer_norm(X, ()), ShapeError, "layer_norm: normalized_shape must name at least"),
     (lambda: F.layer_norm(X, (8,), eps=-1.0), ValueError, "layer_norm: eps must be >= 0, got -1"),

@@ -117,6 +117,7 @@ CASES: dict[str, tuple[list[Array], Callable[..., Any]]] = {
         [np.stack([ROWS[:, 0], ROWS[:, 1]], 1)[[0, 1, 2, 5]]],
         lambda ns, x: ns.batch_norm(x, None, None, training=True),
     ),
+    "group_norm": ([ROWS[:5]], lambda ns, x: ns.group_norm(x, 2)),
     "layer_norm": ([ROWS[:5]], lambda ns, x: ns.layer_norm(x, (4,))),
     "cross_entropy": ([ROWS, CLASSES], lambda ns, x, y: ns.cross_entropy(x, y, reduction="none")),
     "cross_entropy-smoothed": (

@@ -37,9 +37,12 @@ from typing import Any
 import numpy as np
 
 from npnet import train
+from npnet.models.checkpoint import BEST
+from npnet.runs.files import LAST
 from npnet.serialization import load
 from npnet.training import plots
-from npnet.training.checkpoint import BEST, LAST, Checkpoints
+from npnet.training import run as job
+from npnet.training.checkpoint import Checkpoints
 
 EPOCHS = 3
 OPERATIONS = ("killed", "killed-after", "broken", "full", "interrupted")
@@ -147,8 +150,8 @@ class Campaign:
         rng = np.random.default_rng(0)
         x, y = rng.integers(0, 256, (48, 12, 12), np.uint8), np.arange(48) % 3
         np.savez(folder / "data.npz", x=x, y=y)
-        for name in ("curves_png", "confusion_png", "errors_png"):
-            setattr(plots, name, lambda *args: PNG)
+        for owner, name in ((plots, "curves_png"), (job, "confusion_png"), (plots, "errors_png")):
+            setattr(owner, name, lambda *args: PNG)
         with contextlib.redirect_stdout(io.StringIO()):
             assert self._train("loads") == 0  # here, so that no case has to load modules
         self.seconds = self._whole()

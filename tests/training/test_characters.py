@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from npnet import _commands, train
+from npnet import train
+from npnet.runs import commands
 from npnet.training.config import Config
 from tests.runs import run_npnet
 from tests.training.test_train import arguments
@@ -66,7 +67,7 @@ def test_bad_characters_are_one_line_and_code_2(
     np.savez(path, **make())
     code = train.main(arguments(dataclasses.replace(small, dataset=str(path))))
     error = capsys.readouterr().err
-    assert code == _commands.USAGE_ERROR, error
+    assert code == commands.USAGE_ERROR, error
     assert error.count("\n") == 1
     assert message in error
     written = [p.name for p in tmp_path.rglob("*") if p.is_file()]

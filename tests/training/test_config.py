@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from npnet.runs.errors import ConfigError
 from npnet.training.command_line import parse
-from npnet.training.config import Config, ConfigError
+from npnet.training.config import Config
 
 PROG = "python -m npnet.train"
 

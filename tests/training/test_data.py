@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import npnet
-from npnet.training import augmentation
-from npnet.training.config import Config, ConfigError
-from npnet.training.data import Data, Split, epoch_order, prepare
+from npnet.datasets import ImageData, cifar10, fashion_mnist, mnist
+from npnet.runs.errors import ConfigError
+from npnet.runs.streams import epoch_order
+from npnet.training.config import Config
+from npnet.training.data import Data, Split, prepare
 
 
 def prepared(config: Config) -> Data:
@@ -195,10 +198,14 @@ def test_image_size_must_suit_the_network(small: Config) -> None:
         prepared(dataclasses.replace(small, model="resnet18", image_size=16))
 
 
-@pytest.mark.parametrize("name", ["mnist", "fashion-mnist", "cifar10", "characters.npz"])
+@pytest.mark.parametrize(
+    "source",
+    [mnist.SOURCE, fashion_mnist.SOURCE, cifar10.SOURCE, ImageData],
+    ids=["mnist", "fashion-mnist", "cifar10", "characters.npz"],
+)
 @pytest.mark.parametrize("size", [(28, 28), (32, 40)])
-def test_standard_augmentation_keeps_shape_and_bytes(name: str, size: tuple[int, int]) -> None:
+def test_standard_augmentation_keeps_shape_and_bytes(source: Any, size: tuple[int, int]) -> None:
     x = np.random.default_rng(0).integers(0, 256, (9, 3, *size), np.uint8)
-    y = augmentation.standard(name, size)(x, np.random.default_rng(0))
+    y = source.augmentation(size)(x, np.random.default_rng(0))
     assert (y.shape, y.dtype) == (x.shape, x.dtype)
     assert not np.array_equal(x, y)

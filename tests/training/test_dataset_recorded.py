@@ -14,9 +14,11 @@ from safetensors import safe_open
 
 from npnet import datasets, train
 from npnet.datasets import ImageData
+from npnet.runs.errors import ConfigError
+from npnet.runs.tensorboard import EventFile
 from npnet.training import plots
-from npnet.training.config import Config, ConfigError
-from npnet.training.tensorboard import EventFile
+from npnet.training import run as job
+from npnet.training.config import Config
 from tests.datasets.idx_files import write_idx_files
 from tests.runs import run_npnet
 
@@ -57,8 +59,9 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Told:
 
         monkeypatch.setattr(owner, name, called)
 
-    for name in ("curves_png", "confusion_png", "errors_png"):
-        watch(plots, name, lambda *args: told["titles"].append(args[-1]))
+    pictures = ((plots, "curves_png"), (job, "confusion_png"), (plots, "errors_png"))
+    for owner, name in pictures:
+        watch(owner, name, lambda *args: told["titles"].append(args[-1]))
     watch(EventFile, "settings", lambda self, settings: told.update(settings=settings))
     watch(EventFile, "hparams", lambda self, settings, _: told.update(hparams=settings))
     return told

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from npnet import cli
-from npnet.comparison.command_line import main as compare
+from npnet.cli.compare import main as compare
 from npnet.comparison.spec import COMMANDS
 from npnet.fitting.config import FitConfig
 from npnet.training.config import Config

@@ -11,9 +11,11 @@ import pytest
 
 import npnet
 from npnet import models
+from npnet.models.checkpoint import BEST
+from npnet.runs.errors import ConfigError
+from npnet.runs.files import LAST
 from npnet.serialization import CheckpointError
-from npnet.training.checkpoint import BEST, LAST
-from npnet.training.config import Config, ConfigError
+from npnet.training.config import Config
 from tests.runs import run_npnet
 from tests.training.test_trainer import assert_same_weights, weights_of
 

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from npnet import _commands, cli, train
+from npnet import cli, train
+from npnet.runs import commands
+from npnet.runs.errors import ConfigError
 from npnet.training.command_line import parse
-from npnet.training.config import Config, ConfigError
+from npnet.training.config import Config
 from npnet.training.recipes import OWN, RECIPES, Recipe, command, settings
 from reference import train as reference
 from tests.runs import run_npnet
@@ -92,7 +94,7 @@ def test_wrong_use_is_one_line_and_code_2(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         parse(argv, PROG)
-    assert main(argv) == _commands.USAGE_ERROR
+    assert main(argv) == commands.USAGE_ERROR
     assert capsys.readouterr().err.count("\n") == 1
 
 

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from npnet.training.checkpoint import LAST
-from npnet.training.config import Config, ConfigError
+from npnet.runs.errors import ConfigError
+from npnet.runs.files import LAST
+from npnet.training.config import Config
 from tests.runs import run_npnet
 from tests.training.test_trainer import assert_same_weights, weights_of
 
@@ -207,14 +208,16 @@ def scalars(log_dir: str | None) -> dict[str, list[int]]:
     return {tag: [e.step for e in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
 
 
-@pytest.mark.parametrize("place", ["callbacks.atomic_write", "checkpoint.serialization.save"])
+@pytest.mark.parametrize(
+    "place", ["runs.callbacks.atomic_write", "training.checkpoint.serialization.save"]
+)
 def test_full_disk_loses_nothing(
     small: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     """The disk is full at the second epoch: once the state is saved, or before."""
     config = whole(small, tmp_path)
     run_npnet(config)
-    name = f"npnet.training.{place}"
+    name = f"npnet.{place}"
     write, calls = pkgutil.resolve_name(name), 0
 
     def full(*args: Any) -> None:

@@ -14,9 +14,12 @@ import pytest
 
 import npnet
 from npnet import train
+from npnet.models.checkpoint import BEST
+from npnet.runs.errors import ConfigError
+from npnet.runs.files import CONFIG, LAST
 from npnet.serialization import CheckpointError
-from npnet.training.checkpoint import BEST, CONFIG, LAST, Checkpoints, read_seconds, unusable
-from npnet.training.config import Config, ConfigError
+from npnet.training.checkpoint import Checkpoints, read_seconds, unusable
+from npnet.training.config import Config
 from npnet.training.data import prepare
 from npnet.training.state import restore
 from tests.campaign import trials

@@ -11,7 +11,8 @@ import pytest
 
 import npnet
 from npnet import train
-from npnet.training.config import SCHEDULERS, Config, ConfigError
+from npnet.runs.errors import ConfigError
+from npnet.training.config import SCHEDULERS, Config
 from npnet.training.data import Data, prepare
 from npnet.training.learner import Learner
 from reference import train as reference

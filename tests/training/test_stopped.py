@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from npnet import train
-from npnet.training.callbacks import LogFile
+from npnet.runs.callbacks import LogFile
 from npnet.training.metrics import Epoch
 
 

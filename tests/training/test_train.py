@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import npnet
-from npnet import _commands, cli, models, train
+from npnet import cli, models, train
+from npnet.runs import commands
 from npnet.training.config import Config
 
 
@@ -64,7 +65,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     ],
 )
 def test_wrong_commands(argv: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(argv) == _commands.USAGE_ERROR
+    assert cli.main(argv) == commands.USAGE_ERROR
     assert message in capsys.readouterr().err
 
 
@@ -111,7 +112,7 @@ def test_wrong_use_is_one_line_and_code_2(
     }
     for name, path in places.items():
         extra = [arg.replace(name, path) if arg.startswith(name) else arg for arg in extra]
-    assert train.main([*arguments(small), *extra]) == _commands.USAGE_ERROR
+    assert train.main([*arguments(small), *extra]) == commands.USAGE_ERROR
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert error.startswith("python -m npnet.train: error: ")
@@ -122,7 +123,7 @@ def test_divergence_is_one_line_and_code_1(
     small: Config, capsys: pytest.CaptureFixture[str]
 ) -> None:
     argv = [*arguments(small), "--learning_rate", "1e30", "--criterion", "mse", "--model", "lenet"]
-    assert train.main(argv) == _commands.FAILED
+    assert train.main(argv) == commands.FAILED
     assert "diverged: the loss is not finite in step" in capsys.readouterr().err
 
 

@@ -15,9 +15,10 @@ from safetensors.numpy import load_file
 
 import npnet
 from npnet import models, train
-from npnet.training.config import Config, ConfigError
+from npnet.runs.errors import ConfigError, DivergedError
+from npnet.training.config import Config
 from npnet.training.data import prepare
-from npnet.training.learner import DivergedError, Learner
+from npnet.training.learner import Learner
 from npnet.training.trainer import predict
 from tests.pictures import is_picture
 from tests.runs import run_npnet

@@ -1,4 +1,4 @@
-"""Batch normalisation, and the layer normalisation that needs no batch."""
+"""Batch normalisation, and those of groups and layers, that need no batch."""
 
 from __future__ import annotations
 
@@ -8,13 +8,29 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from npnet.base.checks import ShapeError, check_writable
+from npnet.base.checks import ShapeError, check_count, check_writable
 from npnet.nn import functional as F
 from npnet.nn.module import Module
 from npnet.nn.parameter import Parameter
 from npnet.tensor import Tensor
 
-__all__ = ["BatchNorm1d", "BatchNorm2d", "LayerNorm"]
+__all__ = ["BatchNorm1d", "BatchNorm2d", "GroupNorm", "LayerNorm"]
+
+
+def _add_affine(
+    module: Module,
+    size: tuple[int, ...],
+    weight: bool,
+    bias: bool,
+    device: Any,
+    dtype: npt.DTypeLike | None,
+) -> None:
+    """Give a norm its weight of ones and its bias of zeros, or None in their place."""
+    kind = np.dtype(np.float32 if dtype is None else dtype)
+    ones = Tensor(np.ones(size, kind)).to(device=device)
+    zeros = Tensor(np.zeros(size, kind))
+    module.register_parameter("weight", Parameter(ones) if weight else None)
+    module.register_parameter("bias", Parameter(zeros) if bias else None)
 
 
 class _BatchNorm(Module):
@@ -38,11 +54,8 @@ class _BatchNorm(Module):
         super().__init__()
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
+        _add_affine(self, (num_features,), affine, affine and bias, device, dtype)
         kind = np.dtype(np.float32 if dtype is None else dtype)
-        ones = Tensor(np.ones(num_features, kind)).to(device=device)
-        zeros = Tensor(np.zeros(num_features, kind))
-        self.register_parameter("weight", Parameter(ones) if affine else None)
-        self.register_parameter("bias", Parameter(zeros) if affine and bias else None)
         statistics = {
             "running_mean": Tensor(np.zeros(num_features, kind)),
             "running_var": Tensor(np.ones(num_features, kind)),
@@ -119,6 +132,51 @@ class BatchNorm2d(_BatchNorm):
     axes = (("N", "C", "H", "W"),)
 
 
+class GroupNorm(Module):
+    """Norm of groups of channels: see `functional.group_norm`.  Shape: (N, C, ...), kept.
+
+    Args:
+        affine: whether there is a weight (1 at first) and, unless `bias` is False, a bias (0).
+    """
+
+    def __init__(
+        self,
+        num_groups: int,
+        num_channels: int,
+        eps: float = 1e-5,
+        affine: bool = True,
+        device: Any = None,
+        dtype: npt.DTypeLike | None = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        if num_channels % check_count("GroupNorm", "num_groups", num_groups):
+            raise ValueError(
+                f"GroupNorm: num_groups must divide num_channels, got {num_groups} "
+                f"and {num_channels}"
+            )
+        self.num_groups, self.num_channels = num_groups, num_channels
+        self.eps, self.affine = eps, affine
+        _add_affine(self, (num_channels,), affine, affine and bias, device, dtype)
+
+    def reset_parameters(self) -> None:
+        """Set the weight to 1 and the bias to 0."""
+        self._check_writable("reset_parameters")
+        for value, tensor in ((1, self.weight), (0, self.bias)):
+            if tensor is not None:
+                tensor.array[...] = value
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
+            f"bias={self.bias is not None}"
+        )
+
+
 class LayerNorm(Module):
     """Layer norm over the last axes: see `functional.layer_norm`.  Shape: (..., *shape), kept."""
 
@@ -136,11 +194,8 @@ class LayerNorm(Module):
             (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
         )
         self.eps, self.elementwise_affine = eps, elementwise_affine
-        kind = np.dtype(np.float32 if dtype is None else dtype)
-        ones = Tensor(np.ones(self.normalized_shape, kind)).to(device=device)
-        zeros = Tensor(np.zeros(self.normalized_shape, kind))
-        self.register_parameter("weight", Parameter(ones) if elementwise_affine else None)
-        self.register_parameter("bias", Parameter(zeros) if elementwise_affine and bias else None)
+        has_bias = elementwise_affine and bias
+        _add_affine(self, self.normalized_shape, elementwise_affine, has_bias, device, dtype)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)

@@ -1,0 +1,277 @@
+"""The command `npnet compare`."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NoReturn
+
+from npnet.base.checks import check_number, nearest
+from npnet.base.threads import MOST_THREADS, get_num_threads
+from npnet.comparison.display import Display
+from npnet.comparison.grid import MOST_RUNS, Grid, builtin_names, load, seed_values
+from npnet.comparison.runner import Failure, make
+from npnet.comparison.runs import Run, place
+from npnet.comparison.spec import COMMANDS, LIBRARY, Spec, counted, typed
+from npnet.runs.commands import run_command
+from npnet.runs.errors import ConfigError, FailedError
+from npnet.runs.folders import locked, make_folder
+from npnet.runs.settings import check_path
+
+__all__ = ["Options", "main", "parse"]
+
+EVER_RUNS = 100_000  # a folder each
+
+_DESCRIPTION = """\
+Make every run of a grid, and one report of them all: report.html and report.md.
+
+GRID is a comparison that comes with npnet (--list), a YAML file, or fit-function: then the flags
+below are those of npnet fit-function. Every flag of npnet train can be given too, with one value or
+several: npnet compare --model lenet4 lenet5 --seeds 3. Flags replace what GRID says. A comparison
+that was stopped goes on when it is started again."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to make the runs, and where.
+
+    Attributes:
+        output: the folder of runs and report.
+        jobs: how many runs at once.
+        threads: that all of them compute with together.
+        smoothing: weight of the past in the smoothed curves, from 0 to below 1, as TensorBoard's.
+        max_runs: how many runs there may be.
+        dry_run: only list the runs.
+    """
+
+    output: Path
+    jobs: int | None
+    threads: int
+    smoothing: float
+    max_runs: int
+    dry_run: bool
+
+    def jobs_for(self, runs: int) -> int:
+        """How many at once: a small network makes the most of one thread for each run."""
+        return self.jobs or max(min(self.threads, runs), 1)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"compare: {message} (see npnet compare --help)")
+
+
+def parse(argv: Sequence[str]) -> tuple[Grid, Options]:
+    """The grid and the options that the command line asks for.
+
+    Raises:
+        ConfigError: a wrong flag, or a wrong grid file.
+        SystemExit: `--help` or `--list` was answered.
+    """
+    named = bool(argv) and not argv[0].startswith("-")
+    grid = load(argv[0]) if named else Grid()
+    names = [LIBRARY, *COMMANDS[grid.command].fields]
+    given = _read(_parser(grid.command, names), argv[named:], names)
+    if given["list"]:
+        for name in builtin_names():
+            print(f"{name}\n    {load(name).about}")
+        raise SystemExit(0)
+    axes = {
+        name: _values(grid.command, name, given[name]) for name in names if given[name] is not None
+    }
+    if given["seeds"] is not None:
+        if "seed" in axes:
+            raise ConfigError("compare: --seeds counts seeds and --seed lists them; give one")
+        axes["seed"] = seed_values(given["seeds"], "--seeds")
+    if not (grid.settings or grid.axes or grid.runs or axes):
+        raise ConfigError(
+            f"compare: nothing to compare; name one of {', '.join(builtin_names())}, a grid file "
+            "(.yaml), or flags with several values"
+        )
+    return grid.override(axes), _options(given, grid.name)
+
+
+def _parser(command: str, names: Sequence[str]) -> argparse.ArgumentParser:
+    parser = _Parser(
+        "npnet compare",
+        usage="npnet compare [GRID] [--FLAG VALUE [VALUE ...]] [options]",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    own = parser.add_argument_group("options of the comparison")
+    own.add_argument(
+        "--list", action="store_true", help="list the comparisons that come with npnet"
+    )
+    own.add_argument("--output", help="folder to write; default: ./comparisons/<name>")
+    own.add_argument("--seeds", type=int, metavar="N", help="the seeds 0 to N-1")
+    own.add_argument("--jobs", type=int, help="runs at once; default: one for each thread")
+    own.add_argument(
+        "--threads",
+        type=int,
+        help="of all runs together; default: $NPNET_NUM_THREADS, else all cores",
+    )
+    own.add_argument(
+        "--smoothing",
+        type=float,
+        default=0.6,
+        help="weight of the past in the smoothed curves, as TensorBoard's; default: 0.6",
+    )
+    own.add_argument(
+        "--max_runs",
+        "--max-runs",
+        type=int,
+        default=MOST_RUNS,
+        help=f"refuse a grid of more runs; default: {MOST_RUNS}",
+    )
+    own.add_argument(
+        "--dry_run", "--dry-run", action="store_true", help="list the runs and their commands"
+    )
+    flags = parser.add_argument_group(
+        "axes of the grid, each with one value or several",
+        f"--{', --'.join(names)}; {LIBRARY} is npnet or pytorch, and npnet {command} --help says "
+        "what the others are (epochs in --milestones are joined by commas: 2,5)",
+    )
+    for name in names:
+        spellings = dict.fromkeys([f"--{name}", f"--{name.replace('_', '-')}"])
+        flag = _is_switch(command, name)
+        flags.add_argument(*spellings, nargs="*" if flag else "+", help=argparse.SUPPRESS)
+    return parser
+
+
+def _is_switch(command: str, name: str) -> bool:
+    return name != LIBRARY and str(COMMANDS[command].fields[name].type) == "bool"
+
+
+def _read(parser: argparse.ArgumentParser, argv: Sequence[str], names: Sequence[str]) -> Any:
+    for word in argv:
+        if re.fullmatch("--[^=]*=--", word):  # argparse would make an empty list of it
+            raise ConfigError(f"compare: {word.removesuffix('=--')}: -- is no value")
+    # A space before it tells argparse that -1,1 is a value and not a flag.
+    given, rest = parser.parse_known_args([re.sub(r"^(?=-[.\d])", " ", word) for word in argv])
+    if rest:
+        near = nearest(rest[0].lstrip("-").replace("-", "_"), names)
+        hint = f"; did you mean --{near}?" if near else ""
+        if not rest[0].startswith("-"):
+            hint = "; the name of a comparison or its file comes first"
+        raise ConfigError(f"compare: unrecognized: {' '.join(rest)}{hint}")
+    return vars(given)
+
+
+def _values(command: str, name: str, words: Sequence[str]) -> list[Any]:
+    """The values of a flag; a switch without any is on."""
+    return [typed(command, name, word.strip()) for word in words] or [True]
+
+
+def _options(given: dict[str, Any], name: str) -> Options:
+    try:
+        threads = given["threads"] if given["threads"] is not None else get_num_threads()
+        check_number("compare", "threads", threads, least=1, most=MOST_THREADS)
+        if given["jobs"] is not None:
+            check_number("compare", "jobs", given["jobs"], least=1, most=threads)
+        check_number("compare", "smoothing", given["smoothing"], least=0, below=1)
+        check_number("compare", "max_runs", given["max_runs"], least=1, most=EVER_RUNS)
+        output = Path("comparisons") / name
+        if given["output"] is not None:
+            check_path("output", given["output"])
+            output = Path(given["output"]).expanduser()
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    return Options(
+        output, given["jobs"], threads, given["smoothing"], given["max_runs"], given["dry_run"]
+    )
+
+
+def main(argv: Sequence[str]) -> int:
+    """Compare as the command line says. Returns the exit code."""
+
+    def work() -> None:
+        grid, options = parse(argv)
+        _compare(grid, options, shlex.join(["npnet", "compare", *argv]))
+
+    stopped = "stopped; the same command goes on with what is left"
+    return run_command(work, "npnet compare", stopped)
+
+
+def _compare(grid: Grid, options: Options, command: str) -> None:
+    specs = grid.specs(options.max_runs)
+    if options.dry_run:
+        for spec in specs:
+            print(spec.shell_line())
+        return
+    _check_pytorch(specs)
+    jobs = options.jobs_for(len(specs))
+    _check_output(options.output)
+    with locked(make_folder(str(options.output), "output"), "output"):
+        runs, others = place(specs, options.output / "runs")
+        failures: dict[str, Failure] = {}
+        try:
+            with Display(runs) as display:
+                display.say(_plan(grid, runs, jobs, options))
+                if others:
+                    display.say(_left(others))
+                for run in runs:
+                    if run.damage:
+                        display.say(f"{run.name}: {run.damage}; the run is made again")
+                make(runs, jobs, options.threads // jobs, display, failures)
+        except KeyboardInterrupt:
+            if failures or any(run.result is not None for run in runs):
+                _report(grid, options, runs, failures, command)
+            raise
+        _report(grid, options, runs, failures, command)
+    if failures:
+        names = ", ".join(failures)
+        raise FailedError(f"{len(failures)} of {len(runs)} runs failed: {names}")
+
+
+def _report(
+    grid: Grid,
+    options: Options,
+    runs: Sequence[Run],
+    failures: Mapping[str, Failure],
+    command: str,
+) -> None:
+    from npnet.comparison.report import write
+
+    damaged = {run.name: Failure(None, run.damage) for run in runs if run.damage}
+    failures = damaged | dict(failures)
+    write(options.output, grid, runs, failures, options.smoothing, command)
+    print(
+        f"report:  {options.output / 'report.html'}\n"
+        f"         {options.output / 'report.md'}\n"
+        f"curves:  tensorboard --logdir {options.output / 'runs'}"
+    )
+
+
+def _plan(grid: Grid, runs: Sequence[Run], jobs: int, options: Options) -> str:
+    done = sum(run.result is not None for run in runs)
+    kept = f", {done} of them done already" if done else ""
+    share = counted(options.threads // jobs, "thread")
+    return f"{grid.name}: {counted(len(runs), 'run')}{kept}; {jobs} at once with {share} each"
+
+
+def _left(others: Sequence[Path]) -> str:
+    count, names = counted(len(others), "run"), ", ".join(path.name for path in others)
+    return f"{count} of an earlier grid kept, but left out of the report: {names}"
+
+
+def _check_pytorch(specs: Sequence[Spec]) -> None:
+    if any(spec.library == "pytorch" for spec in specs) and find_spec("torch") is None:
+        raise ConfigError("compare: library: pytorch is not installed; pip install torch")
+
+
+def _check_output(folder: Path) -> None:
+    """Refuse a folder in which the report would replace what is not a comparison's."""
+    for name in ("runs", "figures"):
+        if (folder / name).exists() and not (folder / name).is_dir():
+            raise ConfigError(f"output: {folder / name} is a file; choose another --output")
+    there = [name for name in ("report.html", "report.md", "figures") if (folder / name).exists()]
+    if there and not (folder / "runs").exists():
+        raise ConfigError(
+            f"output: {folder} holds {', '.join(there)} of something else; choose another --output"
+        )

@@ -1,0 +1,146 @@
+"""The plans by which `kernels.weight_gradient` adds up a convolution's gradients, and its calls."""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import numpy as np
+
+from npnet.base.arrays import Array
+from npnet.kernels import block_ops, lanes, simd, turned_gradient
+from npnet.kernels import weight_gradient as kernels
+from npnet.kernels._arguments import fixed
+from npnet.kernels.simd import LANES
+from npnet.kernels.turned_gradient import ByChannels
+from npnet.kernels.weight_gradient import ByLanes
+from npnet.lanes.plan import MOST_CHUNKS, Buffer, Calls, Shape, longest_parts
+from npnet.ops.windows import Pair, Window
+
+__all__ = ["backward_bias", "backward_weight"]
+
+LEAST_ITEMS = 4  # with fewer chunks, they are split too, to keep as many threads busy
+NEAR_BYTES = 7 * 2**12  # of gradients that stay in the nearest cache
+TURNED_BYTES = 7 * 2**14  # of turned pixels at one tap; all taps stay in the second cache
+
+
+def backward_weight(x: Buffer, gy: Buffer, window: Window, out: Calls) -> tuple[Array, Array]:
+    """gweight[o, c, u, v] = sum over images, i, j of
+        gy[o, i, j] * x[c, i*SH - PT + u, j*SW - PL + v],
+
+    and gbias[o] = sum of gy[o, i, j], which is in the cache then.
+
+    Shape: x (C, H, W), gy (O, OH, OW) of an image -> (O, C, KH, KW), (O,).
+    """
+    channels = x.shape[0]
+    if not out.whole:
+        return _by_blocks(x, gy, window, out)
+    if channels < LANES or (channels < 2 * LANES and max(window.kernel) > 1):
+        return _by_lanes(x, gy, window, out)  # half a tile of channels is slower
+    return _by_channels(x, gy, window, out)
+
+
+def backward_bias(gy: Buffer, out: Calls) -> Array:
+    """gbias[o] = sum of gy[o] over images and pixels. Shape: gy (O, OH, OW) of an image -> (O,)."""
+    gb = lanes.empty((out.extent.chunks, gy.shape[0]))
+    out.add(kernels.bias_chunk, gy.array, out.extent.n, gb)
+    return _sum(gb)
+
+
+def _sum(parts: Array) -> Array:
+    """The sum of what the chunks have."""
+    return parts.sum(0, dtype=np.float64).astype(np.float32)
+
+
+# ---- by channels -------------------------------------------------------------------------------
+
+
+def _by_channels(x: Buffer, gy: Buffer, window: Window, out: Calls) -> tuple[Array, Array]:
+    (channels, *_), (outputs, *_), taps = x.shape, gy.shape, math.prod(window.kernel)
+    plan, chunks = _channels_plan(window, channels, x.size, out.extent.chunks)
+    tiles = -(-channels // plan.across)
+    gw, gb = (
+        lanes.empty((chunks, tiles, taps, outputs, plan.across)),
+        lanes.empty((chunks, outputs)),
+    )
+    gweight, turned = lanes.empty((outputs, channels, *window.kernel)), out.scratch(plan.turned)
+    out.add(turned_gradient.channels_chunk, plan, x.array, gy.array, out.extent.n, turned, gw, gb)
+    out.add(turned_gradient.add_chunks, gw, gweight.reshape(outputs, channels, taps))
+    return gweight, _sum(gb)
+
+
+@functools.lru_cache(256)
+def _channels_plan(
+    window: Window, channels: int, size: Pair, chunks: int
+) -> tuple[ByChannels, int]:
+    """The plan, and how many chunks there are."""
+    (kh, kw), (sh, sw), ((top, _), (left, _)) = window.kernel, window.stride, window.reach(size)
+    shape, (height, width) = simd.row_shape(lanes.whole(channels)), window.output_size(size)
+    across = shape.columns * LANES
+    pixels = TURNED_BYTES // (4 * LANES * across)
+    columns = longest_parts(width, math.isqrt(2 * pixels))  # nearly square: fewer are turned twice
+    rows = longest_parts(height, pixels // columns)
+    parts = min(-(-LEAST_ITEMS // chunks), -(-channels // across))
+    plan = ByChannels(shape, top, left, kh, kw, sh, sw, rows, columns, parts)
+    return plan, max(chunks, -(-LEAST_ITEMS // parts))
+
+
+# ---- by lanes ----------------------------------------------------------------------------------
+
+
+def _by_lanes(x: Buffer, gy: Buffer, window: Window, out: Calls) -> tuple[Array, Array]:
+    """In chunks of strips: of few blocks, an image has several."""
+    blocks, (channels, *_), (outputs, height, _) = out.extent.blocks, x.shape, gy.shape
+    least = -(-LEAST_ITEMS // max(blocks, 1))
+    plan, room = _lanes_plan(window, channels, x.size, outputs, least)
+    chunks = max(min(MOST_CHUNKS, blocks * -(-height // plan.rows)), out.extent.chunks)
+    taps = channels * math.prod(window.kernel)
+    gw, gb = lanes.empty((chunks, outputs, taps)), lanes.empty((chunks, outputs))
+    arguments = x.array, gy.array, out.extent.n, out.scratch(room), gw, gb
+    out.add(kernels.lanes_chunk, plan, *arguments)
+    return _sum(gw).reshape(outputs, channels, *window.kernel), _sum(gb)
+
+
+def _by_blocks(x: Buffer, gy: Buffer, window: Window, out: Calls) -> tuple[Array, Array]:
+    """Added up over the blocks of a chunk, and then over the chunks."""
+    chunks, (channels, *_), (outputs, *_) = out.extent.chunks, x.shape, gy.shape
+    plan, room = _lanes_plan(window, channels, x.size, outputs, 1)
+    gweight, gbias = lanes.empty((outputs, channels, *window.kernel)), lanes.empty((outputs,))
+    gw, gb = lanes.empty((chunks, outputs, gweight[0].size)), lanes.empty((chunks, outputs))
+    arguments = x.array, gy.array, out.extent.n, out.scratch(room), gw, gb
+    out.add(kernels.lanes_block, plan, *arguments)
+    out.after(block_ops.sum_parts, gw.reshape(chunks, -1), gweight.reshape(-1))
+    out.after(block_ops.sum_parts, gb, gbias)
+    return gweight, gbias
+
+
+@functools.lru_cache(256)
+def _lanes_plan(
+    window: Window, channels: int, size: Pair, outputs: int, least: int
+) -> tuple[ByLanes, Shape]:
+    """The plan, and the room that a thread needs for what a strip reads with zeros around.
+
+    A strip's rows of gy, of as many outputs as a tile has, stay in the nearest cache; an image has
+    `least` strips or more, if it has so many rows.
+    """
+    shape, (height, width), (kh, _) = simd.lane_shape(outputs), size, window.kernel
+    out_height, out_width = window.output_size(size)
+    fit = NEAR_BYTES // (4 * LANES * shape.rows * out_width)
+    rows = longest_parts(out_height, min(fit, out_height // least))
+    (top, bottom), (left, right) = window.reach(size)
+    room: Shape = (0, 0, 0, LANES)
+    if top + bottom + left + right > 0:
+        height, width = (rows - 1) * window.stride[0] + kh, left + width + right
+        room = (channels, height, width, LANES)
+    offsets = _offsets(channels, window.kernel, height, width, shape.columns)
+    return ByLanes(shape, rows, top, left, *window.stride, offsets), room
+
+
+def _offsets(channels: int, kernel: Pair, height: int, width: int, columns: int) -> Array:
+    """Where the taps stand in an image; then the zeros of a tile's columns.
+
+    Of one channel of 4x4 pixels, 2x2 taps stand at 0, 16, 64 and 80 floats.
+    """
+    c, u, v = np.ogrid[:channels, : kernel[0], : kernel[1]]
+    taps = ((c * height + u) * width + v) * LANES
+    return fixed(np.append(taps.ravel(), np.zeros(columns, np.int64)))

@@ -1,0 +1,1 @@
+"""What the run of any command needs: folders, progress, files of figures, errors, optimizers."""

@@ -1,0 +1,225 @@
+"""`save` and `load`: tensors, and trees of them, as one safetensors file.
+
+The file holds the tensors under readable names, such as `optimizer.state[0].exp_avg`, so that every
+program that reads safetensors opens it. Its metadata holds, as JSON, the tree that refers to them
+and a checksum. Nothing is pickled, and nothing in a file is ever executed. Equal objects give
+equal files, byte for byte.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Any, BinaryIO, TypeAlias
+
+import numpy as np
+
+from npnet.base import safetensors
+from npnet.base.arrays import Array
+from npnet.base.files import atomic_write, open_regular, printable
+from npnet.devices.cpu import device as Device
+from npnet.serialization.tree import decode, encode
+from npnet.tensor import Tensor
+
+__all__ = [
+    "CHECKSUM",
+    "CheckpointError",
+    "checksum_of",
+    "load",
+    "load_with_metadata",
+    "save",
+    "to_bytes",
+]
+
+File: TypeAlias = str | os.PathLike[str] | BinaryIO
+
+_OURS = "npnet."  # what our keys in the metadata begin with, also where they are damaged
+_TREE, CHECKSUM = "npnet.tree", "npnet.crc32"  # in the metadata
+_CONVERT = (
+    "convert it in PyTorch: model.load_state_dict(torch.load(...)) and then "
+    "safetensors.torch.save_file(model.state_dict(), 'model.safetensors')"
+)
+
+
+class CheckpointError(RuntimeError):
+    """A file is damaged, or of another kind; says which, and what to do."""
+
+
+def save(obj: Any, f: File, pickle_module: Any = None, pickle_protocol: int | None = None) -> None:
+    """Write an object as a safetensors file, whole or not at all.
+
+    A flat dict of tensors, such as a state_dict, becomes a plain safetensors file with exactly
+    these keys. Tensors on the same memory are written each for itself.
+
+    Args:
+        obj: Tensors, None, bools, ints, floats and strings, and lists, tuples, dicts, OrderedDicts
+            and Counters of these, nested at will; keys are strings or ints.
+        f: a path, or a binary file to write to. A path is replaced when all is on the disk, so a
+            kill or an error leaves the previous file as it was.
+        pickle_module, pickle_protocol: not supported, as nothing is pickled.
+
+    Raises:
+        TypeError: something else is in `obj`; names where.
+        OSError: the file can't be written.
+    """
+    for name, value in (("pickle_module", pickle_module), ("pickle_protocol", pickle_protocol)):
+        if value is not None:
+            raise NotImplementedError(f"save: {name} is not supported: npnet writes safetensors")
+    data = to_bytes(obj)
+    if isinstance(f, (str, os.PathLike)):
+        atomic_write(f, data)
+    else:
+        f.write(data)
+
+
+def load(
+    f: File,
+    map_location: Any = None,
+    pickle_module: Any = None,
+    *,
+    weights_only: bool | None = True,
+    mmap: bool | None = None,
+) -> Any:
+    """Read what `save` wrote, or any safetensors file, as a dict of tensors. Executes nothing.
+
+    Every tensor has memory of its own. Those that required a gradient do so again; a Parameter
+    comes back as a Tensor. bfloat16 and float8, which other programs write, become float32 without
+    loss.
+
+    Args:
+        f: a path, or a binary file to read from.
+        map_location: the CPU, or None.
+        weights_only: accepted; what is read is always data alone.
+        pickle_module, mmap: not supported.
+
+    Raises:
+        CheckpointError: the file is damaged, was changed by another program, or is no safetensors
+            file.
+        OSError: the file can't be read, or is a folder, a pipe or a device.
+    """
+    if map_location is not None:
+        Device(map_location)
+    for name, value in (("pickle_module", pickle_module), ("mmap", mmap)):
+        if value:
+            raise NotImplementedError(f"load: {name} is not supported")
+    return load_with_metadata(f)[0]
+
+
+def load_with_metadata(f: File) -> tuple[Any, dict[str, str]]:
+    """What `load` gives, and the metadata of the file, checked. Raises what `load` raises."""
+    if isinstance(f, (str, os.PathLike)):
+        with open_regular(f) as file:
+            return _from_bytes(file.read(), printable(f))
+    return _from_bytes(f.read(), str(getattr(f, "name", "the file")))
+
+
+def to_bytes(obj: Any, metadata: Mapping[str, str] | None = None) -> bytes:
+    """What `save` writes of an object; `metadata` are texts for whoever reads the file.
+
+    Raises:
+        TypeError: something in `obj` is not saved; names where.
+    """
+    tree, arrays = encode(obj)
+    text = json.dumps(tree, allow_nan=False, separators=(",", ":"))
+    texts = {**(metadata or {}), _TREE: text}
+    return safetensors.encode(arrays, {**texts, CHECKSUM: _checksum(texts, arrays)})
+
+
+def checksum_of(data: bytes) -> str:
+    """The checksum that stands in what `to_bytes` gave."""
+    return safetensors.decode(data)[1][CHECKSUM]
+
+
+def _from_bytes(data: bytes, name: str) -> tuple[Any, dict[str, str]]:
+    arrays, metadata = _read(data, name)
+    if not any(key.startswith(_OURS) for key in metadata):  # another program's
+        return {key: Tensor(array) for key, array in arrays.items()}, metadata
+    if metadata.get(CHECKSUM) != _checksum(metadata, arrays):
+        raise CheckpointError(
+            f"load: {name} is not as npnet wrote it: the checksum does not fit its content. It is "
+            "damaged, or another program changed it and kept the metadata; use an earlier "
+            "checkpoint or copy the file again, or, if the change is meant, let that program "
+            f"write it without the metadata {_TREE} and {CHECKSUM}"
+        )
+    try:
+        return decode(json.loads(metadata.get(_TREE, "")), arrays), metadata
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise _damaged(name, f"its tree can't be read: {error}") from error
+
+
+def _read(data: bytes, name: str) -> tuple[dict[str, Array], dict[str, str]]:
+    """The arrays, on memory of their own, and the metadata."""
+    if data[8:9] != b"{":  # after the length of the header comes the header, a JSON object
+        raise CheckpointError(f"load: {name} is {_kind(data)}")
+    try:
+        entries, metadata = safetensors.decode(data)
+    except ValueError as error:
+        raise _damaged(name, str(error)) from error
+    arrays = {}
+    for key, entry in entries.items():
+        try:
+            arrays[key] = entry.array()
+        except TypeError as error:
+            raise CheckpointError(
+                f"load: {name}: {printable(key)}: {printable(str(error))}; convert it to float32 "
+                "in the program that wrote it"
+            ) from error
+    return arrays, metadata
+
+
+def _checksum(metadata: Mapping[str, str], arrays: Mapping[str, Array]) -> str:
+    """CRC-32 of the metadata, and of names, dtypes, shapes and values of the arrays.
+
+    The tree comes first and without its name, as in files that have no other metadata.
+    """
+    crc = zlib.crc32(metadata.get(_TREE, "").encode("utf-8", "surrogatepass"))
+    for key in sorted(metadata.keys() - {_TREE, CHECKSUM}):
+        crc = zlib.crc32(json.dumps([key, metadata[key]]).encode(), crc)
+    for name in sorted(arrays):
+        array = arrays[name]
+        described = f"{name} {array.dtype.name} {array.shape}"
+        crc = zlib.crc32(described.encode("utf-8", "surrogatepass"), crc)
+        little = safetensors.little_endian(array)
+        crc = zlib.crc32(little.reshape(-1).view(np.uint8).data, crc)
+    return f"{crc:08x}"
+
+
+def _damaged(name: str, reason: str) -> CheckpointError:
+    return CheckpointError(
+        f"load: {name} is damaged or incomplete ({printable(reason)}); use an earlier checkpoint, "
+        "or copy the file again"
+    )
+
+
+def _kind(data: bytes) -> str:
+    """What a file that is no safetensors file is, and what to do with it."""
+    for begins, describe in _KINDS.items():
+        if data.startswith(begins):
+            return describe(data)
+    return "empty" if not data else "no safetensors file, or one whose beginning is damaged"
+
+
+def _zip_kind(data: bytes) -> str:
+    import zipfile  # only here: npnet starts faster without
+
+    try:
+        names = zipfile.ZipFile(io.BytesIO(data)).namelist()
+    except zipfile.BadZipFile:
+        names = []
+    if names and all(name.endswith(".npy") for name in names):
+        return "an .npz file, which numpy.load reads; make tensors of its arrays by from_numpy"
+    if names and not any(name.endswith("data.pkl") for name in names):
+        return "a zip archive, and no checkpoint"
+    return f"a PyTorch file, a zip archive with a pickle, which is not executed; {_CONVERT}"
+
+
+_KINDS: dict[bytes, Callable[[bytes], str]] = {
+    b"PK": _zip_kind,
+    b"\x80": lambda data: f"a pickle, which is not executed; {_CONVERT}",
+    b"\x93NUMPY": lambda data: "an .npy file, which numpy.load reads",
+    b"\x1f\x8b": lambda data: "compressed by gzip; unpack it first",
+    b"\x89HDF": lambda data: "an HDF5 file; write its arrays by safetensors.numpy.save_file",
+}

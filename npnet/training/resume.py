@@ -1,0 +1,149 @@
+"""Going on with a run: what it was is what it must be, in settings, data and weights."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+from npnet import datasets
+from npnet.datasets import AUTO
+from npnet.models.checkpoint import BEST
+from npnet.runs.callbacks import Callback
+from npnet.runs.errors import ConfigError
+from npnet.runs.files import CONFIG, LAST
+from npnet.training.checkpoint import OF_THE_PLACE, Checkpoints, Progress, Saved, unusable
+from npnet.training.config import Config
+from npnet.training.data import Data
+from npnet.training.learner import Learner
+from npnet.training.state import restore
+
+__all__ = ["check_same_data", "needs_renewal", "restore_learner", "resumed"]
+
+# What may differ when a run is resumed, since no weight depends on it.
+_FREE_ON_RESUME = {"epochs", "patience", "threads", "data_dir", "checkpoint_dir", "log_dir"}
+_FREE_ON_RESUME |= {"resume", "config"}
+_FIX_THE_EPOCHS = ("poly", "cosine", "warmup_cosine", "onecycle")
+
+
+def resumed(config: Config, checkpoints: Checkpoints, callback: Callback) -> tuple[Config, Saved]:
+    """The settings to go on by, and what was saved; config.json is written again where it is lost.
+
+    Raises:
+        ConfigError: there is no run to go on with, or a setting that weights depend on is not its.
+    """
+    saved = checkpoints.load_last()
+    config = _with_saved_dataset(config, saved.progress)
+    _renew_config(config, checkpoints, saved, callback)
+    _check_resumable(config, checkpoints.folder, saved)
+    return config, saved
+
+
+def _with_saved_dataset(config: Config, progress: Progress) -> Config:
+    """ "auto" as the saved run took it, though MNIST may have come or gone since."""
+    name = progress.data.partition(", ")[0]
+    asked = config.dataset == AUTO and name in datasets.NAMES
+    return dataclasses.replace(config, dataset=name) if asked else config
+
+
+def _renew_config(
+    config: Config, checkpoints: Checkpoints, saved: Saved, callback: Callback
+) -> None:
+    """Write config.json again, if there is none, as last.safetensors has it of the run."""
+    if saved.settings is None or (checkpoints.folder / CONFIG).exists():
+        return
+    here = {name: getattr(config, name) for name in OF_THE_PLACE}
+    checkpoints.save_config(dataclasses.replace(saved.settings, **here))
+    callback.on_message(f"{CONFIG} was written again, from {LAST}")
+
+
+def _check_resumable(config: Config, folder: Path, saved: Saved) -> None:
+    """Raises ConfigError where a setting that weights depend on is not the saved run's."""
+    needs_renewal(saved.progress, Checkpoints(folder))
+    settings, source = saved.settings, LAST
+    if settings is None:  # of a version that kept them beside it alone
+        settings, source = _beside(folder), CONFIG
+    if settings.dataset == AUTO:  # of an earlier version; `check_same_data` sees another
+        settings = dataclasses.replace(settings, dataset=config.dataset)
+    free = _FREE_ON_RESUME - ({"epochs"} if config.schedule in _FIX_THE_EPOCHS else set())
+    if (
+        saved.progress.data
+        and datasets.names_npz(config.dataset)
+        and datasets.names_npz(settings.dataset)
+    ):
+        free = free | {"dataset"}  # the checksum knows it, wherever it is
+    changed = [
+        f"{field.name} was {getattr(settings, field.name)!r} and is {getattr(config, field.name)!r}"
+        for field in dataclasses.fields(Config)
+        if field.name not in free and getattr(settings, field.name) != getattr(config, field.name)
+    ]
+    if changed:
+        raise ConfigError(
+            "resume: the weights depend on settings that differ from the saved run's, in "
+            f"{source}: {'; '.join(changed)}; leave these flags out, and {CONFIG} as "
+            "it was, or start a new run without --resume"
+        )
+
+
+def _beside(folder: Path) -> Config:
+    path = folder / CONFIG
+    if not path.exists():
+        raise ConfigError(
+            f"resume: there is no {CONFIG} in {folder}, and {LAST}, of an earlier version, "
+            "does not hold the settings of the run; put it back, or start a new run by "
+            f"--init_from {folder / LAST}"
+        )
+    return Config.from_json(path)
+
+
+def needs_renewal(progress: Progress, checkpoints: Checkpoints) -> bool:
+    """Whether best.safetensors is not the file that last.safetensors was written with.
+
+    Raises:
+        ConfigError: so it is, and the weights of the best epoch are nowhere else.
+    """
+    found = checkpoints.best_checksum()
+    if found is not None and progress.best_checksum in ("", found):
+        return False
+    if progress.best_epoch == progress.epoch:
+        return True
+    place = checkpoints.folder / BEST
+    what = f"there is no whole {place}" if found is None else f"{place} is of another run or time"
+    raise ConfigError(
+        f"resume: {what}, and {LAST} goes with the {BEST} of its epoch {progress.best_epoch}; put "
+        f"that file there, or start a new run by --init_from {checkpoints.folder / LAST} and "
+        "another --checkpoint_dir"
+    )
+
+
+def check_same_data(progress: Progress, data: Data) -> None:
+    """Raise ConfigError where the saved run was on other data."""
+    if progress.data != "" and _content(progress.data) != _content(data.identity):
+        raise ConfigError(
+            f"resume: the saved run was on other data ({progress.data}) than these "
+            f"({data.identity}); name its own by --dataset and --data_dir, or start a new run "
+            "without --resume"
+        )
+
+
+def _content(identity: str) -> list[str]:
+    """A `Data.identity` without the name of a file, which may be another one by now."""
+    name, *rest = identity.rsplit(", ", 2)
+    return ["a file" if datasets.names_npz(name) else name, *rest]
+
+
+def restore_learner(
+    learner: Learner, saved: Saved, data: Data, config: Config, folder: Path
+) -> None:
+    """Let a fresh learner go on from what was saved in a folder. ConfigError if it can't."""
+    library = learner.lib.__name__
+    if saved.library not in ("", library):
+        raise ConfigError(
+            f"resume: the run in {folder} was trained by {saved.library}, not by {library}; go on "
+            f"with it there, or start a new run from its weights by --init_from {folder / LAST}"
+        )
+    batches = math.ceil(len(data.train) / config.batch_size)
+    try:
+        restore(learner, saved.learner, saved.progress.epoch, batches)
+    except ValueError as error:
+        raise unusable(folder / LAST, str(error)) from error
