@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ import pytest
 
 import npnet
 from npnet import optim
-from npnet.base.threads import available_cores
 from npnet.kernels import update
 from npnet.optim._compiled import kernels_for
 from tests.kernels import oracle
@@ -41,13 +39,6 @@ GROUPS: dict[str, list[dict[str, Any]]] = {
 }
 CASES = [(rule, options) for rule, groups in GROUPS.items() for options in groups]
 NAMES = [f"{rule}-{'-'.join(f'{k}={v}' for k, v in options.items())}" for rule, options in CASES]
-
-
-@pytest.fixture(autouse=True)
-def _restore() -> Iterator[None]:
-    yield
-    npnet.set_backend("auto")
-    npnet.set_num_threads(available_cores())
 
 
 def draw_arrays(size: int) -> tuple[oracle.Array, list[oracle.Array]]:
@@ -126,8 +117,8 @@ def test_any_shape(rule: str, shape: tuple[int, ...]) -> None:
     [np.ones((4, 4)), np.ones((4, 4), np.float32)[:, ::2], np.ones((4, 3), np.float32).T],
     ids=["float64", "strided", "column-major"],
 )
+@pytest.mark.usefixtures("numba")
 def test_other_arrays_are_numpys(array: oracle.Array) -> None:
-    npnet.set_backend("numba")
     assert kernels_for(np.ones((4, 4), np.float32)) is update
     assert kernels_for(np.ones((4, 4), np.float32), array) is None
 

@@ -14,7 +14,7 @@ from npnet.lanes import weight_gradient, winograd
 from npnet.lanes.plan import Buffer, Loop
 from npnet.ops.windows import Window
 from tests.kernels import oracle
-from tests.lanes.test_conv import draw_arrays, kernels
+from tests.lanes.test_conv2d import draw_arrays, kernels
 
 # The transforms' coefficients reach 8 and cancel: up to ten times a direct convolution's error.
 WINOGRAD = 1e-4

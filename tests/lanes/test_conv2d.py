@@ -178,10 +178,10 @@ def assert_epilogue(
             np.testing.assert_array_equal(got, want)
 
 
+@pytest.mark.usefixtures("numba")
 @pytest.mark.parametrize("biased", [False, True])
 def test_no_images(biased: bool) -> None:
     """They never come into lanes, where a kernel would refuse them."""
-    npnet.set_backend("numba")
     arrays = draw_arrays((0, 2, 5, 5), 4, Window((3, 3)))[: 2 + biased]
     leaves = [npnet.Tensor(a, requires_grad=True) for a in arrays]
     y = npnet.nn.functional.conv2d(*leaves)

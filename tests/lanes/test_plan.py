@@ -34,6 +34,8 @@ from tests.kernels.oracle import spoiled
 from tests.lanes import by_lanes
 from tests.lanes.by_lanes import BY_LANES, op_name
 
+pytestmark = pytest.mark.usefixtures("numba")
+
 N, SLOTS = 37, 2  # images, in three blocks, and threads
 CHAINED = {
     op_name(function): function
@@ -74,7 +76,6 @@ def applied() -> dict[type[Function], list[Applied]]:
             found.setdefault(type(function), []).append(Applied(function, shapes))
         return chosen
 
-    npnet.set_backend("numba")
     tape.let_choose(note)
     try:
         for name, case in CASES.items():

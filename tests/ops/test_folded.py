@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -23,14 +23,7 @@ FLOAT32, WINOGRAD = 2e-6, 2e-5
 Forward = Callable[[nn.Conv2d, nn.BatchNorm2d, Tensor, Tensor], Tensor]
 
 
-@pytest.fixture(autouse=True)
-def _numba() -> Iterator[None]:
-    threads = npnet.get_num_threads()
-    npnet.set_backend("numba")
-    yield
-    npnet.set_backend("auto")
-    npnet.set_winograd(True)
-    npnet.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("numba")
 
 
 def layers(

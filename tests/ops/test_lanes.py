@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,11 +27,7 @@ FLOAT32 = 2e-6
 SHAPE = (17, 3, 4, 5)
 
 
-@pytest.fixture(autouse=True)
-def _numba() -> Iterator[None]:
-    npnet.set_backend("numba")
-    yield
-    npnet.set_backend("auto")
+pytestmark = pytest.mark.usefixtures("numba")
 
 
 def leaf(array: Array, requires_grad: bool = True) -> Tensor:
