@@ -11,7 +11,7 @@ import pytest
 
 import npnet
 from npnet import models, nn, optim
-from npnet.compiler import EagerStep, programs
+from npnet.compiler import EagerStep, cache
 from npnet.nn import functional as F
 from tests.campaign import trials
 
@@ -79,13 +79,13 @@ def test_threads_train_as_one() -> None:
 def made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """A list that grows by the size of the batch for which a program is made."""
     sizes: list[int] = []
-    before = programs._Reading._new
+    before = cache._Reading._new
 
     def new(self: Any, x: npnet.Tensor, output: Any) -> Any:
         sizes.append(len(x))
         return before(self, x, output)
 
-    monkeypatch.setattr(programs._Reading, "_new", new)
+    monkeypatch.setattr(cache._Reading, "_new", new)
     return sizes
 
 
@@ -94,13 +94,13 @@ def test_forty_sizes_have_their_programs(monkeypatch: pytest.MonkeyPatch) -> Non
     for _ in range(4):
         for n in range(1, 41):
             step(*batch(n))
-    assert len(sizes) == programs.KEPT
-    assert len(set(sizes)) == programs.KEPT
+    assert len(sizes) == cache.KEPT
+    assert len(set(sizes)) == cache.KEPT
     assert step.fallback == "other shapes of batches are used more, and have all the programs"
 
 
 def test_the_least_used_one_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(programs, "KEPT", 2)
+    monkeypatch.setattr(cache, "KEPT", 2)
     sizes, step = made(monkeypatch), step_of(npnet.compile)
     for n in (5, 5, 5, 6, 7, 7, 7, 5, 7):
         step(*batch(n))
@@ -110,7 +110,7 @@ def test_the_least_used_one_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_programs_are_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(programs, "LARGEST", 1)
+    monkeypatch.setattr(cache, "LARGEST", 1)
     sizes, step = made(monkeypatch), step_of(npnet.compile)
     for n in (5, 6, 6, 6, 5):
         step(*batch(n))
