@@ -113,28 +113,25 @@ class Pending:
         """The blocks of `n` images; of a batch norm, perhaps with a ReLU behind it."""
         if self.gradient is not None:
             return by_spans(relu_backward_span, self.output, self.gradient)
+        if self.convolution is None:
+            assert self.input is not None
+            return self._normalise(self.input, relu)
         if self.constants is None:
-            assert self.convolution is not None
             return self.convolution.run(n)
-        x = self.input
-        if self.convolution is not None:
-            assert self.result is not None
-            held = self.result()
-            if held is None:
-                y = self.convolution.run_normalised(n, self.constants, self.residual, relu)
-                if y is not None:
-                    return y
-            x = self.convolution.run(n) if held is None else held.blocks
-        assert x is not None
-        return normalise(x, self.constants, self.residual, relu)
+        assert self.result is not None
+        held = self.result()
+        if held is not None:  # somebody may want that too: computed once, for both
+            return self._normalise(held.blocks, relu)
+        y = self.convolution.run_normalised(n, self.constants, self.residual, relu)
+        return self._normalise(self.convolution.run(n), relu) if y is None else y
 
-
-def normalise(x: Array, constants: Array, residual: Array | None, relu: bool) -> Array:
-    """Batch norm, then + residual, then max(y, 0). Shape: x and residual (B, C, ..., 16), kept."""
-    y, images = lanes.empty(x.shape), planes(x)
-    added = images if residual is None else planes(residual)
-    normalise_plane(images, added, constants, residual is not None, relu, planes(y))
-    return y
+    def _normalise(self, x: Array, relu: bool) -> Array:
+        """The batch norm of x (B, C, ..., 16), then + residual, then max(y, 0)."""
+        assert self.constants is not None
+        y, images, residual = lanes.empty(x.shape), planes(x), self.residual
+        added = images if residual is None else planes(residual)
+        normalise_plane(images, added, self.constants, residual is not None, relu, planes(y))
+        return y
 
 
 def planes(x: Array) -> Array:
