@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import math
 from collections.abc import Callable, Iterable
 from types import SimpleNamespace
@@ -149,18 +150,15 @@ class Task:
         except Exception:  # they are of other types: kernels raise nothing
             self._call_new(arguments)
 
-    def do(self, items: int, *leaves: Any) -> None:
-        """Do items with arguments that were looked at, of a task without slots.
+    @functools.cached_property
+    def do(self) -> Callable[..., None]:
+        """Does items with arguments that were looked at before, of a task without slots.
 
-        Args:
-            items: how many.
-            leaves: the arguments; of plans, their fields.
+        It takes how many, and the arguments, of plans their fields. They are looked at here only if
+        their types are new.
         """
-        try:
-            self._region(items, *leaves)
-        except TypeError:  # the first call
-            self._compile((items, *leaves))
-            self._region(items, *leaves)
+        function: Callable[..., None] = self._region
+        return function
 
     def _call_new(self, arguments: tuple[Any, ...]) -> None:
         """Look at everything, and remember it, before the call."""
@@ -174,8 +172,22 @@ class Task:
             self._known[self._key(*arguments)] = reach, kept
         self._region(*call)
 
-    def _compile(self, call: tuple[Any, ...]) -> None:
-        self._region.compile(tuple(map(numba.typeof, call)))
+    def _compile_new(self, *call: Any) -> Any:
+        """The region compiled for arguments of types that are new, if they fit; Numba calls it."""
+        self.reach(self._with_plans(call[2 if self._has_slots else 1 :]))
+        return self._compile(call)
+
+    def _compile(self, call: tuple[Any, ...]) -> Any:
+        return self._region.compile(tuple(map(numba.typeof, call)))
+
+    def _with_plans(self, leaves: Iterable[Any]) -> tuple[Any, ...]:
+        """The arguments, of whose plans the fields are given."""
+        left, arguments = iter(leaves), []
+        for name in self.names:
+            plan = self._plans.get(name)
+            fields = itertools.islice(left, 1 if plan is None else len(plan._fields))
+            arguments.append(next(fields) if plan is None else plan(*fields))
+        return tuple(arguments)
 
     def reach(self, arguments: tuple[Any, ...]) -> Reach:
         """What the kernel can do with these arguments; an error if they do not fit."""
@@ -266,12 +278,8 @@ class Task:
         exec(compile(source, function.__code__.co_filename, "exec"), names)
         names["region"].__qualname__ = f"{self.__name__}.region"  # under which it is kept on disk
         region = kernel(names["region"])
-        region._compile_for_args = _refuse
+        region._compile_for_args = self._compile_new
         return region
-
-
-def _refuse(*arguments: Any) -> None:
-    raise TypeError("types that were not looked at")
 
 
 def _opened(declared: dict[str, Any]) -> dict[str, str]:

@@ -367,7 +367,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> tuple[list[Given], list[Given]]
     npnet.set_backend("numba")  # whatever NPNET_BACKEND says: without kernels there are no programs
     by_programs: list[Given] = []
     at_once: list[Given] = []
-    init, call, do = Call.__init__, Task.__call__, Task.do
+    init, call, do = Call.__init__, Task.__call__, vars(Task)["do"]
 
     def noted_init(
         self: Call, task: Any, arguments: tuple[Any, ...], *rest: Any, **more: Any
@@ -379,13 +379,16 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> tuple[list[Given], list[Given]]
         at_once.append((self, arguments))
         call(self, *arguments)
 
-    def noted_do(self: Task, items: int, *leaves: Any) -> None:
-        at_once.append((self, _planned(self, leaves)))
-        do(self, items, *leaves)
+    def noted_do(self: Task) -> Callable[..., None]:
+        def done(items: int, *leaves: Any) -> None:
+            at_once.append((self, self._with_plans(leaves)))
+            self._region(items, *leaves)
+
+        return done
 
     monkeypatch.setattr(Call, "__init__", noted_init)
     monkeypatch.setattr(Task, "__call__", noted_call)
-    monkeypatch.setattr(Task, "do", noted_do)
+    monkeypatch.setattr(Task, "do", property(noted_do))
     for layers in NETWORKS:
         _train(nn.Sequential(*layers))
     for layer in LAYERS:
@@ -396,19 +399,6 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> tuple[list[Given], list[Given]]
     monkeypatch.setattr(Task, "__call__", call)
     monkeypatch.setattr(Task, "do", do)
     return _unique(by_programs), _unique(at_once)
-
-
-def _planned(task: Task, leaves: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The task's arguments, of which the fields of plans are given one by one."""
-    left = list(leaves)
-    arguments = []
-    for name in task.names:
-        plan = task._plans.get(name)
-        if plan is None:
-            arguments.append(left.pop(0))
-        else:
-            arguments.append(plan(*[left.pop(0) for _ in plan._fields]))
-    return tuple(arguments)
 
 
 def _unique(calls: list[Given]) -> list[Given]:
