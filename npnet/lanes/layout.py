@@ -45,16 +45,6 @@ class Lanes(Layout):
         return None
 
     @property
-    def images(self) -> Array:
-        """The blocks (B, C, H, W, 16); features are images of one pixel."""
-        blocks = self.blocks
-        return blocks if blocks.ndim == 5 else blocks[:, :, None, None]
-
-    def like(self, images: Array) -> Lanes:
-        """Images (B, C, H, W, 16) as images, or as features where these are."""
-        return Lanes(images if len(self.shape) == 4 else images[:, :, 0, 0], self.shape[0])
-
-    @property
     def size(self) -> tuple[int, int]:
         """(H, W) of images."""
         _, _, height, width = self.shape
