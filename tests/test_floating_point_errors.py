@@ -83,7 +83,10 @@ def is_op(value: Any) -> bool:
 
 @pytest.mark.parametrize("file", FILES)
 def test_ops_are_applied_and_not_called_by_their_forward(file: str) -> None:
-    """Which would compute outside of the error state that `Function.__call__` sets."""
+    """Which would compute outside of the error state that `Function.__call__` sets.
+
+    An op of lanes, which is told where its calls go, `out`, computes nothing by NumPy.
+    """
     tree = ast.parse((ROOT / file).read_text())
     lines = [
         node.lineno
@@ -91,6 +94,7 @@ def test_ops_are_applied_and_not_called_by_their_forward(file: str) -> None:
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr == "forward"
+        and "out" not in [a.id for a in node.args if isinstance(a, ast.Name)]
     ]
     assert not (lines and imports_an_op(tree)), f"{file}: forward is called in lines {lines}"
 

@@ -163,6 +163,8 @@ class Watch:
                 self._own.add(code)  # F.relu of a layer of ours may be replaced, too
                 self._places += [p for c in chains(code, frame.f_globals, {}) for p in c.places]
         elif caller is not None and (caller.f_code in self._seen or _calls_users(caller)):
+            if _is_collectors(code):
+                return
             self._check_arguments(frame)
             if code not in self._seen:
                 self._seen.add(code)
@@ -315,6 +317,11 @@ def is_watching() -> bool:
 def _is_ours(frame: types.FrameType) -> bool:
     name = str(frame.f_globals.get("__name__"))
     return name == "npnet" or name.startswith("npnet.")
+
+
+def _is_collectors(code: types.CodeType) -> bool:
+    """Whether the garbage collector called this, which it may do anywhere, and not the model."""
+    return any(getattr(callback, "__code__", None) is code for callback in gc.callbacks)
 
 
 def _calls_users(frame: types.FrameType) -> bool:

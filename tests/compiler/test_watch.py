@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import itertools
 import math
 import random
@@ -359,6 +360,25 @@ def test_pure_code_has_a_program(name: str) -> None:
 
 def test_the_base_class_s_forward_has_a_program() -> None:
     step, _ = check(with_super())
+    assert step.fallback is None
+
+
+def test_what_the_garbage_collector_calls_is_no_part_of_the_model() -> None:
+    """It may come at any moment, beneath whatever runs."""
+    seen: list[str] = []
+
+    def note(phase: str, info: dict[str, int]) -> None:
+        seen.append(f"{phase} {info['generation']}")
+
+    gc.callbacks.append(note)
+    thresholds = gc.get_threshold()
+    gc.set_threshold(1)
+    try:
+        step, _ = check(subject(COMPILED[next(iter(COMPILED))]))
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.callbacks.remove(note)
+    assert seen
     assert step.fallback is None
 
 
