@@ -408,7 +408,7 @@ class Variable:
     _kind: ClassVar[type[Any]]
 
     def __init_subclass__(cls) -> None:
-        if Variable in cls.__bases__:
+        if not hasattr(Variable, "_kind"):
             Variable._kind = cls
 
     def __init__(self, values: Values) -> None:

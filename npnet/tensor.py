@@ -100,7 +100,6 @@ class Tensor(Variable):
     mul_ = _in_place(arithmetic.mul)
     div_ = _in_place(arithmetic.div)
     clamp_ = _in_place(choices.clamp)
-    relu_ = _in_place(activation.relu)
     pow_ = _in_place(arithmetic.pow)
     sqrt_ = _in_place(functions.sqrt)
     exp_ = _in_place(functions.exp)
@@ -524,9 +523,16 @@ class Tensor(Variable):
     isfinite = compare.isfinite
     # ---- activations, see ops.activation -------------------------------------------------------
 
-    relu = activation.relu
     tanh = activation.tanh
     sigmoid = activation.sigmoid
+
+    def relu(self) -> Tensor:
+        """`max(self, 0)`."""
+        return activation.relu(self)
+
+    def relu_(self) -> Tensor:
+        """`max(self, 0)`, in place."""
+        return self._write(activation.relu(self), "relu_")
 
     def softmax(self, dim: Int) -> Tensor:
         """The softmax along an axis."""

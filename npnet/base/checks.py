@@ -17,6 +17,7 @@ __all__ = [
     "check_count",
     "check_number",
     "check_pair",
+    "check_real",
     "check_writable",
     "is_finite",
     "nearest",
@@ -98,6 +99,12 @@ def check_pair(op: str, name: str, value: Any, least: int = 1) -> tuple[int, int
     if type(first) is int and type(second) is int and first >= least and second >= least:
         return value  # the usual case, which should cost nothing
     return check_count(op, name, first, least), check_count(op, name, second, least)
+
+
+def check_real(op: str, name: str, value: Any) -> None:
+    """Raise TypeError unless it is a number, of Python's or NumPy's."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{op}: {name} must be a number, got {type(value).__name__}")
 
 
 def check_bound(op: str, name: str, value: float) -> None:

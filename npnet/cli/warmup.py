@@ -127,6 +127,7 @@ def _layers() -> Iterator[nn.Module]:
     yield from (nn.AdaptiveAvgPool2d(1), nn.AdaptiveAvgPool2d(3), nn.BatchNorm2d(16))
     yield from (nn.ReLU(), nn.LeakyReLU(), nn.Tanh(), nn.Sigmoid(), nn.Dropout())
     yield from (nn.ELU(), nn.SiLU(), nn.Hardswish())
+    yield from (nn.GroupNorm(4, 16), nn.LayerNorm((16, 12, 12)))
 
 
 def _train_layer(layer: nn.Module) -> None:

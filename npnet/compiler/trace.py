@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from npnet import nn
 from npnet.base.grad_mode import enable_grad, state
-from npnet.lanes.choice import LEAST
+from npnet.lanes.choice import LEAST, table
 from npnet.lanes.unsuited import Layered, Unsuited
 from npnet.random import drawing_apart
 from npnet.tape import Function, result
@@ -39,11 +39,11 @@ class Link:
 
     def layer(self) -> LaneOp:
         """A new one of the same kind and options, for a program."""
-        from npnet.lanes.function import BY_LANES, LaneOp
+        from npnet.lanes.function import LaneOp
 
         if isinstance(self.op, LaneOp):
             return type(self.op)(self.op.op)
-        kind: Any = BY_LANES[type(self.op)]
+        kind: Any = table()[type(self.op)]
         return kind(self.op)
 
 
@@ -88,11 +88,11 @@ def trace(model: nn.Module, x: Tensor) -> tuple[list[Link], Tensor]:
 
 def _is_chained(node: Function) -> bool:
     """Whether programs may have such a layer."""
-    from npnet.lanes.function import BY_LANES, LaneOp
+    from npnet.lanes.function import LaneOp
 
     if isinstance(node, LaneOp):
         return node.chained
-    kind = BY_LANES.get(type(node))  # by NumPy, before lanes begin, the batch may be flattened
+    kind = table().get(type(node))  # by NumPy, before lanes begin, the batch may be flattened
     return kind is not None and issubclass(kind, LaneOp) and kind.is_view
 
 

@@ -25,7 +25,7 @@ from npnet.tape import Function, Layout, Variable
 if TYPE_CHECKING:
     from npnet.lanes.function import LaneFunction
 
-__all__ = ["LEAST", "choose", "in_lanes", "suits_lanes"]
+__all__ = ["LEAST", "choose", "in_lanes", "suits_lanes", "table"]
 
 FLOAT32 = np.dtype(np.float32)
 LEAST = 3  # images; of fewer, with all other lanes idle, BLAS computes the products faster
@@ -42,7 +42,7 @@ def choose(function: Function, inputs: tuple[Variable, ...]) -> Function | None:
         begins = type(function) in BEGINNINGS and inputs[0].shape[0] >= LEAST
         if not (begins and suits_lanes(inputs[0])):
             return None
-    kind = _table().get(type(function))
+    kind = table().get(type(function))
     if kind is None:
         return None
     if not _are_there(function, kind, inputs) or not kind.takes(function, *inputs):
@@ -73,7 +73,7 @@ def _are_there(function: Function, kind: type[LaneFunction], inputs: tuple[Varia
 
 
 @functools.cache
-def _table() -> dict[type[Function], type[LaneFunction]]:
+def table() -> dict[type[Function], type[LaneFunction]]:
     """Which class does which op; all families are there then."""
     for family in FAMILIES:
         importlib.import_module(f"npnet.lanes.{family}")

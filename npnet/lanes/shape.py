@@ -63,10 +63,8 @@ class Cat(LaneOp):
     def forward(self, x: Buffer, out: Calls, *others: Buffer) -> Buffer:  # (C, ...), (C', ...) ...
         xs = x, *others
         y = out.empty((sum([each.shape[0] for each in xs]), *x.shape[1:]), x.by)
-        self.shapes, first = [each.shape for each in xs], 0
-        for each in xs:
-            _scatter(each, Strides(first, 0, 0), 0, False, y, out)
-            first += each.shape[0]
+        self.shapes = [each.shape for each in xs]
+        np.concatenate([each.array for each in xs], 1, out=y.array)  # long runs: NumPy is as fast
         return y
 
     def backward(self, gy: Buffer, out: Calls) -> tuple[Buffer, ...]:

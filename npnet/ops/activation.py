@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from npnet.base.arrays import Array
+from npnet.base.checks import check_real
 from npnet.ops import _sums
 from npnet.ops.dtypes import check_dtypes
 from npnet.ops.functions import as_float
@@ -97,7 +98,7 @@ class ELU(Function):
 
     def forward(self, x: Array) -> Array:
         self.save_for_backward(x)
-        return np.where(x <= 0, x.dtype.type(self.alpha) * np.expm1(np.minimum(x, 0)), x)
+        return np.where(x <= 0, x.dtype.type(self.alpha) * np.expm1(np.where(x <= 0, x, 0)), x)
 
     def backward(self, gy: Array) -> tuple[Array]:
         (x,) = self.saved
@@ -111,6 +112,7 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     Source: Clevert, Unterthiner, Hochreiter (2016), arXiv:1511.07289, section 3.
     """
     check_dtypes("elu", input)
+    check_real("elu", "alpha", alpha)
     return _maybe_inplace("elu", ELU(alpha)(input), input, inplace)
 
 

@@ -24,7 +24,7 @@ class SquaredError(Function):
     """y = (x - t)^2;  gx = 2 (x - t) gy, gt = -gx."""
 
     def forward(self, x: Array, t: Array) -> Array:
-        self.difference = x - t
+        self.difference = np.asarray(x - t)  # of 0-d arrays, NumPy gives a number
         return np.square(self.difference)
 
     def backward(self, gy: Array) -> tuple[Array, Array | None]:

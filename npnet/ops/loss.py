@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -203,30 +203,34 @@ class CrossEntropy(Function):
 
         y = mean over n of -sum over c of t_nc * log softmax(x_n)_c;  gx = gy * (softmax(x) - t) / N
 
-    where t is one_hot(classes) smoothed, see `cross_entropy`.
+    where t is one_hot(classes) smoothed, see `cross_entropy`. Computed as the log-softmax, whose
+    gradient is that of NLL and its own: gx = glogp - softmax(x) * sum(glogp), glogp = -t * gy / N.
     """
 
     def __init__(self, classes: Array, smoothing: float) -> None:
         self.classes, self.smoothing = classes, smoothing
 
     def forward(self, x: Array) -> Array:  # (N, C) -> ()
-        self.save_for_backward(x)
-        logp = log_softmax_of(x, 1)
+        self.logp = logp = log_softmax_of(x, 1)  # which is enough: x may be written to
         losses = -np.take_along_axis(logp, self.classes[:, None], 1)[:, 0]
         if self.smoothing:
-            spread = -_sums.add_up(logp, (1,)) * x.dtype.type(self.smoothing / x.shape[1])
-            losses = losses * x.dtype.type(1 - self.smoothing) + spread
+            certain, spread = self._weights(x)
+            losses = losses * certain - _sums.add_up(logp, (1,)) * spread
         return _sums.add_up(losses, (0,)) / x.dtype.type(len(x))
 
     def backward(self, gy: Array) -> tuple[Array]:
-        (x,) = self.saved
-        share = gy / x.dtype.type(len(x))
-        gx = np.exp(log_softmax_of(x, 1))
-        if self.smoothing:
-            gx -= x.dtype.type(self.smoothing / x.shape[1])
-        gx[np.arange(len(x)), self.classes] -= x.dtype.type(1 - self.smoothing)
-        gx *= share
-        return (gx,)
+        logp = self.logp
+        share = gy / logp.dtype.type(len(logp))
+        certain, spread = self._weights(logp) if self.smoothing else (logp.dtype.type(1), None)
+        glogp = np.zeros_like(logp)
+        glogp[np.arange(len(logp)), self.classes] = -(share * certain)
+        if spread is not None:
+            glogp -= share * spread
+        return (glogp - np.exp(logp) * _sums.add_up(glogp, (1,), keepdims=True),)
+
+    def _weights(self, x: Array) -> tuple[Any, Any]:
+        """Of the class, and of every class, in the dtype."""
+        return x.dtype.type(1 - self.smoothing), x.dtype.type(self.smoothing / x.shape[1])
 
 
 def cross_entropy(

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_array_equal
 
+import npnet
 from npnet.base.arrays import Array
 from npnet.nn import functional as F
 from npnet.tensor import Tensor
@@ -102,3 +104,35 @@ def test_dropout_drops_a_share_and_scales_the_rest() -> None:
     y.backward(Tensor(np.ones(n)))
     assert x.grad is not None
     assert_array_equal(x.grad.numpy(), y.detach().numpy())  # the mask of forward is backward's
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_logits_may_be_written_to_once_the_loss_is_there(dtype: Any, smoothing: float) -> None:
+    """Backward needs their log-softmax alone, as in PyTorch."""
+    array = np.random.default_rng(0).standard_normal((2, 5)).astype(dtype)
+
+    def gradients(library: Any, leaf: Any, target: Any) -> Any:
+        f, found = library.nn.functional, []
+        for write in (lambda h: None, lambda h: h.add_(1), lambda h: h.data.mul_(2)):
+            leaf.grad, h = None, leaf * 1
+            loss = f.cross_entropy(h, target, label_smoothing=smoothing)
+            write(h)
+            loss.backward()
+            found.append(leaf.grad.numpy().copy())
+        return found
+
+    ours = gradients(npnet, Tensor(array, requires_grad=True), npnet.tensor([1, 3]))
+    theirs = gradients(torch, torch.tensor(array, requires_grad=True), torch.tensor([1, 3]))
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7)
+
+
+def test_methods_take_what_pytorch_s_take() -> None:
+    x = Tensor(np.array([-1.0, 2.0], np.float32))
+    for wrong in (lambda: x.relu(True), lambda: x.relu_(True)):  # type: ignore[call-arg]
+        with pytest.raises(TypeError, match="argument"):
+            wrong()
+    assert x.tolist() == [-1, 2]
+    assert x.relu_() is x
+    assert x.tolist() == [0, 2]
