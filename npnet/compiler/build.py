@@ -16,7 +16,6 @@ from npnet.kernels.program import BLOCK, SLOT, Call, Phase, Program
 from npnet.lanes.function import LaneOp
 from npnet.lanes.loss import LaneLoss
 from npnet.lanes.plan import Buffer, Extent, Recorded
-from npnet.lanes.pool import ActivatedMeans2d
 from npnet.lanes.unsuited import Unsuited
 from npnet.tensor import Tensor
 
@@ -158,7 +157,7 @@ def _next_layer(links: list[Link], x: Buffer, may_overwrite: bool) -> tuple[Lane
     """What the first of the links does to `x`, perhaps with the second; how many they are."""
     layer = links[0].layer()
     if may_overwrite and len(links) > 1:
-        both = ActivatedMeans2d.of(layer, links[1].layer(), x)
+        both = links[1].layer().after(layer, x)
         if both is not None:
             return both, 2
     return layer, 1

@@ -87,6 +87,10 @@ class LaneOp(LaneFunction):
         """The result together with what x still waits for, or one that waits itself; else None."""
         return None
 
+    def after(self, first: LaneOp, x: Buffer) -> LaneOp | None:
+        """This op, and the one before it that takes x, as one; None where they stay two."""
+        return None
+
     def by_channels(self, x: Channels, out: Calls, *weights: Array) -> Channels:
         """The result for one image with channels in the lanes. Unsuited where that is no way."""
         if not x.grouped:

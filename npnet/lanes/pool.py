@@ -64,6 +64,11 @@ class Means2d(LaneOp):
         """Where, in images (H, W)."""
         raise NotImplementedError
 
+    def after(self, first: LaneOp, x: Buffer) -> LaneOp | None:
+        if not (isinstance(first, Activation) and len(x.shape) == 3):
+            return None
+        return ActivatedMeans2d(first, self) if self.means(x.size).apart == COVER else None
+
     def forward(self, x: Buffer, out: Calls) -> Buffer:  # (C, H, W) -> (C, OH, OW)
         y = self.planned(x, out)
         out.add(kernels.avg_pool2d_plane, x.planes, self.plan, y.planes, of=y)
@@ -141,14 +146,6 @@ class ActivatedMeans2d(LaneOp):
     def __init__(self, activation: Activation, means: Means2d) -> None:
         super().__init__(means.op)
         self.kind, self.inner = activated_pool.ACTIVATIONS[activation.kernel], means
-
-    @staticmethod
-    def of(first: LaneOp, second: LaneOp, x: Buffer) -> ActivatedMeans2d | None:
-        """The two ops on x as one, where they are such."""
-        if not (isinstance(first, Activation) and isinstance(second, Means2d)):
-            return None
-        covers = len(x.shape) == 3 and second.means(x.size).apart == COVER
-        return ActivatedMeans2d(first, second) if covers else None
 
     def forward(self, x: Buffer, out: Calls) -> Buffer:
         self.x, y = x, self.inner.planned(x, out)

@@ -14,7 +14,6 @@ from npnet.nn.modules.activation import (
     Softmax,
     Tanh,
 )
-from npnet.nn.modules.batchnorm import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm
 from npnet.nn.modules.container import ModuleDict, ModuleList, Sequential
 from npnet.nn.modules.conv import Conv2d
 from npnet.nn.modules.dropout import Dropout
@@ -27,6 +26,7 @@ from npnet.nn.modules.loss import (
     MSELoss,
     NLLLoss,
 )
+from npnet.nn.modules.norm import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm
 from npnet.nn.modules.pooling import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
 from npnet.nn.parameter import Parameter
 

@@ -24,7 +24,6 @@ from npnet.lanes.function import LaneOp
 from npnet.lanes.layout import to_lanes
 from npnet.lanes.loss import LOSSES, LaneLoss
 from npnet.lanes.plan import Buffer, Extent, Loop, Recorded
-from npnet.lanes.pool import ActivatedMeans2d
 from npnet.lanes.unsuited import Unsuited
 from npnet.ops.elementwise_loss import MeanSquaredError
 from npnet.ops.loss import CrossEntropy
@@ -183,7 +182,7 @@ def test_an_activation_and_means_are_one_op_with_the_same_bits(name: str) -> Non
     activation = applied()[CHAINED[name]][0].op
     pairs = 0
     for means in (case for kind in MEANS for case in applied()[CHAINED[kind]]):
-        both = ActivatedMeans2d.of(activation(), means.op(), Buffer(lanes.empty(lanes_of(means))))
+        both = means.op().after(activation(), Buffer(lanes.empty(lanes_of(means))))
         if both is not None:
             expected = in_turn(means, activation(), means.op())
             for one, two in zip(in_turn(means, both), expected, strict=True):
