@@ -247,20 +247,6 @@ def _holds_values(value: Any) -> bool:
     return isinstance(value, (np.ndarray, Layout))
 
 
-class _Kept(Function):
-    """The result of a recorded in-place op, rounded to the dtype in which it is kept."""
-
-    def __init__(self, dtype: np.dtype[Any]) -> None:
-        self.dtype = dtype
-
-    def forward(self, x: Array) -> Array:
-        self.x_dtype = x.dtype
-        return x.astype(self.dtype)
-
-    def backward(self, gy: Array) -> tuple[Array]:
-        return (gy.astype(self.x_dtype),)
-
-
 class _Alias(Function):
     """A view found again in its base, whose history an in-place op has changed since.
 
@@ -695,7 +681,7 @@ class Variable:
 
     # ---- writing in place ----------------------------------------------------------------------
 
-    def _write(self: V, values: Variable, op: str) -> V:
+    def _write(self: V, values: Tensor, op: str) -> V:
         """Take the values, and the history, of a result that an op has just computed beside."""
         if values.shape != self.shape:
             raise ShapeError(f"{op}: the result {values.shape} does not fit into {self.shape}")
@@ -708,7 +694,7 @@ class Variable:
             np.copyto(self.array, values.array, casting="same_kind")
         self._version.writes += 1
         if recorded:
-            self._take_history(values if values.dtype == self.dtype else _Kept(self.dtype)(values))
+            self._take_history(values if values.dtype == self.dtype else values.to(self.dtype))
         return self
 
     def _replace(self, values: Variable) -> bool:

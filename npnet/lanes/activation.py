@@ -75,27 +75,6 @@ class ReLU(Activation):
         return (masked(to_lanes(gy), self.y.array, self.constants),)
 
 
-@by_lanes(ops.LeakyReLU)
-class LeakyReLU(LaneOp):
-    """Its gradient follows from its input."""
-
-    chained = True
-
-    def forward(self, x: Buffer, out: Calls) -> Buffer:
-        self.x, y = x, out.empty(x.shape, x.by)
-        self._add(x, x, y, out)
-        return y
-
-    def backward(self, gy: Buffer, out: Calls) -> tuple[Buffer]:
-        gx = out.over(gy)
-        self._add(self.x, gy, gx, out)
-        return (gx,)
-
-    def _add(self, x: Buffer, gy: Buffer, gx: Buffer, out: Calls) -> None:
-        slope, task = np.float32(self.op.slope), activation.leaky_relu_backward_span
-        out.add(task, x.flat, gy.flat, slope, gx.flat, out.span(gx), of=gx)
-
-
 class ActivationOfInput(LaneOp):
     """An activation whose gradient follows from its input.
 
@@ -121,6 +100,21 @@ class ActivationOfInput(LaneOp):
         arguments = self.x.flat, gy.flat, *self.numbers(), gx.flat, out.span(gx)
         out.add(self.backward_span, *arguments, of=gx)
         return (gx,)
+
+
+@by_lanes(ops.LeakyReLU)
+class LeakyReLU(ActivationOfInput):
+    """Forward is backward of gy = x."""
+
+    backward_span = activation.leaky_relu_backward_span
+
+    def numbers(self) -> tuple[np.float32, ...]:
+        return (np.float32(self.op.slope),)
+
+    def forward(self, x: Buffer, out: Calls) -> Buffer:
+        self.x, y = x, out.empty(x.shape, x.by)
+        out.add(self.backward_span, x.flat, x.flat, *self.numbers(), y.flat, out.span(y), of=y)
+        return y
 
 
 @by_lanes(ops.ELU)

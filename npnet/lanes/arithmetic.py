@@ -14,9 +14,8 @@ from npnet.ops import arithmetic as ops
 from npnet.tape import Variable
 
 
-@by_lanes(ops.Add)
-class Add(LaneFunction):
-    """The sum of two batches of one shape, as it is between layers."""
+class OfTwoBatches(LaneFunction):
+    """An op of two batches of one shape."""
 
     images = 2
     joins = True
@@ -24,6 +23,11 @@ class Add(LaneFunction):
     @staticmethod
     def takes(op: Any, *inputs: Variable) -> bool:
         return inputs[0].shape == inputs[1].shape
+
+
+@by_lanes(ops.Add)
+class Add(OfTwoBatches):
+    """The sum, as it is between layers."""
 
     def forward(self, x: Lanes, other: Lanes) -> Lanes:
         return x.plus(other)
@@ -33,15 +37,8 @@ class Add(LaneFunction):
 
 
 @by_lanes(ops.Mul)
-class Mul(LaneFunction):
-    """The product of two batches of one shape."""
-
-    images = 2
-    joins = True
-
-    @staticmethod
-    def takes(op: Any, *inputs: Variable) -> bool:
-        return inputs[0].shape == inputs[1].shape
+class Mul(OfTwoBatches):
+    """The product."""
 
     def forward(self, x: Lanes, other: Lanes) -> Lanes:
         needs_x, needs_other = self.needs_input_grad

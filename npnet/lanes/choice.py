@@ -39,8 +39,7 @@ def choose(function: Function, inputs: tuple[Variable, ...]) -> Function | None:
         if isinstance(x._values, Layout):
             break
     else:
-        begins = type(function) in BEGINNINGS and inputs[0].shape[0] >= LEAST
-        if not (begins and suits_lanes(inputs[0])):
+        if not (type(function) in BEGINNINGS and _may_begin(inputs[0])):
             return None
     kind = table().get(type(function))
     if kind is None:
@@ -62,11 +61,16 @@ def suits_lanes(x: Variable) -> bool:
     return x.dtype == FLOAT32 and x.ndim in (2, 4) and 0 not in x.shape and uses_kernels()
 
 
+def _may_begin(x: Variable) -> bool:
+    """Whether it is worth the way to bring images or features into lanes."""
+    return x.shape[0] >= LEAST and suits_lanes(x)
+
+
 def _are_there(function: Function, kind: type[LaneFunction], inputs: tuple[Variable, ...]) -> bool:
     """Whether the images are in lanes, or shall come there."""
     images = inputs[: kind.images]
     if type(function) in BEGINNINGS:
-        return in_lanes(images[0]) or (images[0].shape[0] >= LEAST and suits_lanes(images[0]))
+        return in_lanes(images[0]) or _may_begin(images[0])
     if kind.joins:
         return any(map(in_lanes, images)) and all(map(suits_lanes, images))
     return all(map(in_lanes, images))

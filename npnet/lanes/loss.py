@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -27,9 +28,7 @@ class LaneLoss(LaneOp):
     """A mean over the batch. The kernel also computes `gx`, its gradient by the first input."""
 
     gx: Buffer
-    parts: (
-        Array  # of the sum, one for each block; NumPy adds them up, so that threads change no bit
-    )
+    parts: Array  # sums of each block, which NumPy adds up, so that threads change no bit
     count: int  # of what the mean is taken of
 
     def value(self) -> np.float32:
@@ -97,7 +96,7 @@ class MeanSquaredError(LaneLoss):
 
     def forward(self, x: Buffer, out: Calls, target: Buffer | None = None) -> Buffer:
         self.shape = (out.extent.n, *x.shape)
-        self.count = int(np.prod(self.shape))
+        self.count = math.prod(self.shape)
         self.gx, self.parts = out.empty(x.shape), np.empty(out.extent.blocks, np.float32)
         if target is None:
             self.target = target = out.empty(x.shape)
