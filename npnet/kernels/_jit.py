@@ -15,7 +15,6 @@ import functools
 import hashlib
 import inspect
 import os
-import pickle
 import shutil
 import sys
 import tempfile
@@ -27,6 +26,7 @@ from typing import Any
 
 import llvmlite.binding
 import numba
+from numba import types
 from numba.core import caching
 from numba.core import config as numba_config
 from numba.core.compiler_lock import global_compiler_lock
@@ -173,17 +173,34 @@ class _KernelCache(caching.NullCache):
         from filelock import FileLock  # here: most processes find all kernels compiled
 
         folder = _folder()
-        if folder is None:
+        if folder is None or _has_foreign(sig, _package(self.function)):
             return
         try:
             with FileLock(folder / "lock", timeout=LOCK_SECONDS):
                 try:
                     self.disk.save_overload(sig, data)
-                except (pickle.PickleError, EOFError):  # a torn index: begin a new one
+                except OSError:
+                    raise
+                except Exception:  # a torn index, whatever unpickling it raises: begin a new one
                     self.disk.flush()
                     self.disk.save_overload(sig, data)
         except OSError as error:  # a full disk, or the lock's Timeout
             _warn_uncached(str(error))
+
+
+def _has_foreign(sig: Any, package: str) -> bool:
+    """Whether one of the types is a NamedTuple of another package than the kernel's.
+
+    The index would name a class that other processes may not find, and so be torn to them.
+    """
+    if isinstance(sig, types.BaseNamedTuple) and _package(sig.instance_class) != package:
+        return True
+    return isinstance(sig, (tuple, types.BaseTuple)) and any(_has_foreign(t, package) for t in sig)
+
+
+def _package(of: Any) -> str:
+    """The first name of the module that a class or function is defined in."""
+    return of.__module__.partition(".")[0]
 
 
 @functools.cache

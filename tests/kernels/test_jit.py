@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
 import stat
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import numba
 import pytest
 
 from npnet.kernels import _jit, _pool
@@ -155,3 +157,30 @@ def test_waiting_threads_sleep_soon(users: dict[str, str], spins: str) -> None:
         check=True,
     ).stderr
     assert f"GOMP_SPINCOUNT = '{spins}'" in told
+
+
+@pytest.mark.slow
+def test_plans_of_other_packages_leave_the_index_readable(tmp_path: Path) -> None:
+    of_tests = "from tests.kernels import test_task\ntest_task.test_programs_take_plans()"
+    assert COMPILING in finish(start(tmp_path, of_tests))
+    indices = [path.read_bytes() for path in tmp_path.rglob("program.*.nbi")]
+    assert indices
+    assert not any(b"test_task" in index for index in indices)
+
+
+class _Raises:
+    """Unpickles to an error that no one thought of."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return __import__, ("no_such_module",)
+
+
+@pytest.mark.slow
+def test_an_index_that_names_what_is_gone_is_begun_anew(
+    compiled: tuple[Path, str], tmp_path: Path
+) -> None:
+    shutil.copytree(compiled[0], tmp_path, dirs_exist_ok=True)
+    for path in tmp_path.rglob("*.nbi"):
+        path.write_bytes(pickle.dumps(numba.__version__) + pickle.dumps(_Raises()))
+    assert COMPILING in finish(start(tmp_path))
+    assert finish(start(tmp_path)) == ""
