@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from npnet.kernels import lanes, simd, simd_math
+from npnet.kernels import simd, simd_math
 from npnet.kernels._jit import inlined, kernel
-from npnet.kernels._task import Facts, need, task
+from npnet.kernels._task import Facts, images_of_blocks, need, task
 from npnet.kernels.norm import RUN
 from npnet.kernels.simd import LANES
 
@@ -33,8 +33,7 @@ def _shares(f: Facts) -> None:
 
 def _shares_of_images(f: Facts) -> None:
     _shares(f)
-    full = lanes.block_count(f.n) == f.B
-    need(f, full, f"n must be a number of images that fill {f.B} blocks of {LANES}, got {f.n}")
+    images_of_blocks(f)
     count = f.B * f.G // f.R
     need(f, count == f.M, f"parts must have room for {count} times the weights, got {f.M}")
 

@@ -17,9 +17,9 @@ from typing import Annotated, NamedTuple
 
 import numpy as np
 
-from npnet.kernels import lanes, simd, simd_math
+from npnet.kernels import simd, simd_math
 from npnet.kernels._jit import kernel
-from npnet.kernels._task import Facts, need, task
+from npnet.kernels._task import images_of_blocks, task
 from npnet.kernels.simd import LANES
 
 __all__ = ["Backward", "backward_channel", "normalise_plane", "statistics_of_channel"]
@@ -27,13 +27,7 @@ __all__ = ["Backward", "backward_channel", "normalise_plane", "statistics_of_cha
 RUN = 256 * LANES  # floats that lanes add up one by one
 
 
-def _images(f: Facts) -> None:
-    """So many images fill the blocks, the last at least in part."""
-    full = lanes.block_count(f.n) == f.B
-    need(f, full, f"n must be a number of images that fill {f.B} blocks of {LANES}, got {f.n}")
-
-
-@task(x="B C P 16", n="int", mean="C", var="C", items="C", also=_images)
+@task(x="B C P 16", n="int", mean="C", var="C", items="C", also=images_of_blocks)
 def statistics_of_channel(x, n, mean, var, c):
     """Mean and biased variance of channel `c` of the first `n` images.
 
@@ -120,7 +114,7 @@ class Backward(NamedTuple):
 
 @task(
     gy="B C P 16", x="B C P 16", y="B C P 16", plan=Backward, constants="4 C", totals="2 C",
-    gr="B C P 16", gx="B C P 16", items="C", also=_images,
+    gr="B C P 16", gx="B C P 16", items="C", also=images_of_blocks,
 )  # fmt: skip
 def backward_channel(gy, x, y, plan, constants, totals, gr, gx, c):
     """Channel `c` of the gradients, with g = 0 where y <= 0, else gy, if a ReLU followed:

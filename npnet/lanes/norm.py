@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import numpy as np
@@ -65,18 +64,13 @@ class BatchNorm(LaneFunction):
         gx, images = lanes.empty(g.shape), planes(x.blocks)
         gr, out = (g, images) if y is None else (lanes.empty(g.shape), planes(y))
         totals = np.empty((2, g.shape[1]), np.float32)
-        plan = _plan(n, relu, y is not None, self.op.given is None)
+        plan = Backward(n, relu, y is not None, self.op.given is None)
         arguments = planes(g), images, out, plan, self.constants, totals, planes(gr), planes(gx)
         backward_channel(*arguments)
         if y is not None:
             assert isinstance(gy, WaitingLanes)
             gy.settle(gr)  # the residual's gradient
         return Lanes(gx, n), totals[1], totals[0]
-
-
-@functools.lru_cache(256)
-def _plan(n: int, relu: bool, adds: bool, training: bool) -> Backward:
-    return Backward(n, relu, adds, training)
 
 
 @by_lanes(ops.LayerNorm)
