@@ -15,6 +15,7 @@ import numpy as np
 from npnet.base.arrays import Array
 from npnet.kernels import simd
 from npnet.kernels._arguments import Rule, check_apart
+from npnet.kernels._jit import inlined
 from npnet.kernels._task import Facts, task
 from npnet.kernels.simd import LANES, add
 from npnet.kernels.simd_math import (
@@ -213,6 +214,26 @@ def sgd_span(p, g, v, plan, k):
         store_part(p, i, end - i, subtract(value, multiply(rates, step)))
 
 
+@inlined
+def averaged(p, g, m, v, plan, i, count):
+    """What `adam` and `nadam` begin with, of `count` floats from `i`: p and g, perhaps decayed,
+    and the new running averages m and v, which it stores."""
+    shrink, decay = np.float32(plan.shrink), np.float32(plan.decay)
+    new1, new2 = simd.splat(np.float32(plan.new1)), simd.splat(np.float32(plan.new2))
+    value, step = load_part(p, i, count), load_part(g, i, count)
+    if shrink != 1:
+        value = multiply(value, simd.splat(shrink))
+    if decay != 0:
+        step = add(step, multiply(simd.splat(decay), value))
+    mean = load_part(m, i, count)
+    square = multiply(simd.splat(np.float32(plan.old2)), load_part(v, i, count))
+    mean = add(mean, multiply(new1, subtract(step, mean)))
+    square = add(square, multiply(new2, multiply(step, step)))
+    store_part(m, i, count, mean)
+    store_part(v, i, count, square)
+    return value, step, mean, square
+
+
 class Averages(NamedTuple):
     """The numbers of `adam`: the factor of p, and what the running averages are made of."""
 
@@ -230,23 +251,11 @@ class Averages(NamedTuple):
 @task(p="L", g="L", m="L", v="L", largest="L", plan=Averages, items=_spans, empty="L")
 def adam_span(p, g, m, v, largest, plan, k):
     """Span `k` of parameters p, gradients g and running averages m, v, all of one axis."""
-    shrink, decay, new1 = np.float32(plan.shrink), np.float32(plan.decay), np.float32(plan.new1)
-    old2, new2, rate = np.float32(plan.old2), np.float32(plan.new2), np.float32(plan.rate)
-    shrinks, decays, news1 = simd.splat(shrink), simd.splat(decay), simd.splat(new1)
-    olds2, news2, rates = simd.splat(old2), simd.splat(new2), simd.splat(rate)
-    roots, floor = simd.splat(np.float32(plan.root)), simd.splat(np.float32(plan.eps))
+    rates, floor = simd.splat(np.float32(plan.rate)), simd.splat(np.float32(plan.eps))
+    roots = simd.splat(np.float32(plan.root))
     end = min((k + 1) * UPDATE_SPAN, p.size)
     for i in range(k * UPDATE_SPAN, end, LANES):
-        value, step = load_part(p, i, end - i), load_part(g, i, end - i)
-        if shrink != 1:
-            value = multiply(value, shrinks)
-        if decay != 0:
-            step = add(step, multiply(decays, value))
-        mean, square = load_part(m, i, end - i), multiply(olds2, load_part(v, i, end - i))
-        mean = add(mean, multiply(news1, subtract(step, mean)))
-        square = add(square, multiply(news2, multiply(step, step)))
-        store_part(m, i, end - i, mean)
-        store_part(v, i, end - i, square)
+        value, step, mean, square = averaged(p, g, m, v, plan, i, end - i)
         if plan.amsgrad:
             most = load_part(largest, i, end - i)
             square = where_wins(square, most, square, most)
@@ -273,24 +282,12 @@ class Ahead(NamedTuple):
 @task(p="L", g="L", m="L", v="L", plan=Ahead, items=_spans, empty="L")
 def nadam_span(p, g, m, v, plan, k):
     """Span `k` of parameters p, gradients g and running averages m, v, all of one axis."""
-    shrink, decay, new1 = np.float32(plan.shrink), np.float32(plan.decay), np.float32(plan.new1)
-    old2, new2, lr = np.float32(plan.old2), np.float32(plan.new2), np.float32(plan.lr)
-    shrinks, decays, news1 = simd.splat(shrink), simd.splat(decay), simd.splat(new1)
-    olds2, news2, rates = simd.splat(old2), simd.splat(new2), simd.splat(lr)
-    divisors, floor = simd.splat(np.float32(plan.unbiased)), simd.splat(np.float32(plan.eps))
+    rates, floor = simd.splat(np.float32(plan.lr)), simd.splat(np.float32(plan.eps))
+    divisors = simd.splat(np.float32(plan.unbiased))
     shares_g, shares_m = simd.splat(np.float32(plan.of_g)), simd.splat(np.float32(plan.of_m))
     end = min((k + 1) * UPDATE_SPAN, p.size)
     for i in range(k * UPDATE_SPAN, end, LANES):
-        value, step = load_part(p, i, end - i), load_part(g, i, end - i)
-        if shrink != 1:
-            value = multiply(value, shrinks)
-        if decay != 0:
-            step = add(step, multiply(decays, value))
-        mean, square = load_part(m, i, end - i), multiply(olds2, load_part(v, i, end - i))
-        mean = add(mean, multiply(news1, subtract(step, mean)))
-        square = add(square, multiply(news2, multiply(step, step)))
-        store_part(m, i, end - i, mean)
-        store_part(v, i, end - i, square)
+        value, step, mean, square = averaged(p, g, m, v, plan, i, end - i)
         ahead = add(multiply(shares_g, step), multiply(shares_m, mean))
         below = add(square_root(divide(square, divisors)), floor)
         store_part(p, i, end - i, subtract(value, multiply(rates, divide(ahead, below))))
