@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from npnet import nn
 from npnet.base.grad_mode import enable_grad, state
-from npnet.lanes.choice import LEAST, table
+from npnet.lanes.choice import is_few, table
 from npnet.lanes.unsuited import Layered, Unsuited
 from npnet.random import drawing_apart
 from npnet.tape import Function, result
@@ -70,7 +70,7 @@ def trace(model: nn.Module, x: Tensor) -> tuple[list[Link], Tensor]:
     while node is not None:
         if not _is_chained(node):
             # of a few images, everything is in lanes that can be
-            by_kernels = isinstance(node, LaneFunction) and len(x) >= LEAST
+            by_kernels = isinstance(node, LaneFunction) and not is_few(x)
             kind = Layered if by_kernels else Unsuited
             raise kind(f"{node.name().removesuffix('Backward')} is not among its layers")
         before, *params = node.parents
@@ -98,7 +98,7 @@ def _is_chained(node: Function) -> bool:
 
 def _in_lanes(x: Tensor) -> Tensor:
     """The batch on the tape's beginning; of a few images in lanes, or no kernel would take them."""
-    if len(x) < LEAST and x.ndim in (2, 4):
+    if is_few(x) and x.ndim in (2, 4):
         from npnet.lanes.layout import to_lanes
 
         return result(to_lanes(x.values))

@@ -25,7 +25,7 @@ from npnet.tape import Function, Layout, Variable
 if TYPE_CHECKING:
     from npnet.lanes.function import LaneFunction
 
-__all__ = ["LEAST", "choose", "in_lanes", "suits_lanes", "table"]
+__all__ = ["LEAST", "choose", "in_lanes", "is_few", "suits_lanes", "table"]
 
 FLOAT32 = np.dtype(np.float32)
 LEAST = 3  # images; of fewer, with all other lanes idle, BLAS computes the products faster
@@ -61,9 +61,14 @@ def suits_lanes(x: Variable) -> bool:
     return x.dtype == FLOAT32 and x.ndim in (2, 4) and 0 not in x.shape and uses_kernels()
 
 
+def is_few(x: Variable) -> bool:
+    """Whether there are too few images for lanes to begin with them."""
+    return x.shape[0] < LEAST
+
+
 def _may_begin(x: Variable) -> bool:
     """Whether it is worth the way to bring images or features into lanes."""
-    return x.shape[0] >= LEAST and suits_lanes(x)
+    return not is_few(x) and suits_lanes(x)
 
 
 def _are_there(function: Function, kind: type[LaneFunction], inputs: tuple[Variable, ...]) -> bool:
