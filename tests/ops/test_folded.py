@@ -9,12 +9,12 @@ import pytest
 
 import npnet
 from npnet import nn
-from npnet.kernels._task import Task
 from npnet.lanes import conv as lane_conv
 from npnet.lanes.fusion import WaitingLanes
 from npnet.lanes.layout import Lanes
 from npnet.nn import functional as F
 from npnet.tensor import Tensor
+from tests.ops.called import record_calls
 
 # Relative to the largest result: a weight times its scale is rounded once more, and the sums of
 # some hundred products begin elsewhere. Winograd's transforms make ten times of it.
@@ -117,16 +117,7 @@ KERNELS = {"correlate_row": "conv2d", "normalise_plane": "normalise"}
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the kernels that run, of convolution and batch norm."""
-    names: list[str] = []
-    call = Task.__call__
-
-    def called(task: Task, *arguments: object) -> None:
-        if task.__name__ in KERNELS:
-            names.append(KERNELS[task.__name__])
-        call(task, *arguments)
-
-    monkeypatch.setattr(Task, "__call__", called)
-    return names
+    return record_calls(monkeypatch, KERNELS)
 
 
 def test_one_kernel_for_all(made: list[str]) -> None:

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 import npnet
 from npnet.base.arrays import Array
-from npnet.kernels._task import Task
 from npnet.lanes import loss as lane_loss
 from npnet.lanes.choice import in_lanes
 from npnet.lanes.fusion import WaitingLanes
@@ -21,6 +20,7 @@ from npnet.lanes.layout import Lanes, to_lanes
 from npnet.nn import functional as F
 from npnet.tape import result
 from npnet.tensor import Tensor
+from tests.ops.called import record_calls
 
 # Of gradients against PyTorch in float64, relative to the largest: sums of some hundred float32.
 FLOAT32 = 2e-6
@@ -190,7 +190,7 @@ def test_other_batches(n: int) -> None:
 
 
 SPANS = ("relu_span", "relu_backward_span", "add_span", "multiply_span", "scale_span")
-KERNELS = {
+KERNELS = {  # those that touch every pixel
     **dict(zip(SPANS, SPANS, strict=True)),
     "statistics_of_channel": "statistics",
     "normalise_plane": "normalise",
@@ -198,23 +198,9 @@ KERNELS = {
 }
 
 
-def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the kernels that run from now on, of those that touch every pixel."""
-    made: list[str] = []
-    call = Task.__call__
-
-    def spied(task: Task, *arguments: Any) -> None:
-        if task.__name__ in KERNELS:
-            made.append(KERNELS[task.__name__])
-        call(task, *arguments)
-
-    monkeypatch.setattr(Task, "__call__", spied)
-    return made
-
-
 def test_one_kernel_for_batch_norm_addition_and_relu(monkeypatch: pytest.MonkeyPatch) -> None:
     x, r, w, b = draw(SHAPE, SHAPE, (3,), (3,))
-    made = calls(monkeypatch)
+    made = record_calls(monkeypatch, KERNELS)
     residual = leaf(r)
     weight = Tensor(w, requires_grad=True)
     y = in_place(npnet, leaf(x), residual.tanh(), weight, Tensor(b))
@@ -226,7 +212,7 @@ def test_one_kernel_for_batch_norm_addition_and_relu(monkeypatch: pytest.MonkeyP
 
 def test_nothing_is_computed_that_nobody_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
     x, r, w, b = draw(SHAPE, SHAPE, (3,), (3,))
-    made = calls(monkeypatch)
+    made = record_calls(monkeypatch, KERNELS)
     y = bn(npnet, leaf(x), Tensor(w), Tensor(b)) + leaf(r)
     assert isinstance(y.values, WaitingLanes)
     assert made == ["statistics"]
