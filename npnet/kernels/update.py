@@ -255,7 +255,7 @@ def adam_span(p, g, m, v, largest, plan, k):
     roots = simd.splat(np.float32(plan.root))
     end = min((k + 1) * UPDATE_SPAN, p.size)
     for i in range(k * UPDATE_SPAN, end, LANES):
-        value, step, mean, square = averaged(p, g, m, v, plan, i, end - i)
+        value, _, mean, square = averaged(p, g, m, v, plan, i, end - i)
         if plan.amsgrad:
             most = load_part(largest, i, end - i)
             square = where_wins(square, most, square, most)
