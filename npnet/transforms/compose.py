@@ -15,7 +15,15 @@ from npnet.tensor import Tensor, as_tensor
 from npnet.transforms.base import RandomTransform, Transform
 from npnet.transforms.images import Array, as_batch
 
-__all__ = ["Compose", "Lambda", "RandomApply", "apply_to_picture", "apply_to_pictures", "own_steps"]
+__all__ = [
+    "Compose",
+    "Lambda",
+    "RandomApply",
+    "apply_to_picture",
+    "apply_to_pictures",
+    "call",
+    "own_steps",
+]
 
 
 class Compose:
@@ -38,7 +46,7 @@ class Compose:
             images, _ = as_batch("Compose", x)
             return stack([as_tensor(self(Tensor(image), generator)) for image in images])
         for transform in self.transforms:
-            x = _call(transform, x, generator)
+            x = call(transform, x, generator)
         return x
 
     def transform(self, images: Array, rng: np.random.Generator) -> Array:
@@ -98,7 +106,7 @@ class RandomApply(RandomTransform):
     def forward(self, x: Any, generator: Generator | np.random.Generator | None = None) -> Any:
         if numpy_generator(generator).random() < self.p:
             for transform in self.transforms:
-                x = _call(transform, x, generator)
+                x = call(transform, x, generator)
         return x
 
     def __repr__(self) -> str:
@@ -106,7 +114,7 @@ class RandomApply(RandomTransform):
         return "\n".join(lines)
 
 
-def _call(transform: Any, x: Any, generator: Generator | np.random.Generator | None) -> Any:
+def call(transform: Any, x: Any, generator: Generator | np.random.Generator | None) -> Any:
     """Call it, with the generator where its call is one of npnet's, which take it."""
     if generator is None:
         return transform(x)
@@ -163,7 +171,7 @@ class _Batch(NamedTuple):
     @classmethod
     def of(cls, items: list[Any]) -> _Batch | None:
         """The batch of some items; None unless all of them are alike, of one size."""
-        first = items[0] if items else None
+        first: Any = items[0] if items else None
         if is_picture(first):
             alike = first.mode in ("L", "RGB") and all(
                 is_picture(item) and (item.mode, item.size) == (first.mode, first.size)
