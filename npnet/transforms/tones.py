@@ -93,11 +93,12 @@ def autocontrast(images: Array) -> Array:
     least, most = (
         reduce(images, axis=(2, 3), keepdims=True).astype(kind) for reduce in (np.min, np.max)
     )
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"):  # flat channels; and int32's white, which float32 rounds up
         scale = kind(white) / (most - least)
-    flat = ~np.isfinite(scale)
-    least, scale = np.where(flat, kind(0), least), np.where(flat, kind(1), scale)
-    return np.clip((images - least) * scale, 0, white).astype(images.dtype)
+        flat = ~np.isfinite(scale)
+        least, scale = np.where(flat, kind(0), least), np.where(flat, kind(1), scale)
+        y = (images.astype(kind) - least) * scale
+        return np.clip(y, kind(0), kind(white)).astype(images.dtype)
 
 
 def equalize(images: Array) -> Array:

@@ -194,7 +194,7 @@ def test_a_tensor_becomes_what_torchvision_makes_of_it(theirs: ModuleType, name:
             # Integers are rounded from sums in float32, which differ in their order.
             assert_same(ours, expected, atol=1e-5 if np.dtype(dtype).kind == "f" else 1)
             compared += 1
-    assert compared >= 9, "shapes and dtypes that torchvision takes"
+    assert compared >= (3 if name in ("posterize", "equalize") else 9), "that torchvision takes"
 
 
 # ---- from one kind to another ------------------------------------------------------------------
