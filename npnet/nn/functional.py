@@ -15,6 +15,9 @@ from npnet.ops.activation import (
     softmax,
     tanh,
 )
+from npnet.ops.attention import (
+    scaled_dot_product_attention,
+)
 from npnet.ops.conv import (
     conv2d,
     unfold,
@@ -28,7 +31,12 @@ from npnet.ops.distance import (
     triplet_margin_with_distance_loss,
 )
 from npnet.ops.dropout import (
+    alpha_dropout,
     dropout,
+    dropout1d,
+    dropout2d,
+    dropout3d,
+    feature_alpha_dropout,
 )
 from npnet.ops.elementwise_loss import (
     binary_cross_entropy,
@@ -37,6 +45,10 @@ from npnet.ops.elementwise_loss import (
     l1_loss,
     mse_loss,
     smooth_l1_loss,
+)
+from npnet.ops.embedding import (
+    bilinear,
+    embedding,
 )
 from npnet.ops.indexing import (
     one_hot,
@@ -87,6 +99,14 @@ from npnet.ops.pool import (
     avg_pool2d,
     max_pool2d,
 )
+from npnet.ops.sample_norm import (
+    instance_norm,
+    local_response_norm,
+    rms_norm,
+)
+from npnet.ops.shuffle import (
+    channel_shuffle,
+)
 from npnet.ops.smooth import (
     celu,
     celu_,
@@ -104,19 +124,27 @@ from npnet.ops.smooth import (
 
 __all__ = [
     "adaptive_avg_pool2d",
+    "alpha_dropout",
     "avg_pool2d",
     "batch_norm",
+    "bilinear",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
     "celu_",
+    "channel_shuffle",
     "conv2d",
     "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
     "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
     "elu",
     "elu_",
+    "embedding",
+    "feature_alpha_dropout",
     "gaussian_nll_loss",
     "gelu",
     "glu",
@@ -129,12 +157,14 @@ __all__ = [
     "hardtanh_",
     "hinge_embedding_loss",
     "huber_loss",
+    "instance_norm",
     "kl_div",
     "l1_loss",
     "layer_norm",
     "leaky_relu",
     "leaky_relu_",
     "linear",
+    "local_response_norm",
     "log_softmax",
     "logsigmoid",
     "margin_ranking_loss",
@@ -154,8 +184,10 @@ __all__ = [
     "relu",
     "relu6",
     "relu_",
+    "rms_norm",
     "rrelu",
     "rrelu_",
+    "scaled_dot_product_attention",
     "selu",
     "selu_",
     "sigmoid",

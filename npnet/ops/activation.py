@@ -15,7 +15,7 @@ from npnet.ops import _sums
 from npnet.ops.dtypes import check_dtypes
 from npnet.ops.functions import as_float
 from npnet.ops.masks import kept
-from npnet.ops.shape import axis, cast
+from npnet.ops.shape import axis, cast, reshape
 from npnet.tape import Function
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class ReLU(Function):
 
     def backward(self, gy: Array) -> tuple[Array]:
         (y,) = self.saved
-        return (kept(gy, ~(y <= 0)),)  # not y > 0: NaN lets gy pass, as in PyTorch
+        return (kept(gy, np.asarray(~(y <= 0))),)  # not y > 0: NaN lets gy pass, as in PyTorch
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -335,7 +335,7 @@ def softmax(
         dtype: to convert to first.
     """
     x = input if dtype is None else cast(input, np.dtype(dtype))
-    return Softmax(softmax_axis("softmax", x, dim, _stacklevel))(x)
+    return _along(Softmax, softmax_axis("softmax", x, dim, _stacklevel), x)
 
 
 def log_softmax(
@@ -346,7 +346,12 @@ def log_softmax(
 ) -> Tensor:
     """y_i = x_i - log(sum over j of exp(x_j)), along `dim`. Arguments as of `softmax`."""
     x = input if dtype is None else cast(input, np.dtype(dtype))
-    return LogSoftmax(softmax_axis("log_softmax", x, dim, _stacklevel))(x)
+    return _along(LogSoftmax, softmax_axis("log_softmax", x, dim, _stacklevel), x)
+
+
+def _along(function: type[Softmax | LogSoftmax], dim: int, x: Tensor) -> Tensor:
+    """The function along an axis; a single number counts as one of one value."""
+    return function(dim)(x) if x.ndim else reshape(function(0)(reshape(x, (1,))), ())
 
 
 def softmax_axis(op: str, x: Tensor, dim: int | None, stacklevel: int) -> int:
@@ -357,4 +362,4 @@ def softmax_axis(op: str, x: Tensor, dim: int | None, stacklevel: int) -> int:
         warnings.warn(
             f"{op}: dim is guessed to be {dim}; pass it", UserWarning, stacklevel=stacklevel
         )
-    return axis(op, dim, x.ndim)
+    return axis(op, dim, x.ndim or 1)

@@ -110,9 +110,9 @@ def multilabel_soft_margin_loss(
 def _rows(op: str, input: Tensor) -> tuple[int, int]:
     """(N, C) of scores (N, C) or (C,)."""
     check_dtypes(op, input)
-    if input.ndim not in (1, 2) or not input.shape[-1]:
+    if input.ndim > 2 or 0 in input.shape[-1:]:
         raise ShapeError(f"{op}: input must be (N, C) or (C,), got {input.shape}")
-    return (1, input.shape[0]) if input.ndim == 1 else (input.shape[0], input.shape[1])
+    return (input.shape[0], input.shape[1]) if input.ndim == 2 else (1, input.numel())
 
 
 class MultiMargin(Function):
@@ -191,20 +191,23 @@ class MultiLabelMargin(Function):
     """y_n = sum over targets k and others c of max(1 - x_nk + x_nc, 0) / C;
 
     gx_nc = gy / C times how many targets are within 1 of c, gx_nk = -gy / C times how many others.
+
+    Args:
+        times: how often each class is named as a target, (N, C).
     """
 
-    def __init__(self, is_target: Array) -> None:
-        self.is_target = is_target  # (N, C)
+    def __init__(self, times: Array) -> None:
+        self.times = times
 
     def forward(self, x: Array) -> Array:  # (N, C) -> (N,)
         z = 1 - x[:, :, None] + x[:, None, :]  # (N, k, c)
-        z *= self.is_target[:, :, None] & ~self.is_target[:, None, :]
-        self.within = z > 0
-        return np.asarray(np.maximum(z, 0).sum((1, 2)) / x.dtype.type(x.shape[1]))
+        pairs = self.times[:, :, None] * (self.times == 0)[:, None, :]
+        self.within = pairs * (z > 0)
+        return np.asarray((pairs * np.maximum(z, 0)).sum((1, 2)) / x.dtype.type(x.shape[1]))
 
     def backward(self, gy: Array) -> tuple[Array]:
-        counts = self.within.sum(1).astype(gy.dtype) - self.within.sum(2)
-        return ((counts * (gy / gy.dtype.type(counts.shape[1]))[:, None]).astype(gy.dtype),)
+        counts = self.within.sum(1) - self.within.sum(2)
+        return (counts * (gy / gy.dtype.type(counts.shape[1]))[:, None],)
 
 
 def multilabel_margin_loss(
@@ -234,10 +237,10 @@ def multilabel_margin_loss(
             f"{op}: target must lie in [-1, {classes - 1}] for {classes} classes, got "
             f"{numbers[named].max()}"
         )
-    is_target = np.zeros((n, classes), bool)
+    times = np.zeros((n, classes), input.dtype)
     rows, places = np.nonzero(named)
-    is_target[rows, numbers[rows, places]] = True
-    losses = MultiLabelMargin(is_target)(shape.reshape(input, (n, classes)))
-    if input.ndim == 1:
+    np.add.at(times, (rows, numbers[rows, places]), 1)
+    losses = MultiLabelMargin(times)(shape.reshape(input, (n, classes)))
+    if input.ndim < 2:
         losses = shape.reshape(losses, ())
     return reduced(losses, reduction)

@@ -8,6 +8,7 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError, check_real
+from npnet.ops import _sums
 from npnet.ops.activation import LeakyReLU, maybe_inplace
 from npnet.ops.arithmetic import mul
 from npnet.ops.dtypes import check_dtypes
@@ -176,9 +177,9 @@ class PReLU(Function):
         gx = np.where(x > 0, gy, gy * self._spread(x, weight))
         below = np.where(x > 0, gy.dtype.type(0), gy * x)
         if weight.size == 1:
-            return gx, np.asarray(below.sum()).reshape(weight.shape)
+            return gx, _sums.add_up(below, range(x.ndim)).reshape(weight.shape)
         axes = tuple(axis for axis in range(x.ndim) if axis != min(1, x.ndim - 1))
-        return gx, below.sum(axes).reshape(weight.shape)
+        return gx, _sums.add_up(below, axes).reshape(weight.shape)
 
     @staticmethod
     def _spread(x: Array, weight: Array) -> Array:
