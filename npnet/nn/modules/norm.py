@@ -42,7 +42,7 @@ def reset_affine(module: Module) -> None:
 
 
 class BatchNorm(Module):
-    """What all batch norms have in common: parameters, running statistics, and which are used when."""
+    """What all batch norms have in common: parameters, running statistics, and when they serve."""
 
     axes: tuple[tuple[str, ...], ...]  # of the inputs that are taken
     _came_later = ("num_batches_tracked",)  # states of PyTorch before 0.4.1 lack it
