@@ -48,6 +48,7 @@ __all__ = [
     "Variable",
     "View",
     "anomaly_mode",
+    "inputs_of",
     "let_choose",
     "result",
     "walk_back",
@@ -383,7 +384,7 @@ def walk_back(
         if ends is not None and needed is not None:
             if id(node) in ends:
                 _deliver(ends[id(node)], id(node), _array(arriving), found)
-            if not any([id(parent) in needed for parent in parents]):
+            if not any(id(parent) in needed for parent in parents):
                 gradients = (None,) * len(parents)
                 continue
         gradients = _differentiated(node, arriving)
@@ -441,7 +442,7 @@ def _on_the_way(roots: Iterable[Function | Variable], ends: dict[int, Variable])
             ahead += [p for p in node.parents if isinstance(p, Function)]
     needed = set(ends)
     for node in sorted(nodes.values(), key=lambda node: node.order):  # parents first
-        if any([id(parent) in needed for parent in node.parents]):
+        if any(id(parent) in needed for parent in node.parents):
             needed.add(id(node))
     return needed
 
@@ -472,7 +473,7 @@ def _hooked(hooks: dict[int, Hook], g: Array) -> Array:
     return g
 
 
-def _inputs(op: str, inputs: Any) -> tuple[Variable, ...]:
+def inputs_of(op: str, inputs: Any) -> tuple[Variable, ...]:
     """What gradients are wanted of, checked."""
     wanted = (inputs,) if isinstance(inputs, Variable) else tuple(inputs)
     if not wanted:
@@ -509,7 +510,7 @@ def _sum(a: Values, b: Values) -> Values:
     return np.asarray(_array(a) + _array(b))
 
 
-def _is_new(g: Values, gy: Values, gradients: tuple[Values | None, ...]) -> bool:
+def _is_new(g: Values, gy: Values, gradients: Sequence[Values | None]) -> bool:
     """Whether a gradient that an op returned lies on memory that nobody else sees."""
     if isinstance(g, Layout):
         return True  # what leaves it is a new ndarray
@@ -542,7 +543,7 @@ def result(values: Values) -> Tensor:
 
 
 class _LeafHooks:
-    """What is called when a leaf's gradient has arrived: before it is added to `grad`, and after."""
+    """What is called when a leaf's gradient arrives: before it is added to `grad`, and after."""
 
     __slots__ = ("after", "before")
 
@@ -739,7 +740,7 @@ class Variable:
                 "backward: create_graph is not supported: derivatives here are NumPy's, which are "
                 "not recorded"
             )
-        only = None if inputs is None else _inputs("backward", inputs)
+        only = None if inputs is None else inputs_of("backward", inputs)
         root = self._root(gradient)
         with np.errstate(all="ignore"):
             walk_back([root], bool(retain_graph), only)
