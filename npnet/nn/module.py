@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from npnet.base.checks import check_writable, nearest
+from npnet.base.hooks import RemovableHandle
 from npnet.nn.parameter import Parameter
 from npnet.tensor import Tensor
 
@@ -36,30 +37,6 @@ class IncompatibleKeys(NamedTuple):
             f"IncompatibleKeys(missing_keys={self.missing_keys}, "
             f"unexpected_keys={self.unexpected_keys})"
         )
-
-
-class RemovableHandle:
-    """What registering a hook returns; `remove()` takes the hook off again."""
-
-    _ids = itertools.count()
-
-    def __init__(self, hooks: dict[int, Any], hook: Any, first: bool = False) -> None:
-        self._hooks, self.id = hooks, next(self._ids)
-        others = list(hooks.items()) if first else []
-        for key, _ in others:
-            del hooks[key]
-        hooks[self.id] = hook
-        hooks.update(others)
-
-    def remove(self) -> None:
-        """Take the hook off; a second time does nothing."""
-        self._hooks.pop(self.id, None)
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.remove()
 
 
 def _no_forward(self: Module, *args: Any, **kwargs: Any) -> Any:
