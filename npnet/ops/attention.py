@@ -44,7 +44,7 @@ def attention_weights(
     else:
         scores = arithmetic.add(scores, attn_mask)
         seen = result(np.asarray(attn_mask.array > -math.inf))
-    blind = ~seen.array.any(-1, keepdims=True)
+    blind = np.asarray(~seen.array.any(-1, keepdims=True))
     if blind.any():
         lost = result(blind)
         scores = choices.where(lost, 0.0, scores)
