@@ -3,6 +3,7 @@
 from npnet.nn import (
     functional,
     init,
+    parallel,
     utils,
 )
 from npnet.nn.module import (
@@ -119,6 +120,10 @@ from npnet.nn.modules.padding import (
     ZeroPad2d,
     ZeroPad3d,
 )
+from npnet.nn.modules.parameter_container import (
+    ParameterDict,
+    ParameterList,
+)
 from npnet.nn.modules.pooling import (
     AdaptiveAvgPool2d,
     AvgPool2d,
@@ -131,7 +136,11 @@ from npnet.nn.modules.sample_norm import (
     LocalResponseNorm,
     RMSNorm,
 )
+from npnet.nn.parallel import (
+    DataParallel,
+)
 from npnet.nn.parameter import (
+    Buffer,
     Parameter,
 )
 
@@ -150,6 +159,7 @@ __all__ = [
     "BatchNorm2d",
     "BatchNorm3d",
     "Bilinear",
+    "Buffer",
     "ChannelShuffle",
     "CircularPad1d",
     "CircularPad2d",
@@ -161,6 +171,7 @@ __all__ = [
     "CosineEmbeddingLoss",
     "CosineSimilarity",
     "CrossEntropyLoss",
+    "DataParallel",
     "Dropout",
     "Dropout1d",
     "Dropout2d",
@@ -203,6 +214,8 @@ __all__ = [
     "PReLU",
     "PairwiseDistance",
     "Parameter",
+    "ParameterDict",
+    "ParameterList",
     "PoissonNLLLoss",
     "RMSNorm",
     "RReLU",
@@ -237,5 +250,6 @@ __all__ = [
     "ZeroPad3d",
     "functional",
     "init",
+    "parallel",
     "utils",
 ]
