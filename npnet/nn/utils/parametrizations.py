@@ -58,8 +58,8 @@ class _SpectralNorm(Module):
         if weight.ndim < 2:
             return
         matrix, rng = as_matrix(weight.detach(), self.dim).array, default_generator.numpy
-        u, v = (unit(rng.standard_normal(n), weight.dtype, eps) for n in matrix.shape)
-        u, v = iterated(matrix, u, v, 15, eps)
+        u, v = (unit(rng.standard_normal((n,)), weight.dtype, eps) for n in matrix.shape)
+        v, u = iterated(matrix.T, v, u, 15, eps)  # u first, as in PyTorch
         self.register_buffer("_u", result(u))
         self.register_buffer("_v", result(v))
 
@@ -69,8 +69,8 @@ class _SpectralNorm(Module):
         matrix = as_matrix(weight, self.dim)
         if self.training:
             times = self.n_power_iterations
-            new = iterated(matrix.array, self._u.array, self._v.array, times, self.eps)
-            self._u.array[...], self._v.array[...] = new
+            new = iterated(matrix.array.T, self._v.array, self._u.array, times, self.eps)
+            self._v.array[...], self._u.array[...] = new
         return arithmetic.div(weight, largest(matrix, self._u.array, self._v.array))
 
     def right_inverse(self, value: Tensor) -> Tensor:

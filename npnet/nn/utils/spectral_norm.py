@@ -111,7 +111,7 @@ def spectral_norm(
     axis = usual_dim(module) if dim is None else dim
     hook, weight = SpectralNorm(name, n_power_iterations, axis, eps), module.get_parameter(name)
     matrix, rng = as_matrix(weight.detach(), axis), default_generator.numpy
-    u, v = (unit(rng.standard_normal(n), weight.dtype, eps) for n in matrix.shape)
+    u, v = (unit(rng.standard_normal((n,)), weight.dtype, eps) for n in matrix.shape)
     del module._parameters[name]
     module.register_parameter(f"{name}_orig", weight)
     setattr(module, name, weight.detach())
