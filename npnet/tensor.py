@@ -220,7 +220,13 @@ class Tensor(Variable):
         return copy
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        raise TypeError("npnet tensors are not pickled: use npnet.save, which writes safetensors")
+        return _unpickled, (type(self), self.array, self.requires_grad, self._pickled_slots())
+
+    def _pickled_slots(self) -> dict[str, Any]:
+        """What a class derived from this one keeps beside the values."""
+        names = [n for kind in type(self).__mro__ for n in vars(kind).get("__slots__", ())]
+        mine = [n for n in names if n not in Variable.__slots__]
+        return {n: getattr(self, n) for n in mine if hasattr(self, n)}
 
     # ---- shape and type ------------------------------------------------------------------------
 
@@ -584,6 +590,18 @@ def as_tensor(data: Any, dtype: npt.DTypeLike | None = None, device: Any = None)
     if isinstance(data, Tensor):
         return data.to(dtype=dtype)
     return Tensor(_as_array(data, dtype))
+
+
+def _unpickled(
+    kind: type[Tensor], array: Array, requires_grad: bool, slots: dict[str, Any]
+) -> Tensor:
+    """A tensor of a class that was pickled: a leaf, off the tape, without its gradient."""
+    y = object.__new__(kind)
+    Variable.__init__(y, array)
+    y._wants = requires_grad
+    for name, value in slots.items():
+        setattr(y, name, value)
+    return y
 
 
 def is_tensor(obj: Any) -> bool:
