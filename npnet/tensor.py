@@ -220,13 +220,11 @@ class Tensor(Variable):
         return copy
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return _unpickled, (type(self), self.array, self.requires_grad, self._pickled_slots())
-
-    def _pickled_slots(self) -> dict[str, Any]:
-        """What a class derived from this one keeps beside the values."""
-        names = [n for kind in type(self).__mro__ for n in vars(kind).get("__slots__", ())]
-        mine = [n for n in names if n not in Variable.__slots__]
-        return {n: getattr(self, n) for n in mine if hasattr(self, n)}
+        """A pickle holds the values and `requires_grad`, neither `grad` nor hooks, as PyTorch's."""
+        slots = [name for kind in type(self).__mro__ for name in vars(kind).get("__slots__", ())]
+        own = {n: getattr(self, n) for n in slots if n not in Variable.__slots__}
+        own |= getattr(self, "__dict__", {})
+        return _unpickled, (type(self), self.array, self.requires_grad, own)
 
     # ---- shape and type ------------------------------------------------------------------------
 
@@ -562,6 +560,18 @@ class Tensor(Variable):
     argmin = reduce.argmin
     all = reduce.all
     any = reduce.any
+
+
+def _unpickled(
+    kind: type[Tensor], array: Array, requires_grad: bool, own: dict[str, Any]
+) -> Tensor:
+    """What was pickled: a tensor of that class with its values and its own attributes."""
+    y = object.__new__(kind)
+    Variable.__init__(y, array)
+    y._wants = requires_grad
+    for name, value in own.items():
+        setattr(y, name, value)
+    return y
 
 
 def tensor(
