@@ -1,4 +1,4 @@
-"""Processes that a program starts by `multiprocessing` find npnet for torch too.
+"""npnet for torch in this process and those that it starts by `multiprocessing`.
 
 A forked child has all of its parent. A spawned one starts Python afresh and is sent what it needs
 to import the program; something is added to that, which installs the finder while it is unpickled.
@@ -10,15 +10,15 @@ from collections.abc import Callable
 from multiprocessing import forkserver, spawn
 from typing import Any
 
-__all__ = ["follow"]
+from npnet.drop_in.modules import enter
+
+__all__ = ["install"]
 
 
 class _Installed:
     """Its pickle is a call of `install`."""
 
     def __reduce__(self) -> tuple[Callable[[], None], tuple[()]]:
-        from npnet.drop_in.modules import install
-
         return install, ()
 
 
@@ -29,8 +29,9 @@ def _prepare_with_npnet(name: str) -> dict[str, Any]:
     return {"npnet": _Installed(), **_prepare(name)}
 
 
-def follow() -> None:
-    """Let children of this process have npnet for torch."""
+def install() -> None:
+    """Let torch and torchvision be npnet from now on, here and in children."""
+    enter()
     spawn.get_preparation_data = _prepare_with_npnet
     # By default the server of forks imports the program itself, before it is sent anything.
     forkserver.set_forkserver_preload([])

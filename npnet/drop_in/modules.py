@@ -17,7 +17,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-__all__ = ["TORCH", "TORCHVISION", "StandIn", "install", "is_torch", "torch_is_npnet"]
+__all__ = ["TORCH", "TORCHVISION", "StandIn", "enter", "is_torch", "torch_is_npnet"]
 
 # Whose names npnet follows; programs compare with them.
 TORCH, TORCHVISION = "2.13.0", "0.28.0"
@@ -160,14 +160,10 @@ def _import(name: str | None) -> ModuleType | None:
         raise
 
 
-def install() -> None:
-    """Let torch and torchvision be npnet from now on, in this process and those it starts by
-    `multiprocessing`."""
-    from npnet.drop_in import children
-
+def enter() -> None:
+    """Let torch and torchvision be npnet from now on, in this process."""
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
-    children.follow()
 
 
 @contextlib.contextmanager
