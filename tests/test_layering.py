@@ -56,6 +56,8 @@ ALLOWED: dict[str, set[str]] = {
     "fitting": PROGRAM | {"runs"},
     "train": PROGRAM | {"runs", "training"},
     "fit_function": PROGRAM | {"fitting", "runs"},
+    "drop_in": set(),  # whatever of npnet a program asks for is imported by its name
+    "run": {"drop_in"},
     # Of training the settings alone, which are what is compared.
     "comparison": PROGRAM | {"fitting", "runs", "training.config"},
     "cli": PROGRAM | {"comparison", "fit_function", "kernels._jit", "runs", "train", "training"},
