@@ -9,6 +9,7 @@ import numpy as np
 from npnet.base.checks import unknown_name
 from npnet.base.grad_mode import no_grad
 from npnet.random import Generator, numpy_generator
+from npnet.tape import result
 from npnet.tensor import Tensor
 
 __all__ = [
@@ -67,7 +68,7 @@ def trunc_normal_(
         raise ValueError(f"trunc_normal_: a must be below b, got [{a:g}, {b:g}]")
     tensor.normal_(mean, std, generator=generator)
     while (outside := (tensor.array < a) | (tensor.array > b)).any():
-        again = Tensor(np.empty(int(outside.sum()), tensor.dtype))
+        again = result(np.empty(int(outside.sum()), tensor.dtype))
         tensor.array[outside] = again.normal_(mean, std, generator=generator).array
     return tensor
 
@@ -177,7 +178,7 @@ def eye_(tensor: Tensor) -> Tensor:
     """Set 1 on the diagonal and 0 elsewhere, of a matrix."""
     if tensor.ndim != 2:
         raise ValueError(f"eye_: the tensor must have 2 axes, got {tensor.shape}")
-    return tensor.copy_(Tensor(np.eye(*tensor.shape, dtype=tensor.dtype)))
+    return tensor.copy_(result(np.eye(*tensor.shape, dtype=tensor.dtype)))
 
 
 @no_grad()
@@ -198,4 +199,4 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
     q, r = np.linalg.qr(flat.T if rows < flat.shape[1] else flat)
     q *= np.sign(np.diag(r))  # makes the draw uniform over all such matrices
     q = q.T if rows < flat.shape[1] else q
-    return tensor.copy_(Tensor((gain * q).reshape(tensor.shape).astype(tensor.dtype)))
+    return tensor.copy_(result((gain * q).reshape(tensor.shape).astype(tensor.dtype)))

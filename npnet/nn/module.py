@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from npnet.base.checks import check_writable, nearest
 from npnet.nn.parameter import Parameter
+from npnet.tape import result
 from npnet.tensor import Tensor
 
 __all__ = ["IncompatibleKeys", "Module", "RemovableHandle"]
@@ -425,7 +426,7 @@ class Module:
         for name in given:
             check_writable("load_state_dict", name, own[name].array)
         for name, value in given.items():
-            own[name].detach()._assign(..., Tensor(value), "load_state_dict")
+            own[name].detach()._assign(..., result(value), "load_state_dict")
         return IncompatibleKeys(missing, unexpected)
 
     def _check_writable(self, op: str) -> None:
@@ -476,7 +477,7 @@ class Module:
 
         `to(dtype)`, `to(device)`, `to(device, dtype)` and `to(tensor)`, as `Tensor.to`.
         """
-        wanted = Tensor(np.zeros((), np.float32)).to(*args, **kwargs).dtype
+        wanted = result(np.zeros((), np.float32)).to(*args, **kwargs).dtype
         if wanted.kind != "f":
             raise TypeError(f"to: a module's dtype must be floating point, got {wanted}")
         floats = [v for v in (*self.parameters(), *self.buffers()) if v.is_floating_point()]

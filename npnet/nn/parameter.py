@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from npnet.tensor import Tensor
+from npnet.tape import Variable
+from npnet.tensor import Tensor, as_tensor
 
 __all__ = ["Parameter"]
 
@@ -24,7 +25,8 @@ class Parameter(Tensor):
     def __init__(self, data: Any = None, requires_grad: bool = True) -> None:
         if data is None:
             data = np.empty(0, np.float32)
-        super().__init__(data.array if isinstance(data, Tensor) else data, None, requires_grad)
+        Variable.__init__(self, data.array if isinstance(data, Variable) else as_tensor(data).array)
+        self.requires_grad = requires_grad
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
         copy = Parameter(self.array.copy(), self.requires_grad)  # without grad, as in PyTorch

@@ -11,6 +11,7 @@ from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError, check_bound, check_writable
 from npnet.ops import _sums
 from npnet.ops.shape import cat
+from npnet.tape import result
 from npnet.tensor import Tensor
 
 __all__ = [
@@ -47,7 +48,7 @@ def clip_grad_norm_(
     tensors = [parameters] if isinstance(parameters, Tensor) else list(parameters)
     gradients = [p.grad.array for p in tensors if p.grad is not None]
     if not gradients:
-        return Tensor(np.float32(0))
+        return result(np.float32(0))
     for g in gradients:
         check_writable("clip_grad_norm_", "a gradient", g)
     norms = np.array([_norm(g, norm_type) for g in gradients], np.float64)
@@ -57,7 +58,7 @@ def clip_grad_norm_(
     scale = np.minimum(max_norm / (total + 1e-6), 1)  # 1e-6 and NaN's way through as in PyTorch
     for g in gradients:
         g *= scale.astype(g.dtype)
-    return Tensor(total)
+    return result(total)
 
 
 def _norm(x: Array, p: float) -> Any:

@@ -13,6 +13,7 @@ from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError
 from npnet.base.grad_mode import enable_grad
 from npnet.optim._options import plain
+from npnet.tape import result
 from npnet.tensor import Tensor
 
 __all__ = ["Group", "Optimizer", "Params", "State"]
@@ -291,7 +292,7 @@ class Optimizer:
         params = [p for group in self.param_groups for p in group["params"]]
         index = {p: i for i, p in enumerate(params)}
         state = {
-            index[p]: {k: Tensor(v) if isinstance(v, np.ndarray) else v for k, v in values.items()}
+            index[p]: {k: result(v) if isinstance(v, np.ndarray) else v for k, v in values.items()}
             for p, values in self.state.items()
             if values
         }

@@ -13,6 +13,7 @@ from npnet.nn import init
 from npnet.nn.module import Module
 from npnet.nn.parameter import Parameter
 from npnet.ops.windows import Pair, Window, as_pair
+from npnet.tape import result
 from npnet.tensor import Tensor
 
 __all__ = ["Conv2d"]
@@ -77,7 +78,7 @@ class Conv2d(Module):
         )
         shape = (out_channels, in_channels // groups, *self.kernel_size)
         kind = np.dtype(np.float32 if dtype is None else dtype)
-        self.weight = Parameter(Tensor(np.empty(shape, kind)).to(device=device))
+        self.weight = Parameter(result(np.empty(shape, kind)).to(device=device))
         if bias:
             self.bias = Parameter(np.empty(out_channels, kind))
         else:
