@@ -13,6 +13,7 @@ from npnet.base.arrays import Array
 from npnet.base.checks import check_number
 from npnet.base.pictures import array_to_picture, is_picture, picture_to_array
 from npnet.random import Generator, numpy_generator
+from npnet.tape import result
 from npnet.tensor import Tensor
 from npnet.transforms import functional as F
 from npnet.transforms.autoaugment_policies import POLICIES, Policy
@@ -171,7 +172,7 @@ class AutoAugment(_Augment):
         """Number of the pair, a number from 0 to 1 for each of the two, and their signs."""
         rng = numpy_generator(None)
         at = int(rng.integers(transform_num))
-        return at, Tensor(rng.random(2, np.float32)), Tensor(rng.integers(0, 2, 2))
+        return at, result(rng.random(2, np.float32)), result(rng.integers(0, 2, 2))
 
     def _augmented(self, x: Any, size: tuple[int, int], rng: np.random.Generator) -> Any:
         pair = self.policies[rng.integers(len(self.policies))]
@@ -307,14 +308,14 @@ class AugMix(_Augment):
         axes = (-1, *(1,) * 3) if values.ndim > 3 else (1,) * values.ndim
         mixed = share[:, 0].reshape(axes) * values
         for weight in weights.T:
-            changed: Any = Tensor(values)
+            changed: Any = result(values)
             depth = self.chain_depth if self.chain_depth > 0 else int(rng.integers(1, 4))
             for _ in range(depth):
                 drawn = _drawn(space, lambda m: int(rng.integers(self.severity)), rng)
                 changed = self._changed(changed, *drawn)
             mixed += weight.reshape(axes) * changed.array
         mixed = mixed.astype(values.dtype)
-        return array_to_picture(mixed, like=x) if is_picture(x) else Tensor(mixed)
+        return array_to_picture(mixed, like=x) if is_picture(x) else result(mixed)
 
     def _space(self, size: tuple[int, int]) -> Space:
         space = _space(10, 0.3, (size[0] / 3.0, size[1] / 3.0), 30.0, 0.9, (4, 4))

@@ -10,6 +10,7 @@ import numpy as np
 from npnet.base.checks import ShapeError, check_number
 from npnet.base.pictures import array_to_picture, pillow
 from npnet.random import numpy_generator
+from npnet.tape import result
 from npnet.tensor import Tensor
 from npnet.transforms.base import RandomTransform, Transform
 from npnet.transforms.convert import ConvertImageDtype
@@ -172,7 +173,7 @@ class ColorJitter(RandomTransform):
     ) -> tuple[Tensor, float | None, float | None, float | None, float | None]:
         """The order of the four changes, and a factor of each; None stays None."""
         rng = numpy_generator(None)
-        order = Tensor(rng.permutation(4))
+        order = result(rng.permutation(4))
         spans = (brightness, contrast, saturation, hue)
         b, c, s, h = (
             None if span is None else float(rng.uniform(span[0], span[1])) for span in spans

@@ -11,6 +11,7 @@ from npnet.base.checks import check_number
 from npnet.base.pictures import array_to_picture, is_picture, picture_to_array
 from npnet.ops.shape import stack
 from npnet.random import Generator, numpy_generator
+from npnet.tape import result
 from npnet.tensor import Tensor, as_tensor
 from npnet.transforms.base import RandomTransform, Transform
 from npnet.transforms.images import Array, as_batch
@@ -44,7 +45,7 @@ class Compose:
     def __call__(self, x: Any, generator: Generator | np.random.Generator | None = None) -> Any:
         if isinstance(x, np.ndarray) and x.ndim == 4 and own_steps(self) is None:
             images, _ = as_batch("Compose", x)
-            return stack([as_tensor(self(Tensor(image), generator)) for image in images])
+            return stack([as_tensor(self(result(image), generator)) for image in images])
         for transform in self.transforms:
             x = call(transform, x, generator)
         return x
@@ -195,7 +196,7 @@ class _Batch(NamedTuple):
 
     def items(self) -> list[Any]:
         """What a user's own transform is given, one by one."""
-        make = Tensor if self.tensors else array_to_picture
+        make: Callable[[Array], Any] = result if self.tensors else array_to_picture
         return [make(image) for image in np.ascontiguousarray(self.images)]
 
 

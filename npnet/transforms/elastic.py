@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from npnet.random import numpy_generator
+from npnet.tape import result
 from npnet.tensor import Tensor
 from npnet.transforms.affine import Places, on_tensors, sample
 from npnet.transforms.base import RandomTransform
@@ -70,7 +71,7 @@ class ElasticTransform(RandomTransform):
     @staticmethod
     def get_params(alpha: Sequence[float], sigma: Sequence[float], size: Sequence[int]) -> Tensor:
         """The field (1, H, W, 2) for one image."""
-        return Tensor(_field(alpha, sigma, size, numpy_generator(None)))
+        return result(_field(alpha, sigma, size, numpy_generator(None)))
 
     def __repr__(self) -> str:
         return (

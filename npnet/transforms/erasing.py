@@ -10,7 +10,7 @@ import numpy as np
 
 from npnet.base.checks import check_number
 from npnet.random import numpy_generator
-from npnet.tensor import Tensor
+from npnet.tape import result
 from npnet.transforms.base import TensorTransform
 from npnet.transforms.images import Array, channel_values
 
@@ -96,7 +96,7 @@ class RandomErasing(TensorTransform):
             if value is None
             else np.asarray(value, np.float32).reshape(-1, 1, 1)
         )
-        return (*part, Tensor(drawn))
+        return (*part, result(drawn))
 
     def __repr__(self) -> str:
         return (

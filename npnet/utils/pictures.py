@@ -10,6 +10,7 @@ import numpy as np
 from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError
 from npnet.base.pictures import pillow
+from npnet.tape import result
 from npnet.tensor import Tensor
 
 __all__ = ["make_grid", "save_image"]
@@ -46,7 +47,7 @@ def make_grid(
     if normalize:
         images = _normalized(images, value_range, scale_each)
     if len(images) == 1:
-        return Tensor(images[0])
+        return result(images[0])
     count, channels, height, width = images.shape
     columns = min(nrow, count)
     rows = -(-count // columns)
@@ -56,7 +57,7 @@ def make_grid(
     for k, image in enumerate(images):
         top, left = k // columns * height + padding, k % columns * width + padding
         grid[:, top : top + height - padding, left : left + width - padding] = image
-    return Tensor(grid)
+    return result(grid)
 
 
 def _images(tensor: Any) -> Array:

@@ -14,7 +14,6 @@ from PIL import Image
 
 import npnet
 from npnet import transforms
-from npnet.tensor import Tensor
 from npnet.transforms import functional
 from tests.torchvision_import import import_torchvision
 from tests.transforms.pictures import drawn, picture
@@ -140,7 +139,7 @@ def test_of_a_tensor(theirs: Any, name: str) -> None:
             # Sums in float32 differ in their order; of integers they are rounded.
             atol = PLACES if name == "perspective" else 1e-5
             atol = atol if dtype != "uint8" else 1
-            compare(getattr(functional, name)(Tensor(x), *arguments), expected, atol)
+            compare(getattr(functional, name)(npnet.from_numpy(x), *arguments), expected, atol)
             compared += 1
         assert_array_equal(x, copy, err_msg="the input was written to")
     assert compared >= 3 * len(CALLS[name])
@@ -149,7 +148,7 @@ def test_of_a_tensor(theirs: Any, name: str) -> None:
 def test_elastic_transform(theirs: Any) -> None:
     for mode in ("L", "RGB"):
         expected = theirs.functional.elastic_transform(picture(mode), torch.from_numpy(FIELD))
-        ours = functional.elastic_transform(picture(mode), Tensor(FIELD))
+        ours = functional.elastic_transform(picture(mode), npnet.from_numpy(FIELD))
         assert ours.mode == expected.mode
         difference = np.asarray(ours).astype(int) - np.asarray(expected)
         assert np.abs(difference).max() <= 1
@@ -161,10 +160,12 @@ def test_elastic_transform(theirs: Any) -> None:
             theirs.InterpolationMode(interpolation),
             fill,
         )
-        ours = functional.elastic_transform(Tensor(x), Tensor(FIELD), Mode(interpolation), fill)
+        ours = functional.elastic_transform(
+            npnet.from_numpy(x), npnet.from_numpy(FIELD), Mode(interpolation), fill
+        )
         assert_same(ours, expected, 2e-5)
     with pytest.raises(ValueError, match=r"shape \(1, 14, 19, 2\), got \(1, 3, 3, 2\)"):
-        functional.elastic_transform(Tensor(x), npnet.zeros(1, 3, 3, 2))
+        functional.elastic_transform(npnet.from_numpy(x), npnet.zeros(1, 3, 3, 2))
 
 
 def test_from_one_kind_to_another(theirs: Any) -> None:
@@ -174,7 +175,7 @@ def test_from_one_kind_to_another(theirs: Any) -> None:
     assert_same(functional.to_tensor(np.asarray(x)), ns.to_tensor(np.array(x)))
     assert_same(functional.pil_to_tensor(x), ns.pil_to_tensor(x))
     array = drawn((3, 4, 5), "float32")
-    ours, expected = Tensor(array), torch.from_numpy(array)
+    ours, expected = npnet.from_numpy(array), torch.from_numpy(array)
     assert_same(functional.to_pil_image(ours), ns.to_pil_image(expected))
     assert_same(
         functional.convert_image_dtype(ours, npnet.uint8),
@@ -187,7 +188,7 @@ def test_from_one_kind_to_another(theirs: Any) -> None:
 def test_erase(theirs: Any) -> None:
     x = drawn((3, 6, 7), "float32")
     for inplace in (False, True):
-        ours, expected = Tensor(x.copy()), torch.from_numpy(x.copy())
+        ours, expected = npnet.from_numpy(x.copy()), torch.from_numpy(x.copy())
         result = functional.erase(ours, 1, 2, 3, 4, npnet.tensor(0.5), inplace)
         theirs.functional.erase(expected, 1, 2, 3, 4, torch.tensor(0.5), inplace)
         assert (result is ours) == inplace
