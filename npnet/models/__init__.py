@@ -18,11 +18,8 @@ from npnet.models.registry import MODELS, ModelSpec, create
 from npnet.models.resnet import (
     BasicBlock,
     Bottleneck,
-    CifarResNet,
     ResNet,
-    Subsample,
     resnet18,
-    resnet20,
     resnet34,
     resnet50,
     resnet101,
@@ -33,6 +30,7 @@ from npnet.models.resnet import (
     wide_resnet50_2,
     wide_resnet101_2,
 )
+from npnet.models.resnet_cifar import CifarResNet, Subsample, resnet20
 from npnet.models.shufflenetv2 import (
     ShuffleNetV2,
     shufflenet_v2_x0_5,
