@@ -209,10 +209,10 @@ def _gradients_differ(
     for a, b in pairs:
         a.grad = b.grad = None
     draws = [np.random.default_rng(0).standard_normal(tuple(x.shape)) for x in ends]
-    total = sum(
-        (x * torch.from_numpy(np.asarray(g)).to(x.dtype)).sum() for x, g in zip(ends, draws)
+    torch.autograd.backward(
+        ends,
+        [torch.from_numpy(np.asarray(g)).to(x.dtype) for x, g in zip(ends, draws, strict=True)],
     )
-    total.backward()  # type: ignore[union-attr]
     for x, g in zip(own, draws, strict=True):
         x.backward(npnet.tensor(np.asarray(g), dtype=x.dtype), retain_graph=True)
     named = [(f"input {i}", a, b) for i, (a, b) in enumerate(pairs)]
