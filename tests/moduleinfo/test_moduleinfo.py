@@ -245,12 +245,13 @@ def _must_refuse(info: ModuleInfo, error: Any) -> str | None:
     sample = error.module_error_input
     try:
         made_of = _translated(sample.constructor_input, {})
-        args, kwargs = _translated(sample.forward_input, {})
+        given = sample.forward_input
+        args, kwargs = ((), {}) if given is None else _translated(given, {})
     except Unrepresentable:
         return None
     try:
         module = ours(info)(*made_of[0], **made_of[1])
-        if error.error_on is ModuleErrorEnum.CONSTRUCTION_ERROR:
+        if given is None or error.error_on is ModuleErrorEnum.CONSTRUCTION_ERROR:
             return f"{made_of}: no error, but PyTorch raises {error.error_regex!r}"
         module.to(npnet.float64)(*args, **kwargs)
     except ERRORS:
