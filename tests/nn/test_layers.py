@@ -33,8 +33,7 @@ OTHERS = {  # that are no layers, or have tests of their own
     "Parameter",
     "ParameterDict",
     "ParameterList",
-    "RNNBase",
-    "RNNCellBase",
+    *RECURRENT,
     "Sequential",
     "SyncBatchNorm",
 }
