@@ -7,7 +7,10 @@ ResNet program runs.
 from npnet.base import signals  # noqa: F401  # first: a command heeds them while the rest is imported
 
 # isort: split
+import importlib as _importlib
 import math as _math
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
 
 import numpy as _np
 
@@ -109,6 +112,13 @@ from npnet.random import Generator, initial_seed, manual_seed
 from npnet.serialization import load, save
 from npnet.tape import let_choose as _let_choose
 from npnet.tensor import Tensor, as_tensor, is_tensor, tensor
+
+if _TYPE_CHECKING:
+    from npnet import autograd as autograd
+    from npnet import datasets as datasets
+    from npnet import models as models
+    from npnet import multiprocessing as multiprocessing
+    from npnet import transforms as transforms
 
 _apply_environment()
 _let_choose(_choose)
@@ -308,3 +318,24 @@ __all__ = [
     "zeros",
     "zeros_like",
 ]
+
+# Imported when they are asked for: `import npnet` is all that a program needs, and stays fast.
+_LATER = frozenset({"autograd", "datasets", "models", "multiprocessing", "transforms"})
+_ABSENT = {
+    "distributed": "it runs in one process, and shares work among threads by itself",
+    "fft": "numpy.fft does, on tensor.numpy()",
+    "hub": "there are no weights to download; models.* make networks, load_state_dict fills them",
+    "jit": "npnet.compile makes programs of networks",
+    "sparse": "all tensors are dense",
+}
+
+
+def __getattr__(name: str) -> _Any:
+    if name in _LATER:
+        return _importlib.import_module(f"{__name__}.{name}")
+    reason = f": {_ABSENT[name]}" if name in _ABSENT else ""
+    raise AttributeError(f"module 'npnet' has no attribute '{name}'{reason}")
+
+
+def __dir__() -> _Any:
+    return sorted({*globals(), *_LATER})

@@ -1,0 +1,177 @@
+"""Every name of OpInfo's that npnet has, tried with all of PyTorch's samples."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import npnet
+from tests.opinfo.differences import RANDOM, REFUSED
+from tests.opinfo.source import OPS, Form, OpInfo, forms, full_name
+from tests.opinfo.translate import Unrepresentable, differs, leaves, to_npnet, to_torch
+
+DTYPES = (torch.float32, torch.float64, torch.int64, torch.uint8, torch.bool)
+# What an op may say to arguments that PyTorch refuses; an AttributeError would be an accident.
+ERRORS = (RuntimeError, ValueError, TypeError, IndexError)
+SHOWN = 8
+
+TRIED = [(op, dtype) for op in OPS for dtype in DTYPES if dtype in op.supported_dtypes("cpu")]
+
+
+@contextmanager
+def _deprecations_ignored() -> Iterator[None]:
+    """Both libraries may warn users; NumPy's own warnings stay errors."""
+    with warnings.catch_warnings():
+        for kind in (UserWarning, FutureWarning, DeprecationWarning):
+            warnings.simplefilter("ignore", kind)
+        yield
+
+
+@pytest.mark.parametrize(
+    ("op", "dtype"), TRIED, ids=[f"{full_name(op)}-{str(dtype)[6:]}" for op, dtype in TRIED]
+)
+def test_samples_agree(op: OpInfo, dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    with _deprecations_ignored():
+        wants = op.supports_autograd and dtype in op.supported_backward_dtypes("cpu")
+        wants = wants and dtype.is_floating_point
+        samples = list(op.sample_inputs("cpu", dtype, requires_grad=wants))
+        ways = forms(op)
+        wrong = [
+            f"{form.name}: sample {i} {sample.summary()}\n    {said}"
+            for i, sample in enumerate(samples)
+            for form in ways
+            if (said := _try(op, form, sample))
+        ]
+    rest = f"\n... and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
+    total = len(samples) * len(ways)
+    if wrong:
+        said = f"{full_name(op)}: {len(wrong)} of {total} differ:\n" + "\n".join(wrong[:SHOWN])
+        pytest.fail(said + rest, pytrace=False)
+
+
+def _try(op: OpInfo, form: Form, sample: Any) -> str | None:
+    """What is wrong with one sample in one form; None where nothing."""
+    try:
+        known: dict[int, Any] = {}
+        given = (sample.input, sample.args, sample.kwargs)
+        x, args, kwargs = to_npnet(given, known)
+    except Unrepresentable:
+        return None
+    first, rest, named = to_torch(given, {}) if form.in_place else given
+    if form.in_place:
+        if not isinstance(first, torch.Tensor):
+            return None
+        first, x = first.clone(), x.clone()
+    try:
+        theirs = form.theirs(first, *rest, **named)
+    except Exception as error:
+        return _must_refuse(form, (x, args, kwargs), f"PyTorch raises {error!r:.150}")
+    if op.name in REFUSED and REFUSED[op.name][0](sample):
+        return _must_refuse(form, (x, args, kwargs), REFUSED[op.name][1])
+    if _has_unrepresentable(theirs):
+        return None
+    try:
+        ours = form.ours(x, *args, **kwargs)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    if op.name in RANDOM:
+        return _shapes_differ(ours, theirs)
+    if said := differs(ours, theirs):
+        return said
+    if form.in_place and ours is not x:
+        return "the result is not the tensor itself"
+    pairs = [(known[id(t)], t) for t in leaves(given) if t.requires_grad]
+    return _gradients_differ(ours, theirs, pairs, sample.output_process_fn_grad) if pairs else None
+
+
+def _must_refuse(form: Form, given: Any, why: str) -> str | None:
+    x, args, kwargs = given
+    try:
+        form.ours(x, *args, **kwargs)
+    except ERRORS:
+        return None
+    except Exception as error:
+        return f"{type(error).__name__}: {error}, and {why}"
+    return f"no error, but {why}"
+
+
+def _has_unrepresentable(result: Any) -> bool:
+    return any(x.is_complex() or x.layout is not torch.strided for x in leaves(result))
+
+
+def _shapes_differ(ours: Any, theirs: Any) -> str | None:
+    for a, b in zip(leaves(ours), leaves(theirs), strict=True):
+        if tuple(a.shape) != tuple(b.shape) or str(a.dtype) != str(b.dtype)[6:]:
+            return f"{a.dtype} {tuple(a.shape)} instead of {b.dtype} {tuple(b.shape)}"
+    return None
+
+
+def _gradients_differ(
+    ours: Any, theirs: Any, pairs: list[tuple[Any, torch.Tensor]], process: Any
+) -> str | None:
+    """What is wrong with the gradients; results get random ones, the same in both libraries."""
+    for a, b in pairs:
+        a.grad = b.grad = None
+    ends = [x for x in leaves(process(theirs)) if x.requires_grad]
+    try:
+        mine = [x for x in leaves(process(ours)) if x.requires_grad]
+    except Exception as error:
+        return f"gradient: {type(error).__name__}: {error}"
+    if not ends:
+        return None
+    draws = [np.random.default_rng(0).standard_normal(tuple(x.shape)) for x in ends]
+    try:
+        torch.autograd.backward(
+            ends,
+            [torch.from_numpy(np.asarray(g)).to(x.dtype) for g, x in zip(draws, ends, strict=True)],
+        )
+    except (RuntimeError, NotImplementedError):
+        return None  # PyTorch has no gradient for these arguments
+    try:
+        for x, g in zip(mine, draws, strict=True):
+            if x.requires_grad:
+                x.backward(npnet.tensor(np.asarray(g), dtype=x.dtype), retain_graph=True)
+    except Exception as error:
+        return f"gradient: {type(error).__name__}: {error}"
+    for i, (a, b) in enumerate(pairs):
+        if b.grad is None or a.grad is None:
+            # None is as good as zeros: both libraries are free to leave them out
+            there = b.grad if a.grad is None else torch.from_numpy(a.grad.numpy())
+            if there is not None and there.count_nonzero():
+                return f"gradient {i}: {a.grad} instead of {b.grad}"
+        elif said := differs(a.grad, b.grad):
+            return f"gradient {i}: {said}"
+    return None
+
+
+REFUSING = [op for op in OPS if op.error_inputs_func is not None]
+
+
+@pytest.mark.parametrize("op", REFUSING, ids=map(full_name, REFUSING))
+def test_what_torch_refuses_is_refused(op: OpInfo) -> None:
+    torch.manual_seed(0)
+    function = forms(op)[0]
+    wrong = []
+    with _deprecations_ignored():
+        for error in op.error_inputs("cpu"):
+            sample = error.sample_input
+            try:
+                given = to_npnet((sample.input, sample.args, sample.kwargs), {})
+            except Unrepresentable:
+                continue
+            try:
+                function.theirs(sample.input, *sample.args, **sample.kwargs)
+            except Exception:
+                if said := _must_refuse(function, given, f"PyTorch: {error.error_regex}"):
+                    wrong.append(f"{sample.summary()}\n    {said}")
+    if wrong:
+        pytest.fail(
+            f"{full_name(op)}: {len(wrong)} not refused:\n" + "\n".join(wrong), pytrace=False
+        )

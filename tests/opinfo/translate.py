@@ -1,0 +1,122 @@
+"""PyTorch's arguments as npnet's, and results of both held against each other."""
+
+from __future__ import annotations
+
+import math
+import types
+from typing import Any
+
+import numpy as np
+import torch
+
+import npnet
+
+__all__ = ["Unrepresentable", "differs", "leaves", "to_npnet", "to_torch"]
+
+# Two libraries add in other orders and have other polynomials for exp or erf: a few units in the
+# last place of values up to 10, through sums of some dozens.
+FLOAT32 = {"rtol": 2e-5, "atol": 2e-5}
+FLOAT64 = {"rtol": 1e-9, "atol": 1e-9}
+EXACT = {"rtol": 0.0, "atol": 0.0}
+TOLERANCES = {"float32": FLOAT32, "float64": FLOAT64}
+
+
+class Unrepresentable(Exception):
+    """npnet has no such value, of a complex dtype or in a sparse layout for example."""
+
+
+def to_npnet(value: Any, known: dict[int, Any]) -> Any:
+    """The same argument for npnet; tensors on memory of their own, in the same order of memory."""
+    if id(value) in known:
+        return known[id(value)]
+    if isinstance(value, torch.Tensor):
+        known[id(value)] = made = _tensor(value)
+        return made
+    if isinstance(value, (torch.dtype, torch.layout, torch.memory_format)):
+        name = str(value).removeprefix("torch.")
+        if not hasattr(npnet, name):
+            raise Unrepresentable(name)
+        return getattr(npnet, name)
+    if isinstance(value, torch.device):
+        return npnet.device(value.type)
+    if isinstance(value, (list, tuple)):
+        parts = [to_npnet(part, known) for part in value]
+        return parts if isinstance(value, list) else tuple(parts)
+    if isinstance(value, dict):
+        return {key: to_npnet(part, known) for key, part in value.items()}
+    if isinstance(value, (torch.Generator, complex)):
+        raise Unrepresentable(type(value).__name__)
+    return value
+
+
+def _tensor(x: torch.Tensor) -> npnet.Tensor:
+    if x.layout is not torch.strided or not hasattr(npnet, str(x.dtype).removeprefix("torch.")):
+        raise Unrepresentable(f"{x.layout} {x.dtype}")
+    if x.is_complex() or x.is_quantized or x.dtype is torch.bfloat16:
+        raise Unrepresentable(str(x.dtype))
+    array = x.detach().resolve_conj().resolve_neg().numpy()
+    y = npnet.from_numpy(array.copy(order="K"))
+    return y.requires_grad_() if x.requires_grad else y
+
+
+def to_torch(value: Any, known: dict[int, Any]) -> Any:
+    """The same argument on memory of its own, for an op that writes in place; leaves stay."""
+    if isinstance(value, torch.Tensor) and not value.requires_grad:
+        return known.setdefault(id(value), value.clone())
+    if isinstance(value, list):
+        return [to_torch(part, known) for part in value]
+    if isinstance(value, tuple) and not isinstance(value, torch.Size):
+        return tuple(to_torch(part, known) for part in value)
+    if isinstance(value, dict):
+        return {key: to_torch(part, known) for key, part in value.items()}
+    return value
+
+
+def leaves(value: Any) -> list[Any]:
+    """All tensors among arguments or results, of either library, in order."""
+    if isinstance(value, (torch.Tensor, npnet.Tensor)):
+        return [value]
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        return [x for part in value for x in leaves(part)]
+    return []
+
+
+def differs(ours: Any, theirs: Any) -> str | None:
+    """What a result has other than PyTorch's; None where nothing."""
+    if isinstance(theirs, torch.Tensor):
+        return _tensors_differ(ours, theirs)
+    if isinstance(theirs, (torch.dtype, torch.device)):
+        same = str(theirs).removeprefix("torch.") == str(ours).removeprefix("torch.")
+        return None if same else f"{ours} instead of {theirs}"
+    if isinstance(theirs, (list, tuple, types.GeneratorType)):
+        theirs = list(theirs)
+        if not isinstance(ours, (list, tuple)) or len(ours) != len(theirs):
+            return f"{type(ours).__name__} {ours!r:.60} instead of {len(theirs)} values"
+        parts = (differs(a, b) for a, b in zip(ours, theirs, strict=True))
+        return next((f"[{i}] {part}" for i, part in enumerate(parts) if part), None)
+    if isinstance(theirs, float) and isinstance(ours, float):
+        same = math.isclose(ours, theirs, rel_tol=2e-5, abs_tol=2e-5) or ours != ours
+        return None if same else f"{ours} instead of {theirs}"
+    return None if ours == theirs else f"{ours!r:.60} instead of {theirs!r:.60}"
+
+
+def _tensors_differ(ours: Any, theirs: torch.Tensor) -> str | None:
+    if not isinstance(ours, npnet.Tensor):
+        return f"{type(ours).__name__} instead of a tensor"
+    if str(ours.dtype).removeprefix("torch.") != (name := str(theirs.dtype).removeprefix("torch.")):
+        return f"dtype {ours.dtype} instead of {theirs.dtype}"
+    if tuple(ours.shape) != tuple(theirs.shape):
+        return f"shape {tuple(ours.shape)} instead of {tuple(theirs.shape)}"
+    a = ours.detach().numpy()
+    b = theirs.detach().resolve_conj().resolve_neg().numpy()
+    limits = TOLERANCES.get(name, EXACT)
+    try:
+        np.testing.assert_allclose(a, b, equal_nan=True, **limits)  # type: ignore[call-overload]
+    except AssertionError as error:
+        lines = [line for line in str(error).splitlines() if line.strip()]
+        return f"values: {' | '.join(lines[1:5])}; {a.ravel()[:6]} instead of {b.ravel()[:6]}"
+    if ours.requires_grad != theirs.requires_grad:
+        return f"requires_grad {ours.requires_grad} instead of {theirs.requires_grad}"
+    return None
