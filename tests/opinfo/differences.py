@@ -30,6 +30,7 @@ RANDOM: dict[str, str] = {
     "empty_like": "whatever the memory held",
     "multinomial": "positions",
     "nn.functional.dropout": "the mask is random",
+    "nn.functional.fractional_max_pool2d": "windows begin at random places",
     "normal": "draws",
     "rand_like": "draws",
     "randint": "draws",
