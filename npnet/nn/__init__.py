@@ -45,7 +45,10 @@ from npnet.nn.modules.container import (
     Sequential,
 )
 from npnet.nn.modules.conv import (
+    Conv1d,
     Conv2d,
+    ConvTranspose1d,
+    ConvTranspose2d,
 )
 from npnet.nn.modules.dropout import (
     AlphaDropout,
@@ -65,6 +68,10 @@ from npnet.nn.modules.flatten import (
     ChannelShuffle,
     Flatten,
     Unflatten,
+)
+from npnet.nn.modules.folding import (
+    Fold,
+    Unfold,
 )
 from npnet.nn.modules.linear import (
     Identity,
@@ -125,9 +132,19 @@ from npnet.nn.modules.parameter_container import (
     ParameterList,
 )
 from npnet.nn.modules.pooling import (
+    AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
+    AdaptiveMaxPool1d,
+    AdaptiveMaxPool2d,
+    AvgPool1d,
     AvgPool2d,
+    FractionalMaxPool2d,
+    LPPool1d,
+    LPPool2d,
+    MaxPool1d,
     MaxPool2d,
+    MaxUnpool1d,
+    MaxUnpool2d,
 )
 from npnet.nn.modules.sample_norm import (
     InstanceNorm1d,
@@ -135,6 +152,13 @@ from npnet.nn.modules.sample_norm import (
     InstanceNorm3d,
     LocalResponseNorm,
     RMSNorm,
+)
+from npnet.nn.modules.upsampling import (
+    PixelShuffle,
+    PixelUnshuffle,
+    Upsample,
+    UpsamplingBilinear2d,
+    UpsamplingNearest2d,
 )
 from npnet.nn.parallel import (
     DataParallel,
@@ -150,8 +174,12 @@ __all__ = [
     "GELU",
     "GLU",
     "SELU",
+    "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
+    "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d",
     "AlphaDropout",
+    "AvgPool1d",
     "AvgPool2d",
     "BCELoss",
     "BCEWithLogitsLoss",
@@ -167,7 +195,10 @@ __all__ = [
     "ConstantPad1d",
     "ConstantPad2d",
     "ConstantPad3d",
+    "Conv1d",
     "Conv2d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
     "CosineEmbeddingLoss",
     "CosineSimilarity",
     "CrossEntropyLoss",
@@ -179,6 +210,8 @@ __all__ = [
     "Embedding",
     "FeatureAlphaDropout",
     "Flatten",
+    "Fold",
+    "FractionalMaxPool2d",
     "GaussianNLLLoss",
     "GroupNorm",
     "Hardshrink",
@@ -193,6 +226,8 @@ __all__ = [
     "InstanceNorm3d",
     "KLDivLoss",
     "L1Loss",
+    "LPPool1d",
+    "LPPool2d",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
@@ -201,7 +236,10 @@ __all__ = [
     "LogSoftmax",
     "MSELoss",
     "MarginRankingLoss",
+    "MaxPool1d",
     "MaxPool2d",
+    "MaxUnpool1d",
+    "MaxUnpool2d",
     "Mish",
     "Module",
     "ModuleDict",
@@ -216,6 +254,8 @@ __all__ = [
     "Parameter",
     "ParameterDict",
     "ParameterList",
+    "PixelShuffle",
+    "PixelUnshuffle",
     "PoissonNLLLoss",
     "RMSNorm",
     "RReLU",
@@ -245,6 +285,10 @@ __all__ = [
     "TripletMarginLoss",
     "TripletMarginWithDistanceLoss",
     "Unflatten",
+    "Unfold",
+    "Upsample",
+    "UpsamplingBilinear2d",
+    "UpsamplingNearest2d",
     "ZeroPad1d",
     "ZeroPad2d",
     "ZeroPad3d",
