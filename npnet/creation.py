@@ -18,7 +18,7 @@ import numpy.typing as npt
 from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError, check_number
 from npnet.devices.cpu import device as Device
-from npnet.ops.dtypes import Number
+from npnet.ops.dtypes import Number, get_default_dtype
 from npnet.random import Generator, numpy_generator
 from npnet.tape import result
 from npnet.tensor import Tensor, tensor
@@ -159,19 +159,19 @@ def full(
 @creates
 def zeros(*sizes: Size, dtype: DType = None, **options: Unpack[SizedOptions]) -> Array:
     """All 0; float32 by default."""
-    return np.zeros(_shape("zeros", sizes, options), dtype or np.float32)
+    return np.zeros(_shape("zeros", sizes, options), dtype or get_default_dtype())
 
 
 @creates
 def ones(*sizes: Size, dtype: DType = None, **options: Unpack[SizedOptions]) -> Array:
     """All 1; float32 by default."""
-    return np.ones(_shape("ones", sizes, options), dtype or np.float32)
+    return np.ones(_shape("ones", sizes, options), dtype or get_default_dtype())
 
 
 @creates
 def empty(*sizes: Size, dtype: DType = None, **options: Unpack[SizedOptions]) -> Array:
     """Whatever the memory held; float32 by default."""
-    return np.empty(_shape("empty", sizes, options), dtype or np.float32)
+    return np.empty(_shape("empty", sizes, options), dtype or get_default_dtype())
 
 
 @creates
@@ -204,7 +204,7 @@ def full_like(
 def eye(n: int, m: int | None = None, *, dtype: DType = None, **options: Unpack[Options]) -> Array:
     """1 on the diagonal of (n, m), 0 elsewhere."""
     rows, columns = _shape("eye", (n, n if m is None else m), {})
-    return np.eye(rows, columns, dtype=dtype or np.float32)
+    return np.eye(rows, columns, dtype=dtype or get_default_dtype())
 
 
 # ---- sequences ---------------------------------------------------------------------------------
@@ -225,7 +225,7 @@ def arange(
     if by == 0 or (last - first) * by < 0:
         raise RuntimeError(f"arange: step {by} does not lead from {first} to {last}")
     if dtype is None and any(isinstance(v, float) for v in (first, last, by)):
-        dtype = np.float32
+        dtype = get_default_dtype()
     # In NumPy's own dtype first: NumPy adds up float32 steps, PyTorch multiplies.
     return np.asarray(np.arange(first, last, by), dtype)
 
@@ -236,7 +236,8 @@ def linspace(
 ) -> Array:
     """`steps` values, evenly from start to end, both included."""
     check_number("linspace", "steps", steps, least=0)
-    return np.asarray(np.linspace(start, end, steps), dtype or np.float32)
+    first, last = (float(x) for x in (start, end))
+    return np.asarray(np.linspace(first, last, steps), dtype or get_default_dtype())
 
 
 # ---- random numbers ----------------------------------------------------------------------------
@@ -252,7 +253,7 @@ def _standard_normal(shape: tuple[int, ...], dtype: DType, generator: Generator 
 
 def _float_dtype(op: str, dtype: DType) -> Any:
     """The dtype of random floats, which NumPy draws in float32 or float64."""
-    kind = np.dtype(np.float32 if dtype is None else dtype)
+    kind = np.dtype(get_default_dtype() if dtype is None else dtype)
     if kind.char not in "fd":
         raise NotImplementedError(f"{op}: dtype must be float32 or float64, got {kind}")
     return kind
@@ -322,7 +323,7 @@ def normal(
     if np.min(stds, initial=0) < 0:
         raise RuntimeError("normal: std must be >= 0")
     shape = None if size is None else _shape("normal", (size,), {})
-    kind = dtype or (tensors[0].dtype if tensors else np.float32)
+    kind = dtype or (tensors[0].dtype if tensors else get_default_dtype())
     return np.asarray(numpy_generator(generator).normal(means, stds, shape), kind)
 
 

@@ -69,6 +69,21 @@ def _becomes(
     return method
 
 
+def _of_copy(
+    op: Callable[Concatenate[Tensor, P], Tensor],
+) -> Callable[Concatenate[Tensor, P], Tensor]:
+    """`in_place` of an op made of several, some of which keep the tensor as it was."""
+    name = f"{op.__name__}_"
+
+    @functools.wraps(op)
+    def method(self: Tensor, /, *args: P.args, **kwargs: P.kwargs) -> Tensor:
+        before = self.clone() if self.requires_grad else self
+        return self._write(op(before, *args, **kwargs), name)
+
+    method.__name__, method.__doc__ = name, f"`{op.__name__}`, in place."
+    return method
+
+
 class InPlaceMethods:
     """Ops that a tensor keeps the result of."""
 
@@ -176,7 +191,7 @@ class InPlaceMethods:
     rad2deg_ = in_place(trigonometry.rad2deg)
     reciprocal_ = in_place(elementwise.reciprocal)
     remainder_ = in_place(arithmetic.remainder)
-    renorm_ = in_place(norms.renorm)
+    renorm_ = _of_copy(norms.renorm)
     round_ = in_place(elementwise.round)
     rsqrt_ = in_place(elementwise.rsqrt)
     scatter_ = in_place(scattering.scatter)

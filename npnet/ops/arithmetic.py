@@ -147,7 +147,8 @@ def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> 
         if result_type(input, other).kind != "f":
             _check_divisor("div", input, other)
             return off_tape("div", _whole_quotient, input, other)
-        return Rounded(np.trunc)(div(input, other))
+        x, y = as_operands("div", input, other)
+        return apply("div", TruncDivide(), x, y)
     if rounding_mode is not None:
         raise RuntimeError(
             f"div: rounding_mode must be None, 'trunc' or 'floor', got {rounding_mode!r}"
@@ -162,17 +163,14 @@ def _whole_quotient(x: Array, other: Array) -> Array:
     return quotient + ((quotient < 0) & (quotient * other != x)).astype(quotient.dtype)
 
 
-class Rounded(Function):
-    """A quotient, rounded;  gx = 0."""
+class TruncDivide(Function):
+    """trunc(x / other);  gx = gother = 0."""
 
-    def __init__(self, compute: np.ufunc) -> None:
-        self.compute = compute
+    def forward(self, x: Array, other: Array) -> Array:
+        return np.asarray(np.trunc(x / other))
 
-    def forward(self, x: Array) -> Array:
-        return np.asarray(self.compute(x))
-
-    def backward(self, gy: Array) -> tuple[Array]:
-        return (np.zeros_like(gy),)
+    def backward(self, gy: Array) -> tuple[Array, Array]:
+        return np.zeros_like(gy), np.zeros_like(gy)
 
 
 class FloorDivide(Function):

@@ -40,6 +40,8 @@ def diff(
     if not input.ndim:
         raise RuntimeError("diff: input must have an axis")
     at = axis("diff", dim, input.ndim)
+    if n == 0:
+        return shape.clone(input)
     parts = [x for x in (prepend, input, append) if x is not None]
     y = shape.cat(parts, at) if len(parts) > 1 else input
     for _ in range(min(n, y.shape[at])):
@@ -47,7 +49,7 @@ def diff(
         later, earlier = views.narrow(y, at, 1, size - 1), views.narrow(y, at, 0, size - 1)
         both = y.dtype == np.bool_
         y = later ^ earlier if both else arithmetic.sub(later, earlier)
-    return shape.clone(y) if n == 0 else y
+    return y
 
 
 def _steps(y: Tensor, x: Tensor | None, dx: Number, at: int) -> Operand:

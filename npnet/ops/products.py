@@ -117,6 +117,18 @@ def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[Sequence[int]] | Tensor
         [shape.axis("tensordot", d, x.ndim) for d in ((ds,) if isinstance(ds, int) else ds)]
         for x, ds in zip((a, b), dims, strict=True)
     )
+    # An axis of size 1 is repeated, so the other one is summed over alone.
+    pairs = [(a.shape[i], b.shape[j]) for i, j in zip(first, second, strict=True)]
+    a = (
+        reduce.sum(a, [i for i, (n, m) in zip(first, pairs, strict=True) if m == 1 < n] or [], True)
+        if any(m == 1 < n for n, m in pairs)
+        else a
+    )
+    b = (
+        reduce.sum(b, [j for j, (n, m) in zip(second, pairs, strict=True) if n == 1 < m], True)
+        if any(n == 1 < m for n, m in pairs)
+        else b
+    )
     if [a.shape[i] for i in first] != [b.shape[i] for i in second]:
         raise ShapeError(
             f"tensordot: paired axes must be equal; got {a.shape} along {first} and {b.shape} "

@@ -82,8 +82,9 @@ class Diagonal(Function):
         return self._of(x)
 
     def _of(self, x: Array) -> Array:
-        y = np.diagonal(x, self.offset, *self.dims)  # NumPy makes it read-only
-        return np.lib.stride_tricks.as_strided(y, writeable=x.flags.writeable)
+        y = np.diagonal(x, self.offset, *self.dims)
+        y.flags.writeable = x.flags.writeable  # NumPy makes it read-only
+        return y
 
     def backward(self, gy: Array) -> tuple[Array]:
         gx = np.zeros(self.x_shape, gy.dtype)

@@ -19,6 +19,10 @@ def _losses_broadcast(sample: Any) -> bool:
 
 
 REFUSED: dict[str, tuple[Matches, str]] = {
+    "Tensor.addbmm_": (
+        lambda sample: bool(sample.broadcasts_input),
+        "in PyTorch it changes the shape, as no other op in place does",
+    ),
     "nn.functional.mse_loss": (_losses_broadcast, "losses never broadcast silently"),
 }
 

@@ -73,8 +73,9 @@ def _try(op: OpInfo, form: Form, sample: Any) -> str | None:
         theirs = form.theirs(first, *rest, **named)
     except Exception as error:
         return _must_refuse(form, (x, args, kwargs), f"PyTorch raises {error!r:.150}")
-    if op.name in REFUSED and REFUSED[op.name][0](sample):
-        return _must_refuse(form, (x, args, kwargs), REFUSED[op.name][1])
+    for name in (op.name, form.name):
+        if name in REFUSED and REFUSED[name][0](sample):
+            return _must_refuse(form, (x, args, kwargs), REFUSED[name][1])
     if _has_unrepresentable(theirs):
         return None
     try:
@@ -125,7 +126,7 @@ def _gradients_differ(
     except Exception as error:
         return f"gradient: {type(error).__name__}: {error}"
     if not ends:
-        return None
+        return "requires a gradient, which PyTorch has not" if mine else None
     draws = [np.random.default_rng(0).standard_normal(tuple(x.shape)) for x in ends]
     try:
         torch.autograd.backward(
@@ -134,10 +135,11 @@ def _gradients_differ(
         )
     except (RuntimeError, NotImplementedError):
         return None  # PyTorch has no gradient for these arguments
+    if len(mine) != len(ends):
+        return f"{len(mine)} results require a gradient instead of {len(ends)}"
     try:
         for x, g in zip(mine, draws, strict=True):
-            if x.requires_grad:
-                x.backward(npnet.tensor(np.asarray(g), dtype=x.dtype), retain_graph=True)
+            x.backward(npnet.tensor(np.asarray(g), dtype=x.dtype), retain_graph=True)
     except Exception as error:
         return f"gradient: {type(error).__name__}: {error}"
     for i, (a, b) in enumerate(pairs):
