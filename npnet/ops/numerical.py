@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from npnet.base.arrays import Array
+
 from npnet.ops import arithmetic, choices, linear, reduce, shape, views
-from npnet.ops.broadcasting import off_tape
+from npnet.ops.broadcasting import apply, float_operands
 from npnet.ops.dtypes import Number, Operand
 from npnet.ops.shape import axis
-from npnet.tape import Variable, result
+from npnet.tape import Function, Variable, result
 
 if TYPE_CHECKING:
     from npnet.tensor import Tensor
@@ -172,6 +174,19 @@ def ldexp(input: Tensor, other: Tensor) -> Tensor:
     return arithmetic.mul(input, arithmetic.pow(2.0, other))
 
 
+class NextAfter(Function):
+    """gx = gy, and gother = gy where x = other instead, as in PyTorch."""
+
+    def forward(self, x: Array, other: Array) -> Array:
+        self.equal = np.asarray(x == other)
+        return np.asarray(np.nextafter(x, other))
+
+    def backward(self, gy: Array) -> tuple[Array, Array]:
+        zero = gy.dtype.type(0)
+        return np.where(self.equal, zero, gy), np.where(self.equal, gy, zero)
+
+
 def nextafter(input: Tensor, other: Tensor) -> Tensor:
-    """The next float from `input` towards `other`; off the tape."""
-    return off_tape("nextafter", np.nextafter, input, other)
+    """The next float from `input` towards `other`."""
+    x, y = float_operands("nextafter", input, other)
+    return apply("nextafter", NextAfter(), x, y)

@@ -117,18 +117,12 @@ def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[Sequence[int]] | Tensor
         [shape.axis("tensordot", d, x.ndim) for d in ((ds,) if isinstance(ds, int) else ds)]
         for x, ds in zip((a, b), dims, strict=True)
     )
-    # An axis of size 1 is repeated, so the other one is summed over alone.
-    pairs = [(a.shape[i], b.shape[j]) for i, j in zip(first, second, strict=True)]
-    a = (
-        reduce.sum(a, [i for i, (n, m) in zip(first, pairs, strict=True) if m == 1 < n] or [], True)
-        if any(m == 1 < n for n, m in pairs)
-        else a
-    )
-    b = (
-        reduce.sum(b, [j for j, (n, m) in zip(second, pairs, strict=True) if n == 1 < m], True)
-        if any(n == 1 < m for n, m in pairs)
-        else b
-    )
+    # An axis of size 1 counts as often as the other one is long, which is summed over alone.
+    for i, j in zip(first, second, strict=True):
+        if b.shape[j] == 1 < a.shape[i]:
+            a = reduce.sum(a, i, keepdim=True, dtype=a.dtype)
+        elif a.shape[i] == 1 < b.shape[j]:
+            b = reduce.sum(b, j, keepdim=True, dtype=b.dtype)
     if [a.shape[i] for i in first] != [b.shape[i] for i in second]:
         raise ShapeError(
             f"tensordot: paired axes must be equal; got {a.shape} along {first} and {b.shape} "

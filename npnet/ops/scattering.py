@@ -316,6 +316,8 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Operand) -> Tensor
     if isinstance(value, Variable) and value.ndim:
         raise RuntimeError(f"index_fill: value must be one number, got {value.shape}")
     one = value if isinstance(value, Variable) else _value(input, value)
+    if input.ndim:  # each once: so the gradient of the value counts each place once
+        places = (*places[:-1], np.unique(places[-1] % input.shape[len(places) - 1]))
     return WriteAt(places)(input, shape.cast(one, input.dtype))
 
 
