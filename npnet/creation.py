@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypedDict
@@ -35,6 +36,7 @@ __all__ = [
     "full",
     "full_like",
     "linspace",
+    "logspace",
     "normal",
     "ones",
     "ones_like",
@@ -153,7 +155,7 @@ def full(
 ) -> Array:
     """Every value the same; the dtype is that of the value, float32 for a float."""
     kind = tensor(fill_value).dtype if dtype is None else dtype
-    return np.full(_shape("full", (size,), {}), fill_value, kind)
+    return np.full(_shape("full", (size,), {}), np.asarray(fill_value).astype(kind))
 
 
 @creates
@@ -197,7 +199,7 @@ def full_like(
     input: Tensor, fill_value: Number, *, dtype: DType = None, **options: Unpack[Options]
 ) -> Array:
     """Every value the same, in the shape and dtype of another tensor."""
-    return np.full(input.shape, fill_value, dtype or input.dtype)
+    return np.full(input.shape, np.asarray(fill_value).astype(dtype or input.dtype))
 
 
 @creates
@@ -224,10 +226,14 @@ def arange(
     first, last, by = (x.item() if isinstance(x, Tensor) else x for x in bounds)
     if by == 0 or (last - first) * by < 0:
         raise RuntimeError(f"arange: step {by} does not lead from {first} to {last}")
-    if dtype is None and any(isinstance(v, float) for v in (first, last, by)):
-        dtype = get_default_dtype()
-    # In NumPy's own dtype first: NumPy adds up float32 steps, PyTorch multiplies.
-    return np.asarray(np.arange(first, last, by), dtype)
+    whole = all(isinstance(v, int) for v in (first, last, by))
+    kind = np.dtype(dtype or (np.int64 if whole else get_default_dtype()))
+    if kind == np.int64:  # cut off first, as in PyTorch
+        return np.arange(*(int(v) for v in (first, last, by)))
+    count = math.ceil((last - first) / by)
+    if kind.kind in "iu":
+        first, by = int(first), int(by)
+    return np.asarray(first + by * np.arange(count)).astype(kind)
 
 
 @creates
@@ -235,9 +241,36 @@ def linspace(
     start: Number, end: Number, steps: int, *, dtype: DType = None, **options: Unpack[Options]
 ) -> Array:
     """`steps` values, evenly from start to end, both included."""
-    check_number("linspace", "steps", steps, least=0)
-    first, last = (float(x) for x in (start, end))
-    return np.asarray(np.linspace(first, last, steps), dtype or get_default_dtype())
+    kind = np.dtype(dtype or get_default_dtype())
+    return _spaced("linspace", start, end, steps, kind).astype(kind)
+
+
+def _spaced(op: str, start: Number, end: Number, steps: int, kind: np.dtype[Any]) -> Array:
+    """Values evenly from start to end in float64, the second half counted from the end."""
+    for bound in (start, end):
+        if isinstance(bound, Tensor) and bound.ndim:
+            raise RuntimeError(f"{op}: bounds must be numbers, got a tensor of {bound.shape}")
+    check_number(op, "steps", steps, least=0)
+    first, last = ((int if kind.kind in "iu" else float)(x) for x in (start, end))
+    if steps == 1:
+        return np.array([first], np.float64)
+    step, i = (last - first) / max(steps - 1, 1), np.arange(steps)
+    return np.where(i < steps // 2, first + step * i, last - step * (steps - 1 - i))
+
+
+@creates
+def logspace(
+    start: Number,
+    end: Number,
+    steps: int,
+    base: float = 10.0,
+    *,
+    dtype: DType = None,
+    **options: Unpack[Options],
+) -> Array:
+    """`base` to the powers of `steps` numbers, evenly from start to end."""
+    kind = np.dtype(dtype or get_default_dtype())
+    return (float(base) ** _spaced("logspace", start, end, steps, kind)).astype(kind)
 
 
 # ---- random numbers ----------------------------------------------------------------------------

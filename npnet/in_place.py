@@ -10,6 +10,8 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
+import numpy as np
+
 from npnet.ops import (
     activation,
     aliases,
@@ -34,6 +36,7 @@ from npnet.ops import (
 )
 
 if TYPE_CHECKING:
+    from npnet.ops.dtypes import Operand
     from npnet.tensor import Tensor
 
 __all__ = ["InPlaceMethods", "in_place"]
@@ -82,6 +85,13 @@ def _of_copy(
 
     method.__name__, method.__doc__ = name, f"`{op.__name__}`, in place."
     return method
+
+
+def _float_power_(self: Tensor, exponent: Operand) -> Tensor:
+    """`float_power`, in place: of float64 alone, which its result is."""
+    if self.dtype != np.float64:
+        raise RuntimeError(f"float_power_: the tensor must be float64, got {self.dtype}")
+    return self._write(arithmetic.float_power(self, exponent), "float_power_")
 
 
 class InPlaceMethods:
@@ -140,7 +150,7 @@ class InPlaceMethods:
     exp_ = in_place(functions.exp)
     expm1_ = in_place(exponentials.expm1)
     fix_ = in_place(aliases.fix)
-    float_power_ = in_place(arithmetic.float_power)
+    float_power_ = _float_power_
     floor_ = in_place(elementwise.floor)
     floor_divide_ = in_place(arithmetic.floor_divide)
     fmod_ = in_place(arithmetic.fmod)

@@ -8,7 +8,7 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.base.grad_mode import no_grad
-from npnet.ops.broadcasting import apply, as_operands, off_tape
+from npnet.ops.broadcasting import apply, as_operands, check_tensors, off_tape
 from npnet.ops.dtypes import Number, Operand, float_type, result_type
 from npnet.tape import Function, Variable
 
@@ -81,6 +81,7 @@ def _scaled(op: str, input: Operand, other: Operand, alpha: Number) -> Operand:
 
 def rsub(input: Operand, other: Operand, *, alpha: Number = 1) -> Tensor:
     """`other - alpha * input`, broadcast."""
+    check_tensors("rsub", input)
     return sub(other, input, alpha=alpha)
 
 
@@ -252,6 +253,7 @@ class Fmod(Function):
 
 def fmod(input: Tensor, other: Operand) -> Tensor:
     """What rounding the quotient towards 0 leaves, with the sign of `input`."""
+    check_tensors("fmod", input)
     _check_divisor("fmod", input, other)
     return apply("fmod", Fmod(), *as_operands("fmod", input, other))
 

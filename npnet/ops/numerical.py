@@ -9,7 +9,7 @@ import numpy as np
 from npnet.base.arrays import Array
 
 from npnet.ops import arithmetic, choices, linear, reduce, shape, views
-from npnet.ops.broadcasting import apply, float_operands
+from npnet.ops.broadcasting import apply, check_tensors, float_operands
 from npnet.ops.dtypes import Number, Operand
 from npnet.ops.shape import axis
 from npnet.tape import Function, Variable, result
@@ -171,6 +171,7 @@ def corrcoef(input: Tensor) -> Tensor:
 
 def ldexp(input: Tensor, other: Tensor) -> Tensor:
     """`input * 2 ** other`."""
+    check_tensors("ldexp", input, other)
     return arithmetic.mul(input, arithmetic.pow(2.0, other))
 
 

@@ -173,8 +173,8 @@ def _plus(op: str, input: Tensor, product: Tensor, beta: Number, alpha: Number) 
     """beta * input + alpha * product, in the product's shape; NaN in `input` go where beta is 0."""
     if input.dtype != product.dtype:
         raise RuntimeError(f"{op}: dtypes must be equal, got {input.dtype} and {product.dtype}")
-    if product.dtype.kind != "f" and any(isinstance(n, float) for n in (beta, alpha)):
-        raise RuntimeError(f"{op}: beta and alpha must be whole for {product.dtype}")
+    if product.dtype.kind != "f":  # cut off, as in PyTorch
+        beta, alpha = (np.asarray(n).astype(product.dtype).item() for n in (beta, alpha))
     x = shape.expand(input, product.shape)
     if alpha != 1:
         product = arithmetic.mul(product, alpha)
@@ -201,6 +201,8 @@ def addr(
     input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: Number = 1
 ) -> Tensor:
     """`beta * input + alpha * outer(vec1, vec2)`, input broadcast."""
+    if input.dtype.kind in "iu" and any(isinstance(n, float) for n in (beta, alpha)):
+        raise RuntimeError(f"addr: beta and alpha must be whole for {input.dtype}")
     return _plus("addr", input, outer(vec1, vec2), beta, alpha)
 
 

@@ -35,6 +35,10 @@ def multinomial(
 
     Shape: (k,) or (m, k) -> (num_samples,) or (m, num_samples), int64.
     """
+    if not input.is_floating_point() or num_samples <= 0:
+        raise RuntimeError(
+            f"multinomial: takes floats, and num_samples > 0; got {input.dtype} and {num_samples}"
+        )
     weights = input.array.astype(np.float64)
     if weights.ndim not in (1, 2):
         raise ShapeError(f"multinomial: input must have 1 or 2 axes, got {input.shape}")

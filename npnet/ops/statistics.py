@@ -123,16 +123,16 @@ class LogCumSumExp(Function):
         self.dim = dim
 
     def forward(self, x: Array) -> Array:
-        y = np.logaddexp.accumulate(x, self.dim)
-        self.save_for_backward(x, y)
-        return y
+        self.wide = np.logaddexp.accumulate(x.astype(np.float64), self.dim)
+        self.save_for_backward(x)
+        return self.wide.astype(x.dtype)
 
     def backward(self, gy: Array) -> tuple[Array]:
-        x, y = (np.moveaxis(a, self.dim, 0) for a in self.saved)
-        g, gx = np.moveaxis(gy, self.dim, 0), np.zeros_like(x)
+        x, y = (np.moveaxis(a, self.dim, 0) for a in (*self.saved, self.wide))
+        g, gx = np.moveaxis(gy, self.dim, 0), np.zeros(x.shape)
         for i in range(len(x)):
             gx[: i + 1] += np.where(np.isneginf(x[: i + 1]), 0, g[i] * np.exp(x[: i + 1] - y[i]))
-        return (np.moveaxis(gx, 0, self.dim),)
+        return (np.moveaxis(gx, 0, self.dim).astype(gy.dtype),)
 
 
 def logcumsumexp(input: Tensor, dim: int) -> Tensor:
