@@ -11,7 +11,7 @@ import math as _math
 
 import numpy as _np
 
-from npnet import distributions, nn, optim, utils
+from npnet import distributions, linalg, nn, optim, utils
 from npnet.backend import get_backend, set_backend, set_winograd
 from npnet.base.grad_mode import (
     enable_grad,
@@ -638,6 +638,7 @@ __all__ = [
     "less",
     "less_equal",
     "lgamma",
+    "linalg",
     "linspace",
     "load",
     "log",

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from npnet.base.arrays import Array
-
 from npnet.ops import arithmetic, choices, linear, reduce, shape, views
 from npnet.ops.broadcasting import apply, check_tensors, float_operands
 from npnet.ops.dtypes import Number, Operand

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from npnet.base.checks import ShapeError, check_axes
 from npnet.ops import arithmetic, reduce, shape
 from npnet.ops.dtypes import Number
