@@ -7,12 +7,25 @@ ResNet program runs.
 from npnet.base import signals  # noqa: F401  # first: a command heeds them while the rest is imported
 
 # isort: split
+import importlib as _importlib
 import math as _math
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
 
 import numpy as _np
 
-from npnet import distributions, linalg, nn, optim, utils
-from npnet.backend import get_backend, set_backend, set_winograd
+from npnet import (
+    distributions,
+    linalg,
+    nn,
+    optim,
+    utils,
+)
+from npnet.backend import (
+    get_backend,
+    set_backend,
+    set_winograd,
+)
 from npnet.base.grad_mode import (
     enable_grad,
     inference_mode,
@@ -20,11 +33,20 @@ from npnet.base.grad_mode import (
     no_grad,
     set_grad_enabled,
 )
-from npnet.base.memory import empty_cache
-from npnet.base.printing import set_printoptions
+from npnet.base.memory import (
+    empty_cache,
+)
+from npnet.base.printing import (
+    set_printoptions,
+)
 from npnet.base.threads import apply_environment as _apply_environment
-from npnet.base.threads import get_num_threads, set_num_threads
-from npnet.compiler import compile
+from npnet.base.threads import (
+    get_num_threads,
+    set_num_threads,
+)
+from npnet.compiler import (
+    compile,
+)
 from npnet.creation import (
     arange,
     empty,
@@ -47,7 +69,12 @@ from npnet.creation import (
     zeros,
     zeros_like,
 )
-from npnet.devices import accelerator, backends, cuda, device
+from npnet.devices import (
+    accelerator,
+    backends,
+    cuda,
+    device,
+)
 from npnet.lanes.choice import choose as _choose
 from npnet.ops.activation import (
     log_softmax,
@@ -153,6 +180,14 @@ from npnet.ops.compare import (
     lt,
     ne,
 )
+from npnet.ops.conv import (
+    conv1d,
+    conv2d,
+)
+from npnet.ops.conv_transpose import (
+    conv_transpose1d,
+    conv_transpose2d,
+)
 from npnet.ops.dtypes import (
     can_cast,
     get_default_dtype,
@@ -245,6 +280,18 @@ from npnet.ops.numerical import (
     nextafter,
     trapezoid,
     vander,
+)
+from npnet.ops.pixel_shuffle import (
+    pixel_shuffle,
+    pixel_unshuffle,
+)
+from npnet.ops.pool import (
+    max_pool2d,
+)
+from npnet.ops.pool1d import (
+    adaptive_avg_pool1d,
+    avg_pool1d,
+    max_pool1d,
 )
 from npnet.ops.products import (
     addbmm,
@@ -391,10 +438,23 @@ from npnet.ops.views import (
     unflatten,
     vsplit,
 )
-from npnet.random import Generator, initial_seed, manual_seed
-from npnet.serialization import load, save
+from npnet.random import (
+    Generator,
+    initial_seed,
+    manual_seed,
+)
+from npnet.serialization import (
+    load,
+    save,
+)
 from npnet.tape import let_choose as _let_choose
-from npnet.tensor import Size, Tensor, as_tensor, is_tensor, tensor
+from npnet.tensor import (
+    Size,
+    Tensor,
+    as_tensor,
+    is_tensor,
+    tensor,
+)
 from npnet.typed_tensors import (
     BoolTensor,
     ByteTensor,
@@ -407,6 +467,13 @@ from npnet.typed_tensors import (
     ShortTensor,
     set_default_tensor_type,
 )
+
+if _TYPE_CHECKING:
+    from npnet import autograd as autograd
+    from npnet import datasets as datasets
+    from npnet import models as models
+    from npnet import multiprocessing as multiprocessing
+    from npnet import transforms as transforms
 
 _apply_environment()
 _let_choose(_choose)
@@ -453,6 +520,7 @@ __all__ = [
     "accelerator",
     "acos",
     "acosh",
+    "adaptive_avg_pool1d",
     "add",
     "addbmm",
     "addcdiv",
@@ -488,6 +556,7 @@ __all__ = [
     "atleast_1d",
     "atleast_2d",
     "atleast_3d",
+    "avg_pool1d",
     "backends",
     "baddbmm",
     "bernoulli",
@@ -521,6 +590,10 @@ __all__ = [
     "compile",
     "concat",
     "concatenate",
+    "conv1d",
+    "conv2d",
+    "conv_transpose1d",
+    "conv_transpose2d",
     "copysign",
     "corrcoef",
     "cos",
@@ -664,6 +737,8 @@ __all__ = [
     "masked_select",
     "matmul",
     "max",
+    "max_pool1d",
+    "max_pool2d",
     "maximum",
     "mean",
     "median",
@@ -705,6 +780,8 @@ __all__ = [
     "pairwise_distance",
     "permute",
     "pi",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "polygamma",
     "positive",
     "pow",
@@ -809,3 +886,23 @@ __all__ = [
     "zeros",
     "zeros_like",
 ]
+
+_LATER = frozenset({"autograd", "datasets", "models", "multiprocessing", "transforms"})
+_ABSENT = {
+    "distributed": "it runs in one process, and shares work among threads by itself",
+    "fft": "numpy.fft does, on tensor.numpy()",
+    "hub": "there are no weights to download; models.* make networks, load_state_dict fills them",
+    "jit": "npnet.compile makes programs of networks",
+    "sparse": "all tensors are dense",
+}
+
+
+def __getattr__(name: str) -> _Any:
+    if name in _LATER:
+        return _importlib.import_module(f"{__name__}.{name}")
+    reason = f": {_ABSENT[name]}" if name in _ABSENT else ""
+    raise AttributeError(f"module 'npnet' has no attribute '{name}'{reason}")
+
+
+def __dir__() -> _Any:
+    return sorted({*globals(), *_LATER})

@@ -22,8 +22,10 @@ import heapq
 import itertools
 import os
 import threading
+import traceback
+import warnings
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
 
 import numpy as np
@@ -31,15 +33,29 @@ import numpy as np
 from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError
 from npnet.base.grad_mode import state as _mode
+from npnet.base.hooks import RemovableHandle
 from npnet.base.strides import places
 from npnet.base.threads import new_lock
 
 if TYPE_CHECKING:
     from npnet.tensor import Tensor
 
-__all__ = ["Function", "Layout", "Values", "Variable", "View", "let_choose", "result"]
+__all__ = [
+    "AccumulateGrad",
+    "Function",
+    "Layout",
+    "Values",
+    "Variable",
+    "View",
+    "anomaly_mode",
+    "inputs_of",
+    "let_choose",
+    "result",
+    "walk_back",
+]
 
 View: TypeAlias = Callable[[Array], Array]  # from an ndarray to a view of it
+Hook: TypeAlias = Callable[[Any], Any]  # from a gradient to another one, or to None
 V = TypeVar("V", bound="Variable")
 _RANKS = {"b": 0, "u": 1, "i": 1, "f": 2}  # a result is kept in a dtype of no lower kind
 
@@ -142,6 +158,8 @@ class Function:
     parents: tuple[Function | Variable | None, ...] = ()
     order: int  # of recording; a parent's is smaller
     retained: tuple[weakref.ref[Variable], ...] = ()  # results that asked to keep their gradient
+    hooks: dict[int, Hook] | None = None  # called with the gradient of the result
+    made_at = ""  # where it was applied, if anomaly_mode is on
     freed = False  # whether something that backward needs is gone
     replaced: tuple[tuple[int, ...], np.dtype[Any]] | None = None  # shape, dtype before `data = `
     _counter = itertools.count()
@@ -202,6 +220,8 @@ class Function:
         self._versions = tuple(versions)
         y._wants = True
         y._grad_fn = self
+        if anomaly_mode.enabled:
+            self.made_at = "".join(traceback.format_stack()[:-1])
 
     def save_for_backward(self, *arrays: Values | None) -> None:
         """Keep inputs and results for `backward`; to be called in `forward`."""
@@ -232,12 +252,49 @@ class Function:
         """The op's name as it stands in the `repr` of its result."""
         return f"{type(self).__name__.lstrip('_')}Backward"
 
+    @property
+    def next_functions(self) -> tuple[tuple[Function | AccumulateGrad | None, int], ...]:
+        """Where the gradients of the inputs go: the ops that made them, or leaves; each with 0."""
+        ends = [AccumulateGrad(p) if isinstance(p, Variable) else p for p in self.parents]
+        return tuple([(end, 0) for end in ends])
+
     def __repr__(self) -> str:
         return f"<{self.name()}>"
 
 
+class AccumulateGrad:
+    """The end of the tape at a leaf, as `next_functions` shows it; equal for the same leaf."""
+
+    next_functions: tuple[Any, ...] = ()
+
+    def __init__(self, variable: Variable) -> None:
+        self.variable = variable
+
+    def name(self) -> str:
+        """Always the same."""
+        return "AccumulateGrad"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AccumulateGrad) and other.variable is self.variable
+
+    def __hash__(self) -> int:
+        return hash((AccumulateGrad, id(self.variable)))
+
+    def __repr__(self) -> str:
+        return "<AccumulateGrad>"
+
+
+class _AnomalyMode:
+    """Whether ops note where they are applied, and `backward` looks for NaN in what they return."""
+
+    enabled = False
+    check_nan = True
+
+
+anomaly_mode = _AnomalyMode()
+
 # They hold no values.
-_TAPE = {"needs_input_grad", "order", "parents", "replaced", "retained", "_versions"}
+_TAPE = {"hooks", "needs_input_grad", "order", "parents", "replaced", "retained", "_versions"}
 
 
 def _holds_values(value: Any) -> bool:
@@ -275,43 +332,159 @@ class _Overwrite(_Alias):
         return gx, gview
 
 
-def _run_backward(root: Variable, gy: Array, retain_graph: bool) -> None:
-    """Walk the tape from `root` to its leaves, adding gradients up in one fixed order."""
-    end = root.grad_fn
-    if end is None:
-        root._accumulate(gy)
-        return
-    arrived: dict[Function, Values] = {end: gy}
-    queue = [(-end.order, end)]
-    while queue:
-        _, node = heapq.heappop(queue)
-        arriving = arrived.pop(node)
-        for reference in node.retained:
-            if (y := reference()) is not None and not node.freed:
-                y._accumulate(_array(arriving))
-        if node.freed:
-            raise _freed(node)
-        if node.replaced is not None:
-            arriving = _as_recorded(node, arriving, *node.replaced)
-        try:
-            gradients = node.differentiate(arriving)
-        except Exception as error:
-            if node.freed:  # by another thread that goes through the same graph
-                raise _freed(node) from error
-            raise
-        if not retain_graph:
-            node.free()
-        for parent, g in zip(node.parents, gradients, strict=True):
-            if parent is None or g is None:
+def walk_back(
+    roots: Iterable[tuple[Variable, Array]],
+    retain_graph: bool = False,
+    only: Sequence[Variable] | None = None,
+    found: dict[int, Array] | None = None,
+) -> None:
+    """Walk the tape from results to its leaves, adding gradients up in one fixed order.
+
+    Args:
+        roots: results, each with the gradient that arrives there.
+        retain_graph: keep what was saved.
+        only: what gradients are wanted of, leaves or results; ops that do not lie on the way there
+            are left alone. Without it, all leaves.
+        found: takes the gradients by the `id` of the edge of what is in `only`, instead of `grad`.
+    """
+    ends = None if only is None else {id(y._edge()): y for y in only}
+    begin = [(root._edge(), g) for root, g in roots]
+    needed = None if ends is None else _on_the_way([edge for edge, _ in begin], ends)
+    waiting: dict[Variable, Array] = {}  # what arrives at leaves with hooks, which see the sum
+    arrived: dict[Function, Values] = {}
+    queue: list[tuple[int, Function]] = []
+    arriving: Values | None = None
+    parents: Sequence[Function | Variable | None] = [edge for edge, _ in begin]
+    gradients: Sequence[Values | None] = [g for _, g in begin]
+    while True:
+        for parent, g in zip(parents, gradients, strict=True):
+            if parent is None or g is None or (needed is not None and id(parent) not in needed):
                 continue
             if isinstance(parent, Variable):
-                parent._accumulate(_array(g), _is_new(g, arriving, gradients))
+                if needed is not None or parent._has_hooks:
+                    before = waiting.pop(parent, None)  # to its place at the end
+                    waiting[parent] = _array(g if before is None else _sum(before, g))
+                else:
+                    new = arriving is not None and _is_new(g, arriving, gradients)
+                    parent._accumulate(_array(g), new)
             elif parent in arrived:
                 arrived[parent] = _sum(arrived[parent], g)
             else:
                 # NumPy's arithmetic on 0-d arrays gives scalars
                 arrived[parent] = g if isinstance(g, Layout) else np.asarray(g)
                 heapq.heappush(queue, (-parent.order, parent))
+        if not queue:
+            break
+        _, node = heapq.heappop(queue)
+        arriving, parents = arrived.pop(node), node.parents
+        if node.hooks:
+            arriving = _hooked(node.hooks, _array(arriving))
+        for reference in node.retained:
+            if (y := reference()) is not None and not node.freed:
+                y._accumulate(_array(arriving))
+        if ends is not None and needed is not None:
+            if id(node) in ends:
+                _deliver(ends[id(node)], id(node), _array(arriving), found)
+            if not any(id(parent) in needed for parent in parents):
+                gradients = (None,) * len(parents)
+                continue
+        gradients = _differentiated(node, arriving)
+        if not retain_graph:
+            node.free()
+    for leaf, total in waiting.items():
+        if leaf._has_hooks:
+            total = _hooked(leaf._hooks.before, total)
+        _deliver(leaf, id(leaf), total, found)
+        if found is None and leaf._has_hooks:
+            for hook in tuple(leaf._hooks.after.values()):
+                hook(leaf)
+
+
+def _differentiated(node: Function, arriving: Values) -> tuple[Values | None, ...]:
+    """The gradients of the inputs of an op, from that of its result."""
+    if node.freed:
+        raise _freed(node)
+    if node.replaced is not None:
+        arriving = _as_recorded(node, arriving, *node.replaced)
+    try:
+        gradients = node.differentiate(arriving)
+    except Exception as error:
+        if node.freed:  # by another thread that goes through the same graph
+            raise _freed(node) from error
+        raise
+    if anomaly_mode.enabled and anomaly_mode.check_nan:
+        _check_nan(node, gradients)
+    return gradients
+
+
+def _check_nan(node: Function, gradients: tuple[Values | None, ...]) -> None:
+    """RuntimeError if an op returned NaN; where it was applied is a warning, as in PyTorch."""
+    for i, g in enumerate(gradients):
+        if g is not None and g.dtype.kind == "f" and np.isnan(_array(g)).any():
+            if node.made_at:
+                warnings.warn(
+                    f"Error detected in {node.name()}. Traceback of forward call that caused the "
+                    f"error:\n{node.made_at}",
+                    stacklevel=2,
+                )
+            raise RuntimeError(
+                f"backward: function '{node.name()}' returned nan values in its {i}th output"
+            )
+
+
+def _on_the_way(roots: Iterable[Function | Variable], ends: dict[int, Variable]) -> set[int]:
+    """The ids of the nodes and leaves between the roots and the ends, both included."""
+    nodes: dict[int, Function] = {}
+    ahead = [edge for edge in roots if isinstance(edge, Function)]
+    while ahead:
+        node = ahead.pop()
+        if id(node) not in nodes:
+            nodes[id(node)] = node
+            ahead += [p for p in node.parents if isinstance(p, Function)]
+    needed = set(ends)
+    for node in sorted(nodes.values(), key=lambda node: node.order):  # parents first
+        if any(id(parent) in needed for parent in node.parents):
+            needed.add(id(node))
+    return needed
+
+
+def _deliver(y: Variable, edge: int, g: Array, found: dict[int, Array] | None) -> None:
+    """Give a gradient to the one it is of, or to whoever asked for it."""
+    if found is None:
+        y._accumulate(g)
+    else:
+        found[edge] = g
+
+
+def _hooked(hooks: dict[int, Hook], g: Array) -> Array:
+    """A gradient as the hooks, each after the other, change it."""
+    for hook in tuple(hooks.values()):
+        changed = hook(result(g))
+        if changed is None:
+            continue
+        if not isinstance(changed, Variable):
+            kind = type(changed).__name__
+            raise TypeError(f"register_hook: a hook must return a Tensor or None, got {kind}")
+        if changed.shape != g.shape:
+            raise ShapeError(
+                f"register_hook: a hook must keep the gradient's shape {g.shape}, got "
+                f"{changed.shape}"
+            )
+        g = changed.array.astype(g.dtype, copy=False)
+    return g
+
+
+def inputs_of(op: str, inputs: Any) -> tuple[Variable, ...]:
+    """What gradients are wanted of, checked."""
+    wanted = (inputs,) if isinstance(inputs, Variable) else tuple(inputs)
+    if not wanted:
+        raise RuntimeError(f"{op}: inputs cannot be empty")
+    for i, x in enumerate(wanted):
+        if not isinstance(x, Variable):
+            raise TypeError(f"{op}: inputs must be tensors, got a {type(x).__name__} at {i}")
+        if not x.requires_grad:
+            raise RuntimeError(f"{op}: one of the inputs, the one at {i}, requires no gradient")
+    return wanted
 
 
 def _freed(node: Function) -> RuntimeError:
@@ -338,7 +511,7 @@ def _sum(a: Values, b: Values) -> Values:
     return np.asarray(_array(a) + _array(b))
 
 
-def _is_new(g: Values, gy: Values, gradients: tuple[Values | None, ...]) -> bool:
+def _is_new(g: Values, gy: Values, gradients: Sequence[Values | None]) -> bool:
     """Whether a gradient that an op returned lies on memory that nobody else sees."""
     if isinstance(g, Layout):
         return True  # what leaves it is a new ndarray
@@ -370,6 +543,16 @@ def result(values: Values) -> Tensor:
     return y
 
 
+class _LeafHooks:
+    """What is called when a leaf's gradient arrives: before it is added to `grad`, and after."""
+
+    __slots__ = ("after", "before")
+
+    def __init__(self) -> None:
+        self.before: dict[int, Hook] = {}
+        self.after: dict[int, Hook] = {}
+
+
 class Variable:
     """Values with a place on the tape: what ops take and give.
 
@@ -386,6 +569,7 @@ class Variable:
         "__weakref__",
         "_base",
         "_grad_fn",
+        "_hooks",  # not there before the first hook is registered
         "_seen",
         "_values",
         "_version",
@@ -393,6 +577,8 @@ class Variable:
         "grad",
     )
     _kind: ClassVar[type[Any]]
+
+    _hooks: _LeafHooks
 
     def __init_subclass__(cls) -> None:
         if not hasattr(Variable, "_kind"):
@@ -530,7 +716,7 @@ class Variable:
         gradient: Variable | None = None,
         retain_graph: bool | None = None,
         create_graph: bool = False,
-        inputs: Sequence[Variable] | None = None,
+        inputs: Variable | Sequence[Variable] | None = None,
     ) -> None:
         """Add the derivative of this tensor to the `grad` of every leaf that it depends on.
 
@@ -539,25 +725,79 @@ class Variable:
                 shape; may be left out for one single value, where it is 1.
             retain_graph: keep what was saved, so that backward can be called again.
 
+            inputs: tensors, leaves or not, whose `grad` alone is filled.
+
         After an error in an op's derivative, what has reached a leaf stays in its `grad`, as in
         PyTorch, and what was gone through is freed: set the gradients to None and begin at forward.
 
         Raises:
             RuntimeError: nothing was recorded; a saved value was changed in place; the graph was
-                freed by an earlier call; `gradient` is missing.
+                freed by an earlier call; `gradient` is missing; `inputs` is empty.
             ShapeError: `gradient` has another shape.
-            NotImplementedError: create_graph (derivatives of derivatives) or inputs is asked for.
+            NotImplementedError: create_graph (derivatives of derivatives) is asked for.
         """
-        if create_graph or inputs is not None:
-            name = "create_graph" if create_graph else "inputs"
-            raise NotImplementedError(f"backward: {name} is not supported")
+        if create_graph:
+            raise NotImplementedError(
+                "backward: create_graph is not supported: derivatives here are NumPy's, which are "
+                "not recorded"
+            )
+        only = None if inputs is None else inputs_of("backward", inputs)
+        root = self._root(gradient)
+        with np.errstate(all="ignore"):
+            walk_back([root], bool(retain_graph), only)
+
+    def _root(self, gradient: Variable | None) -> tuple[Variable, Array]:
+        """Where `backward` begins, and with what; checked."""
         if not self.requires_grad:
             raise RuntimeError(
                 "backward: this tensor depends on nothing that requires a gradient "
                 "(was it computed under no_grad, or detached?)"
             )
-        with np.errstate(all="ignore"):
-            _run_backward(self, self._root_gradient(gradient), bool(retain_graph))
+        return self, self._root_gradient(gradient)
+
+    def register_hook(self, hook: Hook) -> RemovableHandle:
+        """Call `hook(grad)` with each gradient that `backward` computes of this tensor.
+
+        What it returns, if not None, is gone on with instead; it must not change its argument.
+        It sees the sum of all that arrives in one `backward`; for a leaf, once all has arrived.
+
+        Returns:
+            A handle, whose `remove()` takes the hook off.
+        """
+        if not self.requires_grad:
+            raise RuntimeError(
+                "register_hook: cannot register a hook on a tensor that doesn't require gradient"
+            )
+        node = self.grad_fn
+        if node is None:
+            return RemovableHandle(self._leaf_hooks().before, hook)
+        if node.hooks is None:
+            node.hooks = {}
+        return RemovableHandle(node.hooks, hook)
+
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Any], None]) -> RemovableHandle:
+        """Call `hook(tensor)` after `backward` has added to the `grad` of this leaf."""
+        if not self.is_leaf:
+            raise RuntimeError(
+                "register_post_accumulate_grad_hook: only leaves have such hooks, this is a result"
+            )
+        if not self.requires_grad:
+            raise RuntimeError(
+                "register_post_accumulate_grad_hook: cannot register a hook on a tensor that "
+                "doesn't require gradient"
+            )
+        return RemovableHandle(self._leaf_hooks().after, hook)
+
+    def _leaf_hooks(self) -> _LeafHooks:
+        if not hasattr(self, "_hooks"):
+            self._hooks = _LeafHooks()
+        return self._hooks
+
+    @property
+    def _has_hooks(self) -> bool:
+        """Whether anything is to be called when the gradient of this leaf arrives."""
+        hooks: _LeafHooks | None = getattr(self, "_hooks", None)
+        return hooks is not None and bool(hooks.before or hooks.after)
 
     def _root_gradient(self, gradient: Variable | None) -> Array:
         if gradient is None:

@@ -274,7 +274,11 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
         return copy
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        raise TypeError("npnet tensors are not pickled: use npnet.save, which writes safetensors")
+        """A pickle holds the values and `requires_grad`, neither `grad` nor hooks, as PyTorch's."""
+        slots = [name for kind in type(self).__mro__ for name in vars(kind).get("__slots__", ())]
+        own = {n: getattr(self, n) for n in slots if n not in Variable.__slots__}
+        own |= getattr(self, "__dict__", {})
+        return _unpickled, (type(self), self.array, self.requires_grad, own)
 
     # ---- shape and type ------------------------------------------------------------------------
 
@@ -721,6 +725,18 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
         return activation.log_softmax(self, dim, dtype=dtype)
 
     # ---- reductions, see ops.reduce ------------------------------------------------------------
+
+
+def _unpickled(
+    kind: type[Tensor], array: Array, requires_grad: bool, own: dict[str, Any]
+) -> Tensor:
+    """What was pickled: a tensor of that class with its values and its own attributes."""
+    y = object.__new__(kind)
+    Variable.__init__(y, array)
+    y._wants = requires_grad
+    for name, value in own.items():
+        setattr(y, name, value)
+    return y
 
 
 def tensor(

@@ -100,10 +100,9 @@ def test_backward_refuses_what_depends_on_nothing() -> None:
         leaf(1).detach().backward()
 
 
-@pytest.mark.parametrize("options", [{"create_graph": True}, {"inputs": [npnet.ones(1)]}])
-def test_backward_refuses_by_name_what_it_does_not_support(options: dict[str, Any]) -> None:
-    with pytest.raises(NotImplementedError, match=next(iter(options))):
-        leaf(1).sum().backward(**options)
+def test_backward_refuses_by_name_what_it_does_not_support() -> None:
+    with pytest.raises(NotImplementedError, match="create_graph"):
+        leaf(1).sum().backward(create_graph=True)
 
 
 @LIBRARIES

@@ -29,7 +29,8 @@ SIGNALS = [getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasatt
 MOMENT = 0.01  # seconds
 PATIENCE = 3  # signals until a command that is closing its files ends without
 
-_COMMANDS = re.compile(r"(-\w*m)?(npnet|reference)\.\w+")  # of python -m
+# Of python -m; what npnet.run runs is a user's program.
+_COMMANDS = re.compile(r"(-\w*m)?(?!npnet\.run$)(npnet|reference)\.\w+")
 _SCRIPTS = ("npnet", "npnet.exe", "npnet-script.py")
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 

@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from npnet import nn
+from npnet.nn.module import GLOBAL_HOOKS
 
 __all__ = ["Guard", "Place"]
 
@@ -26,7 +27,7 @@ Place: TypeAlias = tuple[Any, str]
 
 _MISSING = object()
 _TABLES = ("_parameters", "_buffers", "_modules")
-_HOOKS = ("_forward_pre_hooks", "_forward_hooks")
+_HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
 _LOOKUPS = ((dict, dict.get), (MappingProxyType, MappingProxyType.get), (object, getattr))
 
 
@@ -47,6 +48,7 @@ class Guard:
         self._names = [*chain.from_iterable(self._dicts)]
         self._values = [*chain.from_iterable(map(dict.values, self._dicts))]
         self._hooks = [m.__dict__[name] for m in self.modules for name in _HOOKS]
+        self._hooks += GLOBAL_HOOKS.values()
         self._rows = _rows(places)
 
     def holds(self) -> bool:
@@ -66,7 +68,7 @@ class Guard:
 
     @property
     def has_hooks(self) -> bool:
-        """Whether any of the modules has forward hooks now."""
+        """Whether any of the modules has hooks now."""
         return any(self._hooks)
 
 

@@ -128,6 +128,8 @@ class Step(EagerStep):
         """Why a program is not to be run with these targets."""
         if not any(p.requires_grad for p in program.gradients):
             return "all of its parameters are frozen"
+        if any(p._has_hooks for p in program.gradients):
+            return "a parameter has a hook on its gradient"
         if not self._hands_out_copies and program.is_held():
             self._hands_out_copies = True  # from the next batch on
             return _HELD

@@ -79,7 +79,10 @@ _READS_SHAPES = _code_of(
 )  # fmt: skip
 
 _WRITES = _code_of(Tensor, "_check_write")
-_CHANGES = _code_of(Tensor, "backward", "detach_", "requires_grad_")
+_CHANGES = _code_of(
+    Tensor, "backward", "detach_", "requires_grad_", "register_hook", "retain_grad",
+    "register_post_accumulate_grad_hook",
+)  # fmt: skip
 _CHANGES |= _code_of(nn.Module, "requires_grad_", "zero_grad") | {check_writable.__code__}
 _APPLIES = _code_of(Function, "__call__")
 

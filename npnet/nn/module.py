@@ -4,70 +4,76 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from npnet.base.checks import check_writable, nearest
-from npnet.nn.parameter import Parameter
+from npnet.base.hooks import RemovableHandle
+from npnet.nn.backward_hooks import HookedCall
+from npnet.nn.parameter import Buffer, Parameter
+from npnet.nn.state import Hook, IncompatibleKeys, Stateful
 from npnet.tape import result
 from npnet.tensor import Tensor
 
-__all__ = ["IncompatibleKeys", "Module", "RemovableHandle"]
+__all__ = [
+    "GLOBAL_HOOKS",
+    "IncompatibleKeys",
+    "Module",
+    "RemovableHandle",
+    "register_module_forward_hook",
+    "register_module_forward_pre_hook",
+    "register_module_full_backward_hook",
+    "register_module_full_backward_pre_hook",
+]
 
 Self = TypeVar("Self", bound="Module")
-Hook = Callable[..., Any]
 
 _TABLES = ("_parameters", "_buffers", "_modules")
+_HOOKS = (
+    "_forward_pre_hooks",
+    "_forward_hooks",
+    "_backward_pre_hooks",
+    "_backward_hooks",
+)
+_STATE_HOOKS = (
+    "_state_dict_pre_hooks",
+    "_state_dict_hooks",
+    "_load_state_dict_pre_hooks",
+    "_load_state_dict_post_hooks",
+)
+GLOBAL_HOOKS: dict[str, dict[int, Any]] = {name: {} for name in _HOOKS}  # of all modules
 
 
-class IncompatibleKeys(NamedTuple):
-    """What `load_state_dict(strict=False)` found to be missing or not known."""
-
-    missing_keys: list[str]
-    unexpected_keys: list[str]
-
-    def __repr__(self) -> str:
-        if not self.missing_keys and not self.unexpected_keys:
-            return "<All keys matched successfully>"
-        return (
-            f"IncompatibleKeys(missing_keys={self.missing_keys}, "
-            f"unexpected_keys={self.unexpected_keys})"
-        )
+def register_module_forward_pre_hook(hook: Hook) -> RemovableHandle:
+    """Call `hook(module, args)` before the forward of every module."""
+    return RemovableHandle(GLOBAL_HOOKS["_forward_pre_hooks"], (hook, False))
 
 
-class RemovableHandle:
-    """What registering a hook returns; `remove()` takes the hook off again."""
+def register_module_forward_hook(
+    hook: Hook, *, with_kwargs: bool = False, always_call: bool = False
+) -> RemovableHandle:
+    """Call `hook(module, args, output)` after the forward of every module."""
+    return RemovableHandle(GLOBAL_HOOKS["_forward_hooks"], (hook, with_kwargs, always_call))
 
-    _ids = itertools.count()
 
-    def __init__(self, hooks: dict[int, Any], hook: Any, first: bool = False) -> None:
-        self._hooks, self.id = hooks, next(self._ids)
-        others = list(hooks.items()) if first else []
-        for key, _ in others:
-            del hooks[key]
-        hooks[self.id] = hook
-        hooks.update(others)
+def register_module_full_backward_pre_hook(hook: Hook) -> RemovableHandle:
+    """Call `hook(module, grad_output)` when the gradients of a module's outputs are there."""
+    return RemovableHandle(GLOBAL_HOOKS["_backward_pre_hooks"], hook)
 
-    def remove(self) -> None:
-        """Take the hook off; a second time does nothing."""
-        self._hooks.pop(self.id, None)
 
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.remove()
+def register_module_full_backward_hook(hook: Hook) -> RemovableHandle:
+    """Call `hook(module, grad_input, grad_output)` when a module's gradients are there."""
+    return RemovableHandle(GLOBAL_HOOKS["_backward_hooks"], hook)
 
 
 def _no_forward(self: Module, *args: Any, **kwargs: Any) -> Any:
     raise NotImplementedError(f"{type(self).__name__}: define forward(self, ...), which is missing")
 
 
-class Module:
+class Module(Stateful):
     """A part of a network. Subclasses assign parameters and modules in `__init__`, after calling
     `super().__init__()`, and define `forward`.
 
@@ -83,28 +89,56 @@ class Module:
     def __init__(self) -> None:
         for name in _TABLES:
             object.__setattr__(self, name, {})
-        # Each hook with whether it takes keyword arguments too.
-        self._forward_pre_hooks: dict[int, tuple[Hook, bool]] = {}
-        self._forward_hooks: dict[int, tuple[Hook, bool]] = {}
-        self._non_persistent: set[str] = set()
+        for name in (*_HOOKS, *_STATE_HOOKS):
+            object.__setattr__(self, name, {})
+        self._non_persistent = set()
         self.training = True
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the hooks and `forward`."""
-        if not self._forward_pre_hooks and not self._forward_hooks:
+        if not (
+            self._forward_pre_hooks
+            or self._forward_hooks
+            or self._backward_hooks
+            or self._backward_pre_hooks
+            or any(GLOBAL_HOOKS.values())
+        ):
             return self.forward(*args, **kwargs)
-        for hook, with_kwargs in tuple(self._forward_pre_hooks.values()):
-            if with_kwargs:
-                args, kwargs = hook(self, args, kwargs) or (args, kwargs)
-                continue
-            changed = hook(self, args)
-            if changed is not None:
-                args = changed if isinstance(changed, tuple) else (changed,)
-        y = self.forward(*args, **kwargs)
-        for hook, with_kwargs in tuple(self._forward_hooks.values()):
-            changed = hook(self, args, kwargs, y) if with_kwargs else hook(self, args, y)
-            y = y if changed is None else changed
-        return y
+        return self._call_with_hooks(args, kwargs)
+
+    def _all_hooks(self, name: str) -> list[Any]:
+        """Those of all modules, and then this one's own."""
+        return [*GLOBAL_HOOKS[name].values(), *self.__dict__[name].values()]
+
+    def _call_with_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        after = self._all_hooks("_forward_hooks")
+        try:
+            for hook, with_kwargs in self._all_hooks("_forward_pre_hooks"):
+                if with_kwargs:
+                    args, kwargs = hook(self, args, kwargs) or (args, kwargs)
+                    continue
+                changed = hook(self, args)
+                if changed is not None:
+                    args = changed if isinstance(changed, tuple) else (changed,)
+            y = self._forward_watched(args, kwargs)
+            while after:
+                hook, with_kwargs, _ = after.pop(0)
+                changed = hook(self, args, kwargs, y) if with_kwargs else hook(self, args, y)
+                y = y if changed is None else changed
+            return y
+        except Exception:
+            for hook, with_kwargs, always_call in after:
+                if always_call:
+                    hook(self, args, kwargs, None) if with_kwargs else hook(self, args, None)
+            raise
+
+    def _forward_watched(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """`forward` between the functions that hand gradients to hooks, if there are any."""
+        before, hooks = self._all_hooks("_backward_pre_hooks"), self._all_hooks("_backward_hooks")
+        if not before and not hooks:
+            return self.forward(*args, **kwargs)
+        call = HookedCall(self, before, hooks)
+        return call.leave(self.forward(*call.enter(args), **kwargs))
 
     # ---- attributes ----------------------------------------------------------------------------
 
@@ -125,11 +159,15 @@ class Module:
             if other != table:
                 self.__dict__[other].pop(name, None)
         self.__dict__[table][name] = value
+        if isinstance(value, Buffer):
+            (self._non_persistent.discard if value.persistent else self._non_persistent.add)(name)
 
     def _table_for(self, name: str, value: Any) -> str | None:
         """The table that an assigned value belongs to; None for an ordinary attribute."""
         if isinstance(value, Parameter):
             return "_parameters"
+        if isinstance(value, Buffer):
+            return "_buffers"
         if isinstance(value, Module):
             return "_modules"
         for table, kind in zip(_TABLES, ("Parameter", "Tensor", "Module"), strict=True):
@@ -237,17 +275,30 @@ class Module:
         Args:
             prepend: before the hooks that are there.
             with_kwargs: call `hook(module, args, kwargs, output)`.
+            always_call: also after an error, with None as the output.
         """
-        if always_call:
-            raise NotImplementedError("register_forward_hook: always_call is not supported")
-        return RemovableHandle(self._forward_hooks, (hook, with_kwargs), prepend)
+        return RemovableHandle(self._forward_hooks, (hook, with_kwargs, always_call), prepend)
+
+    def register_full_backward_pre_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
+        """Call `hook(module, grad_output)` when backward has the gradients of the outputs.
+
+        grad_output is a tuple, with None where none arrives. What the hook returns, if not None,
+        replaces it: a tuple of as many, or the one.
+        """
+        return RemovableHandle(self._backward_pre_hooks, hook, prepend)
 
     def register_full_backward_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
-        """NotImplementedError: use `retain_grad()` on an output in a forward hook."""
-        raise NotImplementedError(
-            "register_full_backward_hook is not supported; call retain_grad() on the output in a "
-            "forward hook and read its grad after backward"
-        )
+        """Call `hook(module, grad_input, grad_output)` when backward has left the module.
+
+        grad_input has a gradient for each positional argument of forward, None for those that want
+        none. What the hook returns, if not None, replaces it. Outputs and arguments that want
+        gradients are copied while there are such hooks.
+        """
+        return RemovableHandle(self._backward_hooks, hook, prepend)
+
+    def register_backward_hook(self, hook: Hook) -> RemovableHandle:
+        """`register_full_backward_hook`, by the name that PyTorch advises against."""
+        return self.register_full_backward_hook(hook)
 
     # ---- what is inside ------------------------------------------------------------------------
 
@@ -331,6 +382,22 @@ class Module:
                 raise AttributeError(f"get_submodule: '{name}' in '{target}' is no module")
         return module
 
+    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
+        """Put a module in the place of the one with a dotted name.
+
+        Args:
+            strict: AttributeError if there is none of that name yet.
+        """
+        if not isinstance(module, Module):
+            raise ValueError(f"set_submodule: takes a Module, got {type(module).__name__}")
+        path, _, name = target.rpartition(".")
+        if not name:
+            raise ValueError("set_submodule: cannot set the submodule without a target name!")
+        parent = self.get_submodule(path)
+        if strict or name in parent.__dict__ or hasattr(type(parent), name):
+            parent.get_submodule(name)
+        parent._modules[name] = module
+
     def get_parameter(self, target: str) -> Parameter:
         """The parameter with a dotted name."""
         return self._get("_parameters", target)
@@ -346,88 +413,6 @@ class Module:
             getattr(module, name)  # says it best where there is nothing of that name
             raise AttributeError(f"'{target}' is none of the {table[1:]}")
         return module.__dict__[table][name]
-
-    # ---- state ---------------------------------------------------------------------------------
-
-    _came_later: ClassVar[tuple[str, ...]] = ()  # buffers that older states lack, and keep then
-
-    def _optional_names(self) -> set[str]:
-        """Names that a state may leave out."""
-        return {
-            f"{path}.{name}" if path else name
-            for path, module in self.named_modules(remove_duplicate=False)
-            for name in module._came_later
-        }
-
-    def _state_tensors(self, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
-        """Parameters and persistent buffers in PyTorch's order: module by module."""
-        kept = {n: b for n, b in self._buffers.items() if n not in self._non_persistent}
-        for name, value in (*self._parameters.items(), *kept.items()):
-            if value is not None:
-                yield f"{prefix}{name}", value
-        for name, module in self._modules.items():
-            if module is not None:  # one that has two places comes twice
-                yield from module._state_tensors(f"{prefix}{name}.")
-
-    def state_dict(
-        self, *, destination: Any = None, prefix: str = "", keep_vars: bool = False
-    ) -> OrderedDict[str, Tensor]:
-        """Parameters and buffers by dotted name, on the module's own memory, off the tape.
-
-        Args:
-            destination: a dict that they are put into.
-            prefix: stands before each name.
-            keep_vars: give the parameters themselves.
-        """
-        state: OrderedDict[str, Tensor] = OrderedDict() if destination is None else destination
-        for name, value in self._state_tensors(prefix):
-            state[name] = value if keep_vars else value.detach()
-        return state
-
-    def load_state_dict(
-        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
-    ) -> IncompatibleKeys:
-        """Copy values into parameters and buffers; all are checked before the first is written.
-
-        Args:
-            state_dict: tensors, also PyTorch's, or ndarrays by dotted name; converted to each
-                parameter's dtype. As in PyTorch, one number may have the shape (1,), and
-                `num_batches_tracked` of batch norm may be missing: it stays as it is.
-            strict: whether names must be the same on both sides.
-
-        Raises:
-            RuntimeError: names are missing or not known (strict), or shapes differ.
-        """
-        if assign:
-            raise NotImplementedError("load_state_dict: assign is not supported; values are copied")
-        if not isinstance(state_dict, Mapping):
-            raise TypeError(
-                f"load_state_dict: takes a dict of tensors, got {type(state_dict).__name__}"
-            )
-        own = dict(self._state_tensors())
-        optional = self._optional_names()
-        missing = [name for name in own if name not in state_dict and name not in optional]
-        unexpected = [name for name in state_dict if name not in own]
-        given = {n: _array_of(n, v) for n, v in state_dict.items() if n in own}
-        given = {n: v.reshape(()) if _is_old(v, own[n]) else v for n, v in given.items()}
-        errors = [
-            f"{name} has shape {value.shape} here but {own[name].shape} in the module"
-            for name, value in given.items()
-            if value.shape != own[name].shape
-        ]
-        if strict and missing:
-            errors.insert(0, f"missing: {', '.join(missing)}")
-        if strict and unexpected:
-            errors.insert(0, f"not known: {', '.join(unexpected)}")
-        if errors:
-            raise RuntimeError(
-                f"load_state_dict: this is no state of a {type(self).__name__}: {'; '.join(errors)}"
-            )
-        for name in given:
-            check_writable("load_state_dict", name, own[name].array)
-        for name, value in given.items():
-            own[name].detach()._assign(..., result(value), "load_state_dict")
-        return IncompatibleKeys(missing, unexpected)
 
     def _check_writable(self, op: str) -> None:
         """Raise unless this module's own parameters and buffers can all be written."""
@@ -480,10 +465,14 @@ class Module:
         wanted = result(np.zeros((), np.float32)).to(*args, **kwargs).dtype
         if wanted.kind != "f":
             raise TypeError(f"to: a module's dtype must be floating point, got {wanted}")
-        floats = [v for v in (*self.parameters(), *self.buffers()) if v.is_floating_point()]
-        converted = [v.detach().to(*args, **kwargs) for v in floats]
-        gradients = [None if v.grad is None else v.grad.to(*args, **kwargs) for v in floats]
-        for value, data, grad in zip(floats, converted, gradients, strict=True):  # can't fail
+        return self._apply(lambda x: x.to(*args, **kwargs) if x.is_floating_point() else x)
+
+    def _apply(self: Self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Let all parameters, gradients and buffers have what `fn` makes of their values."""
+        values = [*self.parameters(recurse), *self.buffers(recurse)]
+        converted = [fn(v.detach()) for v in values]
+        gradients = [None if v.grad is None else fn(v.grad) for v in values]
+        for value, data, grad in zip(values, converted, gradients, strict=True):  # can't fail
             value.data, value.grad = data, grad
         return self
 
@@ -498,6 +487,19 @@ class Module:
     def double(self: Self) -> Self:
         """Convert to float64, in place."""
         return self.to(np.float64)
+
+    def half(self: Self) -> Self:
+        """Convert to float16, in place: half the memory; few ops compute in it."""
+        return self.to(np.float16)
+
+    def share_memory(self: Self) -> Self:
+        """The module itself: threads share it, and there are no processes to share it with."""
+        return self
+
+    def to_empty(self: Self, *, device: Any, recurse: bool = True) -> Self:
+        """Give all parameters and buffers new memory, whose values are not set."""
+        result(np.zeros((), np.float32)).to(device=device)  # refused unless it is the CPU
+        return self._apply(lambda x: result(np.empty(x.shape, x.dtype)), recurse)
 
     def cpu(self: Self) -> Self:
         """The module itself: it is there already."""
@@ -520,11 +522,10 @@ class Module:
         other.__dict__.update(copy.deepcopy(self.__dict__, memo))
         return other
 
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        raise TypeError(
-            f"{type(self).__name__}: npnet modules are not pickled; save module.state_dict() by "
-            "npnet.save and give it to load_state_dict of a new module"
-        )
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        for name in (*_HOOKS, *_STATE_HOOKS):  # that came later than what was kept
+            self.__dict__.setdefault(name, {})
 
     # ---- printing ------------------------------------------------------------------------------
 
@@ -543,29 +544,3 @@ class Module:
         if len(extra) <= 1 and not children:
             return f"{self._get_name()}({''.join(extra)})"
         return f"{self._get_name()}(\n  " + "\n  ".join([*extra, *children]) + "\n)"
-
-
-def _array_of(name: str, value: Any) -> npt.NDArray[Any]:
-    """What a state holds, as an ndarray of numbers."""
-    if isinstance(value, Tensor):
-        return value.array
-    detach = getattr(value, "detach", None)  # a PyTorch tensor
-    if detach:
-        tensor = detach().cpu()
-        # NumPy has no bfloat16, nor floats of 8 bits; every one of them is a float32
-        floats = tensor.is_floating_point() and tensor.element_size() <= 2
-        value = (tensor.float() if floats else tensor).numpy()
-    array = np.asarray(value)
-    if array.dtype.kind in "fiub":
-        return array
-    if array.dtype.kind == "V" and array.dtype.names is None:  # bfloat16 of ml_dtypes, and its like
-        return array.astype(np.float32)
-    raise TypeError(
-        f"load_state_dict: {name} must be a tensor or an ndarray of numbers, "
-        f"got {type(value).__name__} of dtype {array.dtype}"
-    )
-
-
-def _is_old(value: npt.NDArray[Any], own: Tensor) -> bool:
-    """Whether this is one number as PyTorch before 0.4 had it."""
-    return value.shape == (1,) and own.shape == ()

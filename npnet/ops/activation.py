@@ -15,7 +15,7 @@ from npnet.ops import _sums
 from npnet.ops.dtypes import check_dtypes
 from npnet.ops.functions import as_float
 from npnet.ops.masks import kept
-from npnet.ops.shape import axis, cast
+from npnet.ops.shape import axis, cast, reshape
 from npnet.tape import Function
 
 if TYPE_CHECKING:
@@ -23,14 +23,19 @@ if TYPE_CHECKING:
 
 __all__ = [
     "elu",
+    "elu_",
     "gelu",
     "hardswish",
     "leaky_relu",
+    "leaky_relu_",
     "log_softmax",
+    "maybe_inplace",
     "relu",
+    "relu_",
     "sigmoid",
     "silu",
     "softmax",
+    "softmax_axis",
     "tanh",
 ]
 
@@ -45,7 +50,7 @@ class ReLU(Function):
 
     def backward(self, gy: Array) -> tuple[Array]:
         (y,) = self.saved
-        return (kept(gy, ~(y <= 0)),)  # not y > 0: NaN lets gy pass, as in PyTorch
+        return (kept(gy, np.asarray(~(y <= 0))),)  # not y > 0: NaN lets gy pass, as in PyTorch
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -56,10 +61,16 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
 
     Source: Nair and Hinton (2010).
     """
-    return _maybe_inplace("relu", ReLU()(input), input, inplace)
+    return maybe_inplace("relu", ReLU()(input), input, inplace)
 
 
-def _maybe_inplace(op: str, y: Tensor, x: Tensor, inplace: bool) -> Tensor:
+def relu_(input: Tensor) -> Tensor:
+    """`relu`, in place."""
+    return relu(input, inplace=True)
+
+
+def maybe_inplace(op: str, y: Tensor, x: Tensor, inplace: bool) -> Tensor:
+    """The result of an op, written into its input if that is asked for."""
     return x._write(y, f"{op}(inplace=True)") if inplace else y
 
 
@@ -87,7 +98,12 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
     Source: Maas, Hannun, Ng (2013).
     """
     check_dtypes("leaky_relu", input)
-    return _maybe_inplace("leaky_relu", LeakyReLU(negative_slope)(input), input, inplace)
+    return maybe_inplace("leaky_relu", LeakyReLU(negative_slope)(input), input, inplace)
+
+
+def leaky_relu_(input: Tensor, negative_slope: float = 0.01) -> Tensor:
+    """`leaky_relu`, in place."""
+    return leaky_relu(input, negative_slope, inplace=True)
 
 
 class ELU(Function):
@@ -113,7 +129,12 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """
     check_dtypes("elu", input)
     check_real("elu", "alpha", alpha)
-    return _maybe_inplace("elu", ELU(alpha)(input), input, inplace)
+    return maybe_inplace("elu", ELU(alpha)(input), input, inplace)
+
+
+def elu_(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """`elu`, in place."""
+    return elu(input, alpha, inplace=True)
 
 
 class SiLU(Function):
@@ -135,7 +156,7 @@ def silu(input: Tensor, inplace: bool = False) -> Tensor:
     Source: Hendrycks and Gimpel (2016), arXiv:1606.08415, section 5.
     """
     check_dtypes("silu", input)
-    return _maybe_inplace("silu", SiLU()(input), input, inplace)
+    return maybe_inplace("silu", SiLU()(input), input, inplace)
 
 
 class Hardswish(Function):
@@ -157,7 +178,7 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     Source: Howard et al. (2019), arXiv:1905.02244, section 5.2.
     """
     check_dtypes("hardswish", input)
-    return _maybe_inplace("hardswish", Hardswish()(input), input, inplace)
+    return maybe_inplace("hardswish", Hardswish()(input), input, inplace)
 
 
 class Tanh(Function):
@@ -314,7 +335,7 @@ def softmax(
         dtype: to convert to first.
     """
     x = input if dtype is None else cast(input, np.dtype(dtype))
-    return Softmax(_softmax_axis("softmax", x, dim, _stacklevel))(x)
+    return _along(Softmax, softmax_axis("softmax", x, dim, _stacklevel), x)
 
 
 def log_softmax(
@@ -325,14 +346,20 @@ def log_softmax(
 ) -> Tensor:
     """y_i = x_i - log(sum over j of exp(x_j)), along `dim`. Arguments as of `softmax`."""
     x = input if dtype is None else cast(input, np.dtype(dtype))
-    return LogSoftmax(_softmax_axis("log_softmax", x, dim, _stacklevel))(x)
+    return _along(LogSoftmax, softmax_axis("log_softmax", x, dim, _stacklevel), x)
 
 
-def _softmax_axis(op: str, x: Tensor, dim: int | None, stacklevel: int) -> int:
+def _along(function: type[Softmax | LogSoftmax], dim: int, x: Tensor) -> Tensor:
+    """The function along an axis; a single number counts as one of one value."""
+    return function(dim)(x) if x.ndim else reshape(function(0)(reshape(x, (1,))), ())
+
+
+def softmax_axis(op: str, x: Tensor, dim: int | None, stacklevel: int) -> int:
+    """The axis of a softmax; where none is given, the one PyTorch guesses, with a warning."""
     check_dtypes(op, x)
     if dim is None:
         dim = 0 if x.ndim in (0, 1, 3) else 1
         warnings.warn(
             f"{op}: dim is guessed to be {dim}; pass it", UserWarning, stacklevel=stacklevel
         )
-    return axis(op, dim, x.ndim)
+    return axis(op, dim, x.ndim or 1)

@@ -1,12 +1,16 @@
-"""Dropout."""
+"""Dropout: of single values, of whole channels, and around the mean of SELU networks."""
 
 from __future__ import annotations
 
+import math
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from npnet.ops.arithmetic import mul
+from npnet.base.arrays import Array
+from npnet.base.checks import ShapeError
+from npnet.ops.arithmetic import add, mul
 from npnet.ops.dtypes import check_dtypes
 from npnet.random import default_generator
 from npnet.tape import result
@@ -14,7 +18,16 @@ from npnet.tape import result
 if TYPE_CHECKING:
     from npnet.tensor import Tensor
 
-__all__ = ["dropout"]
+__all__ = [
+    "alpha_dropout",
+    "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
+    "feature_alpha_dropout",
+]
+
+SELU_FLOOR = 1.7580993408473766  # SELU tends to -SELU_FLOOR
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
@@ -27,14 +40,145 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
 
     Source: Srivastava et al. (2014); scaled in training, so that evaluation need not be.
     """
-    if not 0 <= p <= 1:
-        raise ValueError(f"dropout: p must lie in [0, 1], got {p:g}")
-    check_dtypes("dropout", input)
+    return _dropout("dropout", input, p, training, inplace, input.shape)
+
+
+def _dropout(
+    op: str, input: Tensor, p: float, training: bool, inplace: bool, size: tuple[int, ...]
+) -> Tensor:
+    """Dropout by a mask of this size, which is broadcast."""
+    _check(op, input, p)
     if not training or p == 0:
         return input
-    if inplace:  # refused before numbers are drawn
-        input._check_write(False, "dropout(inplace=True)")
-    keep = default_generator.numpy.random(input.shape, np.float32) >= p
-    mask = result(keep * input.dtype.type(0 if p == 1 else 1 / (1 - p)))
+    mask = result(
+        _kept(op, input, p, inplace, size) * input.dtype.type(0 if p == 1 else 1 / (1 - p))
+    )
     y = mul(input, mask)
-    return input._write(y, "dropout(inplace=True)") if inplace else y
+    return input._write(y, f"{op}(inplace=True)") if inplace else y
+
+
+def _check(op: str, input: Tensor, p: float) -> None:
+    if not 0 <= p <= 1:
+        raise ValueError(f"{op}: p must lie in [0, 1], got {p:g}")
+    check_dtypes(op, input)
+
+
+def _kept(op: str, input: Tensor, p: float, inplace: bool, size: tuple[int, ...]) -> Array:
+    """For each place whether it is kept."""
+    if inplace:  # refused before numbers are drawn
+        input._check_write(False, f"{op}(inplace=True)")
+    return default_generator.numpy.random(size, np.float32) >= p
+
+
+def _channels(shape: tuple[int, ...]) -> tuple[int, ...]:  # (N, C, ...) -> (N, C, 1, ...)
+    return (*shape[:2], *[1] * (len(shape) - 2))
+
+
+def dropout1d(
+    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> Tensor:
+    """`dropout` of whole channels: a channel of a sample is 0 with probability p.
+
+    Shape: input (N, C, L) or (C, L), kept.
+    """
+    if input.ndim not in (2, 3):
+        raise ShapeError(f"dropout1d: input must be (N, C, L) or (C, L), got {input.shape}")
+    size = (input.shape[0], 1) if input.ndim == 2 else _channels(input.shape)
+    return _dropout("dropout1d", input, p, training, inplace, size)
+
+
+def dropout2d(
+    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> Tensor:
+    """`dropout` of whole channels: a channel of an image is 0 with probability p.
+
+    Shape: input (N, C, H, W), kept. Others are taken as (N, C, ...), with PyTorch's warning.
+
+    Source: Tompson et al. (2015), arXiv:1411.4280, section 3.2.
+    """
+    _check_axes("dropout2d", input)
+    if input.ndim == 3:
+        warnings.warn(
+            "dropout2d: Received a 3-D input to dropout2d and assuming that channel-wise 1-D "
+            "dropout behavior is desired - input is interpreted as shape (N, C, L), where C is the "
+            "channel dim. This behavior will change in a future release to interpret the input as "
+            "one without a batch dimension, i.e. shape (C, H, W). To maintain the 1-D channel-wise "
+            "dropout behavior, please switch to using dropout1d instead.",
+            stacklevel=2,
+        )
+    elif input.ndim != 4:
+        warnings.warn(
+            f"dropout2d: Received a {input.ndim}-D input to dropout2d, which is deprecated and "
+            "will result in an error in a future release. To retain the behavior and silence this "
+            "warning, please use dropout instead. Note that dropout2d exists to provide "
+            "channel-wise dropout on inputs with 2 spatial dimensions, a channel dimension, and an "
+            "optional batch dimension (i.e. 3D or 4D inputs).",
+            stacklevel=2,
+        )
+    return _dropout("dropout2d", input, p, training, inplace, _channels(input.shape))
+
+
+def _check_axes(op: str, input: Tensor) -> None:
+    if input.ndim < 2:
+        raise ShapeError(f"{op}: input must have axes (N, C, ...), got {input.shape}")
+
+
+def dropout3d(
+    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> Tensor:
+    """`dropout` of whole channels: a channel of a volume is 0 with probability p.
+
+    Shape: input (N, C, D, H, W) or (C, D, H, W), kept. Others are taken as (N, C, ...), with
+    PyTorch's warning.
+    """
+    _check_axes("dropout3d", input)
+    if input.ndim not in (4, 5):
+        warnings.warn(
+            f"dropout3d: Received a {input.ndim}-D input to dropout3d, which is deprecated and "
+            "will result in an error in a future release. To retain the behavior and silence this "
+            "warning, please use dropout instead. Note that dropout3d exists to provide "
+            "channel-wise dropout on inputs with 3 spatial dimensions, a channel dimension, and an "
+            "optional batch dimension (i.e. 4D or 5D inputs).",
+            stacklevel=2,
+        )
+    size = (input.shape[0], 1, 1, 1) if input.ndim == 4 else _channels(input.shape)
+    return _dropout("dropout3d", input, p, training, inplace, size)
+
+
+def alpha_dropout(
+    input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False
+) -> Tensor:
+    """y = a * (x where kept, else -1.758...) + b: mean 0 and variance 1 are kept.
+
+    a = 1 / sqrt((1 - p) (1 + 1.758^2 p)), b = 1.758 a p; 1.758... is what -SELU(x) tends to.
+
+    Source: Klambauer et al. (2017), arXiv:1706.02515, section "New dropout technique".
+    """
+    return _alpha_dropout("alpha_dropout", input, p, training, inplace, input.shape)
+
+
+def feature_alpha_dropout(
+    input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False
+) -> Tensor:
+    """`alpha_dropout` of whole channels.  Shape: input (N, C, ...), kept."""
+    op = "feature_alpha_dropout"
+    if training and p:
+        _check_axes(op, input)
+    return _alpha_dropout(op, input, p, training, inplace, _channels(input.shape))
+
+
+def _alpha_dropout(
+    op: str, input: Tensor, p: float, training: bool, inplace: bool, size: tuple[int, ...]
+) -> Tensor:
+    _check(op, input, p)
+    if not training or p == 0:
+        return input
+    kept = _kept(op, input, p, inplace, size).astype(input.dtype)
+    if p == 1:
+        y = mul(input, result(np.zeros_like(kept)))
+    else:
+        a = 1 / math.sqrt((SELU_FLOOR**2 * p + 1) * (1 - p))
+        number = input.dtype.type
+        off = (kept - 1) * number(SELU_FLOOR * a) + number(SELU_FLOOR * a * p)
+        y = add(mul(input, result(kept * number(a))), result(off))
+    return input._write(y, f"{op}(inplace=True)") if inplace else y

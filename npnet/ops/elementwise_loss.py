@@ -9,13 +9,21 @@ import numpy as np
 from npnet.base.arrays import Array
 from npnet.ops import _sums, arithmetic
 from npnet.ops.activation import sigmoid_of
-from npnet.ops.loss import check_reduction, check_same, check_weight, reduced
+from npnet.ops.loss import alike, check_same, check_weight, reduced, reduction_of
+from npnet.ops.smooth import softplus_of
 from npnet.tape import Function
 
 if TYPE_CHECKING:
     from npnet.tensor import Tensor
 
-__all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits", "mse_loss"]
+__all__ = [
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "huber_loss",
+    "l1_loss",
+    "mse_loss",
+    "smooth_l1_loss",
+]
 
 _ROUNDING = 1e-3  # how far beyond 0 or 1 a probability is still one that was rounded
 
@@ -59,18 +67,114 @@ def mse_loss(
     Raises:
         ShapeError: the shapes differ. PyTorch broadcasts them, and warns.
     """
-    check_reduction("mse_loss", reduction, size_average, reduce)
-    check_same("mse_loss", "target", input, target)
+    reduction = reduction_of("mse_loss", reduction, size_average, reduce)
+    input, target = alike("mse_loss", "target", input, target)
     if weight is None and reduction == "mean":
         return MeanSquaredError()(input, target)
-    losses = SquaredError()(input, target)
+    return _weighted_mean("mse_loss", SquaredError()(input, target), weight, reduction)
+
+
+def _weighted_mean(op: str, losses: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
+    """The losses, each times its weight, reduced; the mean divides by the sum of the weights."""
     if weight is None:
         return reduced(losses, reduction)
-    check_same("mse_loss", "weight", input, weight)
+    check_same(op, "weight", losses, weight)
     losses = arithmetic.mul(losses, weight)
     if reduction == "mean":
         return arithmetic.div(reduced(losses, "sum"), reduced(weight, "sum"))
     return reduced(losses, reduction)
+
+
+class AbsoluteError(Function):
+    """y = |x - t|;  gx = gy * sign(x - t), gt = -gx."""
+
+    def forward(self, x: Array, t: Array) -> Array:
+        self.difference = np.asarray(x - t)
+        return np.abs(self.difference)
+
+    def backward(self, gy: Array) -> tuple[Array, Array | None]:
+        gx = gy * np.sign(self.difference)
+        return gx, -gx if self.needs_input_grad[1] else None
+
+
+def l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
+) -> Tensor:
+    """The mean absolute error: `l = w * |x - t|`, reduced. Arguments as of `mse_loss`."""
+    reduction = reduction_of("l1_loss", reduction, size_average, reduce)
+    input, target = alike("l1_loss", "target", input, target)
+    return _weighted_mean("l1_loss", AbsoluteError()(input, target), weight, reduction)
+
+
+class HuberError(Function):
+    """y = (d^2 / 2 where |d| < bend, else bend (|d| - bend / 2)) * scale, d = x - t;
+
+    gx = gy * scale * min(max(d, -bend), bend), gt = -gx.
+    """
+
+    def __init__(self, bend: float, scale: float) -> None:
+        self.bend, self.scale = bend, scale
+
+    def forward(self, x: Array, t: Array) -> Array:
+        number = x.dtype.type
+        self.difference = d = np.asarray(x - t)
+        size = np.abs(d)
+        far = number(self.bend) * (size - number(self.bend / 2))
+        return np.asarray(np.where(size < self.bend, d * d / 2, far) * number(self.scale))
+
+    def backward(self, gy: Array) -> tuple[Array, Array | None]:
+        number = gy.dtype.type
+        gx = gy * number(self.scale) * np.clip(self.difference, -self.bend, self.bend)
+        gx = np.asarray(gx, gy.dtype)
+        return gx, -gx if self.needs_input_grad[1] else None
+
+
+def smooth_l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    beta: float = 1.0,
+) -> Tensor:
+    """`l = d^2 / (2 * beta)` where |d| < beta, else |d| - beta / 2, of d = x - t, reduced.
+
+    Args:
+        beta: where the parabola becomes a line; 0 makes it `l1_loss`.
+
+    Source: Girshick (2015), arXiv:1504.08083, eq. 3.
+    """
+    op = "smooth_l1_loss"
+    reduction = reduction_of(op, reduction, size_average, reduce)
+    if not beta >= 0:
+        raise RuntimeError(f"{op}: beta must be >= 0, got {beta:g}")
+    input, target = alike(op, "target", input, target)
+    function = HuberError(beta, 1 / beta) if beta else AbsoluteError()
+    return reduced(function(input, target), reduction)
+
+
+def huber_loss(
+    input: Tensor,
+    target: Tensor,
+    reduction: str = "mean",
+    delta: float = 1.0,
+    weight: Tensor | None = None,
+) -> Tensor:
+    """`l = w * (d^2 / 2` where |d| < delta, else delta * (|d| - delta / 2)) of d = x - t, reduced.
+
+    Source: Huber (1964).
+    """
+    reduction = reduction_of("huber_loss", reduction)
+    if not delta > 0:
+        raise RuntimeError(f"huber_loss: delta must be > 0, got {delta:g}")
+    input, target = alike("huber_loss", "target", input, target)
+    losses = HuberError(delta, 1.0)(input, target)
+    return _weighted_mean("huber_loss", losses, weight, reduction)
 
 
 class BCE(Function):
@@ -112,8 +216,8 @@ def binary_cross_entropy(
     Raises:
         RuntimeError: an input or a target is no probability (logits go to the `_with_logits` form).
     """
-    check_reduction("binary_cross_entropy", reduction, size_average, reduce)
     op = "binary_cross_entropy"
+    reduction = reduction_of(op, reduction, size_average, reduce)
     check_same(op, "target", input, target)
     _check_probabilities(input, "input", f"; apply sigmoid, or use {op}_with_logits")
     _check_probabilities(target, "target", "")
@@ -151,21 +255,17 @@ class BCEWithLogits(Function):
 
     def forward(self, x: Array, t: Array) -> Array:
         self.save_for_backward(x, t)
-        return (1 - t) * x + self._times_v(self._softplus(x), t)
+        return (1 - t) * x + self._times_v(softplus_of(-x), t)
 
     def backward(self, gy: Array) -> tuple[Array, Array | None]:
         x, t = self.saved
         gx = gy * ((1 - t) - self._times_v(sigmoid_of(-x), t))
         if not self.needs_input_grad[1]:
             return gx, None
-        return gx, gy * (-x if self.excess is None else self.excess * self._softplus(x) - x)
+        return gx, gy * (-x if self.excess is None else self.excess * softplus_of(-x) - x)
 
     def _times_v(self, values: Array, t: Array) -> Array:
         return values if self.excess is None else values * (1 + self.excess * t)
-
-    def _softplus(self, x: Array) -> Array:  # log(1 + exp(-x)), without overflow
-        y: Array = np.maximum(-x, 0) + np.log1p(np.exp(-np.abs(x)))
-        return y
 
 
 def binary_cross_entropy_with_logits(
@@ -184,7 +284,9 @@ def binary_cross_entropy_with_logits(
         pos_weight: p, the weight of positive targets, broadcast to the input's shape; default 1.
     """
     op = "binary_cross_entropy_with_logits"
-    check_reduction(op, reduction, size_average, reduce)
+    reduction = reduction_of(op, reduction, size_average, reduce)
+    if target.dtype.kind == "f":
+        input, target = alike(op, "target", input, target)
     check_same(op, "target", input, target)
     if pos_weight is not None:
         check_weight(op, "pos_weight", input, pos_weight)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,45 +12,74 @@ from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError, check_number
 from npnet.ops import _sums, choices, reduce, shape
 from npnet.ops.activation import log_softmax, log_softmax_of
+from npnet.ops.broadcasting import as_operands
 from npnet.ops.dtypes import check_dtypes
-from npnet.tape import Function, result
+from npnet.tape import Function, Variable, result
 
 if TYPE_CHECKING:
     from npnet.tensor import Tensor
 
 __all__ = [
-    "check_reduction",
+    "alike",
     "check_same",
+    "check_shape",
     "check_weight",
     "cross_entropy",
     "nll_loss",
     "reduced",
+    "reduction_of",
 ]
 
 REDUCTIONS = ("none", "mean", "sum")
 
 
-def check_reduction(
-    op: str, reduction: str, size_average: bool | None, reduce: bool | None
-) -> None:
-    """Raise ValueError for an unknown reduction, NotImplementedError for the deprecated names."""
-    for name, value in (("size_average", size_average), ("reduce", reduce)):
-        if value is not None:
-            raise NotImplementedError(
-                f"{op}: {name} is not supported (PyTorch deprecates it); use reduction"
-            )
+def reduction_of(
+    op: str, reduction: str, size_average: bool | None = None, reduce: bool | None = None
+) -> str:
+    """The reduction, also by PyTorch's names of old, with its warning.
+
+    reduce=False is "none"; else size_average=False is "sum", True is "mean".
+    """
+    if size_average is not None or reduce is not None:
+        averaged = "sum" if size_average is False else "mean"
+        reduction = "none" if reduce is False else averaged
+        warnings.warn(
+            "size_average and reduce args will be deprecated, please use "
+            f"reduction='{reduction}' instead.",
+            stacklevel=3,
+        )
     if reduction not in REDUCTIONS:
         raise ValueError(f"{op}: reduction must be none, mean or sum; got {reduction!r}")
+    return reduction
 
 
-def check_same(op: str, name: str, input: Tensor, other: Tensor) -> None:
-    """Raise unless `other` has the shape and the dtype of the input."""
+def check_shape(op: str, name: str, input: Tensor, other: Tensor) -> None:
+    """Raise unless `other` has the shape of the input."""
+    for x in (input, other):
+        if not isinstance(x, Variable):
+            check_dtypes(op, x)  # which says what it is
     if input.shape != other.shape:
         raise ShapeError(
             f"{op}: {name} must have the shape of input; got input {input.shape}, {name} "
             f"{other.shape} (losses do not broadcast{_shape_fix(name, input, other)})"
         )
+
+
+def check_same(op: str, name: str, input: Tensor, other: Tensor) -> None:
+    """Raise unless `other` has the shape and the dtype of the input."""
+    check_shape(op, name, input, other)
     check_dtypes(op, input, other)
+
+
+def alike(op: str, name: str, input: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+    """Both in the dtype that they promote to, a floating point one; raise unless shapes agree."""
+    check_shape(op, name, input, other)
+    if input.dtype != other.dtype:
+        x, y = as_operands(op, input, other)
+        check_dtypes(op, x, y)
+        return x, y
+    check_dtypes(op, input)
+    return input, other
 
 
 def _shape_fix(name: str, input: Tensor, other: Tensor) -> str:
@@ -264,7 +294,7 @@ def cross_entropy(
     Source: Szegedy et al. (2016), arXiv:1512.00567, section 7, for the smoothing.
     """
     op = "cross_entropy"
-    check_reduction(op, reduction, size_average, reduce)
+    reduction = reduction_of(op, reduction, size_average, reduce)
     check_number(op, "label_smoothing", label_smoothing, least=0, most=1)
     x, y, single = _with_batch(op, input, target)
     _check_class_weight(op, x, weight)
@@ -306,7 +336,7 @@ def nll_loss(
     The mean divides by the sum of w_y over the samples that are not ignored. Arguments and shapes
     as of `cross_entropy`, which is this after `log_softmax`.
     """
-    check_reduction("nll_loss", reduction, size_average, reduce)
+    reduction = reduction_of("nll_loss", reduction, size_average, reduce)
     x, y, single = _with_batch("nll_loss", input, target)
     _check_class_weight("nll_loss", x, weight)
     _check_classes("nll_loss", x, y, ignore_index)

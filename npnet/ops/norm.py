@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.base.checks import ShapeError, check_count, check_number, check_writable
+from npnet.base.checks import ShapeError, check_count, check_real, check_writable
 from npnet.ops import _sums
 from npnet.ops.dtypes import check_dtypes
 from npnet.tape import Function, result
@@ -17,7 +17,7 @@ from npnet.tape import Function, result
 if TYPE_CHECKING:
     from npnet.tensor import Tensor
 
-__all__ = ["batch_norm", "group_norm", "layer_norm"]
+__all__ = ["batch_norm", "group_norm", "layer_norm", "move"]
 
 CHANNELS = (0, 2)  # what is added up for each channel of (N, C, P)
 VALUES, SHARERS = (2, 3), (0, 3)  # of (M, R, K, P), for each group and for each weight
@@ -112,7 +112,7 @@ def batch_norm(
     Source: Ioffe and Szegedy (2015), arXiv:1502.03167, algorithm 1.
     """
     check_dtypes("batch_norm", input)
-    check_number("batch_norm", "momentum", momentum, least=0, most=1)
+    check_real("batch_norm", "momentum", momentum)
     _check_batch_norm(input, running_mean, running_var, weight, bias, eps)
     channels = (input.shape[1],)
     weight, bias = _affine("batch_norm", input, channels, weight, bias)
@@ -139,8 +139,8 @@ def batch_norm(
     function = BatchNorm(eps, None)
     y = function(input, weight, bias)
     with np.errstate(all="ignore"):  # a diverged batch shall not warn here either
-        _move(running_mean, momentum, function.mean)
-        _move(running_var, momentum, function.var * (count / (count - 1)))
+        move(running_mean, momentum, function.mean)
+        move(running_var, momentum, function.var * (count / (count - 1)))
     return y
 
 
@@ -151,7 +151,7 @@ def _check_running(name: str, running: Tensor) -> None:
         raise TypeError(f"batch_norm: {name} must be floating point, got {running.dtype}")
 
 
-def _move(running: Tensor | None, momentum: float, new: Array) -> None:
+def move(running: Tensor | None, momentum: float, new: Array) -> None:
     """Let a running statistic go some way towards the batch's, in place."""
     if running is not None:
         statistics = running.array
@@ -169,7 +169,7 @@ def _check_batch_norm(
 ) -> None:
     if input.ndim < 2:
         raise ShapeError(f"batch_norm: input must have axes (N, C, ...), got {input.shape}")
-    check_number("batch_norm", "eps", eps, least=0)
+    check_real("batch_norm", "eps", eps)
     channels = (input.shape[1],)
     names = ("running_mean", "running_var", "weight", "bias")
     for name, value in zip(names, (running_mean, running_var, weight, bias), strict=True):
@@ -267,7 +267,7 @@ def group_norm(
     Source: Wu and He (2018), arXiv:1803.08494, section 3.1.
     """
     check_dtypes("group_norm", input)
-    check_number("group_norm", "eps", eps, least=0)
+    check_real("group_norm", "eps", eps)
     groups = check_count("group_norm", "num_groups", num_groups)
     if input.ndim < 2:
         raise ShapeError(f"group_norm: input must have axes (N, C, ...), got {input.shape}")
@@ -307,6 +307,6 @@ def layer_norm(
         raise ShapeError("layer_norm: normalized_shape must name at least one axis, got ()")
     if input.shape[-len(size) :] != size:
         raise ShapeError(f"layer_norm: input must end in {size}, got {input.shape}")
-    check_number("layer_norm", "eps", eps, least=0)
+    check_real("layer_norm", "eps", eps)
     weight, bias = _affine("layer_norm", input, size, weight, bias)
     return LayerNorm(len(size), eps)(input, weight, bias)

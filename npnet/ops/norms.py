@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from npnet.base.arrays import Array
 from npnet.ops import _sums, arithmetic, choices, compare, functions, reduce, shape
+from npnet.ops.broadcasting import as_operands
 from npnet.tape import result
 
 if TYPE_CHECKING:
@@ -160,22 +161,23 @@ def pairwise_distance(
     return vector_norm(arithmetic.add(arithmetic.sub(x1, x2), eps), p, -1, keepdim)
 
 
-def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
-    """The cosine of the angle between vectors along `dim`, broadcast.
+def _at_least(length: Tensor, eps: float) -> Tensor:
+    """A length, or eps where it is less; the gradient is that of the length in both cases."""
+    off = np.maximum(length.array, length.dtype.type(eps)) - length.array
+    return arithmetic.add(length, result(np.asarray(off)))
 
-    y = sum(x1 * x2) / (max(|x1|, eps) * max(|x2|, eps))
-    """
-    dtype = x1.dtype if x1.dtype == x2.dtype else np.promote_types(x1.dtype, x2.dtype)
-    if dtype.kind != "f":
-        raise RuntimeError(f"cosine_similarity: inputs must be floating point, got {dtype}")
-    x, y = shape.cast(x1, dtype), shape.cast(x2, dtype)
-    size = shape.broadcast_shapes("cosine_similarity", x.shape, y.shape)
-    x, y = shape.expand(x, size), shape.expand(y, size)
-    a, b = (
-        arithmetic.div(z, choices.clamp(vector_norm(z, 2, dim, keepdim=True), min=eps))
-        for z in (x, y)
-    )
-    return reduce.sum(arithmetic.mul(a, b), dim)
+
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
+    """x1 . x2 / (max(|x1|, eps) * max(|x2|, eps)) along `dim`, broadcast."""
+    x1, x2 = as_operands("cosine_similarity", x1, x2)
+    if x1.dtype.kind != "f":
+        raise RuntimeError(f"cosine_similarity: inputs must be floating point, got {x1.dtype}")
+    size = shape.broadcast_shapes("cosine_similarity", x1.shape, x2.shape)
+    x1, x2 = shape.expand(x1, size), shape.expand(x2, size)
+    units = [
+        arithmetic.div(x, _at_least(vector_norm(x, 2, dim, keepdim=True), eps)) for x in (x1, x2)
+    ]
+    return reduce.sum(arithmetic.mul(*units), dim)
 
 
 def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = None) -> Tensor:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["pad"]
 
-_NUMPY_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+_NUMPY_MODES = {"reflect": "reflect", "circular": "wrap"}
 
 
 class PadConstant(Function):
@@ -75,7 +75,10 @@ class PadCopy(Function):
 
     def _source(self, axis: int) -> Array:
         before, after = self.widths[axis]
-        kept = np.arange(max(-before, 0), self.x_shape[axis] - max(-after, 0))
+        size = self.x_shape[axis]
+        if self.mode == "replicate":  # also where one side cuts off all that there was
+            return np.clip(np.arange(-before, size + after), 0, size - 1)
+        kept = np.arange(max(-before, 0), size - max(-after, 0))
         outer = (max(before, 0), max(after, 0))
         return np.pad(kept, outer, _NUMPY_MODES[self.mode])  # type: ignore[call-overload] # a str
 
@@ -94,7 +97,7 @@ def pad(
     """
     if len(pad) % 2 or len(pad) > 2 * input.ndim:
         raise ShapeError(f"pad: needs a pair for each of up to {input.ndim} axes, got {tuple(pad)}")
-    if mode != "constant" and mode not in _NUMPY_MODES:
+    if mode not in ("constant", "replicate", *_NUMPY_MODES):
         raise NotImplementedError(
             f"pad: mode must be constant, reflect, replicate or circular; got {mode!r}"
         )

@@ -100,10 +100,6 @@ class Transform(Module):
             return self.transform(images, rng)
         return np.stack([picture_to_array(result) for result in results])
 
-    # Module refuses to be pickled as it may hold parameters; a transform is its arguments.
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        return object.__reduce_ex__(self, protocol)
-
 
 class RandomTransform(Transform):
     """A transform that draws numbers for each image of a batch.

@@ -2,25 +2,63 @@
 
 from __future__ import annotations
 
+import warnings
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from npnet.base.checks import ShapeError
 from npnet.nn import functional as F
+from npnet.nn import init as initialise
 from npnet.nn.module import Module
+from npnet.nn.parameter import Parameter
+from npnet.tape import result
 from npnet.tensor import Tensor
 
 __all__ = [
+    "CELU",
     "ELU",
     "GELU",
+    "GLU",
+    "SELU",
+    "Hardshrink",
+    "Hardsigmoid",
     "Hardswish",
+    "Hardtanh",
     "LeakyReLU",
+    "LogSigmoid",
     "LogSoftmax",
+    "Mish",
+    "PReLU",
+    "RReLU",
     "ReLU",
+    "ReLU6",
     "SiLU",
     "Sigmoid",
     "Softmax",
+    "Softmax2d",
+    "Softmin",
+    "Softplus",
+    "Softshrink",
+    "Softsign",
     "Tanh",
+    "Tanhshrink",
+    "Threshold",
 ]
 
 
-class ReLU(Module):
+class _MaybeInPlace(Module):
+    """An activation that may write its result into its input."""
+
+    inplace: bool
+
+    def _and_inplace(self, text: str) -> str:
+        """What stands in the parentheses of `repr`."""
+        return ", ".join(filter(None, (text, "inplace=True" if self.inplace else "")))
+
+
+class ReLU(_MaybeInPlace):
     """y = max(x, 0).  Shape: any."""
 
     def __init__(self, inplace: bool = False) -> None:
@@ -31,10 +69,10 @@ class ReLU(Module):
         return F.relu(input, self.inplace)
 
     def extra_repr(self) -> str:
-        return "inplace=True" if self.inplace else ""
+        return self._and_inplace("")
 
 
-class LeakyReLU(Module):
+class LeakyReLU(_MaybeInPlace):
     """y = x where x > 0, else negative_slope * x.  Shape: any."""
 
     def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
@@ -45,11 +83,178 @@ class LeakyReLU(Module):
         return F.leaky_relu(input, self.negative_slope, self.inplace)
 
     def extra_repr(self) -> str:
-        inplace = ", inplace=True" if self.inplace else ""
-        return f"negative_slope={self.negative_slope}{inplace}"
+        return self._and_inplace(f"negative_slope={self.negative_slope}")
 
 
-class ELU(Module):
+class PReLU(Module):
+    """y = x where x > 0, else weight * x, with a trained weight.  Shape: (N, C, ...), kept.
+
+    Args:
+        num_parameters: 1, or one for each channel.
+        init: what they are at first.
+    """
+
+    def __init__(
+        self,
+        num_parameters: int = 1,
+        init: float = 0.25,
+        device: Any = None,
+        dtype: npt.DTypeLike | None = None,
+    ) -> None:
+        super().__init__()
+        self.num_parameters, self.init = num_parameters, init
+        kind = np.dtype(np.float32 if dtype is None else dtype)
+        self.weight = Parameter(result(np.empty(num_parameters, kind)).to(device=device))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Set all to `init`."""
+        initialise.constant_(self.weight, self.init)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.prelu(input, self.weight)
+
+    def extra_repr(self) -> str:
+        return f"num_parameters={self.num_parameters}"
+
+
+class RReLU(_MaybeInPlace):
+    """y = x where x > 0, else a * x, a drawn from [lower, upper) in training.  Shape: any."""
+
+    def __init__(
+        self, lower: float = 1.0 / 8, upper: float = 1.0 / 3, inplace: bool = False
+    ) -> None:
+        super().__init__()
+        self.lower, self.upper, self.inplace = lower, upper, inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.rrelu(input, self.lower, self.upper, self.training, self.inplace)
+
+    def extra_repr(self) -> str:
+        return self._and_inplace(f"lower={self.lower}, upper={self.upper}")
+
+
+class Hardtanh(_MaybeInPlace):
+    """y = min(max(x, min_val), max_val).  Shape: any.
+
+    Args:
+        min_value, max_value: PyTorch's names of old, which it warns of.
+    """
+
+    def __init__(
+        self,
+        min_val: float = -1.0,
+        max_val: float = 1.0,
+        inplace: bool = False,
+        min_value: float | None = None,
+        max_value: float | None = None,
+    ) -> None:
+        super().__init__()
+        for old, new, value in (
+            ("min_value", "min_val", min_value),
+            ("max_value", "max_val", max_value),
+        ):
+            if value is not None:
+                warnings.warn(
+                    f"keyword argument `{old}` is deprecated and rename to `{new}`",
+                    FutureWarning,
+                    stacklevel=2,
+                )
+        min_val = min_val if min_value is None else min_value
+        max_val = max_val if max_value is None else max_value
+        if not max_val > min_val:
+            raise ValueError(f"Hardtanh: max_val must be above min_val, got {min_val}, {max_val}")
+        self.min_val, self.max_val, self.inplace = min_val, max_val, inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.hardtanh(input, self.min_val, self.max_val, self.inplace)
+
+    def extra_repr(self) -> str:
+        return self._and_inplace(f"min_val={self.min_val}, max_val={self.max_val}")
+
+
+class ReLU6(Hardtanh):
+    """y = min(max(x, 0), 6).  Shape: any."""
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__(0.0, 6.0, inplace)
+
+    def extra_repr(self) -> str:
+        return self._and_inplace("")
+
+
+class Hardsigmoid(_MaybeInPlace):
+    """y = min(max(x + 3, 0), 6) / 6.  Shape: any."""
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.hardsigmoid(input, self.inplace)
+
+
+class Hardswish(_MaybeInPlace):
+    """y = x * min(max(x + 3, 0), 6) / 6.  Shape: any."""
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.hardswish(input, self.inplace)
+
+
+class Threshold(_MaybeInPlace):
+    """y = x where x > threshold, else value.  Shape: any."""
+
+    def __init__(self, threshold: float, value: float, inplace: bool = False) -> None:
+        super().__init__()
+        self.threshold, self.value, self.inplace = threshold, value, inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.threshold(input, self.threshold, self.value, self.inplace)
+
+    def extra_repr(self) -> str:
+        return self._and_inplace(f"threshold={self.threshold}, value={self.value}")
+
+
+class Hardshrink(Module):
+    """y = 0 where -lambd <= x <= lambd, else x.  Shape: any."""
+
+    def __init__(self, lambd: float = 0.5) -> None:
+        super().__init__()
+        self.lambd = lambd
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.hardshrink(input, self.lambd)
+
+    def extra_repr(self) -> str:
+        return str(self.lambd)
+
+
+class Softshrink(Module):
+    """y = 0 where -lambd <= x <= lambd, else x - lambd * sign x.  Shape: any."""
+
+    def __init__(self, lambd: float = 0.5) -> None:
+        super().__init__()
+        self.lambd = lambd
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.softshrink(input, self.lambd)
+
+    def extra_repr(self) -> str:
+        return str(self.lambd)
+
+
+class Tanhshrink(Module):
+    """y = x - tanh(x).  Shape: any."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.tanhshrink(input)
+
+
+class ELU(_MaybeInPlace):
     """y = x where x > 0, else alpha * (exp(x) - 1).  Shape: any."""
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
@@ -60,10 +265,38 @@ class ELU(Module):
         return F.elu(input, self.alpha, self.inplace)
 
     def extra_repr(self) -> str:
-        return f"alpha={self.alpha}{', inplace=True' if self.inplace else ''}"
+        return self._and_inplace(f"alpha={self.alpha}")
 
 
-class SiLU(Module):
+class CELU(_MaybeInPlace):
+    """y = x where x > 0, else alpha * (exp(x / alpha) - 1).  Shape: any."""
+
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
+        super().__init__()
+        self.alpha, self.inplace = alpha, inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.celu(input, self.alpha, self.inplace)
+
+    def extra_repr(self) -> str:
+        return self._and_inplace(f"alpha={self.alpha}")
+
+
+class SELU(_MaybeInPlace):
+    """ELU scaled so that means stay 0 and variances 1.  Shape: any."""
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.selu(input, self.inplace)
+
+    def extra_repr(self) -> str:
+        return self._and_inplace("")
+
+
+class SiLU(_MaybeInPlace):
     """y = x / (1 + exp(-x)).  Shape: any."""
 
     def __init__(self, inplace: bool = False) -> None:
@@ -74,18 +307,42 @@ class SiLU(Module):
         return F.silu(input, self.inplace)
 
     def extra_repr(self) -> str:
-        return "inplace=True" if self.inplace else ""
+        return self._and_inplace("")
 
 
-class Hardswish(Module):
-    """y = x * min(max(x + 3, 0), 6) / 6.  Shape: any."""
+class Mish(_MaybeInPlace):
+    """y = x * tanh(log(1 + exp(x))).  Shape: any."""
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__()
         self.inplace = inplace
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.hardswish(input, self.inplace)
+        return F.mish(input, self.inplace)
+
+    def extra_repr(self) -> str:
+        return self._and_inplace("")
+
+
+class Softplus(Module):
+    """y = log(1 + exp(beta * x)) / beta, x where beta * x > threshold.  Shape: any."""
+
+    def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
+        super().__init__()
+        self.beta, self.threshold = beta, threshold
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.softplus(input, self.beta, self.threshold)
+
+    def extra_repr(self) -> str:
+        return f"beta={self.beta}, threshold={self.threshold}"
+
+
+class Softsign(Module):
+    """y = x / (1 + |x|).  Shape: any."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.softsign(input)
 
 
 class Tanh(Module):
@@ -102,6 +359,13 @@ class Sigmoid(Module):
         return F.sigmoid(input)
 
 
+class LogSigmoid(Module):
+    """y = log(1 / (1 + exp(-x))).  Shape: any."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.logsigmoid(input)
+
+
 class GELU(Module):
     """y = x * Phi(x).  Shape: any."""
 
@@ -116,29 +380,58 @@ class GELU(Module):
         return f"approximate={self.approximate!r}"
 
 
-class Softmax(Module):
+class GLU(Module):
+    """y = a * sigmoid(b) of the halves along `dim`.  Shape: (..., 2 * N, ...) -> (..., N, ...)."""
+
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.glu(input, self.dim)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"
+
+
+class _Softmax(Module):
+    """What those along an axis have in common."""
+
+    def __init__(self, dim: int | None = None) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"
+
+
+class Softmax(_Softmax):
     """The softmax along `dim`.  Shape: any."""
 
-    def __init__(self, dim: int | None = None) -> None:
-        super().__init__()
-        self.dim = dim
+    def forward(self, input: Tensor) -> Tensor:
+        return F.softmax(input, self.dim, _stacklevel=5)
+
+
+class Softmin(_Softmax):
+    """The softmax of -x along `dim`.  Shape: any."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.softmax(input, self.dim)
-
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}"
+        return F.softmin(input, self.dim, _stacklevel=5)
 
 
-class LogSoftmax(Module):
+class LogSoftmax(_Softmax):
     """The logarithm of the softmax along `dim`.  Shape: any."""
 
-    def __init__(self, dim: int | None = None) -> None:
-        super().__init__()
-        self.dim = dim
+    def forward(self, input: Tensor) -> Tensor:
+        return F.log_softmax(input, self.dim, _stacklevel=5)
+
+
+class Softmax2d(Module):
+    """The softmax over the channels of each pixel.  Shape: (N, C, H, W) or (C, H, W), kept."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.log_softmax(input, self.dim)
-
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}"
+        if input.ndim not in (3, 4):
+            raise ShapeError(
+                f"Softmax2d: input must be (N, C, H, W) or (C, H, W), got {input.shape}"
+            )
+        return F.softmax(input, -3)

@@ -1,11 +1,16 @@
-"""Flatten as a module."""
+"""Axes made one, and one made several, as modules; channels in another order."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from npnet.base.checks import check_count
+from npnet.nn import functional as F
 from npnet.nn.module import Module
+from npnet.ops import shape
 from npnet.tensor import Tensor
 
-__all__ = ["Flatten"]
+__all__ = ["ChannelShuffle", "Flatten", "Unflatten"]
 
 
 class Flatten(Module):
@@ -20,3 +25,46 @@ class Flatten(Module):
 
     def extra_repr(self) -> str:
         return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+
+
+class Unflatten(Module):
+    """One axis made several.  Shape: (..., A * B, ...) -> (..., A, B, ...).
+
+    Args:
+        dim: the axis, a number.
+        unflattened_size: what it becomes; one size may be -1.
+    """
+
+    def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
+        super().__init__()
+        if not isinstance(dim, int):
+            raise TypeError(f"Unflatten: dim must be a number of an axis, got {dim!r}")
+        if not isinstance(unflattened_size, (tuple, list)):
+            raise TypeError(
+                f"Unflatten: unflattened_size must be a tuple of ints, got {unflattened_size!r}"
+            )
+        for size in unflattened_size:
+            check_count("Unflatten", "each size", size, least=-1)
+        self.dim, self.unflattened_size = dim, unflattened_size
+
+    def forward(self, input: Tensor) -> Tensor:
+        axis = shape.axis("Unflatten", self.dim, input.ndim)
+        size = (*input.shape[:axis], *self.unflattened_size, *input.shape[axis + 1 :])
+        return input.reshape(size)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
+
+
+class ChannelShuffle(Module):
+    """The channels of groups taken in turn.  Shape: (N, C, ...), kept."""
+
+    def __init__(self, groups: int) -> None:
+        super().__init__()
+        self.groups = groups
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.channel_shuffle(input, self.groups)
+
+    def extra_repr(self) -> str:
+        return f"groups={self.groups}"

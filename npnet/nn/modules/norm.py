@@ -15,10 +15,10 @@ from npnet.nn.parameter import Parameter
 from npnet.tape import result
 from npnet.tensor import Tensor
 
-__all__ = ["BatchNorm1d", "BatchNorm2d", "GroupNorm", "LayerNorm"]
+__all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "GroupNorm", "LayerNorm", "SyncBatchNorm"]
 
 
-def _add_affine(
+def add_affine(
     module: Module,
     size: tuple[int, ...],
     weight: bool,
@@ -34,8 +34,16 @@ def _add_affine(
     module.register_parameter("bias", Parameter(zeros) if bias else None)
 
 
-class _BatchNorm(Module):
-    """What the two have in common: parameters, running statistics, and which are used when."""
+def reset_affine(module: Module) -> None:
+    """Set the weight of a norm to 1 and its bias to 0, where it has them."""
+    module._check_writable("reset_parameters")
+    for value, tensor in ((1, module.weight), (0, module.bias)):
+        if tensor is not None:
+            tensor.array[...] = value
+
+
+class BatchNorm(Module):
+    """What all batch norms have in common: parameters, running statistics, and when they serve."""
 
     axes: tuple[tuple[str, ...], ...]  # of the inputs that are taken
     _came_later = ("num_batches_tracked",)  # states of PyTorch before 0.4.1 lack it
@@ -55,7 +63,7 @@ class _BatchNorm(Module):
         super().__init__()
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
-        _add_affine(self, (num_features,), affine, affine and bias, device, dtype)
+        add_affine(self, (num_features,), affine, affine and bias, device, dtype)
         kind = np.dtype(np.float32 if dtype is None else dtype)
         statistics = {
             "running_mean": result(np.zeros(num_features, kind)),
@@ -112,7 +120,7 @@ class _BatchNorm(Module):
         )
 
 
-class BatchNorm1d(_BatchNorm):
+class BatchNorm1d(BatchNorm):
     """Batch norm of features: see `functional.batch_norm`.  Shape: (N, C) or (N, C, L), kept.
 
     Args:
@@ -124,13 +132,56 @@ class BatchNorm1d(_BatchNorm):
     axes = (("N", "C"), ("N", "C", "L"))
 
 
-class BatchNorm2d(_BatchNorm):
+class BatchNorm2d(BatchNorm):
     """Batch norm of channels of images: see `functional.batch_norm`.  Shape: (N, C, H, W), kept.
 
     Arguments as of `BatchNorm1d`.
     """
 
     axes = (("N", "C", "H", "W"),)
+
+
+class BatchNorm3d(BatchNorm):
+    """Batch norm of channels of volumes.  Shape: (N, C, D, H, W), kept.
+
+    Arguments as of `BatchNorm1d`.
+    """
+
+    axes = (("N", "C", "D", "H", "W"),)
+
+
+class SyncBatchNorm(BatchNorm):
+    """Batch norm over the batches of all processes: here of the one there is.
+
+    Args:
+        process_group: must be None.
+    """
+
+    axes = (("N", "C"), ("N", "C", "L"), *BatchNorm2d.axes, *BatchNorm3d.axes)
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        process_group: Any = None,
+        device: Any = None,
+        dtype: npt.DTypeLike | None = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        if process_group is not None:
+            raise NotImplementedError("SyncBatchNorm: there is one process; process_group is None")
+        super().__init__(
+            num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias
+        )
+
+    @classmethod
+    def convert_sync_batchnorm(cls, module: Module, process_group: Any = None) -> Module:
+        """The module itself: over one process, its batch norms are synchronous already."""
+        return module
 
 
 class GroupNorm(Module):
@@ -159,14 +210,11 @@ class GroupNorm(Module):
             )
         self.num_groups, self.num_channels = num_groups, num_channels
         self.eps, self.affine = eps, affine
-        _add_affine(self, (num_channels,), affine, affine and bias, device, dtype)
+        add_affine(self, (num_channels,), affine, affine and bias, device, dtype)
 
     def reset_parameters(self) -> None:
         """Set the weight to 1 and the bias to 0."""
-        self._check_writable("reset_parameters")
-        for value, tensor in ((1, self.weight), (0, self.bias)):
-            if tensor is not None:
-                tensor.array[...] = value
+        reset_affine(self)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
@@ -196,7 +244,11 @@ class LayerNorm(Module):
         )
         self.eps, self.elementwise_affine = eps, elementwise_affine
         has_bias = elementwise_affine and bias
-        _add_affine(self, self.normalized_shape, elementwise_affine, has_bias, device, dtype)
+        add_affine(self, self.normalized_shape, elementwise_affine, has_bias, device, dtype)
+
+    def reset_parameters(self) -> None:
+        """Set the weight to 1 and the bias to 0."""
+        reset_affine(self)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)

@@ -1,0 +1,68 @@
+"""A notebook as a program: its cells of code, one after another.
+
+What only a notebook's server understands is left out: lines that start with % or !, and cells that
+start with a magic of another language. The value of a cell's last line is printed, as there.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import linecache
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import CodeType
+
+__all__ = ["compile_cell", "read_cells"]
+
+# Cells that begin with one of these hold Python below it.
+_OF_PYTHON = ("%%time", "%%timeit", "%%capture", "%%prun")
+
+
+def read_cells(path: Path) -> Iterator[tuple[str, str]]:
+    """Text and name of each cell of code, with empty lines where something is left out.
+
+    Raises:
+        ValueError: the file is no notebook.
+    """
+    try:
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        sheets = notebook.get("worksheets", [notebook])  # of notebooks before version 4
+        cells = [cell for sheet in sheets for cell in sheet["cells"]]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is no notebook: {error}") from None
+    code = (cell for cell in cells if cell.get("cell_type") == "code")
+    for number, cell in enumerate(code, 1):
+        text = "".join(cell.get("source", cell.get("input", "")))
+        yield _python_of(text), f"{path}[{number}]"
+
+
+def _python_of(cell: str) -> str:
+    first = cell.lstrip().split(maxsplit=1)[:1]
+    if first and first[0].startswith("%%") and first[0] not in _OF_PYTHON:
+        return ""
+    return "\n".join(_left(line) for line in cell.split("\n"))
+
+
+def _left(line: str) -> str:
+    """The line of Python; `pass` where it is none, so that a block is not left empty."""
+    indent = line[: len(line) - len(line.lstrip())]
+    said = line.strip()
+    if said.startswith(("%", "!")) or re.match(r"\w+ *= *[!%]|\?|[\w.]+\?+$", said):
+        return f"{indent}pass"
+    return line
+
+
+def compile_cell(text: str, name: str) -> Iterator[CodeType]:
+    """The cell's code; its last line apart, so that its value is shown."""
+    # Tracebacks show the lines of a file; these are of none.
+    linecache.cache[name] = (len(text), None, [f"{line}\n" for line in text.split("\n")], name)
+    tree = ast.parse(text, name)
+    last = tree.body[-1:]
+    shown = bool(last) and isinstance(last[0], ast.Expr) and not text.rstrip().endswith(";")
+    if shown:
+        tree.body.pop()
+    yield compile(tree, name, "exec", dont_inherit=True)
+    if shown:
+        yield compile(ast.Interactive(last), name, "single", dont_inherit=True)

@@ -1,0 +1,153 @@
+"""Norms of single samples: of instances, of roots of mean squares, local."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from npnet.base.checks import ShapeError
+from npnet.nn import functional as F
+from npnet.nn.module import Module
+from npnet.nn.modules.norm import BatchNorm
+from npnet.nn.parameter import Parameter
+from npnet.tape import result
+from npnet.tensor import Tensor
+
+__all__ = [
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "InstanceNorm3d",
+    "LocalResponseNorm",
+    "RMSNorm",
+]
+
+
+class _InstanceNorm(BatchNorm):
+    """Instance norm: see `functional.instance_norm`.
+
+    Args:
+        affine: whether there is a weight (1 at first) and, unless `bias` is False, a bias (0).
+        track_running_stats: whether running statistics are kept, and used in evaluation.
+    """
+
+    unbatched: ClassVar[tuple[str, ...]]
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        affine: bool = False,
+        track_running_stats: bool = False,
+        device: Any = None,
+        dtype: npt.DTypeLike | None = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(
+            num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias
+        )
+
+    def forward(self, input: Tensor) -> Tensor:
+        single = input.ndim == len(self.unbatched)
+        if not single and input.ndim != len(self.unbatched) + 1:
+            kind = f"({', '.join(self.unbatched)})"
+            raise ShapeError(
+                f"{type(self).__name__}: input must be {kind.replace('(', '(N, ')} or {kind}, "
+                f"got {input.shape}"
+            )
+        x = input[None] if single else input
+        if x.shape[1] != self.num_features:
+            if self.affine:
+                raise ShapeError(
+                    f"{type(self).__name__}: input has {x.shape[1]} channels but num_features is "
+                    f"{self.num_features}; got {input.shape}"
+                )
+            warnings.warn(
+                f"input's size at dim={0 if single else 1} does not match num_features. "
+                "You can silence this warning by not passing in num_features, which is not used "
+                "because affine=False",
+                stacklevel=2,
+            )
+        y = F.instance_norm(
+            x,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            self.training or not self.track_running_stats,
+            0.0 if self.momentum is None else self.momentum,
+            self.eps,
+        )
+        return y[0] if single else y
+
+
+class InstanceNorm1d(_InstanceNorm):
+    """Instance norm of sequences.  Shape: (N, C, L) or (C, L), kept."""
+
+    unbatched = ("C", "L")
+
+
+class InstanceNorm2d(_InstanceNorm):
+    """Instance norm of images.  Shape: (N, C, H, W) or (C, H, W), kept."""
+
+    unbatched = ("C", "H", "W")
+
+
+class InstanceNorm3d(_InstanceNorm):
+    """Instance norm of volumes.  Shape: (N, C, D, H, W) or (C, D, H, W), kept."""
+
+    unbatched = ("C", "D", "H", "W")
+
+
+class LocalResponseNorm(Module):
+    """x / (k + alpha / size * sum of x^2 over `size` channels)^beta.  Shape: (N, C, ...), kept."""
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
+        super().__init__()
+        self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
+
+    def extra_repr(self) -> str:
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+
+
+class RMSNorm(Module):
+    """The norm by roots of mean squares: see `functional.rms_norm`.  Shape: (..., *shape), kept."""
+
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float | None = None,
+        elementwise_affine: bool = True,
+        device: Any = None,
+        dtype: npt.DTypeLike | None = None,
+    ) -> None:
+        super().__init__()
+        self.normalized_shape = (
+            (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        )
+        self.eps, self.elementwise_affine = eps, elementwise_affine
+        kind = np.dtype(np.float32 if dtype is None else dtype)
+        ones = result(np.ones(self.normalized_shape, kind)).to(device=device)
+        self.register_parameter("weight", Parameter(ones) if elementwise_affine else None)
+
+    def reset_parameters(self) -> None:
+        """Set the weight to 1."""
+        self._check_writable("reset_parameters")
+        if self.weight is not None:
+            self.weight.array[...] = 1
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.rms_norm(input, self.normalized_shape, self.weight, self.eps)
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+        )
