@@ -182,25 +182,16 @@ def det(A: Tensor) -> Tensor:
     return Det()(A)
 
 
-class LogAbsDet(Function):
-    """y = log |det A|;  gA = gy * A^-T."""
-
-    def forward(self, a: Array) -> Array:
-        self.save_for_backward(a)
-        self.sign, y = np.linalg.slogdet(a)
-        return np.asarray(y, a.dtype)
-
-    def backward(self, gy: Array) -> tuple[Array]:
-        (a,) = self.saved
-        return (gy[..., None, None] * _t(_lapack("slogdet", np.linalg.inv, a)),)
+def _pull_slogdet(a: Array, gradients: list[Array]) -> Array:
+    """gA = g * A^-T for y = log |det A|; the sign is constant."""
+    return gradients[1][..., None, None] * _t(np.asarray(_lapack("slogdet", np.linalg.inv, a)))
 
 
 def slogdet(A: Tensor) -> SLogDet:
     """The sign of the determinant, and the logarithm of its absolute value."""
     _check("slogdet", A)
-    function = LogAbsDet()
-    logabsdet = function(A)
-    return SLogDet(result(np.asarray(np.sign(np.linalg.det(A.array)), A.dtype)), logabsdet)
+    a = A.array.copy()
+    return SLogDet(*_parts(A, np.linalg.slogdet(a), lambda _, g: _pull_slogdet(a, g)))
 
 
 class Cholesky(Function):
@@ -250,7 +241,7 @@ class _Part(Function):
 
 
 def _parts(A: Tensor, arrays: Sequence[Array], pull: Any) -> tuple[Tensor, ...]:
-    """The factors as results of A. A gradient is linear in those of the factors, so each its own."""
+    """The factors as results of A; its gradient is linear in theirs, so each gives its own."""
     held = tuple(np.asarray(a, A.dtype) for a in arrays)
     return tuple(_Part(held, i, pull)(A) for i in range(len(held)))
 
@@ -264,7 +255,8 @@ def _pull_eigh(parts: tuple[Array, ...], gradients: list[Array]) -> Array:
     inner = (_t(v) @ gv) * factor
     n = range(w.shape[-1])
     inner[..., n, n] = gw
-    return v @ inner @ _t(v)
+    g = v @ inner @ _t(v)
+    return np.asarray((g + _t(g)) / 2)
 
 
 def eigh(A: Tensor, UPLO: str = "L") -> Eigh:
@@ -306,19 +298,23 @@ def _pull_svd(parts: tuple[Array, ...], gradients: list[Array]) -> Array:
     return np.asarray(g)
 
 
+def _pull_full_svd(parts: tuple[Array, ...], gradients: list[Array]) -> Array:
+    """Of square U and V, their first columns alone have a gradient."""
+    k = parts[1].shape[-1]
+    thin = [(u[..., :k], s, vh[..., :k, :]) for u, s, vh in (parts, gradients)]
+    return _pull_svd(thin[0], list(thin[1]))
+
+
 def svd(A: Tensor, full_matrices: bool = True) -> SVD:
     """U, the singular values S, largest first, and V^T of A = U diag(S) V^T.
 
     Args:
-        full_matrices: whether U and V are square; they have no gradient then unless A is square.
+        full_matrices: whether U and V are square; only the columns that they would have otherwise
+            have a gradient.
     """
     _check("svd", A, square=False)
-    whole = full_matrices and A.shape[-1] != A.shape[-2]
-    u, s, vh = _lapack("svd", lambda a: np.linalg.svd(a, full_matrices=full_matrices), A.array)
-    if not whole:
-        return SVD(*_parts(A, (u, s, vh), _pull_svd))
-    thin = np.linalg.svd(A.array, full_matrices=False)
-    return SVD(result(u), _parts(A, thin, _pull_svd)[1], result(vh))
+    parts = _lapack("svd", lambda a: np.linalg.svd(a, full_matrices=full_matrices), A.array)
+    return SVD(*_parts(A, parts, _pull_full_svd))
 
 
 def svdvals(A: Tensor) -> Tensor:
@@ -326,13 +322,20 @@ def svdvals(A: Tensor) -> Tensor:
     return svd(A, full_matrices=False).S
 
 
-def _pull_qr(parts: tuple[Array, ...], gradients: list[Array]) -> Array:
-    """(gQ + Q copyltu(R gR^T - gQ^T Q)) R^-T."""
+def _pull_qr(parts: tuple[Array, ...], gradients: list[Array], a: Array) -> Array:
+    """(gQ + Q copyltu(R gR^T - gQ^T Q)) R^-T; what is wider than high, [X, Y], by X alone.
+
+    There R = [U, Q^T Y]: so gY = Q gV, and gQ also has Y gV^T.
+    """
     q, r = parts
     gq, gr = gradients
+    n = q.shape[-2]
+    if r.shape[-1] > n:
+        gv, y = gr[..., n:], a[..., n:]
+        gx = _pull_qr((q, r[..., :n]), [gq + y @ _t(gv), gr[..., :n]], a)
+        return np.concatenate((gx, q @ gv), -1)
     m = r @ _t(gr) - _t(gq) @ q
-    low = np.tril(m, -1)
-    symmetric = np.tril(m) + _t(low)
+    symmetric = np.tril(m) + _t(np.tril(m, -1))
     return np.asarray(_t(np.linalg.solve(r, _t(gq + q @ symmetric))))
 
 
@@ -340,50 +343,95 @@ def qr(A: Tensor, mode: str = "reduced") -> QR:
     """Q with orthogonal columns and an upper triangle R of A = Q R.
 
     Args:
-        mode: "reduced", "complete" (a square Q) or "r" (an empty Q). The gradient is of "reduced",
-            of matrices that are no wider than high.
+        mode: "reduced", "complete" (a square Q) or "r" (an empty Q). "complete" of matrices that
+            are higher than wide, and "r", have no gradient.
     """
     _check("qr", A, square=False)
     if mode not in ("reduced", "complete", "r"):
         raise RuntimeError(f"linalg.qr: mode must be 'reduced', 'complete' or 'r', got {mode!r}")
+    a, kind = A.array.copy(), mode
     if mode == "r":
-        r = np.linalg.qr(A.array, "r")
-        return QR(result(np.empty(0, A.dtype)), result(np.asarray(r)))
-    kind: Any = mode
-    q, r = np.linalg.qr(A.array, kind)
-    if q.shape[-1] != r.shape[-1]:  # no gradient
-        return QR(result(np.asarray(q)), result(np.asarray(r)))
-    return QR(*_parts(A, (q, r), _pull_qr))
+        r = np.linalg.qr(a, "r")
+        return QR(result(np.empty(0, A.dtype)), _parts(A, (r,), _no_gradient)[0])
+    q, r = np.linalg.qr(a, kind)  # type: ignore[call-overload] # one of its modes
+    has = mode == "reduced" or a.shape[-2] <= a.shape[-1]
+    return QR(*_parts(A, (q, r), (lambda p, g: _pull_qr(p, g, a)) if has else _no_gradient))
 
 
-def pinv(A: Tensor, *, atol: float | None = None, rtol: float | None = None) -> Tensor:
+def _no_gradient(parts: tuple[Array, ...], gradients: list[Array]) -> Array:
+    raise RuntimeError("linalg.qr: this mode has no gradient; use mode='reduced'")
+
+
+class Pinv(Function):
+    """Y = A^+;  gA = -Y^T gY Y^T + (I - A Y) gY^T Y Y^T + Y^T Y gY^T (I - Y A).
+
+    Source: Golub and Pereyra (1973), "The differentiation of pseudo-inverses", eq. 4.12.
+    """
+
+    def __init__(self, y: Array) -> None:
+        self.y = y
+
+    def forward(self, a: Array) -> Array:
+        self.save_for_backward(a)
+        return self.y
+
+    def backward(self, gy: Array) -> tuple[Array]:
+        (a,) = self.saved
+        y, g = self.y, _t(gy)
+        left = g @ y @ _t(y)
+        right = _t(y) @ y @ g
+        return (-_t(y) @ gy @ _t(y) + left - a @ (y @ left) + right - (right @ y) @ a,)
+
+
+def _limits(A: Tensor, s: Array, atol: Any, rtol: Any, tol: Any = None) -> Array:
+    """Below what singular values count as 0; the tolerances may be tensors of the batch's shape."""
+    given = [getattr(t, "array", t) for t in (atol if tol is None else tol, rtol)]
+    if given[1] is None:
+        whole = given[0] is not None and (tol is not None or bool(np.any(np.asarray(given[0]) > 0)))
+        precision = float(np.finfo(A.dtype).eps) * max(A.shape[-2:])
+        given[1] = np.where(np.asarray(given[0]) > 0, 0.0, precision) if whole else precision
+        if tol is not None:
+            given[1] = 0.0
+    absolute, relative = (np.asarray(0.0 if t is None else t)[..., None] for t in given)
+    return np.maximum(absolute, relative * s.max(-1, keepdims=True, initial=0))
+
+
+def pinv(A: Tensor, *, atol: Any = None, rtol: Any = None, hermitian: bool = False) -> Tensor:
     """The pseudo-inverse V diag(1/S) U^T, in which singular values below a limit count as 0.
 
     Args:
         atol, rtol: the limit is max(atol, rtol * the largest singular value); by default rtol is
-            the dtype's precision times the longer side.
+            the dtype's precision times the longer side, unless atol > 0.
+        hermitian: whether A is symmetric: its lower triangle is what counts.
     """
-    _check("pinv", A, square=False)
+    _check("pinv", A, square=hermitian)
     if not A.numel():
         return shape.transpose(A, -2, -1)
-    u, s, vh = svd(A, full_matrices=False)
-    if rtol is None:
-        rtol = 0.0 if atol else float(np.finfo(A.dtype).eps) * max(A.shape[-2:])
-    limit = np.maximum(atol or 0.0, rtol * s.array.max(-1, keepdims=True))
-    held = result((s.array > limit).astype(A.dtype))
-    factor = arithmetic.div(held, arithmetic.add(s, arithmetic.sub(1, held)))
-    scaled = arithmetic.mul(shape.transpose(vh, -2, -1), shape.unsqueeze(factor, -2))
-    return matmul(scaled, shape.transpose(u, -2, -1))
+    if hermitian:
+        w, v = np.linalg.eigh(A.array)
+        u, s, vh = v * np.sign(w)[..., None, :], np.abs(w), _t(v)
+    else:
+        u, s, vh = np.linalg.svd(A.array, full_matrices=False)
+    held = s > _limits(A, s, atol, rtol)
+    inverse = np.where(held, 1 / np.where(held, s, 1), 0).astype(A.dtype)
+    return Pinv(np.asarray((_t(vh) * inverse[..., None, :]) @ _t(u)))(A)
 
 
-def matrix_rank(A: Tensor, *, atol: float | None = None, rtol: float | None = None) -> Tensor:
-    """How many singular values lie above the limit of `pinv`: int64."""
-    _check("matrix_rank", A, square=False)
-    s = np.linalg.svd(A.array, compute_uv=False)
-    if rtol is None:
-        rtol = 0.0 if atol else float(np.finfo(A.dtype).eps) * max(A.shape[-2:])
-    limit = np.maximum(atol or 0.0, rtol * s.max(-1, keepdims=True, initial=0))
-    return result(np.asarray((s > limit).sum(-1), np.int64))
+def matrix_rank(
+    A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None
+) -> Tensor:
+    """How many singular values lie above the limit of `pinv`: int64.
+
+    Args:
+        tol: an old name of atol, with rtol 0.
+        hermitian: whether A is symmetric.
+    """
+    _check("matrix_rank", A, square=hermitian)
+    if hermitian:
+        s = np.abs(np.linalg.eigvalsh(A.array))
+    else:
+        s = np.linalg.svd(A.array, compute_uv=False)
+    return result(np.asarray((s > _limits(A, s, atol, rtol, tol)).sum(-1), np.int64))
 
 
 # ---- products and norms ------------------------------------------------------------------------
@@ -394,11 +442,12 @@ def matrix_power(A: Tensor, n: int) -> Tensor:
     if A.ndim < 2 or A.shape[-1] != A.shape[-2]:
         raise RuntimeError(f"linalg.matrix_power: takes square matrices, got {A.shape}")
     if n == 0:
-        return result(np.broadcast_to(np.eye(A.shape[-1], dtype=A.dtype), A.shape).copy())
+        ones = np.broadcast_to(np.eye(A.shape[-1], dtype=A.dtype), A.shape)
+        return _parts(A, (ones,), lambda parts, gradients: np.zeros_like(ones))[0]
     base = inv(A) if n < 0 else A
     y = None
     for bit in reversed(bin(abs(n))[2:]):
-        y = base if bit == "1" and y is None else matmul(y, base) if bit == "1" and y else y
+        y = base if bit == "1" and y is None else matmul(y, base) if bit == "1" and y is not None else y
         base = matmul(base, base)
     assert y is not None
     return y

@@ -41,9 +41,9 @@ RANDOM: dict[str, str] = {
     "randn_like": "draws",
 }
 
-# Where values are equal, which of them PyTorch takes hangs on its algorithm, and on the size. So the
-# indices that npnet gives are held to name the values that PyTorch's name: the axis in question is
-# the argument of that position, or `dim`, the last one by default.
+# Where values are equal, which of them PyTorch takes hangs on its algorithm, and on the size. So
+# the indices that npnet gives are held to name the values that PyTorch's name: the axis in question
+# is the argument of that position, or `dim`, the last one by default.
 TIES: dict[str, int] = {
     "argsort": 0,
     "kthvalue": 1,
