@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError
-from npnet.ops import arithmetic, extremes, functions, norms, reduce, shape
+from npnet.ops import extremes, functions, norms, reduce, shape
 from npnet.ops.linear import matmul
 from npnet.ops.shape import axis, cast
 from npnet.tape import Function, result
@@ -447,7 +447,13 @@ def matrix_power(A: Tensor, n: int) -> Tensor:
     base = inv(A) if n < 0 else A
     y = None
     for bit in reversed(bin(abs(n))[2:]):
-        y = base if bit == "1" and y is None else matmul(y, base) if bit == "1" and y is not None else y
+        y = (
+            base
+            if bit == "1" and y is None
+            else matmul(y, base)
+            if bit == "1" and y is not None
+            else y
+        )
         base = matmul(base, base)
     assert y is not None
     return y
