@@ -716,13 +716,13 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
         """`max(self, 0)`, in place."""
         return self._write(activation.relu(self), "relu_")
 
-    def softmax(self, dim: Int) -> Tensor:
-        """The softmax along an axis."""
-        return activation.softmax(self, dim)
+    def softmax(self, dim: Int, dtype: npt.DTypeLike | None = None) -> Tensor:
+        """The softmax along an axis, in `dtype` if one is given."""
+        return activation.softmax(self, dim, dtype=dtype)
 
-    def log_softmax(self, dim: Int) -> Tensor:
-        """The logarithm of the softmax along an axis."""
-        return activation.log_softmax(self, dim)
+    def log_softmax(self, dim: Int, dtype: npt.DTypeLike | None = None) -> Tensor:
+        """The logarithm of the softmax along an axis, in `dtype` if one is given."""
+        return activation.log_softmax(self, dim, dtype=dtype)
 
     # ---- reductions, see ops.reduce ------------------------------------------------------------
 
