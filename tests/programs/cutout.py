@@ -54,7 +54,7 @@ cnn = start(nn.Sequential(
     nn.Conv2d(8, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU(), nn.AdaptiveAvgPool2d((1, 1)),
     nn.Flatten(), nn.Linear(16, 10)))
 criterion = nn.CrossEntropyLoss()
-cnn_optimizer = torch.optim.SGD(cnn.parameters(), lr=0.1, momentum=0.9, nesterov=True, weight_decay=5e-4)
+cnn_optimizer = torch.optim.SGD(cnn.parameters(), lr=0.01, momentum=0.9, nesterov=True, weight_decay=5e-4)
 scheduler = torch.optim.lr_scheduler.MultiStepLR(cnn_optimizer, milestones=[60, 120, 160], gamma=0.2)
 losses = []
 for images, labels in DataLoader(Pictures(train_transform), batch_size=BATCH, shuffle=True):
