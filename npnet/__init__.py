@@ -69,6 +69,8 @@ from npnet.ops.compare import (
     lt,
     ne,
 )
+from npnet.ops.conv import conv1d, conv2d
+from npnet.ops.conv_transpose import conv_transpose1d, conv_transpose2d
 from npnet.ops.dtypes import result_type
 from npnet.ops.elementwise import (
     bitwise_and,
@@ -87,6 +89,9 @@ from npnet.ops.elementwise import (
 from npnet.ops.functions import abs, cos, exp, log, sin, sqrt
 from npnet.ops.indexing import gather
 from npnet.ops.linear import matmul
+from npnet.ops.pixel_shuffle import pixel_shuffle, pixel_unshuffle
+from npnet.ops.pool import max_pool2d
+from npnet.ops.pool1d import adaptive_avg_pool1d, avg_pool1d, max_pool1d
 from npnet.ops.products import bmm, dot, logsumexp, mm, mv, norm, outer
 from npnet.ops.reduce import all, any, argmax, argmin, max, mean, min, std, sum, var
 from npnet.ops.sampling import bernoulli, multinomial
@@ -145,6 +150,7 @@ __all__ = [
     "__version__",
     "abs",
     "accelerator",
+    "adaptive_avg_pool1d",
     "add",
     "all",
     "allclose",
@@ -154,6 +160,7 @@ __all__ = [
     "argmin",
     "argsort",
     "as_tensor",
+    "avg_pool1d",
     "backends",
     "bernoulli",
     "bitwise_and",
@@ -168,6 +175,10 @@ __all__ = [
     "clamp",
     "clip",
     "compile",
+    "conv1d",
+    "conv2d",
+    "conv_transpose1d",
+    "conv_transpose2d",
     "cos",
     "cuda",
     "cumsum",
@@ -232,6 +243,8 @@ __all__ = [
     "masked_select",
     "matmul",
     "max",
+    "max_pool1d",
+    "max_pool2d",
     "maximum",
     "mean",
     "min",
@@ -255,6 +268,8 @@ __all__ = [
     "outer",
     "permute",
     "pi",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "pow",
     "rand",
     "rand_like",

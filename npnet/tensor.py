@@ -220,7 +220,11 @@ class Tensor(Variable):
         return copy
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        raise TypeError("npnet tensors are not pickled: use npnet.save, which writes safetensors")
+        """A pickle holds the values and `requires_grad`, neither `grad` nor hooks, as PyTorch's."""
+        slots = [name for kind in type(self).__mro__ for name in vars(kind).get("__slots__", ())]
+        own = {n: getattr(self, n) for n in slots if n not in Variable.__slots__}
+        own |= getattr(self, "__dict__", {})
+        return _unpickled, (type(self), self.array, self.requires_grad, own)
 
     # ---- shape and type ------------------------------------------------------------------------
 
@@ -558,6 +562,18 @@ class Tensor(Variable):
     any = reduce.any
 
 
+def _unpickled(
+    kind: type[Tensor], array: Array, requires_grad: bool, own: dict[str, Any]
+) -> Tensor:
+    """What was pickled: a tensor of that class with its values and its own attributes."""
+    y = object.__new__(kind)
+    Variable.__init__(y, array)
+    y._wants = requires_grad
+    for name, value in own.items():
+        setattr(y, name, value)
+    return y
+
+
 def tensor(
     data: Any,
     *,
@@ -584,6 +600,18 @@ def as_tensor(data: Any, dtype: npt.DTypeLike | None = None, device: Any = None)
     if isinstance(data, Tensor):
         return data.to(dtype=dtype)
     return Tensor(_as_array(data, dtype))
+
+
+def _unpickled(
+    kind: type[Tensor], array: Array, requires_grad: bool, slots: dict[str, Any]
+) -> Tensor:
+    """A tensor of a class that was pickled: a leaf, off the tape, without its gradient."""
+    y = object.__new__(kind)
+    Variable.__init__(y, array)
+    y._wants = requires_grad
+    for name, value in slots.items():
+        setattr(y, name, value)
+    return y
 
 
 def is_tensor(obj: Any) -> bool:

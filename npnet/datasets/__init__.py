@@ -15,20 +15,36 @@ from npnet.base.checks import unknown_name
 from npnet.datasets import _files, cifar10, fashion_mnist, mnist
 from npnet.datasets._errors import DataError, DownloadError
 from npnet.datasets.arrays import ImageData, names_npz, read_npz
-from npnet.datasets.cifar10 import CIFAR10
+from npnet.datasets.cifar import CIFAR10, CIFAR100
 from npnet.datasets.digits import load_digits
+from npnet.datasets.emnist import EMNIST
+from npnet.datasets.fakedata import FakeData
 from npnet.datasets.fashion_mnist import FashionMNIST
+from npnet.datasets.folder import DatasetFolder, ImageFolder
+from npnet.datasets.kmnist import KMNIST
 from npnet.datasets.mnist import MNIST
+from npnet.datasets.qmnist import QMNIST
+from npnet.datasets.usps import USPS
+from npnet.datasets.vision import VisionDataset
 
 __all__ = [
     "AUTO",
     "CIFAR10",
+    "CIFAR100",
+    "EMNIST",
+    "KMNIST",
     "MNIST",
     "NAMES",
+    "QMNIST",
+    "USPS",
     "DataError",
+    "DatasetFolder",
     "DownloadError",
+    "FakeData",
     "FashionMNIST",
     "ImageData",
+    "ImageFolder",
+    "VisionDataset",
     "default_data_dir",
     "load",
     "load_digits",

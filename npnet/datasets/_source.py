@@ -77,7 +77,7 @@ class Source(ABC):
         """
         try:
             if not download:
-                raise DownloadError("downloading was switched off")
+                raise DownloadError("downloading was switched off (download=True would allow it)")
             return fetch({name: self.checksums[name] for name in names}, self.mirrors, folders[0])
         except DownloadError as error:
             raise DownloadError(

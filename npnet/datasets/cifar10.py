@@ -1,7 +1,8 @@
 """CIFAR-10: 32x32 colour photographs of ten things, 50,000 for training and 10,000 for testing.
 
 The binary version is six files of 10,000 records; a record is the label and the red, green and
-blue values of the pixels, row by row: 1 + 3 * 32 * 32 bytes.
+blue values of the pixels, row by row: 1 + 3 * 32 * 32 bytes. The python version, which torchvision
+uses, is read as well.
 Source: https://www.cs.toronto.edu/~kriz/cifar.html, "Binary version".
 """
 
@@ -14,7 +15,7 @@ import tarfile
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -23,9 +24,9 @@ from npnet.datasets._augmentation import photographs
 from npnet.datasets._errors import DataError, damaged, unreadable
 from npnet.datasets._files import Bytes, read_exactly
 from npnet.datasets._source import Labels, Source
-from npnet.datasets._vision import VisionDataset
+from npnet.datasets.cifar_python import PythonFiles
 
-__all__ = ["CIFAR10", "SOURCE", "CifarSource"]
+__all__ = ["PYTHON", "SOURCE", "CifarSource"]
 
 _FOLDER = "cifar-10-batches-bin"
 _ARCHIVES = ("cifar-10-binary.tar.gz", "cifar-10-binary.tar")  # the first is handed out
@@ -33,6 +34,16 @@ _FILES = {
     "train": tuple(f"data_batch_{number}.bin" for number in range(1, 6)),
     "test": ("test_batch.bin",),
 }
+PYTHON = PythonFiles(
+    folder="cifar-10-batches-py",
+    archive="cifar-10-python.tar.gz",
+    files={
+        "train": tuple(f"data_batch_{number}" for number in range(1, 6)),
+        "test": ("test_batch",),
+    },
+    labels="labels",
+    classes=10,
+)
 _META = "batches.meta.txt"  # the class names, one a line; copies often lack it
 _META_MOST = 10_000  # bytes
 _RECORDS = 10_000  # in each file
@@ -44,7 +55,8 @@ _MOST_BYTES = 3
 
 @dataclass(frozen=True)
 class CifarSource(Source):
-    """CIFAR-10's binary version, unpacked or as the .tar.gz that it is handed out as."""
+    """CIFAR-10's binary version, or else its python version, unpacked or as the .tar.gz that they
+    are handed out as."""
 
     def read(
         self, data_dir: Path, splits: Sequence[str], *, download: bool
@@ -61,7 +73,8 @@ class CifarSource(Source):
     def _places(self, data_dir: Path, download: bool) -> list[Path]:
         """Unpacked folders and archives, good or not; one is downloaded where there is none."""
         folders = [data_dir / self.name, data_dir]
-        paths = [folder / name for name in (_FOLDER, *_ARCHIVES) for folder in folders]
+        names = (_FOLDER, *_ARCHIVES, *PYTHON.names)
+        paths = [folder / name for name in names for folder in folders]
         # Not the method of Path: it raises where a folder may not be entered.
         found = [path for path in paths if os.path.exists(path)]
         unpacked = f"the same unpacked, {_FOLDER}"
@@ -69,6 +82,8 @@ class CifarSource(Source):
 
     def _read_place(self, place: Path, splits: Sequence[str]) -> list[tuple[Bytes, Labels]]:
         """What `read` gives, out of a folder or an archive."""
+        if place.name in PYTHON.names:
+            return [PYTHON.read(place, split) for split in splits]
         names = [name for split in splits for name in _FILES[split]]
         x = np.empty((len(names) * _RECORDS, *_IMAGE), np.uint8)
         y = np.empty(len(x), np.int64)
@@ -205,26 +220,3 @@ SOURCE = CifarSource(
     ),
     checksums={_ARCHIVES[0]: "md5:c32a1d4ab5d03f1284b67883e8d87530"},
 )
-
-
-class CIFAR10(VisionDataset):
-    """One split of CIFAR-10, as torchvision.datasets.CIFAR10; `data` is (N, 32, 32, 3) uint8.
-
-    The binary version is looked for in `<root>/cifar10/` and `<root>/`, as the folder
-    `cifar-10-batches-bin` or inside `cifar-10-binary.tar.gz`; arguments and items are
-    VisionDataset's, and `targets` is an array where torchvision has a list.
-
-    Source: Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009.
-    """
-
-    source: ClassVar[Source] = SOURCE
-    classes: ClassVar[list[str]] = list(SOURCE.classes)
-
-    @staticmethod
-    def _data_of(images: Bytes) -> Bytes:
-        return images.transpose(0, 2, 3, 1)
-
-    @property
-    def images(self) -> Bytes:
-        """The images as (N, 3, 32, 32), a view."""
-        return self.data.transpose(0, 3, 1, 2)

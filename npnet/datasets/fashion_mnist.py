@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 from npnet.datasets._augmentation import clothes
-from npnet.datasets._source import Source
 from npnet.datasets.idx import IdxSource
 from npnet.datasets.mnist import MNIST
 
@@ -51,12 +51,19 @@ SOURCE = IdxSource(
 class FashionMNIST(MNIST):
     """One split of Fashion-MNIST, as torchvision.datasets.FashionMNIST; used as MNIST is.
 
-    The files are looked for in `<root>/fashion-mnist/`, `<root>/` and torchvision's
-    `<root>/FashionMNIST/raw/`.
+    The files are looked for in torchvision's `<root>/FashionMNIST/raw/`, in
+    `<root>/fashion-mnist/` and `<root>/`.
 
     Source: Xiao, Rasul and Vollgraf, "Fashion-MNIST: a Novel Image Dataset for Benchmarking
     Machine Learning Algorithms", arXiv:1708.07747, 2017.
     """
 
-    source: ClassVar[Source] = SOURCE
+    source: ClassVar[IdxSource] = SOURCE
+    mirrors: ClassVar[Sequence[str]] = list(SOURCE.mirrors)
+    resources: ClassVar[Any] = [
+        ("train-images-idx3-ubyte.gz", "8d4fb7e6c68d591d4c3dfef9ec88bf0d"),
+        ("train-labels-idx1-ubyte.gz", "25c81989df183df01b3e8a0aad5dffbe"),
+        ("t10k-images-idx3-ubyte.gz", "bef4ecab320f06d8554ea6380940ec79"),
+        ("t10k-labels-idx1-ubyte.gz", "bb300cfdad3c16e7a12a480ee83cd310"),
+    ]
     classes: ClassVar[list[str]] = list(SOURCE.classes)

@@ -1,7 +1,7 @@
 """IDX files, the format of MNIST: read them, and find or download a data set made of them.
 
-An IDX file of bytes is two zero bytes, the type 8 (unsigned byte), the number of axes, one
-big-endian 32-bit size for each axis, then the values in row-major order.
+An IDX file is two zero bytes, the type (8 unsigned bytes, 12 big-endian 32-bit integers), the
+number of axes, one big-endian 32-bit size for each axis, then the values in row-major order.
 Source: http://yann.lecun.com/exdb/mnist/, "File formats for the MNIST database".
 """
 
@@ -10,21 +10,24 @@ from __future__ import annotations
 import gzip
 import hashlib
 import itertools
+import lzma
 import math
 import os
 import zlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from npnet.base.arrays import Array
 from npnet.base.files import open_regular
 from npnet.datasets._errors import DataError, damaged, unreadable
 from npnet.datasets._files import Bytes, Stream, TooLargeError, read_exactly
 from npnet.datasets._source import Labels, Source
 
-__all__ = ["IdxSource", "read_idx"]
+__all__ = ["IdxSource", "find_file", "read_idx"]
 
 _FILES = {
     "train": ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"),
@@ -40,14 +43,18 @@ _LABEL_OWNERS = {
 }
 
 
-def read_idx(path: str | os.PathLike[str], ndim: int) -> Bytes:
-    """Read an IDX file of unsigned bytes, gzipped or not (its first bytes tell, not its name).
+_DTYPES: dict[int, Any] = {8: np.uint8, 12: ">i4"}
+
+
+def read_idx(path: str | os.PathLike[str], ndim: int, kind: int = 8) -> Array:
+    """Read an IDX file, gzipped, packed as .xz, or neither (its first bytes tell, not its name).
 
     Args:
         ndim: the number of axes it must have, 3 for images and 1 for labels.
+        kind: its type, 8 for bytes and 12 for 32-bit integers.
 
     Returns:
-        A new uint8 array of the shape that the file gives.
+        A new array, uint8 or int32, of the shape that the file gives.
 
     Raises:
         DataError: the file cannot be read, or is not exactly such a file.
@@ -55,14 +62,19 @@ def read_idx(path: str | os.PathLike[str], ndim: int) -> Bytes:
     try:
         with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size
-            if file.read(2) != b"\x1f\x8b":
-                file.seek(0)
-                return _parse(file, ndim, size, size)
+            begins = file.read(2)
             file.seek(0)
+            if begins == b"\xfd7":
+                with lzma.open(file) as stream:
+                    return _parse(stream, ndim, kind, size, None)
+            if begins != b"\x1f\x8b":
+                return _parse(file, ndim, kind, size, size)
             with gzip.open(file) as stream:
-                return _parse(stream, ndim, size, None)
+                return _parse(stream, ndim, kind, size, None)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise damaged(path, f"its gzip stream is broken ({error})") from error
+    except lzma.LZMAError as error:
+        raise damaged(path, f"its .xz stream is broken ({error})") from error
     except (_WrongContentError, TooLargeError) as error:
         raise damaged(path, str(error)) from error
     except OSError as error:
@@ -73,7 +85,7 @@ class _WrongContentError(Exception):
     """What is wrong with the content of a file, in a few words."""
 
 
-def _parse(stream: Stream, ndim: int, file_size: int, size: int | None) -> Bytes:
+def _parse(stream: Stream, ndim: int, kind: int, file_size: int, size: int | None) -> Array:
     """The values that a stream of IDX has.
 
     Args:
@@ -82,13 +94,15 @@ def _parse(stream: Stream, ndim: int, file_size: int, size: int | None) -> Bytes
     """
     start = 4 + 4 * ndim
     header = stream.read(start)
-    if len(header) < start or header[:4] != bytes((0, 0, 8, ndim)):
+    magic, dtype = bytes((0, 0, kind, ndim)), np.dtype(_DTYPES[kind])
+    if len(header) < start or header[:4] != magic:
+        what = "bytes" if kind == 8 else "integers"
         raise _WrongContentError(
-            f"an IDX file of bytes begins with {bytes((0, 0, 8, ndim)).hex(' ')} and {ndim} sizes, "
+            f"an IDX file of {what} begins with {magic.hex(' ')} and {ndim} sizes, "
             f"this one with {header[: max(4, len(header) % start)].hex(' ') or 'nothing'}"
         )
     shape = np.frombuffer(header, ">u4", ndim, offset=4).tolist()
-    values = math.prod(shape)
+    values = math.prod(shape) * dtype.itemsize
     asks = f"its header, shape {tuple(shape)}, asks for {start + values} bytes"
     if size is not None and size != start + values:
         raise _WrongContentError(f"{asks}, not {size}")
@@ -97,28 +111,37 @@ def _parse(stream: Stream, ndim: int, file_size: int, size: int | None) -> Bytes
         raise _WrongContentError(f"{asks}, not {start + len(content)}")
     if stream.read(1):  # at the end, gzip checks the CRC and the length
         raise _WrongContentError(f"{asks}, but there are more")
-    return content.reshape(shape)
+    return content.view(dtype).astype(dtype.newbyteorder("="), copy=False).reshape(shape)
 
 
 @dataclass(frozen=True)
 class IdxSource(Source):
-    """A data set of 28x28 grey images in four IDX files, whose .gz files the mirrors have.
+    """A data set of 28x28 grey images in pairs of IDX files, whose .gz files the mirrors have.
 
     Attributes:
         torchvision_folder: the folder under data_dir where torchvision keeps the same files.
+        files: split -> the names of its images and labels.
     """
 
     torchvision_folder: str
+    files: Mapping[str, tuple[str, str]] = field(default_factory=lambda: _FILES)
 
     def read(
         self, data_dir: Path, splits: Sequence[str], *, download: bool
     ) -> list[tuple[Bytes, Labels]]:
         """Images (N, 1, 28, 28) and labels (N,) of each split; see Source.read."""
         folders = [data_dir / self.name, data_dir, data_dir / self.torchvision_folder / "raw"]
-        missing = [n for s in splits for n in _FILES[s] if not _places(folders, n, os.path.exists)]
+        return self.read_from(folders, splits, download)
+
+    def read_from(
+        self, folders: Sequence[Path], splits: Sequence[str], download: bool
+    ) -> list[tuple[Bytes, Labels]]:
+        """The same out of these folders, to the first of which missing files are downloaded."""
+        names = [name for split in splits for name in self.files[split]]
+        missing = [name for name in names if not _places(folders, name, os.path.exists)]
         if missing:
             self.fetch(missing, folders, "the same unzipped", download)
-        return [self._read_first_good(folders, *_FILES[split]) for split in splits]
+        return [self._read_first_good(folders, *self.files[split]) for split in splits]
 
     def _read_first_good(
         self, folders: Sequence[Path], images: str, labels: str
@@ -155,6 +178,11 @@ class IdxSource(Source):
         return images[:, None], labels.astype(np.int64)
 
 
+def find_file(folders: Sequence[Path], name: str) -> Path | None:
+    """Where a packed file, or the same unpacked, lies; None where nowhere."""
+    return next(iter(_places(folders, name)), None)
+
+
 def _pairs(folders: Sequence[Path], images: str, labels: str) -> list[tuple[Path, Path]]:
     """What may be the images and labels of a split, the nearest first; at least one pair.
 
@@ -180,7 +208,7 @@ def _places(
     Unzipped ones have a dot in their names, or a folder of the same name around them, where they
     are out of archives that others made of them.
     """
-    plain = name.removesuffix(".gz")
+    plain = name.removesuffix(".gz").removesuffix(".xz")
     dotted = plain.replace("-idx", ".idx")
     names = (name, plain, f"{plain}/{plain}", dotted, f"{dotted}/{dotted}")
     # Not the methods of Path: they raise where a folder may not be entered.

@@ -76,6 +76,8 @@ WIDE = "+avx512f" in _jit.cpu()[1]
 
 def product_shape(outputs: int) -> TileShape:
     """The tile for `add_products`: as few rows as possible beyond the outputs."""
+    if outputs == 1:  # of a group of a depthwise convolution
+        return TILES[1, 8] if WIDE else TILES[1, 4]
     if not WIDE:
         return TILES[4, 1]
     return TILES[6, 4] if outputs % 8 not in (0, 7) and outputs <= 32 else TILES[8, 2]
@@ -90,12 +92,15 @@ def row_shape(width: int = 2 * LANES) -> TileShape:
 
 def lane_shape(outputs: int) -> TileShape:
     """The tile for `add_lane_products`."""
+    if outputs == 1:  # nine taps, or of 5x5 a third
+        return TILES[1, 9] if WIDE else TILES[1, 5]
     if not WIDE:
         return TILES[2, 3]
     return TILES[3, 5] if outputs % 4 and outputs % 3 == 0 else TILES[4, 5]
 
 
-TILES = {s: TileShape(*s) for s in [(4, 1), (2, 3), (8, 2), (8, 1), (6, 4), (4, 5), (3, 5)]}
+SHAPES = [(4, 1), (2, 3), (8, 2), (8, 1), (6, 4), (4, 5), (3, 5), (1, 8), (1, 4), (1, 9), (1, 5)]
+TILES = {s: TileShape(*s) for s in SHAPES}
 
 vector = Vector()
 register_model(TileShapeType)(models.OpaqueModel)

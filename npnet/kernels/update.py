@@ -25,16 +25,25 @@ from npnet.kernels.simd_math import (
     square_root,
     store_part,
     subtract,
+    where_positive,
     where_wins,
 )
 
 __all__ = [
+    "adadelta",
+    "adadelta_span",
+    "adagrad",
+    "adagrad_span",
     "adam",
     "adam_span",
+    "adamax",
+    "adamax_span",
     "lerp",
     "lerp_span",
     "nadam",
     "nadam_span",
+    "radam",
+    "radam_span",
     "rmsprop",
     "rmsprop_span",
     "sgd",
@@ -47,6 +56,10 @@ _SGD = Rule("sgd", p="...", g="...", v="... | None")
 _ADAM = Rule("adam", p="...", g="...", m="...", v="...", largest="... | None")
 _NADAM = Rule("nadam", p="...", g="...", m="...", v="...")
 _RMSPROP = Rule("rmsprop", p="...", g="...", s="...", v="... | None", a="... | None")
+_ADADELTA = Rule("adadelta", p="...", g="...", s="...", a="...")
+_ADAGRAD = Rule("adagrad", p="...", g="...", s="...")
+_ADAMAX = Rule("adamax", p="...", g="...", m="...", u="...")
+_RADAM = Rule("radam", p="...", g="...", m="...", v="...")
 _LERP = Rule("lerp", a="...", p="...")
 
 
@@ -169,6 +182,94 @@ def rmsprop(
     numbers = float(lr), float(alpha), 1.0 - alpha, float(eps), float(weight_decay), float(momentum)
     arrays = flat, g.ravel(), s.ravel(), velocity, average
     rmsprop_span.do(-(-p.size // UPDATE_SPAN), *arrays, *numbers, has_v, has_a)
+
+
+def adadelta(
+    p: Array,
+    g: Array,
+    s: Array,
+    a: Array,
+    lr: float,
+    rho: float,
+    eps: float,
+    weight_decay: float,
+) -> None:
+    """g <- g + weight_decay * p;  s <- rho * s + (1 - rho) * g^2;
+
+    d = sqrt(a + eps) / sqrt(s + eps) * g;  a <- rho * a + (1 - rho) * d^2;  p <- p - lr * d.
+
+    Shape: p, g, s, a alike, C-contiguous; all but g are changed.
+    """
+    _ADADELTA(p, g, s, a)
+    check_apart("adadelta", p=p, s=s, a=a)
+    numbers = float(lr), float(rho), 1.0 - rho, float(eps), float(weight_decay)
+    arrays = p.ravel(), g.ravel(), s.ravel(), a.ravel()
+    adadelta_span.do(-(-p.size // UPDATE_SPAN), *arrays, *numbers)
+
+
+def adagrad(p: Array, g: Array, s: Array, rate: float, eps: float, weight_decay: float) -> None:
+    """g <- g + weight_decay * p;  s <- s + g^2;  p <- p - rate * g / (sqrt(s) + eps).
+
+    Shape: p, g, s alike, C-contiguous; all but g are changed.
+    """
+    _ADAGRAD(p, g, s)
+    check_apart("adagrad", p=p, s=s)
+    numbers = float(rate), float(eps), float(weight_decay)
+    adagrad_span.do(-(-p.size // UPDATE_SPAN), p.ravel(), g.ravel(), s.ravel(), *numbers)
+
+
+def adamax(
+    p: Array,
+    g: Array,
+    m: Array,
+    u: Array,
+    rate: float,
+    betas: tuple[float, float],
+    eps: float,
+    weight_decay: float,
+) -> None:
+    """g <- g + weight_decay * p;  m <- beta1 * m + (1 - beta1) * g;
+
+    u <- max(beta2 * u, |g| + eps);  p <- p - rate * m / u.
+
+    Shape: p, g, m, u alike, C-contiguous; all but g are changed.
+    """
+    _ADAMAX(p, g, m, u)
+    check_apart("adamax", p=p, m=m, u=u)
+    numbers = float(rate), 1.0 - betas[0], float(betas[1]), float(eps), float(weight_decay)
+    arrays = p.ravel(), g.ravel(), m.ravel(), u.ravel()
+    adamax_span.do(-(-p.size // UPDATE_SPAN), *arrays, *numbers)
+
+
+def radam(
+    p: Array,
+    g: Array,
+    m: Array,
+    v: Array,
+    rate: float,
+    lr: float,
+    betas: tuple[float, float],
+    eps: float,
+    weight_decay: float,
+    decoupled: bool,
+    adaptive: bool,
+) -> None:
+    """m and v as in `adam`;  p <- p - rate * m / (sqrt(v) + eps), or p - rate * m if not adaptive.
+
+    lr is that of the decoupled weight decay.
+
+    Shape: p, g, m, v alike, C-contiguous; all but g are changed.
+    """
+    _RADAM(p, g, m, v)
+    check_apart("radam", p=p, m=m, v=v)
+    beta1, beta2 = betas
+    shrink = 1.0 - lr * weight_decay if decoupled else 1.0
+    decay = 0.0 if decoupled else float(weight_decay)
+    averages = shrink, decay, 1.0 - beta1, float(beta2), 1.0 - beta2
+    arrays = p.ravel(), g.ravel(), m.ravel(), v.ravel()
+    radam_span.do(
+        -(-p.size // UPDATE_SPAN), *arrays, *averages, float(rate), float(eps), bool(adaptive)
+    )
 
 
 def lerp(a: Array, p: Array, weight: float) -> None:
@@ -331,6 +432,121 @@ def rmsprop_span(p, g, s, v, a, plan, k):
             step = add(multiply(momenta, load_part(v, i, end - i)), step)
             store_part(v, i, end - i, step)
         store_part(p, i, end - i, subtract(value, multiply(rates, step)))
+
+
+class Ratio(NamedTuple):
+    """The numbers of `adadelta`: the shares of old and new in the averages, and the others."""
+
+    lr: Annotated[float, "number"]
+    old: Annotated[float, "number"]
+    new: Annotated[float, "number"]
+    eps: Annotated[float, "number"]
+    decay: Annotated[float, "number"]
+
+
+@task(p="L", g="L", s="L", a="L", plan=Ratio, items=_spans, empty="L")
+def adadelta_span(p, g, s, a, plan, k):
+    """Span `k` of parameters p, gradients g and averages s and a, all of one axis."""
+    decay = np.float32(plan.decay)
+    rates, decays = simd.splat(np.float32(plan.lr)), simd.splat(decay)
+    olds, news = simd.splat(np.float32(plan.old)), simd.splat(np.float32(plan.new))
+    floor = simd.splat(np.float32(plan.eps))
+    end = min((k + 1) * UPDATE_SPAN, p.size)
+    for i in range(k * UPDATE_SPAN, end, LANES):
+        value, step = load_part(p, i, end - i), load_part(g, i, end - i)
+        if decay != 0:
+            step = add(step, multiply(decays, value))
+        square = multiply(olds, load_part(s, i, end - i))
+        square = add(square, multiply(news, multiply(step, step)))
+        store_part(s, i, end - i, square)
+        moved = load_part(a, i, end - i)
+        ratio = divide(square_root(add(moved, floor)), square_root(add(square, floor)))
+        step = multiply(ratio, step)
+        moved = add(multiply(olds, moved), multiply(news, multiply(step, step)))
+        store_part(a, i, end - i, moved)
+        store_part(p, i, end - i, subtract(value, multiply(rates, step)))
+
+
+class Total(NamedTuple):
+    """The numbers of `adagrad`."""
+
+    rate: Annotated[float, "number"]
+    eps: Annotated[float, "number"]
+    decay: Annotated[float, "number"]
+
+
+@task(p="L", g="L", s="L", plan=Total, items=_spans, empty="L")
+def adagrad_span(p, g, s, plan, k):
+    """Span `k` of parameters p, gradients g and sums of squares s, all of one axis."""
+    decay = np.float32(plan.decay)
+    rates, decays = simd.splat(np.float32(plan.rate)), simd.splat(decay)
+    floor = simd.splat(np.float32(plan.eps))
+    end = min((k + 1) * UPDATE_SPAN, p.size)
+    for i in range(k * UPDATE_SPAN, end, LANES):
+        value, step = load_part(p, i, end - i), load_part(g, i, end - i)
+        if decay != 0:
+            step = add(step, multiply(decays, value))
+        square = add(load_part(s, i, end - i), multiply(step, step))
+        store_part(s, i, end - i, square)
+        step = divide(step, add(square_root(square), floor))
+        store_part(p, i, end - i, subtract(value, multiply(rates, step)))
+
+
+class Largest(NamedTuple):
+    """The numbers of `adamax`: the share of new in m, that of old in u, and the others."""
+
+    rate: Annotated[float, "number"]
+    new1: Annotated[float, "number"]
+    old2: Annotated[float, "number"]
+    eps: Annotated[float, "number"]
+    decay: Annotated[float, "number"]
+
+
+@task(p="L", g="L", m="L", u="L", plan=Largest, items=_spans, empty="L")
+def adamax_span(p, g, m, u, plan, k):
+    """Span `k` of parameters p, gradients g, averages m and largest gradients u, of one axis."""
+    decay = np.float32(plan.decay)
+    rates, decays = simd.splat(np.float32(plan.rate)), simd.splat(decay)
+    new1, old2 = simd.splat(np.float32(plan.new1)), simd.splat(np.float32(plan.old2))
+    floor, zero = simd.splat(np.float32(plan.eps)), simd.splat(np.float32(0))
+    end = min((k + 1) * UPDATE_SPAN, p.size)
+    for i in range(k * UPDATE_SPAN, end, LANES):
+        value, step = load_part(p, i, end - i), load_part(g, i, end - i)
+        if decay != 0:
+            step = add(step, multiply(decays, value))
+        mean = load_part(m, i, end - i)
+        mean = add(mean, multiply(new1, subtract(step, mean)))
+        store_part(m, i, end - i, mean)
+        size = add(where_positive(step, step, subtract(zero, step)), floor)
+        most = multiply(old2, load_part(u, i, end - i))
+        most = where_wins(size, most, size, most)
+        store_part(u, i, end - i, most)
+        store_part(p, i, end - i, subtract(value, multiply(rates, divide(mean, most))))
+
+
+class Rectified(NamedTuple):
+    """The numbers of `radam`: as `Averages`, and whether the root divides."""
+
+    shrink: Annotated[float, "number"]
+    decay: Annotated[float, "number"]
+    new1: Annotated[float, "number"]
+    old2: Annotated[float, "number"]
+    new2: Annotated[float, "number"]
+    rate: Annotated[float, "number"]
+    eps: Annotated[float, "number"]
+    adaptive: Annotated[bool, "flag"]
+
+
+@task(p="L", g="L", m="L", v="L", plan=Rectified, items=_spans, empty="L")
+def radam_span(p, g, m, v, plan, k):
+    """Span `k` of parameters p, gradients g and running averages m, v, all of one axis."""
+    rates, floor = simd.splat(np.float32(plan.rate)), simd.splat(np.float32(plan.eps))
+    end = min((k + 1) * UPDATE_SPAN, p.size)
+    for i in range(k * UPDATE_SPAN, end, LANES):
+        value, _, mean, square = averaged(p, g, m, v, plan, i, end - i)
+        if plan.adaptive:
+            mean = divide(mean, add(square_root(square), floor))
+        store_part(p, i, end - i, subtract(value, multiply(rates, mean)))
 
 
 @task(a="L", p="L", weight="number", items=_spans, empty="L")

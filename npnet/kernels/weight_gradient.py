@@ -47,6 +47,7 @@ class ByLanes(NamedTuple):
         rows: of gy in a strip, which stay in the nearest cache.
         top, left: zeros before the first pixel.
         sh, sw: the windows' strides.
+        groups: of channels, each of which is a block of its own, see `correlate`.
         offsets: where the taps of a window stand, in floats from its first pixel; then some zeros,
             so that the last tile reads something.
     """
@@ -57,12 +58,14 @@ class ByLanes(NamedTuple):
     left: Annotated[int, "int"]
     sh: Annotated[int, "int"]
     sw: Annotated[int, "int"]
+    groups: Annotated[int, "int"]
     offsets: Annotated[Array, "P: int64 table"]
 
 
 def _strips(f: Facts) -> None:
     """The farthest number that a strip reads is one of its image's, or of the room around it."""
-    need(f, f.n >= 0 and min(f.rows, f.sh, f.sw) > 0, "its numbers must be positive")
+    need(f, f.n >= 0 and min(f.rows, f.sh, f.sw, f.groups) > 0, "its numbers must be positive")
+    need(f, f.K % f.groups == 0, f"gw must have {f.groups} groups of each chunk, got {f.K} in all")
     count = f.T + f.shape.columns
     need(f, count == f.P, f"offsets must have {count} numbers, got {f.P}")
     rows, image = f.OH, f.x
@@ -77,8 +80,15 @@ def _strips(f: Facts) -> None:
 
 
 def _strips_of_blocks(f: Facts) -> None:
-    images_of_blocks(f)
     _strips(f)
+    fill = -(-f.n // LANES) * f.groups == f.B
+    need(f, fill, f"n must be a number of images that fill {f.B // f.groups} blocks, got {f.n}")
+
+
+def _strips_of_slots(f: Facts) -> None:
+    _strips(f)
+    fill = f.S * f.groups == f.SG
+    need(f, fill, f"x must have {f.groups} groups of each of {f.S} slots, got {f.SG} in all")
 
 
 @task(
@@ -86,41 +96,46 @@ def _strips_of_blocks(f: Facts) -> None:
     gb="K O", items="K", also=_strips_of_blocks, empty="B PC PH PW",
 )  # fmt: skip
 def lanes_chunk(plan, x, gy, n, padded, gw, gb, k):
-    """gw[k] (O, taps), gb[k] (O,) by chunk k of all blocks' strips.
+    """gw[k] (O, taps), gb[k] (O,) by a chunk of all blocks' strips, k = chunk * groups + group.
 
     `padded` (slots, C, H', W', 16) is room for what a strip reads, with zeros around; without
     padding it has no channels.
     """
-    chunks, height = gw.shape[0], gy.shape[2]
+    groups = plan.groups
+    chunks, height, chunk, group = gw.shape[0] // groups, gy.shape[2], k // groups, k % groups
     strips = (height + plan.rows - 1) // plan.rows
-    total = x.shape[0] * strips
+    total = x.shape[0] // groups * strips
     gw[k] = 0
     gb[k] = 0
-    for s in range(k * total // chunks, (k + 1) * total // chunks):
+    for s in range(chunk * total // chunks, (chunk + 1) * total // chunks):
         b, i = s // strips, s % strips * plan.rows
-        part = Part(b, min(LANES, n - b * LANES), i, 0, min(plan.rows, height - i), gy.shape[3])
+        images, m = min(LANES, n - b * LANES), min(plan.rows, height - i)
+        part = Part(b * groups + group, images, i, 0, m, gy.shape[3])
         add_strip(plan, x, gy, part, padded, gw, gb, k)
 
 
 @task(
-    plan=ByLanes, x="S C H W 16", gy="S O OH OW 16", n="int", padded="S PC PH PW 16", gw="K O T",
-    gb="K O", items=lambda f: -(-f.n // LANES), also=_strips, empty="PC PH PW",
+    plan=ByLanes, x="SG C H W 16", gy="SG O OH OW 16", n="int", padded="S PC PH PW 16", gw="K O T",
+    gb="K O", items=lambda f: -(-f.n // LANES), also=_strips_of_slots, empty="PC PH PW",
 )  # fmt: skip
 def lanes_block(plan, x, gy, n, padded, gw, gb, b):
     """Add block `b`'s gradients to those of its chunk, of which the first block begins it anew.
 
-    x (slots, C, H, W, 16), gy (slots, O, OH, OW, 16) -> gw (chunks, O, taps), gb (chunks, O).
+    x (slots, C, H, W, 16), gy (slots, O, OH, OW, 16) -> gw (chunks, O, taps), gb (chunks, O), slots
+    and chunks each counting their groups.
     """
-    slot, chunks, height = np.intp(numba.get_thread_id()), gw.shape[0], gy.shape[2]
-    blocks = (n + LANES - 1) // LANES
+    slot, groups, height = np.intp(numba.get_thread_id()), plan.groups, gy.shape[2]
+    chunks, blocks = gw.shape[0] // groups, (n + LANES - 1) // LANES
     chunk = ((b + 1) * chunks - 1) // blocks
     if b == chunk * blocks // chunks:
-        gw[chunk] = 0
-        gb[chunk] = 0
+        gw[chunk * groups : (chunk + 1) * groups] = 0
+        gb[chunk * groups : (chunk + 1) * groups] = 0
     images = min(LANES, n - b * LANES)
-    for i in range(0, height, plan.rows):
-        part = Part(slot, images, i, 0, min(plan.rows, height - i), gy.shape[3])
-        add_strip(plan, x, gy, part, padded, gw, gb, chunk)
+    for group in range(groups):
+        for i in range(0, height, plan.rows):
+            m = min(plan.rows, height - i)
+            part = Part(slot * groups + group, images, i, 0, m, gy.shape[3])
+            add_strip(plan, x, gy, part, padded, gw, gb, chunk * groups + group)
 
 
 @kernel
@@ -156,7 +171,7 @@ def pad(x, b, top, left, padded, at):
 @kernel
 def add_rows(plan, x, corner, gy, part, gw, gb, chunk):
     """Add what rows of gy give; the first window's first pixel is number `corner` of x."""
-    shape, _, _, _, sh, sw, offsets = plan
+    shape, sh, sw, offsets = plan.shape, plan.sh, plan.sw, plan.offsets
     b, images, i, _, count, _ = part
     rows, columns = simd.rows(shape), simd.columns(shape)
     outputs, height, width, taps = gy.shape[1], gy.shape[2], gy.shape[3], gw.shape[2]

@@ -14,12 +14,13 @@ from npnet.kernels.linear import NO_BIAS
 from npnet.lanes import channels, dense, weight_gradient, winograd
 from npnet.lanes.channels import Channels
 from npnet.lanes.convolve import convolve, suits_dense, suits_winograd
-from npnet.lanes.correlate import correlate
+from npnet.lanes.correlate import correlate, walks
 from npnet.lanes.function import LaneOp, by_lanes
 from npnet.lanes.fusion import Convolution, Pending, WaitingLanes
 from npnet.lanes.layout import Lanes
 from npnet.lanes.linear import gradients, multiply_transposed
 from npnet.lanes.plan import MOST_CHUNKS, Buffer, Calls, Shape
+from npnet.lanes.unsuited import Unsuited
 from npnet.ops import conv as ops
 from npnet.tape import Variable
 
@@ -34,7 +35,7 @@ MOST_FREQUENCIES = 2**25  # bytes of the frequencies' gradients
 
 @by_lanes(ops.Conv2d)
 class Conv2d(LaneOp):
-    """For any window without dilation and groups."""
+    """For any window and groups that the kernel can walk."""
 
     chained = True
 
@@ -44,7 +45,7 @@ class Conv2d(LaneOp):
 
     @staticmethod
     def takes(op: Any, *inputs: Variable) -> bool:
-        return op.groups == 1 and op.window.dilation == (1, 1)
+        return walks(op.window)
 
     def fused(self, x: Lanes, *others: Any) -> Lanes | None:
         weight, bias = others[0], None if len(others) == 1 else others[1]
@@ -52,16 +53,25 @@ class Conv2d(LaneOp):
         if True in self.needs_input_grad or LEAST_RESULTS * weight.size > math.prod(shape):
             return None
         copies = weight.copy(), None if bias is None else bias.copy()  # they may change
-        waits = Convolution(x.blocks, *copies, self.window, self.fast)
+        waits = Convolution(x.blocks, *copies, self.window, self.fast, self.op.groups)
         return WaitingLanes(shape, Pending(waits))
 
     def forward(self, x: Buffer, out: Calls, weight: Array, bias: Array | None = None) -> Buffer:
         self.save_for_backward(weight)
         self.given, self.size = (x.shape, x.by), x.size
-        self.x = out.gathered(x) if suits_dense(self.window, x.size, weight.shape, out) else x
-        return convolve(self.x, weight, bias, self.window, self.fast, out)
+        self.x = out.gathered(x) if self._suits_dense(weight.shape, out) else x
+        groups = self.op.groups
+        return convolve(self.x, weight, bias, self.window, self.fast, out, groups=groups)
+
+    def _suits_dense(self, weight: Shape, out: Calls) -> bool:
+        return suits_dense(self.window, self.size, weight, self.op.groups, out)
+
+    def _suits_winograd(self, weight: Shape) -> bool:
+        return self.fast and suits_winograd(self.window, min(weight[:2]), self.op.groups)
 
     def by_channels(self, x: Channels, out: Calls, *weights: Array) -> Channels:
+        if self.op.groups > 1 or self.window.dilation != (1, 1):
+            raise Unsuited("a convolution has groups or dilation")
         return channels.convolve(
             x, weights[0], weights[1] if weights[1:] else None, self.window, out
         )
@@ -79,17 +89,16 @@ class Conv2d(LaneOp):
         where i*SH - PT + u = h and j*SW - PL + v = w.
         """
         weight, window = row_major("conv2d", "weight", weight), self.window
-        if suits_dense(window, self.size, weight.shape, out):
+        if self._suits_dense(weight.shape, out):
             matrix = dense.gather(weight, window, self.size)
             return out.spread(multiply_transposed(gy.flattened, matrix, out), *self.given)
         gx = out.empty(*self.given)
         before = (2 - window.padding[0][0], 2 - window.padding[1][0])
         if not (
-            self.fast
-            and suits_winograd(window, min(weight.shape[:2]))
+            self._suits_winograd(weight.shape)
             and winograd.correlate(gy, weight, NO_BIAS, before, gx, True, out)
         ):
-            correlate(gy, weight, NO_BIAS, window, gx, True, out)
+            correlate(gy, weight, NO_BIAS, window, gx, True, out, groups=self.op.groups)
         return gx
 
     def _backward_weight(self, gy: Buffer, shape: Shape, out: Calls) -> tuple[Array, Array]:
@@ -98,15 +107,15 @@ class Conv2d(LaneOp):
 
         and the bias's gradient, the sum of gy.
         """
-        if suits_dense(self.window, self.size, shape, out):
+        if self._suits_dense(shape, out):
             found = self._dense_gradients(gy, shape, out)
             if found is not None:
                 return found
-        if self.fast and out.whole and suits_winograd(self.window, min(shape[:2])):
+        if out.whole and self._suits_winograd(shape):
             found = self._winograd_gradients(gy, shape, out)
             if found is not None:
                 return found
-        return weight_gradient.backward_weight(self.x, gy, self.window, out)
+        return weight_gradient.backward_weight(self.x, gy, self.window, out, self.op.groups)
 
     def _dense_gradients(self, gy: Buffer, shape: Shape, out: Calls) -> tuple[Array, Array] | None:
         """Those of the matrix, added up where a weight stands several times.

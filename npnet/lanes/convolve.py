@@ -40,32 +40,34 @@ def convolve(
     out: Calls,
     residual: Array | None = None,
     relu: bool = False,
+    groups: int = 1,
 ) -> Buffer:
     """y[o, i, j] = bias[o] + sum over c, u, v of
-        weight[o, c, u, v] * x[c, i*SH - PT + u, j*SW - PL + v],
+        weight[o, c, u, v] * x[c, i*SH - PT + u*DH, j*SW - PL + v*DW],
 
     then y + residual, then max(y, 0), while what is stored is still in registers.
 
     Args:
-        window: without dilation.
+        window: which `correlate.walks`.
         fast: whether Winograd's algorithm may be used, which is less exact (see winograd.py).
 
-    Shape: x (C, H, W) of an image, weight (O, C, KH, KW), bias (O,) -> (O, OH, OW); residual
+    Shape: x (C, H, W) of an image, weight (O, C/groups, KH, KW), bias (O,) -> (O, OH, OW); residual
         (B, O, OH, OW, 16).
     """
     weight, size = row_major("conv2d", "weight", weight), window.output_size(x.size)
     bias = NO_BIAS if bias is None else row_major("conv2d", "bias", bias)
     if out.whole and window.is_padded and not np.isfinite(weight.sum()):
         # 0 * inf is NaN: the zeros around, which the kernel leaves out, count for once
-        x, window = _padded(x, window), Window(window.kernel, window.stride)
-    if suits_dense(window, x.size, weight.shape, out):
+        x = _padded(x, window)
+        window = Window(window.kernel, window.stride, dilation=window.dilation)
+    if suits_dense(window, x.size, weight.shape, groups, out):
         biases = bias if size == (1, 1) or bias is NO_BIAS else np.repeat(bias, math.prod(size))
         y = multiply(x.flattened, dense.gather(weight, window, x.size), biases, out)
         _finish(y, residual, relu)
         return y.viewed((len(weight), *size))
     if x.by == BLOCK and not out.whole:
         raise Unsuited("a convolution follows linear layers")
-    by_winograd = fast and suits_winograd(window, min(weight.shape[:2]))
+    by_winograd = fast and suits_winograd(window, min(weight.shape[:2]), groups)
     if by_winograd and not out.whole:
         raise Layered("Winograd's algorithm wants the whole batch")
     y = out.empty((len(weight), *size), SLOT)
@@ -75,7 +77,7 @@ def convolve(
         and min(weight.shape[:2]) >= LEAST_FORWARD
         and winograd.correlate(x, weight, bias, before, y, False, out, residual, relu)
     ):
-        correlate(x, weight, bias, window, y, False, out, residual, relu)
+        correlate(x, weight, bias, window, y, False, out, residual, relu, groups)
     return y
 
 
@@ -87,18 +89,21 @@ def _finish(y: Buffer, residual: Array | None, relu: bool) -> None:
         activation.relu_span(y.flat, y.flat, activation.SPAN)
 
 
-def suits_dense(window: Window, size: Pair, weight: Shape, out: Calls) -> bool:
+def suits_dense(window: Window, size: Pair, weight: Shape, groups: int, out: Calls) -> bool:
     """Whether a convolution is a product with a matrix, for which a program has no copy of it."""
+    if groups > 1 or window.dilation != (1, 1):
+        return False
     if not (out.whole or dense.is_linear(window, size)):
         return False
     return dense.suits_dense(window, size, *weight[:2])
 
 
-def suits_winograd(window: Window, channels: int) -> bool:
+def suits_winograd(window: Window, channels: int, groups: int) -> bool:
     """Whether Winograd's algorithm is faster, where it may be used."""
     return (
-        window.kernel == (3, 3)
-        and window.stride == (1, 1)
+        groups == 1
+        and window.kernel == (3, 3)
+        and window.stride == window.dilation == (1, 1)
         and max(map(max, window.padding)) <= 2
         and channels >= LEAST_CHANNELS
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from npnet.kernels.correlate import Correlation, correlate_row, pack_panel
 from npnet.lanes.plan import Buffer, Calls
 from npnet.ops.windows import Window
 
-__all__ = ["correlate"]
+__all__ = ["correlate", "walks"]
 
 
 def correlate(
@@ -26,42 +27,62 @@ def correlate(
     out: Calls,
     residual: Array | None = None,
     relu: bool = False,
+    groups: int = 1,
 ) -> None:
     """Fill y with the convolution of x, or, transposed, with the gradient that gradients x give.
 
     Then y + residual, then max(y, 0). Zeros around are left out, not multiplied.
 
-    Shape: x (C, H, W) of an image, weight (O, C, KH, KW), transposed (C, O, KH, KW), bias (O,) or
-        (1,) -> y (O, OH, OW); residual (B, O, OH, OW, 16).
+    Args:
+        window: what `walks` says.
+
+    Shape: x (C, H, W) of an image, weight (O, C/groups, KH, KW), transposed (C, O/groups, KH, KW),
+        bias (O,) or (1,) -> y (O, OH, OW); residual (B, O, OH, OW, 16).
     """
-    plan = _correlation(window, y.shape[0], transposed, residual is not None, relu)
+    outputs, channels = y.shape[0] // groups, x.shape[0] // groups
+    plan = _correlation(window, outputs, transposed, residual is not None, relu, groups)
     rows = plan.shape.rows
-    panels = lanes.empty((-(-y.shape[0] // rows), x.shape[0], *weight.shape[2:], rows))
-    out.before(pack_panel, weight, transposed, panels)
-    added = y.array if residual is None else residual
-    out.add(correlate_row, plan, x.array, panels, bias, added, y.array, of=y)
+    panels = lanes.empty((groups * -(-outputs // rows), channels, *weight.shape[2:], rows))
+    out.before(pack_panel, weight, transposed, groups, panels)
+    added = (y if residual is None else Buffer(residual)).grouped(groups)
+    out.add(correlate_row, plan, x.grouped(groups), panels, bias, added, y.grouped(groups), of=y)
+
+
+def walks(window: Window) -> bool:
+    """Whether the kernel can walk the windows, and those of the gradient by the input: where the
+    stride and the dilation have a common divisor, its taps are not one in so many phases.
+    """
+    return all(math.gcd(s, d) == 1 for s, d in zip(window.stride, window.dilation, strict=True))
 
 
 @functools.lru_cache(256)
 def _correlation(
-    window: Window, outputs: int, transposed: bool, adds: bool, relu: bool
+    window: Window, outputs: int, transposed: bool, adds: bool, relu: bool, groups: int
 ) -> Correlation:
     rows, columns = (
-        _phases(window.kernel[a], window.stride[a], window.padding[a][0], transposed)
+        _phases(
+            window.kernel[a],
+            window.stride[a],
+            window.padding[a][0],
+            window.dilation[a],
+            transposed,
+        )
         for a in (0, 1)
     )
     steps = (1, 1) if transposed else window.stride
-    return Correlation(simd.product_shape(outputs), rows, columns, *steps, adds, relu)
+    shape = simd.product_shape(outputs)
+    return Correlation(shape, rows, columns, *steps, *window.dilation, groups, adds, relu)
 
 
 @functools.cache
-def _phases(kernel: int, stride: int, before: int, transposed: bool) -> Array:
+def _phases(kernel: int, stride: int, before: int, apart: int, transposed: bool) -> Array:
     """(first tap, taps, base) for each phase: result phase + t * phases reads, with its i-th tap
-    (first tap + i * phases), what stands at base + t * step + i.
+    (first tap + i * phases), what stands at base + t * step + i * apart.
 
     Forward there is one phase, and step is the stride: 3 taps, padded by 1 before, are
     [[0, 3, -1]], so result t reads from t * stride - 1 on. Transposed, step is 1, the taps are
-    numbered from the last, and phase r takes the taps k = r + before modulo the stride. With stride
+    numbered from the last, and phase r takes the taps k whose k * apart is r + before modulo the
+    stride. With stride
     2 that is [[1, 1, 0], [0, 2, 0]]: pixel 2t saw the middle tap alone, of window t; pixel 2t + 1
     saw the last tap of window t and the first of window t + 1, numbered 0 and 2 from the last.
     """
@@ -69,7 +90,8 @@ def _phases(kernel: int, stride: int, before: int, transposed: bool) -> Array:
         return fixed(np.array([[0, kernel, -before]]))
     plan = []
     for r in range(stride):
-        taps = range((r + before) % stride, kernel, stride)
+        first = next(k for k in range(stride) if (r + before - k * apart) % stride == 0)
+        taps = range(first, kernel, stride)
         last = taps[-1] if taps else 0
-        plan.append([kernel - 1 - last, len(taps), (r + before - last) // stride])
+        plan.append([kernel - 1 - last, len(taps), (r + before - last * apart) // stride])
     return fixed(np.array(plan))

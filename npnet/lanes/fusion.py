@@ -49,11 +49,13 @@ class Convolution:
     bias: Array | None
     window: Window
     fast: bool
+    groups: int
 
     def run(self, n: int) -> Array:
         """Its result for `n` images."""
         x, out = Buffer(self.input), Loop(n)
-        return convolve(x, self.weight, self.bias, self.window, self.fast, out).array
+        weights = self.weight, self.bias
+        return convolve(x, *weights, self.window, self.fast, out, groups=self.groups).array
 
     def run_normalised(
         self, n: int, constants: Array, residual: Array | None, relu: bool
@@ -71,7 +73,8 @@ class Convolution:
         if not np.isfinite(weight.sum() + bias.sum()):
             return None
         x, out = Buffer(self.input), Loop(n)
-        return convolve(x, weight, bias, self.window, self.fast, out, residual, relu).array
+        options = self.window, self.fast, out, residual, relu, self.groups
+        return convolve(x, weight, bias, *options).array
 
 
 @dataclass(slots=True)

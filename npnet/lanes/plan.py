@@ -113,6 +113,10 @@ class Buffer(NamedTuple):
         """The same values as features."""
         return self.viewed((math.prod(self.shape),))
 
+    def grouped(self, groups: int) -> Array:
+        """Each group of channels as a block of its own: (S or B * groups, C / groups, H, W, 16)."""
+        return self.array.reshape(len(self.array) * groups, -1, *self.array.shape[2:])
+
     def viewed(self, shape: Shape) -> Buffer:
         """The same values as images, or features, of another shape."""
         return Buffer(self.array.reshape(len(self.array), *shape, LANES), self.by)

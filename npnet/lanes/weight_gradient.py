@@ -24,19 +24,23 @@ NEAR_BYTES = 7 * 2**12  # of gradients that stay in the nearest cache
 TURNED_BYTES = 7 * 2**14  # of turned pixels at one tap; all taps stay in the second cache
 
 
-def backward_weight(x: Buffer, gy: Buffer, window: Window, out: Calls) -> tuple[Array, Array]:
+def backward_weight(
+    x: Buffer, gy: Buffer, window: Window, out: Calls, groups: int = 1
+) -> tuple[Array, Array]:
     """gweight[o, c, u, v] = sum over images, i, j of
-        gy[o, i, j] * x[c, i*SH - PT + u, j*SW - PL + v],
+        gy[o, i, j] * x[c, i*SH - PT + u*DH, j*SW - PL + v*DW],
 
     and gbias[o] = sum of gy[o, i, j], which is in the cache then.
 
-    Shape: x (C, H, W), gy (O, OH, OW) of an image -> (O, C, KH, KW), (O,).
+    Shape: x (C, H, W), gy (O, OH, OW) of an image -> (O, C/groups, KH, KW), (O,).
     """
     channels = x.shape[0]
     if not out.whole:
-        return _by_blocks(x, gy, window, out)
+        return _by_blocks(x, gy, window, out, groups)
+    if groups > 1 or window.dilation != (1, 1):
+        return _by_lanes(x, gy, window, out, groups)
     if channels < LANES or (channels < 2 * LANES and max(window.kernel) > 1):
-        return _by_lanes(x, gy, window, out)  # half a tile of channels is slower
+        return _by_lanes(x, gy, window, out, 1)  # half a tile of channels is slower
     return _by_channels(x, gy, window, out)
 
 
@@ -88,59 +92,70 @@ def _channels_plan(
 # ---- by lanes ----------------------------------------------------------------------------------
 
 
-def _by_lanes(x: Buffer, gy: Buffer, window: Window, out: Calls) -> tuple[Array, Array]:
-    """In chunks of strips: of few blocks, an image has several."""
-    blocks, (channels, *_), (outputs, height, _) = out.extent.blocks, x.shape, gy.shape
-    least = -(-LEAST_ITEMS // max(blocks, 1))
-    plan, room = _lanes_plan(window, channels, x.size, outputs, least)
-    chunks = max(min(MOST_CHUNKS, blocks * -(-height // plan.rows)), out.extent.chunks)
+def _by_lanes(
+    x: Buffer, gy: Buffer, window: Window, out: Calls, groups: int
+) -> tuple[Array, Array]:
+    """In chunks of strips: of few blocks and no groups, an image has several."""
+    blocks, height = out.extent.blocks, gy.shape[1]
+    channels, outputs = x.shape[0] // groups, gy.shape[0] // groups
+    least = -(-LEAST_ITEMS // max(blocks * groups, 1))
+    plan, room = _lanes_plan(window, channels, x.size, outputs, least, groups)
+    chunks = out.extent.chunks
+    if groups == 1:
+        chunks = max(min(MOST_CHUNKS, blocks * -(-height // plan.rows)), chunks)
     taps = channels * math.prod(window.kernel)
-    gw, gb = lanes.empty((chunks, outputs, taps)), lanes.empty((chunks, outputs))
-    arguments = x.array, gy.array, out.extent.n, out.scratch(room), gw, gb
-    out.add(kernels.lanes_chunk, plan, *arguments)
-    return _sum(gw).reshape(outputs, channels, *window.kernel), _sum(gb)
+    gw = lanes.empty((chunks * groups, outputs, taps))
+    gb = lanes.empty((chunks * groups, outputs))
+    images = x.grouped(groups), gy.grouped(groups)
+    out.add(kernels.lanes_chunk, plan, *images, out.extent.n, out.scratch(room), gw, gb)
+    gweight, gbias = _sum(gw.reshape(chunks, -1)), _sum(gb.reshape(chunks, -1))
+    return gweight.reshape(gy.shape[0], channels, *window.kernel), gbias
 
 
-def _by_blocks(x: Buffer, gy: Buffer, window: Window, out: Calls) -> tuple[Array, Array]:
+def _by_blocks(
+    x: Buffer, gy: Buffer, window: Window, out: Calls, groups: int
+) -> tuple[Array, Array]:
     """Added up over the blocks of a chunk, and then over the chunks."""
-    chunks, (channels, *_), (outputs, *_) = out.extent.chunks, x.shape, gy.shape
-    plan, room = _lanes_plan(window, channels, x.size, outputs, 1)
-    gweight, gbias = lanes.empty((outputs, channels, *window.kernel)), lanes.empty((outputs,))
-    gw, gb = lanes.empty((chunks, outputs, gweight[0].size)), lanes.empty((chunks, outputs))
-    arguments = x.array, gy.array, out.extent.n, out.scratch(room), gw, gb
-    out.add(kernels.lanes_block, plan, *arguments)
+    chunks, channels, outputs = out.extent.chunks, x.shape[0] // groups, gy.shape[0] // groups
+    plan, room = _lanes_plan(window, channels, x.size, outputs, 1, groups)
+    gweight, gbias = lanes.empty((gy.shape[0], channels, *window.kernel)), lanes.empty(gy.shape[:1])
+    gw = lanes.empty((chunks * groups, outputs, gweight[0].size))
+    gb = lanes.empty((chunks * groups, outputs))
+    images = x.grouped(groups), gy.grouped(groups)
+    out.add(kernels.lanes_block, plan, *images, out.extent.n, out.scratch(room), gw, gb)
     out.after(block_ops.sum_parts, gw.reshape(chunks, -1), gweight.reshape(-1))
-    out.after(block_ops.sum_parts, gb, gbias)
+    out.after(block_ops.sum_parts, gb.reshape(chunks, -1), gbias)
     return gweight, gbias
 
 
 @functools.lru_cache(256)
 def _lanes_plan(
-    window: Window, channels: int, size: Pair, outputs: int, least: int
+    window: Window, channels: int, size: Pair, outputs: int, least: int, groups: int
 ) -> tuple[ByLanes, Shape]:
     """The plan, and the room that a thread needs for what a strip reads with zeros around.
 
     A strip's rows of gy, of as many outputs as a tile has, stay in the nearest cache; an image has
     `least` strips or more, if it has so many rows.
     """
-    shape, (height, width), (kh, _) = simd.lane_shape(outputs), size, window.kernel
+    shape, (height, width), (high, _) = simd.lane_shape(outputs), size, window.extent
     out_height, out_width = window.output_size(size)
     fit = NEAR_BYTES // (4 * LANES * shape.rows * out_width)
     rows = longest_parts(out_height, min(fit, out_height // least))
     (top, bottom), (left, right) = window.reach(size)
     room: Shape = (0, 0, 0, LANES)
     if top + bottom + left + right > 0:
-        height, width = (rows - 1) * window.stride[0] + kh, left + width + right
+        height, width = (rows - 1) * window.stride[0] + high, left + width + right
         room = (channels, height, width, LANES)
-    offsets = _offsets(channels, window.kernel, height, width, shape.columns)
-    return ByLanes(shape, rows, top, left, *window.stride, offsets), room
+    offsets = _offsets(channels, window, height, width, shape.columns)
+    return ByLanes(shape, rows, top, left, *window.stride, groups, offsets), room
 
 
-def _offsets(channels: int, kernel: Pair, height: int, width: int, columns: int) -> Array:
+def _offsets(channels: int, window: Window, height: int, width: int, columns: int) -> Array:
     """Where the taps stand in an image; then the zeros of a tile's columns.
 
     Of one channel of 4x4 pixels, 2x2 taps stand at 0, 16, 64 and 80 floats.
     """
-    c, u, v = np.ogrid[:channels, : kernel[0], : kernel[1]]
-    taps = ((c * height + u) * width + v) * LANES
+    (kh, kw), (dh, dw) = window.kernel, window.dilation
+    c, u, v = np.ogrid[:channels, :kh, :kw]
+    taps = ((c * height + u * dh) * width + v * dw) * LANES
     return fixed(np.append(taps.ravel(), np.zeros(columns, np.int64)))

@@ -3,6 +3,7 @@
 from npnet.nn import (
     functional,
     init,
+    parallel,
     utils,
 )
 from npnet.nn.module import (
@@ -44,7 +45,10 @@ from npnet.nn.modules.container import (
     Sequential,
 )
 from npnet.nn.modules.conv import (
+    Conv1d,
     Conv2d,
+    ConvTranspose1d,
+    ConvTranspose2d,
 )
 from npnet.nn.modules.dropout import (
     AlphaDropout,
@@ -64,6 +68,10 @@ from npnet.nn.modules.flatten import (
     ChannelShuffle,
     Flatten,
     Unflatten,
+)
+from npnet.nn.modules.folding import (
+    Fold,
+    Unfold,
 )
 from npnet.nn.modules.linear import (
     Identity,
@@ -119,10 +127,24 @@ from npnet.nn.modules.padding import (
     ZeroPad2d,
     ZeroPad3d,
 )
+from npnet.nn.modules.parameter_container import (
+    ParameterDict,
+    ParameterList,
+)
 from npnet.nn.modules.pooling import (
+    AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
+    AdaptiveMaxPool1d,
+    AdaptiveMaxPool2d,
+    AvgPool1d,
     AvgPool2d,
+    FractionalMaxPool2d,
+    LPPool1d,
+    LPPool2d,
+    MaxPool1d,
     MaxPool2d,
+    MaxUnpool1d,
+    MaxUnpool2d,
 )
 from npnet.nn.modules.sample_norm import (
     InstanceNorm1d,
@@ -131,7 +153,18 @@ from npnet.nn.modules.sample_norm import (
     LocalResponseNorm,
     RMSNorm,
 )
+from npnet.nn.modules.upsampling import (
+    PixelShuffle,
+    PixelUnshuffle,
+    Upsample,
+    UpsamplingBilinear2d,
+    UpsamplingNearest2d,
+)
+from npnet.nn.parallel import (
+    DataParallel,
+)
 from npnet.nn.parameter import (
+    Buffer,
     Parameter,
 )
 
@@ -141,8 +174,12 @@ __all__ = [
     "GELU",
     "GLU",
     "SELU",
+    "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
+    "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d",
     "AlphaDropout",
+    "AvgPool1d",
     "AvgPool2d",
     "BCELoss",
     "BCEWithLogitsLoss",
@@ -150,6 +187,7 @@ __all__ = [
     "BatchNorm2d",
     "BatchNorm3d",
     "Bilinear",
+    "Buffer",
     "ChannelShuffle",
     "CircularPad1d",
     "CircularPad2d",
@@ -157,10 +195,14 @@ __all__ = [
     "ConstantPad1d",
     "ConstantPad2d",
     "ConstantPad3d",
+    "Conv1d",
     "Conv2d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
     "CosineEmbeddingLoss",
     "CosineSimilarity",
     "CrossEntropyLoss",
+    "DataParallel",
     "Dropout",
     "Dropout1d",
     "Dropout2d",
@@ -168,6 +210,8 @@ __all__ = [
     "Embedding",
     "FeatureAlphaDropout",
     "Flatten",
+    "Fold",
+    "FractionalMaxPool2d",
     "GaussianNLLLoss",
     "GroupNorm",
     "Hardshrink",
@@ -182,6 +226,8 @@ __all__ = [
     "InstanceNorm3d",
     "KLDivLoss",
     "L1Loss",
+    "LPPool1d",
+    "LPPool2d",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
@@ -190,7 +236,10 @@ __all__ = [
     "LogSoftmax",
     "MSELoss",
     "MarginRankingLoss",
+    "MaxPool1d",
     "MaxPool2d",
+    "MaxUnpool1d",
+    "MaxUnpool2d",
     "Mish",
     "Module",
     "ModuleDict",
@@ -203,6 +252,10 @@ __all__ = [
     "PReLU",
     "PairwiseDistance",
     "Parameter",
+    "ParameterDict",
+    "ParameterList",
+    "PixelShuffle",
+    "PixelUnshuffle",
     "PoissonNLLLoss",
     "RMSNorm",
     "RReLU",
@@ -232,10 +285,15 @@ __all__ = [
     "TripletMarginLoss",
     "TripletMarginWithDistanceLoss",
     "Unflatten",
+    "Unfold",
+    "Upsample",
+    "UpsamplingBilinear2d",
+    "UpsamplingNearest2d",
     "ZeroPad1d",
     "ZeroPad2d",
     "ZeroPad3d",
     "functional",
     "init",
+    "parallel",
     "utils",
 ]

@@ -15,12 +15,20 @@ from npnet.ops.activation import (
     softmax,
     tanh,
 )
+from npnet.ops.adaptive_max_pool import (
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+)
 from npnet.ops.attention import (
     scaled_dot_product_attention,
 )
 from npnet.ops.conv import (
+    conv1d,
     conv2d,
-    unfold,
+)
+from npnet.ops.conv_transpose import (
+    conv_transpose1d,
+    conv_transpose2d,
 )
 from npnet.ops.distance import (
     cosine_embedding_loss,
@@ -50,8 +58,25 @@ from npnet.ops.embedding import (
     bilinear,
     embedding,
 )
+from npnet.ops.folding import (
+    fold,
+    unfold,
+)
+from npnet.ops.fractional_pool import (
+    fractional_max_pool2d,
+)
+from npnet.ops.grid_sample import (
+    affine_grid,
+    grid_sample,
+)
 from npnet.ops.indexing import (
     one_hot,
+)
+from npnet.ops.interpolate import (
+    interpolate,
+    upsample,
+    upsample_bilinear,
+    upsample_nearest,
 )
 from npnet.ops.likelihood import (
     gaussian_nll_loss,
@@ -94,10 +119,23 @@ from npnet.ops.piecewise import (
     threshold,
     threshold_,
 )
+from npnet.ops.pixel_shuffle import (
+    pixel_shuffle,
+    pixel_unshuffle,
+)
 from npnet.ops.pool import (
     adaptive_avg_pool2d,
     avg_pool2d,
     max_pool2d,
+)
+from npnet.ops.pool1d import (
+    adaptive_avg_pool1d,
+    avg_pool1d,
+    max_pool1d,
+)
+from npnet.ops.power_pool import (
+    lp_pool1d,
+    lp_pool2d,
 )
 from npnet.ops.sample_norm import (
     instance_norm,
@@ -121,10 +159,19 @@ from npnet.ops.smooth import (
     softsign,
     tanhshrink,
 )
+from npnet.ops.unpool import (
+    max_unpool1d,
+    max_unpool2d,
+)
 
 __all__ = [
+    "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "affine_grid",
     "alpha_dropout",
+    "avg_pool1d",
     "avg_pool2d",
     "batch_norm",
     "bilinear",
@@ -133,7 +180,10 @@ __all__ = [
     "celu",
     "celu_",
     "channel_shuffle",
+    "conv1d",
     "conv2d",
+    "conv_transpose1d",
+    "conv_transpose2d",
     "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
@@ -145,9 +195,12 @@ __all__ = [
     "elu_",
     "embedding",
     "feature_alpha_dropout",
+    "fold",
+    "fractional_max_pool2d",
     "gaussian_nll_loss",
     "gelu",
     "glu",
+    "grid_sample",
     "group_norm",
     "gumbel_softmax",
     "hardshrink",
@@ -158,6 +211,7 @@ __all__ = [
     "hinge_embedding_loss",
     "huber_loss",
     "instance_norm",
+    "interpolate",
     "kl_div",
     "l1_loss",
     "layer_norm",
@@ -167,8 +221,13 @@ __all__ = [
     "local_response_norm",
     "log_softmax",
     "logsigmoid",
+    "lp_pool1d",
+    "lp_pool2d",
     "margin_ranking_loss",
+    "max_pool1d",
     "max_pool2d",
+    "max_unpool1d",
+    "max_unpool2d",
     "mish",
     "mse_loss",
     "multi_margin_loss",
@@ -179,6 +238,8 @@ __all__ = [
     "one_hot",
     "pad",
     "pairwise_distance",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "poisson_nll_loss",
     "prelu",
     "relu",
@@ -206,4 +267,7 @@ __all__ = [
     "triplet_margin_loss",
     "triplet_margin_with_distance_loss",
     "unfold",
+    "upsample",
+    "upsample_bilinear",
+    "upsample_nearest",
 ]

@@ -3,26 +3,43 @@
 from __future__ import annotations
 
 import math
+import warnings
+from collections.abc import Callable
+from typing import ParamSpec
 
 import numpy as np
 
 from npnet.base.checks import unknown_name
 from npnet.base.grad_mode import no_grad
 from npnet.random import Generator, numpy_generator
+from npnet.tape import result
 from npnet.tensor import Tensor
 
 __all__ = [
     "calculate_gain",
+    "constant",
     "constant_",
+    "dirac",
+    "dirac_",
+    "eye",
     "eye_",
+    "kaiming_normal",
     "kaiming_normal_",
+    "kaiming_uniform",
     "kaiming_uniform_",
+    "normal",
     "normal_",
     "ones_",
+    "orthogonal",
     "orthogonal_",
+    "sparse",
+    "sparse_",
     "trunc_normal_",
+    "uniform",
     "uniform_",
+    "xavier_normal",
     "xavier_normal_",
+    "xavier_uniform",
     "xavier_uniform_",
     "zeros_",
 ]
@@ -67,7 +84,7 @@ def trunc_normal_(
         raise ValueError(f"trunc_normal_: a must be below b, got [{a:g}, {b:g}]")
     tensor.normal_(mean, std, generator=generator)
     while (outside := (tensor.array < a) | (tensor.array > b)).any():
-        again = Tensor(np.empty(int(outside.sum()), tensor.dtype))
+        again = result(np.empty(int(outside.sum()), tensor.dtype))
         tensor.array[outside] = again.normal_(mean, std, generator=generator).array
     return tensor
 
@@ -177,7 +194,7 @@ def eye_(tensor: Tensor) -> Tensor:
     """Set 1 on the diagonal and 0 elsewhere, of a matrix."""
     if tensor.ndim != 2:
         raise ValueError(f"eye_: the tensor must have 2 axes, got {tensor.shape}")
-    return tensor.copy_(Tensor(np.eye(*tensor.shape, dtype=tensor.dtype)))
+    return tensor.copy_(result(np.eye(*tensor.shape, dtype=tensor.dtype)))
 
 
 @no_grad()
@@ -198,4 +215,71 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
     q, r = np.linalg.qr(flat.T if rows < flat.shape[1] else flat)
     q *= np.sign(np.diag(r))  # makes the draw uniform over all such matrices
     q = q.T if rows < flat.shape[1] else q
-    return tensor.copy_(Tensor((gain * q).reshape(tensor.shape).astype(tensor.dtype)))
+    return tensor.copy_(result((gain * q).reshape(tensor.shape).astype(tensor.dtype)))
+
+
+@no_grad()
+def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
+    """Set weights (O, I, ...) of a convolution so that it keeps as many channels as it can."""
+    if tensor.ndim not in (3, 4, 5):
+        raise ValueError(f"dirac_: the tensor must have 3, 4 or 5 axes, got {tensor.shape}")
+    if tensor.shape[0] % groups:
+        raise ValueError(f"dirac_: {groups} groups must divide {tensor.shape[0]} outputs")
+    values = np.zeros(tensor.shape, tensor.dtype)
+    outputs, middle = tensor.shape[0] // groups, [n // 2 for n in tensor.shape[2:]]
+    for group in range(groups):
+        for i in range(min(outputs, tensor.shape[1])):
+            values[(group * outputs + i, i, *middle)] = 1
+    return tensor.copy_(result(values))
+
+
+@no_grad()
+def sparse_(
+    tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None
+) -> Tensor:
+    """Draw a matrix from the normal distribution, with a part `sparsity` of each column 0.
+
+    Source: Martens (2010), "Deep learning via Hessian-free optimization", section 5.
+    """
+    if tensor.ndim != 2:
+        raise ValueError(f"sparse_: the tensor must have 2 axes, got {tensor.shape}")
+    rows, columns = tensor.shape
+    zeros = math.ceil(sparsity * rows)
+    tensor.normal_(0, std, generator=generator)
+    rng = numpy_generator(generator)
+    for column in range(columns):
+        tensor.array[rng.permutation(rows)[:zeros], column] = 0
+    return tensor
+
+
+P = ParamSpec("P")
+
+
+def _deprecated(function: Callable[P, Tensor]) -> Callable[P, Tensor]:
+    """The function by PyTorch's name of old, which warns of it."""
+    new = function.__name__
+    old = new[:-1]
+
+    def initialise(*args: P.args, **kwargs: P.kwargs) -> Tensor:
+        warnings.warn(
+            f"`nn.init.{old}` is now deprecated in favor of `nn.init.{new}`.",
+            FutureWarning,
+            stacklevel=2,
+        )
+        return function(*args, **kwargs)
+
+    initialise.__name__, initialise.__doc__ = old, f"`{new}`, by the name that PyTorch deprecates."
+    return initialise
+
+
+uniform = _deprecated(uniform_)
+normal = _deprecated(normal_)
+constant = _deprecated(constant_)
+eye = _deprecated(eye_)
+dirac = _deprecated(dirac_)
+xavier_uniform = _deprecated(xavier_uniform_)
+xavier_normal = _deprecated(xavier_normal_)
+kaiming_uniform = _deprecated(kaiming_uniform_)
+kaiming_normal = _deprecated(kaiming_normal_)
+orthogonal = _deprecated(orthogonal_)
+sparse = _deprecated(sparse_)

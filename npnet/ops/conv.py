@@ -1,10 +1,10 @@
-"""Convolution as im2col and a matrix product, its three backward passes, and im2col as an op."""
+"""Convolution as im2col and a matrix product, and its three backward passes."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,15 +12,16 @@ import numpy as np
 from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError, check_axes
 from npnet.base.threads import map_in_order
-from npnet.ops import _sums, windows
+from npnet.ops import _sums, shape, windows
 from npnet.ops.dtypes import check_dtypes
+from npnet.ops.images import as_row, from_images, to_images
 from npnet.ops.windows import Pair, Window
 from npnet.tape import Function
 
 if TYPE_CHECKING:
     from npnet.tensor import Tensor
 
-__all__ = ["conv2d", "unfold"]
+__all__ = ["conv1d", "conv2d"]
 
 
 class Conv2d(Function):
@@ -53,6 +54,14 @@ class Conv2d(Function):
     def backward(self, gy: Array) -> tuple[Array | None, ...]:
         x, weight = self.saved
         needs_x, needs_weight, *needs_bias = self.needs_input_grad
+        gx, gweight = self.gradients(x, gy, weight, needs_x, needs_weight)
+        gbias = _sums.add_up(gy, (0, 2, 3)) if any(needs_bias) else None
+        return (gx, gweight, gbias)[: len(self.needs_input_grad)]
+
+    def gradients(
+        self, x: Array, gy: Array, weight: Array, needs_x: bool, needs_weight: bool
+    ) -> tuple[Array | None, Array | None]:
+        """gx and gweight, those of both that are needed."""
         gx = np.empty(x.shape, x.dtype) if needs_x else None
 
         def compute(chunk: slice) -> list[Array]:
@@ -66,9 +75,7 @@ class Conv2d(Function):
         # In the order of the chunks, whichever thread was first.
         parts = itertools.chain.from_iterable(map_in_order(compute, self._chunks(x.shape, weight)))
         gw = _sums.add_parts(parts, self._matrices(weight).shape, weight.dtype)
-        gweight = gw.reshape(weight.shape) if needs_weight else None
-        gbias = _sums.add_up(gy, (0, 2, 3)) if any(needs_bias) else None
-        return (gx, gweight, gbias)[: len(self.needs_input_grad)]
+        return gx, gw.reshape(weight.shape) if needs_weight else None
 
     def _backward_data(self, g: Array, weight: Array, shape: tuple[int, ...]) -> Array:
         oh, ow = self.window.output_size(shape[2:])
@@ -118,7 +125,8 @@ def conv2d(
         padding: zeros around: a number, (vertical, horizontal), "valid" (0), or "same" (OH = H).
 
     Shape: input (N, C, H, W), weight (O, C/G, KH, KW), bias (O,) -> (N, O, OH, OW),
-        OH = floor((H + 2*PH - DH*(KH - 1) - 1) / SH) + 1, OW alike; N may be 0.
+        OH = floor((H + 2*PH - DH*(KH - 1) - 1) / SH) + 1, OW alike; N may be 0. One image
+        (C, H, W) gives (O, OH, OW).
 
     Raises:
         ShapeError: the channels of input and weight do not fit, or the kernel is larger than the
@@ -128,61 +136,66 @@ def conv2d(
     """
     inputs = (input, weight) if bias is None else (input, weight, bias)
     check_dtypes("conv2d", *inputs)
-    check_axes("conv2d", "input", input.shape, ("N", "C", "H", "W"))
+    x = to_images("conv2d", input, 2)
     check_axes("conv2d", "weight", weight.shape, ("O", "C/groups", "KH", "KW"))
-    _check_channels(input.shape, weight.shape, groups)
+    y = _convolve("conv2d", x, weight, bias, (stride, padding, dilation), groups)
+    return from_images(y, input, 2)
+
+
+def conv1d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int | Sequence[int] = 1,
+    padding: int | Sequence[int] | str = 0,
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Cross-correlation of signals with a bank of filters: `conv2d` on images of one row.
+
+        y[n, o, i] = bias[o] + sum over c, u of weight[o, c, u] * x[n, c, i*S - P + u*D]
+
+    Shape: input (N, C, L) or (C, L), weight (O, C/G, K), bias (O,) -> (N, O, OL) or (O, OL),
+        OL = floor((L + 2*P - D*(K - 1) - 1) / S) + 1.
+    """
+    inputs = (input, weight) if bias is None else (input, weight, bias)
+    check_dtypes("conv1d", *inputs)
+    x = to_images("conv1d", input, 1)
+    check_axes("conv1d", "weight", weight.shape, ("O", "C/groups", "K"))
+    w = shape.unsqueeze(weight, 2)
+    step = as_row("conv1d", "stride", stride, 1, 1)
+    around = padding if isinstance(padding, str) else as_row("conv1d", "padding", padding, 0, 0)
+    apart = as_row("conv1d", "dilation", dilation, 1, 1)
+    y = _convolve("conv1d", x, w, bias, (step, around, apart), groups)
+    return from_images(y, input, 1)
+
+
+def _convolve(
+    op: str,
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    options: tuple[int | Pair, int | Pair | str, int | Pair],
+    groups: int,
+) -> Tensor:
+    """The convolution of images with stride, padding and dilation."""
+    _check_channels(op, x.shape, weight.shape, groups)
     if bias is not None and bias.shape != weight.shape[:1]:
-        raise ShapeError(f"conv2d: bias must be ({weight.shape[0]},), got {bias.shape}")
+        raise ShapeError(f"{op}: bias must be ({weight.shape[0]},), got {bias.shape}")
     kernel = (weight.shape[2], weight.shape[3])
-    window = Window.checked("conv2d", input.shape, kernel, stride, padding, dilation)
-    return Conv2d(window, groups)(*inputs)
+    window = Window.checked(op, x.shape, kernel, *options)
+    return Conv2d(window, groups)(*((x, weight) if bias is None else (x, weight, bias)))
 
 
-def _check_channels(x: tuple[int, ...], weight: tuple[int, ...], groups: int) -> None:
+def _check_channels(op: str, x: tuple[int, ...], weight: tuple[int, ...], groups: int) -> None:
     if groups < 1 or weight[0] % groups:
         raise ValueError(
-            f"conv2d: groups must be >= 1 and divide the {weight[0]} output channels, got {groups}"
+            f"{op}: groups must be >= 1 and divide the {weight[0]} output channels, got {groups}"
         )
     if x[1] != weight[1] * groups:
         channels = "1 channel" if x[1] == 1 else f"{x[1]} channels"
         of_groups = "" if groups == 1 else f" in each of {groups} groups"
         raise ShapeError(
-            f"conv2d: x has {channels} but weight takes {weight[1]}{of_groups}; "
+            f"{op}: x has {channels} but weight takes {weight[1]}{of_groups}; "
             f"got x {x}, weight {weight}"
         )
-
-
-class Unfold(Function):
-    """Windows as columns (im2col); the gradient is added up where they overlap (col2im)."""
-
-    def __init__(self, window: Window) -> None:
-        self.window = window
-
-    def forward(self, x: Array) -> Array:  # (N, C, H, W) -> (N, C*KH*KW, OH*OW)
-        self.x_shape = x.shape
-        columns = windows.im2col(x, self.window)  # (C, KH, KW, N, OH, OW)
-        rows, places = math.prod(columns.shape[:3]), math.prod(columns.shape[4:])
-        return columns.reshape(rows, x.shape[0], places).transpose(1, 0, 2).copy()
-
-    def backward(self, gy: Array) -> tuple[Array]:
-        n, c, h, w = self.x_shape
-        oh, ow = self.window.output_size((h, w))
-        columns = gy.transpose(1, 0, 2).reshape(c, *self.window.kernel, n, oh, ow)
-        return (windows.col2im(columns, self.window, self.x_shape),)
-
-
-def unfold(
-    input: Tensor,
-    kernel_size: int | Pair,
-    dilation: int | Pair = 1,
-    padding: int | Pair = 0,
-    stride: int | Pair = 1,
-) -> Tensor:
-    """The windows of an image as columns: im2col.
-
-        y[n, (c*KH + u)*KW + v, i*OW + j] = x[n, c, i*SH - PH + u*DH, j*SW - PW + v*DW]
-
-    Shape: (N, C, H, W) -> (N, C*KH*KW, L), L = OH * OW windows in row-major order.
-    """
-    window = Window.checked("unfold", input.shape, kernel_size, stride, padding, dilation)
-    return Unfold(window)(input)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.base.checks import ShapeError, check_axes
+from npnet.base.checks import ShapeError
 from npnet.ops import _sums, windows
 from npnet.ops.dtypes import check_dtypes
+from npnet.ops.images import from_images, to_images
 from npnet.ops.masks import kept
 from npnet.ops.windows import Pair, Window, as_pair
 from npnet.tape import Function, result
@@ -112,19 +113,38 @@ def max_pool2d(
         ceil_mode: also windows that begin inside the image and reach out of it.
         return_indices: also return where each maximum stands in its plane, row * W + column.
 
-    Shape: (N, C, H, W) -> (N, C, OH, OW), OH = floor((H + 2*PH - DH*(KH - 1) - 1) / SH) + 1,
-        OW alike; ceil in place of floor with `ceil_mode`.
+    Shape: (N, C, H, W) or (C, H, W) -> (N, C, OH, OW),
+        OH = floor((H + 2*PH - DH*(KH - 1) - 1) / SH) + 1, OW alike; ceil in place
+        of floor with `ceil_mode`.
     """
-    window = Window.checked(
-        "max_pool2d", input.shape, kernel_size, stride, padding, dilation, ceil_mode
-    )
-    _check_padding("max_pool2d", window)
+    x = to_images("max_pool2d", input, 2)
+    windows = kernel_size, stride, padding, dilation, ceil_mode
+    y = pool_largest("max_pool2d", x, *windows, return_indices)
+    if isinstance(y, tuple):
+        return from_images(y[0], input, 2), from_images(y[1], input, 2)
+    return from_images(y, input, 2)
+
+
+def pool_largest(
+    op: str,
+    x: Tensor,
+    kernel_size: int | Pair,
+    stride: int | Pair | None,
+    padding: int | Pair,
+    dilation: int | Pair,
+    ceil_mode: bool,
+    return_indices: bool,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """The largest value of each window of images, for the op that is named."""
+    window = Window.checked(op, x.shape, kernel_size, stride, padding, dilation, ceil_mode)
+    check_padding(op, window)
     function = MaxPool2d(window, return_indices)
-    y = function(input)
+    y = function(x)
     return (y, result(function.indices())) if return_indices else y
 
 
-def _check_padding(op: str, window: Window) -> None:
+def check_padding(op: str, window: Window) -> None:
+    """Raise ShapeError if padding is more than half the kernel."""
     halves = tuple(k // 2 for k in window.kernel)
     if any(p[0] > half for p, half in zip(window.padding, halves, strict=True)):
         padding = tuple(p[0] for p in window.padding)
@@ -187,16 +207,32 @@ def avg_pool2d(
         count_include_pad: whether the divisor counts padding: KH * KW then, else the pixels.
         divisor_override: the divisor, in place of the count.
 
-    Shape: (N, C, H, W) -> (N, C, OH, OW), OH = floor((H + 2*PH - KH) / SH) + 1, OW alike.
+    Shape: (N, C, H, W) or (C, H, W) -> (N, C, OH, OW),
+        OH = floor((H + 2*PH - KH) / SH) + 1, OW alike.
     """
-    window = Window.checked(
-        "avg_pool2d", input.shape, kernel_size, stride, padding, ceil_mode=ceil_mode
-    )
-    _check_padding("avg_pool2d", window)
-    check_dtypes("avg_pool2d", input)
     if divisor_override == 0:
         raise RuntimeError("avg_pool2d: divisor_override must not be 0")
-    return AvgPool2d(window, count_include_pad, divisor_override)(input)
+    x = to_images("avg_pool2d", input, 2)
+    windows = kernel_size, stride, padding, ceil_mode
+    y = pool_means("avg_pool2d", x, *windows, count_include_pad, divisor_override)
+    return from_images(y, input, 2)
+
+
+def pool_means(
+    op: str,
+    x: Tensor,
+    kernel_size: int | Pair,
+    stride: int | Pair | None,
+    padding: int | Pair,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor: int | None = None,
+) -> Tensor:
+    """The mean of each window of images, for the op that is named."""
+    window = Window.checked(op, x.shape, kernel_size, stride, padding, 1, ceil_mode)
+    check_padding(op, window)
+    check_dtypes(op, x)
+    return AvgPool2d(window, count_include_pad, divisor)(x)
 
 
 class AdaptiveAvgPool2d(Function):
@@ -214,7 +250,7 @@ class AdaptiveAvgPool2d(Function):
         return (_bin_shares(rows, self.x_shape[2], 2),)
 
 
-def _bins(size: int, count: int) -> list[slice]:
+def bins(size: int, count: int) -> list[slice]:
     """`count` bins that cover `size` pixels: from floor(i*size/count) to ceil((i+1)*size/count)."""
     return [slice(i * size // count, -(-(i + 1) * size // count)) for i in range(count)]
 
@@ -222,7 +258,7 @@ def _bins(size: int, count: int) -> list[slice]:
 def _bin_means(x: Array, count: int, axis: int) -> Array:
     """The mean of each bin along an axis."""
     y = np.empty((*x.shape[:axis], count, *x.shape[axis + 1 :]), x.dtype)
-    for i, place in enumerate(_bins(x.shape[axis], count)):
+    for i, place in enumerate(bins(x.shape[axis], count)):
         before: tuple[Any, ...] = (slice(None),) * axis
         y[(*before, i)] = _sums.mean(x[(*before, place)], (axis,))
     return y
@@ -231,7 +267,7 @@ def _bin_means(x: Array, count: int, axis: int) -> Array:
 def _bin_shares(gy: Array, size: int, axis: int) -> Array:
     """The transpose of `_bin_means`."""
     gx = np.zeros((*gy.shape[:axis], size, *gy.shape[axis + 1 :]), gy.dtype)
-    for i, place in enumerate(_bins(size, gy.shape[axis])):
+    for i, place in enumerate(bins(size, gy.shape[axis])):
         before: tuple[Any, ...] = (slice(None),) * axis
         share = gy[(*before, slice(i, i + 1))] / gy.dtype.type(place.stop - place.start)
         gx[(*before, place)] += share
@@ -246,17 +282,22 @@ def adaptive_avg_pool2d(input: Tensor, output_size: int | Sequence[int | None] |
     Args:
         output_size: (OH, OW), or one number for both; None keeps the input's.
 
-    Shape: (N, C, H, W) -> (N, C, OH, OW).
+    Shape: (N, C, H, W) or (C, H, W) -> (N, C, OH, OW).
     """
     check_dtypes("adaptive_avg_pool2d", input)
-    check_axes("adaptive_avg_pool2d", "input", input.shape, ("N", "C", "H", "W"))
+    x = to_images("adaptive_avg_pool2d", input, 2)
+    size = bin_counts("adaptive_avg_pool2d", x, output_size)
+    return from_images(AdaptiveAvgPool2d(size)(x), input, 2)
+
+
+def bin_counts(op: str, x: Tensor, output_size: int | Sequence[int | None] | None) -> Pair:
+    """How many bins an adaptive pool makes along each axis of images."""
     wanted = tuple(output_size) if isinstance(output_size, Sequence) else (output_size, output_size)
     if len(wanted) != 2:
-        raise TypeError(f"adaptive_avg_pool2d: output_size must be two numbers, got {output_size}")
+        raise TypeError(f"{op}: output_size must be two numbers, got {output_size}")
     size = tuple(
-        n if count is None else count for n, count in zip(input.shape[2:], wanted, strict=True)
+        n if count is None else count for n, count in zip(x.shape[2:], wanted, strict=True)
     )
-    if not all(input.shape[2:]):
-        raise ShapeError(f"adaptive_avg_pool2d: the image has no pixels; got {input.shape}")
-    pair = as_pair("adaptive_avg_pool2d", "output_size", size, 0)  # type: ignore[arg-type] # checks
-    return AdaptiveAvgPool2d(pair)(input)
+    if not all(x.shape[2:]):
+        raise ShapeError(f"{op}: the image has no pixels; got {x.shape}")
+    return as_pair(op, "output_size", size, 0)  # type: ignore[arg-type] # which checks it

@@ -19,6 +19,7 @@ __all__ = [
     "Scatter",
     "Window",
     "as_pair",
+    "as_stride",
     "batch_chunks",
     "col2im",
     "im2col",
@@ -45,6 +46,13 @@ def as_pair(op: str, name: str, value: int | Pair, least: int) -> Pair:
     if min(pair) < least:
         raise ValueError(f"{op}: {name} must be >= {least}, got {value!r}")
     return int(pair[0]), int(pair[1])
+
+
+def as_stride(op: str, stride: int | Pair | None, kernel: Pair) -> Pair:
+    """The pair of a stride; that of the kernel where it is None, or empty as PyTorch has it."""
+    if stride is None or (isinstance(stride, (tuple, list)) and not stride):
+        return kernel
+    return as_pair(op, "stride", stride, 1)
 
 
 def _lenet_hint(shape: tuple[int, ...]) -> str:
@@ -96,13 +104,13 @@ class Window:
         """The windows of an op on images of `shape` (N, C, H, W), or an error that names the op.
 
         Args:
-            stride: None is the kernel's size, so that windows touch.
+            stride: None or () is the kernel's size, so that windows touch.
             padding: also "valid" (none) and "same" (the output is as large as the input, which
                 needs stride 1; an odd total puts one more below and to the right).
         """
         check_axes(op, "input", shape, ("N", "C", "H", "W"))
         size = as_pair(op, "kernel_size", kernel, 1)
-        step = size if stride is None else as_pair(op, "stride", stride, 1)
+        step = as_stride(op, stride, size)
         apart = as_pair(op, "dilation", dilation, 1)
         around = cls.around(op, padding, size, step, apart)
         return _fitting(op, shape, size, step, around, apart, ceil_mode)

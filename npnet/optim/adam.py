@@ -12,6 +12,7 @@ from npnet.base.arrays import Array
 from npnet.optim._compiled import kernels_for
 from npnet.optim._options import check_betas, check_option
 from npnet.optim.optimizer import Group, Optimizer, Params, State
+from npnet.tensor import Tensor
 
 __all__ = ["Adam"]
 
@@ -27,7 +28,7 @@ class Adam(Optimizer):
     t counts the steps from 1. With amsgrad the largest v so far takes its place in the last line.
 
     Args:
-        lr: step size.
+        lr: step size; a number, or a tensor of one, which may be written to.
         betas: (beta1, beta2), how much of m and v is kept.
         eps: added to the denominator, outside the root.
         weight_decay: factor of the L2 penalty's gradient.
@@ -35,7 +36,8 @@ class Adam(Optimizer):
         maximize: go up instead of down: g is negated first.
         decoupled_weight_decay: instead of the first line, p <- p - lr * weight_decay * p (AdamW).
         foreach: how PyTorch loops over the parameters; changes nothing here.
-        capturable, differentiable, fused: refused if true.
+        fused: accepted; one fused pass is how it is done anyway.
+        capturable, differentiable: refused if true.
 
     State: step (t), exp_avg (m), exp_avg_sq (v), with amsgrad max_exp_avg_sq.
 
@@ -49,7 +51,7 @@ class Adam(Optimizer):
     def __init__(
         self,
         params: Params,
-        lr: float = 1e-3,
+        lr: float | Tensor = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0,

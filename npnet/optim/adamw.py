@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from npnet.optim.adam import Adam
 from npnet.optim.optimizer import Group, Params
+from npnet.tensor import Tensor
 
 __all__ = ["AdamW"]
 
@@ -31,7 +32,7 @@ class AdamW(Adam):
     def __init__(
         self,
         params: Params,
-        lr: float = 1e-3,
+        lr: float | Tensor = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 1e-2,

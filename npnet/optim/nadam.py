@@ -11,6 +11,7 @@ from npnet.base.arrays import Array
 from npnet.optim._compiled import kernels_for
 from npnet.optim._options import check_betas, check_option
 from npnet.optim.optimizer import Group, Optimizer, Params, State
+from npnet.tensor import Tensor
 
 __all__ = ["NAdam"]
 
@@ -29,7 +30,7 @@ class NAdam(Optimizer):
     t counts the steps from 1.
 
     Args:
-        lr: step size.
+        lr: step size; a number, or a tensor of one, which may be written to.
         betas: (beta1, beta2), how much of m and v is kept.
         eps: added to the denominator, outside the root.
         weight_decay: factor of the L2 penalty's gradient.
@@ -51,7 +52,7 @@ class NAdam(Optimizer):
     def __init__(
         self,
         params: Params,
-        lr: float = 2e-3,
+        lr: float | Tensor = 2e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0,

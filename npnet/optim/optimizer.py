@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import operator
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError
 from npnet.base.grad_mode import enable_grad
-from npnet.optim._options import plain
+from npnet.base.hooks import RemovableHandle
+from npnet.optim._options import as_numbers, check_tensors, is_live, plain
 from npnet.tensor import Tensor
 
 __all__ = ["Group", "Optimizer", "Params", "State"]
 
 Group: TypeAlias = dict[str, Any]  # "params" and the options that they are trained with
 State: TypeAlias = dict[str, Any]  # what a rule remembers about one parameter: arrays and numbers
+Hook: TypeAlias = Callable[..., Any]
+S = TypeVar("S", bound=Callable[..., Any])
 Params: TypeAlias = Iterable[Tensor] | Iterable[tuple[str, Tensor]] | Iterable[Group]
 
 NOT_OPTIONS = ("params", "param_names")
@@ -36,9 +42,42 @@ LATER: Mapping[str, Any] = {
     "momentum": 0,
     "nesterov": False,
 }
-OWN = ("alpha", "betas", "centered", "dampening", "momentum_decay", "nesterov")  # of some rules
+OWN = (  # of some rules
+    "alpha", "betas", "centered", "dampening", "etas", "lambd", "lr_decay", "momentum_decay",
+    "nesterov", "rho",
+)  # fmt: skip
 _NUMBERS = (int, float, np.integer, np.floating)
-REFUSED = ("capturable", "differentiable", "fused")  # PyTorch's ways of computing the same step
+REFUSED = ("capturable", "differentiable")  # for a GPU's graphs, and for derivatives of the step
+
+
+def _with_hooks(step: S) -> S:
+    """A step between the hooks; one that calls that of its base class is one step."""
+
+    @functools.wraps(step)
+    def stepped(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if self._is_stepping:
+            return step(self, *args, **kwargs)
+        for hook in tuple(self._hooks("step_pre").values()):
+            changed = hook(self, args, kwargs)
+            if changed is None:
+                continue
+            if not isinstance(changed, tuple) or len(changed) != 2:
+                raise RuntimeError(
+                    f"{type(self).__name__}: a hook before the step must return None or the new "
+                    f"(args, kwargs), got {changed!r}"
+                )
+            args, kwargs = changed
+        self._is_stepping = True
+        try:
+            result = step(self, *args, **kwargs)
+        finally:
+            self._is_stepping = False
+        self.was_stepped = True
+        for hook in tuple(self._hooks("step_post").values()):
+            hook(self, args, kwargs)
+        return result
+
+    return stepped  # type: ignore[return-value] # it has step's signature
 
 
 class Optimizer:
@@ -49,7 +88,8 @@ class Optimizer:
         update(p: Array, g: Array, state: State, group: Group) -> None
 
     one step of one parameter, written into p; g is not to be written to. It names what it remembers
-    in `numbers` and `arrays`, and checks its options in `check`.
+    in `numbers` and `arrays`, and checks its options in `check`. One of the user's own may define
+    `step` instead, as in PyTorch, and keep what it likes in `state`.
 
     Args:
         params: tensors, (name, tensor) pairs as from `named_parameters()`, or dicts with "params"
@@ -62,14 +102,24 @@ class Optimizer:
 
     Raises:
         TypeError: something else than a tensor is to be trained, or the order is not fixed.
-        ValueError: there is no parameter, one is there twice, or is no leaf; an option is NaN,
+        ValueError: there is no parameter, one is in two groups, or is no leaf; an option is NaN,
             infinite or out of range.
-        NotImplementedError: an option is a Tensor, or names a way of computing that npnet lacks.
+        NotImplementedError: an option names a way of computing that npnet lacks.
+
+    Warns:
+        UserWarning: a parameter is in a group twice.
     """
 
     numbers: ClassVar[Mapping[str, float]] = {}  # name -> value before the first step
     arrays: ClassVar[tuple[str, ...]] = ()  # all of the parameter's shape and dtype
     always: ClassVar[Mapping[str, Any]] = {}  # options that this rule can't do without
+    was_stepped = False
+    _is_stepping = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "step" in vars(cls):
+            cls.step = _with_hooks(cls.step)  # type: ignore[method-assign]
 
     def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
         op = type(self).__name__
@@ -82,7 +132,7 @@ class Optimizer:
         self.state: defaultdict[Tensor, State] = defaultdict(dict)
         self.param_groups: list[Group] = []
         self._checked: dict[int, tuple[Any, ...]] = {}  # values of a group when it was checked
-        self.was_stepped = False
+        self._live: set[int] = set()  # ids of the groups that have tensors among their options
         entries: list[Any] = list(params)
         if not entries:
             raise ValueError(
@@ -104,12 +154,18 @@ class Optimizer:
         """The arrays that `update` needs with these options, 0 before the first step."""
         return ()
 
+    def first_state(self, p: Array, group: Group) -> State:
+        """What is remembered of a parameter before its first step: numbers, and arrays of 0."""
+        zeros = {name: np.zeros_like(p) for name in self.zero_arrays(group)}
+        return {**self.numbers, **zeros}
+
     def used_arrays(self, group: Group) -> tuple[str, ...]:
         """The arrays that `update` reads or writes with these options, where they are there."""
         return self.zero_arrays(group)
 
     # ---- training ------------------------------------------------------------------------------
 
+    @_with_hooks
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient.
 
@@ -141,10 +197,10 @@ class Optimizer:
         with np.errstate(all="ignore"):
             for group in self.param_groups:
                 names = self.zero_arrays(group)
+                options = as_numbers(group) if id(group) in self._live else group
                 for p in group["params"]:
                     if p.grad is not None:
-                        self._step_one(p, p.grad.array, group, names)
-        self.was_stepped = True
+                        self._step_one(p, p.grad.array, options, names)
         return loss
 
     def _check_one(self, p: Tensor, g: Array, names: tuple[str, ...]) -> None:
@@ -202,7 +258,7 @@ class Optimizer:
         array = p.array
         state = self.state[p]
         if not state:
-            state.update(self.numbers)
+            state.update(self.first_state(array, group))
         for name in names:
             if name not in state:
                 state[name] = np.zeros_like(array)
@@ -258,14 +314,26 @@ class Optimizer:
                     "detach().requires_grad_() before the model uses it"
                 )
             if p in seen:
-                raise ValueError(f"{op}: params[{i}] of group {len(self.param_groups)} is a repeat")
-            seen.add(p)
+                raise ValueError(
+                    f"{op}: some parameters appear in more than one parameter group: params[{i}] "
+                    f"of group {len(self.param_groups)} does"
+                )
+        if len(set(tensors)) < len(tensors):
+            warnings.warn(
+                f"{op}: a parameter group with duplicate parameters, each of which is updated as "
+                "often as it is there",
+                stacklevel=4,
+            )
 
     def _check_group(self, group: Group) -> None:
         checked = {k: v if k in NOT_OPTIONS else plain(v) for k, v in group.items()}
         self._check_flags(checked)
-        self.check(checked)
+        check_tensors(type(self).__name__, checked)
+        self.check(as_numbers(checked))
         group.update(checked)
+        self._live.discard(id(group))
+        if is_live(group):
+            self._live.add(id(group))
         self._checked[id(group)] = tuple(group.values())  # held, so that no other gets their ids
 
     def _is_checked(self, group: Group) -> bool:
@@ -279,6 +347,10 @@ class Optimizer:
                 raise NotImplementedError(
                     f"{type(self).__name__}: {name}={group[name]} is not supported; leave it out"
                 )
+        if group.get("fused") and group.get("foreach"):
+            raise RuntimeError(
+                f"{type(self).__name__}: `fused` and `foreach` cannot be `True` together"
+            )
 
     # ---- state ---------------------------------------------------------------------------------
 
@@ -288,15 +360,23 @@ class Optimizer:
         {"state": {i: {name: value}}, "param_groups": [{..., "params": [i, ...]}]}, where i counts
         the parameters through all groups.
         """
-        params = [p for group in self.param_groups for p in group["params"]]
-        index = {p: i for i, p in enumerate(params)}
+        for hook in tuple(self._hooks("state_dict_pre").values()):
+            hook(self)
+        index: dict[Tensor, int] = {}
+        for group in self.param_groups:
+            for p in group["params"]:
+                index.setdefault(p, len(index))
         state = {
-            index[p]: {k: Tensor(v) if isinstance(v, np.ndarray) else v for k, v in values.items()}
+            index[p]: {k: _as_tensors(v) for k, v in values.items()}
             for p, values in self.state.items()
-            if values
+            if values and p in index
         }
         groups = [{**g, "params": [index[p] for p in g["params"]]} for g in self.param_groups]
-        return {"state": state, "param_groups": groups}
+        given = {"state": state, "param_groups": groups}
+        for hook in tuple(self._hooks("state_dict_post").values()):
+            changed = hook(self, given)
+            given = given if changed is None else changed
+        return given
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` gave; everything is copied, after everything was checked.
@@ -309,6 +389,9 @@ class Optimizer:
             ValueError: groups, their sizes, shapes or names do not fit: another network's state, or
                 another optimizer's.
         """
+        for hook in tuple(self._hooks("load_state_dict_pre").values()):
+            changed = hook(self, state_dict)
+            state_dict = state_dict if changed is None else changed
         if "state" not in state_dict or "param_groups" not in state_dict:
             raise self._misfit("it has no state and param_groups (is it a module's?)")
         saved = list(state_dict["param_groups"])
@@ -329,8 +412,18 @@ class Optimizer:
             p, group = owner[int(key)]
             state[p] = self._load_values(int(key), p, values, group)
         self.state, self.param_groups = state, groups
+        for hook in tuple(self._hooks("load_state_dict_post").values()):
+            hook(self)
+
+    @property
+    def _is_rule(self) -> bool:
+        """Whether `update` makes the steps, so that what it remembers is known."""
+        return type(self).update is not Optimizer.update
 
     def _load_group(self, group: Group, saved: Mapping[str, Any]) -> Group:
+        if not self._is_rule:
+            kept = {k: group[k] for k in NOT_OPTIONS if k in group}
+            return {**copy.deepcopy({k: v for k, v in saved.items() if k != "params"}), **kept}
         later = {**LATER, **self.always}
         saved = {**{k: v for k, v in later.items() if k in self.defaults}, **saved}
         foreign = [name for name in OWN if name in saved and name not in self.defaults]
@@ -345,6 +438,8 @@ class Optimizer:
         return loaded
 
     def _load_values(self, key: int, p: Tensor, values: Mapping[str, Any], group: Group) -> State:
+        if not self._is_rule:
+            return {name: _copied(name, value, p) for name, value in values.items()}
         unknown = [name for name in values if name not in self.numbers and name not in self.arrays]
         missing = [n for n in (*self.numbers, *self.zero_arrays(group)) if n not in values]
         for what, names in (("holds", unknown), ("lacks", missing)):
@@ -364,6 +459,52 @@ class Optimizer:
                 state[name] = type(self.numbers[name])(array)
         return state
 
+    # ---- hooks ---------------------------------------------------------------------------------
+
+    def _hooks(self, kind: str) -> dict[int, Hook]:
+        """The hooks of a kind. Made when they are asked for: a class may not call our __init__."""
+        hooks: dict[int, Hook] = self.__dict__.setdefault(f"_{kind}_hooks", {})
+        return hooks
+
+    def register_step_pre_hook(self, hook: Hook) -> RemovableHandle:
+        """Call `hook(optimizer, args, kwargs)` before each step; it may return both, changed."""
+        return RemovableHandle(self._hooks("step_pre"), hook)
+
+    def register_step_post_hook(self, hook: Hook) -> RemovableHandle:
+        """Call `hook(optimizer, args, kwargs)` after each step."""
+        return RemovableHandle(self._hooks("step_post"), hook)
+
+    def register_state_dict_pre_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
+        """Call `hook(optimizer)` before `state_dict`."""
+        return RemovableHandle(self._hooks("state_dict_pre"), hook, prepend)
+
+    def register_state_dict_post_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
+        """Call `hook(optimizer, state_dict)` after `state_dict`; what it returns is given."""
+        return RemovableHandle(self._hooks("state_dict_post"), hook, prepend)
+
+    def register_load_state_dict_pre_hook(
+        self, hook: Hook, prepend: bool = False
+    ) -> RemovableHandle:
+        """Call `hook(optimizer, state_dict)` before `load_state_dict`; it may return another."""
+        return RemovableHandle(self._hooks("load_state_dict_pre"), hook, prepend)
+
+    def register_load_state_dict_post_hook(
+        self, hook: Hook, prepend: bool = False
+    ) -> RemovableHandle:
+        """Call `hook(optimizer)` after `load_state_dict`."""
+        return RemovableHandle(self._hooks("load_state_dict_post"), hook, prepend)
+
+    # ---- copies --------------------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy or a pickle holds: no hooks, as in PyTorch."""
+        kept = {k: v for k, v in self.__dict__.items() if not k.endswith("_hooks")}
+        return {k: v for k, v in kept.items() if k not in ("_checked", "_live")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._checked, self._live = {}, set()
+
     def _misfit(self, why: str) -> ValueError:
         op = type(self).__name__
         return ValueError(f"load_state_dict: this is no state of this {op}: {why}")
@@ -381,3 +522,18 @@ def _split_names(op: str, entries: list[Any]) -> tuple[list[Any], list[str]]:
     if names and len(names) != len(entries):
         raise ValueError(f"{op}: all parameters of a group must have names, or none")
     return [entry[1] if isinstance(entry, tuple) else entry for entry in entries], names
+
+
+def _as_tensors(value: Any) -> Any:
+    """What is in `state`, as a state_dict has it: arrays are tensors on their memory."""
+    if isinstance(value, np.ndarray):
+        return Tensor(value)
+    return [_as_tensors(v) for v in value] if isinstance(value, list) else value
+
+
+def _copied(name: str, value: Any, p: Tensor) -> Any:
+    """A copy of what a rule of the user's remembers of a parameter, as PyTorch casts it."""
+    if isinstance(value, Tensor):
+        casts = name != "step" and p.is_floating_point() and value.is_floating_point()
+        return Tensor(value.array.astype(p.dtype if casts else value.dtype))
+    return copy.deepcopy(value)

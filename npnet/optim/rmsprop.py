@@ -11,6 +11,7 @@ from npnet.base.arrays import Array
 from npnet.optim._compiled import kernels_for
 from npnet.optim._options import check_option
 from npnet.optim.optimizer import Group, Optimizer, Params, State
+from npnet.tensor import Tensor
 
 __all__ = ["RMSprop"]
 
@@ -28,7 +29,7 @@ class RMSprop(Optimizer):
         p <- p - lr * v
 
     Args:
-        lr: step size.
+        lr: step size; a number, or a tensor of one, which may be written to.
         alpha: how much of s and a is kept.
         eps: added to the denominator, outside the root (TensorFlow adds it inside).
         weight_decay: factor of the L2 penalty's gradient.
@@ -49,7 +50,7 @@ class RMSprop(Optimizer):
     def __init__(
         self,
         params: Params,
-        lr: float = 1e-2,
+        lr: float | Tensor = 1e-2,
         alpha: float = 0.99,
         eps: float = 1e-8,
         weight_decay: float = 0,

@@ -8,6 +8,7 @@ from npnet.base.arrays import Array
 from npnet.optim._compiled import kernels_for
 from npnet.optim._options import check_option
 from npnet.optim.optimizer import Group, Optimizer, Params, State
+from npnet.tensor import Tensor
 
 __all__ = ["SGD"]
 
@@ -21,14 +22,15 @@ class SGD(Optimizer):
         p <- p - lr * (g + momentum * v)                with nesterov
 
     Args:
-        lr: step size.
+        lr: step size; a number, or a tensor of one, which may be written to.
         momentum: how much of the last step is kept.
         dampening: how much of the gradient is left out of v.
         weight_decay: factor of the L2 penalty's gradient.
         nesterov: look ahead along v; needs momentum and no dampening.
         maximize: go up instead of down: g is negated first.
         foreach: how PyTorch loops over the parameters; changes nothing here.
-        differentiable, fused: refused if true.
+        fused: accepted; one fused pass is how it is done anyway.
+        differentiable: refused if true.
 
     State: momentum_buffer (v).
 
@@ -40,7 +42,7 @@ class SGD(Optimizer):
     def __init__(
         self,
         params: Params,
-        lr: float = 1e-3,
+        lr: float | Tensor = 1e-3,
         momentum: float = 0,
         dampening: float = 0,
         weight_decay: float = 0,

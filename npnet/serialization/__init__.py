@@ -1,4 +1,4 @@
-"""`save` and `load`: tensors, and trees of them, as one safetensors file."""
+"""`save` and `load`: tensors, and trees of them, as one safetensors file; other objects pickled."""
 
 from npnet.serialization.files import (
     CHECKSUM,

@@ -2,8 +2,8 @@
 
 The file holds the tensors under readable names, such as `optimizer.state[0].exp_avg`, so that every
 program that reads safetensors opens it. Its metadata holds, as JSON, the tree that refers to them
-and a checksum. Nothing is pickled, and nothing in a file is ever executed. Equal objects give
-equal files, byte for byte.
+and a checksum. Equal objects give equal files, byte for byte. What is no such tree is pickled; it
+is read only with `weights_only=False`, since a pickle may run any code.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from npnet.base import safetensors
 from npnet.base.arrays import Array
 from npnet.base.files import atomic_write, open_regular, printable
 from npnet.devices.cpu import device as Device
+from npnet.serialization.objects import is_object, object_bytes, object_from
 from npnet.serialization.tree import decode, encode
 from npnet.tensor import Tensor
 
@@ -48,27 +49,33 @@ class CheckpointError(RuntimeError):
     """A file is damaged, or of another kind; says which, and what to do."""
 
 
-def save(obj: Any, f: File, pickle_module: Any = None, pickle_protocol: int | None = None) -> None:
-    """Write an object as a safetensors file, whole or not at all.
+def save(
+    obj: Any,
+    f: File,
+    pickle_module: Any = None,
+    pickle_protocol: int | None = None,
+    _use_new_zipfile_serialization: bool = True,
+) -> None:
+    """Write an object to a file, whole or not at all.
 
-    A flat dict of tensors, such as a state_dict, becomes a plain safetensors file with exactly
-    these keys. Tensors on the same memory are written each for itself.
+    Tensors, None, bools, ints, floats and strings, and lists, tuples, dicts, OrderedDicts and
+    Counters of these, nested at will, with strings or ints as keys, become a safetensors file,
+    which `load` reads without executing anything. A flat dict of tensors, such as a state_dict, becomes
+    a plain one with exactly these keys. Anything else, such as a whole model, is pickled, as in
+    PyTorch: `load` gives it back with `weights_only=False`, where its classes can be imported.
+    Tensors on the same memory are written each for itself.
 
     Args:
-        obj: Tensors, None, bools, ints, floats and strings, and lists, tuples, dicts, OrderedDicts
-            and Counters of these, nested at will; keys are strings or ints.
         f: a path, or a binary file to write to. A path is replaced when all is on the disk, so a
             kill or an error leaves the previous file as it was.
-        pickle_module, pickle_protocol: not supported, as nothing is pickled.
+        pickle_module, pickle_protocol: of what is pickled; default Python's.
+        _use_new_zipfile_serialization: changes nothing: neither of PyTorch's formats is written.
 
     Raises:
-        TypeError: something else is in `obj`; names where.
+        TypeError: something in `obj` can't be pickled either; names where and why.
         OSError: the file can't be written.
     """
-    for name, value in (("pickle_module", pickle_module), ("pickle_protocol", pickle_protocol)):
-        if value is not None:
-            raise NotImplementedError(f"save: {name} is not supported: npnet writes safetensors")
-    data = to_bytes(obj)
+    data = _saved(obj, pickle_module, pickle_protocol)
     if isinstance(f, (str, os.PathLike)):
         atomic_write(f, data)
     else:
@@ -80,10 +87,11 @@ def load(
     map_location: Any = None,
     pickle_module: Any = None,
     *,
-    weights_only: bool | None = True,
+    weights_only: bool | None = None,
     mmap: bool | None = None,
+    **pickle_load_args: Any,
 ) -> Any:
-    """Read what `save` wrote, or any safetensors file, as a dict of tensors. Executes nothing.
+    """Read what `save` wrote, or any safetensors file, as a dict of tensors.
 
     Every tensor has memory of its own. Those that required a gradient do so again; a Parameter
     comes back as a Tensor. bfloat16 and float8, which other programs write, become float32 without
@@ -91,29 +99,67 @@ def load(
 
     Args:
         f: a path, or a binary file to read from.
-        map_location: the CPU, or None.
-        weights_only: accepted; what is read is always data alone.
-        pickle_module, mmap: not supported.
+        map_location: the CPU, None, or what PyTorch takes: a function, which is not called as all
+            is on the CPU, or a dict from places to the CPU.
+        weights_only: False reads pickles too, which runs whatever code is in them: only for files
+            from somebody you trust. Otherwise nothing is executed.
+        pickle_module, pickle_load_args: of what is pickled.
+        mmap: not supported.
 
     Raises:
-        CheckpointError: the file is damaged, was changed by another program, or is no safetensors
-            file.
+        CheckpointError: the file is damaged, was changed by another program, or is neither a
+            safetensors file nor, with weights_only=False, a pickle.
+        RuntimeError: a pickle_module is given, but weights_only is not False.
         OSError: the file can't be read, or is a folder, a pipe or a device.
     """
-    if map_location is not None:
-        Device(map_location)
-    for name, value in (("pickle_module", pickle_module), ("mmap", mmap)):
-        if value:
-            raise NotImplementedError(f"load: {name} is not supported")
-    return load_with_metadata(f)[0]
+    _check_location(map_location)
+    if mmap:
+        raise NotImplementedError("load: mmap is not supported")
+    if weights_only is not False and pickle_module is not None:
+        raise RuntimeError(
+            "load: with a pickle_module nothing is safe to load; pass weights_only=False too"
+        )
+    data, name = _read_all(f)
+    if weights_only is not False or not is_object(data):
+        return _from_bytes(data, name)[0]
+    try:
+        return object_from(data, pickle_module, **pickle_load_args)
+    except ValueError as error:
+        raise _damaged(name, str(error)) from error
+
+
+def _check_location(location: Any) -> None:
+    """Raise NotImplementedError if what is loaded shall go to another place than the CPU."""
+    if isinstance(location, Mapping):
+        for place in location.values():
+            Device(place)
+    elif location is not None and not callable(location):
+        Device(location)
 
 
 def load_with_metadata(f: File) -> tuple[Any, dict[str, str]]:
     """What `load` gives, and the metadata of the file, checked. Raises what `load` raises."""
+    return _from_bytes(*_read_all(f))
+
+
+def _read_all(f: File) -> tuple[bytes, str]:
+    """The content of a file, and its name for errors."""
     if isinstance(f, (str, os.PathLike)):
         with open_regular(f) as file:
-            return _from_bytes(file.read(), printable(f))
-    return _from_bytes(f.read(), str(getattr(f, "name", "the file")))
+            return file.read(), printable(f)
+    return f.read(), str(getattr(f, "name", "the file"))
+
+
+def _saved(obj: Any, pickle_module: Any, protocol: int | None) -> bytes:
+    """The content of the file of an object."""
+    try:
+        return to_bytes(obj)
+    except (TypeError, ValueError) as error:
+        refusal = error
+    try:
+        return object_bytes(obj, pickle_module, protocol)
+    except Exception as error:  # picklers raise many kinds
+        raise TypeError(f"{refusal}; nor can it be pickled: {error}") from error
 
 
 def to_bytes(obj: Any, metadata: Mapping[str, str] | None = None) -> bytes:
@@ -216,9 +262,19 @@ def _zip_kind(data: bytes) -> str:
     return f"a PyTorch file, a zip archive with a pickle, which is not executed; {_CONVERT}"
 
 
+def _pickle_kind(data: bytes) -> str:
+    if is_object(data):
+        return (
+            "a pickle, since more than tensors and numbers was saved, and is not executed; if you "
+            "trust whoever wrote it, load(f, weights_only=False) reads it and runs the code in it; "
+            "better, save the state_dict() of a model"
+        )
+    return f"a PyTorch file, a pickle, which is not executed; {_CONVERT}"
+
+
 _KINDS: dict[bytes, Callable[[bytes], str]] = {
     b"PK": _zip_kind,
-    b"\x80": lambda data: f"a pickle, which is not executed; {_CONVERT}",
+    b"\x80": lambda data: _pickle_kind(data),
     b"\x93NUMPY": lambda data: "an .npy file, which numpy.load reads",
     b"\x1f\x8b": lambda data: "compressed by gzip; unpack it first",
     b"\x89HDF": lambda data: "an HDF5 file; write its arrays by safetensors.numpy.save_file",

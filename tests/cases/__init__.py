@@ -13,6 +13,7 @@ from tests.cases.case import Case, Table, arrays_of, wants_gradient
 from tests.cases.images import CONVOLUTION, NORMALISATION, POOLING
 from tests.cases.losses import LOSSES
 from tests.cases.shapes import INDEXING, PADDING, SHAPES
+from tests.cases.windows import RESAMPLING, SIGNALS, TRANSPOSED, UNBATCHED, UNUSUAL_POOLS
 
 __all__ = ["CASES", "Case", "arrays_of", "npnet_names", "torch_names", "wants_gradient"]
 
@@ -26,6 +27,11 @@ CASES: Table = {
     **PADDING,
     **CONVOLUTION,
     **POOLING,
+    **TRANSPOSED,
+    **SIGNALS,
+    **UNBATCHED,
+    **UNUSUAL_POOLS,
+    **RESAMPLING,
     **NORMALISATION,
     **LOSSES,
 }

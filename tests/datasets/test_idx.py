@@ -153,8 +153,11 @@ def test_classes_agree_with_torchvisions(tmp_path: Path, name: str, train: bool)
     their_image, their_label = theirs[-3]
     assert type(label) is int
     assert label == their_label
-    assert_array_equal(image, np.asarray(their_image)[None])
+    assert type(image) is type(their_image)
+    assert image.mode == their_image.mode
+    assert_array_equal(image, np.asarray(their_image))
     assert repr(ours) == repr(theirs)
+    assert (ours.raw_folder, ours.processed_folder) == (theirs.raw_folder, theirs.processed_folder)
 
 
 def test_transforms_see_batches_and_give_images(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def cifar() -> CIFAR10:
     dataset = CIFAR10.__new__(CIFAR10)
     dataset.root, dataset.train = Path(), True
     dataset.data = np.random.default_rng(0).integers(0, 256, (COUNT, 32, 32, 3), np.uint8)
-    dataset.targets = np.arange(COUNT)
+    dataset.targets = list(range(COUNT))
     return dataset
 
 
@@ -54,7 +54,7 @@ def dataset(request: pytest.FixtureRequest) -> Any:
 
 def pictures(dataset: Any) -> list[Image.Image]:
     """What torchvision's class of the same name hands to a transform."""
-    return [Image.fromarray(image) for image in dataset.data]
+    return [Image.fromarray(image) for image in np.asarray(dataset.data)]
 
 
 # ---- a user's own ------------------------------------------------------------------------------
@@ -280,9 +280,9 @@ def test_target_transform_is_given_one_int(dataset: Any) -> None:
 
     dataset.target_transform = own
     [(_, y)] = DataLoader(dataset, COUNT)
-    assert seen == dataset.targets.tolist()
+    assert seen == list(map(int, dataset.targets))
     assert {type(target) for target in seen} == {int}
-    assert_array_equal(y, np.stack([dataset.targets, dataset.targets + 1], 1))
+    assert_array_equal(y, [[target, target + 1] for target in seen])
     assert_array_equal(dataset[1][1], y[1])
 
 
@@ -470,13 +470,13 @@ def test_data_that_no_picture_holds_is_refused(
     dataset.transform = transforms.ToTensor()
     for read in (lambda: dataset[0], lambda: dataset.take([0, 1])):
         with pytest.raises(
-            TypeError, match=r"so data must be uint8 .* got float64 .* keep data as"
+            TypeError, match=r"so data must be uint8 .* got float(32|64) .* keep data as"
         ):
             read()
 
 
 def test_a_read_item_does_not_write_to_the_data(dataset: Any) -> None:
     dataset.transform = transforms.PILToTensor()
-    copy = dataset.data.copy()
+    copy = np.array(dataset.data)
     dataset[0][0].array[:] = 0
     assert_array_equal(dataset.data, copy)

@@ -171,6 +171,19 @@ CASES = {
         update.rmsprop, "p", "g", "s", "v", "a", optional="v a", lr=0.1, alpha=0.9, eps=1e-3,
         weight_decay=0.1, momentum=0.9,
     ),
+    "update.adadelta": step(
+        update.adadelta, "p", "g", "s", "a", lr=0.1, rho=0.9, eps=1e-3, weight_decay=0.1
+    ),
+    "update.adagrad": step(
+        update.adagrad, "p", "g", "s", rate=0.1, eps=1e-3, weight_decay=0.1
+    ),
+    "update.adamax": step(
+        update.adamax, "p", "g", "m", "u", rate=0.1, betas=(0.9, 0.99), eps=1e-3, weight_decay=0.1
+    ),
+    "update.radam": step(
+        update.radam, "p", "g", "m", "v", rate=0.1, lr=0.1, betas=(0.9, 0.99), eps=1e-3,
+        weight_decay=0.1, decoupled=True, adaptive=True,
+    ),
     "update.lerp": step(update.lerp, "a", "p", weight=0.5),
 }  # fmt: skip
 

@@ -36,6 +36,12 @@ GROUPS: dict[str, list[dict[str, Any]]] = {
     "AdamW": products(amsgrad=BOTH, maximize=BOTH),
     "NAdam": products(weight_decay=(0, 0.1), decoupled_weight_decay=BOTH, maximize=BOTH),
     "RMSprop": products(weight_decay=(0, 0.1), momentum=(0, 0.9), centered=BOTH),
+    "Adadelta": products(weight_decay=(0, 0.1), rho=(0.5, 0.9), maximize=BOTH),
+    "Adagrad": products(weight_decay=(0, 0.1), lr_decay=(0, 0.1), maximize=BOTH),
+    "Adamax": products(weight_decay=(0, 0.1), betas=((0.9, 0.99),), maximize=BOTH),
+    "RAdam": products(
+        weight_decay=(0, 0.1), decoupled_weight_decay=BOTH, betas=((0.9, 0.99), (0.5, 0.7))
+    ),
 }
 CASES = [(rule, options) for rule, groups in GROUPS.items() for options in groups]
 NAMES = [f"{rule}-{'-'.join(f'{k}={v}' for k, v in options.items())}" for rule, options in CASES]

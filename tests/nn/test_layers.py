@@ -87,6 +87,63 @@ CASES: list[tuple[str, dict[str, Any], tuple[int, ...]]] = [
     ),
     ("AvgPool2d", {"kernel_size": 3, "stride": 2, "ceil_mode": True}, IMAGES),
     ("AvgPool2d", {"kernel_size": 2, "divisor_override": 3}, IMAGES),
+    *(
+        ("Conv1d", {"in_channels": 4, "out_channels": 6, "kernel_size": 3, **options}, SEQUENCES)
+        for options in (
+            {"stride": 2, "padding": (1,), "bias": False},
+            {"padding": "same", "dilation": 2, "groups": 2},
+            *(
+                {"padding": 2, "padding_mode": mode}
+                for mode in ("reflect", "replicate", "circular")
+            ),
+            {"padding": "same", "padding_mode": "circular"},
+        )
+    ),
+    *(
+        (
+            "ConvTranspose2d",
+            {"in_channels": 4, "out_channels": 6, "kernel_size": 3, **options},
+            IMAGES,
+        )
+        for options in (
+            {},
+            {"stride": 2, "padding": 1, "output_padding": 1},
+            {"stride": (2, 3), "groups": 2, "bias": False},
+            {"dilation": (1, 2), "padding": (0, 1)},
+        )
+    ),
+    ("ConvTranspose1d", {"in_channels": 4, "out_channels": 6, "kernel_size": 3}, SEQUENCES),
+    (
+        "ConvTranspose1d",
+        {
+            "in_channels": 4,
+            "out_channels": 6,
+            "kernel_size": 4,
+            "stride": 2,
+            "padding": 1,
+            "output_padding": 1,
+            "groups": 2,
+        },
+        SEQUENCES,
+    ),
+    ("MaxPool1d", {"kernel_size": 2}, SEQUENCES),
+    ("MaxPool1d", {"kernel_size": 3, "stride": 1, "padding": 1, "ceil_mode": True}, SEQUENCES),
+    ("AvgPool1d", {"kernel_size": 2}, SEQUENCES),
+    ("AvgPool1d", {"kernel_size": (3,), "stride": 2, "count_include_pad": False}, SEQUENCES),
+    ("AdaptiveAvgPool1d", {"output_size": 4}, SEQUENCES),
+    ("AdaptiveMaxPool1d", {"output_size": 4}, SEQUENCES),
+    ("AdaptiveMaxPool2d", {"output_size": (3, 4)}, IMAGES),
+    ("LPPool1d", {"norm_type": 2, "kernel_size": 2, "stride": 1}, SEQUENCES),
+    ("LPPool2d", {"norm_type": 2, "kernel_size": (2, 3), "ceil_mode": True}, IMAGES),
+    ("Upsample", {"scale_factor": 2}, IMAGES),
+    ("Upsample", {"scale_factor": (2, 1.5), "mode": "bilinear"}, IMAGES),
+    ("Upsample", {"size": (9, 5), "mode": "bicubic", "align_corners": True}, IMAGES),
+    ("UpsamplingNearest2d", {"scale_factor": 2}, IMAGES),
+    ("UpsamplingBilinear2d", {"size": 9}, IMAGES),
+    ("PixelShuffle", {"upscale_factor": 2}, IMAGES),
+    ("PixelUnshuffle", {"downscale_factor": 1}, IMAGES),
+    ("Unfold", {"kernel_size": (2, 3), "padding": 1}, IMAGES),
+    ("Fold", {"output_size": (4, 3), "kernel_size": 2}, (3, 8, 6)),
     ("AdaptiveAvgPool2d", {"output_size": 1}, IMAGES),
     ("AdaptiveAvgPool2d", {"output_size": (3, 4)}, IMAGES),
     ("AdaptiveAvgPool2d", {"output_size": (None, 2)}, IMAGES),
@@ -154,6 +211,7 @@ def test_layer_matches_torch(name: str, options: dict[str, Any], shape: tuple[in
 def test_every_layer_is_held_against_torch() -> None:
     tested = {name for name, _, _ in CASES} | {name for name, _, _ in LOSSES}
     others = {"Module", "ModuleDict", "ModuleList", "Parameter", "Sequential"}
+    others |= {"FractionalMaxPool2d", "MaxUnpool1d", "MaxUnpool2d"}  # below
     assert tested | others | {"functional", "init", "utils"} == set(nn.__all__)
 
 
@@ -355,6 +413,44 @@ def test_max_pool_returns_indices() -> None:
     y_ref, at_ref = torch.nn.MaxPool2d(2, return_indices=True)(torch.from_numpy(x.array))
     assert at.tolist() == at_ref.tolist()
     assert y.tolist() == y_ref.tolist()
+
+
+@pytest.mark.parametrize("dims", [1, 2])
+def test_unpooling_takes_what_pooling_gives(dims: int) -> None:
+    x = npnet.randn(2, 3, 7, 6).flatten(2)[:, :, :9] if dims == 1 else npnet.randn(2, 3, 7, 6)
+    results = []
+    for lib, given in ((nn, x), (torch.nn, torch.from_numpy(x.array.copy()))):
+        pool = getattr(lib, f"MaxPool{dims}d")(3, 2, return_indices=True)
+        unpool = getattr(lib, f"MaxUnpool{dims}d")(3, stride=2)
+        results.append((unpool(*pool(given), output_size=given.shape), repr(unpool)))
+    (y, name), (y_ref, name_ref) = results
+    assert y.tolist() == y_ref.tolist()
+    assert name == name_ref
+
+
+def test_fractional_pool_begins_its_windows_where_it_is_told() -> None:
+    x, u = npnet.randn(2, 3, 9, 8), npnet.rand(2, 3, 2)
+    y, at = nn.FractionalMaxPool2d(2, 4, return_indices=True, _random_samples=u)(x)
+    theirs = torch.nn.FractionalMaxPool2d(
+        2, 4, return_indices=True, _random_samples=torch.from_numpy(u.array)
+    )
+    y_ref, at_ref = theirs(torch.from_numpy(x.array))
+    assert (y.tolist(), at.tolist()) == (y_ref.tolist(), at_ref.tolist())
+    npnet.manual_seed(0)
+    first = nn.FractionalMaxPool2d(2, output_ratio=0.5)(x)
+    npnet.manual_seed(0)
+    assert nn.FractionalMaxPool2d(2, output_ratio=0.5)(x).tolist() == first.tolist()
+
+
+def test_transposed_convolution_takes_the_size_it_shall_give() -> None:
+    ours, theirs = nn.ConvTranspose2d(3, 4, 3, 2, 1), torch.nn.ConvTranspose2d(3, 4, 3, 2, 1)
+    ours.load_state_dict(theirs.state_dict())
+    x = npnet.randn(2, 3, 5, 6)
+    for size in ((10, 11), (2, 4, 9, 12), [9, 11]):
+        y = theirs(torch.from_numpy(x.array), output_size=size)
+        assert_allclose(ours(x, output_size=list(size)).detach(), y.detach(), rtol=1e-4, atol=1e-5)
+    with pytest.raises(ValueError, match=r"output_size must lie between \(9, 11\) and \(10, 12\)"):
+        ours(x, output_size=[11, 11])
 
 
 def test_linear_without_features_is_torch_s() -> None:

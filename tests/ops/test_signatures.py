@@ -33,7 +33,63 @@ DOCUMENTED: dict[str, dict[str, Any]] = {
         "dilation": 1,
         "groups": 1,
     },
+    "conv1d": {
+        "input": REQUIRED,
+        "weight": REQUIRED,
+        "bias": None,
+        "stride": 1,
+        "padding": 0,
+        "dilation": 1,
+        "groups": 1,
+    },
+    **{
+        f"conv_transpose{dims}d": {
+            "input": REQUIRED,
+            "weight": REQUIRED,
+            "bias": None,
+            "stride": 1,
+            "padding": 0,
+            "output_padding": 0,
+            "groups": 1,
+            "dilation": 1,
+        }
+        for dims in (1, 2)
+    },
+    "adaptive_avg_pool1d": {"input": REQUIRED, "output_size": REQUIRED},
+    **{
+        f"adaptive_max_pool{dims}d": {
+            "input": REQUIRED,
+            "output_size": REQUIRED,
+            "return_indices": False,
+        }
+        for dims in (1, 2)
+    },
+    "avg_pool1d": {
+        "input": REQUIRED,
+        "kernel_size": REQUIRED,
+        "stride": None,
+        "padding": 0,
+        "ceil_mode": False,
+        "count_include_pad": True,
+    },
+    "fractional_max_pool2d": {
+        "input": REQUIRED,
+        "kernel_size": REQUIRED,
+        "output_size": None,
+        "output_ratio": None,
+        "return_indices": False,
+        "_random_samples": None,
+    },
     "gelu": {"input": REQUIRED, "approximate": "none"},
+    "max_pool1d": {
+        "input": REQUIRED,
+        "kernel_size": REQUIRED,
+        "stride": None,
+        "padding": 0,
+        "dilation": 1,
+        "ceil_mode": False,
+        "return_indices": False,
+    },
     "linear": {"input": REQUIRED, "weight": REQUIRED, "bias": None},
     "max_pool2d": {
         "input": REQUIRED,
@@ -45,6 +101,8 @@ DOCUMENTED: dict[str, dict[str, Any]] = {
         "return_indices": False,
     },
     "one_hot": {"tensor": REQUIRED, "num_classes": -1},
+    "pixel_shuffle": {"input": REQUIRED, "upscale_factor": REQUIRED},
+    "pixel_unshuffle": {"input": REQUIRED, "downscale_factor": REQUIRED},
     "bilinear": {"input1": REQUIRED, "input2": REQUIRED, "weight": REQUIRED, "bias": None},
     "celu_": {"input": REQUIRED, "alpha": 1.0},
     "channel_shuffle": {"input": REQUIRED, "groups": REQUIRED},

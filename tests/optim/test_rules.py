@@ -60,7 +60,27 @@ CASES = [
         lr=(0.01,),
     ),
     *products("RMSprop", alpha=(0.0, 0.5), eps=(1e-4,), momentum=(0, 0.5)),
+    *products("Adadelta", rho=(0.5, 0.9), weight_decay=DECAY, maximize=BOTH, lr=(1.0, 0.1)),
+    *products("Adadelta", eps=(1e-3,)),
+    *products(
+        "Adagrad",
+        lr_decay=(0, 0.1),
+        weight_decay=DECAY,
+        initial_accumulator_value=(0, 0.5),
+        maximize=BOTH,
+    ),
+    *products("Adamax", weight_decay=DECAY, maximize=BOTH, betas=((0.9, 0.999), (0.5, 0.9))),
+    *products(
+        "RAdam",
+        weight_decay=DECAY,
+        decoupled_weight_decay=BOTH,
+        maximize=BOTH,
+        betas=((0.9, 0.999), (0.5, 0.7)),
+    ),
+    *products("ASGD", lambd=(1e-4, 0.1), weight_decay=DECAY, maximize=BOTH, t0=(1e6, 5)),
+    *products("Rprop", maximize=BOTH, etas=((0.5, 1.2), (0.3, 1.5)), step_sizes=((1e-3, 0.02),)),
     *((rule, {}) for rule in ("SGD", "Adam", "AdamW", "NAdam", "RMSprop")),
+    *((rule, {}) for rule in ("Adadelta", "Adagrad", "Adamax", "RAdam", "ASGD", "Rprop")),
 ]
 NAMES = [f"{rule}-{'-'.join(f'{k}={v}' for k, v in options.items())}" for rule, options in CASES]
 
@@ -92,6 +112,11 @@ GROUPS = {
     "AdamW": ({"lr": 0.1, "amsgrad": True}, {"betas": (0.5, 0.9), "weight_decay": 0}),
     "NAdam": ({"lr": 0.1, "momentum_decay": 0.1}, {"weight_decay": 0.2}),
     "RMSprop": ({"lr": 0.1, "centered": True}, {"momentum": 0.5, "alpha": 0.9}),
+    "Adadelta": ({"lr": 0.1, "rho": 0.5}, {"eps": 1e-3, "weight_decay": 0.2}),
+    "Adagrad": ({"lr": 0.1, "lr_decay": 0.1}, {"eps": 1e-3, "weight_decay": 0.2}),
+    "Adamax": ({"lr": 0.1, "betas": (0.5, 0.9)}, {"eps": 1e-3, "weight_decay": 0.2}),
+    "RAdam": ({"lr": 0.1, "betas": (0.5, 0.9)}, {"eps": 1e-3, "weight_decay": 0.2}),
+    "ASGD": ({"lr": 0.1, "lambd": 0.1}, {"t0": 3, "weight_decay": 0.2}),
 }
 
 

@@ -56,13 +56,9 @@ class Reduced:
         ({"x": Tensor(np.ones(1, np.longdouble))}, "^save: x: .*128 has no place"),
     ],
 )
-def test_what_is_not_saved(tmp_path: Path, obj: Any, message: str) -> None:
-    path = tmp_path / "file"
-    path.write_text("old")
+def test_what_has_no_place_in_safetensors(obj: Any, message: str) -> None:
     with pytest.raises(TypeError, match=message):
-        save(obj, path)
-    assert path.read_text() == "old"
-    assert os.listdir(tmp_path) == ["file"]
+        to_bytes(obj)
 
 
 def test_endless_objects(tmp_path: Path) -> None:
@@ -70,11 +66,14 @@ def test_endless_objects(tmp_path: Path) -> None:
     tree = {"a": [inner]}
     inner.append(tree)
     with pytest.raises(ValueError, match=r"save: a\[0\]\[0\]: contains itself"):
-        save(tree, tmp_path / "file")
+        to_bytes(tree)
+    save(tree, tmp_path / "file")  # pickles may be endless
+    again = load(tmp_path / "file", weights_only=False)
+    assert again["a"][0][0] is again
     deep: list[Any] = []
     for _ in range(10_000):
         deep = [deep]
-    with pytest.raises(ValueError, match="nested too deep"):
+    with pytest.raises(TypeError, match=r"nested too deep.*nor can it be pickled"):
         save(deep, tmp_path / "file")
     shared = [1]
     save([shared, shared], tmp_path / "file")  # which is no cycle
@@ -93,9 +92,9 @@ def _written(write: Any) -> bytes:
         (_written(lambda f: torch.save(torch.nn.Linear(1, 1).state_dict(), f)), "PyTorch file"),
         (
             _written(lambda f: torch.save({}, f, _use_new_zipfile_serialization=False)),
-            r"a pickle, which is not executed; convert it in PyTorch: .*safetensors\.torch\.save",
+            r"PyTorch file, a pickle, which is not executed; convert it in PyTorch: .*safetensors",
         ),
-        (pickle.dumps(Reduced()), "a pickle, which is not executed"),
+        (pickle.dumps(Reduced()), "a pickle, .*is not executed"),
         (_written(lambda f: np.savez(f, x=np.ones(2))), r"an \.npz file"),
         (_written(lambda f: np.save(f, np.ones(2))), r"an \.npy file"),
         (gzip.compress(b"{}", mtime=0), "compressed by gzip"),
@@ -255,12 +254,9 @@ def test_missing_file(tmp_path: Path) -> None:
 
 
 def test_arguments_that_are_not_supported(tmp_path: Path) -> None:
-    for option in ({"pickle_module": pickle}, {"pickle_protocol": 2}):
-        with pytest.raises(NotImplementedError, match=next(iter(option))):
-            save({}, tmp_path / "file", **option)
     save({}, tmp_path / "file")
-    for option in ({"pickle_module": pickle}, {"mmap": True}, {"map_location": "cuda"}):
-        with pytest.raises(NotImplementedError, match=r"pickle_module|mmap|cuda"):
+    for option in ({"mmap": True}, {"map_location": "cuda"}):
+        with pytest.raises(NotImplementedError, match=r"mmap|cuda"):
             load(tmp_path / "file", **option)
 
 

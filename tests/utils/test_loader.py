@@ -263,7 +263,10 @@ def test_wrong_options(options: dict[str, Any], error: type[Exception], message:
 
 @pytest.mark.parametrize(
     ("dataset", "message"),
-    [((i for i in range(3)), "list.* makes one that is"), (Dataset(), "Dataset has no length")],
+    [
+        ((i for i in range(3)), "only iterated over must be an IterableDataset"),
+        (Dataset(), "Dataset has no length"),
+    ],
 )
 def test_data_sets_without_items_or_length(dataset: Any, message: str) -> None:
     with pytest.raises(TypeError, match=message):

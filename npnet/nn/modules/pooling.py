@@ -9,18 +9,35 @@ from npnet.nn.module import Module
 from npnet.ops.windows import Pair
 from npnet.tensor import Tensor
 
-__all__ = ["AdaptiveAvgPool2d", "AvgPool2d", "MaxPool2d"]
+__all__ = [
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d",
+    "AvgPool1d",
+    "AvgPool2d",
+    "FractionalMaxPool2d",
+    "LPPool1d",
+    "LPPool2d",
+    "MaxPool1d",
+    "MaxPool2d",
+    "MaxUnpool1d",
+    "MaxUnpool2d",
+]
 
 
-class MaxPool2d(Module):
-    """The largest value of each window.  Shape: (N, C, H, W) -> (N, C, OH, OW)."""
+def _tuple(value: Any, count: int) -> tuple[Any, ...]:
+    """So many numbers of one; a sequence as it is, which the function checks."""
+    return tuple(value) if isinstance(value, (tuple, list)) else (value,) * count
 
+
+class _MaxPool(Module):
     def __init__(
         self,
-        kernel_size: int | Pair,
-        stride: int | Pair | None = None,
-        padding: int | Pair = 0,
-        dilation: int | Pair = 1,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        dilation: Any = 1,
         return_indices: bool = False,
         ceil_mode: bool = False,
     ) -> None:
@@ -30,16 +47,9 @@ class MaxPool2d(Module):
         self.padding, self.dilation = padding, dilation
         self.return_indices, self.ceil_mode = return_indices, ceil_mode
 
-    def forward(self, input: Tensor) -> Any:
-        return F.max_pool2d(
-            input,
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.dilation,
-            self.ceil_mode,
-            self.return_indices,
-        )
+    def _options(self) -> tuple[Any, ...]:
+        windows = self.kernel_size, self.stride, self.padding, self.dilation
+        return *windows, self.ceil_mode, self.return_indices
 
     def extra_repr(self) -> str:
         return (
@@ -48,8 +58,55 @@ class MaxPool2d(Module):
         )
 
 
-class AvgPool2d(Module):
-    """The mean of each window.  Shape: (N, C, H, W) -> (N, C, OH, OW)."""
+class MaxPool1d(_MaxPool):
+    """The largest value of each window.  Shape: (N, C, L) or (C, L) -> (N, C, OL)."""
+
+    def forward(self, input: Tensor) -> Any:
+        return F.max_pool1d(input, *self._options())
+
+
+class MaxPool2d(_MaxPool):
+    """The largest value of each window.  Shape: (N, C, H, W) or (C, H, W) -> (N, C, OH, OW)."""
+
+    def forward(self, input: Tensor) -> Any:
+        return F.max_pool2d(input, *self._options())
+
+
+class _Windows(Module):
+    """A pool by windows that are told by kernel, stride and padding."""
+
+    kernel_size: Any
+    stride: Any
+    padding: Any
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class AvgPool1d(_Windows):
+    """The mean of each window.  Shape: (N, C, L) or (C, L) -> (N, C, OL)."""
+
+    def __init__(
+        self,
+        kernel_size: int | tuple[int],
+        stride: int | tuple[int] | None = None,
+        padding: int | tuple[int] = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+    ) -> None:
+        super().__init__()
+        self.kernel_size = _tuple(kernel_size, 1)
+        self.stride = _tuple(kernel_size if stride is None else stride, 1)
+        self.padding = _tuple(padding, 1)
+        self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
+
+    def forward(self, input: Tensor) -> Tensor:
+        windows = self.kernel_size, self.stride, self.padding
+        return F.avg_pool1d(input, *windows, self.ceil_mode, self.count_include_pad)
+
+
+class AvgPool2d(_Windows):
+    """The mean of each window.  Shape: (N, C, H, W) or (C, H, W) -> (N, C, OH, OW)."""
 
     def __init__(
         self,
@@ -67,22 +124,152 @@ class AvgPool2d(Module):
         self.count_include_pad, self.divisor_override = count_include_pad, divisor_override
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.avg_pool2d(
-            input,
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.ceil_mode,
-            self.count_include_pad,
-            self.divisor_override,
-        )
+        windows = self.kernel_size, self.stride, self.padding, self.ceil_mode
+        return F.avg_pool2d(input, *windows, self.count_include_pad, self.divisor_override)
+
+
+class MaxUnpool1d(_Windows):
+    """The maxima of MaxPool1d at their places.  Shape: (N, C, L) or (C, L) -> (N, C, OL)."""
+
+    def __init__(
+        self,
+        kernel_size: int | tuple[int],
+        stride: int | tuple[int] | None = None,
+        padding: int | tuple[int] = 0,
+    ) -> None:
+        super().__init__()
+        self.kernel_size = _tuple(kernel_size, 1)
+        self.stride = _tuple(kernel_size if stride is None else stride, 1)
+        self.padding = _tuple(padding, 1)
+
+    def forward(
+        self, input: Tensor, indices: Tensor, output_size: list[int] | None = None
+    ) -> Tensor:
+        windows = self.kernel_size, self.stride, self.padding
+        return F.max_unpool1d(input, indices, *windows, output_size)
+
+
+class MaxUnpool2d(_Windows):
+    """The maxima of MaxPool2d at their places.  Shape: (N, C, H, W) -> (N, C, OH, OW)."""
+
+    def __init__(
+        self,
+        kernel_size: int | Pair,
+        stride: int | Pair | None = None,
+        padding: int | Pair = 0,
+    ) -> None:
+        super().__init__()
+        self.kernel_size = _tuple(kernel_size, 2)
+        self.stride = _tuple(kernel_size if stride is None else stride, 2)
+        self.padding = _tuple(padding, 2)
+
+    def forward(
+        self, input: Tensor, indices: Tensor, output_size: list[int] | None = None
+    ) -> Tensor:
+        kernel, stride, padding = self.kernel_size, self.stride, self.padding
+        return F.max_unpool2d(input, indices, kernel, stride, padding, output_size)
+
+
+class _Power(Module):
+    def __init__(
+        self,
+        norm_type: float,
+        kernel_size: Any,
+        stride: Any = None,
+        ceil_mode: bool = False,
+    ) -> None:
+        super().__init__()
+        self.norm_type, self.kernel_size = norm_type, kernel_size
+        self.stride, self.ceil_mode = stride, ceil_mode
 
     def extra_repr(self) -> str:
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+        return (
+            f"norm_type={self.norm_type}, kernel_size={self.kernel_size}, stride={self.stride}, "
+            f"ceil_mode={self.ceil_mode}"
+        )
 
 
-class AdaptiveAvgPool2d(Module):
-    """The mean of OH x OW bins that cover the image.  Shape: (N, C, H, W) -> (N, C, OH, OW)."""
+class LPPool1d(_Power):
+    """(sum over the window of x^p)^(1/p).  Shape: (N, C, L) or (C, L) -> (N, C, OL)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        p = float(self.norm_type)
+        return F.lp_pool1d(input, p, self.kernel_size, self.stride, self.ceil_mode)
+
+
+class LPPool2d(_Power):
+    """(sum over the window of x^p)^(1/p).  Shape: (N, C, H, W) or (C, H, W) -> (N, C, OH, OW)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        p = float(self.norm_type)
+        return F.lp_pool2d(input, p, self.kernel_size, self.stride, self.ceil_mode)
+
+
+class FractionalMaxPool2d(Module):
+    """The largest value of windows that begin at random places.
+
+    Shape: (N, C, H, W) or (C, H, W) -> (N, C, OH, OW).
+    """
+
+    def __init__(
+        self,
+        kernel_size: int | Pair,
+        output_size: int | Pair | None = None,
+        output_ratio: float | tuple[float, float] | None = None,
+        return_indices: bool = False,
+        _random_samples: Any = None,
+    ) -> None:
+        super().__init__()
+        if (output_size is None) == (output_ratio is None):
+            given = "neither" if output_size is None else "both"
+            raise ValueError(
+                f"FractionalMaxPool2d: needs an output_size or an output_ratio, got {given}"
+            )
+        self.kernel_size, self.return_indices = _tuple(kernel_size, 2), return_indices
+        self.register_buffer("_random_samples", _random_samples)
+        self.output_size = None if output_size is None else _tuple(output_size, 2)
+        self.output_ratio = None if output_ratio is None else _tuple(output_ratio, 2)
+        if self.output_ratio is not None and not all(0 < r < 1 for r in self.output_ratio):
+            raise ValueError(
+                f"FractionalMaxPool2d: output_ratio must be between 0 and 1, got {output_ratio}"
+            )
+
+    def forward(self, input: Tensor) -> Any:
+        size, ratio = self.output_size, self.output_ratio
+        samples: Any = self._random_samples
+        return F.fractional_max_pool2d(
+            input,
+            self.kernel_size,
+            size,
+            ratio,
+            self.return_indices,
+            samples,
+        )
+
+
+class _Adaptive(Module):
+    output_size: Any
+
+    def extra_repr(self) -> str:
+        return f"output_size={self.output_size}"
+
+
+class AdaptiveAvgPool1d(_Adaptive):
+    """The mean of OL bins that cover the signal.  Shape: (N, C, L) or (C, L) -> (N, C, OL)."""
+
+    def __init__(self, output_size: Any) -> None:
+        super().__init__()
+        self.output_size = output_size
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.adaptive_avg_pool1d(input, self.output_size)
+
+
+class AdaptiveAvgPool2d(_Adaptive):
+    """The mean of OH x OW bins that cover the image.
+
+    Shape: (N, C, H, W) or (C, H, W) -> (N, C, OH, OW).
+    """
 
     def __init__(self, output_size: Any) -> None:
         super().__init__()
@@ -91,5 +278,30 @@ class AdaptiveAvgPool2d(Module):
     def forward(self, input: Tensor) -> Tensor:
         return F.adaptive_avg_pool2d(input, self.output_size)
 
-    def extra_repr(self) -> str:
-        return f"output_size={self.output_size}"
+
+class AdaptiveMaxPool1d(_Adaptive):
+    """The largest value of OL bins that cover the signal.
+
+    Shape: (N, C, L) or (C, L) -> (N, C, OL).
+    """
+
+    def __init__(self, output_size: Any, return_indices: bool = False) -> None:
+        super().__init__()
+        self.output_size, self.return_indices = output_size, return_indices
+
+    def forward(self, input: Tensor) -> Any:
+        return F.adaptive_max_pool1d(input, self.output_size, self.return_indices)
+
+
+class AdaptiveMaxPool2d(_Adaptive):
+    """The largest value of OH x OW bins that cover the image.
+
+    Shape: (N, C, H, W) or (C, H, W) -> (N, C, OH, OW).
+    """
+
+    def __init__(self, output_size: Any, return_indices: bool = False) -> None:
+        super().__init__()
+        self.output_size, self.return_indices = output_size, return_indices
+
+    def forward(self, input: Tensor) -> Any:
+        return F.adaptive_max_pool2d(input, self.output_size, self.return_indices)

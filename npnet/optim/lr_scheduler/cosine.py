@@ -35,6 +35,10 @@ class CosineAnnealingLR(Schedule):
     def value(self, base: float, epoch: int) -> float:
         return _cosine(base, self.eta_min, epoch / self.T_max)
 
+    def goes_on(self, lr: float, old: float, new: float) -> float:
+        low = self.eta_min
+        return low + (lr - low) * ((new - low) / (old - low)) if old != low else lr + new - low
+
 
 class CosineAnnealingWarmRestarts(Schedule):
     """Down to eta_min again and again, in cycles of T_0, T_0 * T_mult, T_0 * T_mult**2, ... epochs:
@@ -71,7 +75,6 @@ class CosineAnnealingWarmRestarts(Schedule):
 
     def step(self, epoch: float | None = None) -> None:
         """Go on by one epoch, or to `epoch`, which may be a fraction: step(epoch + i / batches)."""
-        self._warn_if_changed()
         if epoch is None:
             self._go_to(self.last_epoch + 1)
             return
@@ -89,8 +92,8 @@ class CosineAnnealingWarmRestarts(Schedule):
             self.T_i *= self.T_mult
         super()._set_epoch(epoch)
 
-    def value(self, base: float, epoch: int) -> float:
-        return _cosine(base, self.eta_min, self.T_cur / self.T_i)
+    def get_lr(self) -> list[float]:
+        return [_cosine(base, self.eta_min, self.T_cur / self.T_i) for base in self.base_lrs]
 
 
 def _cosine(high: float, low: float, share: float) -> float:

@@ -17,6 +17,7 @@ __all__ = [
     "LambdaLR",
     "LinearLR",
     "MultiStepLR",
+    "MultiplicativeLR",
     "PolynomialLR",
     "StepLR",
 ]
@@ -164,7 +165,7 @@ class PolynomialLR(Schedule):
 
 
 class LambdaLR(Schedule):
-    """Any factor: lr = base * lr_lambda(epoch).
+    """Any factor: lr = base * lr_lambda(epoch), whatever else has changed lr.
 
     The state_dict holds no functions, only the attributes of callable objects.
 
@@ -178,12 +179,13 @@ class LambdaLR(Schedule):
     def __init__(
         self, optimizer: Optimizer, lr_lambda: Factor | Sequence[Factor], last_epoch: int = -1
     ) -> None:
-        check_optimizer("LambdaLR", optimizer)
+        op = type(self).__name__
+        check_optimizer(op, optimizer)
         count = len(optimizer.param_groups)
         self.lr_lambdas = [lr_lambda] * count if callable(lr_lambda) else list(lr_lambda)
         if len(self.lr_lambdas) != count:
             raise ValueError(
-                f"LambdaLR: lr_lambda must be one function or one for each of the {count} groups, "
+                f"{op}: lr_lambda must be one function or one for each of the {count} groups, "
                 f"got {len(self.lr_lambdas)}"
             )
         super().__init__(optimizer, last_epoch)
@@ -209,15 +211,31 @@ class LambdaLR(Schedule):
 
     def _check_state(self, state: Mapping[str, Any]) -> None:
         super()._check_state(state)
-        kept = state["lr_lambdas"]
+        kept, op = state["lr_lambdas"], type(self).__name__
         if len(kept) != len(self.lr_lambdas):
             raise ValueError(
-                f"load_state_dict: this LambdaLR has {len(self.lr_lambdas)} functions, the state "
+                f"load_state_dict: this {op} has {len(self.lr_lambdas)} functions, the state "
                 f"{len(kept)}"
             )
         for factor, attributes in zip(self.lr_lambdas, kept, strict=True):
             if attributes and not (isinstance(attributes, dict) and hasattr(factor, "__dict__")):
                 raise ValueError(
-                    "load_state_dict: of each function a LambdaLR's state holds None, or the dict "
+                    f"load_state_dict: of each function a {op}'s state holds None, or the dict "
                     f"of its attributes, got {attributes!r} for {factor!r}"
                 )
+
+
+class MultiplicativeLR(LambdaLR):
+    """A factor for each step, from whatever lr is: lr <- lr * lr_lambda(epoch), from epoch 1 on.
+
+    Args:
+        lr_lambda: a function of the epoch, or a list with one for each group.
+        last_epoch: see LRScheduler.
+    """
+
+    def get_lr(self) -> list[float]:
+        now = [float(group["lr"]) for group in self.optimizer.param_groups]
+        if self.last_epoch <= 0:
+            return now
+        factors = [factor(self.last_epoch) for factor in self.lr_lambdas]
+        return [lr * factor for lr, factor in zip(now, factors, strict=True)]

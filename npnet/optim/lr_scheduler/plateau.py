@@ -13,6 +13,7 @@ from npnet.optim.lr_scheduler.scheduler import (
     check_groups,
     check_optimizer,
     each_group,
+    set_lr,
 )
 from npnet.optim.optimizer import Optimizer
 
@@ -97,9 +98,10 @@ class ReduceLROnPlateau(LRScheduler):
 
     def _reduce(self) -> None:
         for group, low in zip(self.optimizer.param_groups, self.min_lrs, strict=True):
-            lr = max(group["lr"] * self.factor, low)
-            if group["lr"] - lr > self.eps:
-                group["lr"] = lr
+            old = float(group["lr"])
+            lr = max(old * self.factor, low)
+            if old - lr > self.eps:
+                set_lr(group, lr)
 
     def _is_better(self, current: float) -> bool:
         sign = -1 if self.mode == "min" else 1

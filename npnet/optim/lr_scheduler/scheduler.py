@@ -10,7 +10,8 @@ from types import TracebackType
 from typing import Any, ClassVar
 
 from npnet.base.checks import check_number
-from npnet.optim.optimizer import Optimizer
+from npnet.optim.optimizer import Group, Optimizer
+from npnet.tensor import Tensor
 
 __all__ = [
     "LRScheduler",
@@ -20,7 +21,12 @@ __all__ = [
     "check_groups",
     "check_optimizer",
     "each_group",
+    "set_lr",
 ]
+
+
+# What PyTorch's schedules note beside, in their states too.
+_PYTORCHS = ("_get_lr_called_within_step", "_is_initial", "verbose")
 
 
 class LRScheduler:
@@ -44,6 +50,7 @@ class LRScheduler:
     """
 
     not_saved: ClassVar[tuple[str, ...]] = ("optimizer",)
+    _get_lr_called_within_step = False
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
         op = type(self).__name__
@@ -53,7 +60,7 @@ class LRScheduler:
         with Undo(optimizer):
             for i, group in enumerate(optimizer.param_groups):
                 if last_epoch == -1:
-                    group.setdefault("initial_lr", group["lr"])
+                    group.setdefault("initial_lr", float(group["lr"]))
                 elif "initial_lr" not in group:
                     raise KeyError(
                         f"{op}: param_groups[{i}] lacks 'initial_lr', which "
@@ -63,7 +70,23 @@ class LRScheduler:
             self.base_lrs = [float(group["initial_lr"]) for group in optimizer.param_groups]
             self.last_epoch = last_epoch
             self._step_count = 0
-            self._go_to(last_epoch + 1)
+            self._initial_step()
+
+    def _initial_step(self) -> None:
+        """Set the first learning rates; by the step of a class of the user's that has its own."""
+        if type(self).step is LRScheduler.step or self._is_ours:
+            if self.last_epoch >= 0:
+                self.last_epoch += 1  # from what training began with, whatever the groups hold now
+                self._go_to(self.last_epoch)
+            else:
+                self._go_to(0)
+        else:
+            self.step()
+
+    @property
+    def _is_ours(self) -> bool:
+        """Whether this is a schedule of npnet's own, whose attributes are known."""
+        return type(self).__module__.startswith("npnet.")
 
     def _all(self) -> list[LRScheduler]:
         """This schedule and those inside, whose steps it makes."""
@@ -82,7 +105,6 @@ class LRScheduler:
 
         An error in it, be it of `get_lr`, leaves the groups and this schedule as they were.
         """
-        self._warn_if_changed()
         if epoch is None:
             self._warn_if_early()
             epoch = self.last_epoch + 1
@@ -91,17 +113,12 @@ class LRScheduler:
         self._go_to(epoch)
 
     def _warn_if_early(self) -> None:
-        # An optimizer with a step of its own does not tell whether it was called.
-        tells = type(self.optimizer).step is Optimizer.step
-        if tells and self._step_count == 1 and not self.optimizer.was_stepped:
+        if self._step_count == 1 and not self.optimizer.was_stepped:
             warnings.warn(
                 f"{type(self).__name__}.step() was called before {type(self.optimizer).__name__}"
                 ".step(): the first learning rate of the schedule is skipped",
                 stacklevel=3,
             )
-
-    def _warn_if_changed(self) -> None:
-        """Nothing to warn of: `get_lr` may go on from whatever the learning rates are."""
 
     def _go_to(self, epoch: int) -> None:
         check_groups(type(self).__name__, self.optimizer, len(self.base_lrs))
@@ -111,10 +128,18 @@ class LRScheduler:
 
     def _set_epoch(self, epoch: int) -> None:
         """Set `last_epoch` and what depends on it, here and in the optimizer."""
-        self.last_epoch = epoch
-        for group, lr in zip(self.optimizer.param_groups, self.get_lr(), strict=True):
-            group["lr"] = float(lr)
-        self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
+        before, self.last_epoch = self.last_epoch, epoch
+        for group, lr in zip(self.optimizer.param_groups, self._next_lrs(before), strict=True):
+            set_lr(group, lr)
+        self._last_lr = [float(group["lr"]) for group in self.optimizer.param_groups]
+
+    def _next_lrs(self, before: int) -> list[float]:
+        """The learning rates of `last_epoch`, after those of the epoch `before`."""
+        self._get_lr_called_within_step = True  # classes of users' ask for it, as PyTorch's do
+        try:
+            return self.get_lr()
+        finally:
+            del self._get_lr_called_within_step
 
     def state_dict(self) -> dict[str, Any]:
         """All attributes but the optimizer: numbers, strings and lists of them, a copy."""
@@ -127,13 +152,16 @@ class LRScheduler:
             ValueError: it is the state of another schedule, or of another number of groups.
         """
         self._check_state(state_dict)
-        kept = {k: v for k, v in state_dict.items() if k not in self.not_saved}
+        left = (*self.not_saved, *_PYTORCHS)
+        kept = {k: v for k, v in state_dict.items() if k not in left}
         vars(self).update(copy.deepcopy(kept))
 
     def _check_state(self, state: Mapping[str, Any]) -> None:
         op, own = type(self).__name__, self.state_dict()
+        if not self._is_ours:  # it may have any attributes, at any time
+            return
         wrong = [f"it lacks {k}" for k in own if k not in state]
-        wrong += [f"{k} is not known" for k in state if k not in own]
+        wrong += [f"{k} is not known" for k in state if k not in own and k not in _PYTORCHS]
         if not wrong and len(state["_last_lr"]) != len(own["_last_lr"]):
             wrong = [f"it has {len(state['_last_lr'])} groups, this {len(own['_last_lr'])}"]
         if wrong:
@@ -165,7 +193,11 @@ class Undo:
 
 
 class Schedule(LRScheduler):
-    """A schedule that is a function of the epoch; a subclass defines `value`, or `get_lr`."""
+    """A schedule that is a function of the epoch; a subclass defines `value`, or `get_lr`.
+
+    Where something else has changed a learning rate, be it another schedule, it goes on from there
+    as far as `value` is a product: by the factor between the values of the two epochs.
+    """
 
     def value(self, base: float, epoch: int) -> float:
         """The learning rate in an epoch of a group that began with `base`."""
@@ -174,15 +206,27 @@ class Schedule(LRScheduler):
     def get_lr(self) -> list[float]:
         return [self.value(base, self.last_epoch) for base in self.base_lrs]
 
-    def _warn_if_changed(self) -> None:
-        now = [group["lr"] for group in self.optimizer.param_groups]
-        if len(now) == len(self._last_lr) and now != self._last_lr:
-            warnings.warn(
-                f"{type(self).__name__}: the learning rates {now} were not set by this schedule, "
-                f"which had set {self._last_lr}; it is a function of the epoch and overwrites them "
-                "(combine schedules with SequentialLR or in one LambdaLR)",
-                stacklevel=3,
-            )
+    def goes_on(self, lr: float, old: float, new: float) -> float:
+        """The learning rate after `lr`, where this schedule alone would go from `old` to `new`."""
+        return lr * (new / old) if old else lr
+
+    def _next_lrs(self, before: int) -> list[float]:
+        new = super()._next_lrs(before)
+        if type(self).value is Schedule.value or self.last_epoch != before + 1:
+            return new
+        now = [float(group["lr"]) for group in self.optimizer.param_groups]
+        old = [self.value(b, before) if before >= 0 else b for b in self.base_lrs]
+        return [
+            n if lr == o else self.goes_on(lr, o, n) for lr, o, n in zip(now, old, new, strict=True)
+        ]
+
+
+def set_lr(group: Group, lr: Any) -> None:
+    """Set the learning rate of a group; one that is a tensor is written into."""
+    if isinstance(group["lr"], Tensor):
+        group["lr"].fill_(float(lr))
+    else:
+        group["lr"] = float(lr)
 
 
 def check_optimizer(op: str, optimizer: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from npnet.base.checks import check_number
 from npnet.optim.lr_scheduler.plateau import ReduceLROnPlateau
-from npnet.optim.lr_scheduler.scheduler import LRScheduler, Schedule, Undo
+from npnet.optim.lr_scheduler.scheduler import LRScheduler, Schedule, Undo, set_lr
 from npnet.optim.optimizer import Optimizer
 
 __all__ = ["SequentialLR"]
@@ -53,7 +53,7 @@ class SequentialLR(Schedule):
         self._schedulers, self._milestones = list(schedulers), list(milestones)
         with Undo(optimizer, *self._all()[1:]):
             for group in optimizer.param_groups:
-                group["lr"] = group["initial_lr"]  # undo what building the schedulers has set
+                set_lr(group, group["initial_lr"])  # undo what building the schedulers has set
             super().__init__(optimizer, last_epoch)
 
     def _all(self) -> list[LRScheduler]:
@@ -67,6 +67,9 @@ class SequentialLR(Schedule):
 
     def _set_epoch(self, epoch: int) -> None:
         scheduler, own_epoch = self._active(epoch)
+        if epoch != self.last_epoch + 1:  # a jump, as at the start: not on from the present rates
+            for inner in scheduler._all():
+                inner.last_epoch = own_epoch
         scheduler._set_epoch(own_epoch)
         self.last_epoch = epoch
         self._last_lr = scheduler.get_last_lr()

@@ -1,8 +1,19 @@
 """Data sets, samplers and the loader that makes batches: the names of `torch.utils.data`."""
 
+from npnet.utils.data import distributed
 from npnet.utils.data.collate import default_collate, default_convert
-from npnet.utils.data.dataset import ConcatDataset, Dataset, Subset, TensorDataset, random_split
-from npnet.utils.data.loader import DataLoader
+from npnet.utils.data.dataloader import DataLoader, get_worker_info
+from npnet.utils.data.dataset import (
+    ChainDataset,
+    ConcatDataset,
+    Dataset,
+    IterableDataset,
+    StackDataset,
+    Subset,
+    TensorDataset,
+    random_split,
+)
+from npnet.utils.data.distributed import DistributedSampler
 from npnet.utils.data.sampler import (
     BatchSampler,
     RandomSampler,
@@ -14,17 +25,23 @@ from npnet.utils.data.sampler import (
 
 __all__ = [
     "BatchSampler",
+    "ChainDataset",
     "ConcatDataset",
     "DataLoader",
     "Dataset",
+    "DistributedSampler",
+    "IterableDataset",
     "RandomSampler",
     "Sampler",
     "SequentialSampler",
+    "StackDataset",
     "Subset",
     "SubsetRandomSampler",
     "TensorDataset",
     "WeightedRandomSampler",
     "default_collate",
     "default_convert",
+    "distributed",
+    "get_worker_info",
     "random_split",
 ]

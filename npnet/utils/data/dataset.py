@@ -6,7 +6,7 @@ import bisect
 import itertools
 import math
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -19,8 +19,11 @@ from npnet.utils.data.collate import default_collate, default_convert
 from npnet.utils.data.sampler import checked_generator, length_of
 
 __all__ = [
+    "ChainDataset",
     "ConcatDataset",
     "Dataset",
+    "IterableDataset",
+    "StackDataset",
     "Subset",
     "TensorDataset",
     "get_batch",
@@ -52,6 +55,51 @@ class Dataset:
 
     def __add__(self, other: Dataset) -> ConcatDataset:
         return ConcatDataset([self, other])
+
+
+class IterableDataset(Dataset):
+    """Base of data sets that are only iterated over. A subclass defines `__iter__()`.
+
+    With workers, each iterates over a copy of its own, as in PyTorch: one that deals out its items
+    asks `get_worker_info()` which it is; others give each item once for every worker.
+    """
+
+    def __iter__(self) -> Iterator[Any]:
+        raise NotImplementedError(f"{type(self).__name__} must define __iter__()")
+
+    def __add__(self, other: Any) -> ChainDataset:  # type: ignore[override] # as in PyTorch
+        return ChainDataset([self, other])
+
+
+class ChainDataset(IterableDataset):
+    """The items of several data sets that are only iterated over, one set after the other.
+
+    Args:
+        datasets: IterableDatasets.
+    """
+
+    def __init__(self, datasets: Iterable[Any]) -> None:
+        self.datasets = datasets
+
+    def __iter__(self) -> Iterator[Any]:
+        for dataset in self.datasets:
+            _check_iterable(dataset)
+            yield from dataset
+
+    def __len__(self) -> int:
+        total = 0
+        for dataset in self.datasets:
+            _check_iterable(dataset)
+            total += length_of("ChainDataset", dataset)
+        return total
+
+
+def _check_iterable(dataset: Any) -> None:
+    if not isinstance(dataset, IterableDataset):
+        raise TypeError(
+            f"ChainDataset: only supports IterableDatasets, got {type(dataset).__name__}; "
+            "ConcatDataset takes those with items by number"
+        )
 
 
 class TensorDataset(Dataset):
@@ -129,6 +177,37 @@ class Subset(Dataset):
         return get_batch(self.dataset, [self.indices[i] for i in indices])
 
 
+class StackDataset(Dataset):
+    """Item i is item i of each of several data sets: a tuple, or a dict where they have names.
+
+    Args:
+        args: data sets, all with the same length.
+        kwargs: or, instead, by name.
+
+    Raises:
+        ValueError: there is none, both kinds are given, or the lengths differ.
+    """
+
+    datasets: tuple[Any, ...] | dict[str, Any]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if bool(args) == bool(kwargs):
+            raise ValueError("StackDataset: give data sets either in order or by name")
+        self.datasets = args or kwargs
+        lengths = [length_of("StackDataset", dataset) for dataset in args or kwargs.values()]
+        if len(set(lengths)) > 1:
+            raise ValueError(f"StackDataset: all data sets must have one length, got {lengths}")
+        self._length = lengths[0]
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: int) -> Any:
+        if isinstance(self.datasets, dict):
+            return {name: dataset[index] for name, dataset in self.datasets.items()}
+        return tuple([dataset[index] for dataset in self.datasets])
+
+
 class ConcatDataset(Dataset):
     """The items of several data sets, one set after the other.
 
@@ -143,6 +222,8 @@ class ConcatDataset(Dataset):
         self.datasets = list(datasets)
         if not self.datasets:
             raise ValueError("ConcatDataset: needs at least one data set, got none")
+        if any(isinstance(dataset, IterableDataset) for dataset in self.datasets):
+            raise TypeError("ConcatDataset: does not support IterableDatasets; use ChainDataset")
         lengths = [length_of("ConcatDataset", dataset) for dataset in self.datasets]
         self.cumulative_sizes = list(itertools.accumulate(lengths))
 

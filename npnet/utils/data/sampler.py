@@ -225,8 +225,5 @@ def checked_generator(op: str, generator: Any) -> np.random.Generator:
 def length_of(op: str, source: Any) -> int:
     """`len(source)`; TypeError, saying what to define, if it has none."""
     if not hasattr(source, "__len__"):
-        raise TypeError(
-            f"{op}: {type(source).__name__} has no length; define __len__() in it "
-            "(data sets that are only iterated over are not supported)"
-        )
+        raise TypeError(f"{op}: {type(source).__name__} has no length; define __len__() in it")
     return len(source)
