@@ -51,7 +51,7 @@ class DenseNet(nn.Module):
 images, labels = digits()
 model = start(DenseNet())
 print("Number of parameters:", sum(p.numel() for p in model.parameters()))
-optimizer = torch.optim.SGD(model.parameters(), lr=0.05, nesterov=True, momentum=0.9, weight_decay=1e-4)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.01, nesterov=True, momentum=0.9, weight_decay=1e-4)
 losses = []
 for i in range(STEPS):
     loss = F.cross_entropy(model(images[i * BATCH:(i + 1) * BATCH]), labels[i * BATCH:(i + 1) * BATCH])
