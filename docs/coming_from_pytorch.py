@@ -1,7 +1,7 @@
 """Write coming-from-pytorch.md: which of PyTorch's names npnet has, from the libraries themselves.
 
-    python docs/coming_from_pytorch.py          # writes it, beside this file
-    python docs/coming_from_pytorch.py --check  # exit code 1 where it is out of date
+python docs/coming_from_pytorch.py          # writes it, beside this file
+python docs/coming_from_pytorch.py --check  # exit code 1 where it is out of date
 """
 
 from __future__ import annotations
@@ -82,12 +82,39 @@ STRICTER = {
 
 # Of PyTorch's own workings, other devices and number formats: no program of this kind says them.
 _WORKINGS = (
-    *("cudnn_", "mkldnn_", "miopen_", "fbgemm_", "fused_", "fake_quantize", "quantize", "quantized"),
-    *("q_", "sym_", "native_", "sparse_", "to_sparse", "to_mkldnn", "ccol_", "crow_", "col_indices"),
+    *(
+        "cudnn_",
+        "mkldnn_",
+        "miopen_",
+        "fbgemm_",
+        "fused_",
+        "fake_quantize",
+        "quantize",
+        "quantized",
+    ),
+    *(
+        "q_",
+        "sym_",
+        "native_",
+        "sparse_",
+        "to_sparse",
+        "to_mkldnn",
+        "ccol_",
+        "crow_",
+        "col_indices",
+    ),
     *("row_indices", "int_repr", "is_vulkan", "slow_conv", "constant_pad", "embedding_renorm"),
     *("batch_norm_", "choose_", "dequantize", "coalesce", "is_coalesced", "has_torch_function"),
     *("handle_torch_function", "assert_int_or_pair", "boolean_dispatch", "factory_kwargs"),
-    *("autocast_", "clear_autocast", "set_autocast", "get_autocast", "is_autocast", "bits", "uint1"),
+    *(
+        "autocast_",
+        "clear_autocast",
+        "set_autocast",
+        "get_autocast",
+        "is_autocast",
+        "bits",
+        "uint1",
+    ),
     *("uint2", "uint3", "uint4", "uint5", "uint6", "uint7", "int1_", "float8", "float4", "qint"),
 )
 _WORKING_ENDS = (
@@ -116,7 +143,9 @@ of quantized, sparse and distributed tensors.
     ]
     sections = [_section(title, *where) for title, where in SECTIONS.items()]
     rows = [f"| [{title}](#{_anchor(title)}) | {counts} |" for title, counts, _ in sections]
-    parts.append("\n".join(["| of | here | stricter | absent |", "| --- | --- | --- | --- |", *rows]))
+    parts.append(
+        "\n".join(["| of | here | stricter | absent |", "| --- | --- | --- | --- |", *rows])
+    )
     parts += [text for _, _, text in sections]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
@@ -180,7 +209,7 @@ def _is_of(place: ModuleType, name: str, value: Any) -> bool:
         is_type = name[:1].isupper() and not name.endswith("Tensor")
         is_listed = name in place.__all__ or isinstance(value, place.dtype)
         return is_listed and (not is_type or name in ("Generator", "Size"))
-    if place.__name__ == "torch.nn.functional":
+    if place.__name__ in ("torch.nn.functional", "torch.linalg"):
         return callable(value) and not inspect.isclass(value)
     return name in getattr(place, "__all__", ()) or str(
         getattr(value, "__module__", "")
