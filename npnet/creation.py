@@ -20,6 +20,7 @@ from npnet.base.checks import ShapeError, check_number
 from npnet.devices.cpu import device as Device
 from npnet.ops.dtypes import Number
 from npnet.random import Generator, numpy_generator
+from npnet.tape import result
 from npnet.tensor import Tensor, tensor
 
 if TYPE_CHECKING:
@@ -107,7 +108,8 @@ def creates(make: Callable[P, Array]) -> Callable[P, Tensor]:
             Device(device)
         with np.errstate(all="ignore"):  # what is too large for the dtype is infinite
             values = make(*args, **options)
-        return Tensor(values, requires_grad=requires_grad)
+        y = result(values)
+        return y.requires_grad_() if requires_grad else y
 
     shown = signature.replace(parameters=[*own, *_OPTIONS_SHOWN], return_annotation="Tensor")
     create.__signature__ = shown  # type: ignore[attr-defined]  # `inspect` looks for it
@@ -139,7 +141,7 @@ def from_numpy(ndarray: Array) -> Tensor:
     """A tensor on the memory of an ndarray."""
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(f"from_numpy: takes an ndarray, got {type(ndarray).__name__}")
-    return Tensor(ndarray)
+    return result(ndarray)
 
 
 # ---- constants ---------------------------------------------------------------------------------

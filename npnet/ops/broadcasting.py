@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "apply",
     "as_operands",
+    "float_operands",
     "off_tape",
 ]
 
@@ -52,8 +53,21 @@ def as_operands(
     return tuple(tensors)
 
 
+def float_operands(op: str, *operands: Operand) -> tuple[Tensor, ...]:
+    """`as_operands` of an op that takes floats alone. RuntimeError for integers."""
+    common = result_type(*operands)
+    if common.kind != "f":
+        raise RuntimeError(f"{op}: inputs must be floating point, got {common}; use x.float()")
+    return as_operands(op, *operands)
+
+
 def _number(x: Number, dtype: np.dtype[Any]) -> Array:
-    """The number as an array; what is too large for the dtype is infinite, without a warning."""
+    """The number as an array; what is too large for the dtype is infinite, without a warning.
+
+    Integers wrap, as in PyTorch: -1 is 255 in uint8.
+    """
+    if dtype.kind in "iu" and isinstance(x, (int, np.integer)):
+        return np.asarray(int(x) % 2**64, np.uint64).astype(dtype)
     if not isinstance(x, float) or -_LARGE < x < _LARGE:
         return np.asarray(x, dtype)
     with np.errstate(all="ignore"):

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from npnet.ops import shape
 from npnet.ops.broadcasting import off_tape
 from npnet.ops.dtypes import Operand
+from npnet.tape import Variable, result
 
 if TYPE_CHECKING:
     from npnet.tensor import Tensor
@@ -18,12 +20,15 @@ __all__ = [
     "equal",
     "ge",
     "gt",
+    "isclose",
     "isfinite",
+    "isin",
     "isnan",
     "le",
     "logical_and",
     "logical_not",
     "logical_or",
+    "logical_xor",
     "lt",
     "ne",
 ]
@@ -69,6 +74,11 @@ def logical_or(input: Operand, other: Operand) -> Tensor:
     return off_tape("logical_or", np.logical_or, input, other)
 
 
+def logical_xor(input: Operand, other: Operand) -> Tensor:
+    """Where one alone is true (not 0): bool."""
+    return off_tape("logical_xor", np.logical_xor, input, other)
+
+
 def logical_not(input: Tensor) -> Tensor:
     """Where the value is false (0): bool."""
     return off_tape("logical_not", np.logical_not, input)
@@ -86,12 +96,49 @@ def isfinite(input: Tensor) -> Tensor:
 
 def equal(input: Tensor, other: Tensor) -> bool:
     """Whether shapes and all values are equal."""
+    if input.dtype != other.dtype:
+        raise RuntimeError(f"equal: dtypes must be equal, got {input.dtype} and {other.dtype}")
     return bool(np.array_equal(input.array, other.array))
 
 
 @np.errstate(all="ignore")  # NaN and infinity are values
+def isclose(
+    input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> Tensor:
+    """Where `|input - other| <= atol + rtol * |other|`: bool. Both must be of one dtype."""
+    if input.dtype != other.dtype:
+        raise RuntimeError(f"isclose: dtypes must be equal, got {input.dtype} and {other.dtype}")
+    if rtol < 0 or atol < 0:
+        raise RuntimeError(f"isclose: rtol and atol must be >= 0, got {rtol} and {atol}")
+    shape.broadcast_shapes("isclose", input.shape, other.shape)
+    x, y = input.array, other.array
+    close = x == y
+    if equal_nan and input.is_floating_point():
+        close |= np.isnan(x) & np.isnan(y)
+    if rtol or atol:
+        wide = np.float64 if not input.is_floating_point() else x.dtype
+        off = np.abs(x.astype(wide) - y.astype(wide))
+        close |= np.isfinite(off) & (off <= atol + np.abs(rtol * y.astype(wide)))
+    return result(np.asarray(close))
+
+
 def allclose(
     input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> bool:
     """Whether `|input - other| <= atol + rtol * |other|` everywhere."""
-    return bool(np.allclose(input.array, other.array, rtol, atol, equal_nan))
+    return bool(isclose(input, other, rtol, atol, equal_nan).array.all())
+
+
+def isin(
+    elements: Operand, test_elements: Operand, *, assume_unique: bool = False, invert: bool = False
+) -> Tensor:
+    """Where a value is one of `test_elements`: bool.
+
+    Args:
+        assume_unique: changes nothing but PyTorch's speed.
+        invert: where it is none of them.
+    """
+    if not isinstance(elements, Variable) and not isinstance(test_elements, Variable):
+        raise TypeError("isin: one of elements and test_elements must be a tensor")
+    x, known = (a.array if isinstance(a, Variable) else a for a in (elements, test_elements))
+    return result(np.asarray(np.isin(x, known, invert=invert)))

@@ -181,8 +181,9 @@ def permute(input: Tensor, dims: Sequence[int]) -> Tensor:
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     """Two axes exchanged."""
     order = list(range(input.ndim))
-    a, b = axis("transpose", dim0, input.ndim), axis("transpose", dim1, input.ndim)
-    order[a], order[b] = order[b], order[a]
+    a, b = (axis("transpose", d, max(input.ndim, 1)) for d in (dim0, dim1))
+    if order:
+        order[a], order[b] = order[b], order[a]
     return Permute(tuple(order))(input)
 
 

@@ -23,7 +23,7 @@ from npnet.base.files import atomic_write, open_regular, printable
 from npnet.devices.cpu import device as Device
 from npnet.serialization.objects import is_object, object_bytes, object_from
 from npnet.serialization.tree import decode, encode
-from npnet.tensor import Tensor
+from npnet.tape import result
 
 __all__ = [
     "CHECKSUM",
@@ -182,7 +182,7 @@ def checksum_of(data: bytes) -> str:
 def _from_bytes(data: bytes, name: str) -> tuple[Any, dict[str, str]]:
     arrays, metadata = _read(data, name)
     if not any(key.startswith(_OURS) for key in metadata):  # another program's
-        return {key: Tensor(array) for key, array in arrays.items()}, metadata
+        return {key: result(array) for key, array in arrays.items()}, metadata
     if metadata.get(CHECKSUM) != _checksum(metadata, arrays):
         raise CheckpointError(
             f"load: {name} is not as npnet wrote it: the checksum does not fit its content. It is "

@@ -11,7 +11,8 @@ from npnet.base.checks import check_number
 from npnet.base.pictures import array_to_picture
 from npnet.ops.shape import stack
 from npnet.random import Generator, numpy_generator
-from npnet.tensor import Tensor, as_tensor
+from npnet.tape import result
+from npnet.tensor import as_tensor
 from npnet.transforms.base import RandomTransform, Transform
 from npnet.transforms.images import Array, as_batch
 
@@ -36,7 +37,7 @@ class Compose:
     def __call__(self, x: Any, generator: Generator | np.random.Generator | None = None) -> Any:
         if isinstance(x, np.ndarray) and x.ndim == 4 and own_steps(self) is None:
             images, _ = as_batch("Compose", x)
-            return stack([as_tensor(self(Tensor(image), generator)) for image in images])
+            return stack([as_tensor(self(result(image), generator)) for image in images])
         for transform in self.transforms:
             x = _call(transform, x, generator)
         return x
@@ -161,4 +162,4 @@ def apply_to_picture(transform: Callable[[Any], Any], image: Array) -> Any:
     if steps is None:
         return transform(array_to_picture(image))
     images, tensors = apply_to_pictures(steps, image[None])
-    return Tensor(images[0]) if tensors else array_to_picture(images[0])
+    return result(images[0]) if tensors else array_to_picture(images[0])

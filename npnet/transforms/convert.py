@@ -10,6 +10,7 @@ import numpy.typing as npt
 from npnet.base.checks import ShapeError
 from npnet.base.pictures import array_to_picture, is_picture, picture_to_array
 from npnet.random import Generator
+from npnet.tape import result
 from npnet.tensor import Tensor
 from npnet.transforms.base import TensorTransform, Transform
 from npnet.transforms.images import Array, as_batch, channels_first
@@ -44,7 +45,7 @@ class ToTensor(Transform):
 
     def forward(self, x: Any, generator: Generator | np.random.Generator | None = None) -> Any:
         if is_picture(x):
-            return Tensor(_divided(_values(x)))
+            return result(_divided(_values(x)))
         if isinstance(x, np.ndarray) and x.ndim != 4 and not channels_first(x.shape):
             if x.ndim not in (2, 3):
                 raise ShapeError(
@@ -52,10 +53,10 @@ class ToTensor(Transform):
                     f"(N, C, H, W), got shape {x.shape}"
                 )
             maps = (x[:, :, None] if x.ndim == 2 else x).transpose(2, 0, 1)
-            return Tensor(np.array(_divided(maps), order="C"))
+            return result(np.array(_divided(maps), order="C"))
         images, restore = as_batch("ToTensor", x)
         y = restore(_divided(images))
-        return y if isinstance(y, Tensor) else Tensor(y)
+        return y if isinstance(y, Tensor) else result(y)
 
     def transform(self, images: Array, rng: np.random.Generator | None = None) -> Array:
         return _divided(images)
@@ -101,7 +102,7 @@ class PILToTensor(Transform):
             raise TypeError(
                 f"PILToTensor: takes PIL images, got {type(x).__name__}; ToTensor() takes ndarrays"
             )
-        return Tensor(picture_to_array(x))
+        return result(picture_to_array(x))
 
     def pictures(self, images: Array, rng: np.random.Generator) -> Array:
         return images

@@ -12,6 +12,7 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError, check_number, unknown_name
+from npnet.tape import result
 from npnet.tensor import Tensor
 
 __all__ = [
@@ -81,7 +82,7 @@ def as_batch(op: str, x: Any) -> tuple[Array, Callable[[Array], Any]]:
     if isinstance(x, np.ndarray):
         if not channels_first(x.shape):
             raise TypeError(_refusal(op, x))
-        return (x, lambda y: y) if x.ndim == 4 else (x[None].copy(), lambda y: Tensor(y[0]))
+        return (x, lambda y: y) if x.ndim == 4 else (x[None].copy(), lambda y: result(y[0]))
     if not isinstance(x, Tensor):
         kind = f"{type(x).__module__}.{type(x).__qualname__}"
         raise TypeError(f"{op}: takes PIL images and npnet Tensors (..., C, H, W), got {kind}")
@@ -101,7 +102,7 @@ def as_batch(op: str, x: Any) -> tuple[Array, Callable[[Array], Any]]:
     def restore(y: Array) -> Any:
         if y is images:
             return x
-        return Tensor(
+        return result(
             y[0, 0] if array.ndim == 2 and y.shape[1] == 1 else y.reshape(*leading, *y.shape[1:])
         )
 

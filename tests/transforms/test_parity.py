@@ -14,6 +14,7 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
+import npnet
 from npnet import transforms
 from npnet.tensor import Tensor
 from tests.torchvision_import import import_torchvision
@@ -166,7 +167,7 @@ def test_a_tensor_becomes_what_torchvision_makes_of_it(theirs: ModuleType, name:
         x = drawn(shape, dtype)
         copy = x.copy()
         expected = outcome(build, theirs, torch.from_numpy(x.copy()))
-        ours = outcome(build, transforms, Tensor(x))
+        ours = outcome(build, transforms, npnet.as_tensor(x))
         assert_array_equal(x, copy, err_msg="the input was written to")
         if (name, shape) in UNLIKE:
             assert_array_equal(ours.numpy(), np.repeat(x, 3, axis=-3))
@@ -205,7 +206,7 @@ def test_to_pil_image_is_torchvisions(theirs: ModuleType) -> None:
     ]
     for shape, dtype, mode in arguments:
         x = drawn(shape, dtype)
-        ours = transforms.ToPILImage(mode)(Tensor(x))
+        ours = transforms.ToPILImage(mode)(npnet.as_tensor(x))
         assert_same(ours, theirs.ToPILImage(mode)(torch.from_numpy(x)))
         last = x.transpose(1, 2, 0) if x.ndim == 3 else x
         assert_same(transforms.ToPILImage(mode)(last), ours)
@@ -220,7 +221,9 @@ def test_convert_image_dtype_is_torchvisions(theirs: ModuleType) -> None:
             theirs,
             torch.from_numpy(x),
         )
-        ours = outcome(lambda ns, want=want: ns.ConvertImageDtype(want), transforms, Tensor(x))
+        ours = outcome(
+            lambda ns, want=want: ns.ConvertImageDtype(want), transforms, npnet.as_tensor(x)
+        )
         if isinstance(expected, Exception):
             assert type(ours) is type(expected), (have, want)
         else:
@@ -233,8 +236,8 @@ def test_normalize_is_torchvisions(theirs: ModuleType) -> None:
         for shape in ((3, 5, 6), (4, 3, 5, 6), (2, 4, 3, 5, 6)):
             x = drawn(shape, dtype)
             expected = theirs.Normalize(mean, std)(torch.from_numpy(x))
-            assert_same(transforms.Normalize(mean, std)(Tensor(x)), expected)
-            written = Tensor(x.copy())
+            assert_same(transforms.Normalize(mean, std)(npnet.as_tensor(x)), expected)
+            written = npnet.as_tensor(x.copy())
             assert transforms.Normalize(mean, std, inplace=True)(written) is written
             assert_same(written, expected)
 

@@ -13,6 +13,7 @@ from npnet.nn import functional as F
 from npnet.nn import init as initialise
 from npnet.nn.module import Module
 from npnet.nn.parameter import Parameter
+from npnet.tape import result
 from npnet.tensor import Tensor
 
 __all__ = [
@@ -103,7 +104,7 @@ class PReLU(Module):
         super().__init__()
         self.num_parameters, self.init = num_parameters, init
         kind = np.dtype(np.float32 if dtype is None else dtype)
-        self.weight = Parameter(Tensor(np.empty(num_parameters, kind)).to(device=device))
+        self.weight = Parameter(result(np.empty(num_parameters, kind)).to(device=device))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

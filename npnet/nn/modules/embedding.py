@@ -14,6 +14,7 @@ from npnet.nn import functional as F
 from npnet.nn import init
 from npnet.nn.module import Module
 from npnet.nn.parameter import Parameter
+from npnet.tape import result
 from npnet.tensor import Tensor
 
 __all__ = ["Bilinear", "CosineSimilarity", "Embedding", "PairwiseDistance"]
@@ -58,7 +59,7 @@ class Embedding(Module):
         size = (num_embeddings, embedding_dim)
         if _weight is None:
             kind = np.dtype(np.float32 if dtype is None else dtype)
-            table = Tensor(np.empty(size, kind)).to(device=device)
+            table = result(np.empty(size, kind)).to(device=device)
             self.weight = Parameter(table, requires_grad=not _freeze)
             self.reset_parameters()
             return
@@ -141,7 +142,7 @@ class Bilinear(Module):
         self.out_features = out_features
         kind = np.dtype(np.float32 if dtype is None else dtype)
         size = (out_features, in1_features, in2_features)
-        self.weight = Parameter(Tensor(np.empty(size, kind)).to(device=device))
+        self.weight = Parameter(result(np.empty(size, kind)).to(device=device))
         self.register_parameter("bias", Parameter(np.empty(out_features, kind)) if bias else None)
         self.reset_parameters()
 

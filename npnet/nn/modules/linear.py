@@ -13,6 +13,7 @@ from npnet.nn import functional as F
 from npnet.nn import init
 from npnet.nn.module import Module
 from npnet.nn.parameter import Parameter
+from npnet.tape import result
 from npnet.tensor import Tensor
 
 __all__ = ["Identity", "Linear"]
@@ -40,7 +41,7 @@ class Linear(Module):
             )
         self.in_features, self.out_features = in_features, out_features
         kind = np.dtype(np.float32 if dtype is None else dtype)
-        weight = Tensor(np.empty((out_features, in_features), kind)).to(device=device)
+        weight = result(np.empty((out_features, in_features), kind)).to(device=device)
         self.weight = Parameter(weight)
         if bias:
             self.bias = Parameter(np.empty(out_features, kind))

@@ -12,6 +12,7 @@ from npnet.base.checks import ShapeError, check_count, check_writable
 from npnet.nn import functional as F
 from npnet.nn.module import Module
 from npnet.nn.parameter import Parameter
+from npnet.tape import result
 from npnet.tensor import Tensor
 
 __all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "GroupNorm", "LayerNorm", "SyncBatchNorm"]
@@ -27,8 +28,8 @@ def add_affine(
 ) -> None:
     """Give a norm its weight of ones and its bias of zeros, or None in their place."""
     kind = np.dtype(np.float32 if dtype is None else dtype)
-    ones = Tensor(np.ones(size, kind)).to(device=device)
-    zeros = Tensor(np.zeros(size, kind))
+    ones = result(np.ones(size, kind)).to(device=device)
+    zeros = result(np.zeros(size, kind))
     module.register_parameter("weight", Parameter(ones) if weight else None)
     module.register_parameter("bias", Parameter(zeros) if bias else None)
 
@@ -65,9 +66,9 @@ class BatchNorm(Module):
         add_affine(self, (num_features,), affine, affine and bias, device, dtype)
         kind = np.dtype(np.float32 if dtype is None else dtype)
         statistics = {
-            "running_mean": Tensor(np.zeros(num_features, kind)),
-            "running_var": Tensor(np.ones(num_features, kind)),
-            "num_batches_tracked": Tensor(np.array(0, np.int64)),
+            "running_mean": result(np.zeros(num_features, kind)),
+            "running_var": result(np.ones(num_features, kind)),
+            "num_batches_tracked": result(np.array(0, np.int64)),
         }
         for name, value in statistics.items():
             self.register_buffer(name, value if track_running_stats else None)

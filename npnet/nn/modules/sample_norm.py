@@ -14,6 +14,7 @@ from npnet.nn import functional as F
 from npnet.nn.module import Module
 from npnet.nn.modules.norm import BatchNorm
 from npnet.nn.parameter import Parameter
+from npnet.tape import result
 from npnet.tensor import Tensor
 
 __all__ = [
@@ -134,7 +135,7 @@ class RMSNorm(Module):
         )
         self.eps, self.elementwise_affine = eps, elementwise_affine
         kind = np.dtype(np.float32 if dtype is None else dtype)
-        ones = Tensor(np.ones(self.normalized_shape, kind)).to(device=device)
+        ones = result(np.ones(self.normalized_shape, kind)).to(device=device)
         self.register_parameter("weight", Parameter(ones) if elementwise_affine else None)
 
     def reset_parameters(self) -> None:
