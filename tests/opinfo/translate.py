@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import types
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 
 import npnet
 
-__all__ = ["Unrepresentable", "differs", "in_double", "leaves", "to_npnet", "to_torch"]
+__all__ = ["Unrepresentable", "differs", "in_double", "in_npnet", "leaves", "to_npnet", "to_torch"]
 
 # Two libraries add in other orders and have other polynomials for exp or erf: a few units in the
 # last place of values up to 10, through sums of some dozens of products of two.
@@ -23,6 +24,21 @@ TOLERANCES = {"float32": FLOAT32, "float64": FLOAT64}
 
 class Unrepresentable(Exception):
     """npnet has no such value, of a complex dtype or in a sparse layout for example."""
+
+
+def in_npnet(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of OpInfo's, mostly a lambda, in whose source `torch` means npnet."""
+    if function.__module__.startswith("torch.nn.functional"):
+        return getattr(npnet.nn.functional, function.__name__)
+    if not isinstance(function, types.FunctionType) or not {
+        "torch",
+        "F",
+    } & set(function.__code__.co_names):
+        return function
+    names = {**function.__globals__, "torch": npnet, "F": npnet.nn.functional}
+    return types.FunctionType(
+        function.__code__, names, function.__name__, function.__defaults__, function.__closure__
+    )
 
 
 def to_npnet(value: Any, known: dict[int, Any]) -> Any:
@@ -37,6 +53,10 @@ def to_npnet(value: Any, known: dict[int, Any]) -> Any:
         if not hasattr(npnet, name):
             raise Unrepresentable(name)
         return getattr(npnet, name)
+    if isinstance(value, torch.nn.Module):
+        return getattr(npnet.nn, type(value).__name__)()
+    if isinstance(value, types.FunctionType):
+        return in_npnet(value)
     if isinstance(value, torch.device):
         return npnet.device(value.type)
     if isinstance(value, (list, tuple)):
