@@ -50,6 +50,7 @@ from npnet.base.memory import (
 from npnet.base.printing import (
     set_printoptions,
 )
+from npnet.base.tensorboardx import teach_tensorboardx as _teach_tensorboardx
 from npnet.base.threads import apply_environment as _apply_environment
 from npnet.base.threads import (
     get_num_threads,
@@ -534,6 +535,7 @@ if _TYPE_CHECKING:
 
 _apply_environment()
 _let_choose(_choose)
+_teach_tensorboardx(Tensor, lambda x: x.detach().numpy())
 
 __version__ = "0.1.0"  # a literal, which building a package reads without importing npnet
 

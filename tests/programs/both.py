@@ -109,7 +109,9 @@ class _Draws:
     def dropout(self, x: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
         return self._dropped(x, tuple(x.shape), p, training)
 
-    def dropout2d(self, x: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
+    def dropout2d(
+        self, x: Any, p: float = 0.5, training: bool = True, inplace: bool = False
+    ) -> Any:
         return self._dropped(x, (*x.shape[:2], 1, 1), p, training)
 
     def _dropped(self, x: Any, shape: tuple[int, ...], p: float, training: bool) -> Any:
