@@ -67,7 +67,8 @@ class ToDtype(TensorTransform):
     def transform(self, images: Array, rng: np.random.Generator | None = None) -> Array:
         if self.scale and self.dtype.kind == "f" and images.dtype.kind in "iu":
             # As torchvision here, unlike ConvertImageDtype, multiplies by the inverse.
-            return images.astype(self.dtype) * self.dtype.type(1.0 / np.iinfo(images.dtype).max)
+            factor: Any = np.asarray(1.0 / np.iinfo(images.dtype).max, self.dtype)
+            return images.astype(self.dtype) * factor
         if self.scale:
             return ConvertImageDtype(self.dtype).transform(images)
         return images.astype(self.dtype, copy=False)
