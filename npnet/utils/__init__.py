@@ -1,15 +1,16 @@
-"""What is neither a layer nor an optimizer: the names of `torch.utils`."""
+"""What is neither a layer nor an optimizer: the names of `torch.utils` and `torchvision.utils`."""
 
 import importlib as _importlib
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 from npnet.utils import data
+from npnet.utils.pictures import make_grid, save_image
 
 if _TYPE_CHECKING:
     from npnet.utils import tensorboard as tensorboard
 
-__all__ = ["data"]
+__all__ = ["data", "make_grid", "save_image"]
 
 
 def __getattr__(name: str) -> _Any:

@@ -1,4 +1,5 @@
 """The MNIST example's manner: argparse, train() and test(), StepLR, a saved state dict."""
+
 from __future__ import print_function
 
 import argparse
@@ -46,9 +47,15 @@ def train(args, model, device, train_loader, optimizer, epoch):
         optimizer.step()
         losses.append(loss.item())
         if batch_idx % args.log_interval == 0:
-            print("Train Epoch: {} [{}/{} ({:.0f}%)]\tLoss: {:.6f}".format(
-                epoch, batch_idx * len(data), len(train_loader.dataset),
-                100. * batch_idx / len(train_loader), loss.item()))
+            print(
+                "Train Epoch: {} [{}/{} ({:.0f}%)]\tLoss: {:.6f}".format(
+                    epoch,
+                    batch_idx * len(data),
+                    len(train_loader.dataset),
+                    100.0 * batch_idx / len(train_loader),
+                    loss.item(),
+                )
+            )
             if args.dry_run:
                 break
 
@@ -65,8 +72,11 @@ def test(model, device, test_loader):
             pred = output.argmax(dim=1, keepdim=True)
             correct += pred.eq(target.view_as(pred)).sum().item()
     test_loss /= len(test_loader.dataset)
-    print("\nTest set: Average loss: {:.4f}, Accuracy: {}/{}".format(
-        test_loss, correct, len(test_loader.dataset)))
+    print(
+        "\nTest set: Average loss: {:.4f}, Accuracy: {}/{}".format(
+            test_loss, correct, len(test_loader.dataset)
+        )
+    )
     losses.append(test_loss)
 
 
@@ -89,7 +99,8 @@ def main():
     count = args.batch_size * shared.STEPS // 2
     dataset = torch.utils.data.TensorDataset(*shared.digits(count))
     train_loader = torch.utils.data.DataLoader(
-        dataset, batch_size=args.batch_size, shuffle=True, **kwargs)
+        dataset, batch_size=args.batch_size, shuffle=True, **kwargs
+    )
     test_loader = torch.utils.data.DataLoader(dataset, batch_size=100, **kwargs)
     model = shared.start(Net()).to(device)
     optimizer = optim.Adadelta(model.parameters(), lr=args.lr)

@@ -1,4 +1,5 @@
 """An autoencoder of linear layers on flattened digits."""
+
 import torch
 from torch import nn
 from torch.utils.data import DataLoader
@@ -9,8 +10,21 @@ from shared import BATCH, digits, start
 class autoencoder(nn.Module):
     def __init__(self):
         super(autoencoder, self).__init__()
-        self.encoder = nn.Sequential(nn.Linear(28 * 28, 64), nn.ReLU(True), nn.Linear(64, 12), nn.ReLU(True), nn.Linear(12, 3))
-        self.decoder = nn.Sequential(nn.Linear(3, 12), nn.ReLU(True), nn.Linear(12, 64), nn.ReLU(True), nn.Linear(64, 28 * 28), nn.Tanh())
+        self.encoder = nn.Sequential(
+            nn.Linear(28 * 28, 64),
+            nn.ReLU(True),
+            nn.Linear(64, 12),
+            nn.ReLU(True),
+            nn.Linear(12, 3),
+        )
+        self.decoder = nn.Sequential(
+            nn.Linear(3, 12),
+            nn.ReLU(True),
+            nn.Linear(12, 64),
+            nn.ReLU(True),
+            nn.Linear(64, 28 * 28),
+            nn.Tanh(),
+        )
 
     def forward(self, x):
         x = self.encoder(x)

@@ -1,4 +1,5 @@
 """A checkpoint of everything, and a second half that goes on from it."""
+
 import os
 
 import torch
@@ -16,8 +17,12 @@ class Net(nn.Module):
     def __init__(self, width=16):
         super().__init__()
         self.features = nn.Sequential(
-            nn.Conv2d(1, width, kernel_size=3, stride=2, padding=1), nn.BatchNorm2d(width), nn.ReLU(inplace=True),
-            nn.Conv2d(width, width, 3, stride=2, padding=1), nn.BatchNorm2d(width), nn.ReLU(inplace=True),
+            nn.Conv2d(1, width, kernel_size=3, stride=2, padding=1),
+            nn.BatchNorm2d(width),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(width, width, 3, stride=2, padding=1),
+            nn.BatchNorm2d(width),
+            nn.ReLU(inplace=True),
         )
         self.classifier = nn.Linear(width * 49, 10)
 
@@ -48,8 +53,13 @@ net, optimizer, scheduler = make()
 train(net, optimizer, scheduler, 0, STEPS // 2)
 os.makedirs("checkpoint", exist_ok=True)
 state = {
-    "net": net.state_dict(), "optimizer": optimizer.state_dict(), "scheduler": scheduler.state_dict(),
-    "epoch": STEPS // 2, "acc": 91.5, "arch": "Net", "best": min(losses),
+    "net": net.state_dict(),
+    "optimizer": optimizer.state_dict(),
+    "scheduler": scheduler.state_dict(),
+    "epoch": STEPS // 2,
+    "acc": 91.5,
+    "arch": "Net",
+    "best": min(losses),
 }
 torch.save(state, "./checkpoint/ckpt.pth")
 checkpoint = torch.load("./checkpoint/ckpt.pth", map_location="cpu")

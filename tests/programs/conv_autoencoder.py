@@ -1,4 +1,5 @@
 """A convolutional autoencoder with pooling, upsampling and a denoising target."""
+
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -28,7 +29,7 @@ model = start(ConvAutoencoder())
 optimizer = torch.optim.Adam(model.parameters(), lr=0.005)
 noise_factor, losses = 0.5, []
 for step in range(STEPS):
-    clean = images[step * BATCH:(step + 1) * BATCH]
+    clean = images[step * BATCH : (step + 1) * BATCH]
     noisy = clean + noise_factor * torch.randn(*clean.shape)
     noisy = torch.clamp(noisy, 0.0, 1.0)
     optimizer.zero_grad()

@@ -1,4 +1,5 @@
 """Autograd functions of one's own: a straight-through sign and a ReLU with ctx."""
+
 import torch
 import torch.nn as nn
 from torch.autograd import Function, Variable
@@ -29,7 +30,7 @@ class MyReLU(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad_output):
-        input, = ctx.saved_tensors
+        (input,) = ctx.saved_tensors
         grad_input = grad_output.clone()
         grad_input[input < 0] *= ctx.slope
         return grad_input, None
@@ -56,8 +57,8 @@ images, labels = digits()
 optimizer = torch.optim.SGD(net.parameters(), lr=0.05)
 losses = []
 for i in range(STEPS):
-    data = Variable(images[i * BATCH:(i + 1) * BATCH], requires_grad=True)
-    target = Variable(labels[i * BATCH:(i + 1) * BATCH])
+    data = Variable(images[i * BATCH : (i + 1) * BATCH], requires_grad=True)
+    target = Variable(labels[i * BATCH : (i + 1) * BATCH])
     loss = nn.CrossEntropyLoss()(net(data), target)
     optimizer.zero_grad()
     loss.backward()

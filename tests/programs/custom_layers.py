@@ -1,4 +1,5 @@
 """Layers of one's own: parameters, buffers, init by hand, an RBF output, a maxout, a gate."""
+
 import math
 
 import torch
@@ -66,14 +67,18 @@ class RBF(nn.Module):
         return -(x - c).pow(2).sum(-1) / self.sigma.unsqueeze(0)
 
 
-net = start(nn.Sequential(nn.Flatten(1), Maxout(784, 24, 3), Standardize(24), nn.Tanh(), RBF(24, 10)))
+net = start(
+    nn.Sequential(nn.Flatten(1), Maxout(784, 24, 3), Standardize(24), nn.Tanh(), RBF(24, 10))
+)
 print(net)
 assert [n for n, _ in net.named_buffers()] == ["2.running"]
 images, labels = digits()
 optimizer = torch.optim.Adam(filter(lambda p: p.requires_grad, net.parameters()), lr=5e-3)
 losses = []
 for i in range(STEPS):
-    loss = nn.functional.cross_entropy(net(images[i * BATCH:(i + 1) * BATCH]), labels[i * BATCH:(i + 1) * BATCH])
+    loss = nn.functional.cross_entropy(
+        net(images[i * BATCH : (i + 1) * BATCH]), labels[i * BATCH : (i + 1) * BATCH]
+    )
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()

@@ -1,4 +1,5 @@
 """Losses of one's own: focal, dice, and Lp distances, added with weights."""
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -30,11 +31,15 @@ class FocalLoss(nn.Module):
 def dice_loss(pred, target, smooth=1.0):
     pred, target = pred.contiguous(), target.contiguous()
     intersection = (pred * target).sum(dim=1)
-    return (1 - ((2.0 * intersection + smooth) / (pred.sum(dim=1) + target.sum(dim=1) + smooth))).mean()
+    return (
+        1 - ((2.0 * intersection + smooth) / (pred.sum(dim=1) + target.sum(dim=1) + smooth))
+    ).mean()
 
 
 model = start(nn.Sequential(nn.Flatten(), nn.Linear(784, 32), nn.GELU(), nn.Linear(32, 10)))
-optimizer = torch.optim.Adam([{"params": model[1].parameters()}, {"params": model[3].parameters(), "lr": 1e-2}], lr=1e-3)
+optimizer = torch.optim.Adam(
+    [{"params": model[1].parameters()}, {"params": model[3].parameters(), "lr": 1e-2}], lr=1e-3
+)
 focal, smooth_l1, l1 = FocalLoss(alpha=[0.1] * 5 + [0.2] * 5), nn.SmoothL1Loss(), nn.L1Loss()
 losses = []
 for x, y in DataLoader(TensorDataset(*digits()), BATCH):

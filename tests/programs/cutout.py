@@ -1,4 +1,5 @@
 """Cutout as a transform of one's own between torchvision's, on PIL pictures of three channels."""
+
 import numpy as np
 import torch
 import torch.nn as nn
@@ -25,7 +26,7 @@ class Cutout(object):
             x = np.random.randint(w)
             y1, y2 = np.clip(y - self.length // 2, 0, h), np.clip(y + self.length // 2, 0, h)
             x1, x2 = np.clip(x - self.length // 2, 0, w), np.clip(x + self.length // 2, 0, w)
-            mask[y1: y2, x1: x2] = 0.
+            mask[y1:y2, x1:x2] = 0.0
         mask = torch.from_numpy(mask)
         mask = mask.expand_as(img)
         return img * mask
@@ -44,18 +45,34 @@ class Pictures(Dataset):
         return len(self.data)
 
 
-normalize = transforms.Normalize(mean=[x / 255.0 for x in [125.3, 123.0, 113.9]], std=[x / 255.0 for x in [63.0, 62.1, 66.7]])
+normalize = transforms.Normalize(
+    mean=[x / 255.0 for x in [125.3, 123.0, 113.9]], std=[x / 255.0 for x in [63.0, 62.1, 66.7]]
+)
 train_transform = transforms.Compose([])
 train_transform.transforms.append(transforms.ToTensor())
 train_transform.transforms.append(normalize)
 train_transform.transforms.append(Cutout(n_holes=1, length=8))
-cnn = start(nn.Sequential(
-    nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(4),
-    nn.Conv2d(8, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU(), nn.AdaptiveAvgPool2d((1, 1)),
-    nn.Flatten(), nn.Linear(16, 10)))
+cnn = start(
+    nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1, bias=False),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        nn.MaxPool2d(4),
+        nn.Conv2d(8, 16, 3, padding=1, bias=False),
+        nn.BatchNorm2d(16),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d((1, 1)),
+        nn.Flatten(),
+        nn.Linear(16, 10),
+    )
+)
 criterion = nn.CrossEntropyLoss()
-cnn_optimizer = torch.optim.SGD(cnn.parameters(), lr=0.1, momentum=0.9, nesterov=True, weight_decay=5e-4)
-scheduler = torch.optim.lr_scheduler.MultiStepLR(cnn_optimizer, milestones=[60, 120, 160], gamma=0.2)
+cnn_optimizer = torch.optim.SGD(
+    cnn.parameters(), lr=0.01, momentum=0.9, nesterov=True, weight_decay=5e-4
+)
+scheduler = torch.optim.lr_scheduler.MultiStepLR(
+    cnn_optimizer, milestones=[60, 120, 160], gamma=0.2
+)
 losses = []
 for images, labels in DataLoader(Pictures(train_transform), batch_size=BATCH, shuffle=True):
     cnn.zero_grad()

@@ -1,4 +1,5 @@
 """Depthwise separable convolutions: an inverted residual of MobileNetV2's kind."""
+
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -13,10 +14,20 @@ class InvertedResidual(nn.Module):
         self.use_res_connect = stride == 1 and inp == oup
         layers = []
         if expand_ratio != 1:
-            layers += [nn.Conv2d(inp, hidden_dim, 1, bias=False), nn.BatchNorm2d(hidden_dim), nn.ReLU6(inplace=True)]
-        layers.extend([
-            nn.Conv2d(hidden_dim, hidden_dim, 3, stride, 1, groups=hidden_dim, bias=False), nn.BatchNorm2d(hidden_dim),
-            nn.ReLU6(inplace=True), nn.Conv2d(hidden_dim, oup, 1, 1, 0, bias=False), nn.BatchNorm2d(oup)])
+            layers += [
+                nn.Conv2d(inp, hidden_dim, 1, bias=False),
+                nn.BatchNorm2d(hidden_dim),
+                nn.ReLU6(inplace=True),
+            ]
+        layers.extend(
+            [
+                nn.Conv2d(hidden_dim, hidden_dim, 3, stride, 1, groups=hidden_dim, bias=False),
+                nn.BatchNorm2d(hidden_dim),
+                nn.ReLU6(inplace=True),
+                nn.Conv2d(hidden_dim, oup, 1, 1, 0, bias=False),
+                nn.BatchNorm2d(oup),
+            ]
+        )
         self.conv = nn.Sequential(*layers)
 
     def forward(self, x):
@@ -30,7 +41,9 @@ class Net(nn.Module):
         super().__init__()
         cfg = [(1, 8, 1, 1), (2, 12, 1, 2), (2, 12, 1, 1)]
         self.stem = nn.Conv2d(1, 8, kernel_size=3, stride=2, padding=1, bias=False)
-        self.layers = nn.Sequential(*[InvertedResidual(inp, oup, s, t) for inp, (t, oup, _, s) in zip([8, 8, 12], cfg)])
+        self.layers = nn.Sequential(
+            *[InvertedResidual(inp, oup, s, t) for inp, (t, oup, _, s) in zip([8, 8, 12], cfg)]
+        )
         self.linear = nn.Linear(12, 10)
         for m in self.modules():
             if isinstance(m, nn.Conv2d):
@@ -53,7 +66,9 @@ scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.98)
 losses = []
 for i in range(STEPS):
     optimizer.zero_grad()
-    loss = nn.CrossEntropyLoss()(net(images[i * BATCH:(i + 1) * BATCH]), labels[i * BATCH:(i + 1) * BATCH])
+    loss = nn.CrossEntropyLoss()(
+        net(images[i * BATCH : (i + 1) * BATCH]), labels[i * BATCH : (i + 1) * BATCH]
+    )
     loss.backward()
     optimizer.step()
     scheduler.step()

@@ -1,4 +1,5 @@
 """Early stopping on a validation set, with the best weights kept by deepcopy."""
+
 import copy
 
 import numpy as np
@@ -31,7 +32,9 @@ indices = list(range(len(dataset)))
 split = BATCH * 15
 train_loader = DataLoader(Subset(dataset, indices[:split]), batch_size=BATCH, shuffle=True)
 valid_loader = DataLoader(Subset(dataset, indices[split:]), batch_size=BATCH)
-model = start(nn.Sequential(nn.Flatten(), nn.Linear(784, 40), nn.Tanh(), nn.Dropout(0.2), nn.Linear(40, 10)))
+model = start(
+    nn.Sequential(nn.Flatten(), nn.Linear(784, 40), nn.Tanh(), nn.Dropout(0.2), nn.Linear(40, 10))
+)
 criterion, optimizer = nn.CrossEntropyLoss(), torch.optim.Adam(model.parameters(), lr=0.01)
 stopping, losses, best = EarlyStopping(), [], None
 for epoch in range(10):

@@ -1,4 +1,5 @@
 """An exponential moving average of the weights, shadowed by name, and by deepcopy."""
+
 import copy
 
 import torch
@@ -7,7 +8,7 @@ import torch.nn as nn
 from shared import BATCH, STEPS, digits, start
 
 
-class EMA():
+class EMA:
     def __init__(self, model, decay):
         self.model, self.decay, self.shadow, self.backup = model, decay, {}, {}
 
@@ -33,7 +34,9 @@ class EMA():
 
 
 images, labels = digits()
-model = start(nn.Sequential(nn.Flatten(), nn.Linear(784, 24), nn.Mish(), nn.LayerNorm(24), nn.Linear(24, 10)))
+model = start(
+    nn.Sequential(nn.Flatten(), nn.Linear(784, 24), nn.Mish(), nn.LayerNorm(24), nn.Linear(24, 10))
+)
 mean_teacher = copy.deepcopy(model)
 for p in mean_teacher.parameters():
     p.requires_grad_(False)
@@ -42,7 +45,7 @@ ema.register()
 optimizer = torch.optim.NAdam(model.parameters(), lr=0.005)
 losses = []
 for i in range(STEPS):
-    x, y = images[i * BATCH:(i + 1) * BATCH], labels[i * BATCH:(i + 1) * BATCH]
+    x, y = images[i * BATCH : (i + 1) * BATCH], labels[i * BATCH : (i + 1) * BATCH]
     consistency = nn.functional.mse_loss(model(x).softmax(-1), mean_teacher(x).softmax(-1))
     loss = nn.functional.cross_entropy(model(x), y) + 0.5 * consistency
     optimizer.zero_grad()

@@ -1,4 +1,5 @@
 """Adversarial training by the fast gradient sign method."""
+
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -13,12 +14,16 @@ def fgsm_attack(image, epsilon, data_grad):
     return perturbed_image
 
 
-model = start(nn.Sequential(nn.Flatten(), nn.Linear(784, 32), nn.Tanh(), nn.Linear(32, 10), nn.LogSoftmax(dim=1)))
+model = start(
+    nn.Sequential(
+        nn.Flatten(), nn.Linear(784, 32), nn.Tanh(), nn.Linear(32, 10), nn.LogSoftmax(dim=1)
+    )
+)
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 images, labels = digits()
 losses, fooled = [], 0
 for i in range(STEPS):
-    data, target = images[i * BATCH:(i + 1) * BATCH].clone(), labels[i * BATCH:(i + 1) * BATCH]
+    data, target = images[i * BATCH : (i + 1) * BATCH].clone(), labels[i * BATCH : (i + 1) * BATCH]
     data.requires_grad = True
     output = model(data)
     init_pred = output.max(1, keepdim=True)[1]

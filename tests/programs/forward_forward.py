@@ -1,4 +1,5 @@
 """The forward-forward algorithm: every layer learns alone, without a backward pass through others."""
+
 import torch
 import torch.nn as nn
 from torch.optim import Adam
@@ -11,7 +12,9 @@ def get_y_neg(y):
     for idx, y_samp in enumerate(y):
         allowed_indices = list(range(10))
         allowed_indices.remove(y_samp.item())
-        y_neg[idx] = torch.tensor(allowed_indices)[torch.randint(len(allowed_indices), size=(1,))].item()
+        y_neg[idx] = torch.tensor(allowed_indices)[
+            torch.randint(len(allowed_indices), size=(1,))
+        ].item()
     return y_neg
 
 
@@ -35,7 +38,9 @@ class Layer(nn.Linear):
     def learn(self, x_pos, x_neg):
         g_pos = self.forward(x_pos).pow(2).mean(1)
         g_neg = self.forward(x_neg).pow(2).mean(1)
-        loss = torch.log(1 + torch.exp(torch.cat([-g_pos + self.threshold, g_neg - self.threshold]))).mean()
+        loss = torch.log(
+            1 + torch.exp(torch.cat([-g_pos + self.threshold, g_neg - self.threshold]))
+        ).mean()
         self.opt.zero_grad()
         loss.backward()
         self.opt.step()
@@ -49,7 +54,7 @@ for layer in layers:
 images, labels = digits()
 losses = []
 for i in range(STEPS):
-    x, y = images[i * BATCH:(i + 1) * BATCH].view(BATCH, -1), labels[i * BATCH:(i + 1) * BATCH]
+    x, y = images[i * BATCH : (i + 1) * BATCH].view(BATCH, -1), labels[i * BATCH : (i + 1) * BATCH]
     h_pos, h_neg = overlay_y_on_x(x, y), overlay_y_on_x(x, get_y_neg(y))
     for layer in layers:
         h_pos, h_neg, loss = layer.learn(h_pos, h_neg)

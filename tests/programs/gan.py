@@ -1,4 +1,5 @@
 """A GAN of linear layers: two optimizers, BCELoss on labels of ones and zeros."""
+
 import torch
 import torch.nn as nn
 
@@ -6,10 +7,22 @@ from shared import BATCH, STEPS, digits, start
 
 latent_size, hidden_size, image_size = 16, 64, 784
 images, _ = digits()
-D = nn.Sequential(nn.Linear(image_size, hidden_size), nn.LeakyReLU(0.2), nn.Linear(hidden_size, hidden_size),
-                  nn.LeakyReLU(0.2), nn.Linear(hidden_size, 1), nn.Sigmoid())
-G = nn.Sequential(nn.Linear(latent_size, hidden_size), nn.ReLU(), nn.Linear(hidden_size, hidden_size), nn.ReLU(),
-                  nn.Linear(hidden_size, image_size), nn.Tanh())
+D = nn.Sequential(
+    nn.Linear(image_size, hidden_size),
+    nn.LeakyReLU(0.2),
+    nn.Linear(hidden_size, hidden_size),
+    nn.LeakyReLU(0.2),
+    nn.Linear(hidden_size, 1),
+    nn.Sigmoid(),
+)
+G = nn.Sequential(
+    nn.Linear(latent_size, hidden_size),
+    nn.ReLU(),
+    nn.Linear(hidden_size, hidden_size),
+    nn.ReLU(),
+    nn.Linear(hidden_size, image_size),
+    nn.Tanh(),
+)
 start(D, G)
 criterion = nn.BCELoss()
 d_optimizer = torch.optim.Adam(D.parameters(), lr=0.0002, betas=(0.5, 0.999))
@@ -28,7 +41,7 @@ def reset_grad():
 
 
 for i in range(STEPS):
-    real = images[i * BATCH:(i + 1) * BATCH].reshape(BATCH, -1) * 2 - 1
+    real = images[i * BATCH : (i + 1) * BATCH].reshape(BATCH, -1) * 2 - 1
     real_labels, fake_labels = torch.ones(BATCH, 1), torch.zeros(BATCH, 1)
     outputs = D(real)
     d_loss_real = criterion(outputs, real_labels)

@@ -1,4 +1,5 @@
 """Gradients of several small batches for one step, clipped by norm and by value."""
+
 import torch
 import torch.nn as nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -6,8 +7,18 @@ from torch.utils.data import DataLoader, TensorDataset
 from shared import BATCH, digits, start
 
 accumulation_steps = 3
-model = start(nn.Sequential(nn.Conv2d(1, 8, 3, stride=2), nn.GroupNorm(2, 8), nn.ReLU6(), nn.Conv2d(8, 8, 3, stride=2),
-                            nn.GroupNorm(4, 8), nn.Hardswish(), nn.Flatten(), nn.Linear(288, 10)))
+model = start(
+    nn.Sequential(
+        nn.Conv2d(1, 8, 3, stride=2),
+        nn.GroupNorm(2, 8),
+        nn.ReLU6(),
+        nn.Conv2d(8, 8, 3, stride=2),
+        nn.GroupNorm(4, 8),
+        nn.Hardswish(),
+        nn.Flatten(),
+        nn.Linear(288, 10),
+    )
+)
 optimizer = torch.optim.Adam(model.parameters(), lr=3e-3, eps=1e-6)
 criterion = nn.CrossEntropyLoss(reduction="sum")
 losses = []

@@ -1,4 +1,5 @@
 """A GRU both ways over rows, its last states joined."""
+
 import torch
 import torch.nn as nn
 
@@ -21,8 +22,11 @@ model = start(BiGRU())
 optimizer = torch.optim.RMSprop(model.parameters(), lr=2e-3, alpha=0.9)
 losses = []
 for i in range(STEPS):
-    logits, out = model(images[i * BATCH:(i + 1) * BATCH])
-    loss = nn.functional.cross_entropy(logits, labels[i * BATCH:(i + 1) * BATCH]) + 0.01 * out.pow(2).mean()
+    logits, out = model(images[i * BATCH : (i + 1) * BATCH])
+    loss = (
+        nn.functional.cross_entropy(logits, labels[i * BATCH : (i + 1) * BATCH])
+        + 0.01 * out.pow(2).mean()
+    )
     optimizer.zero_grad()
     loss.backward()
     nn.utils.clip_grad_norm_(model.parameters(), 5.0)

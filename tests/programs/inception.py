@@ -1,4 +1,5 @@
 """An Inception block: branches side by side, local response norm, an auxiliary classifier."""
+
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -20,9 +21,17 @@ class Inception(nn.Module):
     def __init__(self, in_channels):
         super().__init__()
         self.branch1 = BasicConv2d(in_channels, 4, kernel_size=1)
-        self.branch2 = nn.Sequential(BasicConv2d(in_channels, 4, kernel_size=1), BasicConv2d(4, 6, kernel_size=3, padding=1))
-        self.branch3 = nn.Sequential(BasicConv2d(in_channels, 2, kernel_size=1), BasicConv2d(2, 4, kernel_size=(1, 5), padding=(0, 2)))
-        self.branch4 = nn.Sequential(nn.MaxPool2d(kernel_size=3, stride=1, padding=1, ceil_mode=True), BasicConv2d(in_channels, 2, kernel_size=1))
+        self.branch2 = nn.Sequential(
+            BasicConv2d(in_channels, 4, kernel_size=1), BasicConv2d(4, 6, kernel_size=3, padding=1)
+        )
+        self.branch3 = nn.Sequential(
+            BasicConv2d(in_channels, 2, kernel_size=1),
+            BasicConv2d(2, 4, kernel_size=(1, 5), padding=(0, 2)),
+        )
+        self.branch4 = nn.Sequential(
+            nn.MaxPool2d(kernel_size=3, stride=1, padding=1, ceil_mode=True),
+            BasicConv2d(in_channels, 2, kernel_size=1),
+        )
 
     def forward(self, x):
         return torch.cat([self.branch1(x), self.branch2(x), self.branch3(x), self.branch4(x)], 1)
@@ -31,7 +40,9 @@ class Inception(nn.Module):
 class Net(nn.Module):
     def __init__(self):
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(1, 8, 3, stride=2), nn.ReLU(True), nn.LocalResponseNorm(5))
+        self.stem = nn.Sequential(
+            nn.Conv2d(1, 8, 3, stride=2), nn.ReLU(True), nn.LocalResponseNorm(5)
+        )
         self.block, self.block2 = Inception(8), Inception(16)
         self.aux, self.fc = nn.Linear(16, 10), nn.Linear(16, 10)
 
@@ -48,7 +59,7 @@ net, criterion = start(Net()), nn.CrossEntropyLoss()
 optimizer = torch.optim.RMSprop(net.parameters(), lr=1e-3, momentum=0.9, eps=1.0)
 losses = []
 for i in range(STEPS):
-    x, y = images[i * BATCH:(i + 1) * BATCH], labels[i * BATCH:(i + 1) * BATCH]
+    x, y = images[i * BATCH : (i + 1) * BATCH], labels[i * BATCH : (i + 1) * BATCH]
     out, aux = net(x)
     loss = criterion(out, y) + 0.4 * criterion(aux, y)
     optimizer.zero_grad()

@@ -1,11 +1,12 @@
 """K-fold cross validation with samplers, a new network for each fold."""
+
 import numpy as np
 import torch
 from sklearn.model_selection import KFold
 from torch import nn
 from torch.utils.data import DataLoader, SubsetRandomSampler, TensorDataset
 
-from shared import BATCH, STEPS, digits, start
+from shared import BATCH, digits, start
 
 
 def reset_weights(m):
@@ -16,7 +17,9 @@ def reset_weights(m):
 
 dataset = TensorDataset(*digits(BATCH * 15))
 losses, results = [], {}
-for fold, (train_ids, test_ids) in enumerate(KFold(n_splits=3, shuffle=True, random_state=0).split(np.arange(len(dataset)))):
+for fold, (train_ids, test_ids) in enumerate(
+    KFold(n_splits=3, shuffle=True, random_state=0).split(np.arange(len(dataset)))
+):
     trainloader = DataLoader(torch.utils.data.Subset(dataset, train_ids), batch_size=BATCH)
     testloader = DataLoader(dataset, batch_size=BATCH, sampler=SubsetRandomSampler(test_ids))
     network = nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 32), nn.Hardtanh(), nn.Linear(32, 10))

@@ -1,7 +1,7 @@
 """Label smoothing by a loss of one's own: scatter_ into a full tensor, KL divergence."""
+
 import torch
 import torch.nn as nn
-import torch.nn.functional as F
 
 from shared import BATCH, STEPS, digits, start
 
@@ -22,8 +22,16 @@ class LabelSmoothing(nn.Module):
 
 
 images, labels = digits()
-model = start(nn.Sequential(nn.Conv2d(1, 8, 5, stride=2), nn.ELU(), nn.Conv2d(8, 8, 5, stride=2), nn.ELU(),
-                            nn.Flatten(), nn.Linear(8 * 16, 10)))
+model = start(
+    nn.Sequential(
+        nn.Conv2d(1, 8, 5, stride=2),
+        nn.ELU(),
+        nn.Conv2d(8, 8, 5, stride=2),
+        nn.ELU(),
+        nn.Flatten(),
+        nn.Linear(8 * 16, 10),
+    )
+)
 criterion = LabelSmoothing(10)
 optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
 losses = []

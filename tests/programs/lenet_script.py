@@ -1,4 +1,5 @@
 """LeNet-5 as in many first repositories: a class, a loop, prints."""
+
 import torch
 import torch.nn as nn
 import torch.nn.functional as F

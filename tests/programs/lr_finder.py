@@ -1,4 +1,5 @@
 """A learning rate finder, and then OneCycleLR with the rate that it found."""
+
 import copy
 
 import numpy as np
@@ -14,7 +15,7 @@ initial = copy.deepcopy(model.state_dict())
 
 
 def batch(i):
-    return images[i * BATCH:(i + 1) * BATCH], labels[i * BATCH:(i + 1) * BATCH]
+    return images[i * BATCH : (i + 1) * BATCH], labels[i * BATCH : (i + 1) * BATCH]
 
 
 def find_lr(init_value=1e-4, final_value=1.0, beta=0.9):
@@ -42,7 +43,9 @@ def find_lr(init_value=1e-4, final_value=1.0, beta=0.9):
 lr = find_lr()
 model.load_state_dict(initial)
 optimizer = torch.optim.AdamW(model.parameters(), lr=lr / 10)
-scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.01, total_steps=STEPS, pct_start=0.3)
+scheduler = torch.optim.lr_scheduler.OneCycleLR(
+    optimizer, max_lr=0.01, total_steps=STEPS, pct_start=0.3
+)
 for i in range(STEPS):
     inputs, targets = batch(i)
     loss = criterion(model(inputs), targets)

@@ -1,4 +1,5 @@
 """An LSTM that reads a picture row by row."""
+
 import torch
 import torch.nn as nn
 
@@ -30,8 +31,10 @@ optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
 pictures, targets = digits()
 losses = []
 for i in range(STEPS):
-    images = pictures[i * BATCH:(i + 1) * BATCH].reshape(-1, sequence_length, input_size).to(device)
-    labels = targets[i * BATCH:(i + 1) * BATCH].to(device)
+    images = (
+        pictures[i * BATCH : (i + 1) * BATCH].reshape(-1, sequence_length, input_size).to(device)
+    )
+    labels = targets[i * BATCH : (i + 1) * BATCH].to(device)
     outputs = model(images)
     loss = criterion(outputs, labels)
     optimizer.zero_grad()

@@ -1,4 +1,5 @@
 """Mixup: pairs of pictures and of losses, by a lambda from NumPy's beta."""
+
 import numpy as np
 import torch
 import torch.nn as nn
@@ -28,15 +29,20 @@ class BasicBlock(nn.Module):
 
     def __init__(self, in_planes, planes, stride=1):
         super(BasicBlock, self).__init__()
-        self.conv1 = nn.Conv2d(in_planes, planes, kernel_size=3, stride=stride, padding=1, bias=False)
+        self.conv1 = nn.Conv2d(
+            in_planes, planes, kernel_size=3, stride=stride, padding=1, bias=False
+        )
         self.bn1 = nn.BatchNorm2d(planes)
         self.conv2 = nn.Conv2d(planes, planes, kernel_size=3, stride=1, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(planes)
         self.shortcut = nn.Sequential()
         if stride != 1 or in_planes != self.expansion * planes:
             self.shortcut = nn.Sequential(
-                nn.Conv2d(in_planes, self.expansion * planes, kernel_size=1, stride=stride, bias=False),
-                nn.BatchNorm2d(self.expansion * planes))
+                nn.Conv2d(
+                    in_planes, self.expansion * planes, kernel_size=1, stride=stride, bias=False
+                ),
+                nn.BatchNorm2d(self.expansion * planes),
+            )
 
     def forward(self, x):
         out = F.relu(self.bn1(self.conv1(x)))
@@ -74,22 +80,24 @@ class ResNet(nn.Module):
 net = start(ResNet(BasicBlock, [1, 1]))
 images, labels = digits(size=32, channels=3)
 criterion = nn.CrossEntropyLoss()
-optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9, weight_decay=1e-4)
+optimizer = torch.optim.SGD(net.parameters(), lr=0.003, momentum=0.9, weight_decay=1e-4)
 losses = []
 train_loss = correct = total = 0
 for i in range(STEPS):
-    inputs, targets = images[i * BATCH:(i + 1) * BATCH], labels[i * BATCH:(i + 1) * BATCH]
+    inputs, targets = images[i * BATCH : (i + 1) * BATCH], labels[i * BATCH : (i + 1) * BATCH]
     inputs, targets_a, targets_b, lam = mixup_data(inputs, targets)
     outputs = net(inputs)
     loss = mixup_criterion(criterion, outputs, targets_a, targets_b, lam)
     train_loss += loss.data
     _, predicted = torch.max(outputs.data, 1)
     total += targets.size(0)
-    correct += (lam * predicted.eq(targets_a.data).cpu().sum().float()
-                + (1 - lam) * predicted.eq(targets_b.data).cpu().sum().float())
+    correct += (
+        lam * predicted.eq(targets_a.data).cpu().sum().float()
+        + (1 - lam) * predicted.eq(targets_b.data).cpu().sum().float()
+    )
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
     losses.append(loss.item())
-print("Loss: %.3f | Acc: %.3f%%" % (train_loss / STEPS, 100. * correct / total))
+print("Loss: %.3f | Acc: %.3f%%" % (train_loss / STEPS, 100.0 * correct / total))
 losses.append(float(correct))

@@ -1,4 +1,5 @@
 """A notebook's cells, one after another: everything is global, shapes are looked at."""
+
 # %% [1]
 import numpy as np
 import torch
@@ -14,7 +15,14 @@ images.shape, labels.dtype
 x, y = images[:5], labels[:5]
 print(x.min(), x.max(), x.mean().item(), y.tolist(), y.unique())
 # %% [4]
-model = nn.Sequential(nn.Linear(784, 32), nn.ReLU(), nn.Linear(32, 16), nn.ReLU(), nn.Linear(16, 10), nn.LogSoftmax(dim=1))
+model = nn.Sequential(
+    nn.Linear(784, 32),
+    nn.ReLU(),
+    nn.Linear(32, 16),
+    nn.ReLU(),
+    nn.Linear(16, 10),
+    nn.LogSoftmax(dim=1),
+)
 start(model)
 model
 # %% [5]

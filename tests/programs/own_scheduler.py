@@ -1,4 +1,5 @@
 """Schedulers that subclass PyTorch's: a warm-up before another schedule, polynomial decay."""
+
 import torch
 import torch.nn as nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, _LRScheduler
@@ -21,7 +22,10 @@ class PolyLR(torch.optim.lr_scheduler.LRScheduler):
         super(PolyLR, self).__init__(optimizer, last_epoch)
 
     def get_lr(self):
-        return [max(base_lr * (1 - self.last_epoch / self.max_iters) ** self.power, self.min_lr) for base_lr in self.base_lrs]
+        return [
+            max(base_lr * (1 - self.last_epoch / self.max_iters) ** self.power, self.min_lr)
+            for base_lr in self.base_lrs
+        ]
 
 
 losses = []
@@ -30,7 +34,9 @@ net = start(nn.Sequential(nn.Flatten(), nn.Linear(784, 32), nn.SiLU(), nn.Linear
 optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
 warmup, train = WarmUpLR(optimizer, 10), None
 for step in range(STEPS):
-    loss = nn.functional.cross_entropy(net(images[step * BATCH:(step + 1) * BATCH]), labels[step * BATCH:(step + 1) * BATCH])
+    loss = nn.functional.cross_entropy(
+        net(images[step * BATCH : (step + 1) * BATCH]), labels[step * BATCH : (step + 1) * BATCH]
+    )
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
@@ -45,4 +51,8 @@ for step in range(STEPS):
                 group["lr"] = group["initial_lr"] = 0.02
             train = PolyLR(optimizer, 10)
         train.step()
-    losses += [loss.item(), optimizer.param_groups[0]["lr"], optimizer.state_dict()["param_groups"][0]["lr"]]
+    losses += [
+        loss.item(),
+        optimizer.param_groups[0]["lr"],
+        optimizer.state_dict()["param_groups"][0]["lr"],
+    ]

@@ -1,4 +1,5 @@
 """ReduceLROnPlateau on a validation loss; a SummaryWriter keeps the curves."""
+
 import torch
 import torch.nn as nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau

@@ -1,4 +1,5 @@
 """The quick start's manner: an MLP of Sequential, train and test loops, save and load."""
+
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
@@ -37,7 +38,9 @@ for X, y in train_dataloader:
     print(f"Shape of y: {y.shape} {y.dtype}")
     break
 
-device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+device = (
+    "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+)
 print(f"Using {device} device")
 
 
@@ -90,7 +93,7 @@ def test(dataloader, model, loss_fn):
             correct += (pred.argmax(1) == y).type(torch.float).sum().item()
     test_loss /= num_batches
     correct /= size
-    print(f"Test Error: \n Accuracy: {(100*correct):>0.1f}%, Avg loss: {test_loss:>8f} \n")
+    print(f"Test Error: \n Accuracy: {(100 * correct):>0.1f}%, Avg loss: {test_loss:>8f} \n")
     return test_loss
 
 

@@ -1,4 +1,5 @@
 """Learning rates by hand: functions that write into param_groups, warm-up, a decay by epochs."""
+
 import math
 
 import torch
@@ -50,14 +51,27 @@ def accuracy(output, target, topk=(1,)):
     return res
 
 
-model = start(nn.Sequential(nn.Conv2d(1, 6, 5), nn.Sigmoid(), nn.AvgPool2d(2), nn.Conv2d(6, 16, 5), nn.Sigmoid(),
-                            nn.AvgPool2d(kernel_size=2, stride=2), nn.Flatten(), nn.Linear(256, 10)))
+model = start(
+    nn.Sequential(
+        nn.Conv2d(1, 6, 5),
+        nn.Sigmoid(),
+        nn.AvgPool2d(2),
+        nn.Conv2d(6, 16, 5),
+        nn.Sigmoid(),
+        nn.AvgPool2d(kernel_size=2, stride=2),
+        nn.Flatten(),
+        nn.Linear(256, 10),
+    )
+)
 optimizer = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9, weight_decay=1e-4, nesterov=True)
 images, labels = digits()
 losses, top1, top5 = [], AverageMeter(), AverageMeter()
 for step in range(STEPS):
     lr = adjust_learning_rate(optimizer, step)
-    input, target = images[step * BATCH:(step + 1) * BATCH], labels[step * BATCH:(step + 1) * BATCH]
+    input, target = (
+        images[step * BATCH : (step + 1) * BATCH],
+        labels[step * BATCH : (step + 1) * BATCH],
+    )
     output = model(input)
     loss = nn.CrossEntropyLoss()(output, target)
     prec1, prec5 = accuracy(output.data, target, topk=(1, 5))

@@ -1,4 +1,5 @@
 """Squeeze-and-excitation in a pre-activation residual block, wrapped in DataParallel."""
+
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -10,8 +11,12 @@ class SEBlock(nn.Module):
     def __init__(self, channel, reduction=4):
         super().__init__()
         self.avg_pool = nn.AdaptiveAvgPool2d(1)
-        self.fc = nn.Sequential(nn.Linear(channel, channel // reduction, bias=False), nn.ReLU(inplace=True),
-                                nn.Linear(channel // reduction, channel, bias=False), nn.Sigmoid())
+        self.fc = nn.Sequential(
+            nn.Linear(channel, channel // reduction, bias=False),
+            nn.ReLU(inplace=True),
+            nn.Linear(channel // reduction, channel, bias=False),
+            nn.Sigmoid(),
+        )
 
     def forward(self, x):
         b, c, _, _ = x.size()
@@ -35,12 +40,27 @@ class PreActBlock(nn.Module):
 
 
 images, labels = digits()
-net = nn.DataParallel(start(nn.Sequential(nn.Conv2d(1, 8, 3, 2), PreActBlock(8), nn.MaxPool2d(2), PreActBlock(8),
-                                          nn.AdaptiveMaxPool2d(2), nn.Flatten(), nn.Linear(32, 10))))
-criterion, optimizer, losses = nn.CrossEntropyLoss(), torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9), []
+net = nn.DataParallel(
+    start(
+        nn.Sequential(
+            nn.Conv2d(1, 8, 3, 2),
+            PreActBlock(8),
+            nn.MaxPool2d(2),
+            PreActBlock(8),
+            nn.AdaptiveMaxPool2d(2),
+            nn.Flatten(),
+            nn.Linear(32, 10),
+        )
+    )
+)
+criterion, optimizer, losses = (
+    nn.CrossEntropyLoss(),
+    torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9),
+    [],
+)
 for i in range(STEPS):
     optimizer.zero_grad()
-    loss = criterion(net(images[i * BATCH:(i + 1) * BATCH]), labels[i * BATCH:(i + 1) * BATCH])
+    loss = criterion(net(images[i * BATCH : (i + 1) * BATCH]), labels[i * BATCH : (i + 1) * BATCH])
     loss.backward()
     optimizer.step()
     losses.append(loss.item())

@@ -1,4 +1,5 @@
 """Stochastic weight averaging by swa_utils, with batch norm brought up to date."""
+
 import torch
 import torch.nn as nn
 from torch.optim.swa_utils import SWALR, AveragedModel, update_bn
@@ -7,7 +8,11 @@ from torch.utils.data import DataLoader, TensorDataset
 from shared import BATCH, STEPS, digits, start
 
 loader = DataLoader(TensorDataset(*digits()), batch_size=BATCH)
-model = start(nn.Sequential(nn.Conv2d(1, 8, 3, 2), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 169, 10)))
+model = start(
+    nn.Sequential(
+        nn.Conv2d(1, 8, 3, 2), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 169, 10)
+    )
+)
 optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
 swa_model = AveragedModel(model)
 scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=20)

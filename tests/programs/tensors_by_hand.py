@@ -1,9 +1,10 @@
 """No layers: a network of tensors, its gradients by autograd, its updates by hand."""
+
 import math
 
 import torch
 
-from shared import BATCH, STEPS, digits, start
+from shared import BATCH, STEPS, digits
 
 images, labels = digits()
 images = images.reshape(len(images), -1)
@@ -36,7 +37,7 @@ def accuracy(out, yb):
 losses, lr = [], 0.5
 for i in range(STEPS):
     start_i = i * BATCH
-    xb, yb = images[start_i:start_i + BATCH], labels[start_i:start_i + BATCH]
+    xb, yb = images[start_i : start_i + BATCH], labels[start_i : start_i + BATCH]
     loss = nll(model(xb), yb)
     loss.backward()
     with torch.no_grad():

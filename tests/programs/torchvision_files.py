@@ -1,4 +1,5 @@
 """torchvision's MNIST from its files: a picture, its label, transforms, and what the set says."""
+
 import numpy as np
 import torch
 import torch.nn as nn
@@ -26,18 +27,24 @@ class Pictures(torch.utils.data.Dataset):
         return (self.transform(picture) if self.transform else picture), int(labels[i])
 
 
-transform = transforms.Compose([
-    transforms.Resize((20, 20)),
-    transforms.CenterCrop(16),
-    transforms.Pad(2),
-    transforms.Grayscale(num_output_channels=1),
-    transforms.ToTensor(),
-    transforms.Lambda(lambda t: t.clamp(0, 0.9)),
-    transforms.Normalize((0.1307,), (0.3081,)),
-])
+transform = transforms.Compose(
+    [
+        transforms.Resize((20, 20)),
+        transforms.CenterCrop(16),
+        transforms.Pad(2),
+        transforms.Grayscale(num_output_channels=1),
+        transforms.ToTensor(),
+        transforms.Lambda(lambda t: t.clamp(0, 0.9)),
+        transforms.Normalize((0.1307,), (0.3081,)),
+    ]
+)
 assert Pictures()[0][0].size == (28, 28)
 loader = torch.utils.data.DataLoader(Pictures(transform), batch_size=BATCH)
-net = start(nn.Sequential(nn.Conv2d(1, 4, 3), nn.Hardsigmoid(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(4 * 81, 10)))
+net = start(
+    nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.Hardsigmoid(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(4 * 81, 10)
+    )
+)
 optimizer = torch.optim.ASGD(net.parameters(), lr=0.1)
 losses = []
 for x, y in loader:

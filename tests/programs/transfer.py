@@ -1,4 +1,5 @@
 """Transfer: a network learns one task, is saved, and its features are frozen for another."""
+
 import torch
 import torch.nn as nn
 from torch import optim
@@ -12,7 +13,14 @@ images, labels = digits()
 class Net(nn.Module):
     def __init__(self, num_classes):
         super().__init__()
-        self.features = nn.Sequential(nn.Conv2d(1, 8, 5, 2), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 16, 5, 2), nn.BatchNorm2d(16), nn.ReLU())
+        self.features = nn.Sequential(
+            nn.Conv2d(1, 8, 5, 2),
+            nn.BatchNorm2d(8),
+            nn.ReLU(),
+            nn.Conv2d(8, 16, 5, 2),
+            nn.BatchNorm2d(16),
+            nn.ReLU(),
+        )
         self.avgpool = nn.AdaptiveAvgPool2d((2, 2))
         self.fc = nn.Linear(64, num_classes)
 
@@ -25,7 +33,9 @@ def fit(net, optimizer, targets, steps):
     criterion = nn.CrossEntropyLoss()
     for i in range(steps):
         optimizer.zero_grad()
-        loss = criterion(net(images[i * BATCH:(i + 1) * BATCH]), targets[i * BATCH:(i + 1) * BATCH])
+        loss = criterion(
+            net(images[i * BATCH : (i + 1) * BATCH]), targets[i * BATCH : (i + 1) * BATCH]
+        )
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
@@ -38,10 +48,14 @@ torch.save({"state_dict": net.state_dict()}, "pretrained.pth")
 model = start(Net(2), seed=1)
 pretrained_dict = torch.load("pretrained.pth")["state_dict"]
 model_dict = model.state_dict()
-pretrained_dict = {k: v for k, v in pretrained_dict.items() if k in model_dict and v.size() == model_dict[k].size()}
+pretrained_dict = {
+    k: v for k, v in pretrained_dict.items() if k in model_dict and v.size() == model_dict[k].size()
+}
 model_dict.update(pretrained_dict)
 model.load_state_dict(model_dict)
-missing = model.load_state_dict({k: v for k, v in pretrained_dict.items() if "fc" not in k}, strict=False)
+missing = model.load_state_dict(
+    {k: v for k, v in pretrained_dict.items() if "fc" not in k}, strict=False
+)
 print(missing)
 for name, param in model.named_parameters():
     if "fc" not in name:

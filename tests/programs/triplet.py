@@ -1,4 +1,5 @@
 """Embeddings by a triplet loss, normalized; the anchors' neighbours are mined by classes."""
+
 import numpy as np
 import torch
 import torch.nn as nn
@@ -14,8 +15,14 @@ rng = np.random.RandomState(0)
 class EmbeddingNet(nn.Module):
     def __init__(self, dim=8):
         super().__init__()
-        self.convnet = nn.Sequential(nn.Conv2d(1, 8, 5), nn.PReLU(), nn.MaxPool2d(2, stride=2),
-                                     nn.Conv2d(8, 8, 5), nn.PReLU(), nn.MaxPool2d(2, stride=2))
+        self.convnet = nn.Sequential(
+            nn.Conv2d(1, 8, 5),
+            nn.PReLU(),
+            nn.MaxPool2d(2, stride=2),
+            nn.Conv2d(8, 8, 5),
+            nn.PReLU(),
+            nn.MaxPool2d(2, stride=2),
+        )
         self.fc = nn.Linear(8 * 4 * 4, dim)
 
     def forward(self, x):

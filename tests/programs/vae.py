@@ -1,4 +1,5 @@
 """A variational autoencoder: reparametrize, BCE by sum and the KL divergence; pictures are saved."""
+
 import os
 
 import torch
@@ -49,7 +50,7 @@ images, _ = digits()
 losses, train_loss = [], 0
 model.train()
 for i in range(STEPS):
-    data = images[i * BATCH:(i + 1) * BATCH]
+    data = images[i * BATCH : (i + 1) * BATCH]
     optimizer.zero_grad()
     recon_batch, mu, logvar = model(data)
     loss = loss_function(recon_batch, data, mu, logvar)

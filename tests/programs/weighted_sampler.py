@@ -1,4 +1,5 @@
 """Unbalanced classes: a WeightedRandomSampler, class weights in the loss, a confusion matrix."""
+
 import numpy as np
 import torch
 import torch.nn as nn
@@ -14,7 +15,11 @@ class_count = torch.bincount(targets, minlength=10)
 weights = 1.0 / class_count.float()
 samples_weight = weights[targets]
 sampler = WeightedRandomSampler(samples_weight, BATCH * STEPS, replacement=True)
-loader = DataLoader(ConcatDataset([dataset, dataset]), batch_size=BATCH, sampler=WeightedRandomSampler(torch.cat([samples_weight, samples_weight]), BATCH * STEPS))
+loader = DataLoader(
+    ConcatDataset([dataset, dataset]),
+    batch_size=BATCH,
+    sampler=WeightedRandomSampler(torch.cat([samples_weight, samples_weight]), BATCH * STEPS),
+)
 model = start(nn.Sequential(nn.Flatten(), nn.Linear(784, 32), nn.ReLU(), nn.Linear(32, 10)))
 criterion = nn.CrossEntropyLoss(weight=weights / weights.sum() * 10)
 optimizer = torch.optim.Adamax(model.parameters(), lr=0.01)

@@ -1,4 +1,5 @@
 """The whole model is saved, and loaded in place of its class."""
+
 import torch
 import torch.nn as nn
 
