@@ -90,6 +90,7 @@ from npnet.creation import (
 )
 from npnet.devices import (
     accelerator,
+    amp,
     backends,
     cuda,
     device,
@@ -811,6 +812,7 @@ __all__ = [
     "amax",
     "amin",
     "aminmax",
+    "amp",
     "any",
     "arange",
     "arccos",
