@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+import npnet
+
 EPS = 1e-5  # of batch norm
 
 
@@ -169,9 +171,9 @@ def tinygrad_step(
         def pad_channels(x: Any, extra: int) -> Any:
             return x.pad((None, (extra, extra), None, None))
 
-    w = {k: Tensor(a) for k, a in weights.items()}
+    w = {k: npnet.as_tensor(a) for k, a in weights.items()}
     optimizer = nn.optim.SGD(list(w.values()), lr=lr, momentum=beta)
-    images, labels = (Tensor(a).is_param_(False).realize() for a in (x, y))
+    images, labels = (npnet.as_tensor(a).is_param_(False).realize() for a in (x, y))
 
     @TinyJit
     def step() -> Any:

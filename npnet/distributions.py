@@ -16,6 +16,7 @@ from npnet.ops.choices import clamp
 from npnet.ops.functions import log
 from npnet.ops.shape import broadcast_shapes, expand
 from npnet.random import default_generator
+from npnet.tape import result
 from npnet.tensor import Tensor, as_tensor
 
 __all__ = ["Categorical"]
@@ -110,7 +111,7 @@ class Categorical:
     @property
     def mean(self) -> Tensor:
         """NaN (...): classes are no numbers."""
-        return Tensor(np.full(self.batch_shape, np.nan, self._param.dtype))
+        return result(np.full(self.batch_shape, np.nan, self._param.dtype))
 
     @property
     def variance(self) -> Tensor:
@@ -126,7 +127,7 @@ class Categorical:
         cdf /= cdf[:, -1:]
         draws = default_generator.numpy.random((*sample_shape, *self.batch_shape))
         classes = _invert(cdf, draws.reshape(math.prod(sample_shape), len(cdf)))
-        return Tensor(classes.reshape(draws.shape))
+        return result(classes.reshape(draws.shape))
 
     def log_prob(self, value: Any) -> Tensor:
         """log P(class = value), of whole numbers from 0 to K - 1.
@@ -155,7 +156,7 @@ class Categorical:
         classes = classes.reshape(-1, *(1 for _ in self.batch_shape))
         if expand:
             classes = np.broadcast_to(classes, (len(classes), *self.batch_shape)).copy()
-        return Tensor(classes)
+        return result(classes)
 
     def expand(self, batch_shape: Sequence[int]) -> Categorical:
         """The same distributions, repeated to a batch of this shape."""

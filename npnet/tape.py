@@ -57,6 +57,7 @@ __all__ = [
 View: TypeAlias = Callable[[Array], Array]  # from an ndarray to a view of it
 Hook: TypeAlias = Callable[[Any], Any]  # from a gradient to another one, or to None
 V = TypeVar("V", bound="Variable")
+_RANKS = {"b": 0, "u": 1, "i": 1, "f": 2}  # a result is kept in a dtype of no lower kind
 
 
 class Layout:
@@ -360,7 +361,7 @@ def walk_back(
             if parent is None or g is None or (needed is not None and id(parent) not in needed):
                 continue
             if isinstance(parent, Variable):
-                if needed is not None or parent._has_hooks:
+                if needed is not None or (_LeafHooks.in_use and parent._has_hooks):
                     before = waiting.pop(parent, None)  # to its place at the end
                     waiting[parent] = _array(g if before is None else _sum(before, g))
                 else:
@@ -546,8 +547,10 @@ class _LeafHooks:
     """What is called when a leaf's gradient arrives: before it is added to `grad`, and after."""
 
     __slots__ = ("after", "before")
+    in_use: ClassVar[bool] = False  # whether any leaf ever had hooks
 
     def __init__(self) -> None:
+        _LeafHooks.in_use = True
         self.before: dict[int, Hook] = {}
         self.after: dict[int, Hook] = {}
 
@@ -925,13 +928,13 @@ class Variable:
         """Take the values, and the history, of a result that an op has just computed beside."""
         if values.shape != self.shape:
             raise ShapeError(f"{op}: the result {values.shape} does not fit into {self.shape}")
-        if not np.can_cast(values.dtype, self.dtype, "same_kind"):
+        if _RANKS[values.dtype.kind] > _RANKS[self.dtype.kind]:
             raise RuntimeError(f"{op}: a result of {values.dtype} can't be kept in {self.dtype}")
         recorded = self._check_write(values.requires_grad, op)
         if not self._replace(values):
             if recorded:
                 self._move_saved(values)
-            np.copyto(self.array, values.array, casting="same_kind")
+            np.copyto(self.array, values.array, casting="unsafe")
         self._version.writes += 1
         if recorded:
             self._take_history(values if values.dtype == self.dtype else values.to(self.dtype))

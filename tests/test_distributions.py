@@ -23,7 +23,7 @@ def _parameters(name: str, shape: tuple[int, ...]) -> Any:
 
 def _both(name: str, x: Any) -> tuple[Tensor, Any, torch.Tensor, Any]:
     """Our parameter and distribution, and PyTorch's."""
-    ours = Tensor(x.copy(), requires_grad=True)
+    ours = npnet.tensor(x.copy(), requires_grad=True)
     theirs = torch.tensor(x, requires_grad=True)
     return (
         ours,
@@ -61,7 +61,7 @@ def test_log_prob_and_its_gradient(name: str, value_shape: tuple[int, ...]) -> N
     y, y_ref = ours.log_prob(npnet.as_tensor(value)), theirs.log_prob(torch.as_tensor(value))
     np.testing.assert_allclose(y.detach(), y_ref.detach(), RTOL, ATOL)
     gy = rng.standard_normal(y.shape)
-    y.backward(Tensor(gy))
+    y.backward(npnet.as_tensor(gy))
     y_ref.backward(torch.as_tensor(gy))
     assert x.grad is not None
     np.testing.assert_allclose(x.grad, x_ref.grad, 1e-10, ATOL)
@@ -74,7 +74,7 @@ def test_entropy_and_its_gradient(name: str, shape: tuple[int, ...]) -> None:
     y, y_ref = ours.entropy(), theirs.entropy()
     np.testing.assert_allclose(y.detach(), y_ref.detach(), RTOL, ATOL)
     gy = np.random.default_rng(5).standard_normal(y.shape)
-    y.backward(Tensor(gy))
+    y.backward(npnet.as_tensor(gy))
     y_ref.backward(torch.as_tensor(gy))
     assert x.grad is not None
     np.testing.assert_allclose(x.grad, x_ref.grad, 1e-10, ATOL)
@@ -102,7 +102,7 @@ def test_classes_that_never_come(name: str, x: list[float]) -> None:
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_dtype_is_kept(dtype: Any) -> None:
-    d = Categorical(Tensor(np.array([0.25, 0.75], dtype)))
+    d = Categorical(npnet.as_tensor(np.array([0.25, 0.75], dtype)))
     assert d.probs.dtype == d.logits.dtype == d.entropy().dtype == d.log_prob(0).dtype == dtype
 
 
@@ -127,7 +127,7 @@ def test_shape_of_samples(sample_shape: tuple[int, ...], batch: tuple[int, ...])
 def test_frequencies(classes: int) -> None:
     npnet.manual_seed(0)
     probs = np.random.default_rng(1).random((3, classes))
-    d, draws = Categorical(Tensor(probs)), 20_000
+    d, draws = Categorical(npnet.as_tensor(probs)), 20_000
     samples = d.sample((draws,)).numpy()
     for row in range(3):
         found = np.bincount(samples[:, row], minlength=classes) / draws

@@ -64,7 +64,7 @@ IMAGES = np.random.default_rng(1).standard_normal((20, 3, 6, 6), dtype=np.float3
 
 def in_lanes(seed: int) -> Tensor:
     """Images (20, 4, 4, 4) as a kernel leaves them; by seed computed, or waiting for it."""
-    y = F.conv2d(Tensor(IMAGES), Tensor(WEIGHT))
+    y = F.conv2d(npnet.as_tensor(IMAGES), npnet.as_tensor(WEIGHT))
     if seed % 3 == 1:
         y = y.relu()
     if seed % 3 == 2:
@@ -124,7 +124,7 @@ def test_views_are_made_while_others_look_and_write(crew: Crew) -> None:
         ]
         a, b, written, array = crew.run(*calls)
         assert written is x, written
-        for view, look in ((a, place), (b, other), (Tensor(array), lambda a: a)):
+        for view, look in ((a, place), (b, other), (npnet.as_tensor(array), lambda a: a)):
             np.testing.assert_array_equal(view.relu().numpy(), look(expected).clip(0))
             np.testing.assert_array_equal(view.numpy(), look(expected))
             assert np.shares_memory(view.array, x.array)
@@ -174,7 +174,7 @@ def test_gradients_that_arrive_together_are_added_up(crew: Crew) -> None:
 @pytest.mark.campaign
 def test_one_graph_is_gone_through_by_several(crew: Crew) -> None:
     """Right with retain_graph; without it right, or an error that says what is missing."""
-    images, weight = Tensor(IMAGES), Tensor(WEIGHT, requires_grad=True)
+    images, weight = npnet.as_tensor(IMAGES), npnet.tensor(WEIGHT, requires_grad=True)
     F.conv2d(images, weight).relu().sum().backward()
     assert weight.grad is not None
     once = weight.grad.numpy().copy()
@@ -265,7 +265,7 @@ def test_threads_train_models_of_their_own(crew: Crew) -> None:
 def test_threads_share_a_model_for_inference(crew: Crew) -> None:
     model, times = network().eval(), trials(20, 1_000)
     compiled = npnet.compile(network().eval())
-    batches = [Tensor(IMAGES[: 3 + 5 * k]) for k in range(THREADS)]
+    batches = [npnet.as_tensor(IMAGES[: 3 + 5 * k]) for k in range(THREADS)]
     with npnet.no_grad():
         expected = [model(x).numpy().tobytes() for x in batches]
         fast = [compiled(x).numpy().tobytes() for x in batches]

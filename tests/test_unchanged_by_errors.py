@@ -79,7 +79,7 @@ def around() -> Any:
 def read_only(*shape: int, dtype: Any = np.float32) -> Tensor:
     array = np.ones(shape, dtype)
     array.flags.writeable = False
-    return Tensor(array)
+    return npnet.as_tensor(array)
 
 
 def network() -> nn.Sequential:
@@ -88,7 +88,7 @@ def network() -> nn.Sequential:
 
 def with_gradients(model: nn.Module) -> nn.Module:
     for p in model.parameters():
-        p.grad = Tensor(np.full(p.shape, 2, p.dtype))
+        p.grad = npnet.as_tensor(np.full(p.shape, 2, p.dtype))
     return model
 
 
@@ -147,7 +147,7 @@ def to_when_a_gradient_is_no_tensor() -> Any:
 @row
 def requires_grad_of_whole_numbers() -> Any:
     model = network().requires_grad_(False)
-    model[3].codes = nn.Parameter(Tensor(np.arange(3)), requires_grad=False)
+    model[3].codes = nn.Parameter(npnet.as_tensor(np.arange(3)), requires_grad=False)
     return model, lambda: model.requires_grad_()
 
 
@@ -225,7 +225,7 @@ def register_parameter_of_a_tensor() -> Any:
 @row
 def assign_a_tensor_to_a_parameter() -> Any:
     model = network()
-    return model, lambda: setattr(model[0], "weight", Tensor(np.zeros((4, 3), np.float32)))
+    return model, lambda: setattr(model[0], "weight", npnet.as_tensor(np.zeros((4, 3), np.float32)))
 
 
 @row
@@ -277,7 +277,7 @@ def dropout_in_place_of_a_leaf() -> Any:
 
 @row
 def dropout_of_whole_numbers() -> Any:
-    x = Tensor(np.ones(8, np.int64))
+    x = npnet.as_tensor(np.ones(8, np.int64))
     return x, lambda: nn.functional.dropout(x, 0.5)
 
 
@@ -314,7 +314,7 @@ def summary_of_a_network_that_fails() -> Any:
 def network_that_fails_while_it_is_traced() -> Any:
     model = nn.Sequential(nn.Linear(3, 4), nn.Dropout(0.5))
     model[0].bias.requires_grad_(False)
-    model[1].codes = nn.Parameter(Tensor(np.arange(3)), requires_grad=False)
+    model[1].codes = nn.Parameter(npnet.as_tensor(np.arange(3)), requires_grad=False)
 
     def trace() -> None:
         with _traced():
@@ -329,7 +329,7 @@ def network_that_fails_while_it_is_traced() -> Any:
 IN_PLACE: dict[str, Callable[[Tensor], Any]] = {
     "add": lambda x: x.add_(npnet.ones(2, 3)),
     "iadd": lambda x: x.__iadd__(npnet.ones(4)),
-    "mul of floats": lambda x: Tensor(x.array.astype(np.int64)).mul_(1.5),
+    "mul of floats": lambda x: npnet.as_tensor(x.array.astype(np.int64)).mul_(1.5),
     "copy": lambda x: x.copy_(npnet.ones(4)),
     "fill": lambda x: x.fill_("one"),  # type: ignore[arg-type]
     "fill by a leaf": lambda x: x.fill_(npnet.ones(2)),
@@ -536,7 +536,7 @@ def add_param_group_with_a_repeat() -> Any:
 def load_state_dict_of_an_optimizer_whose_last_state_differs() -> Any:
     _, optimizer = two_groups(momentum=0.9)
     state = optimizer.state_dict()
-    state["state"] = {i: {k: Tensor(v.array + 1) for k, v in s.items()}
+    state["state"] = {i: {k: npnet.as_tensor(v.array + 1) for k, v in s.items()}
                       for i, s in state["state"].items()}  # fmt: skip
     state["state"][3]["momentum_buffer"] = npnet.zeros(7)
     return optimizer, lambda: optimizer.load_state_dict(state)
@@ -701,7 +701,7 @@ def clip_grad_norm_of_a_read_only_gradient() -> Any:
 @row
 def clip_grad_norm_that_is_not_finite() -> Any:
     model = with_gradients(network())
-    model[3].bias.grad = Tensor(np.array([np.inf, 0], np.float32))
+    model[3].bias.grad = npnet.as_tensor(np.array([np.inf, 0], np.float32))
     return model, lambda: nn.utils.clip_grad_norm_(model.parameters(), 0.1, error_if_nonfinite=True)
 
 

@@ -17,6 +17,7 @@ from npnet.lanes.function import LaneOp
 from npnet.lanes.loss import LaneLoss
 from npnet.lanes.plan import Buffer, Extent, Recorded
 from npnet.lanes.unsuited import Unsuited
+from npnet.tape import result
 from npnet.tensor import Tensor
 
 __all__ = ["ChainProgram", "InferenceProgram", "TrainingProgram"]
@@ -126,7 +127,7 @@ class TrainingProgram(ForwardProgram):
             first = layer is self.layers[0][0]
             layer.needs_input_grad = (not first, *[True] * len(link.params))
             g, *found = layer.backward(g, calls)
-            self.gradients |= {p: Tensor(a) for p, a in zip(link.params, found, strict=True)}
+            self.gradients |= {p: result(a) for p, a in zip(link.params, found, strict=True)}
         blocks = Phase(calls.blocks, extent.blocks, extent.chunks)
         pieces = [Phase(c) for c in (calls.first, calls.end, calls.rest)]
         self._program = Program([p for p in (pieces[0], blocks, *pieces[1:]) if p.calls])

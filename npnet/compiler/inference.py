@@ -15,7 +15,7 @@ from npnet.compiler.cache import Programs
 from npnet.compiler.trace import Link
 from npnet.compiler.watch import is_watching
 from npnet.lanes.unsuited import Unsuited
-from npnet.tensor import Tensor
+from npnet.tape import result
 
 __all__ = ["CompiledModel"]
 
@@ -75,7 +75,7 @@ class CompiledModel(nn.Module):
             program = programs.of(x)
             _set(self, "fallback", programs.fallback)
             if program is not None:
-                return Tensor(program.infer(x.array))
+                return result(program.infer(x.array))
             if programs.output is not None:
                 return programs.output  # the model was run already, to be read
         return self._orig_mod(x)

@@ -15,6 +15,7 @@ from npnet.compiler.inference import CompiledModel
 from npnet.compiler.trace import Link
 from npnet.lanes.unsuited import Unsuited
 from npnet.optim import Optimizer
+from npnet.tape import result
 from npnet.tensor import Tensor
 
 __all__ = ["EagerStep", "Step"]
@@ -150,8 +151,8 @@ class Step(EagerStep):
                 p.grad = g.clone() if self._hands_out_copies else g
             else:
                 p._accumulate(g.array)
-        self.output = Tensor(program.output.copy())
-        return Tensor(np.asarray(loss))
+        self.output = result(program.output.copy())
+        return result(np.asarray(loss))
 
     def _build(self, links: list[Link], shape: tuple[int, ...], slots: int) -> Any:
         # here: NumPy alone needs nothing of it

@@ -102,7 +102,7 @@ def _in_lanes(x: Tensor) -> Tensor:
         from npnet.lanes.layout import to_lanes
 
         return result(to_lanes(x.values))
-    return Tensor(x.array)
+    return result(x.array)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import numpy as np
 
 from npnet.base.pictures import array_to_picture
 from npnet.datasets.vision import VisionDataset
-from npnet.tensor import Tensor
+from npnet.tensor import as_tensor
 
 __all__ = ["FakeData"]
 
@@ -52,7 +52,7 @@ class FakeData(VisionDataset):
             raise IndexError(f"FakeData: an index must be below {len(self)}, got {index}")
         rng = np.random.default_rng((index + self.random_offset) % 2**64)
         image = rng.integers(0, 256, tuple(self.image_size), np.uint8)
-        target: Any = Tensor(rng.integers(0, self.num_classes))
+        target: Any = as_tensor(rng.integers(0, self.num_classes))
         mode = {1: "L", 3: "RGB", 4: "RGBA"}[len(image)]
         picture = array_to_picture(image, mode=mode)
         if self.transform is not None:

@@ -13,7 +13,7 @@ from npnet.base.arrays import Array
 from npnet.datasets._augmentation import characters
 from npnet.datasets._pictures import PictureDataset
 from npnet.datasets.idx import IdxSource
-from npnet.tensor import Tensor
+from npnet.tensor import as_tensor
 
 __all__ = ["MNIST", "SOURCE", "IdxDataset"]
 
@@ -63,7 +63,7 @@ class IdxDataset(PictureDataset):
     def _load(self, split: str, download: bool) -> None:
         """Set data and targets."""
         [(images, labels)] = self._files.read_from(self._folders, (split,), download)
-        self.data, self.targets = Tensor(images[:, 0]), Tensor(labels)
+        self.data, self.targets = as_tensor(images[:, 0]), as_tensor(labels)
 
     @property
     def _files(self) -> IdxSource:

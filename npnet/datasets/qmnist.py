@@ -13,7 +13,7 @@ from npnet.datasets._augmentation import characters
 from npnet.datasets._errors import damaged
 from npnet.datasets.idx import IdxSource, find_file, read_idx
 from npnet.datasets.mnist import MNIST
-from npnet.tensor import Tensor
+from npnet.tensor import as_tensor
 
 __all__ = ["QMNIST"]
 
@@ -90,7 +90,7 @@ class QMNIST(MNIST):
                 paths[1], f"it has {len(targets)} labels, but {paths[0]} has {len(data)} images"
             )
         part = {"test10k": slice(10000), "test50k": slice(10000, None)}.get(self.what, slice(None))
-        self.data, self.targets = Tensor(data[part]), Tensor(targets[part].astype(np.int64))
+        self.data, self.targets = as_tensor(data[part]), as_tensor(targets[part].astype(np.int64))
 
     @property
     def _files(self) -> IdxSource:

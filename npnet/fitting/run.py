@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 import npnet
-from npnet import Tensor
 from npnet.base.files import atomic_write
 from npnet.base.threads import environment_threads
 from npnet.fitting import plots
@@ -28,6 +27,7 @@ from npnet.runs.errors import DivergedError
 from npnet.runs.files import CONFIG, EVENTS, METRICS, RESULT, to_csv, to_json
 from npnet.runs.folders import locked, log_folder, set_aside
 from npnet.serialization import to_bytes
+from npnet.tape import result
 
 __all__ = ["Result", "run"]
 
@@ -155,7 +155,7 @@ def _write(
     if best is None:
         return float("nan")
     atomic_write(folder / METRICS, to_csv(progress.history).encode())
-    tensors = {name: Tensor(array) for name, array in progress.weights.items()}
+    tensors = {name: result(array) for name, array in progress.weights.items()}
     atomic_write(folder / WEIGHTS, to_bytes(tensors, _facts(config, samples, best)))
     fitter.load_weights(progress.weights)
     fit = fitter.predict(samples.grid_x)

@@ -13,6 +13,7 @@ from npnet import Tensor, transforms
 from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError
 from npnet.base.files import open_regular, printable
+from npnet.tape import result
 
 __all__ = ["Pixels", "Preprocess"]
 
@@ -203,11 +204,11 @@ class Preprocess:
         return np.einsum("nchw,c->nhw", images, np.array(_GREY, np.float32))[:, None]
 
     def _standardised(self, images: Array) -> Tensor:
-        x = np.asarray(transforms.Resize(self.size)(Tensor(images)))
+        x = np.asarray(transforms.Resize(self.size)(result(images)))
         if x.dtype == np.uint8:
             x = x.astype(np.float32) / np.float32(255)
         normalize = transforms.Normalize(self.mean, self.std)
-        return Tensor(np.asarray(normalize(Tensor(x))))
+        return result(np.asarray(normalize(result(x))))
 
 
 def _advice(x: Array) -> str:

@@ -32,9 +32,7 @@ from npnet.ops.conv_transpose import (
 )
 from npnet.ops.distance import (
     cosine_embedding_loss,
-    cosine_similarity,
     normalize,
-    pairwise_distance,
     triplet_margin_loss,
     triplet_margin_with_distance_loss,
 )
@@ -102,6 +100,10 @@ from npnet.ops.norm import (
     batch_norm,
     group_norm,
     layer_norm,
+)
+from npnet.ops.norms import (
+    cosine_similarity,
+    pairwise_distance,
 )
 from npnet.ops.padding import (
     pad,

@@ -462,7 +462,7 @@ class Module(Stateful):
 
         `to(dtype)`, `to(device)`, `to(device, dtype)` and `to(tensor)`, as `Tensor.to`.
         """
-        wanted = Tensor(np.zeros((), np.float32)).to(*args, **kwargs).dtype
+        wanted = result(np.zeros((), np.float32)).to(*args, **kwargs).dtype
         if wanted.kind != "f":
             raise TypeError(f"to: a module's dtype must be floating point, got {wanted}")
         return self._apply(lambda x: x.to(*args, **kwargs) if x.is_floating_point() else x)
@@ -498,7 +498,7 @@ class Module(Stateful):
 
     def to_empty(self: Self, *, device: Any, recurse: bool = True) -> Self:
         """Give all parameters and buffers new memory, whose values are not set."""
-        Tensor(np.zeros((), np.float32)).to(device=device)  # refused unless it is the CPU
+        result(np.zeros((), np.float32)).to(device=device)  # refused unless it is the CPU
         return self._apply(lambda x: result(np.empty(x.shape, x.dtype)), recurse)
 
     def cpu(self: Self) -> Self:

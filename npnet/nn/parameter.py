@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from npnet.tape import Variable
-from npnet.tensor import Tensor
+from npnet.tensor import Tensor, as_tensor
 
 __all__ = ["Buffer", "Parameter"]
 
@@ -62,4 +62,4 @@ def _values(data: Any) -> Any:
         return np.empty(0, np.float32)
     if isinstance(data, Variable):
         return data.array
-    return data if type(data) is np.ndarray and data.dtype.kind in "fiub" else Tensor(data).array
+    return data if type(data) is np.ndarray and data.dtype.kind in "fiub" else as_tensor(data).array

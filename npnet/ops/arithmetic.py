@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.ops.broadcasting import apply, as_operands, off_tape
-from npnet.ops.dtypes import Number, Operand, result_type
+from npnet.base.grad_mode import no_grad
+from npnet.ops.broadcasting import apply, as_operands, check_tensors, off_tape
+from npnet.ops.dtypes import Number, Operand, float_type, result_type
 from npnet.tape import Function, Variable
 
 if TYPE_CHECKING:
@@ -17,11 +18,14 @@ if TYPE_CHECKING:
 __all__ = [
     "add",
     "div",
+    "float_power",
     "floor_divide",
+    "fmod",
     "mul",
     "neg",
     "pow",
     "remainder",
+    "rsub",
     "sub",
 ]
 
@@ -39,7 +43,7 @@ class Add(Function):
 def add(input: Operand, other: Operand, *, alpha: Number = 1) -> Tensor:
     """`input + alpha * other`, broadcast."""
     if alpha != 1:
-        other = mul(other, alpha)
+        other = _scaled("add", input, other, alpha)
     return apply("add", Add(), *as_operands("add", input, other))
 
 
@@ -56,8 +60,29 @@ class Sub(Function):
 def sub(input: Operand, other: Operand, *, alpha: Number = 1) -> Tensor:
     """`input - alpha * other`, broadcast."""
     if alpha != 1:
-        other = mul(other, alpha)
-    return apply("sub", Sub(), *as_operands("sub", input, other))
+        other = _scaled("sub", input, other, alpha)
+    x, y = as_operands("sub", input, other)
+    if x.dtype == np.bool_:
+        raise RuntimeError("sub: bools have no difference; use ^ or logical_xor, or x.long()")
+    return apply("sub", Sub(), x, y)
+
+
+def _scaled(op: str, input: Operand, other: Operand, alpha: Number) -> Operand:
+    """`alpha * other`, in whole numbers modulo 256 where both operands are uint8."""
+    common = result_type(input, other)
+    if isinstance(alpha, float) and common.kind != "f":
+        raise RuntimeError(f"{op}: alpha must be whole for {common}, got {alpha}")
+    if isinstance(alpha, bool) and common.kind != "b":
+        raise RuntimeError(f"{op}: alpha may be a bool for bools alone, got {alpha} for {common}")
+    if common.kind in "iu":
+        alpha = int(np.asarray(alpha).astype(common))
+    return mul(other, alpha)
+
+
+def rsub(input: Operand, other: Operand, *, alpha: Number = 1) -> Tensor:
+    """`other - alpha * input`, broadcast."""
+    check_tensors("rsub", input)
+    return sub(other, input, alpha=alpha)
 
 
 class Mul(Function):
@@ -111,16 +136,60 @@ class Div(Function):
 
 
 def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> Tensor:
-    """`input / other`, broadcast; integers give float32.
+    """`input / other`, broadcast; integers give the default dtype.
 
     Args:
-        rounding_mode: None. For whole quotients see `floor_divide`.
+        rounding_mode: "trunc" rounds the quotient towards 0, "floor" down; integers stay integers
+            then.
     """
+    if rounding_mode == "floor":
+        return _floor_quotient("div", input, other)
+    if rounding_mode == "trunc":
+        if result_type(input, other).kind != "f":
+            _check_divisor("div", input, other)
+            return off_tape("div", _whole_quotient, input, other)
+        x, y = as_operands("div", input, other)
+        return apply("div", TruncDivide(), x, y)
     if rounding_mode is not None:
-        raise NotImplementedError(f"div: rounding_mode is not supported, got {rounding_mode!r}")
-    common = result_type(input, other)
-    dtype = common if common.kind == "f" else np.dtype(np.float32)
+        raise RuntimeError(
+            f"div: rounding_mode must be None, 'trunc' or 'floor', got {rounding_mode!r}"
+        )
+    dtype = float_type(input, other)
     return apply("div", Div(), *as_operands("div", input, other, dtype=dtype))
+
+
+def _whole_quotient(x: Array, other: Array) -> Array:
+    """The quotient of integers, rounded towards 0."""
+    quotient = np.floor_divide(x, other)
+    return quotient + ((quotient < 0) & (quotient * other != x)).astype(quotient.dtype)
+
+
+class TruncDivide(Function):
+    """trunc(x / other);  gx = gother = 0."""
+
+    def forward(self, x: Array, other: Array) -> Array:
+        return np.asarray(np.trunc(x / other))
+
+    def backward(self, gy: Array) -> tuple[Array, Array]:
+        return np.zeros_like(gy), np.zeros_like(gy)
+
+
+class FloorDivide(Function):
+    """floor(x / other), exact where the quotient itself is rounded;  gx = gother = 0."""
+
+    def forward(self, x: Array, other: Array) -> Array:
+        y = np.floor_divide(x, other)
+        return np.where(other == 0, np.divide(x, other), y)  # infinite, and not NaN
+
+    def backward(self, gy: Array) -> tuple[Array, Array]:
+        return np.zeros_like(gy), np.zeros_like(gy)
+
+
+def _floor_quotient(op: str, input: Operand, other: Operand) -> Tensor:
+    _check_divisor(op, input, other)
+    if result_type(input, other).kind != "f":
+        return off_tape(op, np.floor_divide, input, other)
+    return apply(op, FloorDivide(), *as_operands(op, input, other))
 
 
 class Neg(Function):
@@ -135,13 +204,15 @@ class Neg(Function):
 
 def neg(input: Tensor) -> Tensor:
     """`-input`."""
+    if input.dtype == np.bool_:
+        raise RuntimeError("neg: bools have no negative; use ~ or logical_not, or x.long()")
     return Neg()(input)
 
 
 def floor_divide(input: Operand, other: Operand) -> Tensor:
-    """The quotient rounded down; off the tape, since its derivative is 0."""
-    _check_divisor("floor_divide", input, other)
-    return off_tape("floor_divide", np.floor_divide, input, other)
+    """The quotient rounded down; off the tape, as in PyTorch."""
+    with no_grad():
+        return _floor_quotient("floor_divide", input, other)
 
 
 class Remainder(Function):
@@ -168,6 +239,25 @@ def _check_divisor(op: str, input: Operand, other: Operand) -> None:
         raise RuntimeError(f"{op}: integers can't be divided by 0")
 
 
+class Fmod(Function):
+    """y = x - trunc(x / other) * other;  gx = gy, gother = -gy * trunc(x / other)."""
+
+    def forward(self, x: Array, other: Array) -> Array:
+        self.save_for_backward(x, other)
+        return np.fmod(x, other)
+
+    def backward(self, gy: Array) -> tuple[Array, Array]:
+        x, other = self.saved
+        return gy, -gy * np.trunc(x / other)
+
+
+def fmod(input: Tensor, other: Operand) -> Tensor:
+    """What rounding the quotient towards 0 leaves, with the sign of `input`."""
+    check_tensors("fmod", input)
+    _check_divisor("fmod", input, other)
+    return apply("fmod", Fmod(), *as_operands("fmod", input, other))
+
+
 class Pow(Function):
     """gx = gy * p * x^(p-1), 0 where p = 0; gp = gy * x^p * log x, 0 where x = 0 and p >= 0."""
 
@@ -184,6 +274,12 @@ class Pow(Function):
         if self.needs_input_grad[1]:
             gp = gy * np.where((x == 0) & (p >= 0), np.zeros_like(y), y * np.log(x))
         return gx, gp
+
+
+def float_power(input: Operand, exponent: Operand) -> Tensor:
+    """`input ** exponent` in float64, whatever the operands are."""
+    x, p = as_operands("float_power", input, exponent, dtype=np.dtype(np.float64))
+    return apply("float_power", Pow(), x, p)
 
 
 def pow(input: Operand, exponent: Operand) -> Tensor:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = [
     "apply",
     "as_operands",
+    "check_tensors",
+    "float_operands",
     "off_tape",
 ]
 
@@ -41,6 +43,8 @@ def as_operands(
                 f"{op}: operands must be tensors or numbers, got {type(x).__name__}; "
                 "npnet.as_tensor makes a tensor of an ndarray or a list"
             )
+    if not any(isinstance(x, Variable) for x in operands):
+        raise TypeError(f"{op}: one operand must be a tensor, got {operands}")
     common = result_type(*operands) if dtype is None else dtype
     tensors = [
         shape.cast(x, common) if isinstance(x, Variable) else result(_number(x, common))
@@ -52,8 +56,30 @@ def as_operands(
     return tuple(tensors)
 
 
+def check_tensors(op: str, *inputs: Any) -> None:
+    """Raise TypeError unless all are tensors, where PyTorch takes no numbers."""
+    for x in inputs:
+        if not isinstance(x, Variable):
+            raise TypeError(
+                f"{op}: takes tensors, got {type(x).__name__}; npnet.as_tensor makes one of it"
+            )
+
+
+def float_operands(op: str, *operands: Operand) -> tuple[Tensor, ...]:
+    """`as_operands` of an op that takes floats alone. RuntimeError for integers."""
+    common = result_type(*operands)
+    if common.kind != "f":
+        raise RuntimeError(f"{op}: inputs must be floating point, got {common}; use x.float()")
+    return as_operands(op, *operands)
+
+
 def _number(x: Number, dtype: np.dtype[Any]) -> Array:
-    """The number as an array; what is too large for the dtype is infinite, without a warning."""
+    """The number as an array; what is too large for the dtype is infinite, without a warning.
+
+    Integers wrap, as in PyTorch: -1 is 255 in uint8.
+    """
+    if dtype.kind in "iu" and isinstance(x, (int, np.integer)):
+        return np.asarray(int(x) % 2**64, np.uint64).astype(dtype)
     if not isinstance(x, float) or -_LARGE < x < _LARGE:
         return np.asarray(x, dtype)
     with np.errstate(all="ignore"):

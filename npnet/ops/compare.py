@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from npnet.ops.broadcasting import off_tape
+from npnet.ops import shape
+from npnet.ops.broadcasting import check_tensors, off_tape
 from npnet.ops.dtypes import Operand
+from npnet.tape import Variable, result
 
 if TYPE_CHECKING:
     from npnet.tensor import Tensor
@@ -18,55 +20,71 @@ __all__ = [
     "equal",
     "ge",
     "gt",
+    "isclose",
     "isfinite",
+    "isin",
     "isnan",
     "le",
     "logical_and",
     "logical_not",
     "logical_or",
+    "logical_xor",
     "lt",
     "ne",
 ]
 
 
+def _compared(op: str, compute: np.ufunc, input: Operand, other: Operand) -> Tensor:
+    check_tensors(op, input)
+    return off_tape(op, compute, input, other)
+
+
 def eq(input: Operand, other: Operand) -> Tensor:
     """Where the two are equal: bool."""
-    return off_tape("eq", np.equal, input, other)
+    return _compared("eq", np.equal, input, other)
 
 
 def ne(input: Operand, other: Operand) -> Tensor:
     """Where the two differ: bool."""
-    return off_tape("ne", np.not_equal, input, other)
+    return _compared("ne", np.not_equal, input, other)
 
 
 def lt(input: Operand, other: Operand) -> Tensor:
     """Where the first is less: bool."""
-    return off_tape("lt", np.less, input, other)
+    return _compared("lt", np.less, input, other)
 
 
 def le(input: Operand, other: Operand) -> Tensor:
     """Where the first is less or equal: bool."""
-    return off_tape("le", np.less_equal, input, other)
+    return _compared("le", np.less_equal, input, other)
 
 
 def gt(input: Operand, other: Operand) -> Tensor:
     """Where the first is greater: bool."""
-    return off_tape("gt", np.greater, input, other)
+    return _compared("gt", np.greater, input, other)
 
 
 def ge(input: Operand, other: Operand) -> Tensor:
     """Where the first is greater or equal: bool."""
-    return off_tape("ge", np.greater_equal, input, other)
+    return _compared("ge", np.greater_equal, input, other)
 
 
 def logical_and(input: Operand, other: Operand) -> Tensor:
     """Where both are true (not 0): bool."""
+    check_tensors("logical_and", input, other)
     return off_tape("logical_and", np.logical_and, input, other)
 
 
 def logical_or(input: Operand, other: Operand) -> Tensor:
     """Where one is true (not 0): bool."""
+    check_tensors("logical_or", input, other)
     return off_tape("logical_or", np.logical_or, input, other)
+
+
+def logical_xor(input: Operand, other: Operand) -> Tensor:
+    """Where one alone is true (not 0): bool."""
+    check_tensors("logical_xor", input, other)
+    return off_tape("logical_xor", np.logical_xor, input, other)
 
 
 def logical_not(input: Tensor) -> Tensor:
@@ -86,12 +104,50 @@ def isfinite(input: Tensor) -> Tensor:
 
 def equal(input: Tensor, other: Tensor) -> bool:
     """Whether shapes and all values are equal."""
+    if input.dtype != other.dtype:
+        raise RuntimeError(f"equal: dtypes must be equal, got {input.dtype} and {other.dtype}")
     return bool(np.array_equal(input.array, other.array))
 
 
 @np.errstate(all="ignore")  # NaN and infinity are values
+def isclose(
+    input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> Tensor:
+    """Where `|input - other| <= atol + rtol * |other|`: bool. Both must be of one dtype."""
+    check_tensors("isclose", input, other)
+    if input.dtype != other.dtype:
+        raise RuntimeError(f"isclose: dtypes must be equal, got {input.dtype} and {other.dtype}")
+    if rtol < 0 or atol < 0:
+        raise RuntimeError(f"isclose: rtol and atol must be >= 0, got {rtol} and {atol}")
+    shape.broadcast_shapes("isclose", input.shape, other.shape)
+    x, y = input.array, other.array
+    close = x == y
+    if equal_nan and input.is_floating_point():
+        close |= np.isnan(x) & np.isnan(y)
+    if rtol or atol:
+        wide = np.float64 if not input.is_floating_point() else x.dtype
+        off = np.abs(x.astype(wide) - y.astype(wide))
+        close |= np.isfinite(off) & (off <= atol + np.abs(rtol * y.astype(wide)))
+    return result(np.asarray(close))
+
+
 def allclose(
     input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> bool:
     """Whether `|input - other| <= atol + rtol * |other|` everywhere."""
-    return bool(np.allclose(input.array, other.array, rtol, atol, equal_nan))
+    return bool(isclose(input, other, rtol, atol, equal_nan).array.all())
+
+
+def isin(
+    elements: Operand, test_elements: Operand, *, assume_unique: bool = False, invert: bool = False
+) -> Tensor:
+    """Where a value is one of `test_elements`: bool.
+
+    Args:
+        assume_unique: changes nothing but PyTorch's speed.
+        invert: where it is none of them.
+    """
+    if not isinstance(elements, Variable) and not isinstance(test_elements, Variable):
+        raise TypeError("isin: one of elements and test_elements must be a tensor")
+    x, known = (a.array if isinstance(a, Variable) else a for a in (elements, test_elements))
+    return result(np.asarray(np.isin(x, known, invert=invert)))

@@ -5,24 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from npnet.base.checks import ShapeError, check_number
-from npnet.ops import arithmetic, choices, compare, functions, products, shape
+from npnet.ops import arithmetic, choices, compare, functions, norms
 from npnet.ops import reduce as sums
-from npnet.ops.broadcasting import as_operands
 from npnet.ops.dtypes import Number
 from npnet.ops.loss import reduced, reduction_of
-from npnet.tape import result
+from npnet.ops.norms import pairwise_distance
 
 if TYPE_CHECKING:
     from npnet.tensor import Tensor
 
 __all__ = [
     "cosine_embedding_loss",
-    "cosine_similarity",
     "normalize",
-    "pairwise_distance",
     "triplet_margin_loss",
     "triplet_margin_with_distance_loss",
 ]
@@ -42,36 +37,9 @@ def normalize(
     Args:
         out: a tensor that the result is written into.
     """
-    length = products.norm(input, p, dim, keepdim=True)
+    length = norms.norm(input, p, dim, keepdim=True)
     y = arithmetic.div(input, choices.clamp(length, min=eps))
     return y if out is None else out.copy_(y)
-
-
-def _at_least(length: Tensor, eps: float) -> Tensor:
-    """A length, or eps where it is less; the gradient is that of the length in both cases."""
-    off = np.maximum(length.array, length.dtype.type(eps)) - length.array
-    return arithmetic.add(length, result(np.asarray(off)))
-
-
-def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
-    """x1 . x2 / (max(|x1|, eps) * max(|x2|, eps)) along `dim`, broadcast."""
-    x1, x2 = as_operands("cosine_similarity", x1, x2)
-    if x1.dtype.kind != "f":
-        raise RuntimeError(f"cosine_similarity: inputs must be floating point, got {x1.dtype}")
-    size = shape.broadcast_shapes("cosine_similarity", x1.shape, x2.shape)
-    x1, x2 = shape.expand(x1, size), shape.expand(x2, size)
-    units = [
-        arithmetic.div(x, _at_least(products.norm(x, 2, dim, keepdim=True), eps)) for x in (x1, x2)
-    ]
-    return sums.sum(arithmetic.mul(*units), dim)
-
-
-def pairwise_distance(
-    x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
-) -> Tensor:
-    """|x1 - x2 + eps|_p along the last axis.  Shape: (N, D) or (D,), broadcast -> (N,) or ()."""
-    difference = arithmetic.add(arithmetic.sub(x1, x2), eps)
-    return products.norm(difference, p, -1, keepdim)
 
 
 def _check_triplet(op: str, anchor: Tensor, positive: Tensor, negative: Tensor) -> None:

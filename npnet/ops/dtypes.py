@@ -5,18 +5,48 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 import numpy as np
+import numpy.typing as npt
 
 from npnet.tape import Variable
 
 if TYPE_CHECKING:
     from npnet.tensor import Tensor
 
-__all__ = ["Number", "Operand", "check_dtypes", "result_type"]
+__all__ = [
+    "Number",
+    "Operand",
+    "can_cast",
+    "check_dtypes",
+    "float_type",
+    "get_default_dtype",
+    "promote_types",
+    "result_type",
+    "set_default_dtype",
+]
 
 Number: TypeAlias = bool | int | float
 Operand: TypeAlias = Union["Tensor", Number]
 
 _RANKS = {"b": 0, "u": 1, "i": 1, "f": 2}  # bool < integers < floats
+
+
+class _Default:
+    """The dtype of Python floats, and of what ops make of integers where they need floats."""
+
+    dtype: np.dtype[Any] = np.dtype(np.float32)
+
+
+def get_default_dtype() -> np.dtype[Any]:
+    """The dtype of Python floats in `tensor`, and of factories: float32 unless it was set."""
+    return _Default.dtype
+
+
+def set_default_dtype(d: npt.DTypeLike) -> None:
+    """Set the dtype of Python floats in `tensor`, and of factories. TypeError unless a float's."""
+    dtype = np.dtype(d)
+    if dtype.kind != "f":
+        raise TypeError(f"set_default_dtype: must be a floating point dtype, got {dtype}")
+    _Default.dtype = dtype
 
 
 def result_type(*operands: Operand) -> np.dtype[Any]:
@@ -35,7 +65,7 @@ def result_type(*operands: Operand) -> np.dtype[Any]:
             continue
         dtype = group[0]
         for other in group[1:]:
-            dtype = _promote(dtype, other)
+            dtype = promote_types(dtype, other)
         if result is None or _RANKS[dtype.kind] > _RANKS[result.kind]:
             result = dtype
     assert result is not None
@@ -45,17 +75,36 @@ def result_type(*operands: Operand) -> np.dtype[Any]:
 def _number_dtype(number: Number) -> np.dtype[Any]:
     if isinstance(number, (bool, np.bool_)):
         return np.dtype(bool)
-    return np.dtype(np.int64 if isinstance(number, (int, np.integer)) else np.float32)
+    if isinstance(number, (int, np.integer)):
+        return np.dtype(np.int64)
+    return _Default.dtype
 
 
-def _promote(a: np.dtype[Any], b: np.dtype[Any]) -> np.dtype[Any]:
+def promote_types(type1: npt.DTypeLike, type2: npt.DTypeLike) -> np.dtype[Any]:
+    """The smallest dtype of the higher of the two kinds (bool < integer < float) for both.
+
+    float32 with int64 is float32, where NumPy says float64.
+    """
+    a, b = np.dtype(type1), np.dtype(type2)
     if _RANKS[a.kind] == _RANKS[b.kind]:
         return np.promote_types(a, b)
-    return a if _RANKS[a.kind] > _RANKS[b.kind] else b  # float32 with int64: NumPy says float64
+    return a if _RANKS[a.kind] > _RANKS[b.kind] else b
 
 
-def check_dtypes(op: str, *inputs: Tensor) -> None:
-    """Raise RuntimeError unless all are of one floating point dtype, as PyTorch does."""
+def can_cast(from_: npt.DTypeLike, to: npt.DTypeLike) -> bool:
+    """Whether an in-place op may keep a result of the one dtype in the other: no lower kind."""
+    a, b = np.dtype(from_), np.dtype(to)
+    return _RANKS[a.kind] <= _RANKS[b.kind]
+
+
+def float_type(*operands: Operand) -> np.dtype[Any]:
+    """`result_type`, or the default dtype where that is no float's."""
+    common = result_type(*operands)
+    return common if common.kind == "f" else _Default.dtype
+
+
+def check_dtypes(op: str, *inputs: Tensor, integers: bool = False) -> None:
+    """Raise RuntimeError unless all are of one dtype, a float's or with `integers` any number's."""
     dtypes = []
     for x in inputs:
         if not isinstance(x, Variable):
@@ -64,8 +113,8 @@ def check_dtypes(op: str, *inputs: Tensor) -> None:
             )
         if x.dtype not in dtypes:
             dtypes.append(x.dtype)
-    if len(dtypes) > 1 or dtypes[0].kind != "f":
+    if len(dtypes) > 1 or dtypes[0].kind not in ("iuf" if integers else "f"):
         raise RuntimeError(
-            f"{op}: inputs must be of one floating point dtype, got "
+            f"{op}: inputs must be of one {'' if integers else 'floating point '}dtype, got "
             f"{', '.join(map(str, dtypes))}; x.float() or module.double() converts"
         )

@@ -9,7 +9,8 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.ops import arithmetic, functions, shape
-from npnet.ops.dtypes import Operand, result_type
+from npnet.ops.broadcasting import apply, as_operands, check_tensors, off_tape
+from npnet.ops.dtypes import Operand, float_type, result_type
 from npnet.tape import Function, Variable, result
 
 if TYPE_CHECKING:
@@ -17,17 +18,31 @@ if TYPE_CHECKING:
 
 __all__ = [
     "bitwise_and",
+    "bitwise_left_shift",
     "bitwise_not",
     "bitwise_or",
+    "bitwise_right_shift",
     "bitwise_xor",
     "ceil",
+    "copysign",
     "floor",
+    "frac",
+    "gcd",
+    "heaviside",
     "isinf",
+    "isneginf",
+    "isposinf",
+    "isreal",
+    "lcm",
+    "nan_to_num",
+    "positive",
     "reciprocal",
     "round",
     "rsqrt",
     "sign",
+    "signbit",
     "square",
+    "trunc",
 ]
 
 
@@ -44,24 +59,132 @@ class Step(Function):
         return (np.zeros_like(gy),)
 
 
+def _step(op: str, compute: Callable[[Array], Any], input: Tensor) -> Tensor:
+    """`Step` of floats; integers are whole already."""
+    if input.dtype == np.bool_:
+        raise RuntimeError(f"{op}: input must be numbers, got bool")
+    return Step(compute)(input) if input.is_floating_point() else shape.clone(input)
+
+
 def floor(input: Tensor) -> Tensor:
     """The largest whole number that is not larger."""
-    return Step(np.floor)(input)
+    return _step("floor", np.floor, input)
 
 
 def ceil(input: Tensor) -> Tensor:
     """The smallest whole number that is not smaller."""
-    return Step(np.ceil)(input)
+    return _step("ceil", np.ceil, input)
+
+
+def trunc(input: Tensor) -> Tensor:
+    """The whole number before the point: rounded towards 0."""
+    return _step("trunc", np.trunc, input)
 
 
 def round(input: Tensor, *, decimals: int = 0) -> Tensor:
     """The nearest whole number, or of that many decimals; halves go to the even one."""
-    return Step(lambda x: np.round(x, decimals))(input)
+    if decimals and not input.is_floating_point():
+        raise RuntimeError(f"round: decimals must be 0 for {input.dtype}, got {decimals}")
+    return _step("round", lambda x: np.round(x, decimals), input)
 
 
 def sign(input: Tensor) -> Tensor:
     """-1, 0 or 1."""
-    return Step(np.sign)(input)
+    return Step(_sign)(input)
+
+
+def _sign(x: Array) -> Any:
+    return x if x.dtype == np.bool_ else np.where(np.isnan(x), 0, np.sign(x))
+
+
+class Frac(Function):
+    """y = x - trunc x;  gx = gy."""
+
+    def forward(self, x: Array) -> Array:
+        return np.asarray(x - np.trunc(x))
+
+    def backward(self, gy: Array) -> tuple[Array]:
+        return (gy,)
+
+
+def frac(input: Tensor) -> Tensor:
+    """What stands after the point, with the sign of the value."""
+    if not input.is_floating_point():
+        raise RuntimeError(f"frac: input must be floating point, got {input.dtype}")
+    return Frac()(input)
+
+
+def positive(input: Tensor) -> Tensor:
+    """The tensor itself, as `+x`. RuntimeError for bools."""
+    if input.dtype == np.bool_:
+        raise RuntimeError("positive: bools have no sign; use x.long()")
+    return input
+
+
+def signbit(input: Tensor) -> Tensor:
+    """Where the value is negative, -0 too: bool."""
+    x = input.array
+    return result(np.asarray(np.signbit(x) if x.dtype.kind == "f" else x < 0))
+
+
+class NanToNum(Function):
+    """NaN and infinities replaced;  gx = gy, 0 where something was."""
+
+    def __init__(self, nan: float, posinf: float | None, neginf: float | None) -> None:
+        self.nan, self.posinf, self.neginf = nan, posinf, neginf
+
+    def forward(self, x: Array) -> Array:
+        self.finite = np.isfinite(x)
+        return np.asarray(np.nan_to_num(x, nan=self.nan, posinf=self.posinf, neginf=self.neginf))
+
+    def backward(self, gy: Array) -> tuple[Array]:
+        return (np.where(self.finite, gy, gy.dtype.type(0)),)
+
+
+def nan_to_num(
+    input: Tensor,
+    nan: float | None = None,
+    posinf: float | None = None,
+    neginf: float | None = None,
+) -> Tensor:
+    """NaN made 0, and infinities the largest numbers of the dtype, or what is given for them."""
+    if not input.is_floating_point():
+        return shape.clone(input)
+    return NanToNum(nan or 0.0, posinf, neginf)(input)
+
+
+class CopySign(Function):
+    """y = |x| with the sign of other;  gx = gy * y / x, 0 where x = 0."""
+
+    def forward(self, x: Array, other: Array) -> Array:
+        y = np.asarray(np.copysign(x, other))
+        self.save_for_backward(x, y)
+        return y
+
+    def backward(self, gy: Array) -> tuple[Array, Array]:
+        x, y = self.saved
+        return np.where(x == 0, 0, gy * (y / x)).astype(gy.dtype), np.zeros_like(gy)
+
+
+def copysign(input: Tensor, other: Operand) -> Tensor:
+    """The absolute value of `input` with the sign of `other`."""
+    check_tensors("copysign", input)
+    dtype = float_type(input, other)
+    return apply("copysign", CopySign(), *as_operands("copysign", input, other, dtype=dtype))
+
+
+def heaviside(input: Tensor, values: Tensor) -> Tensor:
+    """0 below 0, 1 above, and `values` at 0. Off the tape, and of one dtype."""
+    check_tensors("heaviside", input, values)
+    if input.dtype != values.dtype:
+        raise RuntimeError(
+            f"heaviside: input and values must be of one dtype, got {input.dtype}, {values.dtype}"
+        )
+    return off_tape("heaviside", _heaviside, input, values)
+
+
+def _heaviside(x: Array, values: Array) -> Array:
+    return np.where(x == 0, values, (x > 0).astype(values.dtype))
 
 
 def square(input: Tensor) -> Tensor:
@@ -81,17 +204,32 @@ def rsqrt(input: Tensor) -> Tensor:
 
 def isinf(input: Tensor) -> Tensor:
     """Where the value is infinite: bool."""
-    return result(np.isinf(input.array))
+    return result(np.asarray(np.isinf(input.array)))
+
+
+def isposinf(input: Tensor) -> Tensor:
+    """Where the value is infinity: bool."""
+    return result(np.asarray(input.array == np.inf))
+
+
+def isneginf(input: Tensor) -> Tensor:
+    """Where the value is -infinity: bool."""
+    return result(np.asarray(input.array == -np.inf))
+
+
+def isreal(input: Tensor) -> Tensor:
+    """Where the value is real, which is everywhere: bool."""
+    return result(np.ones(input.shape, bool))
 
 
 def _bits(op: str, compute: Callable[..., Any], *operands: Operand) -> Tensor:
     """`compute` on integers or bools of one dtype."""
+    if not any(isinstance(x, Variable) for x in operands):
+        raise TypeError(f"{op}: one operand must be a tensor, got {operands}")
     dtype = result_type(*operands)
     if dtype.kind not in "biu":
         raise RuntimeError(f"{op}: operands must be integers or bools, got {dtype}")
-    arrays = [x.array if isinstance(x, Variable) else np.asarray(x) for x in operands]
-    shape.broadcast_shapes(op, *(a.shape for a in arrays))
-    return result(np.asarray(compute(*(a.astype(dtype) for a in arrays))))
+    return off_tape(op, compute, *operands)
 
 
 def bitwise_and(input: Operand, other: Operand) -> Tensor:
@@ -112,3 +250,31 @@ def bitwise_xor(input: Operand, other: Operand) -> Tensor:
 def bitwise_not(input: Tensor) -> Tensor:
     """All bits turned; of bools, whether it is false."""
     return _bits("bitwise_not", np.invert, input)
+
+
+def _shift(op: str, compute: Callable[..., Any], input: Operand, other: Operand) -> Tensor:
+    if result_type(input, other) == np.bool_:
+        raise RuntimeError(f"{op}: bools have no bits to move; use x.long()")
+    return _bits(op, compute, input, other)
+
+
+def bitwise_left_shift(input: Operand, other: Operand) -> Tensor:
+    """The bits moved up by so many places: `input * 2 ** other`."""
+    return _shift("bitwise_left_shift", np.left_shift, input, other)
+
+
+def bitwise_right_shift(input: Operand, other: Operand) -> Tensor:
+    """The bits moved down by so many places: `input // 2 ** other`."""
+    return _shift("bitwise_right_shift", np.right_shift, input, other)
+
+
+def gcd(input: Tensor, other: Tensor) -> Tensor:
+    """The greatest common divisor of integers, >= 0."""
+    check_tensors("gcd", input, other)
+    return _shift("gcd", np.gcd, input, other)
+
+
+def lcm(input: Tensor, other: Tensor) -> Tensor:
+    """The least common multiple of integers, >= 0."""
+    check_tensors("lcm", input, other)
+    return _shift("lcm", np.lcm, input, other)

@@ -2,25 +2,53 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.ops import shape
-from npnet.tape import Function
+from npnet.ops.dtypes import get_default_dtype
+from npnet.tape import Function, Variable
 
 if TYPE_CHECKING:
     from npnet.tensor import Tensor
 
 __all__ = [
+    "Unary",
     "abs",
+    "as_float",
     "cos",
     "exp",
     "log",
     "sin",
     "sqrt",
 ]
+
+
+class Unary(Function):
+    """y = value(x), gx = gy * slope(x, y), value by value.
+
+    Attributes:
+        needs: what the slope looks at, and so what is saved: "x", "y" or "xy".
+    """
+
+    needs: ClassVar[str] = "x"
+    value: Callable[..., Any]
+
+    def slope(self, x: Array, y: Array) -> Array:
+        """The derivative; of x and y, what is not needed is None."""
+        raise NotImplementedError
+
+    def forward(self, x: Array) -> Array:
+        y = np.asarray(self.value(x))
+        self.save_for_backward(x if "x" in self.needs else None, y if "y" in self.needs else None)
+        return y
+
+    def backward(self, gy: Array) -> tuple[Array]:
+        x, y = self.saved
+        return (gy * self.slope(x, y),)
 
 
 class Exp(Function):
@@ -124,9 +152,15 @@ def cos(input: Tensor) -> Tensor:
 
 def abs(input: Tensor) -> Tensor:
     """The absolute value; the gradient at 0 is 0, as in PyTorch."""
+    if input.dtype == np.bool_:
+        raise RuntimeError("abs: input must be numbers, got bool; use x.long()")
     return Abs()(input)
 
 
 def as_float(x: Tensor) -> Tensor:
-    """The tensor itself if it is floating point, else in float32."""
-    return x if x.is_floating_point() else shape.cast(x, np.dtype(np.float32))
+    """The tensor itself if it is floating point, else in the default dtype."""
+    if not isinstance(x, Variable):
+        raise TypeError(
+            f"input must be a tensor, got {type(x).__name__}; npnet.as_tensor makes one of it"
+        )
+    return x if x.is_floating_point() else shape.cast(x, get_default_dtype())

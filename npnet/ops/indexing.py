@@ -10,7 +10,7 @@ from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError
 from npnet.ops import _sums
 from npnet.ops.dtypes import Operand
-from npnet.ops.shape import axis, cast, summed_to
+from npnet.ops.shape import axis, cast, reshape, summed_to
 from npnet.tape import Function, Variable, result
 
 if TYPE_CHECKING:
@@ -60,11 +60,11 @@ def _index_part(part: Any) -> Any:
         return int(part)
     # A copy of a tensor: backward needs it as it is now.
     array = part.array.copy() if isinstance(part, Variable) else np.asarray(part)
-    if array.dtype == np.uint8:
-        raise IndexError("uint8 is a mask to PyTorch and places to NumPy; use .bool() or .long()")
+    if array.dtype == np.uint8 and array.ndim:
+        array = array.astype(bool)  # a mask, as in PyTorch's old programs
     if not array.size and not isinstance(part, Variable):
         array = array.astype(np.intp)  # an empty list
-    return int(array) if not array.ndim and array.dtype.kind == "i" else array
+    return int(array) if not array.ndim and array.dtype.kind in "iu" else array
 
 
 class GetItem(Function):
@@ -187,24 +187,32 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
 
     Shape: index has as many axes as input and, but for `dim`, no larger sizes; y is as index.
     """
-    at = axis("gather", dim, input.ndim)
-    if index.ndim != input.ndim:
+    at = axis("gather", dim, max(input.ndim, 1))
+    if not index.numel():
+        return reshape(reshape(input, (-1,))[:0], index.shape)
+    if index.dtype.kind != "i":
+        raise RuntimeError(f"gather: index must be integers, got {index.dtype}")
+    if max(index.ndim, 1) != max(input.ndim, 1):
         raise ShapeError(
             f"gather: index must have as many axes as input; got input {input.shape}, "
             f"index {index.shape}"
         )
-    if index.dtype.kind not in "iu":
-        raise TypeError(f"gather: index must be integers, got {index.dtype}")
-    if any(i > n for d, (i, n) in enumerate(zip(index.shape, input.shape, strict=True)) if d != at):
+    if any(
+        i > n for d, (i, n) in enumerate(zip(index.shape, input.shape, strict=False)) if d != at
+    ):
         raise ShapeError(
             f"gather: index must be no larger than input but along dim {at}; got input "
             f"{input.shape}, index {index.shape}"
         )
-    if index.numel() and not 0 <= index.array.min() <= index.array.max() < input.shape[at]:
+    size = input.shape[at] if input.ndim else 1
+    if not 0 <= index.array.min() <= index.array.max() < size:
         raise IndexError(
-            f"gather: index must lie in [0, {input.shape[at] - 1}], got "
+            f"gather: index must lie in [0, {size - 1}], got "
             f"{index.array.min()} to {index.array.max()}"
         )
+    if not input.ndim or not index.ndim:  # as if they had one axis
+        y = Gather(0, index.array.reshape(-1).copy())(reshape(input, (-1,)))
+        return reshape(y, index.shape)
     return Gather(at, index.array.copy())(input)  # a copy: backward needs it as it is now
 
 

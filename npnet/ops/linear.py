@@ -60,7 +60,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if bias is not None and bias.shape != weight.shape[:1]:
         raise ShapeError(f"linear: bias must be ({weight.shape[0]},), got {bias.shape}")
     inputs = (input, weight) if bias is None else (input, weight, bias)
-    check_dtypes("linear", *inputs)
+    check_dtypes("linear", *inputs, integers=True)
     return Linear()(*inputs)
 
 
@@ -96,7 +96,7 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
             "matmul: the last axis of the left must be as long as the last but one of the right; "
             f"got {input.shape} and {other.shape}"
         )
-    check_dtypes("matmul", input, other)
+    check_dtypes("matmul", input, other, integers=True)
     x = shape.unsqueeze(input, 0) if input.ndim == 1 else input
     w = shape.unsqueeze(other, 1) if other.ndim == 1 else other
     batch = shape.broadcast_shapes("matmul", x.shape[:-2], w.shape[:-2])

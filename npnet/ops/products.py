@@ -1,25 +1,42 @@
-"""Matrix products for one number of axes each, and norms."""
+"""Matrix products for one number of axes each, of several factors, and added to something."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from npnet.base.arrays import Array
-from npnet.base.checks import check_axes
-from npnet.ops import _sums, arithmetic, functions, reduce, shape
+from npnet.base.checks import ShapeError, check_axes
+from npnet.ops import arithmetic, reduce, shape
+from npnet.ops.dtypes import Number
 from npnet.ops.linear import matmul
-from npnet.tape import result
+from npnet.tape import Variable
 
 if TYPE_CHECKING:
     from npnet.tensor import Tensor
 
-__all__ = ["bmm", "dot", "logsumexp", "mm", "mv", "norm", "outer"]
-
-Dims: TypeAlias = int | Sequence[int] | None
+__all__ = [
+    "addbmm",
+    "addcdiv",
+    "addcmul",
+    "addmm",
+    "addmv",
+    "addr",
+    "baddbmm",
+    "bmm",
+    "chain_matmul",
+    "cross",
+    "dot",
+    "inner",
+    "kron",
+    "mm",
+    "mv",
+    "outer",
+    "tensordot",
+    "vdot",
+]
 
 
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
@@ -33,6 +50,8 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     """The products of two batches of matrices.  Shape: (b, n, k) @ (b, k, m) -> (b, n, m)."""
     check_axes("bmm", "input", input.shape, ("b", "n", "k"))
     check_axes("bmm", "mat2", mat2.shape, ("b", "k", "m"))
+    if input.shape[0] != mat2.shape[0]:
+        raise ShapeError(f"bmm: batches must be equal; got {input.shape} and {mat2.shape}")
     return matmul(input, mat2)
 
 
@@ -50,6 +69,23 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:
     return matmul(input, tensor)
 
 
+def vdot(input: Tensor, other: Tensor) -> Tensor:
+    """`dot`: of real numbers the two are the same."""
+    return dot(input, other)
+
+
+def inner(input: Tensor, other: Tensor) -> Tensor:
+    """The sum of the products along both last axes; with a single number, the product.
+
+    Shape: (..., k), (*, k) -> (..., *).
+    """
+    if not input.ndim or not other.ndim:
+        return arithmetic.mul(input, other)
+    if input.shape[-1] != other.shape[-1]:
+        raise ShapeError(f"inner: last axes must be equal; got {input.shape} and {other.shape}")
+    return tensordot(input, other, ([-1], [-1]))
+
+
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
     """All products of two vectors' values.  Shape: (n,), (m,) -> (n, m)."""
     check_axes("outer", "input", input.shape, ("n",))
@@ -57,48 +93,143 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
     return arithmetic.mul(shape.unsqueeze(input, 1), vec2)
 
 
-class Norm2(reduce.Sum):
-    """y = sqrt(sum(x^2));  gx = gy * x / y, 0 where y = 0."""
-
-    def forward(self, x: Array) -> Array:
-        y = np.asarray(np.sqrt(_sums.add_products(x, x, self.axes, self.keepdim)))
-        self.save_for_backward(x, y)
-        return y
-
-    def backward(self, gy: Array) -> tuple[Array]:
-        x, y = self.saved
-        y = self.restore(y)
-        return (self.restore(gy) * np.where(y == 0, y, x / y),)
+def kron(input: Tensor, other: Tensor) -> Tensor:
+    """Kronecker's product: a copy of `other` times each value of `input`, side by side."""
+    count = max(input.ndim, other.ndim)
+    a, b = ((1,) * (count - x.ndim) + x.shape for x in (input, other))
+    x = shape.reshape(input, [n for size in a for n in (size, 1)])
+    y = shape.reshape(other, [n for size in b for n in (1, size)])
+    product = arithmetic.mul(x, y)
+    return shape.reshape(product, [n * m for n, m in zip(a, b, strict=True)])
 
 
-def norm(
-    input: Tensor, p: float | str | None = "fro", dim: Dims = None, keepdim: bool = False
-) -> Tensor:
-    """(sum of |x|^p)^(1/p) over all values, or along `dim`.
+def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[Sequence[int]] | Tensor = 2) -> Tensor:
+    """The sum of the products over pairs of axes; the others of a, then those of b, stay.
 
     Args:
-        p: 2, which "fro" means too; 1; infinity for the largest absolute value; any number > 0.
+        dims: how many of the last axes of a and the first of b; or two lists of axes.
     """
-    if p is None or p in ("fro", 2):
-        return Norm2(reduce.axes_of("norm", input, dim), keepdim)(input)
-    if isinstance(p, str) or p <= 0:
-        raise NotImplementedError(f"norm: p must be a number > 0 or 'fro', got {p!r}")
-    size = functions.abs(input)
-    if p == math.inf:
-        if dim is not None and not isinstance(dim, int):
-            raise NotImplementedError("norm: p = inf takes one axis or all, got several")
-        largest = reduce.max(size, dim, keepdim)
-        return largest if dim is None else largest.values
-    if p == 1:
-        return reduce.sum(size, dim, keepdim)
-    return arithmetic.pow(reduce.sum(arithmetic.pow(size, p), dim, keepdim), 1 / p)
+    if isinstance(dims, Variable):
+        dims = dims.tolist()
+    if isinstance(dims, int):
+        if not 0 <= dims <= min(a.ndim, b.ndim):
+            raise RuntimeError(f"tensordot: dims must lie in [0, {min(a.ndim, b.ndim)}]: {dims}")
+        dims = ([*range(a.ndim - dims, a.ndim)], [*range(dims)])
+    first, second = (
+        [shape.axis("tensordot", d, x.ndim) for d in ((ds,) if isinstance(ds, int) else ds)]
+        for x, ds in zip((a, b), dims, strict=True)
+    )
+    # An axis of size 1 counts as often as the other one is long, which is summed over alone.
+    for i, j in zip(first, second, strict=True):
+        if b.shape[j] == 1 < a.shape[i]:
+            a = reduce.sum(a, i, keepdim=True, dtype=a.dtype)
+        elif a.shape[i] == 1 < b.shape[j]:
+            b = reduce.sum(b, j, keepdim=True, dtype=b.dtype)
+    if [a.shape[i] for i in first] != [b.shape[i] for i in second]:
+        raise ShapeError(
+            f"tensordot: paired axes must be equal; got {a.shape} along {first} and {b.shape} "
+            f"along {second}"
+        )
+    left = [i for i in range(a.ndim) if i not in first]
+    right = [i for i in range(b.ndim) if i not in second]
+    count = math.prod(a.shape[i] for i in first)
+    rows, columns = [a.shape[i] for i in left], [b.shape[i] for i in right]
+    x = shape.reshape(shape.permute(a, left + first), (math.prod(rows), count))
+    y = shape.reshape(shape.permute(b, second + right), (count, math.prod(columns)))
+    return shape.reshape(matmul(x, y), rows + columns)
 
 
-def logsumexp(input: Tensor, dim: int | Sequence[int], keepdim: bool = False) -> Tensor:
-    """log(sum(exp(x))) along `dim`; the largest x is taken off first, so nothing overflows."""
-    axes = reduce.axes_of("logsumexp", input, dim)
-    largest = input.array.max(axes, keepdims=True)
-    top = result(np.where(np.isfinite(largest), largest, 0).astype(input.dtype))
-    total = reduce.sum(functions.exp(input - top), dim, keepdim=True)
-    y = functions.log(total) + top
-    return y if keepdim else shape.squeeze(y, axes)
+def chain_matmul(*matrices: Tensor) -> Tensor:
+    """The product of several matrices, from the left to the right."""
+    if not matrices:
+        raise RuntimeError("chain_matmul: needs at least one matrix, got none")
+    product = matrices[0]
+    for matrix in matrices[1:]:
+        product = mm(product, matrix)
+    return product
+
+
+def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
+    """The vector product along an axis of size 3, by default the first such one."""
+    size = shape.broadcast_shapes("cross", input.shape, other.shape)
+    if input.ndim != other.ndim:
+        raise RuntimeError(f"cross: as many axes are needed; got {input.shape}, {other.shape}")
+    if dim is None:
+        if 3 not in size:
+            raise RuntimeError(f"cross: one axis must be of size 3; got {input.shape}")
+        dim = size.index(3)
+    at = shape.axis("cross", dim, len(size))
+    if size[at] != 3:
+        raise RuntimeError(f"cross: axis {dim} must be of size 3; got {size}")
+    before = (slice(None),) * at
+    turned = ([1, 2, 0], [2, 0, 1])
+    a, b = (input[(*before, places)] for places in turned)
+    c, d = (other[(*before, places)] for places in turned)
+    return arithmetic.sub(arithmetic.mul(a, d), arithmetic.mul(b, c))
+
+
+# ---- added to something ------------------------------------------------------------------------
+
+
+def _plus(op: str, input: Tensor, product: Tensor, beta: Number, alpha: Number) -> Tensor:
+    """beta * input + alpha * product, in the product's shape; NaN in `input` go where beta is 0."""
+    if input.dtype != product.dtype:
+        raise RuntimeError(f"{op}: dtypes must be equal, got {input.dtype} and {product.dtype}")
+    if product.dtype.kind != "f":  # cut off, as in PyTorch
+        beta, alpha = (np.asarray(n).astype(product.dtype).item() for n in (beta, alpha))
+    x = shape.expand(input, product.shape)
+    if alpha != 1:
+        product = arithmetic.mul(product, alpha)
+    if beta == 0:
+        return product
+    return arithmetic.add(x if beta == 1 else arithmetic.mul(x, beta), product)
+
+
+def addmm(
+    input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Number = 1, alpha: Number = 1
+) -> Tensor:
+    """`beta * input + alpha * mat1 @ mat2`, input broadcast."""
+    return _plus("addmm", input, mm(mat1, mat2), beta, alpha)
+
+
+def addmv(
+    input: Tensor, mat: Tensor, vec: Tensor, *, beta: Number = 1, alpha: Number = 1
+) -> Tensor:
+    """`beta * input + alpha * mat @ vec`, input broadcast."""
+    return _plus("addmv", input, mv(mat, vec), beta, alpha)
+
+
+def addr(
+    input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: Number = 1
+) -> Tensor:
+    """`beta * input + alpha * outer(vec1, vec2)`, input broadcast."""
+    if input.dtype.kind in "iu" and any(isinstance(n, float) for n in (beta, alpha)):
+        raise RuntimeError(f"addr: beta and alpha must be whole for {input.dtype}")
+    return _plus("addr", input, outer(vec1, vec2), beta, alpha)
+
+
+def baddbmm(
+    input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1
+) -> Tensor:
+    """`beta * input + alpha * bmm(batch1, batch2)`, input broadcast."""
+    return _plus("baddbmm", input, bmm(batch1, batch2), beta, alpha)
+
+
+def addbmm(
+    input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1
+) -> Tensor:
+    """`beta * input + alpha * (the sum of all products of the batch)`, input broadcast."""
+    product = reduce.sum(bmm(batch1, batch2), 0, dtype=batch1.dtype)
+    return _plus("addbmm", input, product, beta, alpha)
+
+
+def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
+    """`input + value * tensor1 * tensor2`, broadcast."""
+    return arithmetic.add(input, arithmetic.mul(tensor1, tensor2), alpha=value)
+
+
+def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
+    """`input + value * tensor1 / tensor2`, broadcast. RuntimeError for integers."""
+    if all(x.dtype.kind != "f" for x in (tensor1, tensor2)):
+        raise RuntimeError("addcdiv: tensor1 and tensor2 must not both be integers; use floats")
+    return arithmetic.add(input, arithmetic.div(tensor1, tensor2), alpha=value)

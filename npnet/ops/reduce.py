@@ -263,11 +263,17 @@ def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tens
     return _arg("argmin", input, dim, keepdim)
 
 
+def _truth(op: str, choose: Any, x: Tensor, dim: Dims, keepdim: bool) -> Tensor:
+    """Whether all, or any, are not 0; of uint8 in uint8, as in PyTorch."""
+    y = np.asarray(choose(x.array, axis=axes_of(op, x, dim), keepdims=keepdim))
+    return result(y.astype(np.uint8) if x.dtype == np.uint8 else y)
+
+
 def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Whether all values are true (not 0): bool."""
-    return result(np.asarray(input.array.all(axes_of("all", input, dim), keepdims=keepdim)))
+    return _truth("all", np.all, input, dim, keepdim)
 
 
 def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Whether one value is true (not 0): bool."""
-    return result(np.asarray(input.array.any(axes_of("any", input, dim), keepdims=keepdim)))
+    return _truth("any", np.any, input, dim, keepdim)

@@ -10,7 +10,7 @@ import numpy as np
 from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError
 from npnet.ops import choices, shape
-from npnet.ops.dtypes import Number
+from npnet.ops.dtypes import Number, result_type
 from npnet.ops.shape import axis
 from npnet.tape import Function, Variable, result
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "chunk",
-    "diag",
     "flip",
     "index_select",
     "masked_fill",
@@ -86,18 +85,6 @@ def repeat(input: Tensor, repeats: Sequence[int]) -> Tensor:
     )
 
 
-def diag(input: Tensor, diagonal: int = 0) -> Tensor:
-    """The diagonal of a matrix; or of a vector, the matrix that has it as its diagonal."""
-    if diagonal:
-        raise NotImplementedError(f"diag: only the main diagonal is supported, got {diagonal}")
-    if input.ndim == 2:
-        places = np.arange(min(input.shape))
-        return input[places, places]
-    if input.ndim != 1:
-        raise ShapeError(f"diag: input must have 1 or 2 axes, got {input.shape}")
-    return shape.unsqueeze(input, 1) * result(np.eye(input.shape[0], dtype=input.dtype))
-
-
 class Flip(Function):
     """The order along axes reversed; backward reverses it again."""
 
@@ -111,26 +98,43 @@ class Flip(Function):
         return (np.flip(gy, self.dims),)
 
 
-def flip(input: Tensor, dims: Sequence[int]) -> Tensor:
+def flip(input: Tensor, dims: int | Sequence[int]) -> Tensor:
     """A copy with the order along `dims` reversed."""
-    return Flip(tuple(axis("flip", d, input.ndim) for d in dims))(input)
+    axes = [
+        axis("flip", d, max(input.ndim, 1)) for d in ([dims] if isinstance(dims, int) else dims)
+    ]
+    if len(set(axes)) < len(axes):
+        raise RuntimeError(f"flip: dims names an axis twice: {dims}")
+    return Flip(tuple(axes) if input.ndim else ())(input)
 
 
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """The positions along `dim` that `index`, of one axis, names."""
     if index.ndim > 1:
         raise ShapeError(f"index_select: index must have 1 axis, got {index.shape}")
-    before = (slice(None),) * axis("index_select", dim, input.ndim)
-    return input[(*before, shape.reshape(index, (-1,)))]
+    if index.dtype.kind != "i":
+        raise RuntimeError(f"index_select: index must be integers, got {index.dtype}")
+    at = axis("index_select", dim, max(input.ndim, 1))
+    size = input.shape[at] if input.ndim else 1
+    places = index.array
+    if places.size and not 0 <= places.min() <= places.max() < size:
+        raise IndexError(f"index_select: index must lie in [0, {size - 1}]")
+    if not input.ndim:
+        return shape.clone(input)
+    return input[(*(slice(None),) * at, shape.reshape(index, (-1,)))]
 
 
 def masked_fill(input: Tensor, mask: Tensor, value: Number | Tensor) -> Tensor:
     """`value` where the mask holds, `input` elsewhere; the mask is broadcast."""
     if isinstance(value, Variable) and value.ndim:
         raise ShapeError(f"masked_fill: value must be one number, got {value.shape}")
+    if mask.dtype not in (np.bool_, np.uint8):
+        raise RuntimeError(f"masked_fill: mask must be bool, got {mask.dtype}")
+    if input.dtype.kind in "iub" and result_type(value).kind == "f":
+        raise RuntimeError(f"masked_fill: {value} is no value of {input.dtype}")
     if not isinstance(value, Variable):
         with np.errstate(all="ignore"):  # 1e300 is infinite in float32
-            value = result(np.asarray(value, input.dtype))
+            value = result(np.asarray(value).astype(input.dtype))
     return choices.where(mask, shape.cast(value, input.dtype), input)
 
 

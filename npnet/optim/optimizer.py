@@ -17,6 +17,7 @@ from npnet.base.checks import ShapeError
 from npnet.base.grad_mode import enable_grad
 from npnet.base.hooks import RemovableHandle
 from npnet.optim._options import as_numbers, check_tensors, is_live, plain
+from npnet.tape import result
 from npnet.tensor import Tensor
 
 __all__ = ["Group", "Optimizer", "Params", "State"]
@@ -527,7 +528,7 @@ def _split_names(op: str, entries: list[Any]) -> tuple[list[Any], list[str]]:
 def _as_tensors(value: Any) -> Any:
     """What is in `state`, as a state_dict has it: arrays are tensors on their memory."""
     if isinstance(value, np.ndarray):
-        return Tensor(value)
+        return result(value)
     return [_as_tensors(v) for v in value] if isinstance(value, list) else value
 
 
@@ -535,5 +536,5 @@ def _copied(name: str, value: Any, p: Tensor) -> Any:
     """A copy of what a rule of the user's remembers of a parameter, as PyTorch casts it."""
     if isinstance(value, Tensor):
         casts = name != "step" and p.is_floating_point() and value.is_floating_point()
-        return Tensor(value.array.astype(p.dtype if casts else value.dtype))
+        return result(value.array.astype(p.dtype if casts else value.dtype))
     return copy.deepcopy(value)

@@ -13,6 +13,7 @@ from npnet.base.grad_mode import no_grad
 from npnet.devices.cpu import device as Device
 from npnet.nn import Module
 from npnet.optim._compiled import kernels_for
+from npnet.tape import result
 from npnet.tensor import Tensor
 
 __all__ = [
@@ -123,7 +124,7 @@ class AveragedModel(Module):
         if device is not None:
             Device(device)  # raises for any but the CPU
         self.module = copy.deepcopy(model)
-        self.register_buffer("n_averaged", Tensor(np.array(0)))
+        self.register_buffer("n_averaged", result(np.array(0)))
         self.avg_fn, self.multi_avg_fn, self.use_buffers = avg_fn, multi_avg_fn, use_buffers
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:

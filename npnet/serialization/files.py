@@ -23,7 +23,7 @@ from npnet.base.files import atomic_write, open_regular, printable
 from npnet.devices.cpu import device as Device
 from npnet.serialization.objects import is_object, object_bytes, object_from
 from npnet.serialization.tree import decode, encode
-from npnet.tensor import Tensor
+from npnet.tape import result
 
 __all__ = [
     "CHECKSUM",
@@ -60,9 +60,11 @@ def save(
 
     Tensors, None, bools, ints, floats and strings, and lists, tuples, dicts, OrderedDicts and
     Counters of these, nested at will, with strings or ints as keys, become a safetensors file,
-    which `load` reads without executing anything. A flat dict of tensors, such as a state_dict, becomes
-    a plain one with exactly these keys. Anything else, such as a whole model, is pickled, as in
-    PyTorch: `load` gives it back with `weights_only=False`, where its classes can be imported.
+    which `load` reads without executing anything. A flat dict of tensors, such as a state_dict,
+    becomes a plain one with exactly these keys. Anything else, such as a whole model, is pickled,
+    as in PyTorch: `load` gives it back with `weights_only=False`, where its classes can be
+    imported.
+
     Tensors on the same memory are written each for itself.
 
     Args:
@@ -182,7 +184,7 @@ def checksum_of(data: bytes) -> str:
 def _from_bytes(data: bytes, name: str) -> tuple[Any, dict[str, str]]:
     arrays, metadata = _read(data, name)
     if not any(key.startswith(_OURS) for key in metadata):  # another program's
-        return {key: Tensor(array) for key, array in arrays.items()}, metadata
+        return {key: result(array) for key, array in arrays.items()}, metadata
     if metadata.get(CHECKSUM) != _checksum(metadata, arrays):
         raise CheckpointError(
             f"load: {name} is not as npnet wrote it: the checksum does not fit its content. It is "

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from npnet.base.arrays import Array
+from npnet.tape import result
 from npnet.tensor import Tensor
 
 __all__ = ["decode", "encode"]
@@ -59,7 +60,7 @@ def decode(tree: Any, arrays: Mapping[str, Array]) -> Any:
         return tree
     match tree:
         case {"tensor": str(name), **options} if name in arrays:
-            return Tensor(arrays[name], requires_grad=bool(options.get("requires_grad")))
+            return result(arrays[name]).requires_grad_(bool(options.get("requires_grad")))
         case {"float": str(text)}:
             return float(text)
         case {"tuple": list(items)}:

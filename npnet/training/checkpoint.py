@@ -25,6 +25,7 @@ from npnet.models.checkpoint import BEST
 from npnet.runs.errors import ConfigError
 from npnet.runs.files import CONFIG, LAST
 from npnet.serialization import CheckpointError
+from npnet.tape import result
 from npnet.tensor import Tensor
 from npnet.training.config import Config
 from npnet.training.metrics import Epoch
@@ -277,7 +278,7 @@ def unusable(path: Path, why: str) -> ConfigError:
 
 def best_file(weights: Weights, facts: Mapping[str, str]) -> bytes:
     """The content of best.safetensors: weights by name, and what a user of them must know."""
-    return serialization.to_bytes({name: Tensor(w) for name, w in weights.items()}, facts)
+    return serialization.to_bytes({name: result(w) for name, w in weights.items()}, facts)
 
 
 def read_weights(path: Path) -> Weights:

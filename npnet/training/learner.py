@@ -21,6 +21,7 @@ from npnet.runs import streams
 from npnet.runs.errors import DivergedError
 from npnet.runs.optimizers import optimizer
 from npnet.runs.weights import arrays, load_arrays
+from npnet.tape import result
 from npnet.training.config import Config
 from npnet.training.data import Data
 from npnet.training.schedules import scheduler, steps_each_batch
@@ -166,12 +167,12 @@ class Learner:
     def state(self) -> dict[str, Any]:
         """Everything that the next epoch depends on, as a tree that `npnet.save` takes."""
         state = {
-            "weights": {name: npnet.Tensor(array) for name, array in self.weights().items()},
+            "weights": {name: result(array) for name, array in self.weights().items()},
             "optimizer": _tree(self.optimizer.state_dict(), _saved),
             "scheduler": None if self.scheduler is None else self.scheduler.state_dict(),
         }
         if self._average is not None:
-            trained = {name: npnet.Tensor(array) for name, array in arrays(self.model).items()}
+            trained = {name: result(array) for name, array in arrays(self.model).items()}
             state["average"] = {"of": trained, "n_averaged": int(self._average.n_averaged)}
         return state
 
@@ -195,7 +196,7 @@ class Learner:
 def _saved(value: Any) -> Any:
     """A tensor of either library as npnet's, copied; anything else as it is."""
     is_tensor = hasattr(value, "detach")
-    return npnet.Tensor(np.array(value.detach().numpy())) if is_tensor else value
+    return result(np.array(value.detach().numpy())) if is_tensor else value
 
 
 def _tree(tree: Any, leaf: Callable[[Any], Any]) -> Any:

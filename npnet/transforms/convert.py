@@ -10,9 +10,10 @@ import numpy.typing as npt
 from npnet.base.checks import ShapeError
 from npnet.base.pictures import array_to_picture, is_picture, picture_to_array
 from npnet.random import Generator
+from npnet.tape import result
 from npnet.tensor import Tensor
 from npnet.transforms.base import TensorTransform, Transform
-from npnet.transforms.images import Array, as_batch, channels_first
+from npnet.transforms.images import Array, as_batch
 
 __all__ = ["ConvertImageDtype", "PILToTensor", "ToPILImage", "ToTensor"]
 
@@ -27,12 +28,12 @@ class ToTensor(Transform):
     PIL image of mode I, F, I;16              (1, H, W) int32, float32, int16, not divided
     ndarray (H, W) or (H, W, C), uint8        (C, H, W) float32, divided by 255
     ndarray (H, W) or (H, W, C), others       (C, H, W), same dtype, not divided
-    ndarray (C, H, W), (N, C, H, W)           the same axes, as above
+    ndarray (N, C, H, W)                      the same axes, as above
     Tensor (..., C, H, W)                     the same axes, as above
     ========================================  ===================================================
 
-    The last two are npnet's; an ndarray counts as such where it has 1 to 4 channels and more than 4
-    columns.
+    The last two are npnet's; an ndarray of 4 axes counts as such where it has 1 to 4 channels and
+    more than 4 columns.
 
     Raises:
         ShapeError: an ndarray with another number of axes.
@@ -44,18 +45,18 @@ class ToTensor(Transform):
 
     def forward(self, x: Any, generator: Generator | np.random.Generator | None = None) -> Any:
         if is_picture(x):
-            return Tensor(_divided(_values(x)))
-        if isinstance(x, np.ndarray) and x.ndim != 4 and not channels_first(x.shape):
+            return result(_divided(_values(x)))
+        if isinstance(x, np.ndarray) and x.ndim != 4:
             if x.ndim not in (2, 3):
                 raise ShapeError(
                     "ToTensor: an ndarray must be one picture (H, W) or (H, W, C), or a batch "
                     f"(N, C, H, W), got shape {x.shape}"
                 )
             maps = (x[:, :, None] if x.ndim == 2 else x).transpose(2, 0, 1)
-            return Tensor(np.array(_divided(maps), order="C"))
+            return result(np.array(_divided(maps), order="C"))
         images, restore = as_batch("ToTensor", x)
         y = restore(_divided(images))
-        return y if isinstance(y, Tensor) else Tensor(y)
+        return y if isinstance(y, Tensor) else result(y)
 
     def transform(self, images: Array, rng: np.random.Generator | None = None) -> Array:
         return _divided(images)
@@ -101,7 +102,7 @@ class PILToTensor(Transform):
             raise TypeError(
                 f"PILToTensor: takes PIL images, got {type(x).__name__}; ToTensor() takes ndarrays"
             )
-        return Tensor(picture_to_array(x))
+        return result(picture_to_array(x))
 
     def pictures(self, images: Array, rng: np.random.Generator) -> Array:
         return images

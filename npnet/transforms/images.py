@@ -12,6 +12,8 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError, check_number, unknown_name
+from npnet.base.pictures import is_picture
+from npnet.tape import result
 from npnet.tensor import Tensor
 
 __all__ = [
@@ -20,6 +22,7 @@ __all__ = [
     "as_batch",
     "channel_values",
     "channels_first",
+    "dimensions",
     "interpolation_mode",
     "whole_numbers",
 ]
@@ -81,7 +84,7 @@ def as_batch(op: str, x: Any) -> tuple[Array, Callable[[Array], Any]]:
     if isinstance(x, np.ndarray):
         if not channels_first(x.shape):
             raise TypeError(_refusal(op, x))
-        return (x, lambda y: y) if x.ndim == 4 else (x[None].copy(), lambda y: Tensor(y[0]))
+        return (x, lambda y: y) if x.ndim == 4 else (x[None].copy(), lambda y: result(y[0]))
     if not isinstance(x, Tensor):
         kind = f"{type(x).__module__}.{type(x).__qualname__}"
         raise TypeError(f"{op}: takes PIL images and npnet Tensors (..., C, H, W), got {kind}")
@@ -101,11 +104,25 @@ def as_batch(op: str, x: Any) -> tuple[Array, Callable[[Array], Any]]:
     def restore(y: Array) -> Any:
         if y is images:
             return x
-        return Tensor(
+        return result(
             y[0, 0] if array.ndim == 2 and y.shape[1] == 1 else y.reshape(*leading, *y.shape[1:])
         )
 
     return images, restore
+
+
+def dimensions(x: Any) -> tuple[int, int, int]:
+    """(C, H, W) of a PIL image, or of the images of a Tensor or an ndarray.
+
+    Raises:
+        TypeError: it is none of these.
+    """
+    if is_picture(x):
+        return len(x.getbands()), x.height, x.width
+    if not isinstance(x, (Tensor, np.ndarray)):
+        raise TypeError(f"takes PIL images and npnet Tensors, got {type(x).__name__}")
+    channels, height, width = (1, *x.shape)[-3:]
+    return int(channels), int(height), int(width)
 
 
 def channels_first(shape: Sequence[int]) -> bool:

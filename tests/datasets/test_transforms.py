@@ -318,7 +318,7 @@ def test_random_transforms_beside_a_users_own_are_seeded(dataset: Any) -> None:
 
 def test_compose_hands_its_generator_to_npnets_own_alone() -> None:
     pipeline = transforms.Compose([transforms.RandomCrop(8, padding=2), lambda x: x])
-    x = Tensor(np.random.default_rng(0).random((1, 8, 8)))
+    x = npnet.as_tensor(np.random.default_rng(0).random((1, 8, 8)))
     a, b = (pipeline(x, np.random.default_rng(5)) for _ in range(2))
     assert_array_equal(a, b)
     subclass = transforms.Compose([LookingCrop(4)])  # its __call__ takes no generator

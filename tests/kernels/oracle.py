@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+import npnet
 from npnet.base.arrays import Array
 from npnet.kernels import lanes
 from npnet.ops.conv import Conv2d
 from npnet.ops.linear import Linear
 from npnet.ops.windows import Window
 from npnet.tape import Function
-from npnet.tensor import Tensor
 
 # Sums of up to a few thousand products of float32, added up in another order than in float64:
 # the error grows with the number of terms' root, 2**-24 * sqrt(4000), and is relative to the
@@ -34,9 +34,9 @@ def apply(op: Function, *inputs: Array, gy: Array) -> tuple[Array, ...]:
     It computes where NumPy doesn't warn. By itself, forward or backward would, on infinity: with
     the BLAS of one CPU, and not with another's.
     """
-    leaves = [Tensor(a, requires_grad=True) for a in inputs]
+    leaves = [npnet.tensor(a, requires_grad=True) for a in inputs]
     y = op(*leaves)
-    y.backward(Tensor(gy))
+    y.backward(npnet.as_tensor(gy))
     gradients = [leaf.grad for leaf in leaves]
     return (y.detach().numpy(), *[g.numpy() for g in gradients if g is not None])
 

@@ -481,7 +481,7 @@ def _differentiate(layer: Callable[[Tensor], Tensor]) -> None:
 
 
 def _update() -> None:
-    p = Tensor(np.ones((3, 7), np.float32), requires_grad=True)
+    p = npnet.tensor(np.ones((3, 7), np.float32), requires_grad=True)
     p.grad = npnet.ones(3, 7)
     for optimizer in (
         optim.SGD([p], lr=0.1, momentum=0.9), optim.Adam([p], amsgrad=True), optim.NAdam([p]),

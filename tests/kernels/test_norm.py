@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import npnet
 from npnet.kernels import group_norm, lanes, norm
 from npnet.kernels._jit import set_num_threads
 from npnet.lanes import norm as by_lanes
@@ -62,11 +63,11 @@ def statistics(x: oracle.Array) -> tuple[oracle.Array, oracle.Array]:
 
 def in_numpy(arrays: Arrays, training: bool, adds: bool, relu: bool) -> list[oracle.Array]:
     x, r, gy, weight, bias, mean, var = (a.astype(np.float64) for a in arrays)
-    leaves = [Tensor(a, requires_grad=True) for a in (x, r, weight, bias)]
+    leaves = [npnet.tensor(a, requires_grad=True) for a in (x, r, weight, bias)]
     y = BatchNorm(EPS, None if training else (mean, var))(leaves[0], *leaves[2:])
     y = y + leaves[1] if adds else y
     y = ReLU()(y) if relu else y
-    y.backward(Tensor(gy))
+    y.backward(npnet.as_tensor(gy))
     gradients = [leaf.grad.numpy() if leaf.grad is not None else gy for leaf in leaves]
     return [y.detach().numpy(), *gradients]
 
@@ -241,7 +242,7 @@ def test_groups_have_the_same_bits_for_any_number_of_threads(
 
 
 def test_a_norm_over_the_batch_is_left_to_numpy() -> None:
-    x = Tensor(np.zeros((17, 3), np.float32))
+    x = npnet.as_tensor(np.zeros((17, 3), np.float32))
     assert by_lanes.GroupNorm.takes(LayerNorm(1, EPS), x)
     assert not by_lanes.GroupNorm.takes(LayerNorm(2, EPS), x)
     assert not by_lanes.GroupNorm.takes(LayerNorm(1, EPS), x[:, :0])

@@ -58,11 +58,11 @@ def train(
 ) -> list[oracle.Array]:
     """The parameter and the arrays of its state after the steps, all by kernels or none."""
     npnet.set_backend(backend)
-    p = npnet.Tensor(start.copy(), requires_grad=True)
+    p = npnet.tensor(start.copy(), requires_grad=True)
     assert (kernels_for(p.array) is update) == (backend == "numba")
     optimizer = getattr(optim, rule)([p], lr=1e-2, **options)
     for g in gradients:
-        p.grad = npnet.Tensor(g.copy())
+        p.grad = npnet.as_tensor(g.copy())
         optimizer.step()
         np.testing.assert_array_equal(p.grad.array, g, err_msg="a gradient was written to")
     state = optimizer.state[p]
@@ -130,7 +130,7 @@ def test_other_arrays_are_numpys(array: oracle.Array) -> None:
 
 
 def test_memory_that_may_not_be_written_is_refused() -> None:
-    p = npnet.Tensor(np.ones(3, np.float32), requires_grad=True)
+    p = npnet.tensor(np.ones(3, np.float32), requires_grad=True)
     p.grad = npnet.ones(3)
     p.array.flags.writeable = False
     with pytest.raises(ValueError, match="read-only"):
@@ -140,11 +140,11 @@ def test_memory_that_may_not_be_written_is_refused() -> None:
 @pytest.mark.parametrize("rule", GROUPS)
 def test_state_goes_on_in_the_other_backend(rule: str) -> None:
     start, gradients = draw_arrays(40)
-    p = npnet.Tensor(start.copy(), requires_grad=True)
+    p = npnet.tensor(start.copy(), requires_grad=True)
     optimizer = getattr(optim, rule)([p], lr=1e-2)
     for i, g in enumerate(gradients):
         npnet.set_backend(("numba", "numpy")[i % 2])
-        p.grad = npnet.Tensor(g)
+        p.grad = npnet.as_tensor(g)
         optimizer.step()
     np.testing.assert_array_equal(p.array, train("numpy", rule, {}, start, gradients)[0])
 

@@ -36,7 +36,7 @@ IMAGES, FEATURES = (LEAST, 2, 4, 4), (LEAST, 5)
 
 
 def array(*shape: int, dtype: Any = np.float32) -> Tensor:
-    return Tensor(np.ones(shape, dtype))
+    return npnet.as_tensor(np.ones(shape, dtype))
 
 
 def lanes(*shape: int) -> Tensor:

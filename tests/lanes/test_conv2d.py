@@ -183,7 +183,7 @@ def assert_epilogue(
 def test_no_images(biased: bool) -> None:
     """They never come into lanes, where a kernel would refuse them."""
     arrays = draw_arrays((0, 2, 5, 5), 4, Window((3, 3)))[: 2 + biased]
-    leaves = [npnet.Tensor(a, requires_grad=True) for a in arrays]
+    leaves = [npnet.tensor(a, requires_grad=True) for a in arrays]
     y = npnet.nn.functional.conv2d(*leaves)
     assert y.shape == (0, 4, 3, 3)
     y.backward(y.detach())

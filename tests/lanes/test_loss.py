@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import npnet
 from npnet.base.arrays import Array
 from npnet.kernels._jit import set_num_threads
 from npnet.lanes.layout import Lanes
 from npnet.ops.elementwise_loss import MeanSquaredError, mse_loss
 from npnet.ops.loss import CrossEntropy, cross_entropy
 from npnet.tape import Function
-from npnet.tensor import Tensor
 from tests.lanes import by_lanes
 
 # Sums of a hundred exponentials, each some roundings off; gradients are relative to the largest.
@@ -34,8 +34,8 @@ def run(function: Function, *inputs: Array) -> tuple[Any, Lanes]:
 
 
 def check(got: tuple[Any, Lanes], x: Array, target: Array, op: Any) -> None:
-    logits = Tensor(x, requires_grad=True)
-    value = op(logits, Tensor(target))
+    logits = npnet.tensor(x, requires_grad=True)
+    value = op(logits, npnet.as_tensor(target))
     value.backward()
     assert logits.grad is not None
     result, gx = got

@@ -78,7 +78,7 @@ def applied() -> dict[type[Function], list[Applied]]:
     tape.let_choose(note)
     try:
         for name, case in CASES.items():
-            inputs = [npnet.Tensor(a) for a in arrays_of(name, case, np.float32)]
+            inputs = [npnet.as_tensor(a) for a in arrays_of(name, case, np.float32)]
             placed = [
                 tape.result(to_lanes(x.array)) if choice.suits_lanes(x) else x for x in inputs
             ]

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import npnet
 from npnet.kernels._jit import set_num_threads
 from npnet.ops.pool import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
 from npnet.ops.windows import Pair, Window
-from npnet.tensor import Tensor
 from tests.kernels import oracle
 from tests.lanes import by_lanes
 
@@ -42,7 +42,7 @@ def windows(draw: Any, dilated: bool) -> tuple[Window, Pair]:
 def draw_arrays(op: Any, n: int, channels: int, size: Pair) -> tuple[oracle.Array, oracle.Array]:
     rng = np.random.default_rng(n)
     x = rng.integers(-3, 4, (n, channels, *size)).astype(np.float32)  # ties are frequent
-    return x, rng.standard_normal(op(Tensor(x)).shape, np.float32)
+    return x, rng.standard_normal(op(npnet.as_tensor(x)).shape, np.float32)
 
 
 def check(op: Any, x: oracle.Array, gy: oracle.Array) -> None:
@@ -104,7 +104,7 @@ def test_what_is_not_finite_comes_through(name: str, window: Window) -> None:
     x = rng.choice([*SPECIAL, 0.0, 1.0], (17, 2, 6, 6)).astype(np.float32)
     x[3] = -np.inf
     x[4] = np.nan
-    gy = rng.choice([*SPECIAL, 1.0], MaxPool2d(window)(Tensor(x)).shape).astype(np.float32)
+    gy = rng.choice([*SPECIAL, 1.0], MaxPool2d(window)(npnet.as_tensor(x)).shape).astype(np.float32)
     check(POOLS[name](window), x, gy)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["RANDOM", "REFUSED"]
+__all__ = ["RANDOM", "REFUSED", "TIES"]
 
 Matches = Callable[[Any], bool]  # of a SampleInput
 
@@ -19,6 +19,10 @@ def _losses_broadcast(sample: Any) -> bool:
 
 
 REFUSED: dict[str, tuple[Matches, str]] = {
+    "Tensor.addbmm_": (
+        lambda sample: bool(sample.broadcasts_input),
+        "in PyTorch it changes the shape, as no other op in place does",
+    ),
     "nn.functional.mse_loss": (_losses_broadcast, "losses never broadcast silently"),
 }
 
@@ -36,4 +40,15 @@ RANDOM: dict[str, str] = {
     "randint": "draws",
     "randn": "draws",
     "randn_like": "draws",
+}
+
+# Where values are equal, which of them PyTorch takes hangs on its algorithm, and on the size. So
+# the indices that npnet gives are held to name the values that PyTorch's name: the axis in question
+# is the argument of that position, or `dim`, the last one by default.
+TIES: dict[str, int] = {
+    "argsort": 0,
+    "kthvalue": 1,
+    "mode": 0,
+    "sort": 0,
+    "topk": 1,
 }

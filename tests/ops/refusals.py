@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pytest
 
+import npnet
 from npnet.nn import functional as F
 from npnet.tensor import Tensor
 
@@ -20,11 +21,11 @@ ONE_DTYPE = "inputs must be of one floating point dtype, got"
 
 
 def zeros(*shape: int, dtype: Any = np.float32) -> Tensor:
-    return Tensor(np.zeros(shape, dtype))
+    return npnet.as_tensor(np.zeros(shape, dtype))
 
 
 def wanting(*shape: int) -> Tensor:
-    return Tensor(np.ones(shape, np.float32), requires_grad=True)
+    return npnet.tensor(np.ones(shape, np.float32), requires_grad=True)
 
 
 def all_of(*tables: list[Refusal]) -> pytest.MarkDecorator:

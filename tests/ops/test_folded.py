@@ -37,15 +37,15 @@ def layers(
     with npnet.no_grad():
         for value in (second.weight, second.bias, second.running_mean):
             assert value is not None
-            value.copy_(Tensor(rng.standard_normal(outputs).astype(np.float32)))
+            value.copy_(npnet.as_tensor(rng.standard_normal(outputs).astype(np.float32)))
         assert second.running_var is not None
-        second.running_var.copy_(Tensor(rng.uniform(0.5, 2, outputs).astype(np.float32)))
+        second.running_var.copy_(npnet.as_tensor(rng.uniform(0.5, 2, outputs).astype(np.float32)))
     return first, second
 
 
 def images(n: int, channels: int, size: int, seed: int = 2) -> Tensor:
     rng = np.random.default_rng(seed)
-    return Tensor(rng.standard_normal((n, channels, size, size)).astype(np.float32))
+    return npnet.as_tensor(rng.standard_normal((n, channels, size, size)).astype(np.float32))
 
 
 def at_once(first: nn.Conv2d, second: nn.BatchNorm2d, x: Tensor) -> Tensor:
@@ -95,7 +95,7 @@ def test_as_one_op_at_a_time(name: str, layer: str, winograd: bool) -> None:
     with npnet.no_grad():
         got = FORWARDS[name](first, second, x, r)
         npnet.set_backend("numpy")
-        want = FORWARDS[name](first, second, Tensor(x.numpy()), Tensor(r.numpy()))
+        want = FORWARDS[name](first, second, npnet.as_tensor(x.numpy()), npnet.as_tensor(r.numpy()))
     assert_close(got, want, WINOGRAD if winograd and layer == "winograd" else FLOAT32)
 
 

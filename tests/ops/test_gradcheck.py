@@ -40,15 +40,15 @@ def test_gradient_is_the_slope(name: str) -> None:
 
     def outputs(step: float) -> list[Tensor]:
         moved = [a if v is None else a + step * v for a, v in zip(arrays, directions, strict=True)]
-        return tensors(case.call(npnet_names(), *(Tensor(np.asarray(a)) for a in moved)))
+        return tensors(case.call(npnet_names(), *(npnet.as_tensor(np.asarray(a)) for a in moved)))
 
-    inputs = [Tensor(a, requires_grad=w) for a, w in zip(arrays, wanted, strict=True)]
+    inputs = [npnet.tensor(a, requires_grad=w) for a, w in zip(arrays, wanted, strict=True)]
     ys = tensors(case.call(npnet_names(), *inputs))
     gys: list[Array | float] = [0.0] * len(ys)  # 0 of indices and running statistics
     for i, y in enumerate(ys):
         if y.requires_grad:
             gys[i] = gy = np.asarray(rng.standard_normal(y.shape))
-            y.backward(Tensor(gy), retain_graph=True)
+            y.backward(npnet.as_tensor(gy), retain_graph=True)
     slope = sum(
         float(np.sum(gy * (high.array - low.array))) / (2 * STEP)
         for gy, high, low in zip(gys, outputs(STEP), outputs(-STEP), strict=True)

@@ -27,7 +27,7 @@ def gradients(case: Case, arrays: list[Array], changed: int | None) -> list[Any]
     -1 writes to the first output.
     """
     wanted = wants_gradient(case)
-    leaves = [Tensor(a.copy(), requires_grad=w) for a, w in zip(arrays, wanted, strict=True)]
+    leaves = [npnet.tensor(a.copy(), requires_grad=w) for a, w in zip(arrays, wanted, strict=True)]
     inputs = [x.clone() for x in leaves]
     ys = case.call(npnet_names(), *inputs)
     y = ys[0] if isinstance(ys, tuple) else ys
@@ -36,9 +36,9 @@ def gradients(case: Case, arrays: list[Array], changed: int | None) -> list[Any]
     result = y.clone()
     if changed is not None:
         written = y if changed < 0 else inputs[changed]
-        written.copy_(Tensor(np.full(written.shape, 0.25).astype(written.dtype)))
+        written.copy_(npnet.as_tensor(np.full(written.shape, 0.25).astype(written.dtype)))
     rng = np.random.default_rng(3)
-    result.backward(Tensor(np.asarray(rng.standard_normal(result.shape))))
+    result.backward(npnet.as_tensor(np.asarray(rng.standard_normal(result.shape))))
     return [None if x.grad is None else x.grad.numpy() for x in leaves]
 
 
@@ -62,7 +62,7 @@ def test_a_changed_value_never_gives_a_wrong_gradient(name: str) -> None:
     "op", [Tensor.exp, Tensor.tanh, Tensor.sigmoid, Tensor.sqrt, lambda x: x * x, lambda x: x**3]
 )
 def test_what_backward_needs_is_watched(op: Any) -> None:
-    x = Tensor(np.ones(3), requires_grad=True).clone()
+    x = npnet.tensor(np.ones(3), requires_grad=True).clone()
     y = op(x)
     result = y.sum()
     x.add_(1)
@@ -83,11 +83,11 @@ def test_what_backward_needs_is_watched(op: Any) -> None:
     ],
 )
 def test_inplace_writes_into_the_input(op: Any) -> None:
-    x = Tensor(np.linspace(-1, 1, 8))
+    x = npnet.as_tensor(np.linspace(-1, 1, 8))
     y = op(x)
     assert y is x
     assert (x.numpy() != np.linspace(-1, 1, 8)).any()
-    leaf = Tensor(np.ones(3), requires_grad=True)
+    leaf = npnet.tensor(np.ones(3), requires_grad=True)
     with pytest.raises(RuntimeError, match=r"inplace=True\): a leaf that requires a gradient"):
         op(leaf)
 
@@ -95,13 +95,13 @@ def test_inplace_writes_into_the_input(op: Any) -> None:
 def test_dropout_drops_a_share_and_scales_the_rest() -> None:
     """Of n draws, a share p is dropped, give or take sqrt(p (1 - p) / n): here 5 times that."""
     n, p = 100_000, 0.3
-    x = Tensor(np.ones(n), requires_grad=True)
+    x = npnet.tensor(np.ones(n), requires_grad=True)
     y = F.dropout(x, p)
     values = np.unique(y.detach().numpy())
     np.testing.assert_allclose(values, [0, 1 / (1 - p)], rtol=1e-15)
     share = float((y.detach().numpy() == 0).mean())
     assert abs(share - p) < 5 * np.sqrt(p * (1 - p) / n)
-    y.backward(Tensor(np.ones(n)))
+    y.backward(npnet.as_tensor(np.ones(n)))
     assert x.grad is not None
     assert_array_equal(x.grad.numpy(), y.detach().numpy())  # the mask of forward is backward's
 
@@ -122,14 +122,14 @@ def test_logits_may_be_written_to_once_the_loss_is_there(dtype: Any, smoothing: 
             found.append(leaf.grad.numpy().copy())
         return found
 
-    ours = gradients(npnet, Tensor(array, requires_grad=True), npnet.tensor([1, 3]))
+    ours = gradients(npnet, npnet.tensor(array, requires_grad=True), npnet.tensor([1, 3]))
     theirs = gradients(torch, torch.tensor(array, requires_grad=True), torch.tensor([1, 3]))
     for a, b in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7)
 
 
 def test_methods_take_what_pytorch_s_take() -> None:
-    x = Tensor(np.array([-1.0, 2.0], np.float32))
+    x = npnet.as_tensor(np.array([-1.0, 2.0], np.float32))
     for wrong in (lambda: x.relu(True), lambda: x.relu_(True)):  # type: ignore[call-arg]
         with pytest.raises(TypeError, match="argument"):
             wrong()

@@ -153,10 +153,10 @@ def torch_gradients(forward: Forward, arrays: list[Array]) -> list[Array]:
 
 def gradients(forward: Forward, arrays: list[Array], retain: bool = False) -> list[Array]:
     x, r, *affine = arrays
-    inputs = [leaf(x), leaf(r), *[Tensor(a, requires_grad=True) for a in affine]]
+    inputs = [leaf(x), leaf(r), *[npnet.tensor(a, requires_grad=True) for a in affine]]
     y = forward(npnet, *inputs)
     assert in_lanes(y)
-    gy = Tensor(np.cos(y.detach().numpy().astype(np.float64)).astype(np.float32))
+    gy = npnet.as_tensor(np.cos(y.detach().numpy().astype(np.float64)).astype(np.float32))
     if retain:
         y.backward(gy, retain_graph=True)
         for v in inputs:
@@ -202,10 +202,10 @@ def test_one_kernel_for_batch_norm_addition_and_relu(monkeypatch: pytest.MonkeyP
     x, r, w, b = draw(SHAPE, SHAPE, (3,), (3,))
     made = record_calls(monkeypatch, KERNELS)
     residual = leaf(r)
-    weight = Tensor(w, requires_grad=True)
-    y = in_place(npnet, leaf(x), residual.tanh(), weight, Tensor(b))
+    weight = npnet.tensor(w, requires_grad=True)
+    y = in_place(npnet, leaf(x), residual.tanh(), weight, npnet.as_tensor(b))
     assert made == ["statistics", "normalise"]
-    y.backward(Tensor(r))
+    y.backward(npnet.as_tensor(r))
     assert made == ["statistics", "normalise", "batch_norm_backward"]
     assert residual.grad is not None
 
@@ -213,7 +213,7 @@ def test_one_kernel_for_batch_norm_addition_and_relu(monkeypatch: pytest.MonkeyP
 def test_nothing_is_computed_that_nobody_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
     x, r, w, b = draw(SHAPE, SHAPE, (3,), (3,))
     made = record_calls(monkeypatch, KERNELS)
-    y = bn(npnet, leaf(x), Tensor(w), Tensor(b)) + leaf(r)
+    y = bn(npnet, leaf(x), npnet.as_tensor(w), npnet.as_tensor(b)) + leaf(r)
     assert isinstance(y.values, WaitingLanes)
     assert made == ["statistics"]
     y.detach()
@@ -225,7 +225,10 @@ def test_weights_and_statistics_count_as_they_were() -> None:
     """An optimizer writes to them while a result still waits."""
     x, r, w, b = draw(SHAPE, SHAPE, (3,), (3,))
     expected = gradients(in_place, [x, r, w, b])
-    weight, bias = Tensor(w.copy(), requires_grad=True), Tensor(b.copy(), requires_grad=True)
+    weight, bias = (
+        npnet.tensor(w.copy(), requires_grad=True),
+        npnet.tensor(b.copy(), requires_grad=True),
+    )
     source, residual = leaf(x), leaf(r)
     y = bn(npnet, source, weight, bias)
     with npnet.no_grad():
@@ -257,7 +260,7 @@ def test_gradients_of_what_waits_are_kept_where_asked() -> None:
         z.relu().sum().backward()
         return [y.grad.numpy(), z.grad.numpy(), *[v.grad.numpy() for v in inputs]]
 
-    ours = kept(npnet, leaf(x), leaf(r), *[Tensor(a, requires_grad=True) for a in (w, b)])
+    ours = kept(npnet, leaf(x), leaf(r), *[npnet.tensor(a, requires_grad=True) for a in (w, b)])
     theirs = kept(
         torch, *[torch.tensor(a.astype(np.float64), requires_grad=True) for a in (x, r, w, b)]
     )
@@ -270,13 +273,13 @@ def test_hooks_see_what_waits() -> None:
     net = npnet.nn.Sequential(npnet.nn.Conv2d(3, 3, 3), npnet.nn.BatchNorm2d(3), npnet.nn.ReLU())
     net[1].register_forward_hook(lambda m, inputs, y: seen.append(y.detach().numpy().copy()))
     net[2].register_forward_hook(lambda m, inputs, y: seen.append(y.detach().numpy().copy()))
-    net(Tensor(x)).sum().backward()
+    net(npnet.as_tensor(x)).sum().backward()
     np.testing.assert_array_equal(np.maximum(seen[0], 0), seen[1])
 
 
 def test_a_freed_graph_is_an_error() -> None:
     x, r, w, b = draw(SHAPE, SHAPE, (3,), (3,))
-    y = in_place(npnet, leaf(x), leaf(r), Tensor(w), Tensor(b)).sum()
+    y = in_place(npnet, leaf(x), leaf(r), npnet.as_tensor(w), npnet.as_tensor(b)).sum()
     y.backward()
     with pytest.raises(RuntimeError, match="already gone through"):
         y.backward()
@@ -295,17 +298,21 @@ def test_what_is_not_finite_comes_through(where: int, value: float) -> None:
         y.backward(npnet.ones(*SHAPE))
         return [y.detach().numpy(), *[x.grad.numpy() for x in inputs if x.grad is not None]]
 
-    ours = run(lambda a: leaf(a) if a.ndim == 4 else Tensor(a, requires_grad=True))
-    theirs = run(lambda a: Tensor(a.astype(np.float64), requires_grad=True))
+    ours = run(lambda a: leaf(a) if a.ndim == 4 else npnet.tensor(a, requires_grad=True))
+    theirs = run(lambda a: npnet.tensor(a.astype(np.float64), requires_grad=True))
     check(ours, theirs)
 
 
 @pytest.mark.parametrize("name", ["relu", "residual", "in-place", "frozen-residual", "trunk"])
 def test_without_the_tape_the_same_bits(name: str) -> None:
     x, r, w, b = draw(SHAPE, SHAPE, (3,), (3,))
-    expected = FORWARDS[name](npnet, leaf(x), leaf(r), Tensor(w), Tensor(b)).detach().numpy()
+    expected = (
+        FORWARDS[name](npnet, leaf(x), leaf(r), npnet.as_tensor(w), npnet.as_tensor(b))
+        .detach()
+        .numpy()
+    )
     with npnet.no_grad():
-        y = FORWARDS[name](npnet, leaf(x), leaf(r), Tensor(w), Tensor(b)).numpy()
+        y = FORWARDS[name](npnet, leaf(x), leaf(r), npnet.as_tensor(w), npnet.as_tensor(b)).numpy()
     np.testing.assert_array_equal(y, expected)
 
 
@@ -315,12 +322,12 @@ def test_without_the_tape_the_same_bits(name: str) -> None:
 def same(call: Callable[..., Tensor], *arrays: Array, exact: bool = True) -> None:
     """In lanes as in NumPy, forward and backward."""
     results = []
-    for make in (leaf, lambda a: Tensor(a, requires_grad=True)):
+    for make in (leaf, lambda a: npnet.tensor(a, requires_grad=True)):
         inputs = [make(a) for a in arrays]
         y = call(*inputs)
         assert in_lanes(y) == (make is leaf)
         gy = np.random.default_rng(1).standard_normal(y.shape).astype(np.float32)
-        y.backward(Tensor(gy))
+        y.backward(npnet.as_tensor(gy))
         results.append(
             [y.detach().numpy(), *[x.grad.numpy() for x in inputs if x.grad is not None]]
         )
@@ -362,7 +369,7 @@ def test_slices_stay_in_lanes(n: int, parts: list[slice], kind: str, dots: bool)
 )
 def test_other_indices_are_numpys(index: Any) -> None:
     (x,) = draw(SHAPE)
-    ours, theirs = leaf(x)[index], Tensor(x)[index]
+    ours, theirs = leaf(x)[index], npnet.as_tensor(x)[index]
     assert not in_lanes(ours)
     np.testing.assert_array_equal(ours.detach().numpy(), theirs.numpy())
 
@@ -391,7 +398,7 @@ def test_cutting_off_and_padding_the_batch_are_numpys() -> None:
     for widths in ((-1, 0), (0, 0, 0, 0, 0, 0, 1, 0)):
         y = F.pad(leaf(x), widths)
         assert not in_lanes(y)
-        np.testing.assert_array_equal(y.detach().numpy(), F.pad(Tensor(x), widths).numpy())
+        np.testing.assert_array_equal(y.detach().numpy(), F.pad(npnet.as_tensor(x), widths).numpy())
 
 
 @pytest.mark.parametrize("n", [1, 15, 16, 17, 127])
@@ -408,14 +415,14 @@ def test_joining_and_arithmetic_stay_in_lanes(n: int) -> None:
 
 def test_one_operand_in_lanes_brings_the_other_there() -> None:
     a, b = draw(SHAPE, SHAPE)
-    other = Tensor(b, requires_grad=True)
+    other = npnet.tensor(b, requires_grad=True)
     for call in (npnet.add, npnet.mul, lambda x, y: npnet.cat([x, y], 1)):
         assert in_lanes(call(leaf(a), other))
         assert in_lanes(call(other, leaf(a)))
     (leaf(a) * other).sum().backward()
     assert other.grad is not None
     np.testing.assert_array_equal(other.grad.numpy(), a)
-    assert not in_lanes(npnet.mul(leaf(a), Tensor(b[:, :1])))  # broadcast
+    assert not in_lanes(npnet.mul(leaf(a), npnet.as_tensor(b[:, :1])))  # broadcast
 
 
 @pytest.mark.parametrize("n", [1, 15, 16, 17, 127])
@@ -434,7 +441,7 @@ def test_dropout_draws_what_it_draws_in_numpy(n: int, inplace: bool) -> None:
 @pytest.mark.parametrize("axes", [(7,), (3, 4, 5)])
 def test_mean_squared_error_by_one_kernel(n: int, axes: tuple[int, ...]) -> None:
     a, t = draw((n, *axes), (n, *axes))
-    x, target = leaf(a), Tensor(t)
+    x, target = leaf(a), npnet.as_tensor(t)
     twins = [torch.tensor(v.astype(np.float64), requires_grad=v is a) for v in (a, t)]
     ours, theirs = F.mse_loss(x, target), torch.nn.functional.mse_loss(*twins)
     assert isinstance(ours.grad_fn, lane_loss.MeanSquaredError)
@@ -453,7 +460,7 @@ def test_cross_entropy_by_one_kernel(n: int, smoothing: float) -> None:
     (array,) = draw((n, 10))
     labels = np.random.default_rng(n).integers(0, 10, n)
     x = leaf(array)
-    loss = F.cross_entropy(x, Tensor(labels), label_smoothing=smoothing)
+    loss = F.cross_entropy(x, npnet.as_tensor(labels), label_smoothing=smoothing)
     assert isinstance(loss.grad_fn, lane_loss.CrossEntropy)
     (3 * loss).backward()
     reference = torch.tensor(array.astype(np.float64), requires_grad=True)
@@ -470,7 +477,7 @@ def test_cross_entropy_by_one_kernel(n: int, smoothing: float) -> None:
 
 def test_a_target_that_wants_a_gradient_gets_one() -> None:
     a, t = draw((17, 7), (17, 7))
-    target = Tensor(t, requires_grad=True)
+    target = npnet.tensor(t, requires_grad=True)
     F.mse_loss(leaf(a), target).backward()
     assert target.grad is not None
     np.testing.assert_allclose(target.grad.numpy(), 2 * (t - a) / a.size, atol=1e-7)

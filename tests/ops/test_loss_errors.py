@@ -8,37 +8,37 @@ from typing import Any
 import numpy as np
 import pytest
 
+import npnet
 from npnet.base.checks import ShapeError
 from npnet.nn import functional as F
-from npnet.tensor import Tensor
 from tests.ops.refusals import ONE_DTYPE, Refusal, all_of, check, wanting, zeros
 
 NAN = float("nan")
-ROWS, CLASSES = zeros(2, 3), Tensor(np.array([0, 1]))
+ROWS, CLASSES = zeros(2, 3), npnet.as_tensor(np.array([0, 1]))
 
 LOSSES: list[Refusal] = [
     (
-        lambda: F.cross_entropy(ROWS, Tensor(np.array([0, 3]))),
+        lambda: F.cross_entropy(ROWS, npnet.as_tensor(np.array([0, 3]))),
         IndexError,
         "cross_entropy: target must lie in [0, 2] for 3 classes, got 3",
     ),
     (
-        lambda: F.cross_entropy(ROWS, Tensor(np.array([-1, 0]))),
+        lambda: F.cross_entropy(ROWS, npnet.as_tensor(np.array([-1, 0]))),
         IndexError,
         "cross_entropy: target must lie in [0, 2] for 3 classes, got -1",
     ),
     (
-        lambda: F.cross_entropy(ROWS, Tensor(np.array([0, 1, 2]))),
+        lambda: F.cross_entropy(ROWS, npnet.as_tensor(np.array([0, 1, 2]))),
         ShapeError,
         "cross_entropy: class numbers must have shape (2,) for input (2, 3), got (3,)",
     ),
     (
-        lambda: F.cross_entropy(zeros(3), Tensor(np.array([0]))),
+        lambda: F.cross_entropy(zeros(3), npnet.as_tensor(np.array([0]))),
         ShapeError,
         "cross_entropy: one class number goes with input (3,), got (1,)",
     ),
     (
-        lambda: F.cross_entropy(ROWS, Tensor(np.array([True, False]))),
+        lambda: F.cross_entropy(ROWS, npnet.as_tensor(np.array([True, False]))),
         TypeError,
         "cross_entropy: target must be class numbers (integers), got bool",
     ),

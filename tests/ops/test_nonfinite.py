@@ -10,6 +10,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
+import npnet
 from npnet.base.arrays import Array
 from npnet.tensor import Tensor
 from tests.cases import npnet_names, torch_names
@@ -183,7 +184,7 @@ def results(ns: Any, inputs: list[Any], call: Callable[..., Any], wrap: Any) -> 
 def test_comes_through_as_in_torch(name: str) -> None:
     arrays, call = CASES[name]
     floats = [a.dtype.kind == "f" for a in arrays]
-    ours = [Tensor(a.copy(), requires_grad=f) for a, f in zip(arrays, floats, strict=True)]
+    ours = [npnet.tensor(a.copy(), requires_grad=f) for a, f in zip(arrays, floats, strict=True)]
     theirs = [torch.tensor(a.copy()).requires_grad_(f) for a, f in zip(arrays, floats, strict=True)]
     a = results(npnet_names(), ours, call, Tensor)
     b = results(torch_names(), theirs, call, torch.tensor)

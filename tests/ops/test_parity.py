@@ -14,7 +14,6 @@ from npnet.base.arrays import Array
 from npnet.lanes.choice import suits_lanes
 from npnet.lanes.layout import to_lanes
 from npnet.tape import result
-from npnet.tensor import Tensor
 from tests.cases import CASES, Case, arrays_of, npnet_names, torch_names, wants_gradient
 
 # Two orders of summation in float64 differ by some 1e-15 of the largest term; 1e-10 is what the
@@ -53,7 +52,7 @@ def run_npnet(
         lanes: put the inputs that can be a batch into lanes.
     """
     wanted = wants_gradient(case)
-    inputs = [Tensor(a) for a in arrays]
+    inputs = [npnet.as_tensor(a) for a in arrays]
     if lanes:
         inputs = [result(to_lanes(x.array)) if suits_lanes(x) else x for x in inputs]
     for x, w in zip(inputs, wanted, strict=True):
@@ -61,7 +60,7 @@ def run_npnet(
     ys = as_tuple(case.call(npnet_names(), *inputs))
     for y, gy in zip(ys, gys, strict=True):
         if y.requires_grad:
-            y.backward(Tensor(gy), retain_graph=True)
+            y.backward(npnet.as_tensor(gy), retain_graph=True)
     return [y.detach().numpy() for y in ys], [
         None if x.grad is None else x.grad.numpy() for x in inputs
     ]

@@ -17,7 +17,6 @@ from npnet.base.arrays import Array
 from npnet.nn import functional as F
 from npnet.ops import windows
 from npnet.ops.windows import Window
-from npnet.tensor import Tensor
 
 # float64, sums of at most some hundred terms around 1, in another order than PyTorch.
 RTOL = ATOL = 1e-10
@@ -48,13 +47,13 @@ def windowed(draw: st.DrawFn) -> tuple[tuple[int, ...], dict[str, Any]]:
 
 def compare(name: str, arrays: list[Array], *args: Any, **options: Any) -> None:
     """Output and all gradients of a function of both libraries' `functional`."""
-    ours = [Tensor(a, requires_grad=True) for a in arrays]
+    ours = [npnet.tensor(a, requires_grad=True) for a in arrays]
     theirs = [torch.tensor(a, requires_grad=True) for a in arrays]
     y = getattr(F, name)(*ours, *args, **options)
     expected = getattr(torch.nn.functional, name)(*theirs, *args, **options)
     assert_allclose(y.detach().numpy(), expected.detach(), rtol=RTOL, atol=ATOL)
     gy = numbers(*y.shape)
-    y.backward(Tensor(gy))
+    y.backward(npnet.as_tensor(gy))
     expected.backward(torch.tensor(gy))
     for a, b in zip(ours, theirs, strict=True):
         assert a.grad is not None
@@ -144,15 +143,15 @@ def test_col2im_of_unfold_is_the_transpose_of_im2col(case: Any) -> None:
 @given(windowed(), st.integers(1, 10**5))
 def test_chunks_do_not_change_conv2d(case: Any, size: int) -> None:
     (n, c, h, w), options = case
-    x = Tensor(numbers(n, c, h, w), requires_grad=True)
-    weight = Tensor(numbers(2, c, *options.pop("kernel_size")), requires_grad=True)
+    x = npnet.tensor(numbers(n, c, h, w), requires_grad=True)
+    weight = npnet.tensor(numbers(2, c, *options.pop("kernel_size")), requires_grad=True)
     results: list[list[Array]] = []
     with pytest.MonkeyPatch.context() as patch:
         for chunk_bytes in (windows.CHUNK_BYTES, size):
             patch.setattr(windows, "CHUNK_BYTES", chunk_bytes)
             x.grad = weight.grad = None
             y = F.conv2d(x, weight, **options)
-            y.backward(Tensor(numbers(*y.shape)))
+            y.backward(npnet.as_tensor(numbers(*y.shape)))
             assert x.grad is not None
             assert weight.grad is not None
             results.append([y.detach().numpy(), x.grad.numpy(), weight.grad.numpy()])
@@ -201,12 +200,12 @@ def broadcastable(draw: st.DrawFn) -> tuple[tuple[int, ...], tuple[int, ...]]:
 @given(broadcastable(), st.sampled_from(["add", "sub", "mul", "div", "maximum", "minimum", "pow"]))
 def test_broadcasting(shapes: Any, name: str) -> None:
     arrays = [np.abs(numbers(*shape)) + i for i, shape in enumerate(shapes, start=1)]
-    ours = [Tensor(a, requires_grad=True) for a in arrays]
+    ours = [npnet.tensor(a, requires_grad=True) for a in arrays]
     theirs = [torch.tensor(a, requires_grad=True) for a in arrays]
     y, expected = getattr(npnet, name)(*ours), getattr(torch, name)(*theirs)
     assert_allclose(y.detach().numpy(), expected.detach(), rtol=RTOL)
     gy = numbers(*y.shape)
-    y.backward(Tensor(gy))
+    y.backward(npnet.as_tensor(gy))
     expected.backward(torch.tensor(gy))
     for a, b in zip(ours, theirs, strict=True):
         assert a.grad is not None
@@ -250,7 +249,7 @@ def test_indexing(index: tuple[Any, ...]) -> None:
     assert y.shape == tuple(expected.shape)
     assert_array_equal(y.detach().numpy(), expected.detach().numpy())
     gy = numbers(*y.shape)
-    y.backward(Tensor(gy))
+    y.backward(npnet.as_tensor(gy))
     expected.backward(torch.tensor(gy))  # type: ignore[no-untyped-call]
     assert x.grad is not None
     assert reference.grad is not None

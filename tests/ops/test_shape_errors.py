@@ -9,10 +9,9 @@ import numpy as np
 
 import npnet
 from npnet.base.checks import ShapeError
-from npnet.tensor import Tensor
 from tests.ops.refusals import Refusal, all_of, check, zeros
 
-ROWS, CLASSES = zeros(2, 3), Tensor(np.array([0, 1]))
+ROWS, CLASSES = zeros(2, 3), npnet.as_tensor(np.array([0, 1]))
 
 SHAPES: list[Refusal] = [
     (lambda: ROWS.reshape(4), ShapeError, "reshape: 6 values of shape (2, 3) do not fit into (4,)"),
@@ -33,7 +32,7 @@ SHAPES: list[Refusal] = [
     (lambda: npnet.stack([]), ValueError, "stack: needs at least one tensor, got none"),
     (lambda: npnet.stack([ROWS, zeros(3)]), ShapeError, "stack: shapes must be equal, got [(2, 3)"),
     (
-        lambda: ROWS.gather(0, Tensor(np.array([[2, 0, 0]]))),
+        lambda: ROWS.gather(0, npnet.as_tensor(np.array([[2, 0, 0]]))),
         IndexError,
         "gather: index must lie in [0, 1], got 0 to 2",
     ),
@@ -46,10 +45,14 @@ SHAPES: list[Refusal] = [
     (lambda: ROWS.gather(0, ROWS), TypeError, "gather: index must be integers, got float32"),
     (lambda: ROWS[2], IndexError, "x[index]: index 2 is out of bounds for axis 0"),
     (lambda: ROWS[0, 0, 0], IndexError, "x[index]: too many indices for array"),
-    (lambda: ROWS[Tensor(np.array([0, 5]))], IndexError, "index 5 is out of bounds for axis 0"),
+    (
+        lambda: ROWS[npnet.as_tensor(np.array([0, 5]))],
+        IndexError,
+        "index 5 is out of bounds for axis 0",
+    ),
     (lambda: ROWS[zeros(2, dtype=np.uint8)], IndexError, "uint8 is a mask to PyTorch and places"),
     (lambda: ROWS[zeros(2)], IndexError, "arrays used as indices must be of integer"),
-    (lambda: ROWS[Tensor(np.array([True]))], IndexError, "boolean index did not match"),
+    (lambda: ROWS[npnet.as_tensor(np.array([True]))], IndexError, "boolean index did not match"),
     (lambda: ROWS.clone().__setitem__(0, zeros(2)), ShapeError, "x[index] = value: could not broa"),
     (lambda: ROWS.clone().__setitem__(5, 1), IndexError, "x[index] = value: index 5 is out of bou"),
 ]

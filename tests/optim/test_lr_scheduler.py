@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from npnet import Tensor, optim
+import npnet
+from npnet import optim
 from npnet.optim import lr_scheduler
 
 EPOCHS = 60
@@ -29,7 +30,7 @@ Build = Callable[[Any, Any], Any]  # (torch's or npnet's lr_scheduler, optimizer
 
 def optimizers(rule: str = "SGD") -> tuple[optim.Optimizer, torch.optim.Optimizer]:
     """One of each library with two groups."""
-    ours = [{"params": [Tensor(np.ones(1), requires_grad=True)], "lr": lr} for lr in LRS]
+    ours = [{"params": [npnet.tensor(np.ones(1), requires_grad=True)], "lr": lr} for lr in LRS]
     theirs = [{"params": [torch.ones(1, requires_grad=True)], "lr": lr} for lr in LRS]
     options = {"momentum": 0.9} if rule in ("SGD", "RMSprop") else {}
     optimizer = getattr(optim, rule)(ours, **options)
@@ -273,7 +274,7 @@ def test_plateau_matches_torch(name: str) -> None:
     metrics = np.abs(np.random.default_rng(2).standard_normal(EPOCHS)) + np.linspace(1, 0, EPOCHS)
     metrics[7], metrics[20] = math.nan, -0.5
     for metric in metrics:
-        ours.step(Tensor(np.array(metric)))
+        ours.step(npnet.as_tensor(np.array(metric)))
         theirs.step(metric)
         assert_allclose(lrs(a), lrs(b), **CHAINED)
         for key in ("best", "num_bad_epochs", "cooldown_counter", "last_epoch", "in_cooldown"):

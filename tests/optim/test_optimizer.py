@@ -12,6 +12,7 @@ import pytest
 import torch
 from numpy.testing import assert_array_equal
 
+import npnet
 from npnet import Tensor, nn, optim
 from tests.optim.twins import FLOAT64, SHAPES, Twins, torch_in_float64
 
@@ -32,7 +33,9 @@ RULES: dict[str, dict[str, Any]] = {
 
 def parameters(dtype: str = "float32") -> list[Tensor]:
     rng = np.random.default_rng(1)
-    return [Tensor(np.array(rng.standard_normal(s), dtype), requires_grad=True) for s in SHAPES]
+    return [
+        npnet.tensor(np.array(rng.standard_normal(s), dtype), requires_grad=True) for s in SHAPES
+    ]
 
 
 def build(rule: str, params: list[Tensor]) -> optim.Optimizer:
@@ -45,7 +48,7 @@ def train(optimizer: optim.Optimizer, params: list[Tensor], first: int, last: in
     for i in range(first, last):
         rng = np.random.default_rng(i)
         for p in params:
-            p.grad = Tensor(np.array(rng.standard_normal(p.shape), p.dtype))
+            p.grad = npnet.as_tensor(np.array(rng.standard_normal(p.shape), p.dtype))
         if i < 3:
             params[1].grad = None
         optimizer.step()
@@ -63,7 +66,7 @@ def test_goes_on_bit_for_bit(rule: str, way: str, stop: int) -> None:
     state = optimizer.state_dict()
     if way == "json":
         state = json.loads(json.dumps(state, default=lambda t: t.array.tolist()))
-    again = [Tensor(p.array.copy(), requires_grad=True) for p in params]
+    again = [npnet.tensor(p.array.copy(), requires_grad=True) for p in params]
     resumed = build(rule, again)
     resumed.load_state_dict(state)
     train(optimizer, params, stop, stop + 3)  # the loaded state is a copy
@@ -137,7 +140,7 @@ def test_refuses_a_state_that_does_not_fit_and_stays_as_it_was() -> None:
         "parameter 2 lacks max_exp_avg_sq": lambda s: s["state"][2].pop("max_exp_avg_sq"),
         "parameter 1 holds velocity": lambda s: s["state"][1].update(velocity=0),
         r"exp_avg of parameter 2 has shape \(3,\), not \(\)": lambda s: s["state"][2].update(
-            exp_avg=Tensor(np.zeros(3))
+            exp_avg=npnet.as_tensor(np.zeros(3))
         ),
         "no state and param_groups": lambda s: s.pop("state"),
     }
@@ -238,7 +241,7 @@ def test_options_out_of_range(rule: str, name: str) -> None:
         getattr(optim, rule)(parameters(), **{name: "0.1"})
     if name != "lr":
         with pytest.raises(NotImplementedError, match=f"{rule}: {name} as a Tensor"):
-            getattr(optim, rule)(parameters(), **{name: Tensor(np.array(0.1))})
+            getattr(optim, rule)(parameters(), **{name: npnet.as_tensor(np.array(0.1))})
 
 
 @pytest.mark.parametrize("rule", ["Adam", "AdamW", "NAdam"])
@@ -291,7 +294,7 @@ def test_an_option_that_was_changed_is_checked_before_any_parameter_is() -> None
 
 @pytest.mark.parametrize("g", [np.ones(1, np.float32), np.ones(5)])
 def test_a_gradient_must_be_like_its_parameter(g: np.ndarray[Any, Any]) -> None:
-    p = Tensor(np.ones(5, np.float32), requires_grad=True)
-    p.grad = Tensor(g)
+    p = npnet.tensor(np.ones(5, np.float32), requires_grad=True)
+    p.grad = npnet.as_tensor(g)
     with pytest.raises(RuntimeError, match=r"must be like its parameter, \(5,\) float32; got \("):
         optim.SGD([p]).step()

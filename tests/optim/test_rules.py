@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from npnet import Tensor, optim
+import npnet
+from npnet import optim
 from tests.optim.twins import EPS32, FLOAT64, Twins, torch_in_float64
 
 STEPS = 50
@@ -148,18 +149,21 @@ def test_groups_schedules_and_missing_gradients(rule: str) -> None:
 @pytest.mark.parametrize("switched_on", [("Adam", "amsgrad"), ("RMSprop", "momentum")])
 def test_an_option_may_be_switched_on_later(switched_on: tuple[str, str]) -> None:
     rule, option = switched_on
-    p = Tensor(np.ones(3), requires_grad=True)
+    p = npnet.tensor(np.ones(3), requires_grad=True)
     optimizer = getattr(optim, rule)([p])
     for value in (0, 0.5):
         optimizer.param_groups[0][option] = value
-        p.grad = Tensor(np.ones(3))
+        p.grad = npnet.as_tensor(np.ones(3))
         optimizer.step()
     assert np.isfinite(p.array).all()
 
 
 def test_closure_and_real_gradients() -> None:
     target = np.array([1.0, -2.0, 3.0])
-    ours, theirs = Tensor(np.zeros(3), requires_grad=True), torch.zeros(3, dtype=torch.float64)
+    ours, theirs = (
+        npnet.tensor(np.zeros(3), requires_grad=True),
+        torch.zeros(3, dtype=torch.float64),
+    )
     theirs.requires_grad_()
     optimizer = optim.SGD([ours], lr=0.05, momentum=0.9)
     reference = torch.optim.SGD([theirs], lr=0.05, momentum=0.9)
@@ -171,7 +175,7 @@ def test_closure_and_real_gradients() -> None:
         return loss
 
     for _ in range(STEPS):
-        a = optimizer.step(lambda: closure(optimizer, ours, Tensor(target)))
+        a = optimizer.step(lambda: closure(optimizer, ours, npnet.as_tensor(target)))
         b = reference.step(lambda: closure(reference, theirs, torch.tensor(target)))
         np.testing.assert_allclose(a.item(), b.item(), **FLOAT64)
     np.testing.assert_allclose(ours.array, theirs.detach().numpy(), **FLOAT64)
@@ -181,10 +185,10 @@ def test_closure_and_real_gradients() -> None:
 def test_numpy_scalars_do_not_promote(rule: str) -> None:
     results = []
     for kind in (float, np.float64):
-        p = Tensor(np.linspace(-1, 1, 7, dtype=np.float32), requires_grad=True)
+        p = npnet.tensor(np.linspace(-1, 1, 7, dtype=np.float32), requires_grad=True)
         optimizer = getattr(optim, rule)([p], lr=kind(0.1), weight_decay=kind(0.3))
         for _ in range(3):
-            p.grad = Tensor(np.linspace(0.1, 1, 7, dtype=np.float32))
+            p.grad = npnet.as_tensor(np.linspace(0.1, 1, 7, dtype=np.float32))
             optimizer.step()
             optimizer.param_groups[0]["lr"] = kind(0.07)
         results.append(p.array)
@@ -197,10 +201,10 @@ def test_strided_parameters_are_trained_in_place(rule: str) -> None:
     strided, dense = memory.T[1:, ::2], np.ones((3, 3))
     gradient = np.arange(9.0).reshape(3, 3)
     for array in (strided, dense):
-        p = Tensor(array, requires_grad=True)
+        p = npnet.tensor(array, requires_grad=True)
         optimizer = getattr(optim, rule)([p], lr=0.1)
         for _ in range(3):
-            p.grad = Tensor(gradient)
+            p.grad = npnet.as_tensor(gradient)
             optimizer.step()
         assert p.array is array
     np.testing.assert_array_equal(strided, dense)
@@ -209,28 +213,28 @@ def test_strided_parameters_are_trained_in_place(rule: str) -> None:
 
 @pytest.mark.parametrize("rule", GROUPS)
 def test_nan_and_infinity_come_through_in_silence(rule: str) -> None:
-    p = Tensor(np.zeros(3, np.float32), requires_grad=True)
+    p = npnet.tensor(np.zeros(3, np.float32), requires_grad=True)
     optimizer = getattr(optim, rule)([p])
     for _ in range(2):
-        p.grad = Tensor(np.array([np.nan, np.inf, 1e30], np.float32))
+        p.grad = npnet.as_tensor(np.array([np.nan, np.inf, 1e30], np.float32))
         optimizer.step()
     assert np.isnan(p.array[0])
 
 
 def test_backward_through_values_from_before_the_step_is_an_error() -> None:
-    p = Tensor(np.ones(2), requires_grad=True)
+    p = npnet.tensor(np.ones(2), requires_grad=True)
     optimizer = optim.SGD([p])
     y = (p * p).sum()
-    p.grad = Tensor(np.ones(2))
+    p.grad = npnet.as_tensor(np.ones(2))
     optimizer.step()
     with pytest.raises(RuntimeError, match="changed in place"):
         y.backward()
 
 
 def test_zero_grad() -> None:
-    p, q = (Tensor(np.ones(2), requires_grad=True) for _ in range(2))
+    p, q = (npnet.tensor(np.ones(2), requires_grad=True) for _ in range(2))
     optimizer = optim.SGD([p, q])
-    p.grad = Tensor(np.ones(2))
+    p.grad = npnet.as_tensor(np.ones(2))
     optimizer.zero_grad(set_to_none=False)
     np.testing.assert_array_equal(p.grad.array, 0)
     assert q.grad is None
@@ -246,7 +250,7 @@ def test_a_rule_of_ones_own() -> None:
         def update(self, p: Any, g: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
             p -= group["lr"] * np.sign(g)
 
-    p = Tensor(np.ones(2), requires_grad=True)
-    p.grad = Tensor(np.array([3.0, -0.1]))
+    p = npnet.tensor(np.ones(2), requires_grad=True)
+    p.grad = npnet.as_tensor(np.array([3.0, -0.1]))
     SignDescent([p], lr=0.5).step()
     np.testing.assert_array_equal(p.array, [0.5, 1.5])

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from npnet import Tensor, optim
+import npnet
+from npnet import optim
 from npnet.optim.lr_scheduler import (
     ConstantLR,
     CosineAnnealingLR,
@@ -119,9 +120,9 @@ def test_wrong_kinds() -> None:
     class Plain(optim.Optimizer):
         pass
 
-    optimizer = Plain([Tensor(np.ones(1), requires_grad=True)], {"lr": 0.1})
+    optimizer = Plain([npnet.tensor(np.ones(1), requires_grad=True)], {"lr": 0.1})
     with pytest.raises(ValueError, match="Plain has neither; pass cycle_momentum=False"):
         OneCycleLR(optimizer, 1.0, 9)
-    optimizer.param_groups[0]["params"][0].grad = Tensor(np.ones(1))
+    optimizer.param_groups[0]["params"][0].grad = npnet.as_tensor(np.ones(1))
     with pytest.raises(NotImplementedError, match="Plain defines no update"):
         optimizer.step()

@@ -12,7 +12,8 @@ import pytest
 import torch
 from numpy.testing import assert_array_equal
 
-from npnet import Tensor, optim
+import npnet
+from npnet import optim
 from npnet.optim.lr_scheduler import (
     ChainedScheduler,
     ConstantLR,
@@ -65,7 +66,7 @@ SCHEDULES: dict[str, Callable[[optim.Optimizer, int], LRScheduler]] = {
 
 
 def sgd(lr: float = 0.1) -> optim.SGD:
-    params = [Tensor(np.ones(2), requires_grad=True) for _ in range(2)]
+    params = [npnet.tensor(np.ones(2), requires_grad=True) for _ in range(2)]
     return optim.SGD([{"params": params[:1]}, {"params": params[1:], "lr": 0.03}], lr, 0.9)
 
 
@@ -178,7 +179,7 @@ CHAINED_BOUND = 1e-12
 def steps_of(make: Any, by_hand: bool = False) -> list[list[float]]:
     """The learning rates of eight steps in npnet and in PyTorch."""
     found = []
-    for lib, tensor in ((optim, Tensor(np.ones(1), requires_grad=True)), (torch.optim, None)):
+    for lib, tensor in ((optim, npnet.tensor(np.ones(1), requires_grad=True)), (torch.optim, None)):
         p = torch.ones(1, requires_grad=True) if tensor is None else tensor
         optimizer = lib.SGD([p], lr=0.8)
         schedules, rates = make(lib.lr_scheduler, optimizer), []
@@ -257,7 +258,7 @@ def test_a_chain_goes_on_from_its_state() -> None:
 def test_cyclic(rule: str, options: dict[str, Any], momentum: bool) -> None:
     found = []
     for lib, p in (
-        (optim, Tensor(np.ones(1), requires_grad=True)),
+        (optim, npnet.tensor(np.ones(1), requires_grad=True)),
         (torch.optim, torch.ones(1, requires_grad=True)),
     ):
         own = {"momentum": 0.5} if rule == "SGD" else {}
@@ -280,12 +281,12 @@ def test_cyclic_refuses() -> None:
     with pytest.raises(ValueError, match="CyclicLR: mode"):
         CyclicLR(sgd(), 0.1, 1, mode="square")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="cycle_momentum needs an optimizer with momentum"):
-        CyclicLR(optim.Adagrad([Tensor(np.ones(1), requires_grad=True)]), 0.1, 1)
+        CyclicLR(optim.Adagrad([npnet.tensor(np.ones(1), requires_grad=True)]), 0.1, 1)
 
 
 def test_a_learning_rate_that_is_a_tensor_is_written_into() -> None:
-    lr = Tensor(np.array(0.5))
-    optimizer = optim.SGD([Tensor(np.ones(1), requires_grad=True)], lr=lr)
+    lr = npnet.tensor(np.array(0.5))
+    optimizer = optim.SGD([npnet.tensor(np.ones(1), requires_grad=True)], lr=lr)
     schedule = ExponentialLR(optimizer, 0.5)
     optimizer.step()
     schedule.step()
@@ -315,7 +316,7 @@ def test_schedules_of_users_that_define_step_or_get_lr(lib: Any) -> None:
 
     p = torch.ones(1, requires_grad=True)
     if lib is optim:
-        p = Tensor(np.ones(1), requires_grad=True)
+        p = npnet.tensor(np.ones(1), requires_grad=True)
     optimizer = lib.SGD([p], lr=0.5)
     schedule = Poly(optimizer, 2)
     optimizer.step()
@@ -346,7 +347,7 @@ def test_the_step_of_an_optimizer_of_ones_own_counts() -> None:
         def step(self, closure: Any = None) -> None:
             pass
 
-    optimizer = Own([Tensor(np.ones(1), requires_grad=True)], {"lr": 0.1})
+    optimizer = Own([npnet.tensor(np.ones(1), requires_grad=True)], {"lr": 0.1})
     schedule = ExponentialLR(optimizer, 0.5)
     optimizer.step()
     schedule.step()  # no warning that it comes too early
@@ -372,7 +373,7 @@ def test_refuses_another_state() -> None:
     before = step.state_dict()
     with pytest.raises(ValueError, match=r"this StepLR: it lacks step_size.*T_max is not known"):
         step.load_state_dict(cosine.state_dict())
-    small = StepLR(optim.SGD([Tensor(np.ones(1), requires_grad=True)]), 3)
+    small = StepLR(optim.SGD([npnet.tensor(np.ones(1), requires_grad=True)]), 3)
     with pytest.raises(ValueError, match="it has 1 groups, this 2"):
         step.load_state_dict(small.state_dict())
     assert step.state_dict() == before
@@ -397,7 +398,7 @@ def test_a_group_added_later_is_told() -> None:
     for make in (lambda o: StepLR(o, 3), lambda o: ReduceLROnPlateau(o), lambda o: warm_up(o, -1)):
         optimizer = sgd()
         schedule = make(optimizer)
-        optimizer.add_param_group({"params": [Tensor(np.ones(1), requires_grad=True)]})
+        optimizer.add_param_group({"params": [npnet.tensor(np.ones(1), requires_grad=True)]})
         optimizer.step()
         with pytest.raises(
             ValueError, match="has 3 parameter groups, but the schedule was given 2"
@@ -410,7 +411,7 @@ def test_training_goes_on_bit_for_bit_with_a_schedule() -> None:
         for i in range(first, last):
             for group in optimizer.param_groups:
                 for p in group["params"]:
-                    p.grad = Tensor(np.random.default_rng(i).standard_normal(2))
+                    p.grad = npnet.as_tensor(np.random.default_rng(i).standard_normal(2))
             optimizer.step()
             schedule.step()
         return [p.array.copy() for g in optimizer.param_groups for p in g["params"]]

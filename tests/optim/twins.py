@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
+import npnet
 from npnet import Tensor, optim
 
 SHAPES = ((4, 3), (5,), ())  # the last is a single number, where NumPy likes to return scalars
@@ -39,7 +40,7 @@ class Twins:
     def __init__(self, make: Make, dtype: str = "float64", seed: int = 0) -> None:
         self.rng, self.dtype = np.random.default_rng(seed), dtype
         start = [self.rng.standard_normal(shape).astype(dtype) for shape in SHAPES]
-        self.ours = [Tensor(np.array(a), requires_grad=True) for a in start]
+        self.ours = [npnet.tensor(np.array(a), requires_grad=True) for a in start]
         self.theirs = [torch.tensor(a, requires_grad=True) for a in start]
         self.optimizer, self.reference = make(optim, self.ours), make(torch.optim, self.theirs)
 
@@ -48,7 +49,7 @@ class Twins:
         gradients = [self.rng.standard_normal(shape).astype(self.dtype) for shape in SHAPES]
         for i, g in enumerate(gradients):
             missing = i == without_gradient
-            self.ours[i].grad = None if missing else Tensor(np.array(g))
+            self.ours[i].grad = None if missing else npnet.as_tensor(np.array(g))
             self.theirs[i].grad = None if missing else torch.tensor(g)
         self.optimizer.step()
         self.reference.step()

@@ -6,7 +6,7 @@ from sklearn.model_selection import KFold
 from torch import nn
 from torch.utils.data import DataLoader, SubsetRandomSampler, TensorDataset
 
-from shared import BATCH, STEPS, digits, start
+from shared import BATCH, digits, start
 
 
 def reset_weights(m):

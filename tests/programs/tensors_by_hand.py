@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from shared import BATCH, STEPS, digits, start
+from shared import BATCH, STEPS, digits
 
 images, labels = digits()
 images = images.reshape(len(images), -1)

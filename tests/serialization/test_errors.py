@@ -27,7 +27,6 @@ import npnet
 from npnet import nn
 from npnet.serialization import CheckpointError, load, save, to_bytes
 from npnet.serialization.files import _checksum
-from npnet.tensor import Tensor
 
 # ---- what is refused -----------------------------------------------------------------------------
 
@@ -53,7 +52,7 @@ class Reduced:
         ({"s": {1, 2}}, "^save: s: set"),
         ({"a": {(1, 2): 3}}, r"^save: a: keys must be strings or ints, got \(1, 2\) \(tuple\)"),
         ({True: 3}, r"^save: the object: keys .* got True \(bool\)"),
-        ({"x": Tensor(np.ones(1, np.longdouble))}, "^save: x: .*128 has no place"),
+        ({"x": npnet.as_tensor(np.ones(1, np.longdouble))}, "^save: x: .*128 has no place"),
     ],
 )
 def test_what_has_no_place_in_safetensors(obj: Any, message: str) -> None:

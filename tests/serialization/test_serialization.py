@@ -96,7 +96,7 @@ def test_random_trees(tree: Any) -> None:
 def test_every_bit_of_every_dtype(dtype: np.dtype[Any], order: str) -> None:
     raw = np.random.default_rng(0).integers(0, 256, 64 * dtype.itemsize, np.uint8)
     values = (raw % 2 if dtype == np.bool_ else raw).view(dtype)  # NaNs with payloads among them
-    y = _round_trip(Tensor(values.astype(dtype.newbyteorder(order))))
+    y = _round_trip(npnet.as_tensor(values.astype(dtype.newbyteorder(order))))
     assert y.dtype == dtype
     assert y.array.dtype.isnative
     assert y.array.tobytes() == values.tobytes()
@@ -105,7 +105,7 @@ def test_every_bit_of_every_dtype(dtype: np.dtype[Any], order: str) -> None:
 def test_views_and_tied_tensors() -> None:
     x = np.arange(24.0).reshape(2, 3, 4)
     views = [x, x.T, x[:, ::2], x[::-1], x[0, 0, 0], x[:0], np.broadcast_to(x[0], (5, 3, 4))]
-    tensors = [Tensor(view) for view in views]
+    tensors = [npnet.as_tensor(view) for view in views]
     loaded = _round_trip([*tensors, *tensors])
     for a, b in zip(loaded, tensors * 2, strict=True):
         _same(a, b)
@@ -203,7 +203,7 @@ def test_the_library_reads_the_same(tensors: dict[str, Any], metadata: dict[str,
 
     tensors = {n: a for n, a in tensors.items() if n != "__metadata__" and encodable(n)}
     metadata = {k: v for k, v in metadata.items() if encodable(k + v) and k[:6] != "npnet."}
-    data = to_bytes({name: Tensor(array) for name, array in tensors.items()}, metadata)
+    data = to_bytes({name: npnet.as_tensor(array) for name, array in tensors.items()}, metadata)
     read = safetensors.numpy.load(data)
     assert read.keys() == tensors.keys()
     for name, array in tensors.items():

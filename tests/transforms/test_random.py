@@ -14,7 +14,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 import npnet
 from npnet import transforms
 from npnet.base.checks import ShapeError
-from npnet.tensor import Tensor
 from npnet.transforms.crop import crop
 from npnet.transforms.cutout import erase
 from npnet.transforms.flip import hflip
@@ -87,14 +86,14 @@ def test_erase_beyond_the_border_hides_what_is_inside() -> None:
 def test_the_generator_alone_decides(name: str, dtype: str) -> None:
     transform, x = TRANSFORMS[name](), drawn((20, 1, 12, 12), dtype)
     copy = x.copy()
-    y = transform(Tensor(x), np.random.default_rng((0, 1))).numpy()
+    y = transform(npnet.as_tensor(x), np.random.default_rng((0, 1))).numpy()
     assert y.dtype == dtype
     assert y.shape == x.shape
     assert_array_equal(x, copy, err_msg="the input was written to")
     assert_array_equal(y, transform(x, np.random.default_rng((0, 1))), err_msg="of an ndarray")
     assert not np.array_equal(y, transform(x, np.random.default_rng((0, 2))))
-    assert transform(Tensor(x[0])).shape == x[0].shape, "one image"
-    assert transform(Tensor(x[:0])).shape == (0, 1, 12, 12), "no image"
+    assert transform(npnet.as_tensor(x[0])).shape == x[0].shape, "one image"
+    assert transform(npnet.as_tensor(x[:0])).shape == (0, 1, 12, 12), "no image"
 
 
 @pytest.mark.parametrize("name", list(TRANSFORMS))
@@ -124,12 +123,12 @@ def test_a_subclass_defines_transform_alone() -> None:
 
     x = np.ones((3, 2, 6, 6))
     y = Darker(1)(x, np.random.default_rng(0))
-    assert_array_equal(y, Darker(1)(Tensor(x), np.random.default_rng(0)))
+    assert_array_equal(y, Darker(1)(npnet.as_tensor(x), np.random.default_rng(0)))
     assert len(np.unique(y)) == 3
 
 
 def test_half_of_the_images_are_mirrored() -> None:
-    x = Tensor(np.tile(np.array([0, 1], np.uint8), (4000, 1, 1, 1)))
+    x = npnet.as_tensor(np.tile(np.array([0, 1], np.uint8), (4000, 1, 1, 1)))
     y = transforms.RandomHorizontalFlip()(x, np.random.default_rng(0)).numpy()
     assert abs(y[:, 0, 0, 0].mean() - 0.5) < SHARE
 
@@ -170,18 +169,18 @@ def test_repr_is_torchvisions() -> None:
         (lambda: transforms.RandomCrop(0), ValueError, "size must be >= 1, got 0"),
         (lambda: transforms.RandomCrop(4, padding_mode="edges"), ValueError, "mean 'edge'"),
         (
-            lambda: transforms.RandomCrop(5)(Tensor(np.zeros((1, 4, 9)))),
+            lambda: transforms.RandomCrop(5)(npnet.as_tensor(np.zeros((1, 4, 9)))),
             ShapeError,
             "at most that of the padded images, 4x9, got 5x5; set padding",
         ),
         (lambda: transforms.Cutout(0), ValueError, "length must be >= 1, got 0"),
         (
-            lambda: transforms.Cutout(2, fill=(1, 2))(Tensor(np.zeros((3, 4, 4)))),
+            lambda: transforms.Cutout(2, fill=(1, 2))(npnet.as_tensor(np.zeros((3, 4, 4)))),
             ShapeError,
             "one number for each channel, got 2 for 3",
         ),
         (
-            lambda: transforms.Cutout(2, fill=300)(Tensor(np.zeros((1, 4, 4), np.uint8))),
+            lambda: transforms.Cutout(2, fill=300)(npnet.as_tensor(np.zeros((1, 4, 4), np.uint8))),
             ValueError,
             "fill of uint8 images must be >= 0 and <= 255, got 300",
         ),
@@ -198,12 +197,12 @@ def test_repr_is_torchvisions() -> None:
             "did you mean 'bilinear'",
         ),
         (
-            lambda: transforms.RandomAffine(0, fill=(1, 2))(Tensor(np.zeros((3, 4, 4)))),
+            lambda: transforms.RandomAffine(0, fill=(1, 2))(npnet.as_tensor(np.zeros((3, 4, 4)))),
             ShapeError,
             "one number for each channel, got 2 for 3",
         ),
         (
-            lambda: transforms.RandomHorizontalFlip()(Tensor(np.zeros(4))),
+            lambda: transforms.RandomHorizontalFlip()(npnet.as_tensor(np.zeros(4))),
             ShapeError,
             "RandomHorizontalFlip: images must have the axes",
         ),

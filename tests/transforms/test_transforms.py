@@ -12,10 +12,10 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
+import npnet
 from npnet import transforms
 from npnet.base.checks import ShapeError
 from npnet.base.pictures import array_to_picture, picture_to_array
-from npnet.tensor import Tensor
 from tests.campaign import trials
 from tests.torchvision_import import import_torchvision
 from tests.transforms.pictures import picture
@@ -55,7 +55,7 @@ def test_resize_matches_torchvision(
     rng = np.random.default_rng(0)
     x = (rng.random(shape) * 255).astype(dtype)
     copy = x.copy()
-    y = transforms.Resize(size, antialias=antialias)(Tensor(x)).numpy()
+    y = transforms.Resize(size, antialias=antialias)(npnet.as_tensor(x)).numpy()
     expected = v2.Resize(size, antialias=antialias)(torch.from_numpy(x)).numpy()
     assert y.dtype == dtype
     assert y.shape == expected.shape
@@ -67,18 +67,18 @@ def test_resize_matches_torchvision(
 def test_resize_takes_strided_images() -> None:
     x = np.random.default_rng(0).integers(0, 256, (4, 20, 20, 3), np.uint8).transpose(0, 3, 1, 2)
     resize = transforms.Resize((13, 31))
-    assert_array_equal(resize(Tensor(x)), resize(Tensor(np.ascontiguousarray(x))))
+    assert_array_equal(resize(npnet.as_tensor(x)), resize(npnet.as_tensor(np.ascontiguousarray(x))))
 
 
 def test_resize_max_size_matches_torchvision(v2: ModuleType) -> None:
     x = np.zeros((1, 20, 90), np.uint8)
     for size, most in [(10, 30), (10, 45), (10, 60)]:
         expected = v2.Resize(size, max_size=most)(torch.from_numpy(x)).shape
-        assert transforms.Resize(size, max_size=most)(Tensor(x)).shape == tuple(expected)
+        assert transforms.Resize(size, max_size=most)(npnet.as_tensor(x)).shape == tuple(expected)
 
 
 def test_resize_of_an_image_does_not_depend_on_its_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    x = Tensor(np.random.default_rng(1).random((50, 3, 28, 28), dtype=np.float32))
+    x = npnet.as_tensor(np.random.default_rng(1).random((50, 3, 28, 28), dtype=np.float32))
     resize = transforms.Resize(32)
     whole = resize(x)
     assert_array_equal(whole[7], resize(x[7]))
@@ -106,10 +106,10 @@ def test_compose_applies_in_order_to_a_batch_and_to_one_image() -> None:
         [transforms.Resize(32), transforms.ToTensor(), transforms.Normalize((0.1307,), (0.3081,))]
     )
     x = np.random.default_rng(4).integers(0, 256, (6, 1, 28, 28), np.uint8)
-    y = pipeline(Tensor(x))
+    y = pipeline(npnet.as_tensor(x))
     assert y.shape == (6, 1, 32, 32)
     assert y.dtype == np.float32
-    assert_array_equal(y[2], pipeline(Tensor(x[2])))
+    assert_array_equal(y[2], pipeline(npnet.as_tensor(x[2])))
     assert_array_equal(y, pipeline(x), err_msg="an ndarray (N, C, H, W)")
 
 
@@ -127,18 +127,19 @@ def test_ndarrays_whose_channels_may_be_last_are_refused() -> None:
         transforms.ToTensor()(np.zeros((5, 32, 32, 3), np.uint8))
 
 
-def test_an_item_of_a_data_set_is_a_picture() -> None:
+def test_an_ndarray_of_channels_first_is_a_picture() -> None:
     x = np.random.default_rng(0).integers(0, 256, (3, 9, 11), np.uint8)
     pipeline = transforms.Compose([transforms.CenterCrop(4), transforms.ToTensor()])
     assert_array_equal(pipeline(x), x[:, 2:6, 4:8].astype(np.float32) / 255)
-    assert_array_equal(transforms.ToTensor()(x), x.astype(np.float32) / 255)
+    last = transforms.ToTensor()(x)  # which alone takes any ndarray for (H, W, C), as torchvision
+    assert_array_equal(last, x.transpose(2, 0, 1).astype(np.float32) / 255)
     same = transforms.Resize((9, 11))(x)
     same.array[:] = 0
     assert x.any(), "the item was written to"
 
 
 def test_a_tensor_that_requires_a_gradient_gets_one_or_is_refused() -> None:
-    x = Tensor(np.ones((1, 2, 2), np.float32), requires_grad=True)
+    x = npnet.tensor(np.ones((1, 2, 2), np.float32), requires_grad=True)
     transforms.Normalize((0.5,), (0.25,))(x).sum().backward()
     assert x.grad is not None
     assert_array_equal(x.grad.numpy(), np.full((1, 2, 2), 4, np.float32))
@@ -205,18 +206,18 @@ def test_a_batch_of_pictures_is_mapped_as_pillow_maps_each() -> None:
         (lambda: transforms.Resize((1, 2, 3)), ValueError, "must be 1 or 2 whole numbers"),
         (lambda: transforms.Resize(8, "bilinaer"), ValueError, "did you mean 'bilinear'"),
         (
-            lambda: transforms.Resize(8, "lanczos")(Tensor(np.zeros((1, 2, 3)))),
+            lambda: transforms.Resize(8, "lanczos")(npnet.as_tensor(np.zeros((1, 2, 3)))),
             ValueError,
             "of Tensors must be nearest, .*, got lanczos; PIL images take it: put ToTensor",
         ),
         (lambda: transforms.Resize(8, max_size=8), ValueError, "max_size must be larger"),
         (
-            lambda: transforms.Resize(8)(Tensor(np.zeros((1, 2, 3), bool))),
+            lambda: transforms.Resize(8)(npnet.as_tensor(np.zeros((1, 2, 3), bool))),
             TypeError,
             "must be numbers, got bool",
         ),
         (
-            lambda: transforms.Resize(8)(Tensor(np.zeros(28))),
+            lambda: transforms.Resize(8)(npnet.as_tensor(np.zeros(28))),
             ShapeError,
             r"must have the axes \(..., C, H, W\) or \(H, W\), got shape = \(28,\)",
         ),
@@ -226,7 +227,7 @@ def test_a_batch_of_pictures_is_mapped_as_pillow_maps_each() -> None:
             r"takes PIL images and npnet Tensors \(..., C, H, W\), got builtins.list",
         ),
         (
-            lambda: transforms.Resize(8)(Tensor(np.zeros((1, 0, 28)))),
+            lambda: transforms.Resize(8)(npnet.as_tensor(np.zeros((1, 0, 28)))),
             ShapeError,
             "must have pixels, got 0x",
         ),
@@ -234,17 +235,19 @@ def test_a_batch_of_pictures_is_mapped_as_pillow_maps_each() -> None:
         (lambda: transforms.Normalize((0,), (1e-60,)), ValueError, "std must not be 0"),
         (lambda: transforms.Normalize((np.nan,), (1,)), ValueError, "mean must be finite, got nan"),
         (
-            lambda: transforms.Normalize((0, 0), (1, 1))(Tensor(np.zeros((3, 2, 2)))),
+            lambda: transforms.Normalize((0, 0), (1, 1))(npnet.as_tensor(np.zeros((3, 2, 2)))),
             ShapeError,
             r"one number for each channel, got 2 for 3; images.shape = \(1, 3, 2, 2\)",
         ),
         (
-            lambda: transforms.Normalize((0,), (1,))(Tensor(np.zeros((1, 2, 2), np.uint8))),
+            lambda: transforms.Normalize((0,), (1,))(
+                npnet.as_tensor(np.zeros((1, 2, 2), np.uint8))
+            ),
             TypeError,
             r"must be float, got uint8 \(put ToTensor\(\) before it\)",
         ),
         (
-            lambda: transforms.Normalize((0,), (1,))(Tensor(np.zeros((2, 2)))),
+            lambda: transforms.Normalize((0,), (1,))(npnet.as_tensor(np.zeros((2, 2)))),
             ShapeError,
             r"the axes \(..., C, H, W\), got shape = \(2, 2\)",
         ),
@@ -283,7 +286,7 @@ def test_a_batch_of_pictures_is_mapped_as_pillow_maps_each() -> None:
         (lambda: transforms.ConvertImageDtype(bool), TypeError, "must be float or integer"),
         (lambda: transforms.Grayscale(2), ValueError, "must be 1 or 3, got 2"),
         (
-            lambda: transforms.Grayscale()(Tensor(np.zeros((4, 2, 2)))),
+            lambda: transforms.Grayscale()(npnet.as_tensor(np.zeros((4, 2, 2)))),
             ShapeError,
             "must have 1 or 3 channels, got 4",
         ),

@@ -14,6 +14,7 @@ from npnet.nn.module import Module
 from npnet.nn.parameter import Parameter
 from npnet.ops.images import as_single
 from npnet.ops.windows import Pair, Window, as_pair
+from npnet.tape import result
 from npnet.tensor import Tensor
 
 __all__ = ["Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d"]
@@ -56,7 +57,7 @@ class _Convolution(Module):
         rows = (seen, made // groups) if self.transposed else (made, seen // groups)
         kind = np.dtype(np.float32 if dtype is None else dtype)
         self.weight = Parameter(
-            Tensor(np.empty((*rows, *self.kernel_size), kind)).to(device=device)
+            result(np.empty((*rows, *self.kernel_size), kind)).to(device=device)
         )
         if bias:
             self.bias = Parameter(np.empty(self.out_channels, kind))

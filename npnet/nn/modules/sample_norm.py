@@ -6,9 +6,9 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-import numpy as np
 import numpy.typing as npt
 
+from npnet import creation
 from npnet.base.checks import ShapeError
 from npnet.nn import functional as F
 from npnet.nn.module import Module
@@ -133,8 +133,7 @@ class RMSNorm(Module):
             (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
         )
         self.eps, self.elementwise_affine = eps, elementwise_affine
-        kind = np.dtype(np.float32 if dtype is None else dtype)
-        ones = Tensor(np.ones(self.normalized_shape, kind)).to(device=device)
+        ones = creation.ones(self.normalized_shape, dtype=dtype, device=device)
         self.register_parameter("weight", Parameter(ones) if elementwise_affine else None)
 
     def reset_parameters(self) -> None:
@@ -143,8 +142,8 @@ class RMSNorm(Module):
         if self.weight is not None:
             self.weight.array[...] = 1
 
-    def forward(self, input: Tensor) -> Tensor:
-        return F.rms_norm(input, self.normalized_shape, self.weight, self.eps)
+    def forward(self, x: Tensor) -> Tensor:
+        return F.rms_norm(x, self.normalized_shape, self.weight, self.eps)
 
     def extra_repr(self) -> str:
         return (

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from npnet.nn.module import Module
 from npnet.nn.parameter import Parameter
-from npnet.ops import arithmetic, products
+from npnet.ops import arithmetic, norms
 from npnet.tensor import Tensor
 
 __all__ = ["WeightNorm", "norm_except", "remove_weight_norm", "weight_norm"]
@@ -18,9 +18,9 @@ M = TypeVar("M", bound=Module)
 def norm_except(v: Tensor, dim: int | None) -> Tensor:
     """The 2-norm over all axes but one, which are kept with size 1; over all for None or -1."""
     if dim is None or dim == -1:
-        return products.norm(v)
+        return norms.norm(v)
     axes = [axis for axis in range(v.ndim) if axis != dim % v.ndim]
-    return products.norm(v, 2, axes, keepdim=True)
+    return norms.norm(v, 2, axes, keepdim=True)
 
 
 class WeightNorm:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from npnet.base.checks import ShapeError
 from npnet.base.pictures import is_picture, picture_to_array
 from npnet.ops.shape import stack
+from npnet.tape import result
 from npnet.tensor import Tensor, as_tensor
 
 __all__ = ["default_collate", "default_convert"]
@@ -51,9 +52,9 @@ def default_collate(batch: Sequence[Any]) -> Any:
     if hasattr(first, "__array__"):  # a PyTorch tensor, from one of torchvision's transforms
         return _stack(list(map(np.asarray, items)))
     if isinstance(first, (bool, int)):
-        return Tensor(_whole_numbers(items))
+        return result(_whole_numbers(items))
     if isinstance(first, float):
-        return Tensor(np.asarray(items, np.float64))  # a Python float is a double, as in PyTorch
+        return result(np.asarray(items, np.float64))  # a Python float is a double, as in PyTorch
     if isinstance(first, Mapping):
         return {key: default_collate([item[key] for item in items]) for key in first}
     if isinstance(first, Sequence):

@@ -1,0 +1,218 @@
+"""Functions that no calculator has: the error function, the logarithm of gamma, its derivatives."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from npnet.base.arrays import Array
+from npnet.ops import arithmetic, reduce, shape
+from npnet.ops.functions import Unary, as_float
+from npnet.tape import result
+
+if TYPE_CHECKING:
+    from npnet.tensor import Tensor
+
+__all__ = ["digamma", "erf", "erfc", "erfinv", "i0", "lgamma", "mvlgamma", "polygamma"]
+
+TERMS = 12  # of x that recurrences lead to before asymptotic series are exact to 1e-16
+
+
+def _one_by_one(compute: Any, x: Array) -> Array:
+    """A function of `math` on each value: NumPy has none; exact, at Python's speed."""
+    return np.asarray(np.frompyfunc(compute, 1, 1)(x)).astype(x.dtype)
+
+
+class Erf(Unary):
+    """gx = gy * 2 / sqrt(pi) * exp(-x^2)."""
+
+    def value(self, x: Array) -> Array:
+        return _one_by_one(math.erf, x)
+
+    def slope(self, x: Array, y: Array) -> Array:
+        return 2 / math.sqrt(math.pi) * np.exp(-x * x)
+
+
+class Erfc(Unary):
+    """gx = -gy * 2 / sqrt(pi) * exp(-x^2)."""
+
+    def value(self, x: Array) -> Array:
+        return _one_by_one(math.erfc, x)
+
+    def slope(self, x: Array, y: Array) -> Array:
+        return -2 / math.sqrt(math.pi) * np.exp(-x * x)
+
+
+class Erfinv(Unary):
+    """gx = gy * sqrt(pi) / 2 * exp(y^2).
+
+    A first guess, then two of Halley's steps towards erf(y) = x.
+
+    Source: Winitzki (2008), "A handy approximation for the error function and its inverse", eq. 7.
+    """
+
+    needs = "y"
+
+    def value(self, x: Array) -> Array:
+        z = x.astype(np.float64)
+        inside = np.where(np.abs(z) < 1, z, 0)
+        a, tail = 0.147, np.log1p(-inside * inside)
+        half = 2 / (math.pi * a) + tail / 2
+        y = np.copysign(np.sqrt(np.sqrt(half * half - tail / a) - half), inside)
+        erfc = np.frompyfunc(math.erfc, 1, 1)
+        rest = np.where(inside < 0, 1 + inside, 1 - inside)  # erfc of |y|: exact in the tails
+        size = np.abs(y)
+        for _ in range(3):
+            off = np.asarray(erfc(size), np.float64) - rest
+            step = off / (-2 / math.sqrt(math.pi) * np.exp(-size * size))
+            size = size - step / (1 + size * step)
+        y = np.copysign(size, inside)
+        edge = np.where(np.abs(z) == 1, np.copysign(np.inf, z), np.nan)
+        return np.where(np.abs(z) < 1, y, edge).astype(x.dtype)
+
+    def slope(self, x: Array, y: Array) -> Array:
+        return math.sqrt(math.pi) / 2 * np.exp(y * y)
+
+
+def _lgamma(x: float) -> float:
+    if x == -math.inf or (x <= 0 and x == math.floor(x)):
+        return math.inf  # a pole
+    return math.lgamma(x)
+
+
+class Lgamma(Unary):
+    """gx = gy * digamma(x)."""
+
+    def value(self, x: Array) -> Array:
+        return _one_by_one(_lgamma, x)
+
+    def slope(self, x: Array, y: Array) -> Array:
+        return _polygamma(0, x)
+
+
+# B_2k / (2k)! of Bernoulli's numbers, k = 1, 2, ...
+_BERNOULLI = (
+    1 / 12, -1 / 720, 1 / 30240, -1 / 1209600, 1 / 47900160, -691 / 1307674368000,
+    1 / 74724249600,
+)  # fmt: skip
+
+
+def _zeta(s: int, x: Array) -> Array:
+    """sum over k >= 0 of (x + k)^-s, for s >= 2, by the Euler-Maclaurin formula."""
+    total = sum((x + k) ** -float(s) for k in range(TERMS))
+    top = x + TERMS
+    total = total + top ** (1.0 - s) / (s - 1) + top ** -float(s) / 2
+    rising, power = float(s), top ** (-1.0 - s)
+    for k, factor in enumerate(_BERNOULLI):
+        total = total + factor * rising * power
+        rising *= (s + 2 * k + 1) * (s + 2 * k + 2)
+        power = power / (top * top)
+    return np.asarray(total)
+
+
+def _digamma(x: Array) -> Array:
+    """log(top) - 1/(2 top) - sum of B_2k / (2k top^2k), after psi(x) = psi(x + 1) - 1/x."""
+    total = -sum(1 / (x + k) for k in range(TERMS))
+    top = x + TERMS
+    total = total + np.log(top) - 1 / (2 * top)
+    for k, factor in enumerate(_BERNOULLI, 1):
+        total = total - factor * math.factorial(2 * k - 1) / top ** (2.0 * k)
+    return np.asarray(total)
+
+
+def _polygamma(n: int, x: Array) -> Array:
+    """The n-th derivative of digamma, by reflection where x < 0 and n < 2.
+
+    psi(1 - x) - psi(x) = pi / tan(pi x), and psi'(1 - x) + psi'(x) = (pi / sin(pi x))^2.
+    """
+    z = x.astype(np.float64)
+    turned = z < 0.5 if n < 2 else np.zeros(z.shape, bool)
+    right = np.where(turned, 1 - z, z)
+    if n == 0:
+        y = _digamma(right)
+        y = np.where(turned, y - math.pi / np.tan(math.pi * (z - np.floor(z))), y)
+        pole = np.where(z == 0, -np.copysign(np.inf, z), np.nan)
+        y = np.where((z <= 0) & (z == np.floor(z)), pole, y)
+    else:
+        y = (-1) ** (n + 1) * math.factorial(n) * _zeta(n + 1, right)
+        if n == 1:
+            y = np.where(turned, (math.pi / np.sin(math.pi * z)) ** 2 - y, y)
+    return y.astype(x.dtype)
+
+
+class Polygamma(Unary):
+    """gx = gy * polygamma(n + 1, x)."""
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+
+    def value(self, x: Array) -> Array:
+        return _polygamma(self.n, x)
+
+    def slope(self, x: Array, y: Array) -> Array:
+        return _polygamma(self.n + 1, x)
+
+
+class I0(Unary):
+    """The modified Bessel function of order 0;  gx = gy * I1(x) by its integral."""
+
+    def value(self, x: Array) -> Array:
+        return np.i0(x.astype(np.float64)).reshape(x.shape).astype(x.dtype)
+
+    def slope(self, x: Array, y: Array) -> Array:
+        # I1(x) = 1/pi * integral over 0 <= t <= pi of exp(x cos t) cos t; the trapezoidal rule
+        # converges at once, since the integrand is periodic.
+        t = (np.arange(256) + 0.5) * (math.pi / 256)
+        values = np.exp(x.astype(np.float64)[..., None] * np.cos(t)) * np.cos(t)
+        return np.asarray(values.mean(-1)).astype(x.dtype)
+
+
+def erf(input: Tensor) -> Tensor:
+    """The error function, 2 / sqrt(pi) * integral of exp(-t^2) from 0 to x."""
+    return Erf()(as_float(input))
+
+
+def erfc(input: Tensor) -> Tensor:
+    """1 - erf(x), exact where erf is close to 1 too."""
+    return Erfc()(as_float(input))
+
+
+def erfinv(input: Tensor) -> Tensor:
+    """The number of which this is the error function; NaN outside [-1, 1]."""
+    return Erfinv()(as_float(input))
+
+
+def lgamma(input: Tensor) -> Tensor:
+    """The logarithm of the absolute value of the gamma function."""
+    return Lgamma()(as_float(input))
+
+
+def digamma(input: Tensor) -> Tensor:
+    """The derivative of `lgamma`."""
+    return Polygamma(0)(as_float(input))
+
+
+def polygamma(n: int, input: Tensor) -> Tensor:
+    """The n-th derivative of `digamma`."""
+    if n < 0:
+        raise RuntimeError(f"polygamma: n must be >= 0, got {n}")
+    return Polygamma(n)(as_float(input))
+
+
+def mvlgamma(input: Tensor, p: int) -> Tensor:
+    """log of the multivariate gamma function of dimension p.
+
+    y = p (p - 1) / 4 * log(pi) + sum over 0 <= i < p of lgamma(x - i / 2)
+    """
+    if p < 1:
+        raise RuntimeError(f"mvlgamma: p must be >= 1, got {p}")
+    x = shape.unsqueeze(as_float(input), -1)
+    steps = arithmetic.sub(x, result((np.arange(p) / 2).astype(x.dtype)))
+    return arithmetic.add(reduce.sum(lgamma(steps), -1), p * (p - 1) / 4 * math.log(math.pi))
+
+
+def i0(input: Tensor) -> Tensor:
+    """The modified Bessel function of the first kind, of order 0."""
+    return I0()(as_float(input))

@@ -1,0 +1,71 @@
+"""PyTorch's old classes of tensors of one dtype: `FloatTensor(2, 3)`, `LongTensor([1, 2])`.
+
+No tensor is of such a class; `isinstance` asks for the dtype.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from npnet.ops.dtypes import set_default_dtype
+from npnet.tensor import TYPE_NAMES, Tensor
+
+__all__ = [
+    "BoolTensor",
+    "ByteTensor",
+    "CharTensor",
+    "DoubleTensor",
+    "FloatTensor",
+    "HalfTensor",
+    "IntTensor",
+    "LongTensor",
+    "ShortTensor",
+    "set_default_tensor_type",
+]
+
+
+class _TensorType(type):
+    """The class of these classes: a call gives a Tensor, and isinstance goes by the dtype."""
+
+    dtype: np.dtype[Any]
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Tensor:
+        return Tensor._of_dtype(cls.dtype, *args, **kwargs)
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return isinstance(instance, Tensor) and instance.dtype == cls.dtype
+
+    def __str__(cls) -> str:
+        return f"torch.{cls.__name__}"
+
+
+def _tensor_type(name: str) -> Any:
+    dtype = next(dtype for dtype, known in TYPE_NAMES.items() if known == f"torch.{name}")
+    doc = (
+        f"A tensor of {dtype}: of a list, an array, or sizes, whose values are whatever was there."
+    )
+    return _TensorType(name, (), {"__doc__": doc, "dtype": dtype, "__module__": "npnet"})
+
+
+BoolTensor = _tensor_type("BoolTensor")
+ByteTensor = _tensor_type("ByteTensor")
+CharTensor = _tensor_type("CharTensor")
+DoubleTensor = _tensor_type("DoubleTensor")
+FloatTensor = _tensor_type("FloatTensor")
+HalfTensor = _tensor_type("HalfTensor")
+IntTensor = _tensor_type("IntTensor")
+LongTensor = _tensor_type("LongTensor")
+ShortTensor = _tensor_type("ShortTensor")
+
+
+def set_default_tensor_type(t: Any) -> None:
+    """`set_default_dtype` by one of these classes or its name, such as "torch.DoubleTensor"."""
+    if isinstance(t, str) and "cuda" in t:
+        raise TypeError(f"type {t} not available: npnet runs on the CPU, without CUDA")
+    dtypes = {name: dtype for dtype, name in TYPE_NAMES.items()}
+    dtype = dtypes.get(t) if isinstance(t, str) else getattr(t, "dtype", None)
+    if dtype is None or np.dtype(dtype).kind != "f":
+        raise TypeError(f"set_default_tensor_type: must be of floating point, got {t}")
+    set_default_dtype(dtype)
