@@ -78,7 +78,7 @@ class _Lazy(Module):
                 p.materialize(shape)
         setattr(self, self.counted, count)
         self.__class__ = self.becomes  # type: ignore[assignment] # a base of it
-        self.reset_parameters()  # type: ignore[operator] # each has it
+        self.reset_parameters()
 
     def _shapes(self, count: int) -> dict[str, tuple[int, ...]]:
         """Of the parameters."""
@@ -121,7 +121,7 @@ class LazyConv1d(_LazyConvolution, Conv1d):
         device: Any = None,
         dtype: npt.DTypeLike | None = None,
     ) -> None:
-        options: Any = (kernel_size, stride, padding, dilation, groups, bias, padding_mode)
+        options = (kernel_size, stride, padding, dilation, groups, bias, padding_mode)
         Conv1d.__init__(self, max(groups, 1), out_channels, *options, device, dtype)
         self._wait()
 
@@ -149,7 +149,7 @@ class LazyConv2d(_LazyConvolution, Conv2d):
         device: Any = None,
         dtype: npt.DTypeLike | None = None,
     ) -> None:
-        options: Any = (kernel_size, stride, padding, dilation, groups, bias, padding_mode)
+        options = (kernel_size, stride, padding, dilation, groups, bias, padding_mode)
         Conv2d.__init__(self, max(groups, 1), out_channels, *options, device, dtype)
         self._wait()
 
@@ -178,7 +178,7 @@ class LazyConvTranspose1d(_LazyConvolution, ConvTranspose1d):
         device: Any = None,
         dtype: npt.DTypeLike | None = None,
     ) -> None:
-        options: Any = (
+        options = (
             kernel_size,
             stride,
             padding,
@@ -216,7 +216,7 @@ class LazyConvTranspose2d(_LazyConvolution, ConvTranspose2d):
         device: Any = None,
         dtype: npt.DTypeLike | None = None,
     ) -> None:
-        options: Any = (
+        options = (
             kernel_size,
             stride,
             padding,
