@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from npnet.base.arrays import Array
-from npnet.base.checks import ShapeError, check_number
+from npnet.base.checks import ShapeError, check_count, check_number
 from npnet.base.layouts import check_layout, check_memory_format
 from npnet.devices.cpu import device as Device
 from npnet.ops.dtypes import Number, get_default_dtype
@@ -315,7 +315,7 @@ def arange(
     """start, start + step, ... below end; `arange(end)` starts at 0. Floats give float32."""
     bounds = (0, start, step) if end is None else (start, end, step)
     first, last, by = (x.item() if isinstance(x, Tensor) else x for x in bounds)
-    if by == 0 or (last - first) * by < 0:
+    if not all(map(math.isfinite, (first, last, by))) or by == 0 or (last - first) * by < 0:
         raise RuntimeError(f"arange: step {by} does not lead from {first} to {last}")
     whole = all(isinstance(v, int) for v in (first, last, by))
     kind = np.dtype(dtype or (np.int64 if whole else get_default_dtype()))
@@ -341,7 +341,7 @@ def _spaced(op: str, start: Number, end: Number, steps: int, kind: np.dtype[Any]
     for bound in (start, end):
         if isinstance(bound, Tensor) and bound.ndim:
             raise RuntimeError(f"{op}: bounds must be numbers, got a tensor of {bound.shape}")
-    check_number(op, "steps", steps, least=0)
+    check_count(op, "steps", steps, least=0)
     first, last = ((int if kind.kind in "iu" else float)(x) for x in (start, end))
     if steps == 1:
         return np.array([first], np.float64)

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from npnet.ops import aliases, linalg, shape
-from npnet.ops.dtypes import Number, Operand
+from npnet.ops import linalg, scattering, shape
+from npnet.ops.dtypes import Operand
 from npnet.random import default_generator
 from npnet.tape import result
 from npnet.tensor import Size, Tensor
@@ -90,9 +90,10 @@ def broadcast_shapes(*shapes: Any) -> Size:
 
 def fill(input: Tensor, value: Operand) -> Tensor:
     """A tensor of the shape and dtype of `input`, every value the same."""
-    number: Number | Tensor = value
-    ones = result(np.ones(input.shape, input.dtype))
-    return shape.cast(aliases.multiply(ones, number), input.dtype)
+    number = value if isinstance(value, Tensor) else result(np.asarray(value))
+    if number.ndim:
+        raise RuntimeError(f"fill: value must be one number, got {number.shape}")
+    return scattering.WriteAt(...)(input, shape.cast(number, input.dtype))
 
 
 def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:

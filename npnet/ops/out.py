@@ -48,6 +48,44 @@ def write_out(op: str, out: Tensor, y: Tensor) -> Tensor:
     return out
 
 
+# These move values and compute nothing: PyTorch wants `out` in the very dtype of the result.
+_EXACT = frozenset(
+    {
+        "aminmax",
+        "bernoulli",
+        "cummax",
+        "cummin",
+        "gather",
+        "index_select",
+        "kthvalue",
+        "masked_select",
+        "median",
+        "mode",
+        "multinomial",
+        "nanmedian",
+        "sort",
+        "take_along_dim",
+        "topk",
+    }
+)
+
+
+def _check_out(op: str, out: Any, y: Tensor, inputs: list[Any]) -> None:
+    """Raise RuntimeError where writing into `out` would change what is still to be read."""
+    if not isinstance(out, Variable):
+        return  # write_out says so
+    if op in _EXACT and out.dtype != y.dtype:
+        raise RuntimeError(f"{op}: out must be {y.dtype}, got {out.dtype}")
+    if any(n > 1 and not s for n, s in zip(out.shape, out.array.strides, strict=True)):
+        raise RuntimeError(f"{op}: several values of out share one place; clone() it first")
+    for x in inputs:
+        if not isinstance(x, Variable) or not np.may_share_memory(x.array, out.array):
+            continue
+        same = x.shape == out.shape and x.array.strides == out.array.strides
+        if op in _EXACT or y.shape != out.shape or not same or x.data_ptr() != out.data_ptr():
+            raise RuntimeError(f"{op}: out lies on the memory of an input, or on a part of it")
+
+
 def takes_out(op: Callable[..., Any]) -> Callable[..., Any]:
     """The function with a keyword `out`: a tensor, or one for each result."""
     name = op.__name__
@@ -57,6 +95,10 @@ def takes_out(op: Callable[..., Any]) -> Callable[..., Any]:
         y = op(*args, **kwargs)
         if out is None:
             return y
+        inputs = [x for a in args for x in (a if isinstance(a, (list, tuple)) else (a,))]
+        pairs = zip(out, y, strict=True) if isinstance(y, tuple) else [(out, y)]
+        for o, part in pairs:
+            _check_out(name, o, part, inputs)
         if isinstance(y, tuple):
             kept = [write_out(name, o, part) for o, part in zip(out, y, strict=True)]
             return type(y)(*kept) if hasattr(y, "_fields") else tuple(kept)

@@ -10,6 +10,7 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError
+from npnet.base.layouts import check_memory_format
 from npnet.ops import _sums
 from npnet.ops.dtypes import result_type
 from npnet.tape import Function, Layout, Variable, result
@@ -91,8 +92,9 @@ class Clone(Function):
         return (gy,)
 
 
-def clone(input: Tensor) -> Tensor:
-    """A copy on memory of its own."""
+def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
+    """A copy on memory of its own; `memory_format` changes nothing."""
+    check_memory_format("clone", memory_format)
     return Clone()(input)
 
 

@@ -26,20 +26,53 @@ REFUSED: dict[str, tuple[Matches, str]] = {
     "nn.functional.mse_loss": (_losses_broadcast, "losses never broadcast silently"),
 }
 
-# Their results hang on the generator, whose numbers are not PyTorch's: shape, dtype and whether
-# they need a gradient are compared, values are not.
-RANDOM: dict[str, str] = {
-    "bernoulli": "0 and 1 alone",
-    "empty": "whatever the memory held",
-    "empty_like": "whatever the memory held",
-    "multinomial": "positions",
-    "nn.functional.dropout": "the mask is random",
-    "nn.functional.fractional_max_pool2d": "windows begin at random places",
-    "normal": "draws",
-    "rand_like": "draws",
-    "randint": "draws",
-    "randn": "draws",
-    "randn_like": "draws",
+
+def _always(sample: Any) -> bool:
+    return True
+
+
+def _in_training(sample: Any) -> bool:
+    return bool(sample.kwargs.get("training"))
+
+
+def _drops(sample: Any) -> bool:
+    return bool(sample.kwargs.get("dropout_p", 0))
+
+
+# Their results hang on the generator, whose numbers are not PyTorch's, or on what the memory held.
+# Shape, dtype and whether they need a gradient are compared, values only where the row says that
+# nothing is random. What the draws must be like is tested where the op is, as named.
+RANDOM: dict[str, Matches] = {
+    "bernoulli": _always,
+    "binomial": _always,
+    "cauchy": _always,
+    "empty": _always,
+    "empty_like": _always,
+    "empty_permuted": _always,
+    "empty_strided": _always,
+    "exponential": _always,
+    "geometric": _always,
+    "log_normal": _always,
+    "multinomial": _always,
+    "new_empty": _always,
+    "new_empty_strided": _always,
+    "nn.functional.alpha_dropout": _always,
+    "nn.functional.dropout": _always,
+    "nn.functional.dropout2d": _always,
+    "nn.functional.dropout3d": _always,
+    "nn.functional.feature_alpha_dropout": _in_training,
+    "nn.functional.fractional_max_pool2d": _always,
+    "nn.functional.fractional_max_pool3d": _always,
+    "nn.functional.rrelu": _in_training,
+    "nn.functional.scaled_dot_product_attention": _drops,
+    "normal": _always,
+    "poisson": _always,
+    "rand_like": _always,
+    "randint": _always,
+    "randint_like": _always,
+    "randn": _always,
+    "randn_like": _always,
+    "uniform": _always,
 }
 
 # Where values are equal, which of them PyTorch takes hangs on its algorithm, and on the size. So

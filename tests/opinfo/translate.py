@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import types
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 
 import npnet
 
-__all__ = ["Unrepresentable", "differs", "in_double", "leaves", "to_npnet", "to_torch"]
+__all__ = ["Unrepresentable", "differs", "in_double", "in_npnet", "leaves", "to_npnet", "to_torch"]
 
 # Two libraries add in other orders and have other polynomials for exp or erf: a few units in the
 # last place of values up to 10, through sums of some dozens of products of two.
@@ -25,18 +26,37 @@ class Unrepresentable(Exception):
     """npnet has no such value, of a complex dtype or in a sparse layout for example."""
 
 
+def in_npnet(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of OpInfo's, mostly a lambda, in whose source `torch` means npnet."""
+    if function.__module__.startswith("torch.nn.functional"):
+        return getattr(npnet.nn.functional, function.__name__)
+    if not isinstance(function, types.FunctionType) or not {
+        "torch",
+        "F",
+    } & set(function.__code__.co_names):
+        return function
+    names = {**function.__globals__, "torch": npnet, "F": npnet.nn.functional}
+    return types.FunctionType(
+        function.__code__, names, function.__name__, function.__defaults__, function.__closure__
+    )
+
+
 def to_npnet(value: Any, known: dict[int, Any]) -> Any:
     """The same argument for npnet; tensors on memory of their own, in the same order of memory."""
     if id(value) in known:
         return known[id(value)]
     if isinstance(value, torch.Tensor):
-        known[id(value)] = made = _tensor(value)
+        known[id(value)] = made = _tensor(value, known)
         return made
     if isinstance(value, (torch.dtype, torch.layout, torch.memory_format)):
         name = str(value).removeprefix("torch.")
         if not hasattr(npnet, name):
             raise Unrepresentable(name)
         return getattr(npnet, name)
+    if isinstance(value, torch.nn.Module):
+        return getattr(npnet.nn, type(value).__name__)()
+    if isinstance(value, types.FunctionType):
+        return in_npnet(value)
     if isinstance(value, torch.device):
         return npnet.device(value.type)
     if isinstance(value, (list, tuple)):
@@ -49,25 +69,29 @@ def to_npnet(value: Any, known: dict[int, Any]) -> Any:
     return value
 
 
-def _tensor(x: torch.Tensor) -> npnet.Tensor:
+def _tensor(x: torch.Tensor, known: dict[int, Any]) -> npnet.Tensor:
     if x.ndim > 64:  # more axes than NumPy has
         raise Unrepresentable(f"{x.ndim} axes")
     if x.layout is not torch.strided or not hasattr(npnet, str(x.dtype).removeprefix("torch.")):
         raise Unrepresentable(f"{x.layout} {x.dtype}")
     if x.is_complex() or x.is_quantized or x.dtype is torch.bfloat16:
         raise Unrepresentable(str(x.dtype))
-    if x.numel() and x.untyped_storage().size() > x.numel() * x.element_size():
-        y = npnet.from_numpy(_view_of_memory(x.detach()))
-    else:
-        y = npnet.from_numpy(x.numpy(force=True).copy(order="K"))
+    y = npnet.from_numpy(_view(x, known) if x.numel() else x.numpy(force=True).copy())
     return y.requires_grad_() if x.requires_grad else y
 
 
-def _view_of_memory(x: torch.Tensor) -> np.ndarray[Any, Any]:
-    """The same view of a copy of all its memory."""
-    memory = torch.empty(0, dtype=x.dtype).set_(x.untyped_storage()).numpy().copy()
+def _view(x: torch.Tensor, known: dict[int, Any]) -> np.ndarray[Any, Any]:
+    """The same view of a copy of its memory, which is one for all tensors on that memory."""
+    if x._is_zerotensor():
+        return np.zeros(tuple(x.shape), x.numpy(force=True).dtype)
+    storage = x.untyped_storage()
+    memory = known.get(-storage.data_ptr())  # beside the ids of objects, which are positive
+    if memory is None:
+        flat = torch.empty(0, dtype=x.dtype).set_(storage)
+        known[-storage.data_ptr()] = memory = flat.numpy().copy()
     steps = [n * x.element_size() for n in x.stride()]
-    return np.lib.stride_tricks.as_strided(memory[x.storage_offset() :], x.shape, steps)
+    start = memory.view(x.numpy(force=True).dtype)[x.storage_offset() :]
+    return np.lib.stride_tricks.as_strided(start, x.shape, steps)
 
 
 def to_torch(value: Any, known: dict[int, Any]) -> Any:
