@@ -25,6 +25,7 @@ class Activation(LaneOp):
         span, backward_span: the kernels (x, y) and (y, gy, gx).
     """
 
+    any_axes = True
     chained = True
     keeps_output = True
     kernel: ClassVar[str]
@@ -82,6 +83,7 @@ class ActivationOfInput(LaneOp):
         span, backward_span: the kernels (x, *numbers, y) and (x, gy, *numbers, gx).
     """
 
+    any_axes = True
     chained = True
     span: ClassVar[Task]
     backward_span: ClassVar[Task]

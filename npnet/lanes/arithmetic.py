@@ -18,6 +18,7 @@ class OfTwoBatches(LaneFunction):
     """An op of two batches of one shape."""
 
     images = 2
+    any_axes = True
     joins = True
 
     @staticmethod
@@ -58,6 +59,8 @@ def _product(a: Lanes, b: Lanes) -> Lanes:
 @by_lanes(ops.Scale)
 class Scale(LaneFunction):
     """A batch times a number."""
+
+    any_axes = True
 
     def forward(self, x: Lanes) -> Lanes:
         factor = np.float32(self.op.factor)

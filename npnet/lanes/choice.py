@@ -75,6 +75,8 @@ def _may_begin(x: Variable) -> bool:
 def _are_there(function: Function, kind: type[LaneFunction], inputs: tuple[Variable, ...]) -> bool:
     """Whether the images are in lanes, or shall come there."""
     images = inputs[: kind.images]
+    if not kind.any_axes and any(x.ndim not in (2, 4) for x in images):
+        return False
     if type(function) in BEGINNINGS:
         return in_lanes(images[0]) or _may_begin(images[0])
     if kind.joins:

@@ -31,11 +31,13 @@ class LaneFunction(Function):
 
     Attributes:
         images: how many of the inputs are images; None for all.
+        any_axes: whether they may be other than images (N, C, H, W) and features (N, F).
         joins: whether it is enough that one of the images is in lanes: the others, of the same
             batch, come there. Otherwise all must be.
     """
 
     images: ClassVar[int | None] = 1
+    any_axes: ClassVar[bool] = False
     joins: ClassVar[bool] = False
     _scalar = False  # whether the result is no batch of images
 

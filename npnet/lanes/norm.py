@@ -27,6 +27,8 @@ class BatchNorm(LaneFunction):
     kept by value, and so is what backward needs.
     """
 
+    any_axes = True
+
     @staticmethod
     def takes(op: Any, *inputs: Variable) -> bool:
         return 0 not in inputs[0].shape  # an empty batch has no statistics
@@ -77,6 +79,8 @@ class BatchNorm(LaneFunction):
 @by_lanes(ops.GroupNorm)
 class GroupNorm(LaneFunction):
     """Of groups that lie within an image; a layer norm's are its last axes."""
+
+    any_axes = True
 
     @staticmethod
     def takes(op: Any, *inputs: Variable) -> bool:

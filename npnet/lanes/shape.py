@@ -20,9 +20,10 @@ from npnet.tape import Layout, Variable
 
 @by_lanes(shape.Reshape)
 class Reshape(LaneOp):
-    """Images as features, or features as images: in lanes too the same values in the same order."""
+    """Images as features, or as signals, or taken apart: the same values in the same order."""
 
     view = True
+    any_axes = True
     chained = True
     is_view = True
 
@@ -34,7 +35,7 @@ class Reshape(LaneOp):
     def takes(op: Any, *inputs: Variable) -> bool:
         values, size = inputs[0].values, op.size
         whole = isinstance(values, Layout) and not values.is_part  # as good as without gaps
-        return whole and len(size) in (2, 4) and size[0] == values.shape[0]
+        return whole and len(size) >= 2 and size[0] == values.shape[0]
 
     def forward(self, x: Buffer, out: Calls) -> Buffer:
         self.x_shape = x.shape
@@ -47,6 +48,49 @@ class Reshape(LaneOp):
         if len(self.op.size) != 2:
             raise Unsuited("features become images")
         return x
+
+
+@by_lanes(shape.Clone)
+class Clone(LaneOp):
+    """The same blocks: nobody writes to them."""
+
+    any_axes = True
+
+    def forward(self, x: Buffer, out: Calls) -> Buffer:
+        return x
+
+    def backward(self, gy: Buffer, out: Calls) -> tuple[Buffer]:
+        return (gy,)
+
+
+@by_lanes(shape.Permute)
+class Permute(LaneOp):
+    """Of images taken apart, as the shuffles of channels and pixels do; others leave the lanes."""
+
+    view = True
+    any_axes = True
+    layout = LanePart
+
+    def __init__(self, op: shape.Permute) -> None:
+        super().__init__(op)
+        self.find = lambda array: array.transpose(op.dims)
+
+    @staticmethod
+    def takes(op: Any, *inputs: Variable) -> bool:
+        return len(op.dims) > 4 and op.dims[0] == 0
+
+    def forward(self, x: Buffer, out: Calls) -> Buffer:
+        return _transposed(x, self.op.dims, out)
+
+    def backward(self, gy: Buffer, out: Calls) -> tuple[Buffer]:
+        return (_transposed(gy, tuple(np.argsort(self.op.dims)), out),)
+
+
+def _transposed(x: Buffer, dims: tuple[int, ...], out: Calls) -> Buffer:
+    """A copy with the axes in another order: long runs, which NumPy copies as fast as any."""
+    y = out.empty(tuple([x.shape[d - 1] for d in dims[1:]]), x.by)
+    y.array[...] = x.array.transpose(*dims, len(dims))
+    return y
 
 
 @by_lanes(shape.Cat)

@@ -7,6 +7,8 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
+import numpy as np
+
 from npnet.base.checks import ShapeError, check_count
 from npnet.ops import pool, pool1d, shape
 from npnet.ops.dtypes import check_dtypes
@@ -63,7 +65,8 @@ def interpolate(
         return _area(input, sizes)
     if mode.startswith("nearest"):
         return resample(input, mode, sizes, scales)
-    check_dtypes("interpolate", input)
+    if not (mode in ("bilinear", "bicubic") and input.dtype == np.uint8):  # pictures
+        check_dtypes("interpolate", input)
     kind = "cubic" if mode == "bicubic" else "linear"
     return resample(input, kind, sizes, scales, bool(align_corners), antialias)
 

@@ -80,6 +80,8 @@ def _along(x: Array, axis: int, taps: Taps) -> Array:
     index, weight, size = taps
     if weight is None:
         return x.take(index[:, 0], axis)
+    if x.dtype.kind == "u":
+        return _bytes_along(x, axis, taps)
     if index.max(initial=0) == size:  # what is none is a pixel of 0 after the last
         frame = [(0, 1) if a == axis else (0, 0) for a in range(x.ndim)]
         x = np.pad(x, frame)
@@ -91,6 +93,20 @@ def _along(x: Array, axis: int, taps: Taps) -> Array:
         part *= weight[:, t]
         y += part
     return y
+
+
+def _bytes_along(x: Array, axis: int, taps: Taps) -> Array:
+    """The same of bytes, by weights in 16 bits and rounded after each axis, as in PyTorch."""
+    index, weight, size = taps
+    assert weight is not None
+    matrix = np.zeros((len(index), size + 1))
+    np.add.at(matrix, (np.arange(len(index))[:, None], index), weight)
+    matrix = matrix[:, :size]
+    bits = next(b for b in range(22) if b == 21 or int(0.5 + matrix.max() * 2 ** (b + 1)) >= 2**15)
+    whole = np.trunc(matrix * 2**bits + np.where(matrix < 0, -0.5, 0.5))
+    sums = np.tensordot(whole, np.moveaxis(x, axis, 0).astype(np.float64), 1)  # exact: few bits
+    rounded = np.floor((sums + 2 ** (bits - 1)) / 2**bits)
+    return np.moveaxis(np.clip(rounded, 0, 255).astype(x.dtype), 0, axis)
 
 
 # ---- tables ------------------------------------------------------------------------------------
@@ -202,7 +218,8 @@ def resample(
     Args:
         kind: "nearest", "nearest-exact", "linear" or "cubic".
     """
-    single = x.dtype != np.float64
+    smooth_bytes = x.dtype.kind == "u" and not kind.startswith("nearest")
+    single = x.dtype != np.float64 and not smooth_bytes
     olds = x.shape[x.ndim - len(sizes) :]
     tables = [
         taps(kind, old, new, scale, align, antialias, single)

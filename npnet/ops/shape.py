@@ -119,7 +119,10 @@ def reshape(input: Tensor, shape: Sequence[int]) -> Tensor:
 
     On the same memory where that is possible. ShapeError if the counts differ.
     """
-    return Reshape(_whole_size("reshape", input.shape, tuple(shape)))(input)
+    size = _whole_size("reshape", input.shape, tuple(shape))
+    if isinstance(input.values, Layout) and input.values.is_part:  # which has gaps
+        input = clone(input)
+    return Reshape(size)(input)
 
 
 def view(input: Tensor, size: Sequence[int]) -> Tensor:

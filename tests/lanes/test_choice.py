@@ -181,7 +181,7 @@ KNOWN: list[tuple[str, Function, list[Tensor], bool]] = [
     ("cat-batch", Cat(0), [lanes(*IMAGES), lanes(*IMAGES)], False),
     ("reshape-features", Reshape((LEAST, 32)), [lanes(*IMAGES)], True),
     ("reshape-batch", Reshape((2 * LEAST, 16)), [lanes(*IMAGES)], False),
-    ("reshape-3-axes", Reshape((LEAST, 2, 16)), [lanes(*IMAGES)], False),
+    ("reshape-3-axes", Reshape((LEAST, 2, 16)), [lanes(*IMAGES)], True),
 ]
 
 
