@@ -571,6 +571,7 @@ floor_ = Tensor.floor_
 log_ = Tensor.log_
 neg_ = Tensor.neg_
 relu_ = Tensor.relu_
+resize_as_ = Tensor.resize_as_
 round_ = Tensor.round_
 rsqrt_ = Tensor.rsqrt_
 sigmoid_ = Tensor.sigmoid_
@@ -1123,6 +1124,7 @@ __all__ = [
     "reciprocal",
     "relu",
     "relu_",
+    "resize_as_",
     "remainder",
     "renorm",
     "repeat_interleave",
