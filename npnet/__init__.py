@@ -90,6 +90,7 @@ from npnet.creation import (
 )
 from npnet.devices import (
     accelerator,
+    amp,
     backends,
     cuda,
     device,
@@ -812,6 +813,7 @@ __all__ = [
     "amax",
     "amin",
     "aminmax",
+    "amp",
     "any",
     "arange",
     "arccos",

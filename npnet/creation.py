@@ -19,7 +19,7 @@ import numpy.typing as npt
 from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError, check_count, check_number
 from npnet.base.layouts import check_layout, check_memory_format
-from npnet.devices.cpu import device as Device
+from npnet.devices.cpu import check_device
 from npnet.ops.dtypes import Number, get_default_dtype
 from npnet.ops.out import write_out
 from npnet.random import Generator, numpy_generator
@@ -113,7 +113,7 @@ def creates(make: Callable[P, Array]) -> Callable[P, Tensor]:
     ) -> Tensor:
         out = _checked_options(op, options, names) if options else None
         if device is not None:
-            Device(device)
+            check_device(device)
         with np.errstate(all="ignore"):  # what is too large for the dtype is infinite
             values = make(*args, **options)
         y = result(values)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from npnet.devices.cpu import CPU
+from npnet.devices.cpu import CPU, check_device
 from npnet.devices.cpu import device as Device
 
 __all__ = [
@@ -86,7 +86,7 @@ def set_flush_denormal(mode: bool) -> bool:
 def set_default_device(device: Any) -> None:
     """Accepted if it is the CPU, or None."""
     if device is not None:
-        Device(device)
+        check_device(device)
 
 
 def get_default_device() -> Device:

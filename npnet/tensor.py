@@ -17,7 +17,7 @@ import numpy.typing as npt
 from npnet.base import printing
 from npnet.base.arrays import Array
 from npnet.base.layouts import check_memory_format
-from npnet.devices.cpu import CPU
+from npnet.devices.cpu import CPU, check_device
 from npnet.devices.cpu import device as Device
 from npnet.in_place import InPlaceMethods, in_place
 from npnet.op_methods import OpMethods
@@ -99,7 +99,7 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
         device: Any = None,
     ) -> None:
         if device is not None:
-            Device(device)
+            check_device(device)
         super().__init__(_constructor_array(data, dtype))
         if requires_grad:
             self.requires_grad = True
@@ -108,7 +108,7 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
     def _of_dtype(cls, wanted: np.dtype[Any], *data: Any, device: Any = None) -> Tensor:
         """What `LongTensor(...)` makes."""
         if device is not None:
-            Device(device)
+            check_device(device)
         if len(data) == 1 and isinstance(data[0], Tensor) and data[0].dtype != wanted:
             raise TypeError(
                 f"{TYPE_NAMES[wanted]}: takes a tensor of {wanted}, got {data[0].dtype}; use "
@@ -411,7 +411,7 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
             dtype = rest.pop(0)
         copy = bool(rest[1]) if len(rest) > 1 else copy
         if device is not None:
-            Device(device)
+            check_device(device)
         y = self if dtype is None else shape.cast(self, np.dtype(dtype))
         return shape.clone(y) if copy and y is self else y
 
@@ -501,7 +501,7 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
         for name in options.keys() - set(known):
             raise TypeError(f"new_*() got an unexpected keyword argument '{name}'")
         if options.get("device") is not None:
-            Device(options["device"])
+            check_device(options["device"])
         dtype = options.get("dtype")
         return np.dtype(self.dtype if dtype is None else dtype), options.get("requires_grad", False)
 
@@ -771,7 +771,7 @@ def tensor(
     effect, as in PyTorch without a GPU.
     """
     if device is not None:
-        Device(device)
+        check_device(device)
     values = data.array if isinstance(data, Tensor) else data
     y = result(np.array(_as_array(values, dtype), order="C"))
     return y.requires_grad_() if requires_grad else y
@@ -780,7 +780,7 @@ def tensor(
 def as_tensor(data: Any, dtype: npt.DTypeLike | None = None, device: Any = None) -> Tensor:
     """A tensor on the memory of `data` where it is an ndarray or a tensor, else on a copy."""
     if device is not None:
-        Device(device)
+        check_device(device)
     if isinstance(data, Tensor):
         return data.to(dtype=dtype)
     return result(_as_array(data, dtype))

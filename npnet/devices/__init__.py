@@ -6,11 +6,12 @@ npnet.cuda`, `import npnet.backends.cudnn as cudnn`. So they are entered by thos
 
 import sys
 
-from npnet.devices import accelerator, backends, cuda
+from npnet.devices import accelerator, amp, backends, cuda
 from npnet.devices.cpu import CPU, device
 
-__all__ = ["CPU", "accelerator", "backends", "cuda", "device"]
+__all__ = ["CPU", "accelerator", "amp", "backends", "cuda", "device"]
 
 _backends = [getattr(backends, _name) for _name in backends.__all__]
-for _module in (accelerator, backends, *_backends, cuda):
+for _module in (accelerator, amp, backends, *_backends, cuda):
     sys.modules[_module.__name__.replace(".devices.", ".")] = _module
+sys.modules["npnet.cuda.amp"] = amp

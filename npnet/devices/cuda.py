@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from npnet.base.memory import empty_cache
+from npnet.devices import amp
+from npnet.devices.cpu import NoAcceleratorError
 
 __all__ = [
+    "amp",
+    "current_device",
     "device_count",
     "empty_cache",
+    "get_device_capability",
+    "get_device_name",
+    "get_device_properties",
     "is_available",
+    "is_bf16_supported",
+    "is_initialized",
     "manual_seed",
     "manual_seed_all",
+    "max_memory_allocated",
+    "max_memory_reserved",
+    "memory_allocated",
+    "memory_reserved",
+    "reset_peak_memory_stats",
+    "seed",
+    "seed_all",
+    "set_device",
     "synchronize",
 ]
 
@@ -19,9 +38,51 @@ def is_available() -> bool:
     return False
 
 
+def is_initialized() -> bool:
+    """Always False."""
+    return False
+
+
+def is_bf16_supported(including_emulation: bool = True) -> bool:
+    """Always False."""
+    return False
+
+
 def device_count() -> int:
     """Always 0."""
     return 0
+
+
+def _none(name: str) -> NoAcceleratorError:
+    return NoAcceleratorError(
+        f"cuda.{name}: there is no GPU (as in a PyTorch not compiled with CUDA enabled); ask "
+        "cuda.is_available() first, which is False"
+    )
+
+
+def current_device() -> int:
+    """NoAcceleratorError, which is an AssertionError as PyTorch's."""
+    raise _none("current_device")
+
+
+def set_device(device: Any) -> None:
+    """NoAcceleratorError."""
+    raise _none("set_device")
+
+
+def get_device_name(device: Any = None) -> str:
+    """NoAcceleratorError."""
+    raise _none("get_device_name")
+
+
+def get_device_capability(device: Any = None) -> tuple[int, int]:
+    """NoAcceleratorError."""
+    raise _none("get_device_capability")
+
+
+def get_device_properties(device: Any = None) -> Any:
+    """NoAcceleratorError."""
+    raise _none("get_device_properties")
 
 
 def manual_seed(seed: int) -> None:
@@ -32,5 +93,37 @@ def manual_seed_all(seed: int) -> None:
     """Seed the generators of all GPUs: nothing, as in PyTorch without one."""
 
 
-def synchronize() -> None:
+def seed() -> None:
+    """Seed the generator of a GPU anew: nothing."""
+
+
+def seed_all() -> None:
+    """Seed the generators of all GPUs anew: nothing."""
+
+
+def synchronize(device: Any = None) -> None:
     """Wait for a GPU: nothing runs elsewhere."""
+
+
+def memory_allocated(device: Any = None) -> int:
+    """Always 0."""
+    return 0
+
+
+def max_memory_allocated(device: Any = None) -> int:
+    """Always 0."""
+    return 0
+
+
+def memory_reserved(device: Any = None) -> int:
+    """Always 0."""
+    return 0
+
+
+def max_memory_reserved(device: Any = None) -> int:
+    """Always 0."""
+    return 0
+
+
+def reset_peak_memory_stats(device: Any = None) -> None:
+    """Nothing is counted."""

@@ -10,7 +10,8 @@ from npnet.base.checks import unknown_name
 from npnet.models.convnet import ConvNet
 from npnet.models.lenet import LeNet, LeNet4, LeNet5, LeNetFC
 from npnet.models.mlp import mlp
-from npnet.models.resnet import resnet18, resnet20
+from npnet.models.resnet import resnet18
+from npnet.models.resnet_cifar import resnet20
 from npnet.nn import Module
 
 __all__ = ["MODELS", "ModelSpec", "create"]

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from npnet.base.checks import ShapeError, check_number
 from npnet.base.grad_mode import no_grad
+from npnet.devices.cpu import check_device
 from npnet.devices.cpu import device as Device
 from npnet.nn import Module
+from npnet.nn.modules.norm import BatchNorm
 from npnet.optim._compiled import kernels_for
+from npnet.optim.lr_scheduler.scheduler import LRScheduler, Undo, check_optimizer, each_group
+from npnet.optim.optimizer import Optimizer
 from npnet.tape import result
 from npnet.tensor import Tensor
 
 __all__ = [
+    "SWALR",
     "AveragedModel",
     "get_ema_avg_fn",
     "get_ema_multi_avg_fn",
     "get_swa_avg_fn",
     "get_swa_multi_avg_fn",
+    "update_bn",
 ]
 
 Average: TypeAlias = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -122,7 +129,7 @@ class AveragedModel(Module):
         if avg_fn is not None and multi_avg_fn is not None:
             raise AssertionError("AveragedModel: give avg_fn or multi_avg_fn, not both")
         if device is not None:
-            Device(device)  # raises for any but the CPU
+            check_device(device)
         self.module = copy.deepcopy(model)
         self.register_buffer("n_averaged", result(np.array(0)))
         self.avg_fn, self.multi_avg_fn, self.use_buffers = avg_fn, multi_avg_fn, use_buffers
@@ -189,3 +196,95 @@ def _tensors(model: Module, with_buffers: bool) -> list[Tensor]:
                 found.update((id(t), t) for t in table.values() if t is not None)
             modules.extend(module._modules.values())
     return list(found.values())
+
+
+@no_grad()
+def update_bn(
+    loader: Iterable[Any], model: Module, device: Device | str | int | None = None
+) -> None:
+    """Let the running averages of all batch norms be those of one pass over data, all alike.
+
+    Args:
+        loader: batches, or lists or tuples of which the first is the batch.
+        model: the averaged network, run in training; its modes are put back.
+        device: None or the CPU.
+    """
+    if device is not None:
+        check_device(device)
+    norms: list[Any] = [m for m in model.modules() if isinstance(m, BatchNorm)]
+    if not norms:
+        return
+    modes = [(m, m.training) for m in model.modules()]
+    momenta = [m.momentum for m in norms]
+    for norm in norms:
+        if norm.running_mean is not None:
+            norm.running_mean.zero_()
+            norm.running_var.fill_(1)
+            norm.num_batches_tracked.zero_()
+        norm.momentum = None  # the mean of all batches
+    model.train()
+    try:
+        for batch in loader:
+            model(batch[0] if isinstance(batch, (list, tuple)) else batch)
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+        for module, training in modes:
+            module.training = training
+
+
+class SWALR(LRScheduler):
+    """From whatever the learning rate is to swa_lr in anneal_epochs epochs, and on with it.
+
+        lr <- swa_lr * a + start * (1 - a),  a = (1 - cos(pi * s)) / 2 or s
+
+    with s = min(epoch / anneal_epochs, 1); start is what the learning rate, as it is now, would
+    have begun with.
+
+    Args:
+        swa_lr: where it ends, or a list with one for each group.
+        anneal_epochs: epochs on the way; 0 goes there at the first step.
+        anneal_strategy: "cos" or "linear", the shape of the way.
+        last_epoch: see LRScheduler.
+
+    Source: Izmailov et al. (2018), arXiv:1803.05407.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        swa_lr: float | Sequence[float],
+        anneal_epochs: int = 10,
+        anneal_strategy: Literal["cos", "linear"] = "cos",
+        last_epoch: int = -1,
+    ) -> None:
+        check_optimizer("SWALR", optimizer)
+        if anneal_strategy not in ("cos", "linear"):
+            raise ValueError(
+                f"SWALR: anneal_strategy must be 'cos' or 'linear', got {anneal_strategy!r}"
+            )
+        if not isinstance(anneal_epochs, int) or anneal_epochs < 0:
+            raise ValueError(f"SWALR: anneal_epochs must be an integer >= 0, got {anneal_epochs}")
+        rates = each_group("SWALR", optimizer, "swa_lr", swa_lr)
+        self.anneal_epochs, self._strategy = anneal_epochs, anneal_strategy
+        with Undo(optimizer):
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["swa_lr"] = rate
+            super().__init__(optimizer, last_epoch)
+
+    def _share(self, step: int) -> float:
+        """How far it is from start to end in a step."""
+        s = max(0.0, min(1.0, step / max(1, self.anneal_epochs)))
+        return s if self._strategy == "linear" else (1 - math.cos(math.pi * s)) / 2
+
+    def get_lr(self) -> list[float]:
+        step = self._step_count - 1
+        if self.anneal_epochs == 0:
+            step = max(1, step)
+        before, now = self._share(step - 1), self._share(step)
+        rates = []
+        for group in self.optimizer.param_groups:
+            lr, end = float(group["lr"]), group["swa_lr"]
+            start = end if before == 1 else (lr - before * end) / (1 - before)
+            rates.append(end * now + start * (1 - now))
+        return rates

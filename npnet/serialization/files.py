@@ -20,7 +20,7 @@ import numpy as np
 from npnet.base import safetensors
 from npnet.base.arrays import Array
 from npnet.base.files import atomic_write, open_regular, printable
-from npnet.devices.cpu import device as Device
+from npnet.devices.cpu import check_device
 from npnet.serialization.objects import is_object, object_bytes, object_from
 from npnet.serialization.tree import decode, encode
 from npnet.tape import result
@@ -134,9 +134,9 @@ def _check_location(location: Any) -> None:
     """Raise NotImplementedError if what is loaded shall go to another place than the CPU."""
     if isinstance(location, Mapping):
         for place in location.values():
-            Device(place)
+            check_device(place)
     elif location is not None and not callable(location):
-        Device(location)
+        check_device(location)
 
 
 def load_with_metadata(f: File) -> tuple[Any, dict[str, str]]:

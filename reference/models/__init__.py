@@ -4,7 +4,8 @@ from reference.models.convnet import ConvNet
 from reference.models.lenet import LeNet, LeNet4, LeNet5, LeNetFC
 from reference.models.mlp import MLP, mlp
 from reference.models.registry import MODELS, create
-from reference.models.resnet import BasicBlock, CifarResNet, ResNet, Subsample, resnet18, resnet20
+from reference.models.resnet import BasicBlock, ResNet, resnet18
+from reference.models.resnet_cifar import CifarResNet, Subsample, resnet20
 
 __all__ = [
     "MLP",

@@ -11,7 +11,8 @@ from reference.models.convnet import ConvNet
 from reference.models.lenet import LeNet, LeNet4, LeNet5, LeNetFC
 from reference.models.mlp import mlp
 from reference.models.names import unknown_name
-from reference.models.resnet import resnet18, resnet20
+from reference.models.resnet import resnet18
+from reference.models.resnet_cifar import resnet20
 
 __all__ = ["MODELS", "create"]
 

@@ -53,8 +53,53 @@ def test_device() -> None:
     assert npnet.device(device) == device == npnet.ones(1).device
     assert npnet.device("cpu", 1) != device
     assert len({device, npnet.device("cpu")}) == 1
-    with pytest.raises(NotImplementedError, match=r"got 'cuda:0'; use 'cpu', or ask cuda"):
-        npnet.device("cuda:0")
+    gpu = npnet.device("cuda:0")
+    assert (gpu.type, gpu.index, repr(gpu)) == ("cuda", 0, repr(torch.device("cuda:0")))
+    assert gpu != npnet.device("cpu", 0)
+    for use in (
+        lambda: npnet.ones(1).to(gpu),
+        lambda: npnet.ones(1, device="cuda"),
+        lambda: npnet.nn.Linear(1, 1).to("cuda:0"),
+        lambda: npnet.tensor(1.0, device=gpu),
+        npnet.ones(1).cuda,
+    ):
+        with pytest.raises(NotImplementedError, match=r"got 'cuda.*use 'cpu', or ask cuda"):
+            use()
+        with pytest.raises(AssertionError, match="not compiled with CUDA enabled"):
+            use()
+    for wrong in ("gpu", "cpu:x", 0):
+        with pytest.raises(RuntimeError, match="device"):
+            npnet.device(wrong)
+    with npnet.device("cpu"):
+        assert npnet.ones(1).device == device
     assert not npnet.cuda.is_available()
     assert not npnet.backends.mps.is_available()
     assert not npnet.accelerator.is_available()
+
+
+def test_mixed_precision_is_off() -> None:
+    for autocast in (npnet.cuda.amp.autocast, npnet.amp.autocast):
+        with pytest.warns(UserWarning, match="Disabling autocast"):
+            context = autocast("cuda")
+        with context:
+            assert npnet.ones(2, 2).matmul(npnet.ones(2, 2)).dtype == npnet.float32
+    with pytest.raises(NotImplementedError, match="bfloat16"):
+        npnet.amp.autocast("cpu")
+    with pytest.warns(UserWarning, match="GradScaler is enabled"):
+        scaler = npnet.cuda.amp.GradScaler()
+    p = npnet.ones(1, requires_grad=True)
+    optimizer = npnet.optim.SGD([p], lr=0.5)
+    scaler.scale((p * 2).sum()).backward()
+    scaler.unscale_(optimizer)
+    scaler.step(optimizer)
+    scaler.update()
+    assert p.tolist() == [0.0]
+    assert npnet.amp.GradScaler(enabled=False).state_dict() == {}
+
+
+@pytest.mark.parametrize("name", ["current_device", "get_device_name", "get_device_properties"])
+def test_what_asks_a_gpu_is_an_error_as_in_pytorch(name: str) -> None:
+    for lib in (npnet, torch):
+        with pytest.raises(AssertionError, match="not compiled with CUDA enabled"):
+            getattr(lib.cuda, name)()
+    assert npnet.cuda.memory_allocated() == torch.cuda.memory_allocated() == 0

@@ -201,7 +201,7 @@ def test_strided_parameters_are_trained_in_place(rule: str) -> None:
     strided, dense = memory.T[1:, ::2], np.ones((3, 3))
     gradient = np.arange(9.0).reshape(3, 3)
     for array in (strided, dense):
-        p = npnet.tensor(array, requires_grad=True)
+        p = npnet.from_numpy(array).requires_grad_()
         optimizer = getattr(optim, rule)([p], lr=0.1)
         for _ in range(3):
             p.grad = npnet.as_tensor(gradient)

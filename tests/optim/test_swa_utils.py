@@ -137,3 +137,42 @@ def test_signature_is_pytorchs(name: str) -> None:
     ours = inspect.signature(getattr(swa_utils, name)).parameters.values()
     theirs = inspect.signature(getattr(torch.optim.swa_utils, name)).parameters.values()
     assert [(p.name, p.default) for p in ours] == [(p.name, p.default) for p in theirs]
+
+
+@pytest.mark.parametrize("strategy", ["cos", "linear"])
+@pytest.mark.parametrize("epochs", [0, 1, 4])
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_annealing_is_pytorchs(strategy: str, epochs: int, by_hand: bool) -> None:
+    paths = []
+    for lib, p in (
+        (npnet, npnet.ones(1, requires_grad=True)),
+        (torch, torch.ones(1, requires_grad=True)),
+    ):
+        optimizer = lib.optim.SGD([p], lr=0.8)
+        annealing = lib.optim.swa_utils.SWALR(optimizer, 0.1, epochs, strategy)
+        path = []
+        for i in range(7):
+            path.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            if by_hand and i == 1:
+                optimizer.param_groups[0]["lr"] *= 2
+            annealing.step()
+        paths.append(path)
+    np.testing.assert_allclose(*paths, rtol=1e-12)
+    with pytest.raises(ValueError, match="anneal_strategy"):
+        npnet.optim.swa_utils.SWALR(npnet.optim.SGD([npnet.ones(1)]), 0.1, 1, "sin")  # type: ignore[arg-type]
+
+
+def test_averages_of_batch_norms_are_of_one_pass() -> None:
+    batches = np.random.default_rng(0).standard_normal((3, 8, 4)).astype(np.float32)
+    found = []
+    for lib, as_batch in ((npnet, npnet.tensor), (torch, torch.tensor)):
+        net = lib.nn.Sequential(lib.nn.Dropout(0.0), lib.nn.BatchNorm1d(4))
+        net(as_batch(batches[0]) * 5)
+        net[0].eval()
+        lib.optim.swa_utils.update_bn([(as_batch(b), 0) for b in batches], net)
+        assert net.training
+        assert net[1].momentum == 0.1
+        found.append([v.numpy() for v in net.state_dict().values()][-3:])
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)

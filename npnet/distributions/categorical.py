@@ -1,4 +1,4 @@
-"""Probability distributions: the names of `torch.distributions`."""
+"""One of several classes."""
 
 from __future__ import annotations
 
