@@ -572,6 +572,7 @@ floor_ = Tensor.floor_
 log_ = Tensor.log_
 neg_ = Tensor.neg_
 relu_ = Tensor.relu_
+resize_as_ = Tensor.resize_as_
 round_ = Tensor.round_
 rsqrt_ = Tensor.rsqrt_
 sigmoid_ = Tensor.sigmoid_
@@ -1129,6 +1130,7 @@ __all__ = [
     "renorm",
     "repeat_interleave",
     "reshape",
+    "resize_as_",
     "result_type",
     "roll",
     "rot90",

@@ -195,7 +195,6 @@ class InPlaceMethods:
     negative_ = in_place(aliases.negative)
     nextafter_ = in_place(numerical.nextafter)
     not_equal_ = in_place(aliases.not_equal)
-    polygamma_ = in_place(special.polygamma)
     pow_ = in_place(arithmetic.pow)
     put_ = in_place(scattering.put)
     rad2deg_ = in_place(trigonometry.rad2deg)

@@ -91,6 +91,7 @@ class OpMethods:
     clamp = choices.clamp
     clamp_max = choices.clamp_max
     clamp_min = choices.clamp_min
+    clip = choices.clamp
     clone = shape.clone
     copysign = elementwise.copysign
     corrcoef = numerical.corrcoef
@@ -215,7 +216,6 @@ class OpMethods:
     norm = norms.norm
     not_equal = aliases.not_equal
     outer = products.outer
-    polygamma = special.polygamma
     positive = elementwise.positive
     pow = arithmetic.pow
     prod = statistics.prod
@@ -247,6 +247,7 @@ class OpMethods:
     sort = sorting.sort
     split_with_sizes = aliases.split_with_sizes
     sqrt = functions.sqrt
+    square = elementwise.square
     squeeze = shape.squeeze
     std = reduce.std
     sub = arithmetic.sub

@@ -33,6 +33,7 @@ from npnet.ops import (
     sampling,
     scattering,
     shape,
+    special,
     splitting,
     views,
 )
@@ -629,6 +630,14 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
     def roll(self, shifts: Size_, dims: Size_ = ()) -> Tensor:
         """Values moved by `shifts` along `dims`, or in the flattened tensor, round the end."""
         return arranging.roll(self, shifts, dims)
+
+    def polygamma(self, n: Int) -> Tensor:
+        """The n-th derivative of `digamma`."""
+        return special.polygamma(n, self)
+
+    def polygamma_(self, n: Int) -> Tensor:
+        """`polygamma`, in place."""
+        return self._write(special.polygamma(n, self), "polygamma_")
 
     def narrow_copy(self, dim: Int, start: Int, length: Int) -> Tensor:
         """A copy of `narrow`."""

@@ -166,9 +166,15 @@ def test_every_option_is_taken_or_refused_by_name(name: str) -> None:
     assert x.dtype == npnet.float64
     assert x.requires_grad
     assert make(out=None, layout=None, pin_memory=False, device=None, dtype=None).ndim > 0
-    for option in ("out", "layout", "pin_memory", "memory_format"):
-        with pytest.raises(NotImplementedError, match=f"{name[:4]}.*: {option} is not supported"):
+    x = make(layout=npnet.strided, pin_memory=True, memory_format=npnet.preserve_format)
+    out = npnet.empty(0, dtype=x.dtype)
+    assert make(out=out) is out
+    assert out.shape == x.shape
+    for option, error in (("layout", NotImplementedError), ("memory_format", TypeError)):
+        with pytest.raises(error, match=f"{name[:4]}.*: {option} must be"):
             make(**{option: True})
+    with pytest.raises(TypeError, match="out must be a tensor"):
+        make(out=True)
     with pytest.raises(NotImplementedError, match="CPU only"):
         make(device="cuda")
     with pytest.raises(TypeError, match="unexpected keyword argument 'devise'"):
@@ -184,7 +190,7 @@ def test_factories_take_the_same_options() -> None:
 REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "negative size": (lambda: npnet.zeros(2, -1), ShapeError, r"sizes must be >= 0, got \(2, -1\)"),
     "float size": (lambda: npnet.zeros(2.0), TypeError, "float"),
-    "Tensor of a number": (lambda: npnet.as_tensor(5), TypeError, r"tensor\(5\) holds it"),
+    "Tensor of a number": (lambda: npnet.Tensor(5.0), TypeError, r"tensor\(5.0\) holds it"),
     "ragged": (lambda: npnet.tensor([[1], [1, 2]]), ValueError, "inhomogeneous"),
     "strings": (lambda: npnet.tensor(["a"]), TypeError, "numbers or bools"),
     "complex": (lambda: npnet.tensor([1j]), TypeError, "numbers or bools"),

@@ -215,7 +215,7 @@ REFUSED: dict[str, tuple[Callable[[npnet.Tensor], Any], type[Exception], str]] =
     ),
     "cuda": (lambda x: x.cuda(), NotImplementedError, "CPU only"),
     "to a GPU": (lambda x: x.to("cuda"), NotImplementedError, "CPU only"),
-    "type by name": (lambda x: x.type("torch.LongTensor"), NotImplementedError, "takes a dtype"),
+    "type by name": (lambda x: x.type("torch.NoTensor"), ValueError, "invalid type"),
     "bits of floats": (lambda x: x & 1, RuntimeError, "integers or bools, got float32"),
     "bad split": (lambda x: x.split([1, 1], 1), ShapeError, r"\[1, 1\] do not add up to 3"),
     "bad repeat": (lambda x: x.repeat(2), ShapeError, "a number for each of 2 axes"),
@@ -230,8 +230,8 @@ REFUSED: dict[str, tuple[Callable[[npnet.Tensor], Any], type[Exception], str]] =
     ),
     "zero chunks": (lambda x: x.chunk(0), RuntimeError, "chunks must be >= 1"),
     "zero split": (lambda x: x.split(0), RuntimeError, "size must be >= 1"),
-    "mask of floats": (lambda x: x.masked_fill(x, 0.0), TypeError, "must be bool"),
-    "norm 0": (lambda x: x.norm(0), NotImplementedError, "p must be a number > 0"),
+    "mask of floats": (lambda x: x.masked_fill(x, 0.0), RuntimeError, "must be bool"),
+    "norm of a name": (lambda x: x.norm("two"), RuntimeError, "p must be a number"),
 }
 
 

@@ -196,20 +196,22 @@ class Triangle(Function):
         return (np.where(self.mask, gy, gy.dtype.type(0)),)
 
 
-def _triangle(op: str, input: Tensor, mask: Any) -> Tensor:
+def _triangle(op: str, input: Tensor, diagonal: int, lower: bool) -> Tensor:
     if input.ndim < 2:
         raise RuntimeError(f"{op}: input must have 2 axes or more, got {input.shape}")
-    return Triangle(mask)(input)
+    rows, columns = input.shape[-2:]
+    low = np.tri(rows, columns, diagonal if lower else diagonal - 1, dtype=bool)
+    return Triangle(low if lower else ~low)(input)
 
 
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     """The lower triangles of matrices, with the diagonals up to `diagonal`; 0 above."""
-    return _triangle("tril", input, np.tri(*input.shape[-2:], diagonal, dtype=bool))
+    return _triangle("tril", input, diagonal, lower=True)
 
 
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     """The upper triangles of matrices, with the diagonals from `diagonal` on; 0 below."""
-    return _triangle("triu", input, ~np.tri(*input.shape[-2:], diagonal - 1, dtype=bool))
+    return _triangle("triu", input, diagonal, lower=False)
 
 
 def trace(input: Tensor) -> Tensor:

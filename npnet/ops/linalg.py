@@ -349,11 +349,12 @@ def qr(A: Tensor, mode: str = "reduced") -> QR:
     _check("qr", A, square=False)
     if mode not in ("reduced", "complete", "r"):
         raise RuntimeError(f"linalg.qr: mode must be 'reduced', 'complete' or 'r', got {mode!r}")
-    a, kind = A.array.copy(), mode
+    a = A.array.copy()
+    kind: Any = mode
     if mode == "r":
-        r = np.linalg.qr(a, "r")
+        r: Any = np.linalg.qr(a, "r")
         return QR(result(np.empty(0, A.dtype)), _parts(A, (r,), _no_gradient)[0])
-    q, r = np.linalg.qr(a, kind)  # type: ignore[call-overload] # one of its modes
+    q, r = np.linalg.qr(a, kind)
     has = mode == "reduced" or a.shape[-2] <= a.shape[-1]
     return QR(*_parts(A, (q, r), (lambda p, g: _pull_qr(p, g, a)) if has else _no_gradient))
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from npnet.base.arrays import Array
 from npnet.ops import _sums, arithmetic, choices, compare, functions, reduce, shape
 from npnet.ops.broadcasting import as_operands
-from npnet.tape import result
+from npnet.tape import Function, result
 
 if TYPE_CHECKING:
     from npnet.tensor import Tensor
@@ -139,14 +139,35 @@ def norm(
         dtype: to convert to first.
     """
     if p == "nuc":
-        from npnet.ops import linalg  # it needs norms
-
         x = input if dtype is None else shape.cast(input, np.dtype(dtype))
-        return linalg.matrix_norm(x, "nuc", (-2, -1) if dim is None else dim, keepdim)
+        return _nuclear(x, dim, keepdim)
     if isinstance(p, str) and p != "fro":
         raise RuntimeError(f"norm: p must be a number, 'fro' or 'nuc', got {p!r}")
     order = 2.0 if p is None or isinstance(p, str) else float(p)
     return vector_norm(input, order, dim, keepdim, dtype=dtype)
+
+
+class Nuclear(Function):
+    """The sum of the singular values of A = U diag(S) V^T;  gA = gy * U V^T."""
+
+    def forward(self, a: Array) -> Array:
+        u, s, vh = np.linalg.svd(a, full_matrices=False)
+        self.turn = np.asarray(u @ vh)
+        return np.asarray(_sums.add_up(s, (s.ndim - 1,)))
+
+    def backward(self, gy: Array) -> tuple[Array]:
+        return (gy[..., None, None] * self.turn,)
+
+
+def _nuclear(x: Tensor, dim: Dims, keepdim: bool) -> Tensor:
+    axes = [*range(x.ndim)] if dim is None else list(reduce.axes_of("norm", x, dim))
+    if len(axes) != 2:
+        raise RuntimeError(f"norm: 'nuc' takes two axes, got {x.shape} and dim {dim}")
+    rest = [i for i in range(x.ndim) if i not in axes]
+    y = Nuclear()(shape.permute(x, rest + axes))
+    for d in sorted(axes) if keepdim else ():
+        y = shape.unsqueeze(y, d)
+    return y
 
 
 def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:

@@ -129,7 +129,7 @@ def cov(
     centred = arithmetic.sub(x, mean)
     divisor: Operand = (
         arithmetic.sub(total, correction) if isinstance(total, Variable) else total - correction
-    )  # type: ignore[assignment,operator]
+    )
     if weight is not None and aweights is not None:
         whole = reduce.sum(arithmetic.mul(weight, aweights))
         divisor = arithmetic.sub(total, arithmetic.div(arithmetic.mul(whole, correction), total))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -109,15 +109,15 @@ def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[Sequence[int]] | Tensor
     Args:
         dims: how many of the last axes of a and the first of b; or two lists of axes.
     """
-    if isinstance(dims, Variable):
-        dims = dims.tolist()
-    if isinstance(dims, int):
+    given: Any = dims.array.tolist() if isinstance(dims, Variable) else dims
+    if isinstance(given, int):
+        dims = given
         if not 0 <= dims <= min(a.ndim, b.ndim):
             raise RuntimeError(f"tensordot: dims must lie in [0, {min(a.ndim, b.ndim)}]: {dims}")
-        dims = ([*range(a.ndim - dims, a.ndim)], [*range(dims)])
+        given = ([*range(a.ndim - dims, a.ndim)], [*range(dims)])
     first, second = (
         [shape.axis("tensordot", d, x.ndim) for d in ((ds,) if isinstance(ds, int) else ds)]
-        for x, ds in zip((a, b), dims, strict=True)
+        for x, ds in zip((a, b), given, strict=True)
     )
     # An axis of size 1 counts as often as the other one is long, which is summed over alone.
     for i, j in zip(first, second, strict=True):

@@ -99,11 +99,12 @@ class ReduceAt(Function):
             return np.add, 0
         if self.reduce == "prod":
             return np.multiply, 1
-        limits = np.finfo(dtype) if dtype.kind == "f" else None
-        if dtype == np.bool_:
+        low: Any = -np.inf
+        high: Any = np.inf
+        if dtype.kind in "iu":
+            low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+        elif dtype == np.bool_:
             low, high = False, True
-        else:
-            low, high = (-np.inf, np.inf) if limits else (np.iinfo(dtype).min, np.iinfo(dtype).max)
         return (np.maximum, low) if self.reduce == "amax" else (np.minimum, high)
 
     def _count(self, x: Array) -> Array:
@@ -248,7 +249,7 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     return shape.clone(input) if places is None else AddAt(places)(input, _part(src, index, input))
 
 
-_REDUCTIONS = ("sum", "prod", "mean", "amax", "amin")
+_WAYS = ("sum", "prod", "mean", "amax", "amin")
 
 
 def scatter_reduce(
@@ -260,8 +261,8 @@ def scatter_reduce(
         reduce: "sum", "prod", "mean", "amax" or "amin".
         include_self: whether what stands there counts too.
     """
-    if reduce not in _REDUCTIONS:
-        raise RuntimeError(f"scatter_reduce: reduce must be one of {_REDUCTIONS}, got {reduce!r}")
+    if reduce not in _WAYS:
+        raise RuntimeError(f"scatter_reduce: reduce must be one of {_WAYS}, got {reduce!r}")
     places = _scattered("scatter_reduce", input, dim, index, src)
     if places is None:
         return shape.clone(input)
@@ -331,8 +332,8 @@ def index_reduce(
     include_self: bool = True,
 ) -> Tensor:
     """`scatter_reduce` of whole positions along `dim`; reduce: "prod", "mean", "amax", "amin"."""
-    if reduce not in _REDUCTIONS[1:]:
-        raise RuntimeError(f"index_reduce: reduce must be one of {_REDUCTIONS[1:]}: {reduce!r}")
+    if reduce not in _WAYS[1:]:
+        raise RuntimeError(f"index_reduce: reduce must be one of {_WAYS[1:]}: {reduce!r}")
     places = _along("index_reduce", input, dim, index, source)
     return ReduceAt(places, reduce, include_self)(input, _fitted(source, input))
 
@@ -427,7 +428,7 @@ def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
     at = axis("select_scatter", dim, input.ndim)
     if not -input.shape[at] <= index < input.shape[at]:
         raise IndexError(f"select_scatter: index {index} is out of range for {input.shape[at]}")
-    place = (*(slice(None),) * at, index)
+    place: tuple[Any, ...] = (*(slice(None),) * at, index)
     if src.shape != input.array[place].shape:
         raise ShapeError(f"select_scatter: src must be {input.array[place].shape}, got {src.shape}")
     return WriteAt(place)(input, shape.cast(src, input.dtype))

@@ -42,7 +42,7 @@ __all__ = [
 
 def _number(value: Any) -> int:
     """An integer, of Python's or as a tensor of one value."""
-    return int(value.item()) if isinstance(value, Variable) else int(value)
+    return int(value.array.item()) if isinstance(value, Variable) else int(value)
 
 
 def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["RANDOM", "REFUSED", "TIES"]
+__all__ = ["RANDOM", "REFUSED", "TAKEN", "TIES"]
 
 Matches = Callable[[Any], bool]  # of a SampleInput
 
@@ -84,4 +84,16 @@ TIES: dict[str, int] = {
     "mode": 0,
     "sort": 0,
     "topk": 1,
+}
+
+# Error inputs that npnet takes. An `out` that is too small would grow over memory that is read, in
+# PyTorch; here it lies on new memory then.
+TAKEN: dict[str, Matches] = {
+    "cat": lambda sample: (
+        "out" in sample.kwargs
+        and sample.kwargs["out"].numel() < sum(x.numel() for x in sample.input)
+    ),
+    "gather": lambda sample: (
+        "out" in sample.kwargs and sample.kwargs["out"].numel() < sample.args[1].numel()
+    ),
 }

@@ -64,7 +64,8 @@ def forms(op: OpInfo) -> list[Form]:
     for name, variant in [(op.name, op), *((a.name, a) for a in op.aliases)]:
         function = _named(npnet, name)
         if own and variant is op:
-            function = in_npnet(op.op) if function is not None else None
+            known = function is not None or hasattr(npnet.Tensor, name)
+            function = in_npnet(op.op) if known else None
         add(name, function, variant.op)
         method = name.split(".")[-1]
         if variant.method_variant is not None and not own:

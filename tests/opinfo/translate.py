@@ -28,7 +28,10 @@ class Unrepresentable(Exception):
 
 def in_npnet(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function of OpInfo's, mostly a lambda, in whose source `torch` means npnet."""
-    if function.__module__.startswith("torch.nn.functional"):
+    method = getattr(function, "__name__", "")
+    if function is getattr(torch.Tensor, method, None):
+        return getattr(npnet.Tensor, method)
+    if getattr(function, "__module__", "").startswith("torch.nn.functional"):
         return getattr(npnet.nn.functional, function.__name__)
     if not isinstance(function, types.FunctionType) or not {
         "torch",
