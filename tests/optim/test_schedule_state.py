@@ -179,7 +179,7 @@ CHAINED_BOUND = 1e-12
 def steps_of(make: Any, by_hand: bool = False) -> list[list[float]]:
     """The learning rates of eight steps in npnet and in PyTorch."""
     found = []
-    for lib, tensor in ((optim, Tensor(np.ones(1), requires_grad=True)), (torch.optim, None)):
+    for lib, tensor in ((optim, npnet.tensor(np.ones(1), requires_grad=True)), (torch.optim, None)):
         p = torch.ones(1, requires_grad=True) if tensor is None else tensor
         optimizer = lib.SGD([p], lr=0.8)
         schedules, rates = make(lib.lr_scheduler, optimizer), []
@@ -258,7 +258,7 @@ def test_a_chain_goes_on_from_its_state() -> None:
 def test_cyclic(rule: str, options: dict[str, Any], momentum: bool) -> None:
     found = []
     for lib, p in (
-        (optim, Tensor(np.ones(1), requires_grad=True)),
+        (optim, npnet.tensor(np.ones(1), requires_grad=True)),
         (torch.optim, torch.ones(1, requires_grad=True)),
     ):
         own = {"momentum": 0.5} if rule == "SGD" else {}
@@ -281,12 +281,12 @@ def test_cyclic_refuses() -> None:
     with pytest.raises(ValueError, match="CyclicLR: mode"):
         CyclicLR(sgd(), 0.1, 1, mode="square")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="cycle_momentum needs an optimizer with momentum"):
-        CyclicLR(optim.Adagrad([Tensor(np.ones(1), requires_grad=True)]), 0.1, 1)
+        CyclicLR(optim.Adagrad([npnet.tensor(np.ones(1), requires_grad=True)]), 0.1, 1)
 
 
 def test_a_learning_rate_that_is_a_tensor_is_written_into() -> None:
-    lr = Tensor(np.array(0.5))
-    optimizer = optim.SGD([Tensor(np.ones(1), requires_grad=True)], lr=lr)
+    lr = npnet.tensor(np.array(0.5))
+    optimizer = optim.SGD([npnet.tensor(np.ones(1), requires_grad=True)], lr=lr)
     schedule = ExponentialLR(optimizer, 0.5)
     optimizer.step()
     schedule.step()
@@ -316,7 +316,7 @@ def test_schedules_of_users_that_define_step_or_get_lr(lib: Any) -> None:
 
     p = torch.ones(1, requires_grad=True)
     if lib is optim:
-        p = Tensor(np.ones(1), requires_grad=True)
+        p = npnet.tensor(np.ones(1), requires_grad=True)
     optimizer = lib.SGD([p], lr=0.5)
     schedule = Poly(optimizer, 2)
     optimizer.step()
