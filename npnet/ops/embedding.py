@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.base.checks import ShapeError, check_writable
+from npnet.base.checks import ShapeError, check_writable, not_tensors
 from npnet.ops import _sums, arithmetic, reduce, shape
 from npnet.ops.dtypes import check_dtypes
 from npnet.ops.linear import linear
-from npnet.tape import Function
+from npnet.tape import Function, Variable
 
 if TYPE_CHECKING:
     from npnet.tensor import Tensor
@@ -63,6 +63,8 @@ def embedding(
     if sparse:
         raise NotImplementedError("embedding: sparse=True is not supported; gradients are dense")
     check_dtypes("embedding", weight)
+    if not isinstance(input, Variable):
+        raise not_tensors("embedding", input)
     if weight.ndim != 2:
         raise ShapeError(f"embedding: weight must be (V, D), got {weight.shape}")
     if input.dtype not in (np.int32, np.int64):
