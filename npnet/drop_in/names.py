@@ -237,8 +237,8 @@ class _Reader:
 
 
 def _enter_import(node: ast.Import | ast.ImportFrom, unit: Unit) -> None:
+    unit.words |= _words_of(node)
     for alias in node.names:
-        unit.words.add(alias.name)
         if isinstance(node, ast.Import) and is_torch(alias.name):
             unit.uses.append((alias.name, node.lineno))
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and is_torch(node.module or ""):
@@ -276,6 +276,6 @@ def _words_of(node: ast.AST) -> set[str]:
         return {node.attr}
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return set(node.value.split()) if len(node.value) < 100 else set()
-    if isinstance(node, ast.ImportFrom | ast.Import):
-        return {alias.name for alias in node.names}
+    if isinstance(node, ast.ImportFrom | ast.Import):  # what it is called by is another name
+        return {alias.name for alias in node.names if alias.asname}
     return set()

@@ -6,6 +6,7 @@ import builtins
 import importlib.util
 import io
 import sys
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, SourceFileLoader
@@ -72,7 +73,7 @@ def _run(codes: Iterator[CodeType], names: dict[str, Any]) -> None:
         for code in codes:
             exec(code, names)
     except BaseException:
-        show = sys.excepthook
+        show = _show if sys.excepthook is sys.__excepthook__ else sys.excepthook
 
         def show_from_program(
             kind: type[BaseException], error: BaseException, trace: TracebackType | None
@@ -83,6 +84,14 @@ def _run(codes: Iterator[CodeType], names: dict[str, Any]) -> None:
 
         sys.excepthook = show_from_program
         raise
+
+
+def _show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """As Python does, which before 3.13 reads lines from files alone, and not those of cells."""
+    if trace is not None and ".ipynb[" in trace.tb_frame.f_code.co_filename:
+        traceback.print_exception(error)
+    else:
+        sys.__excepthook__(kind, error, trace)
 
 
 def find_program(words: list[str]) -> tuple[Program, list[str]]:

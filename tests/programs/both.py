@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from npnet.drop_in import find_program, torch_is_npnet
+from tests.torchvision_import import import_torchvision
 
 __all__ = ["FOLDER", "PROGRAMS", "run"]
 
@@ -25,6 +26,8 @@ PROGRAMS = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in 
 
 def run(name: str, library: str, arguments: list[str] | None = None) -> list[float]:
     """The losses of a program of this folder, run in "torch" or "npnet"."""
+    if library == "torch":
+        import_torchvision()
     stand_in = torch_is_npnet() if library == "npnet" else contextlib.nullcontext()
     with stand_in, _as_in_a_process_of_its_own(), _same_draws():
         program, _ = find_program([str(FOLDER / f"{name}.py")])
@@ -58,6 +61,7 @@ def _as_in_a_process_of_its_own() -> Iterator[None]:
 def _same_draws() -> Iterator[None]:
     """In either library, take what is drawn from one generator of NumPy."""
     torch = importlib.import_module("torch")
+    torch.set_num_threads(1)  # of networks this small, more only wait for each other
     draws = _Draws(torch)
     replaced: list[tuple[Any, str, Callable[..., Any]]] = [
         (torch, "rand", draws.rand),
@@ -68,8 +72,8 @@ def _same_draws() -> Iterator[None]:
         (torch, "randperm", draws.randperm),
         (torch.nn.functional, "dropout", draws.dropout),
         (torch.nn.functional, "dropout2d", draws.dropout2d),
-        (torch.utils.data.RandomSampler, "__iter__", draws.in_random_order),
-        (torch.utils.data.WeightedRandomSampler, "__iter__", draws.by_weights),
+        (torch.utils.data.RandomSampler, "__iter__", lambda s: draws.in_random_order(s)),
+        (torch.utils.data.WeightedRandomSampler, "__iter__", lambda s: draws.by_weights(s)),
     ]
     before = [(where, name, getattr(where, name)) for where, name, _ in replaced]
     try:
@@ -98,9 +102,9 @@ class _Draws:
     def randn(self, *size: Any, **options: Any) -> Any:
         return self._tensor(self.rng.standard_normal(_shape(size), np.float32), **options)
 
-    def randint(self, low: int, high: Any, size: Any = None, **options: Any) -> Any:
-        if size is None:
-            low, high, size = 0, low, high
+    def randint(self, *bounds: int, size: Any = None, **options: Any) -> Any:
+        *limits, size = bounds if size is None else (*bounds, size)
+        low, high = limits if len(limits) == 2 else (0, *limits)
         return self._tensor(self.rng.integers(low, high, size), **options)
 
     def randperm(self, n: int, **options: Any) -> Any:

@@ -68,7 +68,7 @@ cnn = start(
 )
 criterion = nn.CrossEntropyLoss()
 cnn_optimizer = torch.optim.SGD(
-    cnn.parameters(), lr=0.1, momentum=0.9, nesterov=True, weight_decay=5e-4
+    cnn.parameters(), lr=0.01, momentum=0.9, nesterov=True, weight_decay=5e-4
 )
 scheduler = torch.optim.lr_scheduler.MultiStepLR(
     cnn_optimizer, milestones=[60, 120, 160], gamma=0.2

@@ -83,7 +83,7 @@ images, labels = digits()
 model = start(DenseNet())
 print("Number of parameters:", sum(p.numel() for p in model.parameters()))
 optimizer = torch.optim.SGD(
-    model.parameters(), lr=0.05, nesterov=True, momentum=0.9, weight_decay=1e-4
+    model.parameters(), lr=0.01, nesterov=True, momentum=0.9, weight_decay=1e-4
 )
 losses = []
 for i in range(STEPS):

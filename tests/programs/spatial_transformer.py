@@ -46,8 +46,11 @@ class Net(nn.Module):
 
 model = start(Net())
 model.fc_loc[2].weight.data.zero_()
-model.fc_loc[2].bias.data.copy_(torch.tensor([1, 0, 0, 0, 1, 0], dtype=torch.float))
-optimizer = optim.SGD(model.parameters(), lr=0.01)
+# Not the identity: there every point lies on a pixel, where the slope is of one side or the other.
+model.fc_loc[2].bias.data.copy_(
+    torch.tensor([0.93, 0.05, 0.03, -0.04, 0.91, 0.02], dtype=torch.float)
+)
+optimizer = optim.SGD(model.parameters(), lr=0.003)
 images, labels = digits()
 losses = []
 model.train()
