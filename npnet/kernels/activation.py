@@ -192,13 +192,12 @@ def hardtanh_span(x, low, high, y, length, k):
 
 @spanned(x="L", gy="L", low="number", high="number", gx="L")
 def hardtanh_backward_span(x, gy, low, high, gx, length, k):
-    """Floats k * length to (k + 1) * length of gx = 0 where x <= low or x >= high, else gy."""
+    """Floats k * length to (k + 1) * length of gx = gy where low < x < high, else 0."""
     zero, lows, highs = simd.splat(np.float32(0)), simd.splat(low), simd.splat(high)
     for i in range(k * length, min((k + 1) * length, x.size), LANES):
         value = simd.load(x, i)
-        g = simd.load(gy, i)
-        g = simd_math.where_not_positive(simd_math.subtract(value, lows), zero, g)
-        simd.store(gx, i, simd_math.where_not_positive(simd_math.subtract(highs, value), zero, g))
+        g = simd_math.where_positive(simd_math.subtract(value, lows), simd.load(gy, i), zero)
+        simd.store(gx, i, simd_math.where_positive(simd_math.subtract(highs, value), g, zero))
 
 
 @spanned(x="L", y="L")
@@ -247,7 +246,7 @@ def scaled_elu_backward_span(x, gy, alpha, scale, rate, gx, length, k):
         power = simd_exp.exp(simd_math.multiply(value, rates))
         below = simd_math.multiply(g, simd_math.multiply(power, slopes))
         above = simd_math.multiply(g, scales)
-        simd.store(gx, i, simd_math.where_not_positive(value, below, above))
+        simd.store(gx, i, simd_math.where_positive(value, above, below))
 
 
 @inlined

@@ -34,7 +34,7 @@ __all__ = [
 
 
 class Hardtanh(Function):
-    """gx = 0 where x <= low or x >= high, else gy."""
+    """gx = gy where low < x < high, else 0, also where x is NaN."""
 
     def __init__(self, low: float, high: float) -> None:
         self.low, self.high = low, high
@@ -45,7 +45,7 @@ class Hardtanh(Function):
 
     def backward(self, gy: Array) -> tuple[Array]:
         (x,) = self.saved
-        return (np.where((x <= self.low) | (x >= self.high), gy.dtype.type(0), gy),)
+        return (np.where((x > self.low) & (x < self.high), gy, gy.dtype.type(0)),)
 
 
 def hardtanh(
@@ -138,7 +138,10 @@ def threshold_(input: Tensor, threshold: float, value: float) -> Tensor:
 
 
 class Shrink(Function):
-    """y = 0 where -lambd <= x <= lambd, else x less `off` away from 0;  gx = 0 there, else gy."""
+    """y = 0 where -lambd <= x <= lambd, else x less `off` away from 0;
+
+    gx = gy where x < -lambd or x > lambd, else 0, also where x is NaN.
+    """
 
     def __init__(self, lambd: float, off: float) -> None:
         self.lambd, self.off = lambd, off
@@ -146,14 +149,11 @@ class Shrink(Function):
     def forward(self, x: Array) -> Array:
         self.save_for_backward(x)
         moved = x - np.copysign(x.dtype.type(self.off), x) if self.off else x
-        return np.where(self._within(x), x.dtype.type(0), moved)
+        return np.where((x >= -self.lambd) & (x <= self.lambd), x.dtype.type(0), moved)
 
     def backward(self, gy: Array) -> tuple[Array]:
         (x,) = self.saved
-        return (np.where(self._within(x), gy.dtype.type(0), gy),)
-
-    def _within(self, x: Array) -> Array:
-        return np.asarray((x >= -self.lambd) & (x <= self.lambd))
+        return (np.where((x < -self.lambd) | (x > self.lambd), gy, gy.dtype.type(0)),)
 
 
 def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:

@@ -58,7 +58,7 @@ class ScaledELU(Function):
         slope = number(self.scale * self.alpha * self.rate) * np.exp(
             np.minimum(x, 0) * number(self.rate)
         )
-        return (np.where(x <= 0, gy * slope, gy * number(self.scale)),)
+        return (np.where(x > 0, gy * number(self.scale), gy * slope),)
 
 
 def selu(input: Tensor, inplace: bool = False) -> Tensor:
