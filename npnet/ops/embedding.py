@@ -10,7 +10,7 @@ from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError, check_writable, not_tensors
 from npnet.ops import _sums, arithmetic, reduce, shape
 from npnet.ops.dtypes import check_dtypes
-from npnet.ops.linear import linear
+from npnet.ops.linear import matmul
 from npnet.tape import Function, Variable
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
 
     Shape: (..., I), (..., J), weight (O, I, J), bias (O,) -> (..., O).
     """
-    check_dtypes("bilinear", input1, input2, weight)
+    check_dtypes("bilinear", input1, input2, weight, integers=True)
     if weight.ndim != 3:
         raise ShapeError(f"bilinear: weight must be (O, I, J), got {weight.shape}")
     outputs, rows, columns = weight.shape
@@ -120,7 +120,9 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
             f"{weight.shape}, got {input1.shape} and {input2.shape}"
         )
     by_row = shape.reshape(shape.permute(weight, (0, 2, 1)), (outputs * columns, rows))
-    first = shape.reshape(linear(input1, by_row), (*input1.shape[:-1], outputs, columns))
+    first = shape.reshape(
+        matmul(input1, shape.transpose(by_row, 0, 1)), (*input1.shape[:-1], outputs, columns)
+    )
     y = reduce.sum(arithmetic.mul(first, shape.unsqueeze(input2, -2)), -1)
     if bias is None:
         return y

@@ -236,8 +236,10 @@ def softmin(
     dtype: npt.DTypeLike | None = None,
 ) -> Tensor:
     """y_i = exp(-x_i) / sum over j of exp(-x_j), along `dim`. Arguments as of `softmax`."""
-    x = input if dtype is None else shape.cast(input, np.dtype(dtype))
-    return softmax(arithmetic.neg(x), softmax_axis("softmin", x, dim, _stacklevel))
+    axis = softmax_axis(
+        "softmin", input if dtype is None else shape.cast(input, np.dtype(dtype)), dim, _stacklevel
+    )
+    return softmax(arithmetic.neg(input), axis, dtype=dtype)  # negated first, as in PyTorch
 
 
 def gumbel_softmax(
