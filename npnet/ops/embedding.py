@@ -124,6 +124,7 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
         matmul(input1, shape.transpose(by_row, 0, 1)), (*input1.shape[:-1], outputs, columns)
     )
     y = reduce.sum(arithmetic.mul(first, shape.unsqueeze(input2, -2)), -1)
+    y = shape.cast(y, weight.dtype)  # integers add up in int64
     if bias is None:
         return y
     if bias.shape != (outputs,):
