@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.base.checks import ShapeError
+from npnet.base.checks import ShapeError, not_tensors
 from npnet.base.grad_mode import state as _mode
 from npnet.base.hooks import RemovableHandle
 from npnet.base.strides import places
@@ -168,8 +168,14 @@ class Function:
 
     def __call__(self, *inputs: Variable) -> Tensor:
         """Apply the op, or what was chosen to do it; see `let_choose`."""
-        chosen = _choose(self, inputs)
-        return self.applied(inputs) if chosen is None else chosen.applied(inputs)
+        try:
+            chosen = _choose(self, inputs)
+            return self.applied(inputs) if chosen is None else chosen.applied(inputs)
+        except AttributeError as error:
+            for x in inputs:
+                if not isinstance(x, Variable):
+                    raise not_tensors(self.name().removesuffix("Backward"), x) from error
+            raise
 
     def applied(self, inputs: tuple[Variable, ...]) -> Tensor:
         """Apply the op; record it if one of the inputs needs a gradient and recording is on."""

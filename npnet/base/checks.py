@@ -20,7 +20,9 @@ __all__ = [
     "check_real",
     "check_writable",
     "is_finite",
+    "kind_of",
     "nearest",
+    "not_tensors",
     "unknown_name",
 ]
 
@@ -120,6 +122,19 @@ def check_writable(op: str, what: str, array: npt.NDArray[np.generic]) -> None:
             f"{op}: {what} of shape {array.shape} can't be written: its memory is read-only, or "
             "several values share one place; clone() it first. Nothing was changed"
         )
+
+
+def kind_of(value: Any) -> str:
+    """What somebody gave, in words: `ndarray`, `list`, or `a PyTorch tensor`."""
+    is_torch = type(value).__module__.partition(".")[0] == "torch" and hasattr(value, "numpy")
+    return "a PyTorch tensor" if is_torch else type(value).__name__
+
+
+def not_tensors(op: str, value: Any) -> TypeError:
+    """The error for what is no tensor where an op takes tensors."""
+    kind = kind_of(value)
+    how = "from_numpy(x.numpy())" if kind == "a PyTorch tensor" else "as_tensor"
+    return TypeError(f"{op}: inputs must be tensors, got {kind}; npnet.{how} makes one")
 
 
 def is_finite(value: float) -> bool:

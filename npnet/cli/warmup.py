@@ -127,7 +127,8 @@ def _layers() -> Iterator[nn.Module]:
     yield from (nn.MaxPool2d(2), nn.MaxPool2d(3, 2, 1), nn.AvgPool2d(2), nn.AvgPool2d(3, 2, 1))
     yield from (nn.AdaptiveAvgPool2d(1), nn.AdaptiveAvgPool2d(3), nn.BatchNorm2d(16))
     yield from (nn.ReLU(), nn.LeakyReLU(), nn.Tanh(), nn.Sigmoid(), nn.Dropout())
-    yield from (nn.ELU(), nn.SiLU(), nn.Hardswish())
+    yield from (nn.ELU(), nn.SiLU(), nn.Hardswish(), nn.ReLU6(), nn.Hardsigmoid())
+    yield from (nn.SELU(), nn.Softplus(), nn.Mish())
     yield from (nn.GroupNorm(4, 16), nn.LayerNorm((16, 12, 12)))
 
 

@@ -14,7 +14,8 @@ from npnet.lanes.fusion import masked
 from npnet.lanes.layout import Lanes, to_lanes
 from npnet.lanes.plan import Buffer, Calls
 from npnet.ops import activation as ops
-from npnet.tape import Values
+from npnet.ops import piecewise, smooth
+from npnet.tape import Values, Variable
 
 
 class Activation(LaneOp):
@@ -135,3 +136,50 @@ class SiLU(ActivationOfInput):
 @by_lanes(ops.Hardswish)
 class Hardswish(ActivationOfInput):
     span, backward_span = activation.hardswish_span, activation.hardswish_backward_span
+
+
+@by_lanes(piecewise.Hardtanh)
+class Hardtanh(ActivationOfInput):
+    """ReLU6 too."""
+
+    span, backward_span = activation.hardtanh_span, activation.hardtanh_backward_span
+
+    def numbers(self) -> tuple[np.float32, ...]:
+        return np.float32(self.op.low), np.float32(self.op.high)
+
+
+@by_lanes(piecewise.Hardsigmoid)
+class Hardsigmoid(ActivationOfInput):
+    span, backward_span = activation.hardsigmoid_span, activation.hardsigmoid_backward_span
+
+
+@by_lanes(smooth.ScaledELU)
+class ScaledELU(ActivationOfInput):
+    """SELU and CELU."""
+
+    span, backward_span = activation.scaled_elu_span, activation.scaled_elu_backward_span
+
+    @staticmethod
+    def takes(op: Any, *inputs: Variable) -> bool:
+        return bool(op.rate > 0)
+
+    def numbers(self) -> tuple[np.float32, ...]:
+        op = self.op
+        return np.float32(op.alpha * op.scale), np.float32(op.scale), np.float32(op.rate)
+
+
+@by_lanes(smooth.Softplus)
+class Softplus(ActivationOfInput):
+    span, backward_span = activation.softplus_span, activation.softplus_backward_span
+
+    @staticmethod
+    def takes(op: Any, *inputs: Variable) -> bool:
+        return bool(op.beta != 0)
+
+    def numbers(self) -> tuple[np.float32, ...]:
+        return np.float32(self.op.beta), np.float32(self.op.threshold)
+
+
+@by_lanes(smooth.Mish)
+class Mish(ActivationOfInput):
+    span, backward_span = activation.mish_span, activation.mish_backward_span

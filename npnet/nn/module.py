@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from npnet.base.checks import check_writable, nearest
+from npnet.base.checks import check_writable, kind_of, nearest, not_tensors
 from npnet.base.hooks import RemovableHandle
 from npnet.nn.backward_hooks import HookedCall
 from npnet.nn.parameter import Buffer, Parameter
@@ -103,8 +103,21 @@ class Module(Stateful):
             or self._backward_pre_hooks
             or any(GLOBAL_HOOKS.values())
         ):
-            return self.forward(*args, **kwargs)
+            try:
+                return self.forward(*args, **kwargs)
+            except (AttributeError, TypeError) as error:
+                self._check_tensors(args, error)
+                raise
         return self._call_with_hooks(args, kwargs)
+
+    def _check_tensors(self, args: tuple[Any, ...], error: Exception) -> None:
+        """Of one of npnet's own layers that failed: say so if it was given something else."""
+        kind = type(self)
+        if not kind.__module__.startswith("npnet.nn.modules."):
+            return
+        for x in args[:1]:
+            if isinstance(x, (np.ndarray, list)) or kind_of(x) == "a PyTorch tensor":
+                raise not_tensors(kind.__name__, x) from error
 
     def _all_hooks(self, name: str) -> list[Any]:
         """Those of all modules, and then this one's own."""

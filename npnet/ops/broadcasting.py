@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from npnet.base.arrays import Array
+from npnet.base.checks import kind_of
 from npnet.ops import shape
 from npnet.ops.dtypes import Number, Operand, result_type
 from npnet.tape import Function, Variable, result
@@ -40,7 +41,7 @@ def as_operands(
     for x in operands:
         if not isinstance(x, (Variable, bool, int, float, np.number, np.bool_)):
             raise TypeError(
-                f"{op}: operands must be tensors or numbers, got {type(x).__name__}; "
+                f"{op}: operands must be tensors or numbers, got {kind_of(x)}; "
                 "npnet.as_tensor makes a tensor of an ndarray or a list"
             )
     if not any(isinstance(x, Variable) for x in operands):

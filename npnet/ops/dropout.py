@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.base.checks import ShapeError
+from npnet.base.checks import ShapeError, not_tensors
 from npnet.ops.arithmetic import add, mul
 from npnet.ops.dtypes import check_dtypes
 from npnet.random import default_generator
-from npnet.tape import result
+from npnet.tape import Variable, result
 
 if TYPE_CHECKING:
     from npnet.tensor import Tensor
@@ -47,8 +47,7 @@ def _dropout(
     op: str, input: Tensor, p: float, training: bool, inplace: bool, size: tuple[int, ...]
 ) -> Tensor:
     """Dropout by a mask of this size, which is broadcast."""
-    _check(op, input, p)
-    if not training or p == 0:
+    if not _is_active(op, input, p, training):
         return input
     mask = result(
         _kept(op, input, p, inplace, size) * input.dtype.type(0 if p == 1 else 1 / (1 - p))
@@ -57,10 +56,16 @@ def _dropout(
     return input._write(y, f"{op}(inplace=True)") if inplace else y
 
 
-def _check(op: str, input: Tensor, p: float) -> None:
+def _is_active(op: str, input: Tensor, p: float, training: bool) -> bool:
+    """Whether anything is dropped, checked; otherwise any tensor goes through."""
     if not 0 <= p <= 1:
         raise ValueError(f"{op}: p must lie in [0, 1], got {p:g}")
+    if not isinstance(input, Variable):
+        raise not_tensors(op, input)
+    if not training or p == 0:
+        return False
     check_dtypes(op, input)
+    return True
 
 
 def _kept(op: str, input: Tensor, p: float, inplace: bool, size: tuple[int, ...]) -> Array:
@@ -170,8 +175,7 @@ def feature_alpha_dropout(
 def _alpha_dropout(
     op: str, input: Tensor, p: float, training: bool, inplace: bool, size: tuple[int, ...]
 ) -> Tensor:
-    _check(op, input, p)
-    if not training or p == 0:
+    if not _is_active(op, input, p, training):
         return input
     kept = _kept(op, input, p, inplace, size).astype(input.dtype)
     if p == 1:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Union
 import numpy as np
 import numpy.typing as npt
 
+from npnet.base.checks import not_tensors
 from npnet.tape import Variable
 
 if TYPE_CHECKING:
@@ -108,9 +109,7 @@ def check_dtypes(op: str, *inputs: Tensor, integers: bool = False) -> None:
     dtypes = []
     for x in inputs:
         if not isinstance(x, Variable):
-            raise TypeError(
-                f"{op}: inputs must be tensors, got {type(x).__name__}; npnet.as_tensor makes one"
-            )
+            raise not_tensors(op, x)
         if x.dtype not in dtypes:
             dtypes.append(x.dtype)
     if len(dtypes) > 1 or dtypes[0].kind not in ("iuf" if integers else "f"):

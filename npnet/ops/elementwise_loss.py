@@ -86,14 +86,15 @@ def _weighted_mean(op: str, losses: Tensor, weight: Tensor | None, reduction: st
 
 
 class AbsoluteError(Function):
-    """y = |x - t|;  gx = gy * sign(x - t), gt = -gx."""
+    """y = |x - t|;  gx = gy * sign(x - t), 0 at 0 and NaN, gt = -gx."""
 
     def forward(self, x: Array, t: Array) -> Array:
         self.difference = np.asarray(x - t)
         return np.abs(self.difference)
 
     def backward(self, gy: Array) -> tuple[Array, Array | None]:
-        gx = gy * np.sign(self.difference)
+        d, zero = self.difference, gy.dtype.type(0)
+        gx = np.where(d > 0, gy, np.where(d < 0, -gy, zero))
         return gx, -gx if self.needs_input_grad[1] else None
 
 

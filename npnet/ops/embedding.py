@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.base.checks import ShapeError, check_writable
+from npnet.base.checks import ShapeError, check_writable, not_tensors
 from npnet.ops import _sums, arithmetic, reduce, shape
 from npnet.ops.dtypes import check_dtypes
-from npnet.ops.linear import linear
-from npnet.tape import Function
+from npnet.ops.linear import matmul
+from npnet.tape import Function, Variable
 
 if TYPE_CHECKING:
     from npnet.tensor import Tensor
@@ -63,6 +63,8 @@ def embedding(
     if sparse:
         raise NotImplementedError("embedding: sparse=True is not supported; gradients are dense")
     check_dtypes("embedding", weight)
+    if not isinstance(input, Variable):
+        raise not_tensors("embedding", input)
     if weight.ndim != 2:
         raise ShapeError(f"embedding: weight must be (V, D), got {weight.shape}")
     if input.dtype not in (np.int32, np.int64):
@@ -104,7 +106,7 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
 
     Shape: (..., I), (..., J), weight (O, I, J), bias (O,) -> (..., O).
     """
-    check_dtypes("bilinear", input1, input2, weight)
+    check_dtypes("bilinear", input1, input2, weight, integers=True)
     if weight.ndim != 3:
         raise ShapeError(f"bilinear: weight must be (O, I, J), got {weight.shape}")
     outputs, rows, columns = weight.shape
@@ -118,8 +120,11 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
             f"{weight.shape}, got {input1.shape} and {input2.shape}"
         )
     by_row = shape.reshape(shape.permute(weight, (0, 2, 1)), (outputs * columns, rows))
-    first = shape.reshape(linear(input1, by_row), (*input1.shape[:-1], outputs, columns))
+    first = shape.reshape(
+        matmul(input1, shape.transpose(by_row, 0, 1)), (*input1.shape[:-1], outputs, columns)
+    )
     y = reduce.sum(arithmetic.mul(first, shape.unsqueeze(input2, -2)), -1)
+    y = shape.cast(y, weight.dtype)  # integers add up in int64
     if bias is None:
         return y
     if bias.shape != (outputs,):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from npnet.base.arrays import Array
+from npnet.base.checks import kind_of
 from npnet.ops import shape
 from npnet.ops.dtypes import get_default_dtype
 from npnet.tape import Function, Variable
@@ -161,6 +162,6 @@ def as_float(x: Tensor) -> Tensor:
     """The tensor itself if it is floating point, else in the default dtype."""
     if not isinstance(x, Variable):
         raise TypeError(
-            f"input must be a tensor, got {type(x).__name__}; npnet.as_tensor makes one of it"
+            f"input must be a tensor, got {kind_of(x)}; npnet.as_tensor makes one of it"
         )
     return x if x.is_floating_point() else shape.cast(x, get_default_dtype())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.base.checks import ShapeError, check_number
+from npnet.base.checks import ShapeError, check_number, not_tensors
 from npnet.ops import _sums, choices, reduce, shape
 from npnet.ops.activation import log_softmax, log_softmax_of
 from npnet.ops.broadcasting import as_operands
@@ -57,7 +57,7 @@ def check_shape(op: str, name: str, input: Tensor, other: Tensor) -> None:
     """Raise unless `other` has the shape of the input."""
     for x in (input, other):
         if not isinstance(x, Variable):
-            check_dtypes(op, x)  # which says what it is
+            raise not_tensors(op, x)
     if input.shape != other.shape:
         raise ShapeError(
             f"{op}: {name} must have the shape of input; got input {input.shape}, {name} "
@@ -147,6 +147,8 @@ class NLL(Function):
 def _with_batch(op: str, input: Tensor, target: Tensor) -> tuple[Tensor, Tensor, bool]:
     """Input and target with a batch axis, and whether it was missing."""
     check_dtypes(op, input)
+    if not isinstance(target, Variable):
+        raise not_tensors(op, target)
     if input.ndim > 1:
         return input, target, False
     if input.ndim == 0:

@@ -12,6 +12,7 @@ from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError, check_count, check_number, check_real, check_writable
 from npnet.ops import _sums
 from npnet.ops.dtypes import check_dtypes
+from npnet.ops.shape import clone
 from npnet.tape import Function, result
 
 if TYPE_CHECKING:
@@ -113,6 +114,8 @@ def batch_norm(
     """
     check_dtypes("batch_norm", input)
     check_real("batch_norm", "momentum", momentum)
+    if input.shape == (0,):
+        return clone(input)  # no images at all, which PyTorch lets through
     _check_batch_norm(input, running_mean, running_var, weight, bias, eps)
     channels = (input.shape[1],)
     weight, bias = _affine("batch_norm", input, channels, weight, bias)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.base.checks import ShapeError, check_real
+from npnet.base.checks import ShapeError, check_real, not_tensors
 from npnet.ops import _sums
 from npnet.ops.activation import LeakyReLU, maybe_inplace
 from npnet.ops.arithmetic import mul
 from npnet.ops.dtypes import check_dtypes
 from npnet.random import default_generator
-from npnet.tape import Function, result
+from npnet.tape import Function, Variable, result
 
 if TYPE_CHECKING:
     from npnet.tensor import Tensor
@@ -34,7 +34,7 @@ __all__ = [
 
 
 class Hardtanh(Function):
-    """gx = 0 where x <= low or x >= high, else gy."""
+    """gx = gy where low < x < high, else 0, also where x is NaN."""
 
     def __init__(self, low: float, high: float) -> None:
         self.low, self.high = low, high
@@ -45,7 +45,7 @@ class Hardtanh(Function):
 
     def backward(self, gy: Array) -> tuple[Array]:
         (x,) = self.saved
-        return (np.where((x <= self.low) | (x >= self.high), gy.dtype.type(0), gy),)
+        return (np.where((x > self.low) & (x < self.high), gy, gy.dtype.type(0)),)
 
 
 def hardtanh(
@@ -59,11 +59,17 @@ def hardtanh(
     check_real("hardtanh", "max_val", max_val)
     if min_val > max_val:
         raise ValueError(f"hardtanh: min_val must be <= max_val, got {min_val:g} and {max_val:g}")
+    _check_numbers("hardtanh", input)
     if input.dtype.kind == "u" and min_val < 0:
         raise RuntimeError(f"hardtanh: negative min_val {min_val:g} with {input.dtype}")
-    if input.dtype.kind == "b":
-        raise RuntimeError("hardtanh: input must be numbers, got bool")
     return maybe_inplace("hardtanh", Hardtanh(min_val, max_val)(input), input, inplace)
+
+
+def _check_numbers(op: str, x: Tensor) -> None:
+    if not isinstance(x, Variable):
+        raise not_tensors(op, x)
+    if x.dtype.kind == "b":
+        raise RuntimeError(f"{op}: input must be numbers, got bool")
 
 
 def hardtanh_(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
@@ -76,8 +82,7 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
 
     Source: Krizhevsky (2010), "Convolutional deep belief networks on CIFAR-10", section 2.1.
     """
-    if input.dtype.kind == "b":
-        raise RuntimeError("relu6: input must be numbers, got bool")
+    _check_numbers("relu6", input)
     return maybe_inplace("relu6", Hardtanh(0, 6)(input), input, inplace)
 
 
@@ -133,7 +138,10 @@ def threshold_(input: Tensor, threshold: float, value: float) -> Tensor:
 
 
 class Shrink(Function):
-    """y = 0 where -lambd <= x <= lambd, else x less `off` away from 0;  gx = 0 there, else gy."""
+    """y = 0 where -lambd <= x <= lambd, else x less `off` away from 0;
+
+    gx = gy where x < -lambd or x > lambd, else 0, also where x is NaN.
+    """
 
     def __init__(self, lambd: float, off: float) -> None:
         self.lambd, self.off = lambd, off
@@ -141,14 +149,11 @@ class Shrink(Function):
     def forward(self, x: Array) -> Array:
         self.save_for_backward(x)
         moved = x - np.copysign(x.dtype.type(self.off), x) if self.off else x
-        return np.where(self._within(x), x.dtype.type(0), moved)
+        return np.where((x >= -self.lambd) & (x <= self.lambd), x.dtype.type(0), moved)
 
     def backward(self, gy: Array) -> tuple[Array]:
         (x,) = self.saved
-        return (np.where(self._within(x), gy.dtype.type(0), gy),)
-
-    def _within(self, x: Array) -> Array:
-        return np.asarray((x >= -self.lambd) & (x <= self.lambd))
+        return (np.where((x < -self.lambd) | (x > self.lambd), gy, gy.dtype.type(0)),)
 
 
 def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:

@@ -58,7 +58,7 @@ class ScaledELU(Function):
         slope = number(self.scale * self.alpha * self.rate) * np.exp(
             np.minimum(x, 0) * number(self.rate)
         )
-        return (np.where(x <= 0, gy * slope, gy * number(self.scale)),)
+        return (np.where(x > 0, gy * number(self.scale), gy * slope),)
 
 
 def selu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -129,16 +129,32 @@ def softplus(input: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:
 
 
 class Mish(Function):
-    """gx = gy * (t + x * s * (1 - t^2)), t = tanh(softplus(x)), s = sigmoid(x)."""
+    """gx = gy * (t + x * s * (1 - t) * (1 + t)), t = tanh(softplus(x)), s = sigmoid(x).
+
+    With f = exp(-|x|), t = n / d: n = f (f + 2), d = n + 2 where x <= 0, n = 1 + 2 f, d = n + 2 f^2
+    else. So no exponential overflows, and 1 - t = (d - n) / d does not cancel.
+    """
 
     def forward(self, x: Array) -> Array:
         self.save_for_backward(x)
-        return x * np.tanh(softplus_of(x))
+        n, rest = self._parts(x)
+        return np.asarray(x * (n / (n + rest)))
 
     def backward(self, gy: Array) -> tuple[Array]:
         (x,) = self.saved
-        t = np.tanh(softplus_of(x))
-        return (gy * (t + x * sigmoid_of(x) * (1 - t * t)),)
+        n, rest = self._parts(x)
+        t, left = n / (n + rest), rest / (n + rest)
+        return (gy * (t + x * sigmoid_of(x) * left * (1 + t)),)
+
+    @staticmethod
+    def _parts(x: Array) -> tuple[Array, Array]:
+        """n and d - n."""
+        f = np.exp(-np.abs(x))
+        square = f * f
+        below = x <= 0
+        number = x.dtype.type
+        n = np.where(below, square, number(1)) + 2 * f
+        return n, 2 * np.where(below, number(1), square)
 
 
 def mish(input: Tensor, inplace: bool = False) -> Tensor:
@@ -220,8 +236,10 @@ def softmin(
     dtype: npt.DTypeLike | None = None,
 ) -> Tensor:
     """y_i = exp(-x_i) / sum over j of exp(-x_j), along `dim`. Arguments as of `softmax`."""
-    x = input if dtype is None else shape.cast(input, np.dtype(dtype))
-    return softmax(arithmetic.neg(x), softmax_axis("softmin", x, dim, _stacklevel))
+    axis = softmax_axis(
+        "softmin", input if dtype is None else shape.cast(input, np.dtype(dtype)), dim, _stacklevel
+    )
+    return softmax(arithmetic.neg(input), axis, dtype=dtype)  # negated first, as in PyTorch
 
 
 def gumbel_softmax(

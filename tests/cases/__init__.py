@@ -10,9 +10,10 @@ from typing import Any
 
 from tests.cases.arithmetic import ACTIVATIONS, ARITHMETIC, PRODUCTS, REDUCTIONS
 from tests.cases.case import Case, Table, arrays_of, wants_gradient
+from tests.cases.distances import DISTANCES
 from tests.cases.images import CONVOLUTION, NORMALISATION, POOLING
 from tests.cases.losses import LOSSES
-from tests.cases.shapes import INDEXING, PADDING, SHAPES
+from tests.cases.shapes import EMBEDDING, INDEXING, PADDING, SHAPES
 from tests.cases.windows import RESAMPLING, SIGNALS, TRANSPOSED, UNBATCHED, UNUSUAL_POOLS
 
 __all__ = ["CASES", "Case", "arrays_of", "npnet_names", "torch_names", "wants_gradient"]
@@ -25,6 +26,8 @@ CASES: Table = {
     **SHAPES,
     **INDEXING,
     **PADDING,
+    **EMBEDDING,
+    **DISTANCES,
     **CONVOLUTION,
     **POOLING,
     **TRANSPOSED,

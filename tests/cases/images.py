@@ -115,6 +115,24 @@ def trained(ns: Any, x: Any, mean: Any, var: Any, *affine: Any, **options: Any) 
 MEAN, VAR = constant((3,)), constant(positive(3))
 
 NORMALISATION: Table = {
+    "instance_norm": Case(
+        [(3, 4, 5, 2), (4,), (4,)], lambda ns, x, w, b: ns.instance_norm(x, weight=w, bias=b)
+    ),
+    "instance_norm-tracked": Case(
+        [(4, 3, 5), MEAN, VAR, (3,), (3,)],
+        lambda ns, x, m, v, w, b: (ns.instance_norm(x, m * 1, v * 1, w, b, momentum=0.3), m, v),
+    ),
+    "instance_norm-eval": Case(
+        [(4, 3, 5), MEAN, VAR], lambda ns, x, m, v: ns.instance_norm(x, m, v, use_input_stats=False)
+    ),
+    "rms_norm": Case([(3, 4, 5), (5,)], lambda ns, x, w: ns.rms_norm(x, (5,), w)),
+    "rms_norm-two": Case([(3, 4, 5)], lambda ns, x: ns.rms_norm(x, (4, 5), eps=0.1)),
+    "local_response_norm": Case(
+        [(2, 7, 3, 2)], lambda ns, x: ns.local_response_norm(x, 5, alpha=0.5, beta=0.6, k=2.0)
+    ),
+    "local_response_norm-even": Case(
+        [(2, 3, 4)], lambda ns, x: ns.local_response_norm(x, 4, alpha=0.3)
+    ),
     "batch_norm": Case([(4, 3, 5, 2), MEAN, VAR, (3,), (3,)], trained),
     "batch_norm-2d": Case([(6, 3), MEAN, VAR, (3,), (3,)], trained),
     "batch_norm-3d": Case([(4, 3, 5), MEAN, VAR, (3,), (3,)], trained),

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.cases.case import Case, Table, constant, integers, mask
 
-__all__ = ["INDEXING", "PADDING", "SHAPES"]
+__all__ = ["EMBEDDING", "INDEXING", "PADDING", "SHAPES"]
 
 SHAPES: Table = {
     "reshape": Case([(2, 3, 4)], lambda ns, x: ns.reshape(x, (4, -1))),
@@ -85,6 +85,24 @@ INDEXING: Table = {
     "gather-1d": Case([(4,), integers(0, 4, 6)], lambda ns, x, i: x.gather(0, i)),
 }
 
+EMBEDDING: Table = {
+    "embedding": Case([integers(0, 4, 2, 3), (4, 5)], lambda ns, i, w: ns.embedding(i, w)),
+    "embedding-padding": Case(
+        [integers(0, 4, 9), (4, 5)],
+        lambda ns, i, w: ns.embedding(i, w, padding_idx=-2),
+        smooth=False,  # a row whose gradient is 0 by definition
+    ),
+    "embedding-frequency": Case(
+        [integers(0, 4, 9), (4, 5)],
+        lambda ns, i, w: ns.embedding(i, w, scale_grad_by_freq=True),
+        smooth=False,  # a gradient divided by counts is none of differences
+    ),
+    "bilinear": Case(
+        [(2, 5, 3), (2, 5, 4), (6, 3, 4), (6,)], lambda ns, x, y, w, b: ns.bilinear(x, y, w, b)
+    ),
+    "channel_shuffle": Case([(2, 6, 3)], lambda ns, x: ns.channel_shuffle(x, 3)),
+}
+
 PADDING: Table = {
     "pad": Case([(2, 3, 4)], lambda ns, x: ns.pad(x, (1, 2))),
     "pad-value": Case([(2, 3, 4)], lambda ns, x: ns.pad(x, (1, 0, 0, 2), value=3.5)),
@@ -101,6 +119,9 @@ PADDING: Table = {
     ),
     "pad-replicate-negative": Case(
         [(2, 3, 4, 5)], lambda ns, x: ns.pad(x, (2, -1, -1, 2), "replicate")
+    ),
+    "pad-replicate-nothing": Case(
+        [(2, 3, 4, 4)], lambda ns, x: ns.pad(x, (-4, 5, 0, 0), "replicate")
     ),
     "pad-empty": Case([(0, 3, 4, 5)], lambda ns, x: ns.pad(x, (1, 1, 1, 1), "reflect")),
 }

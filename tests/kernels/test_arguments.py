@@ -467,6 +467,11 @@ LAYERS: tuple[Callable[[Tensor], Tensor], ...] = (
     nn.ELU(),
     nn.SiLU(),
     nn.Hardswish(),
+    nn.ReLU6(),
+    nn.Hardsigmoid(),
+    nn.SELU(),
+    nn.Softplus(),
+    nn.Mish(),
     nn.Sequential(nn.Flatten(), nn.Linear(24 * 42, 9), nn.LayerNorm(9)),
 )
 

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from npnet.kernels._jit import set_num_threads
 from npnet.ops.activation import LeakyReLU, ReLU, Sigmoid, Tanh
+from npnet.ops.piecewise import Hardsigmoid, Hardtanh
+from npnet.ops.smooth import SELU_ALPHA, SELU_SCALE, Mish, ScaledELU, Softplus
 from tests.kernels import oracle
 from tests.lanes import by_lanes
 
@@ -19,6 +21,12 @@ OPS: dict[str, Any] = {
     "sigmoid": Sigmoid,
     "relu": ReLU,
     "leaky_relu": lambda: LeakyReLU(0.1),
+    "hardtanh": lambda: Hardtanh(-0.5, 2.0),
+    "hardsigmoid": Hardsigmoid,
+    "celu": lambda: ScaledELU(0.5, 1.0, 2.0),
+    "selu": lambda: ScaledELU(SELU_ALPHA, SELU_SCALE, 1.0),
+    "softplus": lambda: Softplus(2.0, 3.0),
+    "mish": Mish,
 }
 
 # 1 - y where y has rounded to just below 1: two units in the last place of y, times gy.

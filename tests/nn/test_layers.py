@@ -16,6 +16,7 @@ from npnet import nn
 from npnet.base.checks import ShapeError
 from tests.moduleinfo.source import MODULES
 from tests.nn.test_distances import TESTED as DISTANCES
+from tests.nn.test_lazy import LAZY
 
 # Sums of at most a few hundred float64 products, in another order than PyTorch's.
 FLOAT64 = {"rtol": 1e-10, "atol": 1e-12}
@@ -24,6 +25,7 @@ IMAGES, BATCH, SEQUENCES = (3, 4, 7, 6), (5, 4), (3, 4, 6)
 
 ROOMS = {"functional", "init", "parallel", "utils"}
 RECURRENT = {"GRU", "LSTM", "RNN", "RNNBase", "RNNCellBase"}  # PyTorch's take *args, **kwargs
+UNINITIALIZED = {"UninitializedBuffer", "UninitializedParameter"}
 OTHERS = {  # that are no layers, or have tests of their own
     "Buffer",
     "DataParallel",
@@ -36,6 +38,7 @@ OTHERS = {  # that are no layers, or have tests of their own
     "ParameterDict",
     "ParameterList",
     *RECURRENT,
+    *UNINITIALIZED,
     "Sequential",
     "SyncBatchNorm",
 }
@@ -245,7 +248,7 @@ def test_layer_matches_torch(name: str, options: dict[str, Any], shape: tuple[in
 def test_every_layer_is_held_against_torch() -> None:
     tested = {name for name, _, _ in CASES} | {name for name, _, _ in LOSSES}
     tested |= {info.name.removeprefix("nn.") for info in MODULES}  # see tests/moduleinfo
-    tested |= DISTANCES | {name for name in nn.__all__ if name.startswith("Lazy")}  # test_lazy
+    tested |= DISTANCES | LAZY
     assert tested | OTHERS | ROOMS == set(nn.__all__)
 
 
@@ -339,7 +342,8 @@ def parameters(function: Any) -> list[tuple[str, Any, Any]]:
 
 
 @pytest.mark.parametrize(
-    "name", sorted(set(nn.__all__) - ROOMS - {"Buffer", "Module", "NLLLoss2d", *RECURRENT})
+    "name",
+    sorted(set(nn.__all__) - ROOMS - {"Buffer", "Module", "NLLLoss2d", *RECURRENT, *UNINITIALIZED}),
 )
 def test_constructor_has_torch_s_signature(name: str) -> None:
     ours, theirs = parameters(getattr(nn, name)), parameters(getattr(torch.nn, name))

@@ -1,4 +1,4 @@
-"""Lazy layers beside PyTorch's: before the first batch, and what they are after it."""
+"""Lazy layers beside PyTorch's: before the first input, after it, and from a state."""
 
 from __future__ import annotations
 
@@ -8,64 +8,65 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_allclose
 
 import npnet
-from npnet import nn
-from npnet.base.checks import ShapeError
-from npnet.nn.modules.lazy import UninitializedParameter
 
-FLOAT32 = {"rtol": 1e-5, "atol": 1e-5}  # sums of some thirty products
+FLOAT32 = {"rtol": 1e-4, "atol": 1e-5}  # sums of a few dozen float32 products
 
-CASES: list[tuple[str, dict[str, Any], tuple[int, ...]]] = [
-    ("LazyConv1d", {"out_channels": 4, "kernel_size": 3}, (2, 3, 8)),
-    ("LazyConv1d", {"out_channels": 4, "kernel_size": 3, "bias": False}, (3, 8)),
-    ("LazyConv2d", {"out_channels": 4, "kernel_size": 3, "padding": 1}, (2, 3, 8, 7)),
-    ("LazyConv2d", {"out_channels": 4, "kernel_size": 3, "groups": 2}, (2, 6, 8, 7)),
-    ("LazyConvTranspose1d", {"out_channels": 4, "kernel_size": 3, "stride": 2}, (2, 3, 8)),
-    ("LazyConvTranspose2d", {"out_channels": 4, "kernel_size": 3, "groups": 2}, (2, 6, 4, 5)),
-    ("LazyLinear", {"out_features": 4}, (2, 5)),
-    ("LazyLinear", {"out_features": 4, "bias": False}, (2, 3, 5)),
-    ("LazyBatchNorm1d", {}, (4, 3)),
-    ("LazyBatchNorm2d", {"momentum": 0.3, "affine": False}, (4, 3, 5, 5)),
+CASES: list[tuple[str, tuple[Any, ...], dict[str, Any], tuple[int, ...]]] = [
+    ("LazyLinear", (3,), {}, (2, 5)),
+    ("LazyLinear", (3,), {"bias": False}, (5,)),
+    ("LazyConv1d", (4, 3), {"groups": 2}, (2, 6, 9)),
+    ("LazyConv2d", (4, 3), {"padding": 1, "groups": 2}, (2, 6, 5, 5)),
+    ("LazyConv2d", (4, (3, 2)), {"bias": False}, (3, 5, 5)),
+    ("LazyConvTranspose1d", (4, 3), {}, (2, 6, 5)),
+    ("LazyConvTranspose2d", (4, 3), {"stride": 2, "groups": 2}, (2, 6, 5, 5)),
+    ("LazyBatchNorm1d", (), {}, (4, 6)),
+    ("LazyBatchNorm2d", (), {"affine": False}, (4, 6, 2, 2)),
+    ("LazyBatchNorm3d", (), {"track_running_stats": False}, (4, 6, 2, 2, 1)),
+    ("LazyInstanceNorm1d", (), {"affine": True}, (4, 6, 3)),
+    ("LazyInstanceNorm2d", (), {"affine": True, "track_running_stats": True}, (4, 6, 3, 2)),
+    ("LazyInstanceNorm3d", (), {"affine": False}, (4, 6, 2, 2, 2)),
 ]
+LAZY = {name for name, _, _, _ in CASES}
 
 
-@pytest.mark.parametrize(("name", "options", "shape"), CASES)
-def test_becomes_torch_s_layer(name: str, options: dict[str, Any], shape: tuple[int, ...]) -> None:
-    ours, theirs = getattr(nn, name)(**options), getattr(torch.nn, name)(**options)
+@pytest.mark.filterwarnings("ignore:Lazy modules are a new feature:UserWarning")  # torch's
+@pytest.mark.parametrize(("name", "args", "options", "shape"), CASES)
+def test_the_first_input_tells_the_size(
+    name: str, args: tuple[Any, ...], options: dict[str, Any], shape: tuple[int, ...]
+) -> None:
+    theirs = getattr(torch.nn, name)(*args, **options)
+    ours = getattr(npnet.nn, name)(*args, **options)
     assert repr(ours) == repr(theirs)
-    assert [n for n, _ in ours.named_parameters()] == [n for n, _ in theirs.named_parameters()]
-    before = [*ours.parameters()]
-    assert all(type(p) is UninitializedParameter for p in before)
-    x = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
-    unused = copy.deepcopy(ours)
-    ours(npnet.from_numpy(x)), theirs(torch.from_numpy(x))
-    assert type(ours).__name__ == type(theirs).__name__ == name.removeprefix("Lazy")
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    parameters = list(ours.parameters())
+    other = copy.deepcopy(ours)
+    x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    expected = theirs(torch.from_numpy(x))
+    ours(npnet.from_numpy(x))
+    assert all(p is q for p, q in zip(parameters, ours.parameters(), strict=True))
     assert repr(ours) == repr(theirs)
-    assert repr(unused) == repr(getattr(torch.nn, name)(**options))
-    for p, known, p_ref in zip(ours.parameters(), before, theirs.parameters(), strict=True):
-        assert p is known  # what an optimizer holds
-        assert type(p) is nn.Parameter
-        assert p.shape == tuple(p_ref.shape)
-    ours.load_state_dict(theirs.state_dict())
-    y, y_ref = ours(npnet.from_numpy(x)), theirs(torch.from_numpy(x))
-    np.testing.assert_allclose(y.detach(), y_ref.detach(), **FLOAT32)
+    assert type(ours).__name__ == type(theirs).__name__
+    if not theirs.state_dict():
+        return
+    for layer in (ours, other):  # the other one learns it from the state
+        layer.load_state_dict(theirs.state_dict())
+        again = layer.eval()(npnet.from_numpy(x))
+        assert again.shape == expected.shape
+        assert_allclose(again.detach(), theirs.eval()(torch.from_numpy(x)).detach(), **FLOAT32)
 
 
-def test_an_optimizer_made_before_trains_them() -> None:
-    model = nn.Sequential(nn.LazyConv2d(4, 3), nn.LazyBatchNorm2d(), nn.Flatten(), nn.LazyLinear(2))
-    optimizer = npnet.optim.SGD(model.parameters(), lr=0.1)
-    x = npnet.randn(3, 2, 6, 6)
-    model(x)
-    weight = model[3].weight.detach().clone()
-    y = model(x)
-    (y * y).sum().backward()
-    optimizer.step()
-    assert not npnet.equal(weight, model[3].weight)
-
-
-def test_what_does_not_fit_is_refused() -> None:
-    with pytest.raises(ValueError, match="LazyConv2d: groups must divide in_channels 3, got 2"):
-        nn.LazyConv2d(4, 3, groups=2)(npnet.ones(1, 3, 8, 8))
-    with pytest.raises(ShapeError, match="LazyConv2d: input has too few axes, got"):
-        nn.LazyConv2d(4, 3)(npnet.ones(8, 8))
+def test_an_optimizer_may_have_the_parameters_before() -> None:
+    net = npnet.nn.Sequential(npnet.nn.LazyLinear(4), npnet.nn.ReLU(), npnet.nn.LazyLinear(1))
+    optimizer = npnet.optim.SGD(net.parameters(), lr=0.1)
+    losses = []
+    for _ in range(2):
+        loss = (net(npnet.ones(3, 2)) ** 2).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[1] < losses[0]
+    assert net[0].in_features == 2

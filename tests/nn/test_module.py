@@ -621,3 +621,24 @@ def test_repr_with_an_extra_of_several_lines(lib: Any) -> None:
     assert repr(net) == "Net(\n  one=1\n  two=2\n)"
     net.fc = lib.nn.ReLU()
     assert repr(net) == "Net(\n  one=1\n  two=2\n  (fc): ReLU()\n)"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: nn.Linear(3, 2)(x),
+        lambda x: nn.Conv2d(1, 1, 1)(x),
+        lambda x: nn.ReLU()(x),
+        lambda x: nn.Sequential(nn.Tanh())(x),
+        lambda x: nn.functional.relu(x),
+        lambda x: nn.functional.cross_entropy(npnet.ones(2, 3), x),
+        lambda x: nn.functional.mse_loss(x, npnet.ones(2, 3)),
+        lambda x: npnet.stack([x, x]),
+    ],
+)
+def test_what_is_no_tensor_is_named(call: Any) -> None:
+    array = np.ones((2, 3), np.float32)
+    with pytest.raises(TypeError, match=r"inputs must be tensors, got ndarray; npnet\.as_tensor"):
+        call(array)
+    with pytest.raises(TypeError, match=r"got a PyTorch tensor; npnet\.from_numpy\(x\.numpy"):
+        call(torch.from_numpy(array))

@@ -23,6 +23,7 @@ REFUSED: dict[str, tuple[Matches, str]] = {
         lambda sample: bool(sample.broadcasts_input),
         "in PyTorch it changes the shape, as no other op in place does",
     ),
+    "nn.functional.gaussian_nll_loss": (_losses_broadcast, "losses never broadcast silently"),
     "nn.functional.mse_loss": (_losses_broadcast, "losses never broadcast silently"),
 }
 

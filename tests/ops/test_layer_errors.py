@@ -62,12 +62,12 @@ LAYERS: list[Refusal] = [
     (
         lambda: F.batch_norm(X, None, None, training=True, eps=NAN),
         ValueError,
-        "batch_norm: eps must be >= 0, got nan",
+        "batch_norm: eps must be > 0, got nan",
     ),
     (
-        lambda: F.batch_norm(X, None, None, training=True, momentum=NAN),
-        ValueError,
-        "batch_norm: momentum must be >= 0 and <= 1, got nan",
+        lambda: F.batch_norm(X, None, None, training=True, momentum="0.1"),  # type: ignore[arg-type]
+        TypeError,
+        "batch_norm: momentum must be a number, got str",
     ),
     (
         lambda: F.batch_norm(X, zeros(4), zeros(4)),
@@ -88,7 +88,7 @@ LAYERS: list[Refusal] = [
     (lambda: F.group_norm(X, 2), ShapeError, "group_norm: num_groups must divide the number of ch"),
     (lambda: F.group_norm(X, 0), ValueError, "group_norm: num_groups must be >= 1, got 0"),
     (lambda: F.group_norm(X, 1.0), TypeError, "group_norm: num_groups must be an int, got 1.0"),
-    (lambda: F.group_norm(X, 3, eps=NAN), ValueError, "group_norm: eps must be >= 0, got nan"),
+    (lambda: F.group_norm(X, 3, eps=None), TypeError, "group_norm: eps must be a number, got N"),
     (lambda: F.group_norm(X, 3, zeros(4)), ShapeError, "group_norm: weight must be (3,), got (4,)"),
     (lambda: F.group_norm(zeros(3), 1), ShapeError, "group_norm: input must have axes (N, C, ...)"),
     (
@@ -100,7 +100,7 @@ LAYERS: list[Refusal] = [
     (lambda: nn.GroupNorm(2, 3), ValueError, "GroupNorm: num_groups must divide num_channels, got"),
     (lambda: F.layer_norm(X, (7,)), ShapeError, "layer_norm: input must end in (7,), got (2, 3"),
     (lambda: F.layer_norm(X, ()), ShapeError, "layer_norm: normalized_shape must name at least"),
-    (lambda: F.layer_norm(X, (8,), eps=-1.0), ValueError, "layer_norm: eps must be >= 0, got -1"),
+    (lambda: F.layer_norm(X, (8,), eps="0"), TypeError, "layer_norm: eps must be a number, got st"),
     (lambda: F.layer_norm(X, (8,), zeros(7)), ShapeError, "layer_norm: weight must be (8,), got"),
     (lambda: F.softmax(ROWS, 2), IndexError, "softmax: dim must lie in [-2, 1], got 2"),
     (lambda: F.log_softmax(ROWS, -3), IndexError, "log_softmax: dim must lie in [-2, 1], got -3"),

@@ -1,9 +1,4 @@
-"""Layers that learn from their first batch how many channels or features there are.
-
-Until then their weights are `UninitializedParameter`s; with the first batch these become
-parameters, the same objects, and the layer one of the ordinary class. So an optimizer may be made
-before or after; weights are loaded after.
-"""
+"""Layers that learn the size of their input from the first one they are given."""
 
 from __future__ import annotations
 
@@ -12,101 +7,149 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from npnet.base.checks import ShapeError
 from npnet.nn.module import Module
 from npnet.nn.modules.conv import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d, Single
 from npnet.nn.modules.linear import Linear
-from npnet.nn.modules.norm import BatchNorm1d, BatchNorm2d
-from npnet.nn.parameter import Parameter
+from npnet.nn.modules.norm import BatchNorm1d, BatchNorm2d, BatchNorm3d
+from npnet.nn.modules.sample_norm import InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
+from npnet.nn.parameter import Buffer, Parameter
 from npnet.ops.windows import Pair
 from npnet.tensor import Tensor
 
 __all__ = [
     "LazyBatchNorm1d",
     "LazyBatchNorm2d",
+    "LazyBatchNorm3d",
     "LazyConv1d",
     "LazyConv2d",
     "LazyConvTranspose1d",
     "LazyConvTranspose2d",
+    "LazyInstanceNorm1d",
+    "LazyInstanceNorm2d",
+    "LazyInstanceNorm3d",
     "LazyLinear",
+    "UninitializedBuffer",
     "UninitializedParameter",
 ]
 
 
 class UninitializedParameter(Parameter):
-    """A parameter whose shape is not known yet: it holds nothing, and no op takes it."""
+    """A parameter whose size is not known yet; the first input makes it an ordinary one."""
 
     __slots__ = ()
 
-    def materialize(self, shape: tuple[int, ...]) -> None:
-        """Become a parameter of this shape, of any values."""
-        self.data = Tensor(np.empty(shape, self.dtype))
-        self.__class__ = Parameter  # type: ignore[assignment] # which has the same slots
+    def __init__(self, requires_grad: bool = True) -> None:
+        super().__init__(None, requires_grad)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> UninitializedParameter:
+        copy = type(self)(self.requires_grad)
+        memo[id(self)] = copy
+        return copy
 
     def __repr__(self) -> str:
         return "<UninitializedParameter>"
 
 
+class UninitializedBuffer(Buffer):
+    """A buffer whose size is not known yet."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<UninitializedBuffer>"
+
+
 class _Lazy(Module):
-    """What lazy layers share.
+    """What all lazy layers do: be nobody's layer until the first input, and then an ordinary one.
 
     Attributes:
-        becomes: the ordinary class.
-        first_axis: of the input's axes that which says how many there are, from the last.
-        counted: the attribute that says it.
+        becomes: the class that it has from then on.
+        size_name: its argument that the input tells.
+        channel_axis: where in an input the size stands.
     """
 
     becomes: ClassVar[type[Module]]
-    first_axis: ClassVar[int]
-    counted: ClassVar[str]
+    size_name: ClassVar[str]
+    channel_axis: ClassVar[int]
 
-    def _wait(self) -> None:
-        """Forget the weights of a layer that was made for any number."""
-        setattr(self, self.counted, 0)
-        for name, p in [*self._parameters.items()]:
+    def _wait(self, least: int, **options: Any) -> None:
+        """Look like a layer for no input at all, whose options are known."""
+        template = self.becomes(**{self.size_name: least}, **options)
+        self.__dict__.update(template.__dict__)
+        self.__dict__["_options"] = options
+        for name, p in self._parameters.items():
             if p is not None:
-                setattr(self, name, UninitializedParameter(np.empty(0, p.dtype)))
+                self._parameters[name] = UninitializedParameter()
+        for name, b in self._buffers.items():
+            if b is not None and b.ndim:
+                self._buffers[name] = UninitializedBuffer()
+        setattr(self, self.size_name, 0)
+        self._first_hook = self.register_forward_pre_hook(_first_input)
+        self._load_hook = self.register_load_state_dict_pre_hook(_first_state)
 
-    def _begin(self, input: Tensor) -> None:
-        """Become a layer for such inputs."""
-        if not -input.ndim <= self.first_axis < input.ndim:
-            raise ShapeError(f"{type(self).__name__}: input has too few axes, got {input.shape}")
-        count = input.shape[self.first_axis]
-        for name, shape in self._shapes(count).items():
-            p = getattr(self, name)
-            if isinstance(p, UninitializedParameter):
-                p.materialize(shape)
-        setattr(self, self.counted, count)
-        self.__class__ = self.becomes  # type: ignore[assignment] # a base of it
-        self.reset_parameters()
+    def has_uninitialized_params(self) -> bool:
+        """Whether there was no input yet."""
+        return any(isinstance(p, UninitializedParameter) for p in self._parameters.values())
 
-    def _shapes(self, count: int) -> dict[str, tuple[int, ...]]:
-        """Of the parameters."""
-        raise NotImplementedError
+    def initialize_parameters(self, input: Tensor) -> None:
+        """Become an ordinary layer for inputs such as this one."""
+        self._become(input.shape[self.channel_axis])
 
-
-class _LazyConvolution(_Lazy):
-    counted = "in_channels"
-    groups: int
-    out_channels: int
-    kernel_size: tuple[int, ...]
-    transposed: bool
-
-    def _shapes(self, count: int) -> dict[str, tuple[int, ...]]:
-        if count % self.groups:
-            raise ValueError(
-                f"{type(self).__name__}: groups must divide in_channels {count}, got {self.groups}"
-            )
-        made = self.out_channels
-        rows = (count, made // self.groups) if self.transposed else (made, count // self.groups)
-        return {"weight": (*rows, *self.kernel_size), "bias": (made,)}
+    def _become(self, size: int) -> None:
+        options = self.__dict__.pop("_options")
+        made = self.becomes(**{self.size_name: size}, **options)
+        for p in self.parameters(recurse=False):
+            made.to(p.dtype)  # that it was converted to before
+        for name, own in self.named_parameters(recurse=False):
+            own.__class__ = Parameter  # the same object, which an optimizer may have already
+            own.data = made.get_parameter(name).detach()
+        self._buffers.update(made._buffers)
+        setattr(self, self.size_name, size)
+        self.__dict__.pop("_first_hook").remove()
+        self.__dict__.pop("_load_hook").remove()
+        self.__class__ = self.becomes  # type: ignore[assignment]
 
 
-class LazyConv1d(_LazyConvolution, Conv1d):
-    """Conv1d whose `in_channels` is that of its first input.  Shape: as of `Conv1d`."""
+def _first_input(module: Any, args: tuple[Any, ...]) -> None:
+    module.initialize_parameters(*args)
 
-    becomes = Conv1d
-    first_axis = -2
+
+def _first_state(module: Any, state: Any, prefix: str, *others: Any) -> None:
+    """A state tells the size too."""
+    weight = state.get(f"{prefix}weight", state.get(f"{prefix}running_mean"))
+    if weight is None or isinstance(weight, UninitializedParameter):
+        return
+    shape = tuple(np.shape(weight))
+    axis = 1 if len(shape) > 1 and not module._transposed else 0
+    groups = 1 if module._transposed else getattr(module, "groups", 1)
+    module._become(shape[axis] * groups)
+
+
+class _LazyLayer(_Lazy):
+    """A layer with a weight (O, I, ...)."""
+
+    _transposed: ClassVar[bool] = False
+
+
+class LazyLinear(_LazyLayer, Linear):
+    """`Linear` whose in_features the first input tells."""
+
+    becomes, size_name, channel_axis = Linear, "in_features", -1
+
+    def __init__(
+        self,
+        out_features: int,
+        bias: bool = True,
+        device: Any = None,
+        dtype: npt.DTypeLike | None = None,
+    ) -> None:
+        self._wait(1, out_features=out_features, bias=bias, device=device, dtype=dtype)
+
+
+class LazyConv1d(_LazyLayer, Conv1d):
+    """`Conv1d` whose in_channels the first input tells."""
+
+    becomes, size_name, channel_axis = Conv1d, "in_channels", -2
 
     def __init__(
         self,
@@ -121,20 +164,25 @@ class LazyConv1d(_LazyConvolution, Conv1d):
         device: Any = None,
         dtype: npt.DTypeLike | None = None,
     ) -> None:
-        options = (kernel_size, stride, padding, dilation, groups, bias, padding_mode)
-        Conv1d.__init__(self, max(groups, 1), out_channels, *options, device, dtype)
-        self._wait()
+        self._wait(
+            groups,
+            out_channels=out_channels,
+            kernel_size=kernel_size,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            groups=groups,
+            bias=bias,
+            padding_mode=padding_mode,
+            device=device,
+            dtype=dtype,
+        )
 
-    def forward(self, input: Tensor) -> Tensor:
-        self._begin(input)
-        return Conv1d.forward(self, input)
 
+class LazyConv2d(_LazyLayer, Conv2d):
+    """`Conv2d` whose in_channels the first input tells."""
 
-class LazyConv2d(_LazyConvolution, Conv2d):
-    """Conv2d whose `in_channels` is that of its first input.  Shape: as of `Conv2d`."""
-
-    becomes = Conv2d
-    first_axis = -3
+    becomes, size_name, channel_axis = Conv2d, "in_channels", -3
 
     def __init__(
         self,
@@ -149,20 +197,26 @@ class LazyConv2d(_LazyConvolution, Conv2d):
         device: Any = None,
         dtype: npt.DTypeLike | None = None,
     ) -> None:
-        options = (kernel_size, stride, padding, dilation, groups, bias, padding_mode)
-        Conv2d.__init__(self, max(groups, 1), out_channels, *options, device, dtype)
-        self._wait()
+        self._wait(
+            groups,
+            out_channels=out_channels,
+            kernel_size=kernel_size,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            groups=groups,
+            bias=bias,
+            padding_mode=padding_mode,
+            device=device,
+            dtype=dtype,
+        )
 
-    def forward(self, input: Tensor) -> Tensor:
-        self._begin(input)
-        return Conv2d.forward(self, input)
 
+class LazyConvTranspose1d(_LazyLayer, ConvTranspose1d):
+    """`ConvTranspose1d` whose in_channels the first input tells."""
 
-class LazyConvTranspose1d(_LazyConvolution, ConvTranspose1d):
-    """ConvTranspose1d whose `in_channels` is that of its first input."""
-
-    becomes = ConvTranspose1d
-    first_axis = -2
+    becomes, size_name, channel_axis = ConvTranspose1d, "in_channels", -2
+    _transposed = True
 
     def __init__(
         self,
@@ -178,29 +232,27 @@ class LazyConvTranspose1d(_LazyConvolution, ConvTranspose1d):
         device: Any = None,
         dtype: npt.DTypeLike | None = None,
     ) -> None:
-        options = (
-            kernel_size,
-            stride,
-            padding,
-            output_padding,
+        self._wait(
             groups,
-            bias,
-            dilation,
-            padding_mode,
+            out_channels=out_channels,
+            kernel_size=kernel_size,
+            stride=stride,
+            padding=padding,
+            output_padding=output_padding,
+            groups=groups,
+            bias=bias,
+            dilation=dilation,
+            padding_mode=padding_mode,
+            device=device,
+            dtype=dtype,
         )
-        ConvTranspose1d.__init__(self, max(groups, 1), out_channels, *options, device, dtype)
-        self._wait()
-
-    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
-        self._begin(input)
-        return ConvTranspose1d.forward(self, input, output_size)
 
 
-class LazyConvTranspose2d(_LazyConvolution, ConvTranspose2d):
-    """ConvTranspose2d whose `in_channels` is that of its first input."""
+class LazyConvTranspose2d(_LazyLayer, ConvTranspose2d):
+    """`ConvTranspose2d` whose in_channels the first input tells."""
 
-    becomes = ConvTranspose2d
-    first_axis = -3
+    becomes, size_name, channel_axis = ConvTranspose2d, "in_channels", -3
+    _transposed = True
 
     def __init__(
         self,
@@ -216,68 +268,26 @@ class LazyConvTranspose2d(_LazyConvolution, ConvTranspose2d):
         device: Any = None,
         dtype: npt.DTypeLike | None = None,
     ) -> None:
-        options = (
-            kernel_size,
-            stride,
-            padding,
-            output_padding,
+        self._wait(
             groups,
-            bias,
-            dilation,
-            padding_mode,
+            out_channels=out_channels,
+            kernel_size=kernel_size,
+            stride=stride,
+            padding=padding,
+            output_padding=output_padding,
+            groups=groups,
+            bias=bias,
+            dilation=dilation,
+            padding_mode=padding_mode,
+            device=device,
+            dtype=dtype,
         )
-        ConvTranspose2d.__init__(self, max(groups, 1), out_channels, *options, device, dtype)
-        self._wait()
-
-    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
-        self._begin(input)
-        return ConvTranspose2d.forward(self, input, output_size)
 
 
-class LazyLinear(_Lazy, Linear):
-    """Linear whose `in_features` is that of its first input.  Shape: as of `Linear`."""
+class LazyBatchNorm1d(_LazyLayer, BatchNorm1d):
+    """`BatchNorm1d` whose num_features the first input tells."""
 
-    becomes = Linear
-    first_axis = -1
-    counted = "in_features"
-
-    def __init__(
-        self,
-        out_features: int,
-        bias: bool = True,
-        device: Any = None,
-        dtype: npt.DTypeLike | None = None,
-    ) -> None:
-        Linear.__init__(self, 0, out_features, bias, device, dtype)
-        self._wait()
-
-    def _shapes(self, count: int) -> dict[str, tuple[int, ...]]:
-        return {"weight": (self.out_features, count), "bias": (self.out_features,)}
-
-    def forward(self, input: Tensor) -> Tensor:
-        self._begin(input)
-        return Linear.forward(self, input)
-
-
-class _LazyBatchNorm(_Lazy):
-    counted = "num_features"
-
-    def _begin(self, input: Tensor) -> None:
-        for name in ("running_mean", "running_var"):
-            buffer = getattr(self, name)
-            if buffer is not None and input.ndim > 1:
-                setattr(self, name, Tensor(np.empty(input.shape[1], buffer.dtype)))
-        super()._begin(input)
-
-    def _shapes(self, count: int) -> dict[str, tuple[int, ...]]:
-        return {"weight": (count,), "bias": (count,)}
-
-
-class LazyBatchNorm1d(_LazyBatchNorm, BatchNorm1d):
-    """BatchNorm1d whose `num_features` is that of its first input.  Shape: (N, C) or (N, C, L)."""
-
-    becomes = BatchNorm1d
-    first_axis = 1
+    becomes, size_name, channel_axis = BatchNorm1d, "num_features", 1
 
     def __init__(
         self,
@@ -290,20 +300,22 @@ class LazyBatchNorm1d(_LazyBatchNorm, BatchNorm1d):
         *,
         bias: bool = True,
     ) -> None:
-        options: Any = (eps, momentum, affine, track_running_stats, device, dtype)
-        BatchNorm1d.__init__(self, 0, *options, bias=bias)
-        self._wait()
+        self._wait(
+            1,
+            eps=eps,
+            momentum=momentum,
+            affine=affine,
+            track_running_stats=track_running_stats,
+            device=device,
+            dtype=dtype,
+            bias=bias,
+        )
 
-    def forward(self, input: Tensor) -> Tensor:
-        self._begin(input)
-        return BatchNorm1d.forward(self, input)
 
+class LazyBatchNorm2d(_LazyLayer, BatchNorm2d):
+    """`BatchNorm2d` whose num_features the first input tells."""
 
-class LazyBatchNorm2d(_LazyBatchNorm, BatchNorm2d):
-    """BatchNorm2d whose `num_features` is that of its first input.  Shape: (N, C, H, W)."""
-
-    becomes = BatchNorm2d
-    first_axis = 1
+    becomes, size_name, channel_axis = BatchNorm2d, "num_features", 1
 
     def __init__(
         self,
@@ -316,10 +328,125 @@ class LazyBatchNorm2d(_LazyBatchNorm, BatchNorm2d):
         *,
         bias: bool = True,
     ) -> None:
-        options: Any = (eps, momentum, affine, track_running_stats, device, dtype)
-        BatchNorm2d.__init__(self, 0, *options, bias=bias)
-        self._wait()
+        self._wait(
+            1,
+            eps=eps,
+            momentum=momentum,
+            affine=affine,
+            track_running_stats=track_running_stats,
+            device=device,
+            dtype=dtype,
+            bias=bias,
+        )
 
-    def forward(self, input: Tensor) -> Tensor:
-        self._begin(input)
-        return BatchNorm2d.forward(self, input)
+
+class LazyBatchNorm3d(_LazyLayer, BatchNorm3d):
+    """`BatchNorm3d` whose num_features the first input tells."""
+
+    becomes, size_name, channel_axis = BatchNorm3d, "num_features", 1
+
+    def __init__(
+        self,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device: Any = None,
+        dtype: npt.DTypeLike | None = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        self._wait(
+            1,
+            eps=eps,
+            momentum=momentum,
+            affine=affine,
+            track_running_stats=track_running_stats,
+            device=device,
+            dtype=dtype,
+            bias=bias,
+        )
+
+
+class LazyInstanceNorm1d(_LazyLayer, InstanceNorm1d):
+    """`InstanceNorm1d` whose num_features the first input tells."""
+
+    becomes, size_name, channel_axis = InstanceNorm1d, "num_features", 1
+
+    def __init__(
+        self,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device: Any = None,
+        dtype: npt.DTypeLike | None = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        self._wait(
+            1,
+            eps=eps,
+            momentum=momentum,
+            affine=affine,
+            track_running_stats=track_running_stats,
+            device=device,
+            dtype=dtype,
+            bias=bias,
+        )
+
+
+class LazyInstanceNorm2d(_LazyLayer, InstanceNorm2d):
+    """`InstanceNorm2d` whose num_features the first input tells."""
+
+    becomes, size_name, channel_axis = InstanceNorm2d, "num_features", 1
+
+    def __init__(
+        self,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device: Any = None,
+        dtype: npt.DTypeLike | None = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        self._wait(
+            1,
+            eps=eps,
+            momentum=momentum,
+            affine=affine,
+            track_running_stats=track_running_stats,
+            device=device,
+            dtype=dtype,
+            bias=bias,
+        )
+
+
+class LazyInstanceNorm3d(_LazyLayer, InstanceNorm3d):
+    """`InstanceNorm3d` whose num_features the first input tells."""
+
+    becomes, size_name, channel_axis = InstanceNorm3d, "num_features", 1
+
+    def __init__(
+        self,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device: Any = None,
+        dtype: npt.DTypeLike | None = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        self._wait(
+            1,
+            eps=eps,
+            momentum=momentum,
+            affine=affine,
+            track_running_stats=track_running_stats,
+            device=device,
+            dtype=dtype,
+            bias=bias,
+        )

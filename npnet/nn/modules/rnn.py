@@ -76,11 +76,14 @@ class RNNBase(Module):
         for what, size in (("input_size", input_size), ("hidden_size", hidden_size)):
             if isinstance(size, bool) or not isinstance(size, int):
                 raise TypeError(f"{name}: {what} must be an int, got {type(size).__name__}")
-        if hidden_size <= 0 or num_layers <= 0:
+        if min(input_size, hidden_size, num_layers) <= 0:
             raise ValueError(
-                f"{name}: hidden_size and num_layers must be above 0, got {hidden_size} "
-                f"and {num_layers}"
+                f"{name}: input_size, hidden_size and num_layers must be above 0, got "
+                f"{input_size}, {hidden_size} and {num_layers}"
             )
+        for what, value in (("bias", bias), ("batch_first", batch_first)):
+            if not isinstance(value, bool):
+                raise TypeError(f"{name}: {what} must be a bool, got {type(value).__name__}")
         if isinstance(dropout, bool) or not 0 <= dropout <= 1:
             raise ValueError(f"{name}: dropout must be a probability in [0, 1], got {dropout}")
         if dropout > 0 and num_layers == 1:
