@@ -1,13 +1,14 @@
 """Tensors made from a shape: each function here makes an array, and `creates` a tensor of it.
 
-Each takes PyTorch's options. Of those, `out`, `layout`, `pin_memory` and `memory_format` are
-refused with a NotImplementedError unless they ask for what npnet does anyway.
+Each takes PyTorch's options. Of those, `pin_memory` and `memory_format` change nothing on one CPU,
+`layout` must be `strided`, and `out` is written into.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
+import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypedDict
@@ -16,34 +17,44 @@ import numpy as np
 import numpy.typing as npt
 
 from npnet.base.arrays import Array
-from npnet.base.checks import ShapeError, check_number
+from npnet.base.checks import ShapeError, check_count, check_number
+from npnet.base.layouts import check_layout, check_memory_format
 from npnet.devices.cpu import device as Device
-from npnet.ops.dtypes import Number
+from npnet.ops.dtypes import Number, get_default_dtype
+from npnet.ops.out import write_out
 from npnet.random import Generator, numpy_generator
 from npnet.tape import result
-from npnet.tensor import Tensor, tensor
+from npnet.tensor import Tensor, as_tensor, tensor
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 __all__ = [
     "arange",
+    "asarray",
     "empty",
     "empty_like",
+    "empty_strided",
     "eye",
     "from_numpy",
+    "frombuffer",
     "full",
     "full_like",
     "linspace",
+    "logspace",
     "normal",
     "ones",
     "ones_like",
     "rand",
     "rand_like",
     "randint",
+    "randint_like",
     "randn",
     "randn_like",
     "randperm",
+    "scalar_tensor",
+    "tril_indices",
+    "triu_indices",
     "zeros",
     "zeros_like",
 ]
@@ -70,7 +81,6 @@ class SizedOptions(Options, total=False):
     size: Sequence[int]
 
 
-_REFUSED = ("out", "layout", "pin_memory", "memory_format")
 _OPTIONS_SHOWN = (  # what `inspect.signature` tells besides a factory's own
     inspect.Parameter("device", inspect.Parameter.KEYWORD_ONLY, default=None, annotation="Any"),
     inspect.Parameter(
@@ -87,7 +97,7 @@ def creates(make: Callable[P, Array]) -> Callable[P, Tensor]:
 
     Raises:
         TypeError: an option that there is not.
-        NotImplementedError: one that asks for what npnet does not do.
+        NotImplementedError: another layout than `strided`.
     """
     op, signature = make.__name__, inspect.signature(make)
     # `*size`, which `size=` may give too: mypy wants two names for the two.
@@ -101,14 +111,14 @@ def creates(make: Callable[P, Array]) -> Callable[P, Tensor]:
     def create(
         *args: Any, device: Any = None, requires_grad: bool = False, **options: Any
     ) -> Tensor:
-        if options:
-            for name in options.keys() - names:
-                _refuse(op, name, options.pop(name))
+        out = _checked_options(op, options, names) if options else None
         if device is not None:
             Device(device)
         with np.errstate(all="ignore"):  # what is too large for the dtype is infinite
             values = make(*args, **options)
         y = result(values)
+        if out is not None:
+            return write_out(op, out, y)
         return y.requires_grad_() if requires_grad else y
 
     shown = signature.replace(parameters=[*own, *_OPTIONS_SHOWN], return_annotation="Tensor")
@@ -116,12 +126,18 @@ def creates(make: Callable[P, Array]) -> Callable[P, Tensor]:
     return create  # type: ignore[return-value]  # it takes what `make` declares
 
 
-def _refuse(op: str, name: str, value: Any) -> None:
-    """Raise for an option that npnet does not know, or does not support."""
-    if name not in _REFUSED:
-        raise TypeError(f"{op}() got an unexpected keyword argument '{name}'")
-    if value is not None and value is not False:
-        raise NotImplementedError(f"{op}: {name} is not supported, got {value!r}")
+def _checked_options(op: str, options: dict[str, Any], names: set[str]) -> Tensor | None:
+    """Take what is no argument of the factory's own off the options; of those, return `out`."""
+    out = options.pop("out", None)
+    for name in options.keys() - names:
+        value = options.pop(name)
+        if name == "layout":
+            check_layout(op, value)
+        elif name == "memory_format":
+            check_memory_format(op, value)
+        elif name != "pin_memory":
+            raise TypeError(f"{op}() got an unexpected keyword argument '{name}'")
+    return out
 
 
 def _shape(op: str, sizes: tuple[Size, ...], options: Mapping[str, Any]) -> tuple[int, ...]:
@@ -153,25 +169,25 @@ def full(
 ) -> Array:
     """Every value the same; the dtype is that of the value, float32 for a float."""
     kind = tensor(fill_value).dtype if dtype is None else dtype
-    return np.full(_shape("full", (size,), {}), fill_value, kind)
+    return np.full(_shape("full", (size,), {}), np.asarray(fill_value).astype(kind))
 
 
 @creates
 def zeros(*sizes: Size, dtype: DType = None, **options: Unpack[SizedOptions]) -> Array:
     """All 0; float32 by default."""
-    return np.zeros(_shape("zeros", sizes, options), dtype or np.float32)
+    return np.zeros(_shape("zeros", sizes, options), dtype or get_default_dtype())
 
 
 @creates
 def ones(*sizes: Size, dtype: DType = None, **options: Unpack[SizedOptions]) -> Array:
     """All 1; float32 by default."""
-    return np.ones(_shape("ones", sizes, options), dtype or np.float32)
+    return np.ones(_shape("ones", sizes, options), dtype or get_default_dtype())
 
 
 @creates
 def empty(*sizes: Size, dtype: DType = None, **options: Unpack[SizedOptions]) -> Array:
     """Whatever the memory held; float32 by default."""
-    return np.empty(_shape("empty", sizes, options), dtype or np.float32)
+    return np.empty(_shape("empty", sizes, options), dtype or get_default_dtype())
 
 
 @creates
@@ -197,14 +213,91 @@ def full_like(
     input: Tensor, fill_value: Number, *, dtype: DType = None, **options: Unpack[Options]
 ) -> Array:
     """Every value the same, in the shape and dtype of another tensor."""
-    return np.full(input.shape, fill_value, dtype or input.dtype)
+    return np.full(input.shape, np.asarray(fill_value).astype(dtype or input.dtype))
 
 
 @creates
 def eye(n: int, m: int | None = None, *, dtype: DType = None, **options: Unpack[Options]) -> Array:
     """1 on the diagonal of (n, m), 0 elsewhere."""
     rows, columns = _shape("eye", (n, n if m is None else m), {})
-    return np.eye(rows, columns, dtype=dtype or np.float32)
+    return np.eye(rows, columns, dtype=dtype or get_default_dtype())
+
+
+def scalar_tensor(s: Number, *, dtype: DType = None, **options: Any) -> Tensor:
+    """One number, of no axes; by default in the default dtype."""
+    return full((), s, dtype=dtype or get_default_dtype(), **options)
+
+
+@creates
+def empty_strided(
+    size: Sequence[int],
+    stride: Sequence[int],
+    *,
+    dtype: DType = None,
+    **options: Unpack[Options],
+) -> Array:
+    """Whatever the memory held, with values so many further along each axis."""
+    if len(size) != len(stride) or min([*size, *stride], default=0) < 0:
+        raise RuntimeError(f"empty_strided: sizes and strides must fit: {size} and {stride}")
+    kind = np.dtype(dtype or get_default_dtype())
+    last = sum((n - 1) * s for n, s in zip(size, stride, strict=True)) if math.prod(size) else -1
+    steps = [s * kind.itemsize for s in stride]
+    return np.lib.stride_tricks.as_strided(np.empty(last + 1, kind), tuple(size), steps)
+
+
+@creates
+def tril_indices(
+    row: int, col: int, offset: int = 0, *, dtype: DType = None, **options: Unpack[Options]
+) -> Array:
+    """The rows and the columns of a lower triangle: (2, count)."""
+    _shape("tril_indices", (row, col), {})
+    return np.stack(np.tril_indices(row, offset, col)).astype(dtype or np.int64)
+
+
+@creates
+def triu_indices(
+    row: int, col: int, offset: int = 0, *, dtype: DType = None, **options: Unpack[Options]
+) -> Array:
+    """The rows and the columns of an upper triangle: (2, count)."""
+    _shape("triu_indices", (row, col), {})
+    return np.stack(np.triu_indices(row, offset, col)).astype(dtype or np.int64)
+
+
+def asarray(
+    obj: Any,
+    *,
+    dtype: DType = None,
+    device: Any = None,
+    copy: bool | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """A tensor of a tensor, an ndarray, a buffer or numbers, on its memory where that is possible.
+
+    Args:
+        copy: True always copies; False raises ValueError where sharing is not possible.
+    """
+    if isinstance(obj, (bytes, bytearray, memoryview)):
+        obj = np.frombuffer(obj, dtype or get_default_dtype())
+    y = as_tensor(obj, dtype, device)
+    shares = isinstance(obj, (Tensor, np.ndarray)) and y.dtype == obj.dtype
+    if copy is False and not shares:
+        raise ValueError("asarray: the memory can't be shared, and copy is False")
+    if copy and shares:
+        y = tensor(y.detach())
+    return y.requires_grad_() if requires_grad else y
+
+
+def frombuffer(
+    buffer: Any,
+    *,
+    dtype: npt.DTypeLike,
+    count: int = -1,
+    offset: int = 0,
+    requires_grad: bool = False,
+) -> Tensor:
+    """A vector on the memory of a buffer, from `offset` bytes on."""
+    y = result(np.frombuffer(buffer, dtype, count, offset))
+    return y.requires_grad_() if requires_grad else y
 
 
 # ---- sequences ---------------------------------------------------------------------------------
@@ -222,12 +315,16 @@ def arange(
     """start, start + step, ... below end; `arange(end)` starts at 0. Floats give float32."""
     bounds = (0, start, step) if end is None else (start, end, step)
     first, last, by = (x.item() if isinstance(x, Tensor) else x for x in bounds)
-    if by == 0 or (last - first) * by < 0:
+    if not all(map(math.isfinite, (first, last, by))) or by == 0 or (last - first) * by < 0:
         raise RuntimeError(f"arange: step {by} does not lead from {first} to {last}")
-    if dtype is None and any(isinstance(v, float) for v in (first, last, by)):
-        dtype = np.float32
-    # In NumPy's own dtype first: NumPy adds up float32 steps, PyTorch multiplies.
-    return np.asarray(np.arange(first, last, by), dtype)
+    whole = all(isinstance(v, int) for v in (first, last, by))
+    kind = np.dtype(dtype or (np.int64 if whole else get_default_dtype()))
+    if kind == np.int64:  # cut off first, as in PyTorch
+        return np.arange(*(int(v) for v in (first, last, by)))
+    count = math.ceil((last - first) / by)
+    if kind.kind in "iu":
+        first, by = int(first), int(by)
+    return np.asarray(first + by * np.arange(count)).astype(kind)
 
 
 @creates
@@ -235,8 +332,36 @@ def linspace(
     start: Number, end: Number, steps: int, *, dtype: DType = None, **options: Unpack[Options]
 ) -> Array:
     """`steps` values, evenly from start to end, both included."""
-    check_number("linspace", "steps", steps, least=0)
-    return np.asarray(np.linspace(start, end, steps), dtype or np.float32)
+    kind = np.dtype(dtype or get_default_dtype())
+    return _spaced("linspace", start, end, steps, kind).astype(kind)
+
+
+def _spaced(op: str, start: Number, end: Number, steps: int, kind: np.dtype[Any]) -> Array:
+    """Values evenly from start to end in float64, the second half counted from the end."""
+    for bound in (start, end):
+        if isinstance(bound, Tensor) and bound.ndim:
+            raise RuntimeError(f"{op}: bounds must be numbers, got a tensor of {bound.shape}")
+    check_count(op, "steps", steps, least=0)
+    first, last = ((int if kind.kind in "iu" else float)(x) for x in (start, end))
+    if steps == 1:
+        return np.array([first], np.float64)
+    step, i = (last - first) / max(steps - 1, 1), np.arange(steps)
+    return np.where(i < steps // 2, first + step * i, last - step * (steps - 1 - i))
+
+
+@creates
+def logspace(
+    start: Number,
+    end: Number,
+    steps: int,
+    base: float = 10.0,
+    *,
+    dtype: DType = None,
+    **options: Unpack[Options],
+) -> Array:
+    """`base` to the powers of `steps` numbers, evenly from start to end."""
+    kind = np.dtype(dtype or get_default_dtype())
+    return (float(base) ** _spaced("logspace", start, end, steps, kind)).astype(kind)
 
 
 # ---- random numbers ----------------------------------------------------------------------------
@@ -252,7 +377,7 @@ def _standard_normal(shape: tuple[int, ...], dtype: DType, generator: Generator 
 
 def _float_dtype(op: str, dtype: DType) -> Any:
     """The dtype of random floats, which NumPy draws in float32 or float64."""
-    kind = np.dtype(np.float32 if dtype is None else dtype)
+    kind = np.dtype(get_default_dtype() if dtype is None else dtype)
     if kind.char not in "fd":
         raise NotImplementedError(f"{op}: dtype must be float32 or float64, got {kind}")
     return kind
@@ -322,7 +447,7 @@ def normal(
     if np.min(stds, initial=0) < 0:
         raise RuntimeError("normal: std must be >= 0")
     shape = None if size is None else _shape("normal", (size,), {})
-    kind = dtype or (tensors[0].dtype if tensors else np.float32)
+    kind = dtype or (tensors[0].dtype if tensors else get_default_dtype())
     return np.asarray(numpy_generator(generator).normal(means, stds, shape), kind)
 
 
@@ -347,6 +472,14 @@ def randint(
         raise RuntimeError(f"randint: low must be less than high, got {bounds[0]} and {bounds[1]}")
     values = numpy_generator(generator).integers(*bounds, _shape("randint", (sizes,), {}))
     return np.asarray(values, dtype or np.int64)
+
+
+def randint_like(
+    input: Tensor, low: int, high: int | None = None, *, dtype: DType = None, **options: Any
+) -> Tensor:
+    """Integers drawn evenly from [low, high), in the shape and dtype of another tensor."""
+    bounds = (0, low) if high is None else (low, high)
+    return randint(*bounds, input.shape, dtype=dtype or input.dtype, **options)
 
 
 @creates

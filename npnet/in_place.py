@@ -10,6 +10,8 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
+import numpy as np
+
 from npnet.ops import (
     activation,
     aliases,
@@ -34,6 +36,7 @@ from npnet.ops import (
 )
 
 if TYPE_CHECKING:
+    from npnet.ops.dtypes import Operand
     from npnet.tensor import Tensor
 
 __all__ = ["InPlaceMethods", "in_place"]
@@ -67,6 +70,28 @@ def _becomes(
 
     method.__name__, method.__doc__ = name, f"`{op.__name__}`, in place."
     return method
+
+
+def _of_copy(
+    op: Callable[Concatenate[Tensor, P], Tensor],
+) -> Callable[Concatenate[Tensor, P], Tensor]:
+    """`in_place` of an op made of several, some of which keep the tensor as it was."""
+    name = f"{op.__name__}_"
+
+    @functools.wraps(op)
+    def method(self: Tensor, /, *args: P.args, **kwargs: P.kwargs) -> Tensor:
+        before = self.clone() if self.requires_grad else self
+        return self._write(op(before, *args, **kwargs), name)
+
+    method.__name__, method.__doc__ = name, f"`{op.__name__}`, in place."
+    return method
+
+
+def _float_power_(self: Tensor, exponent: Operand) -> Tensor:
+    """`float_power`, in place: of float64 alone, which its result is."""
+    if self.dtype != np.float64:
+        raise RuntimeError(f"float_power_: the tensor must be float64, got {self.dtype}")
+    return self._write(arithmetic.float_power(self, exponent), "float_power_")
 
 
 class InPlaceMethods:
@@ -125,7 +150,7 @@ class InPlaceMethods:
     exp_ = in_place(functions.exp)
     expm1_ = in_place(exponentials.expm1)
     fix_ = in_place(aliases.fix)
-    float_power_ = in_place(arithmetic.float_power)
+    float_power_ = _float_power_
     floor_ = in_place(elementwise.floor)
     floor_divide_ = in_place(arithmetic.floor_divide)
     fmod_ = in_place(arithmetic.fmod)
@@ -176,7 +201,7 @@ class InPlaceMethods:
     rad2deg_ = in_place(trigonometry.rad2deg)
     reciprocal_ = in_place(elementwise.reciprocal)
     remainder_ = in_place(arithmetic.remainder)
-    renorm_ = in_place(norms.renorm)
+    renorm_ = _of_copy(norms.renorm)
     round_ = in_place(elementwise.round)
     rsqrt_ = in_place(elementwise.rsqrt)
     scatter_ = in_place(scattering.scatter)

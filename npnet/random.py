@@ -9,7 +9,15 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Generator", "default_generator", "initial_seed", "manual_seed", "numpy_generator"]
+__all__ = [
+    "Generator",
+    "default_generator",
+    "fork_rng",
+    "initial_seed",
+    "manual_seed",
+    "numpy_generator",
+    "seed",
+]
 
 
 class Generator:
@@ -99,6 +107,26 @@ def manual_seed(seed: int) -> Generator:
 def initial_seed() -> int:
     """The seed of the default generator."""
     return default_generator.initial_seed()
+
+
+def seed() -> int:
+    """Seed the default generator by the operating system, and return the seed."""
+    return default_generator.seed()
+
+
+@contextmanager
+def fork_rng(devices: Any = None, enabled: bool = True) -> Iterator[None]:
+    """Draws inside leave the default generator where it was.
+
+    Args:
+        devices: GPUs whose generators are kept too; there are none.
+    """
+    before = default_generator.get_state() if enabled else None
+    try:
+        yield
+    finally:
+        if before is not None:
+            default_generator.set_state(before)
 
 
 def numpy_generator(generator: Generator | np.random.Generator | None) -> np.random.Generator:

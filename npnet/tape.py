@@ -361,7 +361,7 @@ def walk_back(
             if parent is None or g is None or (needed is not None and id(parent) not in needed):
                 continue
             if isinstance(parent, Variable):
-                if needed is not None or parent._has_hooks:
+                if needed is not None or (_LeafHooks.in_use and parent._has_hooks):
                     before = waiting.pop(parent, None)  # to its place at the end
                     waiting[parent] = _array(g if before is None else _sum(before, g))
                 else:
@@ -547,8 +547,10 @@ class _LeafHooks:
     """What is called when a leaf's gradient arrives: before it is added to `grad`, and after."""
 
     __slots__ = ("after", "before")
+    in_use: ClassVar[bool] = False  # whether any leaf ever had hooks
 
     def __init__(self) -> None:
+        _LeafHooks.in_use = True
         self.before: dict[int, Hook] = {}
         self.after: dict[int, Hook] = {}
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from npnet.base import printing
 from npnet.base.arrays import Array
+from npnet.base.layouts import check_memory_format
 from npnet.devices.cpu import CPU
 from npnet.devices.cpu import device as Device
 from npnet.in_place import InPlaceMethods, in_place
@@ -379,8 +380,9 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
         """Whether the values are floats."""
         return self._values.dtype.kind == "f"
 
-    def is_contiguous(self) -> Bool:
+    def is_contiguous(self, memory_format: Any = None) -> Bool:
         """Whether the values lie in memory in row-major order without gaps."""
+        check_memory_format("is_contiguous", memory_format)
         return self.array.flags.c_contiguous
 
     def to(
@@ -390,12 +392,14 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
         device: Any = None,
         non_blocking: Bool = False,
         copy: Bool = False,
+        memory_format: Any = None,
     ) -> Tensor:
         """The tensor in another dtype; a device is accepted if it is the CPU.
 
         `to(dtype)`, `to(device)`, `to(device, dtype)` and `to(other)` as in PyTorch; then also
-        `non_blocking`, which changes nothing, and `copy`: always return new memory.
+        `non_blocking` and `memory_format`, which change nothing, and `copy`: always new memory.
         """
+        check_memory_format("to", memory_format)
         rest = list(args)
         if rest and isinstance(rest[0], Tensor):
             dtype = rest.pop(0).dtype
@@ -433,41 +437,41 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
             return self.to(get_default_dtype())
         return self.to(getattr(dtype, "dtype", dtype))
 
-    def float(self) -> Tensor:
+    def float(self, memory_format: Any = None) -> Tensor:
         """The tensor in float32."""
-        return self.to(np.float32)
+        return self.to(np.float32, memory_format=memory_format)
 
-    def double(self) -> Tensor:
+    def double(self, memory_format: Any = None) -> Tensor:
         """The tensor in float64."""
-        return self.to(np.float64)
+        return self.to(np.float64, memory_format=memory_format)
 
-    def long(self) -> Tensor:
+    def long(self, memory_format: Any = None) -> Tensor:
         """The tensor in int64."""
-        return self.to(np.int64)
+        return self.to(np.int64, memory_format=memory_format)
 
-    def int(self) -> Tensor:
+    def int(self, memory_format: Any = None) -> Tensor:
         """The tensor in int32."""
-        return self.to(np.int32)
+        return self.to(np.int32, memory_format=memory_format)
 
-    def bool(self) -> Tensor:
+    def bool(self, memory_format: Any = None) -> Tensor:
         """The tensor in bool."""
-        return self.to(np.bool_)
+        return self.to(np.bool_, memory_format=memory_format)
 
-    def half(self) -> Tensor:
+    def half(self, memory_format: Any = None) -> Tensor:
         """The tensor in float16."""
-        return self.to(np.float16)
+        return self.to(np.float16, memory_format=memory_format)
 
-    def short(self) -> Tensor:
+    def short(self, memory_format: Any = None) -> Tensor:
         """The tensor in int16."""
-        return self.to(np.int16)
+        return self.to(np.int16, memory_format=memory_format)
 
-    def char(self) -> Tensor:
+    def char(self, memory_format: Any = None) -> Tensor:
         """The tensor in int8."""
-        return self.to(np.int8)
+        return self.to(np.int8, memory_format=memory_format)
 
-    def byte(self) -> Tensor:
+    def byte(self, memory_format: Any = None) -> Tensor:
         """The tensor in uint8."""
-        return self.to(np.uint8)
+        return self.to(np.uint8, memory_format=memory_format)
 
     def type_as(self, other: Tensor) -> Tensor:
         """The tensor in the dtype of `other`."""
@@ -535,8 +539,13 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
         """As the constructor of this tensor's type: of sizes, or of data."""
         return Tensor._of_dtype(self.dtype, *data, device=device)
 
-    def contiguous(self) -> Tensor:
-        """The tensor, copied if it does not lie in memory in row-major order."""
+    def contiguous(self, memory_format: Any = None) -> Tensor:
+        """The tensor, copied if it does not lie in memory in row-major order.
+
+        Args:
+            memory_format: accepted and without effect: kernels choose their own order.
+        """
+        check_memory_format("contiguous", memory_format)
         return self if self.is_contiguous() else shape.clone(self)
 
     def view(self, *size: Size_) -> Tensor:
@@ -716,13 +725,13 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
         """`max(self, 0)`, in place."""
         return self._write(activation.relu(self), "relu_")
 
-    def softmax(self, dim: Int) -> Tensor:
-        """The softmax along an axis."""
-        return activation.softmax(self, dim)
+    def softmax(self, dim: Int, dtype: npt.DTypeLike | None = None) -> Tensor:
+        """The softmax along an axis, in `dtype` if one is given."""
+        return activation.softmax(self, dim, dtype=dtype)
 
-    def log_softmax(self, dim: Int) -> Tensor:
-        """The logarithm of the softmax along an axis."""
-        return activation.log_softmax(self, dim)
+    def log_softmax(self, dim: Int, dtype: npt.DTypeLike | None = None) -> Tensor:
+        """The logarithm of the softmax along an axis, in `dtype` if one is given."""
+        return activation.log_softmax(self, dim, dtype=dtype)
 
     # ---- reductions, see ops.reduce ------------------------------------------------------------
 

@@ -123,6 +123,7 @@ def _layers() -> Iterator[nn.Module]:
     """Layers that no network of the registry has, or not with this option."""
     for kernel, stride in ((1, 1), (1, 2), (3, 1), (3, 2), (5, 1), (5, 2), (7, 2)):
         yield nn.Conv2d(16, 24, kernel, stride, padding=kernel // 2)
+    yield from (nn.Conv2d(16, 16, 3, padding=1, groups=16), nn.ConvTranspose2d(16, 1, 4, 2, 1))
     yield from (nn.MaxPool2d(2), nn.MaxPool2d(3, 2, 1), nn.AvgPool2d(2), nn.AvgPool2d(3, 2, 1))
     yield from (nn.AdaptiveAvgPool2d(1), nn.AdaptiveAvgPool2d(3), nn.BatchNorm2d(16))
     yield from (nn.ReLU(), nn.LeakyReLU(), nn.Tanh(), nn.Sigmoid(), nn.Dropout())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 from abc import abstractmethod
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,7 +15,7 @@ from npnet.base.pictures import array_to_picture
 from npnet.datasets._files import data_folder
 from npnet.datasets.vision import VisionDataset
 from npnet.tensor import Tensor
-from npnet.transforms.compose import apply_to_picture, apply_to_pictures, own_steps
+from npnet.transforms.compose import apply_to_picture, apply_to_pictures
 from npnet.utils.data import default_collate
 
 __all__ = ["PictureDataset"]
@@ -26,8 +25,8 @@ class PictureDataset(VisionDataset):
     """Pictures and labels in memory, as torchvision's data sets hold them.
 
     An item is (picture, label): a PIL image of mode L or RGB and an int, each through its
-    transform. The transform is given one picture at a time: only where all of it is npnet's own, a
-    batch is transformed at once, to the same values. Random transforms draw from the generator
+    transform. A transform is given one picture at a time: only npnet's own are given a batch at
+    once, which they transform to the same values. Random transforms draw from the generator
     that `manual_seed` sets. Batches of a data set without a transform are uint8 (B, C, H, W).
 
     Attributes:
@@ -82,8 +81,8 @@ class PictureDataset(VisionDataset):
         return apply_to_picture(self.transform, self._pixels(image.copy()))
 
     def take(self, indices: npt.ArrayLike) -> tuple[Any, Any]:
-        """A batch: by one gather and one call of each transform where all are npnet's own, else by
-        one call for each picture.
+        """A batch: by one gather and one call of each transform of npnet's own; any other is called
+        for each picture.
 
         Shape: indices (B,), whole numbers -> images (B, C, H, W) before the transform,
         labels (B,) int64 before the target transform.
@@ -91,7 +90,8 @@ class PictureDataset(VisionDataset):
         where = np.asarray(indices, np.intp)
         images: Any = self._maps(_array(self.data)[where])
         if self.transform is not None:
-            images = self._transformed(self.transform, self._pixels(images))
+            images = apply_to_pictures(self.transform, self._pixels(images))
+            images = default_collate(images) if isinstance(images, list) else images
         if self.target_transform is None:
             return images, self._targets(where)
         labels = [self.target_transform(self._target(i)) for i in where.tolist()]
@@ -102,12 +102,6 @@ class PictureDataset(VisionDataset):
         if isinstance(self.targets, list):
             return np.array([self.targets[i] for i in where.tolist()], np.int64)
         return _array(self.targets)[where]
-
-    def _transformed(self, transform: Callable[[Any], Any], images: Array) -> Any:
-        steps = own_steps(transform)
-        if steps is None:
-            return default_collate([transform(array_to_picture(image)) for image in images])
-        return apply_to_pictures(steps, images)[0]
 
     def _pixels(self, images: Array) -> Array:
         """Images (..., C, H, W); TypeError unless PIL images can hold them."""

@@ -11,5 +11,6 @@ from npnet.devices.cpu import CPU, device
 
 __all__ = ["CPU", "accelerator", "backends", "cuda", "device"]
 
-for _module in (accelerator, backends, backends.cudnn, backends.mps, cuda):
+_backends = [getattr(backends, _name) for _name in backends.__all__]
+for _module in (accelerator, backends, *_backends, cuda):
     sys.modules[_module.__name__.replace(".devices.", ".")] = _module

@@ -44,7 +44,8 @@ class FitConfig:
     learning_rate: float = 1e-2
     """step size of the optimizer in the first epoch"""
     optimizer: str = "adam"
-    """the rule that updates the weights: sgd (with momentum 0.9), adam, adamw, nadam or rmsprop"""
+    """the rule that updates the weights: sgd (with momentum 0.9), adam, adamw, nadam, rmsprop,
+    adadelta, adagrad, adamax or radam"""
     scheduler: str = "cosine"
     """how the learning rate falls to 0 over the epochs: none (it stays), poly or cosine"""
     batch_size: int | None = None

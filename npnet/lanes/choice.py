@@ -19,6 +19,7 @@ import numpy as np
 
 from npnet.backend import uses_kernels
 from npnet.ops.conv import Conv2d
+from npnet.ops.conv_transpose import ConvTranspose2d
 from npnet.ops.linear import Linear
 from npnet.tape import Function, Layout, Variable
 
@@ -29,7 +30,7 @@ __all__ = ["LEAST", "choose", "in_lanes", "is_few", "suits_lanes", "table"]
 
 FLOAT32 = np.dtype(np.float32)
 LEAST = 3  # images; of fewer, with all other lanes idle, BLAS computes the products faster
-BEGINNINGS = (Conv2d, Linear)
+BEGINNINGS = (Conv2d, ConvTranspose2d, Linear)
 FAMILIES = ("activation", "arithmetic", "conv", "linear", "loss", "norm", "pool", "shape")
 
 

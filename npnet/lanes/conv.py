@@ -18,13 +18,14 @@ from npnet.lanes.correlate import correlate, walks
 from npnet.lanes.function import LaneOp, by_lanes
 from npnet.lanes.fusion import Convolution, Pending, WaitingLanes
 from npnet.lanes.layout import Lanes
-from npnet.lanes.linear import gradients, multiply_transposed
+from npnet.lanes.linear import gradients, multiply, multiply_transposed
 from npnet.lanes.plan import MOST_CHUNKS, Buffer, Calls, Shape
 from npnet.lanes.unsuited import Unsuited
 from npnet.ops import conv as ops
+from npnet.ops import conv_transpose
 from npnet.tape import Variable
 
-__all__ = ["Conv2d"]
+__all__ = ["Conv2d", "ConvTranspose2d"]
 
 # For each weight, for a convolution to wait for a batch norm: to copy and to scale a weight takes
 # three times as long as the pass over a result that this saves.
@@ -79,31 +80,36 @@ class Conv2d(LaneOp):
     def backward(self, gy: Buffer, out: Calls) -> tuple[Buffer | Array | None, ...]:
         (weight,) = self.saved
         needs_x, *needs_weights = self.needs_input_grad
-        gx = self._backward_data(gy, weight, out) if needs_x else None
+        gx = self.backward_data(gy, weight, NO_BIAS, out) if needs_x else None
         if not any(needs_weights):
             return (gx, *[None] * len(needs_weights))
-        return (gx, *self._backward_weight(gy, weight.shape, out)[: len(needs_weights)])
+        return (gx, *self.backward_weight(gy, weight.shape, out)[: len(needs_weights)])
 
-    def _backward_data(self, gy: Buffer, weight: Array, out: Calls) -> Buffer:
+    def backward_data(self, gy: Buffer, weight: Array, bias: Array, out: Calls) -> Buffer:
         """gx[c, h, w] = sum over o, u, v of weight[o, c, u, v] * gy[o, i, j],
-        where i*SH - PT + u = h and j*SW - PL + v = w.
+        where i*SH - PT + u*DH = h and j*SW - PL + v*DW = w; plus bias[c], of a transposed one.
         """
         weight, window = row_major("conv2d", "weight", weight), self.window
         if self._suits_dense(weight.shape, out):
             matrix = dense.gather(weight, window, self.size)
-            return out.spread(multiply_transposed(gy.flattened, matrix, out), *self.given)
+            if bias is NO_BIAS:
+                gx = multiply_transposed(gy.flattened, matrix, out)
+            else:
+                biases = np.repeat(bias, math.prod(self.size))
+                gx = multiply(gy.flattened, np.ascontiguousarray(matrix.T), biases, out)
+            return out.spread(gx, *self.given)
         gx = out.empty(*self.given)
         before = (2 - window.padding[0][0], 2 - window.padding[1][0])
         if not (
             self._suits_winograd(weight.shape)
-            and winograd.correlate(gy, weight, NO_BIAS, before, gx, True, out)
+            and winograd.correlate(gy, weight, bias, before, gx, True, out)
         ):
-            correlate(gy, weight, NO_BIAS, window, gx, True, out, groups=self.op.groups)
+            correlate(gy, weight, bias, window, gx, True, out, groups=self.op.groups)
         return gx
 
-    def _backward_weight(self, gy: Buffer, shape: Shape, out: Calls) -> tuple[Array, Array]:
+    def backward_weight(self, gy: Buffer, shape: Shape, out: Calls) -> tuple[Array, Array]:
         """gweight[o, c, u, v] = sum over images, i, j of
-            gy[o, i, j] * x[c, i*SH - PT + u, j*SW - PL + v],
+            gy[o, i, j] * x[c, i*SH - PT + u*DH, j*SW - PL + v*DW],
 
         and the bias's gradient, the sum of gy.
         """
@@ -143,3 +149,34 @@ class Conv2d(LaneOp):
         if not np.isfinite(gweight).all():
             return None
         return gweight, weight_gradient.backward_bias(gy, out)
+
+
+@by_lanes(conv_transpose.ConvTranspose2d)
+class ConvTranspose2d(LaneOp):
+    """What a convolution from y to x makes of a gradient x; gx is that convolution of gy."""
+
+    @staticmethod
+    def takes(op: Any, *inputs: Variable) -> bool:
+        return walks(op.window)
+
+    def __init__(self, op: conv_transpose.ConvTranspose2d) -> None:
+        super().__init__(op)
+        self.conv = Conv2d(ops.Conv2d(op.window, op.groups))
+
+    def forward(self, x: Buffer, out: Calls, weight: Array, bias: Array | None = None) -> Buffer:
+        self.save_for_backward(weight)
+        self.x, outputs = x, weight.shape[1] * self.op.groups
+        self.conv.size, self.conv.given = self.op.size, ((outputs, *self.op.size), x.by)
+        b = NO_BIAS if bias is None else row_major("conv_transpose2d", "bias", bias)
+        return self.conv.backward_data(x, weight, b, out)
+
+    def backward(self, gy: Buffer, out: Calls) -> tuple[Buffer | Array | None, ...]:
+        (weight,) = self.saved
+        needs_x, needs_weight, *needs_bias = self.needs_input_grad
+        gx = self.conv.forward(gy, out, weight) if needs_x else None
+        self.conv.x = gy
+        gweight = None
+        if needs_weight:
+            gweight, _ = self.conv.backward_weight(self.x, weight.shape, out)
+        gbias = weight_gradient.backward_bias(gy, out) if any(needs_bias) else None
+        return (gx, gweight, gbias)[: len(self.needs_input_grad)]

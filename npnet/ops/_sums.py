@@ -42,9 +42,9 @@ def add_up(x: Array, axes: Sequence[int], keepdims: bool = False) -> Array:
     Integers are exact, as long as they fit; float16 is added up in float64.
     """
     if x.dtype.kind != "f" or x.dtype.itemsize < 4:
-        wide = np.float64 if x.dtype.kind == "f" else None
+        wide = np.float64 if x.dtype.kind == "f" else x.dtype
         y = np.asarray(x.sum(tuple(axes), dtype=wide, keepdims=keepdims))
-        return y if wide is None else y.astype(x.dtype)
+        return y.astype(x.dtype, copy=False)
     if math.prod([x.shape[a] for a in axes]) <= FEW or x.size == 0:
         return np.asarray(x.sum(tuple(axes), keepdims=keepdims))
     inner = _innermost(x, axes)

@@ -8,7 +8,7 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.base.grad_mode import no_grad
-from npnet.ops.broadcasting import apply, as_operands, off_tape
+from npnet.ops.broadcasting import apply, as_operands, check_tensors, off_tape
 from npnet.ops.dtypes import Number, Operand, float_type, result_type
 from npnet.tape import Function, Variable
 
@@ -81,6 +81,7 @@ def _scaled(op: str, input: Operand, other: Operand, alpha: Number) -> Operand:
 
 def rsub(input: Operand, other: Operand, *, alpha: Number = 1) -> Tensor:
     """`other - alpha * input`, broadcast."""
+    check_tensors("rsub", input)
     return sub(other, input, alpha=alpha)
 
 
@@ -147,7 +148,8 @@ def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> 
         if result_type(input, other).kind != "f":
             _check_divisor("div", input, other)
             return off_tape("div", _whole_quotient, input, other)
-        return Rounded(np.trunc)(div(input, other))
+        x, y = as_operands("div", input, other)
+        return apply("div", TruncDivide(), x, y)
     if rounding_mode is not None:
         raise RuntimeError(
             f"div: rounding_mode must be None, 'trunc' or 'floor', got {rounding_mode!r}"
@@ -162,17 +164,14 @@ def _whole_quotient(x: Array, other: Array) -> Array:
     return quotient + ((quotient < 0) & (quotient * other != x)).astype(quotient.dtype)
 
 
-class Rounded(Function):
-    """A quotient, rounded;  gx = 0."""
+class TruncDivide(Function):
+    """trunc(x / other);  gx = gother = 0."""
 
-    def __init__(self, compute: np.ufunc) -> None:
-        self.compute = compute
+    def forward(self, x: Array, other: Array) -> Array:
+        return np.asarray(np.trunc(x / other))
 
-    def forward(self, x: Array) -> Array:
-        return np.asarray(self.compute(x))
-
-    def backward(self, gy: Array) -> tuple[Array]:
-        return (np.zeros_like(gy),)
+    def backward(self, gy: Array) -> tuple[Array, Array]:
+        return np.zeros_like(gy), np.zeros_like(gy)
 
 
 class FloorDivide(Function):
@@ -254,6 +253,7 @@ class Fmod(Function):
 
 def fmod(input: Tensor, other: Operand) -> Tensor:
     """What rounding the quotient towards 0 leaves, with the sign of `input`."""
+    check_tensors("fmod", input)
     _check_divisor("fmod", input, other)
     return apply("fmod", Fmod(), *as_operands("fmod", input, other))
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "apply",
     "as_operands",
+    "check_tensors",
     "float_operands",
     "off_tape",
 ]
@@ -42,6 +43,8 @@ def as_operands(
                 f"{op}: operands must be tensors or numbers, got {type(x).__name__}; "
                 "npnet.as_tensor makes a tensor of an ndarray or a list"
             )
+    if not any(isinstance(x, Variable) for x in operands):
+        raise TypeError(f"{op}: one operand must be a tensor, got {operands}")
     common = result_type(*operands) if dtype is None else dtype
     tensors = [
         shape.cast(x, common) if isinstance(x, Variable) else result(_number(x, common))
@@ -51,6 +54,15 @@ def as_operands(
         size = shape.broadcast_shapes(op, *(x.shape for x in tensors))
         return tuple(shape.expand(x, size) if x.requires_grad else x for x in tensors)
     return tuple(tensors)
+
+
+def check_tensors(op: str, *inputs: Any) -> None:
+    """Raise TypeError unless all are tensors, where PyTorch takes no numbers."""
+    for x in inputs:
+        if not isinstance(x, Variable):
+            raise TypeError(
+                f"{op}: takes tensors, got {type(x).__name__}; npnet.as_tensor makes one of it"
+            )
 
 
 def float_operands(op: str, *operands: Operand) -> tuple[Tensor, ...]:

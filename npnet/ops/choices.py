@@ -9,7 +9,7 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.ops import shape
-from npnet.ops.broadcasting import apply, as_operands, float_operands
+from npnet.ops.broadcasting import apply, as_operands, check_tensors, float_operands
 from npnet.ops.dtypes import Number, Operand, result_type
 from npnet.tape import Function, Variable, result
 
@@ -74,9 +74,15 @@ def clamp(input: Tensor, min: Operand | None = None, max: Operand | None = None)
     if min is None and max is None:
         raise ValueError("clamp: at least one of min and max must be given")
     bounds = [bound for bound in (min, max) if bound is not None]
-    dtype = result_type(input, *bounds)
-    if dtype == np.bool_:
+    if result_type(input, *bounds) == np.bool_:
         raise RuntimeError("clamp: input must be numbers, got bool")
+    return _clamped(input, min, max)
+
+
+def _clamped(input: Tensor, min: Operand | None, max: Operand | None) -> Tensor:
+    check_tensors("clamp", input)
+    bounds = [bound for bound in (min, max) if bound is not None]
+    dtype = result_type(input, *bounds)
     if any(isinstance(bound, Variable) for bound in bounds):
         return _clamp_between(input, min, max)
     return Clamp(min, max)(shape.cast(input, dtype))  # type: ignore[arg-type] # numbers, as was seen
@@ -99,18 +105,20 @@ def _unbounded(x: Tensor, upwards: bool) -> Tensor:
     """What no value of the dtype goes beyond."""
     if x.dtype.kind == "f":
         return result(np.full(x.shape, np.inf if upwards else -np.inf, x.dtype))
+    if x.dtype == np.bool_:
+        return result(np.full(x.shape, upwards))
     limits = np.iinfo(x.dtype)
     return result(np.full(x.shape, limits.max if upwards else limits.min, x.dtype))
 
 
 def clamp_min(input: Tensor, min: Operand) -> Tensor:
     """The values, at least `min`."""
-    return clamp(input, min=min)
+    return _clamped(input, min, None)
 
 
 def clamp_max(input: Tensor, max: Operand) -> Tensor:
     """The values, at most `max`."""
-    return clamp(input, max=max)
+    return _clamped(input, None, max)
 
 
 class Extremum(Function):
@@ -135,11 +143,13 @@ class Extremum(Function):
 
 def maximum(input: Tensor, other: Tensor) -> Tensor:
     """The larger of each pair, broadcast; NaN wins."""
+    check_tensors("maximum", input, other)
     return apply("maximum", Extremum(np.maximum, np.less), *as_operands("maximum", input, other))
 
 
 def minimum(input: Tensor, other: Tensor) -> Tensor:
     """The smaller of each pair, broadcast; NaN wins."""
+    check_tensors("minimum", input, other)
     return apply("minimum", Extremum(np.minimum, np.greater), *as_operands("minimum", input, other))
 
 
@@ -155,11 +165,13 @@ class FiniteExtremum(Extremum):
 
 def fmax(input: Tensor, other: Tensor) -> Tensor:
     """The larger of each pair, broadcast; a number beside a NaN wins."""
+    check_tensors("fmax", input, other)
     return apply("fmax", FiniteExtremum(np.fmax, np.less), *as_operands("fmax", input, other))
 
 
 def fmin(input: Tensor, other: Tensor) -> Tensor:
     """The smaller of each pair, broadcast; a number beside a NaN wins."""
+    check_tensors("fmin", input, other)
     return apply("fmin", FiniteExtremum(np.fmin, np.greater), *as_operands("fmin", input, other))
 
 

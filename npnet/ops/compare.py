@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from npnet.ops import shape
-from npnet.ops.broadcasting import off_tape
+from npnet.ops.broadcasting import check_tensors, off_tape
 from npnet.ops.dtypes import Operand
 from npnet.tape import Variable, result
 
@@ -34,48 +34,56 @@ __all__ = [
 ]
 
 
+def _compared(op: str, compute: np.ufunc, input: Operand, other: Operand) -> Tensor:
+    check_tensors(op, input)
+    return off_tape(op, compute, input, other)
+
+
 def eq(input: Operand, other: Operand) -> Tensor:
     """Where the two are equal: bool."""
-    return off_tape("eq", np.equal, input, other)
+    return _compared("eq", np.equal, input, other)
 
 
 def ne(input: Operand, other: Operand) -> Tensor:
     """Where the two differ: bool."""
-    return off_tape("ne", np.not_equal, input, other)
+    return _compared("ne", np.not_equal, input, other)
 
 
 def lt(input: Operand, other: Operand) -> Tensor:
     """Where the first is less: bool."""
-    return off_tape("lt", np.less, input, other)
+    return _compared("lt", np.less, input, other)
 
 
 def le(input: Operand, other: Operand) -> Tensor:
     """Where the first is less or equal: bool."""
-    return off_tape("le", np.less_equal, input, other)
+    return _compared("le", np.less_equal, input, other)
 
 
 def gt(input: Operand, other: Operand) -> Tensor:
     """Where the first is greater: bool."""
-    return off_tape("gt", np.greater, input, other)
+    return _compared("gt", np.greater, input, other)
 
 
 def ge(input: Operand, other: Operand) -> Tensor:
     """Where the first is greater or equal: bool."""
-    return off_tape("ge", np.greater_equal, input, other)
+    return _compared("ge", np.greater_equal, input, other)
 
 
 def logical_and(input: Operand, other: Operand) -> Tensor:
     """Where both are true (not 0): bool."""
+    check_tensors("logical_and", input, other)
     return off_tape("logical_and", np.logical_and, input, other)
 
 
 def logical_or(input: Operand, other: Operand) -> Tensor:
     """Where one is true (not 0): bool."""
+    check_tensors("logical_or", input, other)
     return off_tape("logical_or", np.logical_or, input, other)
 
 
 def logical_xor(input: Operand, other: Operand) -> Tensor:
     """Where one alone is true (not 0): bool."""
+    check_tensors("logical_xor", input, other)
     return off_tape("logical_xor", np.logical_xor, input, other)
 
 
@@ -106,6 +114,7 @@ def isclose(
     input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> Tensor:
     """Where `|input - other| <= atol + rtol * |other|`: bool. Both must be of one dtype."""
+    check_tensors("isclose", input, other)
     if input.dtype != other.dtype:
         raise RuntimeError(f"isclose: dtypes must be equal, got {input.dtype} and {other.dtype}")
     if rtol < 0 or atol < 0:

@@ -13,8 +13,7 @@ from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError, check_axes
 from npnet.base.threads import map_in_order
 from npnet.ops import _sums, shape, windows
-from npnet.ops.dtypes import check_dtypes
-from npnet.ops.images import as_row, from_images, to_images
+from npnet.ops.images import as_row, check_numbers, from_images, to_images
 from npnet.ops.windows import Pair, Window
 from npnet.tape import Function
 
@@ -135,7 +134,7 @@ def conv2d(
     Source: LeCun et al. (1998), section II; Dumoulin and Visin (2016), arXiv:1603.07285.
     """
     inputs = (input, weight) if bias is None else (input, weight, bias)
-    check_dtypes("conv2d", *inputs)
+    check_numbers("conv2d", *inputs)
     x = to_images("conv2d", input, 2)
     check_axes("conv2d", "weight", weight.shape, ("O", "C/groups", "KH", "KW"))
     y = _convolve("conv2d", x, weight, bias, (stride, padding, dilation), groups)
@@ -159,7 +158,7 @@ def conv1d(
         OL = floor((L + 2*P - D*(K - 1) - 1) / S) + 1.
     """
     inputs = (input, weight) if bias is None else (input, weight, bias)
-    check_dtypes("conv1d", *inputs)
+    check_numbers("conv1d", *inputs)
     x = to_images("conv1d", input, 1)
     check_axes("conv1d", "weight", weight.shape, ("O", "C/groups", "K"))
     w = shape.unsqueeze(weight, 2)

@@ -11,8 +11,7 @@ from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError, check_axes
 from npnet.ops import _sums, padding, shape
 from npnet.ops.conv import Conv2d
-from npnet.ops.dtypes import check_dtypes
-from npnet.ops.images import as_row, from_images, to_images
+from npnet.ops.images import as_row, check_numbers, from_images, to_images
 from npnet.ops.windows import Pair, Window, as_pair
 from npnet.tape import Function
 
@@ -82,7 +81,7 @@ def conv_transpose2d(
     Source: Zeiler et al. (2010); Dumoulin and Visin (2016), arXiv:1603.07285, section 4.
     """
     op = "conv_transpose2d"
-    check_dtypes(op, *((input, weight) if bias is None else (input, weight, bias)))
+    check_numbers(op, *((input, weight) if bias is None else (input, weight, bias)))
     x = to_images(op, input, 2)
     check_axes(op, "weight", weight.shape, ("C", "O/groups", "KH", "KW"))
     step, around, added, apart = (
@@ -114,7 +113,7 @@ def conv_transpose1d(
         OL = (L - 1) * S - 2*P + D * (K - 1) + 1 + output_padding.
     """
     op = "conv_transpose1d"
-    check_dtypes(op, *((input, weight) if bias is None else (input, weight, bias)))
+    check_numbers(op, *((input, weight) if bias is None else (input, weight, bias)))
     x = to_images(op, input, 1)
     check_axes(op, "weight", weight.shape, ("C", "O/groups", "K"))
     step, around, added, apart = (

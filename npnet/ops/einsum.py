@@ -139,6 +139,10 @@ def _apply(equation: str, pairs: list[tuple[Tensor, Labels]], out: Labels) -> Te
         raise RuntimeError(f"einsum: the result of {equation!r} names an index twice, or a new one")
     if len({x.dtype for x, _ in pairs}) > 1:
         raise RuntimeError("einsum: operands must be of one dtype")
+    alone = Counter(label for _, labels in pairs for label in labels)
+    summed = any(alone[n] == 1 and n not in out for _, labels in pairs for n in labels)
+    if summed and not pairs[0][0].is_floating_point():  # as `sum` does, in int64
+        pairs = [(shape.cast(x, np.dtype(np.int64)), labels) for x, labels in pairs]
     whole = [shape.expand(x, [sizes[label] for label in labels]) for x, labels in pairs]
     return EinSum(*_numbered([labels for _, labels in pairs], out))(*whole)
 

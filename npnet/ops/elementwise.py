@@ -9,9 +9,9 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.ops import arithmetic, functions, shape
-from npnet.ops.broadcasting import apply, as_operands, off_tape
+from npnet.ops.broadcasting import apply, as_operands, check_tensors, off_tape
 from npnet.ops.dtypes import Operand, float_type, result_type
-from npnet.tape import Function, result
+from npnet.tape import Function, Variable, result
 
 if TYPE_CHECKING:
     from npnet.tensor import Tensor
@@ -168,12 +168,14 @@ class CopySign(Function):
 
 def copysign(input: Tensor, other: Operand) -> Tensor:
     """The absolute value of `input` with the sign of `other`."""
+    check_tensors("copysign", input)
     dtype = float_type(input, other)
     return apply("copysign", CopySign(), *as_operands("copysign", input, other, dtype=dtype))
 
 
 def heaviside(input: Tensor, values: Tensor) -> Tensor:
     """0 below 0, 1 above, and `values` at 0. Off the tape, and of one dtype."""
+    check_tensors("heaviside", input, values)
     if input.dtype != values.dtype:
         raise RuntimeError(
             f"heaviside: input and values must be of one dtype, got {input.dtype}, {values.dtype}"
@@ -222,6 +224,8 @@ def isreal(input: Tensor) -> Tensor:
 
 def _bits(op: str, compute: Callable[..., Any], *operands: Operand) -> Tensor:
     """`compute` on integers or bools of one dtype."""
+    if not any(isinstance(x, Variable) for x in operands):
+        raise TypeError(f"{op}: one operand must be a tensor, got {operands}")
     dtype = result_type(*operands)
     if dtype.kind not in "biu":
         raise RuntimeError(f"{op}: operands must be integers or bools, got {dtype}")
@@ -266,9 +270,11 @@ def bitwise_right_shift(input: Operand, other: Operand) -> Tensor:
 
 def gcd(input: Tensor, other: Tensor) -> Tensor:
     """The greatest common divisor of integers, >= 0."""
+    check_tensors("gcd", input, other)
     return _shift("gcd", np.gcd, input, other)
 
 
 def lcm(input: Tensor, other: Tensor) -> Tensor:
     """The least common multiple of integers, >= 0."""
+    check_tensors("lcm", input, other)
     return _shift("lcm", np.lcm, input, other)

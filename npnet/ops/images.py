@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from npnet.base.checks import ShapeError
 from npnet.ops import shape
+from npnet.ops.dtypes import check_dtypes
 from npnet.ops.windows import Pair, as_pair
 from npnet.tape import Variable
 
 if TYPE_CHECKING:
     from npnet.tensor import Tensor
 
-__all__ = ["as_row", "as_single", "from_images", "to_images"]
+__all__ = ["as_row", "as_single", "check_numbers", "from_images", "to_images"]
 
 _AXES = {1: ("L",), 2: ("H", "W")}
 
@@ -34,6 +37,12 @@ def to_images(op: str, x: Tensor, dims: int) -> Tensor:
         return x
     batch = x.shape if x.ndim == dims + 2 else (1, *x.shape)
     return shape.reshape(x, batch if dims == 2 else (*batch[:2], 1, batch[2]))
+
+
+def check_numbers(op: str, *inputs: Tensor) -> None:
+    """Raise RuntimeError unless all are of one floating point dtype, or of int64, as in PyTorch."""
+    if not all(isinstance(x, Variable) and x.dtype == np.int64 for x in inputs):
+        check_dtypes(op, *inputs)
 
 
 def from_images(y: Tensor, x: Tensor, dims: int) -> Tensor:

@@ -188,10 +188,10 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
     Shape: index has as many axes as input and, but for `dim`, no larger sizes; y is as index.
     """
     at = axis("gather", dim, max(input.ndim, 1))
-    if index.dtype.kind != "i":
-        raise RuntimeError(f"gather: index must be integers, got {index.dtype}")
     if not index.numel():
         return reshape(reshape(input, (-1,))[:0], index.shape)
+    if index.dtype.kind != "i":
+        raise RuntimeError(f"gather: index must be integers, got {index.dtype}")
     if max(index.ndim, 1) != max(input.ndim, 1):
         raise ShapeError(
             f"gather: index must have as many axes as input; got input {input.shape}, "

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from npnet.base.arrays import Array
+from npnet.base.checks import ShapeError
 from npnet.ops import arithmetic, choices, functions, shape
 from npnet.ops.loss import alike, check_shape, reduced, reduction_of
 from npnet.tape import Function, Variable, result
@@ -130,8 +131,8 @@ def gaussian_nll_loss(
     """`l = (log v + (x - t)^2 / v) / 2`, v = max(var, eps), of normal distributions, reduced.
 
     Args:
-        var: the variances: a number, or a tensor of the input's shape, without its last axis, or
-            with size 1 there. To where var < eps its gradient is as if it were not limited.
+        var: the variances: a number, or a tensor of the input's shape, or without its last axis,
+            or that broadcasts to it. Where var < eps, its gradient is as if it were not limited.
         full: add log(2 pi) / 2.
 
     Raises:
@@ -143,14 +144,13 @@ def gaussian_nll_loss(
     if not eps > 0:
         raise ValueError(f"{op}: eps must be positive, got {eps:g}")
     v = var if isinstance(var, Variable) else result(np.full(input.shape, var, input.dtype))
-    if v.shape != input.shape:
-        if input.shape[:-1] == v.shape:
-            v = shape.unsqueeze(v, -1)
-        elif input.ndim != v.ndim or v.shape != (*input.shape[:-1], 1):
-            raise ValueError(
-                f"{op}: var must be {input.shape}, {input.shape[:-1]} or "
-                f"{(*input.shape[:-1], 1)}, got {v.shape}"
-            )
+    if v.shape != input.shape and v.shape == input.shape[:-1]:
+        v = shape.unsqueeze(v, -1)
+    if shape.broadcast_shapes(op, input.shape, v.shape) != input.shape:
+        raise ShapeError(
+            f"{op}: var must be {input.shape}, or {input.shape[:-1]}, or broadcast to the first; "
+            f"got {v.shape}"
+        )
     if (v.array < 0).any():
         raise ValueError(f"{op}: var must be >= 0, got {v.array.min()}")
     off = np.maximum(v.array, eps).astype(v.dtype) - v.array

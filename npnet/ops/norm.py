@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.base.checks import ShapeError, check_count, check_real, check_writable
+from npnet.base.checks import ShapeError, check_count, check_number, check_real, check_writable
 from npnet.ops import _sums
 from npnet.ops.dtypes import check_dtypes
 from npnet.tape import Function, result
@@ -169,7 +169,7 @@ def _check_batch_norm(
 ) -> None:
     if input.ndim < 2:
         raise ShapeError(f"batch_norm: input must have axes (N, C, ...), got {input.shape}")
-    check_real("batch_norm", "eps", eps)
+    check_number("batch_norm", "eps", eps, above=0)
     channels = (input.shape[1],)
     names = ("running_mean", "running_var", "weight", "bias")
     for name, value in zip(names, (running_mean, running_var, weight, bias), strict=True):

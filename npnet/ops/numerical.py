@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from npnet.base.arrays import Array
 from npnet.ops import arithmetic, choices, linear, reduce, shape, views
-from npnet.ops.broadcasting import off_tape
+from npnet.ops.broadcasting import apply, check_tensors, float_operands
 from npnet.ops.dtypes import Number, Operand
 from npnet.ops.shape import axis
-from npnet.tape import Variable, result
+from npnet.tape import Function, Variable, result
 
 if TYPE_CHECKING:
     from npnet.tensor import Tensor
@@ -40,6 +41,8 @@ def diff(
     if not input.ndim:
         raise RuntimeError("diff: input must have an axis")
     at = axis("diff", dim, input.ndim)
+    if n == 0:
+        return shape.clone(input)
     parts = [x for x in (prepend, input, append) if x is not None]
     y = shape.cat(parts, at) if len(parts) > 1 else input
     for _ in range(min(n, y.shape[at])):
@@ -47,7 +50,7 @@ def diff(
         later, earlier = views.narrow(y, at, 1, size - 1), views.narrow(y, at, 0, size - 1)
         both = y.dtype == np.bool_
         y = later ^ earlier if both else arithmetic.sub(later, earlier)
-    return shape.clone(y) if n == 0 else y
+    return y
 
 
 def _steps(y: Tensor, x: Tensor | None, dx: Number, at: int) -> Operand:
@@ -167,9 +170,23 @@ def corrcoef(input: Tensor) -> Tensor:
 
 def ldexp(input: Tensor, other: Tensor) -> Tensor:
     """`input * 2 ** other`."""
+    check_tensors("ldexp", input, other)
     return arithmetic.mul(input, arithmetic.pow(2.0, other))
 
 
+class NextAfter(Function):
+    """gx = gy, and gother = gy where x = other instead, as in PyTorch."""
+
+    def forward(self, x: Array, other: Array) -> Array:
+        self.equal = np.asarray(x == other)
+        return np.asarray(np.nextafter(x, other))
+
+    def backward(self, gy: Array) -> tuple[Array, Array]:
+        zero = gy.dtype.type(0)
+        return np.where(self.equal, zero, gy), np.where(self.equal, gy, zero)
+
+
 def nextafter(input: Tensor, other: Tensor) -> Tensor:
-    """The next float from `input` towards `other`; off the tape."""
-    return off_tape("nextafter", np.nextafter, input, other)
+    """The next float from `input` towards `other`."""
+    x, y = float_operands("nextafter", input, other)
+    return apply("nextafter", NextAfter(), x, y)

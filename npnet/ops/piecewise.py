@@ -84,13 +84,15 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
 class Hardsigmoid(Function):
     """gx = gy / 6 where -3 < x < 3, else 0."""
 
+    sixth = np.float32(1 / 6)  # in PyTorch a float32, whatever the dtype
+
     def forward(self, x: Array) -> Array:
         self.save_for_backward(x)
         return np.minimum(np.maximum(x + 3, 0), 6) / 6
 
     def backward(self, gy: Array) -> tuple[Array]:
         (x,) = self.saved
-        return (np.where((x > -3) & (x < 3), gy / 6, gy.dtype.type(0)),)
+        return (np.where((x > -3) & (x < 3), gy * gy.dtype.type(self.sixth), gy.dtype.type(0)),)
 
 
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:

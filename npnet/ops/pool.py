@@ -12,7 +12,7 @@ from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError
 from npnet.ops import _sums, windows
 from npnet.ops.dtypes import check_dtypes
-from npnet.ops.images import from_images, to_images
+from npnet.ops.images import check_numbers, from_images, to_images
 from npnet.ops.masks import kept
 from npnet.ops.windows import Pair, Window, as_pair
 from npnet.tape import Function, result
@@ -163,7 +163,10 @@ class AvgPool2d(Function):
         counts = self.window.output_size(x.shape[2:])
         taps = (image[place] for _, _, place in windows.taps(self.window, counts))
         y = _sums.add_parts(taps, (*x.shape[:2], *counts), x.dtype)
-        y /= self._divisors(x.shape).astype(x.dtype)
+        divisors = self._divisors(x.shape).astype(x.dtype)
+        if x.dtype.kind != "f":  # towards 0
+            return np.sign(divisors) * np.sign(y) * (np.abs(y) // np.abs(divisors))
+        y /= divisors
         return y
 
     def backward(self, gy: Array) -> tuple[Array]:
@@ -231,7 +234,7 @@ def pool_means(
     """The mean of each window of images, for the op that is named."""
     window = Window.checked(op, x.shape, kernel_size, stride, padding, 1, ceil_mode)
     check_padding(op, window)
-    check_dtypes(op, x)
+    check_numbers(op, x)
     return AvgPool2d(window, count_include_pad, divisor)(x)
 
 

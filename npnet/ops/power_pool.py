@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from npnet.ops import activation, arithmetic, elementwise, functions, pool, pool1d
+from npnet.ops import arithmetic, pool, pool1d
 from npnet.ops.windows import Pair, as_pair
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def lp_pool2d(
 ) -> Tensor:
     """(sum over the window of x^p)^(1/p), p = `norm_type`, by `avg_pool2d`.
 
-    A negative sum, of an odd power, gives 0, as in PyTorch.
+    A negative sum, of an odd power, gives NaN, as in PyTorch.
 
     Shape: (N, C, H, W) or (C, H, W) -> as of `avg_pool2d`.
     """
@@ -51,5 +51,4 @@ def lp_pool1d(
 
 
 def _root(means: Tensor, count: int, p: int | float) -> Tensor:
-    signed = elementwise.sign(means) * activation.relu(functions.abs(means))
-    return arithmetic.pow(signed * count, 1 / p)
+    return arithmetic.pow(arithmetic.mul(means, count), 1 / p)

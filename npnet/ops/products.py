@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from npnet.base.checks import ShapeError, check_axes
 from npnet.ops import arithmetic, reduce, shape
 from npnet.ops.dtypes import Number
@@ -117,6 +119,12 @@ def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[Sequence[int]] | Tensor
         [shape.axis("tensordot", d, x.ndim) for d in ((ds,) if isinstance(ds, int) else ds)]
         for x, ds in zip((a, b), dims, strict=True)
     )
+    # An axis of size 1 counts as often as the other one is long, which is summed over alone.
+    for i, j in zip(first, second, strict=True):
+        if b.shape[j] == 1 < a.shape[i]:
+            a = reduce.sum(a, i, keepdim=True, dtype=a.dtype)
+        elif a.shape[i] == 1 < b.shape[j]:
+            b = reduce.sum(b, j, keepdim=True, dtype=b.dtype)
     if [a.shape[i] for i in first] != [b.shape[i] for i in second]:
         raise ShapeError(
             f"tensordot: paired axes must be equal; got {a.shape} along {first} and {b.shape} "
@@ -167,8 +175,8 @@ def _plus(op: str, input: Tensor, product: Tensor, beta: Number, alpha: Number) 
     """beta * input + alpha * product, in the product's shape; NaN in `input` go where beta is 0."""
     if input.dtype != product.dtype:
         raise RuntimeError(f"{op}: dtypes must be equal, got {input.dtype} and {product.dtype}")
-    if product.dtype.kind != "f" and any(isinstance(n, float) for n in (beta, alpha)):
-        raise RuntimeError(f"{op}: beta and alpha must be whole for {product.dtype}")
+    if product.dtype.kind != "f":  # cut off, as in PyTorch
+        beta, alpha = (np.asarray(n).astype(product.dtype).item() for n in (beta, alpha))
     x = shape.expand(input, product.shape)
     if alpha != 1:
         product = arithmetic.mul(product, alpha)
@@ -195,6 +203,8 @@ def addr(
     input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: Number = 1
 ) -> Tensor:
     """`beta * input + alpha * outer(vec1, vec2)`, input broadcast."""
+    if input.dtype.kind in "iu" and any(isinstance(n, float) for n in (beta, alpha)):
+        raise RuntimeError(f"addr: beta and alpha must be whole for {input.dtype}")
     return _plus("addr", input, outer(vec1, vec2), beta, alpha)
 
 

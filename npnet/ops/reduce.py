@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from npnet.base.arrays import Array
 from npnet.ops import _sums, choices, indexing, shape
+from npnet.ops.broadcasting import check_tensors
 from npnet.ops.shape import axis, cast
 from npnet.tape import Function, Variable, result
 
@@ -233,6 +234,7 @@ def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -
     """
     if isinstance(dim, Variable):
         return choices.maximum(input, dim)
+    check_tensors("max", input)
     return _extreme("max", input, dim, keepdim)
 
 
@@ -240,6 +242,7 @@ def min(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -
     """The smallest value: a Tensor; with `dim`, (values, indices) along that axis. See `max`."""
     if isinstance(dim, Variable):
         return choices.minimum(input, dim)
+    check_tensors("min", input)
     return _extreme("min", input, dim, keepdim)
 
 

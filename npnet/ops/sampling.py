@@ -13,15 +13,35 @@ from npnet.tape import result
 if TYPE_CHECKING:
     from npnet.tensor import Tensor
 
-__all__ = ["bernoulli", "multinomial"]
+__all__ = ["bernoulli", "binomial", "multinomial", "poisson"]
 
 
 def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
     """1 with the probability that stands in `input`, else 0, in its dtype."""
     p = input.array
+    if p.dtype.kind != "f":
+        raise RuntimeError(f"bernoulli: input must be floating point, got {p.dtype}")
     if not ((p >= 0) & (p <= 1)).all():
         raise RuntimeError("bernoulli: probabilities must lie in [0, 1]")
     return result((numpy_generator(generator).random(p.shape) < p).astype(p.dtype))
+
+
+def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
+    """Draws of Poisson's distribution with the rates that stand in `input`, in its dtype."""
+    rates = input.array
+    if rates.dtype.kind != "f" or (rates < 0).any():
+        raise RuntimeError("poisson: rates must be floating point and >= 0")
+    return result(np.asarray(numpy_generator(generator).poisson(rates)).astype(rates.dtype))
+
+
+def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) -> Tensor:
+    """How many of `count` trials of probability `prob` succeed, in the dtype of count."""
+    if count.dtype.kind != "f" or prob.dtype != count.dtype:
+        raise RuntimeError(f"binomial: takes floats of one dtype, got {count.dtype}, {prob.dtype}")
+    n, p = count.array.astype(np.int64), prob.array
+    if (n < 0).any() or not ((p >= 0) & (p <= 1)).all():
+        raise RuntimeError("binomial: count must be >= 0 and prob lie in [0, 1]")
+    return result(np.asarray(numpy_generator(generator).binomial(n, p)).astype(count.dtype))
 
 
 def multinomial(
@@ -35,6 +55,10 @@ def multinomial(
 
     Shape: (k,) or (m, k) -> (num_samples,) or (m, num_samples), int64.
     """
+    if not input.is_floating_point() or num_samples <= 0:
+        raise RuntimeError(
+            f"multinomial: takes floats, and num_samples > 0; got {input.dtype} and {num_samples}"
+        )
     weights = input.array.astype(np.float64)
     if weights.ndim not in (1, 2):
         raise ShapeError(f"multinomial: input must have 1 or 2 axes, got {input.shape}")

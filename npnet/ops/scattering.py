@@ -132,15 +132,15 @@ class ReduceAt(Function):
         """gx, 0 at the places unless x itself counts."""
         if self.include:
             return gx
-        gx = gx.copy()
+        gx = np.array(gx)
         gx[self.places] = 0
         return gx
 
     def _extreme(self, gy: Array, x: Array, src: Array, y: Array) -> tuple[Array, Array]:
-        mine, theirs = x == y, src == y[self.places]
+        mine, theirs = np.asarray(x == y), src == y[self.places]
         count = mine.astype(np.int64) if self.include else self._untouched(x)
         np.add.at(count, self.places, theirs)
-        share = gy / np.maximum(count, 1).astype(gy.dtype)
+        share = np.asarray(gy / np.maximum(count, 1).astype(gy.dtype))
         gx = np.where(mine, share, gy.dtype.type(0))
         return self._without(gx), np.where(theirs, share[self.places], gy.dtype.type(0))
 
@@ -151,10 +151,9 @@ class ReduceAt(Function):
 
     def _product(self, gy: Array, x: Array, src: Array) -> tuple[Array, Array]:
         """By the products without zeros, and how many zeros there are."""
-        zeros, rest = self._untouched(x) * 0, np.ones_like(x)
         own = x if self.include else np.where(self._untouched(x) == 1, x, 1).astype(x.dtype)
-        zeros += own == 0
-        rest *= np.where(own == 0, 1, own).astype(x.dtype)
+        zeros = np.asarray(own == 0).astype(np.int64)
+        rest = np.where(own == 0, 1, own).astype(x.dtype)
         np.add.at(zeros, self.places, src == 0)
         np.multiply.at(rest, self.places, np.where(src == 0, 1, src).astype(x.dtype))
 
@@ -317,6 +316,8 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Operand) -> Tensor
     if isinstance(value, Variable) and value.ndim:
         raise RuntimeError(f"index_fill: value must be one number, got {value.shape}")
     one = value if isinstance(value, Variable) else _value(input, value)
+    if input.ndim:  # each once: so the gradient of the value counts each place once
+        places = (*places[:-1], np.unique(places[-1] % input.shape[len(places) - 1]))
     return WriteAt(places)(input, shape.cast(one, input.dtype))
 
 
@@ -408,6 +409,8 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     others = [[n for i, n in enumerate(x.shape) if i != at] for x in (input, indices)]
     size = list(shape.broadcast_shapes("take_along_dim", *map(tuple, others)))
     x = shape.expand(input, (*size[:at], input.shape[at], *size[at:]))
+    if indices.numel() and indices.array.min() < 0:
+        indices = result(np.where(indices.array < 0, indices.array + x.shape[at], indices.array))
     return indexing.gather(
         x, at, shape.expand(indices, (*size[:at], indices.shape[at], *size[at:]))
     )
@@ -415,7 +418,8 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
 
 def argwhere(input: Tensor) -> Tensor:
     """Where the values are not 0: a row of indices for each, int64."""
-    return result(np.argwhere(input.array).astype(np.int64).reshape(-1, input.ndim))
+    places = np.argwhere(np.atleast_1d(input.array)).astype(np.int64)
+    return result(places if input.ndim else places[:, :0])
 
 
 def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:

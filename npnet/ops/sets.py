@@ -59,7 +59,7 @@ def unique_consecutive(
     """The values, or slices along `dim`, that differ from the one before. See `unique`."""
     at = 0 if dim is None else shape.axis("unique_consecutive", dim, max(input.ndim, 1))
     x = input.array.reshape(-1) if dim is None or not input.ndim else input.array
-    rows = np.moveaxis(x, at, 0).reshape(x.shape[at], -1)
+    rows = np.moveaxis(x, at, 0).reshape(x.shape[at], x.size // max(x.shape[at], 1))
     new = np.ones(len(rows), bool)
     if rows.shape[0] > 1:
         new[1:] = (rows[1:] != rows[:-1]).any(1)

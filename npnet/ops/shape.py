@@ -10,9 +10,10 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError
+from npnet.base.layouts import check_memory_format
 from npnet.ops import _sums
 from npnet.ops.dtypes import result_type
-from npnet.tape import Function, Layout, result
+from npnet.tape import Function, Layout, Variable, result
 
 if TYPE_CHECKING:
     from npnet.tensor import Tensor
@@ -91,8 +92,9 @@ class Clone(Function):
         return (gy,)
 
 
-def clone(input: Tensor) -> Tensor:
-    """A copy on memory of its own."""
+def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
+    """A copy on memory of its own; `memory_format` changes nothing."""
+    check_memory_format("clone", memory_format)
     return Clone()(input)
 
 
@@ -255,11 +257,23 @@ class Cat(Function):
         return tuple(np.split(gy, self.ends[:-1], self.dim))
 
 
+def _check_tensors(op: str, tensors: Any) -> None:
+    """Raise TypeError unless these are tensors in a list or tuple."""
+    if not isinstance(tensors, (list, tuple)):
+        raise TypeError(f"{op}: takes a list or tuple of tensors, got {type(tensors).__name__}")
+    for x in tensors:
+        if not isinstance(x, Variable):
+            raise TypeError(
+                f"{op}: takes tensors, got {type(x).__name__}; npnet.as_tensor makes one of it"
+            )
+
+
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Tensors one after the other along `dim`; all other sizes must be equal.
 
     Tensors of shape (0,) are skipped, as in PyTorch.
     """
+    _check_tensors("cat", tensors)
     parts = [x for x in tensors if x.shape != (0,)] or list(tensors[:1])
     if not parts:
         raise ValueError("cat: needs at least one tensor, got none")
@@ -274,6 +288,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Tensors of one shape along a new axis before `dim`."""
+    _check_tensors("stack", tensors)
     if not tensors:
         raise ValueError("stack: needs at least one tensor, got none")
     if len({x.shape for x in tensors}) > 1:

@@ -123,16 +123,16 @@ class LogCumSumExp(Function):
         self.dim = dim
 
     def forward(self, x: Array) -> Array:
-        y = np.logaddexp.accumulate(x, self.dim)
-        self.save_for_backward(x, y)
-        return y
+        self.wide = np.logaddexp.accumulate(x.astype(np.float64), self.dim)
+        self.save_for_backward(x)
+        return self.wide.astype(x.dtype)
 
     def backward(self, gy: Array) -> tuple[Array]:
-        x, y = (np.moveaxis(a, self.dim, 0) for a in self.saved)
-        g, gx = np.moveaxis(gy, self.dim, 0), np.zeros_like(x)
+        x, y = (np.moveaxis(a, self.dim, 0) for a in (*self.saved, self.wide))
+        g, gx = np.moveaxis(gy, self.dim, 0), np.zeros(x.shape)
         for i in range(len(x)):
             gx[: i + 1] += np.where(np.isneginf(x[: i + 1]), 0, g[i] * np.exp(x[: i + 1] - y[i]))
-        return (np.moveaxis(gx, 0, self.dim),)
+        return (np.moveaxis(gx, 0, self.dim).astype(gy.dtype),)
 
 
 def logcumsumexp(input: Tensor, dim: int) -> Tensor:
@@ -252,10 +252,11 @@ def _quantile(
     # Shape of the places: the shares, then the axes with `dim` of size 1.
     lead = (-1, *(1,) * ordered.ndim)
     count = size - missing if skip else np.full_like(missing, size)
-    rank = shares.reshape(lead) * np.maximum(count - 1, 0)
-    rank = np.where(~np.asarray(skip) & (missing > 0), size - 1, rank)  # a NaN is there
-    low, high = np.floor(rank).astype(np.int64), np.ceil(rank).astype(np.int64)
-    y = _between(ordered, at, rank, low, high, interpolation)
+    last = np.maximum(count - 1, 0).astype(x.dtype)
+    rank = arithmetic.mul(shape.reshape(shares, lead), result(last))
+    if not skip:  # where a NaN is, the last value is one
+        rank = choices.where(result(missing > 0), result(np.asarray(size - 1, x.dtype)), rank)
+    y = _between(ordered, at, rank, interpolation)
     if dim is None:
         y = shape.reshape(y, (y.shape[0], *((1,) * x.ndim if keepdim else ())))
     elif not keepdim or not x.ndim:
@@ -263,8 +264,8 @@ def _quantile(
     return y if isinstance(q, Variable) and q.ndim else shape.squeeze(y, 0)
 
 
-def _shares(op: str, x: Tensor, q: float | Tensor, interpolation: str) -> Array:
-    """q as an array of one axis, checked."""
+def _shares(op: str, x: Tensor, q: float | Tensor, interpolation: str) -> Tensor:
+    """q as a tensor of one axis, checked."""
     if not x.is_floating_point():
         raise RuntimeError(f"{op}: input must be floating point, got {x.dtype}; use x.float()")
     if isinstance(q, Variable) and (q.dtype != x.dtype or q.ndim > 1):
@@ -273,28 +274,28 @@ def _shares(op: str, x: Tensor, q: float | Tensor, interpolation: str) -> Array:
         raise RuntimeError(f"{op}: interpolation must be one of {_BETWEEN}, got {interpolation!r}")
     if not x.numel():
         raise RuntimeError(f"{op}: there is no quantile of nothing; input has shape {x.shape}")
-    shares = np.atleast_1d(q.array if isinstance(q, Variable) else np.asarray(q, x.dtype))
-    if not ((shares >= 0) & (shares <= 1)).all():
+    shares = q if isinstance(q, Variable) else result(np.asarray(q, x.dtype))
+    if not ((shares.array >= 0) & (shares.array <= 1)).all():
         raise RuntimeError(f"{op}: q must lie in [0, 1], got {shares.tolist()}")
-    return shares
+    return shape.reshape(shares, (-1,))
 
 
-def _between(
-    ordered: Tensor, at: int, rank: Array, low: Array, high: Array, interpolation: str
-) -> Tensor:
+def _between(ordered: Tensor, at: int, rank: Tensor, interpolation: str) -> Tensor:
     """The values at ranks that need not be whole.  Shape: ranks (q, ...), `at` of size 1."""
+    low, high = np.floor(rank.array).astype(np.int64), np.ceil(rank.array).astype(np.int64)
     if interpolation == "nearest":
-        low = high = np.round(rank).astype(np.int64)
+        low = high = np.round(rank.array).astype(np.int64)
     elif interpolation in ("lower", "higher"):
         low = high = low if interpolation == "lower" else high
-    weight = np.full(rank.shape, 0.5) if interpolation == "midpoint" else rank - low
     places = list(np.ogrid[tuple(slice(n) for n in low.shape)])[1:]
     first, second = (
         ordered[tuple(part if i == at else p for i, p in enumerate(places))] for part in (low, high)
     )
     if low is high:
         return first
-    return choices.lerp(first, second, result(np.asarray(weight, ordered.dtype)))
+    if interpolation == "midpoint":
+        return choices.lerp(first, second, 0.5)
+    return choices.lerp(first, second, arithmetic.sub(rank, result(low.astype(rank.dtype))))
 
 
 # ---- counts ------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.ops import arithmetic
-from npnet.ops.broadcasting import apply, as_operands
+from npnet.ops.broadcasting import apply, as_operands, check_tensors
 from npnet.ops.dtypes import Operand, float_type
 from npnet.ops.functions import Unary, as_float
 from npnet.tape import Function
@@ -203,6 +203,7 @@ class Atan2(Function):
 
 def atan2(input: Operand, other: Operand) -> Tensor:
     """The angle in [-pi, pi] of the point (other, input)."""
+    check_tensors("atan2", input, other)
     dtype = float_type(input, other)
     return apply("atan2", Atan2(), *as_operands("atan2", input, other, dtype=dtype))
 
@@ -222,4 +223,5 @@ class Hypot(Function):
 
 def hypot(input: Tensor, other: Tensor) -> Tensor:
     """sqrt(input^2 + other^2), without overflow on the way."""
+    check_tensors("hypot", input, other)
     return apply("hypot", Hypot(), *as_operands("hypot", input, other))

@@ -82,8 +82,9 @@ class Diagonal(Function):
         return self._of(x)
 
     def _of(self, x: Array) -> Array:
-        y = np.diagonal(x, self.offset, *self.dims)  # NumPy makes it read-only
-        return np.lib.stride_tricks.as_strided(y, writeable=x.flags.writeable)
+        y = np.diagonal(x, self.offset, *self.dims)
+        y.flags.writeable = x.flags.writeable  # NumPy makes it read-only
+        return y
 
     def backward(self, gy: Array) -> tuple[Array]:
         gx = np.zeros(self.x_shape, gy.dtype)
@@ -151,10 +152,7 @@ class AsStrided(Function):
         self.size, self.stride, self.offset = size, stride, offset
 
     def forward(self, x: Array) -> Array:
-        memory = x
-        while isinstance(memory.base, np.ndarray) and memory.base.dtype == x.dtype:
-            memory = memory.base
-        flat = memory.reshape(-1)
+        flat = _memory(x).reshape(-1)
         first = x.__array_interface__["data"][0] - flat.__array_interface__["data"][0]
         self.x_shape, self.before = x.shape, first // x.itemsize
         self.x_stride = tuple(n // x.itemsize for n in x.strides)
@@ -202,11 +200,19 @@ def as_strided(
 
 def offset(x: Array) -> int:
     """How many values before it its memory begins."""
-    memory = x
-    while isinstance(memory.base, np.ndarray) and memory.base.dtype == x.dtype:
-        memory = memory.base
-    first = x.__array_interface__["data"][0] - memory.__array_interface__["data"][0]
+    first = x.__array_interface__["data"][0] - _memory(x).__array_interface__["data"][0]
     return int(first // x.itemsize)
+
+
+def _memory(x: Array) -> Array:
+    """The array that a view was first made of."""
+    while True:
+        base = x.base
+        if not isinstance(base, np.ndarray):
+            base = getattr(base, "base", None)  # NumPy's as_strided puts an object between
+        if not isinstance(base, np.ndarray) or base.dtype != x.dtype:
+            return x
+        x = base
 
 
 # ---- axes --------------------------------------------------------------------------------------

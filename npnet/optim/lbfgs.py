@@ -104,8 +104,8 @@ def _as_arrays(value: Any) -> Any:
         return [_as_arrays(v) for v in value]
     if isinstance(value, (int, float, type(None))):
         return value
-    array = np.array(value.array if isinstance(value, Tensor) else value)
-    return array if array.ndim else array.item()
+    array = np.asarray(value.array if isinstance(value, Tensor) else value)
+    return array.copy() if array.ndim else array.item()
 
 
 class _Search:

@@ -23,6 +23,10 @@ OPTIMIZERS = {
     "adamw": Rule("AdamW"),
     "nadam": Rule("NAdam"),
     "rmsprop": Rule("RMSprop", ("momentum",)),
+    "adadelta": Rule("Adadelta"),
+    "adagrad": Rule("Adagrad"),
+    "adamax": Rule("Adamax"),
+    "radam": Rule("RAdam"),
 }
 PLAIN_SCHEDULES = ("none", "poly", "cosine")  # those that epochs and learning rate describe wholly
 POLY_POWER = 0.9  # of the course's polynomial schedule

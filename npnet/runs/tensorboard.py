@@ -6,28 +6,15 @@ and a killed run would lose the last epochs; this uses its record writer and sum
 
 from __future__ import annotations
 
-import contextlib
 import math
-import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from npnet.base.tensorboardx import without_torch
+
 __all__ = ["EventFile"]
-
-
-@contextlib.contextmanager
-def _without_torch() -> Iterator[None]:
-    """Let an import not find PyTorch: tensorboardX takes two seconds to import it unused."""
-    hidden = "torch" not in sys.modules
-    if hidden:
-        sys.modules["torch"] = None  # type: ignore[assignment]  # how Python marks what is missing
-    try:
-        yield
-    finally:
-        if hidden:
-            del sys.modules["torch"]
 
 
 def _text(setting: Any) -> str:
@@ -44,7 +31,7 @@ class EventFile:
     """
 
     def __init__(self, folder: Path, purge_step: int | None = None) -> None:
-        with _without_torch():
+        with without_torch():
             from tensorboardX.event_file_writer import EventsWriter
 
         # By its second alone, a resumed run's file could be the one that it goes on from.

@@ -60,9 +60,11 @@ def save(
 
     Tensors, None, bools, ints, floats and strings, and lists, tuples, dicts, OrderedDicts and
     Counters of these, nested at will, with strings or ints as keys, become a safetensors file,
-    which `load` reads without executing anything. A flat dict of tensors, such as a state_dict, becomes
-    a plain one with exactly these keys. Anything else, such as a whole model, is pickled, as in
-    PyTorch: `load` gives it back with `weights_only=False`, where its classes can be imported.
+    which `load` reads without executing anything. A flat dict of tensors, such as a state_dict,
+    becomes a plain one with exactly these keys. Anything else, such as a whole model, is pickled,
+    as in PyTorch: `load` gives it back with `weights_only=False`, where its classes can be
+    imported.
+
     Tensors on the same memory are written each for itself.
 
     Args:

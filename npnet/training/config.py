@@ -58,7 +58,8 @@ class Config:
     """share of each training target that is spread over all classes (cross_entropy); validation
     and test losses are without it"""
     optimizer: str = "sgd"
-    """the rule that updates the weights: sgd, adam, adamw, nadam or rmsprop"""
+    """the rule that updates the weights: sgd, adam, adamw, nadam, rmsprop, adadelta, adagrad,
+    adamax or radam"""
     learning_rate: float = 1e-2
     """step size of the optimizer in the first epoch; the highest one of the schedules
     warmup_cosine, warmup_exponential and onecycle"""

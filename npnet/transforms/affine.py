@@ -11,17 +11,29 @@ import numpy.typing as npt
 
 from npnet.backend import uses_kernels
 from npnet.base.checks import ShapeError, check_number
-from npnet.base.pictures import array_to_picture, picture_to_array
+from npnet.base.pictures import array_to_picture, is_picture, picture_to_array
+from npnet.random import numpy_generator
 from npnet.transforms.affine_pictures import affine_pictures, is_as_pillow
 from npnet.transforms.base import RandomTransform
 from npnet.transforms.images import (
     Array,
     InterpolationMode,
+    as_batch,
     channel_values,
     interpolation_mode,
 )
 
-__all__ = ["RandomAffine", "RandomRotation", "affine", "inverse_matrices"]
+__all__ = [
+    "Places",
+    "RandomAffine",
+    "RandomRotation",
+    "affine",
+    "affine_image",
+    "inverse_matrices",
+    "on_tensors",
+    "pillow_fill",
+    "sample",
+]
 
 # Pixels that one step of the NumPy implementation works on: it holds some twenty arrays of them.
 _CHUNK = 1 << 18
@@ -56,7 +68,7 @@ def affine(
     images: Array,
     matrices: Array,
     interpolation: str,
-    fill: Array,
+    fill: Array | None,
     size: tuple[int, int] | None = None,
 ) -> Array:
     """y[i, c] at place p is x[i, c] at matrices[i] @ (p, 1), places counted from the middle.
@@ -71,6 +83,7 @@ def affine(
     Args:
         matrices: as `inverse_matrices` makes them.
         interpolation: nearest or bilinear.
+        fill: None is y = sum_k w_k x_k, or 0.
         size: (OH, OW) of the result; None is that of the images.
 
     Shape: images (N, C, H, W), matrices (N, 2, 3), fill (C,) -> (N, C, OH, OW) of the same dtype;
@@ -79,36 +92,46 @@ def affine(
     bilinear = interpolation == "bilinear"
     size = size or (images.shape[2], images.shape[3])
     kernel = uses_kernels() and images.dtype == np.uint8 and images.flags.c_contiguous
-    if kernel and size == images.shape[2:]:
+    if kernel and size == images.shape[2:] and fill is not None:
         from npnet.kernels import affine as kernels
 
         return kernels.affine(images, matrices, bilinear, fill)
     dtype = np.float64 if images.dtype == np.float64 else np.float32
-    matrices, fill = matrices.astype(dtype), fill.astype(dtype)
-    sample = _bilinear if bilinear else _nearest
+    matrices = matrices.astype(dtype)
     y = np.empty((*images.shape[:2], *size), images.dtype)
     step = max(1, _CHUNK // max(1, images[:1].size, y[:1].size))
     for start in range(0, len(images), step):
         part = slice(start, start + step)
-        values = sample(images[part], _sources(matrices[part], images.shape[2:], size), fill)
-        y[part] = values if images.dtype.kind == "f" else np.rint(values)
+        places = _sources(matrices[part], images.shape[2:], size)
+        y[part] = sample(images[part], places, interpolation, fill)
     return y
 
 
-class _Places(NamedTuple):
+def sample(images: Array, places: Places, interpolation: str, fill: Array | None) -> Array:
+    """The values of images at places, of the dtype of the images; see `affine`.
+
+    Shape: images (n, C, H, W), places (n or 1, OH, OW), fill (C,) -> (n, C, OH, OW).
+    """
+    places = Places(*(np.broadcast_to(p, (len(images), *p.shape[1:])) for p in places))
+    fill = None if fill is None else fill.astype(places.x.dtype)
+    values = (_bilinear if interpolation == "bilinear" else _nearest)(images, places, fill)
+    return (values if images.dtype.kind == "f" else np.rint(values)).astype(images.dtype)
+
+
+class Places(NamedTuple):
     """Column and row of the source of each output pixel: (n, H, W) floats."""
 
     x: Array
     y: Array
 
 
-def _sources(matrices: Array, size: Sequence[int], out_size: Sequence[int]) -> _Places:
+def _sources(matrices: Array, size: Sequence[int], out_size: Sequence[int]) -> Places:
     height, width = size
     dtype = matrices.dtype.type
     x = np.arange(out_size[1], dtype=dtype) - dtype(out_size[1] / 2 - 0.5)
     y = (np.arange(out_size[0], dtype=dtype) - dtype(out_size[0] / 2 - 0.5))[:, None]
     a, b, c, d, e, f = matrices.reshape(-1, 6, 1, 1).transpose(1, 0, 2, 3)
-    return _Places(
+    return Places(
         a * x + b * y + c + dtype(width / 2 - 0.5), d * x + e * y + f + dtype(height / 2 - 0.5)
     )
 
@@ -123,12 +146,14 @@ def _pixels(images: Array, x: Array, y: Array) -> tuple[Array, Array]:
     return np.where(inside[:, None], values, 0).astype(x.dtype), inside
 
 
-def _nearest(images: Array, places: _Places, fill: Array) -> Array:
+def _nearest(images: Array, places: Places, fill: Array | None) -> Array:
     values, inside = _pixels(images, np.rint(places.x), np.rint(places.y))
+    if fill is None:
+        return values
     return np.where(inside[:, None], values, fill[:, None, None])
 
 
-def _bilinear(images: Array, places: _Places, fill: Array) -> Array:
+def _bilinear(images: Array, places: Places, fill: Array | None) -> Array:
     """The sum goes from the upper left to the lower right pixel, as in the kernel."""
     left, top = np.floor(places.x), np.floor(places.y)
     right_share, lower_share = places.x - left, places.y - top
@@ -141,6 +166,8 @@ def _bilinear(images: Array, places: _Places, fill: Array) -> Array:
             values, inside = _pixels(images, left + right, top + down)
             total = total + weight[:, None] * values
             covered = covered + np.where(inside, weight, 0)
+    if fill is None:
+        return total
     covered = covered[:, None]
     return covered * total + (1 - covered) * fill[:, None, None]
 
@@ -154,7 +181,7 @@ class _Draws(NamedTuple):
     shear: Array
 
 
-def _pillow_matrices(draws: _Draws, centre: Sequence[float]) -> Array:
+def pillow_matrices(draws: _Draws, centre: Sequence[float]) -> Array:
     """The maps of `inverse_matrices` for places counted from the upper left corner, (N, 6), in
     torchvision's order of operations: the last bit decides where a place lies between pixels."""
     rotation, shear_x, shear_y = (
@@ -179,6 +206,31 @@ def _pillow_matrices(draws: _Draws, centre: Sequence[float]) -> Array:
     m[2] += x
     m[5] += y
     return np.ascontiguousarray(m.T)
+
+
+def affine_image(
+    x: Any,
+    angle: float,
+    translate: Sequence[float],
+    scale: float,
+    shear: Sequence[float],
+    mode: InterpolationMode,
+    fill: float | Sequence[float] | None,
+    center: Sequence[float] | None,
+) -> Any:
+    """A PIL image, or all images of a Tensor, changed by the same numbers; see RandomAffine."""
+    draws = _Draws(*(np.asarray(v, np.float64)[None] for v in (angle, translate, scale, shear)))
+    if is_picture(x):
+        centre = (x.width * 0.5, x.height * 0.5) if center is None else center
+        [matrix] = pillow_matrices(draws, centre).tolist()
+        colour = pillow_fill("affine", fill, x)
+        return x.transform(x.size, 0, matrix, mode.pillow, fillcolor=colour)  # Pillow's AFFINE
+    images, restore = as_batch("affine", x)
+    middle = np.array([images.shape[3] / 2, images.shape[2] / 2])
+    shift = np.zeros(2) if center is None else np.asarray(center) - middle
+    matrices = np.repeat(inverse_matrices(*draws, shift), len(images), axis=0)
+    colours = None if fill is None else channel_values("affine", "fill", fill, images)
+    return restore(affine(images, matrices, on_tensors("affine", mode), colours))
 
 
 class RandomAffine(RandomTransform):
@@ -224,7 +276,7 @@ class RandomAffine(RandomTransform):
             check_number(op, "scale", factor, above=0)
 
     def transform(self, images: Array, rng: np.random.Generator) -> Array:
-        mode = _on_tensors("RandomAffine", self.interpolation)
+        mode = on_tensors("RandomAffine", self.interpolation)
         fill = channel_values("RandomAffine", "fill", self.fill, images)
         size = (images.shape[3], images.shape[2])
         middle = np.multiply(size, 0.5)
@@ -239,7 +291,7 @@ class RandomAffine(RandomTransform):
             0,  # Pillow's AFFINE
             matrix,
             self.interpolation.pillow,
-            fillcolor=_pillow_fill("RandomAffine", self.fill, picture),
+            fillcolor=pillow_fill("RandomAffine", self.fill, picture),
         )
 
     def pictures(self, images: Array, rng: np.random.Generator) -> Array:
@@ -264,7 +316,7 @@ class RandomAffine(RandomTransform):
     def _pillow(self, count: int, size: tuple[int, int], rng: np.random.Generator) -> Array:
         """Maps (count, 6) of pictures of `size` (W, H), for places as Pillow counts them."""
         centre = (size[0] * 0.5, size[1] * 0.5) if self.center is None else self.center
-        return _pillow_matrices(self._draw(count, size, rng), centre)
+        return pillow_matrices(self._draw(count, size, rng), centre)
 
     def _draw(self, count: int, size: tuple[int, int], rng: np.random.Generator) -> _Draws:
         """Numbers for `count` images of `size` (W, H), in torchvision's order."""
@@ -281,6 +333,20 @@ class RandomAffine(RandomTransform):
             if len(self.shear) == 4:
                 shear[:, 1] = rng.uniform(self.shear[2], self.shear[3], count)
         return _Draws(angle, translate, scale, shear)
+
+    @staticmethod
+    def get_params(
+        degrees: Sequence[float],
+        translate: Sequence[float] | None,
+        scale_ranges: Sequence[float] | None,
+        shears: Sequence[float] | None,
+        img_size: Sequence[int],
+    ) -> tuple[float, tuple[int, int], float, tuple[float, float]]:
+        """Angle, shift, scale and shear of one image of (W, H)."""
+        own = RandomAffine(degrees, translate, scale_ranges, shears)
+        draws = own._draw(1, (img_size[0], img_size[1]), numpy_generator(None))
+        (x, y), (shear_x, shear_y) = draws.translate[0].tolist(), draws.shear[0].tolist()
+        return float(draws.angle[0]), (int(x), int(y)), float(draws.scale[0]), (shear_x, shear_y)
 
     def __repr__(self) -> str:
         parts = [f"degrees={self.degrees}"]
@@ -318,7 +384,7 @@ class RandomRotation(RandomTransform):
         interpolation: str | int | InterpolationMode = InterpolationMode.NEAREST,
         expand: bool = False,
         center: Sequence[float] | None = None,
-        fill: float | Sequence[float] = 0,
+        fill: float | Sequence[float] | None = 0,
     ) -> None:
         super().__init__()
         op = "RandomRotation"
@@ -333,8 +399,10 @@ class RandomRotation(RandomTransform):
         return not self.expand
 
     def transform(self, images: Array, rng: np.random.Generator) -> Array:
-        mode = _on_tensors("RandomRotation", self.interpolation)
-        fill = channel_values("RandomRotation", "fill", self.fill, images)
+        mode = on_tensors("RandomRotation", self.interpolation)
+        fill = None
+        if self.fill is not None:
+            fill = channel_values("RandomRotation", "fill", self.fill, images)
         height, width = images.shape[2:]
         middle = np.array([width / 2, height / 2])
         centre = middle if self.center is None else np.asarray(self.center)
@@ -360,8 +428,13 @@ class RandomRotation(RandomTransform):
             self.interpolation.pillow,
             self.expand,
             self.center,
-            fillcolor=_pillow_fill("RandomRotation", self.fill, picture),
+            fillcolor=pillow_fill("RandomRotation", self.fill, picture),
         )
+
+    @staticmethod
+    def get_params(degrees: Sequence[float]) -> float:
+        """The angle of one image, from (least, most)."""
+        return float(numpy_generator(None).uniform(degrees[0], degrees[1]))
 
     def __repr__(self) -> str:
         parts = [
@@ -390,8 +463,9 @@ def _expanded(matrix: Array, size: tuple[int, int]) -> tuple[int, int]:
     return out_height, out_width
 
 
-def _pillow_fill(op: str, fill: float | Sequence[float], picture: Any) -> Any:
-    """The value of new pixels as Pillow takes it: whole numbers except in mode F."""
+def pillow_fill(op: str, fill: float | Sequence[float] | None, picture: Any) -> Any:
+    """The value of new pixels as Pillow takes it: whole numbers except in mode F; 0 for None."""
+    fill = 0 if fill is None else fill
     bands = len(picture.getbands())
     values = tuple(fill) if isinstance(fill, Sequence) else (fill,)
     if len(values) not in (1, bands):
@@ -405,7 +479,7 @@ def _pillow_fill(op: str, fill: float | Sequence[float], picture: Any) -> Any:
     return values[0] if bands == 1 else values
 
 
-def _on_tensors(op: str, mode: InterpolationMode) -> str:
+def on_tensors(op: str, mode: InterpolationMode) -> str:
     if mode not in (InterpolationMode.NEAREST, InterpolationMode.BILINEAR):
         raise ValueError(
             f"{op}: interpolation of Tensors must be nearest or bilinear, got {mode.value}"

@@ -9,6 +9,9 @@ import numpy as np
 
 from npnet.base.checks import ShapeError, check_number
 from npnet.base.pictures import array_to_picture, pillow
+from npnet.random import numpy_generator
+from npnet.tape import result
+from npnet.tensor import Tensor
 from npnet.transforms.base import RandomTransform, Transform
 from npnet.transforms.convert import ConvertImageDtype
 from npnet.transforms.images import Array
@@ -16,16 +19,21 @@ from npnet.transforms.images import Array
 __all__ = ["ColorJitter", "Grayscale", "RandomGrayscale"]
 
 
-def grey(op: str, images: Array) -> Array:
-    """y = 0.2989 r + 0.587 g + 0.114 b, cut to whole numbers in integers; grey images as they are.
-
-    Shape: (N, 1 or 3, H, W) -> (N, 1, H, W), same dtype.
-    """
+def check_channels(op: str, images: Array) -> None:
+    """ShapeError unless images (N, C, H, W) are grey or of three colours."""
     if images.shape[1] not in (1, 3):
         raise ShapeError(
             f"{op}: images must have 1 or 3 channels, got {images.shape[1]}: "
             f"images.shape = {images.shape}"
         )
+
+
+def grey(op: str, images: Array) -> Array:
+    """y = 0.2989 r + 0.587 g + 0.114 b, cut to whole numbers in integers; grey images as they are.
+
+    Shape: (N, 1 or 3, H, W) -> (N, 1, H, W), same dtype.
+    """
+    check_channels(op, images)
     if images.shape[1] == 1:
         return images
     kind = images.dtype.type if images.dtype.kind == "f" else np.float32
@@ -141,22 +149,12 @@ class ColorJitter(RandomTransform):
         y = images.copy()
         for i in range(len(y)):
             for name, factor in self._draw(rng):
-                y[i : i + 1] = _ADJUST[name](y[i : i + 1], factor)
+                y[i : i + 1] = adjust(name, y[i : i + 1], factor)
         return y
 
     def picture(self, picture: Any, rng: np.random.Generator) -> Any:
-        from PIL import ImageEnhance
-
-        enhancers = {
-            "brightness": ImageEnhance.Brightness,
-            "contrast": ImageEnhance.Contrast,
-            "saturation": ImageEnhance.Color,
-        }
         for name, factor in self._draw(rng):
-            if name == "hue":
-                picture = _turn_picture(picture, factor)
-            else:
-                picture = enhancers[name](picture).enhance(factor)
+            picture = adjust_picture(name, picture, factor)
         return picture
 
     def _draw(self, rng: np.random.Generator) -> list[tuple[str, float]]:
@@ -165,6 +163,22 @@ class ColorJitter(RandomTransform):
         ranges = [(name, getattr(self, name)) for name in _ADJUST]
         factors = [(name, rng.uniform(*span)) if span else None for name, span in ranges]
         return [drawn for i in order if (drawn := factors[i]) is not None]
+
+    @staticmethod
+    def get_params(
+        brightness: Sequence[float] | None,
+        contrast: Sequence[float] | None,
+        saturation: Sequence[float] | None,
+        hue: Sequence[float] | None,
+    ) -> tuple[Tensor, float | None, float | None, float | None, float | None]:
+        """The order of the four changes, and a factor of each; None stays None."""
+        rng = numpy_generator(None)
+        order = result(rng.permutation(4))
+        spans = (brightness, contrast, saturation, hue)
+        b, c, s, h = (
+            None if span is None else float(rng.uniform(span[0], span[1])) for span in spans
+        )
+        return order, b, c, s, h
 
     def __repr__(self) -> str:
         return (
@@ -193,7 +207,8 @@ def _factors(
     return None if least == most == centre else (least, most)
 
 
-def _blend(images: Array, others: Any, factor: float) -> Array:
+def blend(images: Array, others: Any, factor: float) -> Array:
+    """f x + (1 - f) z, cut to the range of the dtype."""
     kind = images.dtype.type if images.dtype.kind == "f" else np.float32
     most = 1 if images.dtype.kind == "f" else np.iinfo(images.dtype).max
     mixed = kind(factor) * images.astype(kind) + kind(1 - factor) * others
@@ -201,16 +216,17 @@ def _blend(images: Array, others: Any, factor: float) -> Array:
 
 
 def _brightness(images: Array, factor: float) -> Array:
-    return _blend(images, np.zeros((), images.dtype), factor)
+    return blend(images, np.zeros((), images.dtype), factor)
 
 
 def _contrast(images: Array, factor: float) -> Array:
     kind = images.dtype if images.dtype.kind == "f" else np.float32
-    return _blend(images, grey("ColorJitter", images).mean(dtype=np.float64).astype(kind), factor)
+    mean = grey("ColorJitter", images).mean(axis=(1, 2, 3), keepdims=True, dtype=np.float64)
+    return blend(images, mean.astype(kind), factor)
 
 
 def _saturation(images: Array, factor: float) -> Array:
-    return _blend(images, grey("ColorJitter", images), factor)
+    return blend(images, grey("ColorJitter", images), factor)
 
 
 def _hue(images: Array, factor: float) -> Array:
@@ -245,6 +261,25 @@ def _from_hsv(hue: Array, saturation: Array, value: Array) -> Array:
     v, which = value, sector.astype(np.intp) % 6
     channels = [(v, q, p, p, t, v), (t, v, v, q, p, p), (p, p, t, v, v, q)]
     return np.stack([np.choose(which, choices) for choices in channels], axis=1)
+
+
+def adjust(name: str, images: Array, factor: float) -> Array:
+    """Images of another brightness, contrast, saturation or hue.  Shape: (N, 1 or 3, H, W)."""
+    return _ADJUST[name](images, factor)
+
+
+def adjust_picture(name: str, picture: Any, factor: float) -> Any:
+    """The same of a PIL image, by Pillow."""
+    if name == "hue":
+        return _turn_picture(picture, factor)
+    from PIL import ImageEnhance
+
+    enhancers = {
+        "brightness": ImageEnhance.Brightness,
+        "contrast": ImageEnhance.Contrast,
+        "saturation": ImageEnhance.Color,
+    }
+    return enhancers[name](picture).enhance(factor)
 
 
 def _turn_picture(picture: Any, factor: float) -> Any:

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from npnet.base.checks import check_number
-from npnet.base.pictures import array_to_picture
+from npnet.base.pictures import array_to_picture, is_picture, picture_to_array
 from npnet.ops.shape import stack
 from npnet.random import Generator, numpy_generator
 from npnet.tape import result
-from npnet.tensor import as_tensor
+from npnet.tensor import Tensor, as_tensor
 from npnet.transforms.base import RandomTransform, Transform
 from npnet.transforms.images import Array, as_batch
 
-__all__ = ["Compose", "Lambda", "RandomApply", "apply_to_picture", "apply_to_pictures", "own_steps"]
+__all__ = [
+    "Compose",
+    "Lambda",
+    "RandomApply",
+    "apply_to_picture",
+    "apply_to_pictures",
+    "call",
+    "own_steps",
+]
 
 
 class Compose:
@@ -39,7 +47,7 @@ class Compose:
             images, _ = as_batch("Compose", x)
             return stack([as_tensor(self(result(image), generator)) for image in images])
         for transform in self.transforms:
-            x = _call(transform, x, generator)
+            x = call(transform, x, generator)
         return x
 
     def transform(self, images: Array, rng: np.random.Generator) -> Array:
@@ -99,7 +107,7 @@ class RandomApply(RandomTransform):
     def forward(self, x: Any, generator: Generator | np.random.Generator | None = None) -> Any:
         if numpy_generator(generator).random() < self.p:
             for transform in self.transforms:
-                x = _call(transform, x, generator)
+                x = call(transform, x, generator)
         return x
 
     def __repr__(self) -> str:
@@ -107,7 +115,7 @@ class RandomApply(RandomTransform):
         return "\n".join(lines)
 
 
-def _call(transform: Any, x: Any, generator: Generator | np.random.Generator | None) -> Any:
+def call(transform: Any, x: Any, generator: Generator | np.random.Generator | None) -> Any:
     """Call it, with the generator where its call is one of npnet's, which take it."""
     if generator is None:
         return transform(x)
@@ -121,16 +129,9 @@ def own_steps(transform: Any) -> list[Transform] | None:
     None where one is not npnet's own: a function, a subclass, one whose methods were replaced or
     that has hooks. Compose may be nested.
     """
-    if not _is_compose(transform):
-        own = isinstance(transform, Transform) and transform.batched and transform.as_written
-        return [transform] if own else None
-    steps: list[Transform] = []
-    for part in transform.transforms:
-        own_part = own_steps(part)
-        if own_part is None:
-            return None
-        steps += own_part
-    return steps
+    steps = _flat(transform)
+    own = all(isinstance(s, Transform) and s.batched and s.as_written for s in steps)
+    return steps if own else None
 
 
 def _is_compose(transform: Any) -> bool:
@@ -140,17 +141,70 @@ def _is_compose(transform: Any) -> bool:
 _COMPOSE_CALL = Compose.__call__
 
 
-def apply_to_pictures(steps: Sequence[Transform], images: Array) -> tuple[Array, bool]:
-    """What the steps make of PIL images with these values, and whether it is Tensors.
+def apply_to_pictures(transform: Callable[[Any], Any], images: Array) -> list[Any] | Array:
+    """What a transform makes of PIL images with these values: a list, or all of it in an ndarray.
 
-    Shape: images (N, C, H, W) uint8, C being 1 or 3 -> (N, C', H', W').
+    npnet's own transforms are given the batch, and a user's each picture by itself, or what the
+    transform before it made of each: a PIL image, a Tensor (C, H, W), whatever.
+
+    Shape: images (N, C, H, W) uint8, C being 1 or 3; an ndarray of the result is (N, C', H', W').
     """
-    rng = numpy_generator(None)
-    tensors = False
-    for step in steps:
-        images = (step.transform if tensors else step.pictures)(images, rng)
-        tensors = tensors or step.makes_tensors
-    return images, tensors
+    batch: _Batch | None = _Batch(np.ascontiguousarray(images), tensors=False)
+    items: list[Any] = []
+    for step in _flat(transform):
+        own = isinstance(step, Transform) and step.batched and step.as_written
+        if own and batch is None:
+            batch = _Batch.of(items)
+        if own and batch is not None:
+            batch = batch.after(step)
+        else:
+            items = [step(item) for item in (items if batch is None else batch.items())]
+            batch = None
+    return items if batch is None else batch.images
+
+
+class _Batch(NamedTuple):
+    """Images (N, C, H, W) that stand for PIL images, or for Tensors (C, H, W)."""
+
+    images: Array
+    tensors: bool
+
+    @classmethod
+    def of(cls, items: list[Any]) -> _Batch | None:
+        """The batch of some items; None unless all of them are alike, of one size."""
+        first: Any = items[0] if items else None
+        if is_picture(first):
+            alike = first.mode in ("L", "RGB") and all(
+                is_picture(item) and (item.mode, item.size) == (first.mode, first.size)
+                for item in items
+            )
+            return cls(np.stack(list(map(picture_to_array, items))), False) if alike else None
+        alike = type(first) is Tensor and all(
+            type(item) is Tensor
+            and not item.requires_grad
+            and (item.shape, item.dtype) == (first.shape, first.dtype)
+            for item in items
+        )
+        alike = alike and first.ndim == 3
+        return cls(np.stack([item.array for item in items]), True) if alike else None
+
+    def after(self, step: Transform) -> _Batch:
+        """The batch that one of npnet's own transforms makes of it."""
+        change = step.transform if self.tensors else step.pictures
+        images = change(self.images, numpy_generator(None))
+        return _Batch(images, self.tensors or step.makes_tensors)
+
+    def items(self) -> list[Any]:
+        """What a user's own transform is given, one by one."""
+        make: Callable[[Array], Any] = result if self.tensors else array_to_picture
+        return [make(image) for image in np.ascontiguousarray(self.images)]
+
+
+def _flat(transform: Any) -> list[Any]:
+    """The transforms one after the other; Compose may be nested."""
+    if not _is_compose(transform):
+        return [transform]
+    return [step for part in transform.transforms for step in _flat(part)]
 
 
 def apply_to_picture(transform: Callable[[Any], Any], image: Array) -> Any:
@@ -161,5 +215,7 @@ def apply_to_picture(transform: Callable[[Any], Any], image: Array) -> Any:
     steps = own_steps(transform)
     if steps is None:
         return transform(array_to_picture(image))
-    images, tensors = apply_to_pictures(steps, image[None])
-    return result(images[0]) if tensors else array_to_picture(images[0])
+    batch = _Batch(image[None], tensors=False)
+    for step in steps:
+        batch = batch.after(step)
+    return batch.items()[0]

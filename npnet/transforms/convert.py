@@ -13,7 +13,7 @@ from npnet.random import Generator
 from npnet.tape import result
 from npnet.tensor import Tensor
 from npnet.transforms.base import TensorTransform, Transform
-from npnet.transforms.images import Array, as_batch, channels_first
+from npnet.transforms.images import Array, as_batch
 
 __all__ = ["ConvertImageDtype", "PILToTensor", "ToPILImage", "ToTensor"]
 
@@ -28,12 +28,12 @@ class ToTensor(Transform):
     PIL image of mode I, F, I;16              (1, H, W) int32, float32, int16, not divided
     ndarray (H, W) or (H, W, C), uint8        (C, H, W) float32, divided by 255
     ndarray (H, W) or (H, W, C), others       (C, H, W), same dtype, not divided
-    ndarray (C, H, W), (N, C, H, W)           the same axes, as above
+    ndarray (N, C, H, W)                      the same axes, as above
     Tensor (..., C, H, W)                     the same axes, as above
     ========================================  ===================================================
 
-    The last two are npnet's; an ndarray counts as such where it has 1 to 4 channels and more than 4
-    columns.
+    The last two are npnet's; an ndarray of 4 axes counts as such where it has 1 to 4 channels and
+    more than 4 columns.
 
     Raises:
         ShapeError: an ndarray with another number of axes.
@@ -46,7 +46,7 @@ class ToTensor(Transform):
     def forward(self, x: Any, generator: Generator | np.random.Generator | None = None) -> Any:
         if is_picture(x):
             return result(_divided(_values(x)))
-        if isinstance(x, np.ndarray) and x.ndim != 4 and not channels_first(x.shape):
+        if isinstance(x, np.ndarray) and x.ndim != 4:
             if x.ndim not in (2, 3):
                 raise ShapeError(
                     "ToTensor: an ndarray must be one picture (H, W) or (H, W, C), or a batch "

@@ -10,12 +10,30 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from npnet.base.checks import ShapeError, check_number
+from npnet.base.pictures import is_picture
+from npnet.random import Generator, numpy_generator
 from npnet.transforms.base import RandomTransform, Transform
-from npnet.transforms.images import Array, InterpolationMode, interpolation_mode, whole_numbers
+from npnet.transforms.flip import RandomHorizontalFlip, RandomVerticalFlip
+from npnet.transforms.images import (
+    Array,
+    InterpolationMode,
+    as_batch,
+    dimensions,
+    interpolation_mode,
+    whole_numbers,
+)
 from npnet.transforms.pad import Pad
 from npnet.transforms.resize import Resize
 
-__all__ = ["CenterCrop", "RandomCrop", "RandomResizedCrop", "crop"]
+__all__ = [
+    "CenterCrop",
+    "FiveCrop",
+    "RandomCrop",
+    "RandomResizedCrop",
+    "TenCrop",
+    "crop",
+    "crop_image",
+]
 
 
 def crop(images: Array, top: Array, left: Array, height: int, width: int) -> Array:
@@ -25,6 +43,20 @@ def crop(images: Array, top: Array, left: Array, height: int, width: int) -> Arr
     """
     windows = sliding_window_view(images, (height, width), axis=(2, 3))
     return windows[np.arange(len(images)), :, top, left]
+
+
+def crop_image(x: Any, top: int, left: int, height: int, width: int) -> Any:
+    """The same part of a PIL image or of all images of a Tensor; what is outside is 0."""
+    if is_picture(x):
+        return x.crop((left, top, left + width, top + height))
+    images, restore = as_batch("crop", x)
+    part = np.zeros((*images.shape[:2], height, width), images.dtype)
+    first, last = max(top, 0), min(top + height, images.shape[2])
+    start, end = max(left, 0), min(left + width, images.shape[3])
+    if first < last and start < end:
+        inside = images[:, :, first:last, start:end]
+        part[:, :, first - top : last - top, start - left : end - left] = inside
+    return restore(part)
 
 
 class CenterCrop(Transform):
@@ -102,6 +134,20 @@ class RandomCrop(RandomTransform):
             )
         top, left = (rng.integers(0, count, len(images)) for count in places)
         return crop(padded, top, left, *self.size)
+
+    @staticmethod
+    def get_params(img: Any, output_size: tuple[int, int]) -> tuple[int, int, int, int]:
+        """Top, left, height and width of a part of one image."""
+        width, height = dimensions(img)[:0:-1]
+        want_height, want_width = output_size
+        if height < want_height or width < want_width:
+            raise ValueError(
+                f"RandomCrop: size must be at most that of the image, {height}x{width}, got "
+                f"{want_height}x{want_width}"
+            )
+        rng = numpy_generator(None)
+        top = int(rng.integers(0, height - want_height + 1))
+        return top, int(rng.integers(0, width - want_width + 1)), want_height, want_width
 
     def _padded(self, images: Array) -> Array:
         padded = images if self.padding is None else self._pad(self.padding).transform(images)
@@ -188,12 +234,73 @@ class RandomResizedCrop(RandomTransform):
         w = min(width, round(height * most)) if width / height > most else width
         return _Part((height - h) // 2, (width - w) // 2, h, w)
 
+    @staticmethod
+    def get_params(
+        img: Any, scale: Sequence[float], ratio: Sequence[float]
+    ) -> tuple[int, int, int, int]:
+        """Top, left, height and width of a part of one image."""
+        _, height, width = dimensions(img)
+        own = RandomResizedCrop(1, scale, ratio)
+        return own._draw(height, width, numpy_generator(None))
+
     def __repr__(self) -> str:
         scale, ratio = (tuple(round(v, 4) for v in pair) for pair in (self.scale, self.ratio))
         return (
             f"RandomResizedCrop(size={self.size}, scale={scale}, ratio={ratio}, "
             f"interpolation={self.interpolation.value}, antialias={self.antialias})"
         )
+
+
+class FiveCrop(Transform):
+    """The four corners and the middle of an image: a tuple of five, for a Lambda that stacks them.
+
+    Args:
+        size: (height, width) of each, or one number for both.
+
+    Raises:
+        ValueError: the image is smaller.
+    """
+
+    def __init__(self, size: int | Sequence[int]) -> None:
+        super().__init__()
+        self.size = _size("FiveCrop", size)
+
+    @property
+    def batched(self) -> bool:
+        return False
+
+    def forward(self, x: Any, generator: Generator | np.random.Generator | None = None) -> Any:
+        _, height, width = dimensions(x)
+        h, w = self.size
+        if h > height or w > width:
+            raise ValueError(
+                f"FiveCrop: size must be at most that of the image, {height}x{width}, got {h}x{w}"
+            )
+        corners = [(top, left) for top in (0, height - h) for left in (0, width - w)]
+        return (*(crop_image(x, *at, h, w) for at in corners), CenterCrop(self.size)(x))
+
+    def __repr__(self) -> str:
+        return f"FiveCrop(size={self.size})"
+
+
+class TenCrop(FiveCrop):
+    """The four corners and the middle of an image, and the same of its mirror image: ten.
+
+    Args:
+        size: (height, width) of each, or one number for both.
+        vertical_flip: mirror top to bottom, not left to right.
+    """
+
+    def __init__(self, size: int | Sequence[int], vertical_flip: bool = False) -> None:
+        super().__init__(size)
+        self.vertical_flip = vertical_flip
+
+    def forward(self, x: Any, generator: Generator | np.random.Generator | None = None) -> Any:
+        flip = RandomVerticalFlip(1) if self.vertical_flip else RandomHorizontalFlip(1)
+        return super().forward(x) + super().forward(flip(x))
+
+    def __repr__(self) -> str:
+        return f"TenCrop(size={self.size}, vertical_flip={self.vertical_flip})"
 
 
 def _size(op: str, size: int | Sequence[int]) -> tuple[int, int]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from npnet.base.checks import check_number
+from npnet.random import numpy_generator
+from npnet.tape import result
 from npnet.transforms.base import TensorTransform
 from npnet.transforms.images import Array, channel_values
 
@@ -67,20 +70,52 @@ class RandomErasing(TensorTransform):
         return y
 
     def _erase(self, image: Array, fill: Array | None, rng: np.random.Generator) -> None:
-        channels, height, width = image.shape
-        least, most = map(math.log, self.ratio)
-        for _ in range(10):
-            area = height * width * rng.uniform(self.scale[0], self.scale[1])
-            ratio = math.exp(rng.uniform(least, most))
-            h, w = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
-            if h < height and w < width:
-                top, left = rng.integers(0, height - h + 1), rng.integers(0, width - w + 1)
-                value = rng.standard_normal((channels, h, w)) if fill is None else fill
-                image[:, top : top + h, left : left + w] = value
-                return
+        part = _draw(image.shape[1:], self.scale, self.ratio, rng)
+        if part is not None:
+            top, left, h, w = part
+            value = rng.standard_normal((len(image), h, w)) if fill is None else fill
+            image[:, top : top + h, left : left + w] = value
+
+    @staticmethod
+    def get_params(
+        img: Any,
+        scale: Sequence[float],
+        ratio: Sequence[float],
+        value: Sequence[float] | None = None,
+    ) -> tuple[int, int, int, int, Any]:
+        """Top, left, height and width of a rectangle of one image, and what to put there; the
+        whole image where none fits."""
+        channels, height, width = img.shape[-3:]
+        rng = numpy_generator(None)
+        part = _draw((height, width), scale, ratio, rng)
+        if part is None:
+            return 0, 0, height, width, img
+        size = (channels, part[2], part[3])
+        drawn = (
+            rng.standard_normal(size, np.float32)
+            if value is None
+            else np.asarray(value, np.float32).reshape(-1, 1, 1)
+        )
+        return (*part, result(drawn))
 
     def __repr__(self) -> str:
         return (
             f"RandomErasing(p={self.p}, scale={self.scale}, ratio={self.ratio}, "
             f"value={self.value}, inplace={self.inplace})"
         )
+
+
+def _draw(
+    size: Sequence[int], scale: Sequence[float], ratio: Sequence[float], rng: np.random.Generator
+) -> tuple[int, int, int, int] | None:
+    """Top, left, height and width of a rectangle that fits; None where ten do not."""
+    height, width = size
+    least, most = map(math.log, ratio)
+    for _ in range(10):
+        area = height * width * rng.uniform(scale[0], scale[1])
+        factor = math.exp(rng.uniform(least, most))
+        h, w = round(math.sqrt(area * factor)), round(math.sqrt(area / factor))
+        if h < height and w < width:
+            top, left = rng.integers(0, height - h + 1), rng.integers(0, width - w + 1)
+            return int(top), int(left), h, w
+    return None

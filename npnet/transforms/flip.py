@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -53,6 +53,9 @@ class RandomHorizontalFlip(_RandomFlip):
     def transform(self, images: Array, rng: np.random.Generator) -> Array:
         return hflip(images, rng.random(len(images)) < self.p)
 
+    def picture(self, picture: Any, rng: np.random.Generator) -> Any:
+        return picture.transpose(0) if rng.random() < self.p else picture  # FLIP_LEFT_RIGHT
+
 
 class RandomVerticalFlip(_RandomFlip):
     """Mirror each image top to bottom with probability `p`.
@@ -65,3 +68,6 @@ class RandomVerticalFlip(_RandomFlip):
 
     def transform(self, images: Array, rng: np.random.Generator) -> Array:
         return vflip(images, rng.random(len(images)) < self.p)
+
+    def picture(self, picture: Any, rng: np.random.Generator) -> Any:
+        return picture.transpose(1) if rng.random() < self.p else picture  # FLIP_TOP_BOTTOM

@@ -12,6 +12,7 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError, check_number, unknown_name
+from npnet.base.pictures import is_picture
 from npnet.tape import result
 from npnet.tensor import Tensor
 
@@ -21,6 +22,7 @@ __all__ = [
     "as_batch",
     "channel_values",
     "channels_first",
+    "dimensions",
     "interpolation_mode",
     "whole_numbers",
 ]
@@ -107,6 +109,20 @@ def as_batch(op: str, x: Any) -> tuple[Array, Callable[[Array], Any]]:
         )
 
     return images, restore
+
+
+def dimensions(x: Any) -> tuple[int, int, int]:
+    """(C, H, W) of a PIL image, or of the images of a Tensor or an ndarray.
+
+    Raises:
+        TypeError: it is none of these.
+    """
+    if is_picture(x):
+        return len(x.getbands()), x.height, x.width
+    if not isinstance(x, (Tensor, np.ndarray)):
+        raise TypeError(f"takes PIL images and npnet Tensors, got {type(x).__name__}")
+    channels, height, width = (1, *x.shape)[-3:]
+    return int(channels), int(height), int(width)
 
 
 def channels_first(shape: Sequence[int]) -> bool:

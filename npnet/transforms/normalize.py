@@ -9,6 +9,7 @@ import numpy as np
 
 from npnet.base.checks import ShapeError, check_number
 from npnet.random import Generator
+from npnet.tape import result
 from npnet.tensor import Tensor
 from npnet.transforms.base import TensorTransform
 from npnet.transforms.images import Array
@@ -46,7 +47,7 @@ class Normalize(TensorTransform):
                     f"Normalize: images must have the axes (..., C, H, W), got shape = {x.shape}"
                 )
             if x.requires_grad or self.inplace:  # by Tensor's own ops, which tape and views know
-                mean, std = map(Tensor, self._values(x.array))
+                mean, std = map(result, self._values(x.array))
                 return x.sub_(mean).div_(std) if self.inplace else (x - mean) / std
         return super().forward(x, generator)
 

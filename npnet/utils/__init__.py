@@ -1,5 +1,19 @@
-"""What is neither a layer nor an optimizer: the names of `torch.utils`."""
+"""What is neither a layer nor an optimizer: the names of `torch.utils` and `torchvision.utils`."""
+
+import importlib as _importlib
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
 
 from npnet.utils import data
+from npnet.utils.pictures import make_grid, save_image
 
-__all__ = ["data"]
+if _TYPE_CHECKING:
+    from npnet.utils import tensorboard as tensorboard
+
+__all__ = ["data", "make_grid", "save_image"]
+
+
+def __getattr__(name: str) -> _Any:
+    if name == "tensorboard":  # which imports tensorboardX
+        return _importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

@@ -432,6 +432,7 @@ NETWORKS = (
      nn.Linear(12, 5), nn.Tanh(), nn.Linear(5, 5)],
     [nn.Conv2d(2, 4, 3), nn.Sigmoid(), nn.MaxPool2d(3, 1), nn.AvgPool2d(3, 1), nn.Conv2d(4, 5, 2),
      nn.ReLU(), nn.Flatten(), nn.Linear(5, 5), nn.ReLU()],
+    [nn.Conv2d(2, 4, 3), nn.Conv2d(4, 6, 3, groups=2, padding=1), nn.Flatten(), nn.Linear(150, 5)],
 )  # fmt: skip
 
 
@@ -456,6 +457,8 @@ LAYERS: tuple[Callable[[Tensor], Tensor], ...] = (
     nn.Sequential(nn.Conv2d(24, 26, 3, padding=1), nn.BatchNorm2d(26), nn.ReLU()),
     nn.Conv2d(24, 5, 3, 2, 1),
     nn.Conv2d(24, 5, 1, bias=False),
+    nn.Conv2d(24, 24, 3, padding=1, groups=24),
+    nn.ConvTranspose2d(24, 5, 3, dilation=2),
     lambda x: F.relu(nn.BatchNorm2d(24)(x) + x),
     lambda x: nn.BatchNorm2d(24).eval()(x),
     lambda x: npnet.cat([x[:, 3:20:2, 1:, ::2], F.pad(x, (0, 0, 1, 0))[:, 2:4, 2:, ::2]], 1),

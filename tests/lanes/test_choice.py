@@ -162,8 +162,14 @@ def test_one_in_lanes_brings_the_others(name: str) -> None:
 PADDED = Window((3, 3), padding=((1, 1), (1, 1)))
 KNOWN: list[tuple[str, Function, list[Tensor], bool]] = [
     ("conv2d", conv2d(stride=(2, 1), padding=((1, 0), (2, 1))), [lanes(*IMAGES), WEIGHT], True),
-    ("conv2d-dilation", conv2d(dilation=(1, 2)), [lanes(LEAST, 2, 9, 9), WEIGHT], False),
-    ("conv2d-groups", conv2d(groups=2), [lanes(*IMAGES), array(4, 1, 3, 3)], False),
+    ("conv2d-dilation", conv2d(dilation=(1, 2)), [lanes(LEAST, 2, 9, 9), WEIGHT], True),
+    (
+        "conv2d-dilation-stride",
+        conv2d(stride=(1, 2), dilation=(1, 2)),
+        [lanes(LEAST, 2, 9, 9), WEIGHT],
+        False,
+    ),
+    ("conv2d-groups", conv2d(groups=2), [lanes(*IMAGES), array(4, 1, 3, 3)], True),
     ("linear-4-axes", Linear(), [lanes(*IMAGES), array(3, 4)], False),
     ("max_pool2d-dilation", MaxPool2d(Window((2, 2), dilation=(2, 2))), [lanes(*IMAGES)], True),
     ("max_pool2d-indices", MaxPool2d(PADDED, return_indices=True), [lanes(*IMAGES)], False),

@@ -209,10 +209,10 @@ def _gradients_differ(
     for a, b in pairs:
         a.grad = b.grad = None
     draws = [np.random.default_rng(0).standard_normal(tuple(x.shape)) for x in ends]
-    total = sum(
-        (x * torch.from_numpy(np.asarray(g)).to(x.dtype)).sum() for x, g in zip(ends, draws)
+    torch.autograd.backward(
+        ends,
+        [torch.from_numpy(np.asarray(g)).to(x.dtype) for x, g in zip(ends, draws, strict=True)],
     )
-    total.backward()  # type: ignore[union-attr]
     for x, g in zip(own, draws, strict=True):
         x.backward(npnet.tensor(np.asarray(g), dtype=x.dtype), retain_graph=True)
     named = [(f"input {i}", a, b) for i, (a, b) in enumerate(pairs)]
@@ -245,12 +245,13 @@ def _must_refuse(info: ModuleInfo, error: Any) -> str | None:
     sample = error.module_error_input
     try:
         made_of = _translated(sample.constructor_input, {})
-        args, kwargs = _translated(sample.forward_input, {})
+        given = sample.forward_input
+        args, kwargs = ((), {}) if given is None else _translated(given, {})
     except Unrepresentable:
         return None
     try:
         module = ours(info)(*made_of[0], **made_of[1])
-        if error.error_on is ModuleErrorEnum.CONSTRUCTION_ERROR:
+        if given is None or error.error_on is ModuleErrorEnum.CONSTRUCTION_ERROR:
             return f"{made_of}: no error, but PyTorch raises {error.error_regex!r}"
         module.to(npnet.float64)(*args, **kwargs)
     except ERRORS:

@@ -14,11 +14,31 @@ from numpy.testing import assert_allclose
 import npnet
 from npnet import nn
 from npnet.base.checks import ShapeError
+from tests.moduleinfo.source import MODULES
+from tests.nn.test_distances import TESTED as DISTANCES
 
 # Sums of at most a few hundred float64 products, in another order than PyTorch's.
 FLOAT64 = {"rtol": 1e-10, "atol": 1e-12}
 
 IMAGES, BATCH, SEQUENCES = (3, 4, 7, 6), (5, 4), (3, 4, 6)
+
+ROOMS = {"functional", "init", "parallel", "utils"}
+RECURRENT = {"GRU", "LSTM", "RNN", "RNNBase", "RNNCellBase"}  # PyTorch's take *args, **kwargs
+OTHERS = {  # that are no layers, or have tests of their own
+    "Buffer",
+    "DataParallel",
+    "MaxUnpool1d",  # below
+    "MaxUnpool2d",
+    "Module",
+    "ModuleDict",
+    "ModuleList",
+    "Parameter",
+    "ParameterDict",
+    "ParameterList",
+    *RECURRENT,
+    "Sequential",
+    "SyncBatchNorm",
+}
 
 CASES: list[tuple[str, dict[str, Any], tuple[int, ...]]] = [
     ("Linear", {"in_features": 4, "out_features": 3}, BATCH),
@@ -155,6 +175,8 @@ CASES: list[tuple[str, dict[str, Any], tuple[int, ...]]] = [
     ("ELU", {"alpha": 0.3, "inplace": True}, IMAGES),
     ("SiLU", {}, BATCH),
     ("SiLU", {"inplace": True}, BATCH),
+    ("Hardsigmoid", {}, IMAGES),
+    ("Hardsigmoid", {"inplace": True}, BATCH),
     ("Hardswish", {}, IMAGES),
     ("Tanh", {}, BATCH),
     ("Sigmoid", {}, BATCH),
@@ -167,6 +189,18 @@ CASES: list[tuple[str, dict[str, Any], tuple[int, ...]]] = [
     ("Dropout", {"p": 1.0, "inplace": True}, BATCH),
     ("Flatten", {}, IMAGES),
     ("Flatten", {"start_dim": 0, "end_dim": 2}, IMAGES),
+    ("AlphaDropout", {"p": 0.0}, BATCH),
+    ("FeatureAlphaDropout", {"p": 1.0}, IMAGES),
+    ("Dropout1d", {"p": 1.0}, SEQUENCES),
+    ("Dropout2d", {"p": 1.0, "inplace": True}, IMAGES),
+    ("Dropout3d", {"p": 0.0}, IMAGES),
+    ("ChannelShuffle", {"groups": 2}, IMAGES),
+    ("RReLU", {"lower": 0.25, "upper": 0.25}, IMAGES),
+    ("RReLU", {"lower": 0.25, "upper": 0.25, "inplace": True}, BATCH),
+    ("ReLU6", {"inplace": True}, IMAGES),
+    ("Hardtanh", {"min_val": -0.5, "max_val": 0.25, "inplace": True}, IMAGES),
+    ("PReLU", {"num_parameters": 4}, IMAGES),
+    ("Unflatten", {"dim": 1, "unflattened_size": (2, -1)}, IMAGES),
     ("Identity", {}, IMAGES),
 ]
 IDS = [
@@ -210,9 +244,9 @@ def test_layer_matches_torch(name: str, options: dict[str, Any], shape: tuple[in
 
 def test_every_layer_is_held_against_torch() -> None:
     tested = {name for name, _, _ in CASES} | {name for name, _, _ in LOSSES}
-    others = {"Module", "ModuleDict", "ModuleList", "Parameter", "Sequential"}
-    others |= {"FractionalMaxPool2d", "MaxUnpool1d", "MaxUnpool2d"}  # below
-    assert tested | others | {"functional", "init", "utils"} == set(nn.__all__)
+    tested |= {info.name.removeprefix("nn.") for info in MODULES}  # see tests/moduleinfo
+    tested |= DISTANCES
+    assert tested | OTHERS | ROOMS == set(nn.__all__)
 
 
 # ---- losses ------------------------------------------------------------------------------------
@@ -287,9 +321,12 @@ def test_loss_matches_torch(name: str, options: dict[str, Any], kind: str) -> No
 
 @pytest.mark.parametrize("name", sorted({name for name, _, _ in LOSSES}))
 @pytest.mark.parametrize("option", ["size_average", "reduce"])
-def test_what_torch_deprecates_is_refused_by_name(name: str, option: str) -> None:
-    with pytest.raises(NotImplementedError, match=option):
-        getattr(nn, name)(**{option: True})
+def test_what_torch_deprecates_is_warned_of(name: str, option: str) -> None:
+    for value in (True, False):
+        with pytest.warns(UserWarning, match="please use reduction='(mean|sum|none)' instead"):
+            ours = getattr(nn, name)(**{option: value})
+        with pytest.warns(UserWarning, match="will be deprecated"):
+            assert ours.reduction == getattr(torch.nn, name)(**{option: value}).reduction
     with pytest.raises(ValueError, match="reduction must be"):
         getattr(nn, name)(reduction="average")
 
@@ -302,11 +339,14 @@ def parameters(function: Any) -> list[tuple[str, Any, Any]]:
 
 
 @pytest.mark.parametrize(
-    "name", sorted(set(nn.__all__) - {"functional", "init", "utils", "Module"})
+    "name", sorted(set(nn.__all__) - ROOMS - {"Buffer", "Module", "NLLLoss2d", *RECURRENT})
 )
 def test_constructor_has_torch_s_signature(name: str) -> None:
     ours, theirs = parameters(getattr(nn, name)), parameters(getattr(torch.nn, name))
-    if name in ("Tanh", "Sigmoid"):  # Module's: torch.nn.Tanh(1) is an error all the same
+    if not ours and [name for name, _, _ in theirs] == [
+        "args",
+        "kwargs",
+    ]:  # Module's: torch.nn.Tanh(1) is an error too
         theirs = []
     assert ours == theirs
 
@@ -315,7 +355,9 @@ def test_constructor_has_torch_s_signature(name: str) -> None:
     "name",
     sorted(
         set(nn.__all__)
-        - {"functional", "init", "utils", "Module", "ModuleDict", "ModuleList", "Parameter"}
+        - ROOMS
+        - (OTHERS - {"Sequential", "DataParallel", "SyncBatchNorm"})
+        - RECURRENT
     ),
 )
 def test_forward_has_torch_s_signature(name: str) -> None:
@@ -332,8 +374,6 @@ MODULE_METHODS = sorted(
 @pytest.mark.parametrize("name", MODULE_METHODS)
 def test_module_method_has_torch_s_signature(name: str) -> None:
     ours, theirs = parameters(getattr(nn.Module, name)), parameters(getattr(torch.nn.Module, name))
-    if name == "state_dict":  # torch takes destination and the others by position too, and warns
-        theirs = [p for p in theirs if p[0] != "args"]
     assert ours == theirs
 
 

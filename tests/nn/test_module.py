@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import importlib
 import pickle
 from collections import OrderedDict
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 import npnet
 from npnet import nn
@@ -200,9 +201,124 @@ def test_a_misspelt_attribute_gets_a_hint() -> None:
         make_net(npnet).frist  # noqa: B018
 
 
-def test_full_backward_hooks_are_refused() -> None:
-    with pytest.raises(NotImplementedError, match="retain_grad"):
-        nn.ReLU().register_full_backward_hook(print)
+@pytest.mark.filterwarnings("ignore:Full backward hook is firing:UserWarning")  # torch's
+@LIBRARIES
+def test_hooks_on_gradients(lib: Any) -> None:
+    net = lib.nn.Sequential(lib.nn.Linear(2, 2), lib.nn.Tanh(), lib.nn.Linear(2, 1))
+    with lib.no_grad():
+        for p in net.parameters():
+            p.fill_(0.5)
+    seen: list[Any] = []
+    net[1].register_full_backward_hook(lambda m, gx, gy: seen.append((len(gx), gx[0], gy[0])))
+    net[0].register_full_backward_hook(lambda m, gx, gy: seen.append(gx))  # x wants no gradient
+    net[2].register_full_backward_pre_hook(lambda m, gy: (gy[0] * 2,))
+    handle = net[2].register_full_backward_hook(lambda m, gx, gy: (gx[0] * 3,))
+    net(lib.ones(1, 2)).sum().backward()
+    count, gx, gy = seen[0]
+    assert count == 1
+    assert gy.tolist() == [[3.0, 3.0]]  # 0.5 * 2 * 3
+    assert_allclose(gx, 3 * (1 - np.tanh(1.5) ** 2) * np.ones((1, 2)), rtol=1e-6)
+    assert seen[1] == (None,)
+    assert net[2].bias.grad.item() == 2.0
+    handle.remove()
+    net.zero_grad()
+    net(lib.ones(1, 2)).sum().backward()
+    assert seen[2][2].tolist() == [[1.0, 1.0]]
+
+
+@LIBRARIES
+def test_a_hook_on_gradients_takes_those_of_all_inputs_and_outputs(lib: Any) -> None:
+    class Cross(lib.nn.Module):  # type: ignore[misc, name-defined]
+        def forward(self, a: Any, b: Any) -> Any:
+            return a * b, a + b
+
+    seen: list[Any] = []
+    cross = Cross()
+    cross.register_full_backward_hook(lambda m, gx, gy: seen.append((gx, gy)))
+    a, b = lib.tensor([2.0], requires_grad=True), lib.tensor([3.0], requires_grad=True)
+    for _ in range(2):
+        product, total = cross(a, b)
+        (5 * product + 7 * total).sum().backward()
+    (gx, gy), again = seen
+    assert [g.tolist() for g in gx] == [[22.0], [17.0]]
+    assert [g.tolist() for g in gy] == [[5.0], [7.0]]
+    assert [g.tolist() for g in again[0]] == [[22.0], [17.0]]
+
+
+@LIBRARIES
+def test_hooks_of_all_modules(lib: Any) -> None:
+    seen: list[str] = []
+    registers = importlib.import_module(f"{lib.__name__}.nn.modules.module")
+    handle = registers.register_module_forward_hook(lambda m, x, y: seen.append(type(m).__name__))
+    lib.nn.Sequential(lib.nn.ReLU(), lib.nn.Tanh())(lib.ones(1))
+    handle.remove()
+    lib.nn.ReLU()(lib.ones(1))
+    assert seen == ["ReLU", "Tanh", "Sequential"]
+
+
+@LIBRARIES
+def test_a_hook_may_want_to_be_called_always(lib: Any) -> None:
+    seen: list[Any] = []
+    layer = lib.nn.Linear(2, 2)
+    layer.register_forward_hook(lambda m, x, y: seen.append(y), always_call=True)
+    with pytest.raises(RuntimeError):
+        layer(lib.ones(1, 3))
+    assert seen == [None]
+
+
+@LIBRARIES
+def test_hooks_on_states(lib: Any) -> None:
+    layer, seen = lib.nn.Linear(1, 1), []
+    layer.register_state_dict_pre_hook(lambda m, prefix, keep: seen.append(prefix))
+    layer.register_state_dict_post_hook(lambda m, state, prefix, meta: state.update(more=1))
+    net = lib.nn.Sequential(layer)
+    state = net.state_dict()
+    assert seen == ["0."]
+    assert list(state) == ["0.weight", "0.bias", "more"]
+
+    def rename(module: Any, state: Any, prefix: str, *others: Any) -> None:
+        state[prefix + "weight"] = state.pop(prefix + "w")
+
+    layer.register_load_state_dict_pre_hook(rename)
+    layer.register_load_state_dict_post_hook(lambda m, keys: keys.missing_keys.clear())
+    net.load_state_dict({"0.w": lib.full((1, 1), 7.0)})
+    assert layer.weight.item() == 7.0
+
+
+@LIBRARIES
+def test_a_state_may_hold_more(lib: Any) -> None:
+    class Counting(lib.nn.Module):  # type: ignore[misc, name-defined]
+        count = 3
+
+        def get_extra_state(self) -> Any:
+            return lib.tensor(self.count)
+
+        def set_extra_state(self, state: Any) -> None:
+            self.count = int(state)
+
+    net = lib.nn.Sequential(Counting())
+    assert list(net.state_dict()) == ["0._extra_state"]
+    net.load_state_dict({"0._extra_state": lib.tensor(5)})
+    assert net[0].count == 5
+
+
+@LIBRARIES
+def test_values_may_be_assigned(lib: Any) -> None:
+    layer = lib.nn.Linear(1, 1).requires_grad_(False)
+    state = {"weight": lib.zeros(1, 1).double(), "bias": lib.ones(1).double()}
+    layer.load_state_dict(state, assign=True)
+    assert layer.weight.dtype == lib.float64
+    assert not layer.weight.requires_grad
+    assert layer(lib.ones(1, 1).double()).item() == 1.0
+
+
+@LIBRARIES
+def test_a_buffer_is_registered_when_it_is_assigned(lib: Any) -> None:
+    module = lib.nn.Module()
+    module.kept = lib.nn.Buffer(lib.ones(1))
+    module.other = lib.nn.Buffer(lib.ones(1), persistent=False)
+    assert [name for name, _ in module.named_buffers()] == ["kept", "other"]
+    assert list(module.state_dict()) == ["kept"]
 
 
 # ---- state -------------------------------------------------------------------------------------
@@ -272,8 +388,6 @@ def test_loading_says_all_that_is_wrong_and_then_writes_nothing() -> None:
     assert_array_equal(net.weight.array, before)
     with pytest.raises(TypeError, match="takes a dict of tensors, got list"):
         net.load_state_dict([])  # type: ignore[arg-type]
-    with pytest.raises(NotImplementedError, match="assign"):
-        net.load_state_dict(net.state_dict(), assign=True)
 
 
 def test_loading_from_torch_arrays_and_other_dtypes() -> None:
@@ -458,9 +572,18 @@ def test_copy_shares_everything(lib: Any) -> None:
     assert copy.copy(net).weight is net.weight
 
 
-def test_pickle_gives_modules_back() -> None:
-    for thing in (nn.Linear(1, 1), nn.ReLU()):
-        assert repr(pickle.loads(pickle.dumps(thing))) == repr(thing)
+def test_pickle_gives_a_module_back() -> None:
+    net = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.ReLU())
+    net[0].bias.requires_grad = False
+    other = pickle.loads(pickle.dumps(net))
+    assert repr(other) == repr(net)
+    assert [p.requires_grad for p in other.parameters()] == [True, False, True, True]
+    assert all(type(p) is nn.Parameter for p in other.parameters())
+    for a, b in zip(other.state_dict().values(), net.state_dict().values(), strict=True):
+        assert_array_equal(a, b)
+    assert not np.shares_memory(other[0].weight.array, net[0].weight.array)
+    other(npnet.randn(3, 2)).sum().backward()
+    assert net[0].weight.grad is None
 
 
 def test_a_dropped_module_is_freed_without_the_collector() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["RANDOM", "REFUSED"]
+__all__ = ["RANDOM", "REFUSED", "TIES"]
 
 Matches = Callable[[Any], bool]  # of a SampleInput
 
@@ -19,20 +19,69 @@ def _losses_broadcast(sample: Any) -> bool:
 
 
 REFUSED: dict[str, tuple[Matches, str]] = {
+    "Tensor.addbmm_": (
+        lambda sample: bool(sample.broadcasts_input),
+        "in PyTorch it changes the shape, as no other op in place does",
+    ),
     "nn.functional.mse_loss": (_losses_broadcast, "losses never broadcast silently"),
 }
 
-# Their results hang on the generator, whose numbers are not PyTorch's: shape, dtype and whether
-# they need a gradient are compared, values are not.
-RANDOM: dict[str, str] = {
-    "bernoulli": "0 and 1 alone",
-    "empty": "whatever the memory held",
-    "empty_like": "whatever the memory held",
-    "multinomial": "positions",
-    "nn.functional.dropout": "the mask is random",
-    "normal": "draws",
-    "rand_like": "draws",
-    "randint": "draws",
-    "randn": "draws",
-    "randn_like": "draws",
+
+def _always(sample: Any) -> bool:
+    return True
+
+
+def _in_training(sample: Any) -> bool:
+    return bool(sample.kwargs.get("training"))
+
+
+def _drops(sample: Any) -> bool:
+    return bool(sample.kwargs.get("dropout_p", 0))
+
+
+# Their results hang on the generator, whose numbers are not PyTorch's, or on what the memory held.
+# Shape, dtype and whether they need a gradient are compared, values only where the row says that
+# nothing is random. What the draws must be like is tested where the op is, as named.
+RANDOM: dict[str, Matches] = {
+    "bernoulli": _always,
+    "binomial": _always,
+    "cauchy": _always,
+    "empty": _always,
+    "empty_like": _always,
+    "empty_permuted": _always,
+    "empty_strided": _always,
+    "exponential": _always,
+    "geometric": _always,
+    "log_normal": _always,
+    "multinomial": _always,
+    "new_empty": _always,
+    "new_empty_strided": _always,
+    "nn.functional.alpha_dropout": _always,
+    "nn.functional.dropout": _always,
+    "nn.functional.dropout2d": _always,
+    "nn.functional.dropout3d": _always,
+    "nn.functional.feature_alpha_dropout": _in_training,
+    "nn.functional.fractional_max_pool2d": _always,
+    "nn.functional.fractional_max_pool3d": _always,
+    "nn.functional.rrelu": _in_training,
+    "nn.functional.scaled_dot_product_attention": _drops,
+    "normal": _always,
+    "poisson": _always,
+    "rand_like": _always,
+    "randint": _always,
+    "randint_like": _always,
+    "randn": _always,
+    "randn_like": _always,
+    "uniform": _always,
+}
+
+# Where values are equal, which of them PyTorch takes hangs on its algorithm, and on the size. So
+# the indices that npnet gives are held to name the values that PyTorch's name: the axis in question
+# is the argument of that position, or `dim`, the last one by default.
+TIES: dict[str, int] = {
+    "argsort": 0,
+    "kthvalue": 1,
+    "mode": 0,
+    "sort": 0,
+    "topk": 1,
 }

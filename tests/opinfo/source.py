@@ -23,6 +23,8 @@ if importlib.util.find_spec("expecttest") is None:
 from torch.testing._internal.common_methods_invocations import op_db
 from torch.testing._internal.opinfo.core import OpInfo
 
+from tests.opinfo.translate import in_npnet
+
 __all__ = ["ABSENT", "OPS", "Form", "OpInfo", "forms", "full_name"]
 
 
@@ -48,19 +50,6 @@ def _named(root: Any, path: str) -> Any:
     return root
 
 
-def _in_npnet(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of OpInfo's, mostly a lambda, in whose source `torch` means npnet."""
-    if not isinstance(function, types.FunctionType) or not {
-        "torch",
-        "F",
-    } & set(function.__code__.co_names):
-        return function
-    names = {**function.__globals__, "torch": npnet, "F": npnet.nn.functional}
-    return types.FunctionType(
-        function.__code__, names, function.__name__, function.__defaults__, function.__closure__
-    )
-
-
 def forms(op: OpInfo) -> list[Form]:
     """All ways that npnet has to call an op; empty if it has none."""
     found: list[Form] = []
@@ -75,7 +64,7 @@ def forms(op: OpInfo) -> list[Form]:
     for name, variant in [(op.name, op), *((a.name, a) for a in op.aliases)]:
         function = _named(npnet, name)
         if own and variant is op:
-            function = _in_npnet(op.op) if function is not None else None
+            function = in_npnet(op.op) if function is not None else None
         add(name, function, variant.op)
         method = name.split(".")[-1]
         if variant.method_variant is not None and not own:

@@ -13,7 +13,7 @@ from tests.ops.refusals import ONE_DTYPE, Refusal, all_of, check, zeros
 
 NAN = float("nan")
 X, W = zeros(2, 3, 8, 8), zeros(4, 3, 3, 3)
-INTS, DOUBLE = zeros(2, 3, 8, 8, dtype=np.int64), zeros(4, 3, 3, 3, dtype=np.float64)
+INTS, DOUBLE = zeros(2, 3, 8, 8, dtype=np.int32), zeros(4, 3, 3, 3, dtype=np.float64)
 
 WINDOWS: list[Refusal] = [
     (
@@ -74,7 +74,7 @@ WINDOWS: list[Refusal] = [
         "conv2d: padding 'same' needs stride 1, got (2, 2)",
     ),
     (lambda: F.conv2d(X, DOUBLE), RuntimeError, f"conv2d: {ONE_DTYPE} float32, float64; x.float()"),
-    (lambda: F.conv2d(INTS, W.long()), RuntimeError, f"conv2d: {ONE_DTYPE} int64"),
+    (lambda: F.conv2d(INTS, W.int()), RuntimeError, f"conv2d: {ONE_DTYPE} int32"),
     (
         lambda: F.conv2d(X.numpy(), W),  # type: ignore[arg-type]
         TypeError,
@@ -95,7 +95,7 @@ WINDOWS: list[Refusal] = [
         RuntimeError,
         "avg_pool2d: divisor_override must not be 0",
     ),
-    (lambda: F.avg_pool2d(INTS, 2), RuntimeError, f"avg_pool2d: {ONE_DTYPE} int64"),
+    (lambda: F.avg_pool2d(INTS, 2), RuntimeError, f"avg_pool2d: {ONE_DTYPE} int32"),
     (
         lambda: F.adaptive_avg_pool2d(X, (1, 2, 3)),
         TypeError,
@@ -145,7 +145,7 @@ RARER: list[Refusal] = [
     ),
     (lambda: F.max_unpool2d(X, X, 2), RuntimeError, "max_unpool2d: indices must be int64, got flo"),
     (
-        lambda: F.max_unpool2d(X, INTS, 2, output_size=(20, 16)),
+        lambda: F.max_unpool2d(X, INTS.long(), 2, output_size=(20, 16)),
         ValueError,
         "max_unpool2d: output_size must lie within a stride of (16, 16), got (20, 16)",
     ),

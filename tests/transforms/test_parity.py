@@ -58,6 +58,9 @@ GEOMETRIC: dict[str, Build] = {
     "resized crop": lambda ns: ns.RandomResizedCrop((8, 9), (1, 1), (19 / 14, 19 / 14)),
     "random apply": lambda ns: ns.RandomApply([ns.CenterCrop(5), ns.Pad(1)], p=1),
     "random apply never": lambda ns: ns.RandomApply([ns.CenterCrop(5)], p=0),
+    "random order": lambda ns: ns.RandomOrder([ns.Pad(1), ns.Pad(2)]),
+    "random choice": lambda ns: ns.RandomChoice([ns.Pad(1), ns.CenterCrop(5)], p=[0, 1]),
+    "perspective never": lambda ns: ns.RandomPerspective(p=0),
     "compose": lambda ns: ns.Compose([ns.Resize(8), ns.Compose([ns.CenterCrop(6)]), ns.Pad(1)]),
 }
 SMOOTH: dict[str, Build] = {  # whose interpolation not every mode of Pillow has
@@ -83,6 +86,16 @@ COLOUR: dict[str, Build] = {
     "saturation": lambda ns: ns.ColorJitter(saturation=(1.75, 1.75)),
     "hue": lambda ns: ns.ColorJitter(hue=(0.1875, 0.1875)),
     "hue back": lambda ns: ns.ColorJitter(hue=(-0.3125, -0.3125)),
+    "invert": lambda ns: ns.RandomInvert(1),
+    "invert never": lambda ns: ns.RandomInvert(0),
+    "posterize": lambda ns: ns.RandomPosterize(3, 1),
+    "solarize": lambda ns: ns.RandomSolarize(0.75, 1),
+    "sharper": lambda ns: ns.RandomAdjustSharpness(1.75, 1),
+    "smoother": lambda ns: ns.RandomAdjustSharpness(0.25, 1),
+    "autocontrast": lambda ns: ns.RandomAutocontrast(1),
+    "equalize": lambda ns: ns.RandomEqualize(1),
+    "blur": lambda ns: ns.GaussianBlur((5, 3), (0.75, 0.75)),
+    "blur 7": lambda ns: ns.GaussianBlur(7, 1.5),
 }
 CONVERTING: dict[str, Build] = {
     "to tensor": lambda ns: ns.ToTensor(),
@@ -103,6 +116,9 @@ def theirs() -> ModuleType:
 
 
 SHAPES = ((14, 19), (1, 14, 19), (3, 14, 19), (2, 3, 14, 19), (2, 2, 1, 14, 19), (0, 3, 14, 19))
+
+# Pillow takes pictures of mode L and RGB alone there.
+TWO_MODES = {"posterize", "solarize", "autocontrast", "equalize"}
 
 # What torchvision's documentation says and its code does not: the padded picture keeps its mode
 # (its values are right), and three grey channels are made of one.
@@ -145,6 +161,7 @@ def assert_same(ours: Any, theirs: Any, atol: float = 0) -> None:
 def test_a_picture_becomes_what_torchvision_makes_of_it(theirs: ModuleType, name: str) -> None:
     build = (GEOMETRIC | SMOOTH | ON_PICTURES | COLOUR | CONVERTING)[name]
     compared = 0
+    least = 2 if name in TWO_MODES else 3
     for mode in MODES:
         x = picture(mode)
         expected, ours = outcome(build, theirs, x), outcome(build, transforms, x)
@@ -152,9 +169,12 @@ def test_a_picture_becomes_what_torchvision_makes_of_it(theirs: ModuleType, name
             assert ours.mode == mode
             assert_array_equal(np.array(ours), np.array(expected))
         elif not isinstance(expected, Exception):
-            assert_same(ours, expected)
+            if name.startswith("blur"):  # a sum in float32, rounded
+                assert np.abs(np.asarray(ours, float) - np.asarray(expected, float)).max() <= 1
+            else:
+                assert_same(ours, expected)
             compared += 1
-    assert compared >= 3, "modes that torchvision takes"
+    assert compared >= least, "modes that torchvision takes"
 
 
 @pytest.mark.parametrize("name", [*GEOMETRIC, *SMOOTH, *COLOUR])
@@ -175,7 +195,7 @@ def test_a_tensor_becomes_what_torchvision_makes_of_it(theirs: ModuleType, name:
             # Integers are rounded from sums in float32, which differ in their order.
             assert_same(ours, expected, atol=1e-5 if np.dtype(dtype).kind == "f" else 1)
             compared += 1
-    assert compared >= 9, "shapes and dtypes that torchvision takes"
+    assert compared >= (3 if name in ("posterize", "equalize") else 9), "that torchvision takes"
 
 
 # ---- from one kind to another ------------------------------------------------------------------

@@ -127,11 +127,12 @@ def test_ndarrays_whose_channels_may_be_last_are_refused() -> None:
         transforms.ToTensor()(np.zeros((5, 32, 32, 3), np.uint8))
 
 
-def test_an_item_of_a_data_set_is_a_picture() -> None:
+def test_an_ndarray_of_channels_first_is_a_picture() -> None:
     x = np.random.default_rng(0).integers(0, 256, (3, 9, 11), np.uint8)
     pipeline = transforms.Compose([transforms.CenterCrop(4), transforms.ToTensor()])
     assert_array_equal(pipeline(x), x[:, 2:6, 4:8].astype(np.float32) / 255)
-    assert_array_equal(transforms.ToTensor()(x), x.astype(np.float32) / 255)
+    last = transforms.ToTensor()(x)  # which alone takes any ndarray for (H, W, C), as torchvision
+    assert_array_equal(last, x.transpose(2, 0, 1).astype(np.float32) / 255)
     same = transforms.Resize((9, 11))(x)
     same.array[:] = 0
     assert x.any(), "the item was written to"

@@ -1,5 +1,5 @@
 """The switches of libraries that npnet does not use, so that programs that set them run."""
 
-from npnet.devices.backends import cudnn, mps
+from npnet.devices.backends import cuda, cudnn, mkl, mkldnn, mps, openmp
 
-__all__ = ["cudnn", "mps"]
+__all__ = ["cuda", "cudnn", "mkl", "mkldnn", "mps", "openmp"]

@@ -5,15 +5,14 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
+from npnet import creation
 from npnet.base.checks import ShapeError
 from npnet.nn import functional as F
 from npnet.nn import init as initialise
 from npnet.nn.module import Module
 from npnet.nn.parameter import Parameter
-from npnet.tape import result
 from npnet.tensor import Tensor
 
 __all__ = [
@@ -103,8 +102,7 @@ class PReLU(Module):
     ) -> None:
         super().__init__()
         self.num_parameters, self.init = num_parameters, init
-        kind = np.dtype(np.float32 if dtype is None else dtype)
-        self.weight = Parameter(result(np.empty(num_parameters, kind)).to(device=device))
+        self.weight = Parameter(creation.empty(num_parameters, dtype=dtype, device=device))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
+from npnet import creation
 from npnet.base.checks import ShapeError
 from npnet.base.grad_mode import no_grad
 from npnet.nn import functional as F
 from npnet.nn import init
 from npnet.nn.module import Module
 from npnet.nn.parameter import Parameter
-from npnet.tape import result
 from npnet.tensor import Tensor
 
 __all__ = ["Bilinear", "CosineSimilarity", "Embedding", "PairwiseDistance"]
@@ -58,8 +57,7 @@ class Embedding(Module):
         self.scale_grad_by_freq, self.sparse = scale_grad_by_freq, sparse
         size = (num_embeddings, embedding_dim)
         if _weight is None:
-            kind = np.dtype(np.float32 if dtype is None else dtype)
-            table = result(np.empty(size, kind)).to(device=device)
+            table = creation.empty(size, dtype=dtype, device=device)
             self.weight = Parameter(table, requires_grad=not _freeze)
             self.reset_parameters()
             return
@@ -140,10 +138,11 @@ class Bilinear(Module):
             raise ValueError(f"in1_features must be > 0, but got {in1_features}")
         self.in1_features, self.in2_features = in1_features, in2_features
         self.out_features = out_features
-        kind = np.dtype(np.float32 if dtype is None else dtype)
         size = (out_features, in1_features, in2_features)
-        self.weight = Parameter(result(np.empty(size, kind)).to(device=device))
-        self.register_parameter("bias", Parameter(np.empty(out_features, kind)) if bias else None)
+        self.weight = Parameter(creation.empty(size, dtype=dtype, device=device))
+        self.register_parameter(
+            "bias", Parameter(creation.empty(out_features, dtype=dtype)) if bias else None
+        )
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
+from npnet import creation
 from npnet.base.checks import ShapeError
 from npnet.nn import functional as F
 from npnet.nn import init
 from npnet.nn.module import Module
 from npnet.nn.parameter import Parameter
-from npnet.tape import result
 from npnet.tensor import Tensor
 
 __all__ = ["Identity", "Linear"]
@@ -40,11 +39,10 @@ class Linear(Module):
                 f"Linear: features must be >= 0, got in {in_features}, out {out_features}"
             )
         self.in_features, self.out_features = in_features, out_features
-        kind = np.dtype(np.float32 if dtype is None else dtype)
-        weight = result(np.empty((out_features, in_features), kind)).to(device=device)
+        weight = creation.empty((out_features, in_features), dtype=dtype, device=device)
         self.weight = Parameter(weight)
         if bias:
-            self.bias = Parameter(np.empty(out_features, kind))
+            self.bias = Parameter(creation.empty(out_features, dtype=dtype))
         else:
             self.register_parameter("bias", None)
         self.reset_parameters()

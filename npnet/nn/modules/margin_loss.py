@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from npnet.base.checks import ShapeError
 from npnet.nn import functional as F
+from npnet.nn.modules.embedding import PairwiseDistance
 from npnet.nn.modules.loss import _Loss, _WeightedLoss
 from npnet.tensor import Tensor
 
@@ -171,8 +172,8 @@ class TripletMarginWithDistanceLoss(_Loss):
             raise ValueError(
                 f"TripletMarginWithDistanceLoss: margin must be above 0, got {margin:g}"
             )
-        self.distance_function = (
-            F.pairwise_distance if distance_function is None else distance_function
+        self.distance_function: Callable[[Tensor, Tensor], Tensor] = (
+            PairwiseDistance() if distance_function is None else distance_function
         )
         self.margin, self.swap = margin, swap
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from npnet import creation
 from npnet.base.checks import ShapeError, check_count, check_writable
 from npnet.nn import functional as F
 from npnet.nn.module import Module
 from npnet.nn.parameter import Parameter
-from npnet.tape import result
 from npnet.tensor import Tensor
 
 __all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "GroupNorm", "LayerNorm", "SyncBatchNorm"]
@@ -27,9 +27,8 @@ def add_affine(
     dtype: npt.DTypeLike | None,
 ) -> None:
     """Give a norm its weight of ones and its bias of zeros, or None in their place."""
-    kind = np.dtype(np.float32 if dtype is None else dtype)
-    ones = result(np.ones(size, kind)).to(device=device)
-    zeros = result(np.zeros(size, kind))
+    ones = creation.ones(size, dtype=dtype, device=device)
+    zeros = creation.zeros(size, dtype=dtype)
     module.register_parameter("weight", Parameter(ones) if weight else None)
     module.register_parameter("bias", Parameter(zeros) if bias else None)
 
@@ -64,11 +63,10 @@ class BatchNorm(Module):
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
         add_affine(self, (num_features,), affine, affine and bias, device, dtype)
-        kind = np.dtype(np.float32 if dtype is None else dtype)
         statistics = {
-            "running_mean": result(np.zeros(num_features, kind)),
-            "running_var": result(np.ones(num_features, kind)),
-            "num_batches_tracked": result(np.array(0, np.int64)),
+            "running_mean": creation.zeros(num_features, dtype=dtype),
+            "running_var": creation.ones(num_features, dtype=dtype),
+            "num_batches_tracked": creation.zeros((), dtype=np.int64),
         }
         for name, value in statistics.items():
             self.register_buffer(name, value if track_running_stats else None)

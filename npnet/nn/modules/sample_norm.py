@@ -6,15 +6,14 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-import numpy as np
 import numpy.typing as npt
 
+from npnet import creation
 from npnet.base.checks import ShapeError
 from npnet.nn import functional as F
 from npnet.nn.module import Module
 from npnet.nn.modules.norm import BatchNorm
 from npnet.nn.parameter import Parameter
-from npnet.tape import result
 from npnet.tensor import Tensor
 
 __all__ = [
@@ -134,8 +133,7 @@ class RMSNorm(Module):
             (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
         )
         self.eps, self.elementwise_affine = eps, elementwise_affine
-        kind = np.dtype(np.float32 if dtype is None else dtype)
-        ones = result(np.ones(self.normalized_shape, kind)).to(device=device)
+        ones = creation.ones(self.normalized_shape, dtype=dtype, device=device)
         self.register_parameter("weight", Parameter(ones) if elementwise_affine else None)
 
     def reset_parameters(self) -> None:
@@ -144,8 +142,8 @@ class RMSNorm(Module):
         if self.weight is not None:
             self.weight.array[...] = 1
 
-    def forward(self, input: Tensor) -> Tensor:
-        return F.rms_norm(input, self.normalized_shape, self.weight, self.eps)
+    def forward(self, x: Tensor) -> Tensor:
+        return F.rms_norm(x, self.normalized_shape, self.weight, self.eps)
 
     def extra_repr(self) -> str:
         return (
