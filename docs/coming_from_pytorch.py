@@ -176,7 +176,7 @@ def _section(title: str, theirs: str, ours: str) -> tuple[str, str, str]:
 
 
 def _listed(word: str, names: Iterable[str]) -> list[str]:
-    said = ", ".join(f"`{name}`" for name in sorted(names, key=str.lower))
+    said = ", ".join(f"`{name}`" for name in sorted(names, key=lambda n: (n.lower(), n)))
     if not said:
         return []
     wrapped = textwrap.wrap(f"{word}: {said}.", 100, break_long_words=False, break_on_hyphens=False)

@@ -24,14 +24,17 @@ _NOT_PROGRAMS = ("__init__", "shared", "both", "test_programs")
 PROGRAMS = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in _NOT_PROGRAMS)
 
 
-def run(name: str, library: str, arguments: list[str] | None = None) -> list[float]:
-    """The losses of a program of this folder, run in "torch" or "npnet"."""
+def run(name: str, library: str, threads: int = 1) -> list[float]:
+    """The losses of a program of this folder, run in "torch" or "npnet".
+
+    For networks as small as the tests' one thread is best: more only wait for each other.
+    """
     if library == "torch":
         import_torchvision()
     stand_in = torch_is_npnet() if library == "npnet" else contextlib.nullcontext()
-    with stand_in, _as_in_a_process_of_its_own(), _same_draws():
+    with stand_in, _as_in_a_process_of_its_own(), _same_draws(threads):
         program, _ = find_program([str(FOLDER / f"{name}.py")])
-        program.run(arguments or [])
+        program.run([])
         losses = sys.modules["__main__"].losses
     return [float(loss) for loss in losses]
 
@@ -58,10 +61,10 @@ def _as_in_a_process_of_its_own() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _same_draws() -> Iterator[None]:
+def _same_draws(threads: int) -> Iterator[None]:
     """In either library, take what is drawn from one generator of NumPy."""
     torch = importlib.import_module("torch")
-    torch.set_num_threads(1)  # of networks this small, more only wait for each other
+    torch.set_num_threads(threads)
     draws = _Draws(torch)
     replaced: list[tuple[Any, str, Callable[..., Any]]] = [
         (torch, "rand", draws.rand),

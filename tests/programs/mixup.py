@@ -80,7 +80,7 @@ class ResNet(nn.Module):
 net = start(ResNet(BasicBlock, [1, 1]))
 images, labels = digits(size=32, channels=3)
 criterion = nn.CrossEntropyLoss()
-optimizer = torch.optim.SGD(net.parameters(), lr=0.003, momentum=0.9, weight_decay=1e-4)
+optimizer = torch.optim.SGD(net.parameters(), lr=0.001, momentum=0.9, weight_decay=1e-4)
 losses = []
 train_loss = correct = total = 0
 for i in range(STEPS):

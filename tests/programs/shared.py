@@ -37,7 +37,7 @@ def start(*models, seed=0):
     """Fill the models' parameters from NumPy's generator, in the order of their names."""
     rng = np.random.default_rng(seed)
     for model in models:
-        for name, p in model.named_parameters():
+        for name, p in ((n, p) for n, p in model.named_parameters() if p.requires_grad):
             if p.dim() > 1:
                 values = rng.standard_normal(p.shape) / np.sqrt(p[0].numel())
             else:
