@@ -625,7 +625,10 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
             raise RuntimeError(f"sum_to_size: {whole} does not expand to {tuple(self.shape)}")
         new = self.ndim - len(whole)
         axes = [i for i, n in enumerate(self.shape) if i < new or (whole[i - new] == 1 != n)]
-        return shape.reshape(self.sum(axes) if axes else self, whole)
+        summed = (
+            self.sum(axes) if axes or not whole else self
+        )  # int64, if nothing is left, as PyTorch
+        return shape.reshape(summed, whole)
 
     def roll(self, shifts: Size_, dims: Size_ = ()) -> Tensor:
         """Values moved by `shifts` along `dims`, or in the flattened tensor, round the end."""

@@ -54,8 +54,9 @@ def test_numpy_leaves_ndarrays() -> None:
 def test_double_and_rare_options_are_numpys() -> None:
     x, weight = npnet.randn(4, 2, 7, 7), npnet.randn(2, 2, 3, 3)
     assert not in_lanes(F.conv2d(x.double(), weight.double()))
-    assert not in_lanes(F.conv2d(x, weight, dilation=2))
-    assert not in_lanes(F.conv2d(x, weight[:, :1], groups=2))
+    assert not in_lanes(F.conv2d(x, weight, stride=2, dilation=2))  # they share a divisor
+    assert in_lanes(F.conv2d(x, weight, dilation=2))
+    assert in_lanes(F.conv2d(x, weight[:, :1], groups=2))
     assert in_lanes(F.conv2d(x, weight, stride=2, padding=1))
 
 

@@ -40,7 +40,7 @@ from npnet.models.shufflenetv2 import (
 )
 from npnet.models.squeezenet import SqueezeNet, squeezenet1_0, squeezenet1_1
 from npnet.models.vgg import VGG, vgg11, vgg11_bn, vgg13, vgg13_bn, vgg16, vgg16_bn, vgg19, vgg19_bn
-from npnet.models.weights import weights_class
+from npnet.models.weights import weights_class as _weights_class
 
 __all__ = [
     "MLP",
@@ -102,5 +102,5 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """A stand-in for ResNet18_Weights and the like, which a network refuses with a word."""
     if name.endswith("_Weights"):
-        return weights_class(name)
+        return _weights_class(name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

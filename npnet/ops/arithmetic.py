@@ -258,11 +258,17 @@ def fmod(input: Tensor, other: Operand) -> Tensor:
     return apply("fmod", Fmod(), *as_operands("fmod", input, other))
 
 
+def _integer_power(x: Array, p: Array) -> Array:
+    """`x ** p` of integers; where p < 0, which NumPy refuses, 1 / x**-p rounded to 0, and 0 for 0."""
+    y = np.power(x, np.abs(p))
+    return np.where(p < 0, np.where(np.abs(x) == 1, y, np.zeros_like(y)), y)
+
+
 class Pow(Function):
     """gx = gy * p * x^(p-1), 0 where p = 0; gp = gy * x^p * log x, 0 where x = 0 and p >= 0."""
 
     def forward(self, x: Array, p: Array) -> Array:
-        y = np.power(x, p)
+        y = np.power(x, p) if x.dtype.kind == "f" else _integer_power(x, p)
         self.save_for_backward(x, p, y if self.needs_input_grad[1] else None)
         return y
 
@@ -283,8 +289,12 @@ def float_power(input: Operand, exponent: Operand) -> Tensor:
 
 
 def pow(input: Operand, exponent: Operand) -> Tensor:
-    """`input ** exponent`, broadcast. Integers to a negative power are an error, as in PyTorch."""
+    """`input ** exponent`, broadcast.
+
+    Integers to a negative number are an error; to a tensor of them 1 / x**-p, rounded to 0, as in
+    PyTorch.
+    """
     x, p = as_operands("pow", input, exponent)
-    if x.dtype.kind in "iu" and p.array.size and p.array.min() < 0:
+    if x.dtype.kind in "iu" and not isinstance(exponent, Variable) and p.array.min() < 0:
         raise RuntimeError("pow: integers to negative integer powers are not allowed; use floats")
     return apply("pow", Pow(), x, p)

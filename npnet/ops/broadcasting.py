@@ -62,7 +62,7 @@ def check_tensors(op: str, *inputs: Any) -> None:
     for x in inputs:
         if not isinstance(x, Variable):
             raise TypeError(
-                f"{op}: takes tensors, got {type(x).__name__}; npnet.as_tensor makes one of it"
+                f"{op}: inputs must be tensors, got {kind_of(x)}; npnet.as_tensor makes one of it"
             )
 
 

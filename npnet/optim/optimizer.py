@@ -58,7 +58,7 @@ def _with_hooks(step: S) -> S:
     def stepped(self: Any, *args: Any, **kwargs: Any) -> Any:
         if self._is_stepping:
             return step(self, *args, **kwargs)
-        for hook in tuple(self._hooks("step_pre").values()):
+        for hook in self._called("step_pre"):
             changed = hook(self, args, kwargs)
             if changed is None:
                 continue
@@ -74,7 +74,7 @@ def _with_hooks(step: S) -> S:
         finally:
             self._is_stepping = False
         self.was_stepped = True
-        for hook in tuple(self._hooks("step_post").values()):
+        for hook in self._called("step_post"):
             hook(self, args, kwargs)
         return result
 
@@ -361,7 +361,7 @@ class Optimizer:
         {"state": {i: {name: value}}, "param_groups": [{..., "params": [i, ...]}]}, where i counts
         the parameters through all groups.
         """
-        for hook in tuple(self._hooks("state_dict_pre").values()):
+        for hook in self._called("state_dict_pre"):
             hook(self)
         index: dict[Tensor, int] = {}
         for group in self.param_groups:
@@ -374,7 +374,7 @@ class Optimizer:
         }
         groups = [{**g, "params": [index[p] for p in g["params"]]} for g in self.param_groups]
         given = {"state": state, "param_groups": groups}
-        for hook in tuple(self._hooks("state_dict_post").values()):
+        for hook in self._called("state_dict_post"):
             changed = hook(self, given)
             given = given if changed is None else changed
         return given
@@ -390,7 +390,7 @@ class Optimizer:
             ValueError: groups, their sizes, shapes or names do not fit: another network's state, or
                 another optimizer's.
         """
-        for hook in tuple(self._hooks("load_state_dict_pre").values()):
+        for hook in self._called("load_state_dict_pre"):
             changed = hook(self, state_dict)
             state_dict = state_dict if changed is None else changed
         if "state" not in state_dict or "param_groups" not in state_dict:
@@ -413,7 +413,7 @@ class Optimizer:
             p, group = owner[int(key)]
             state[p] = self._load_values(int(key), p, values, group)
         self.state, self.param_groups = state, groups
-        for hook in tuple(self._hooks("load_state_dict_post").values()):
+        for hook in self._called("load_state_dict_post"):
             hook(self)
 
     @property
@@ -461,6 +461,10 @@ class Optimizer:
         return state
 
     # ---- hooks ---------------------------------------------------------------------------------
+
+    def _called(self, kind: str) -> tuple[Hook, ...]:
+        """The hooks of a kind; asking for them leaves the optimizer as it is."""
+        return tuple(self.__dict__.get(f"_{kind}_hooks", {}).values())
 
     def _hooks(self, kind: str) -> dict[int, Hook]:
         """The hooks of a kind. Made when they are asked for: a class may not call our __init__."""

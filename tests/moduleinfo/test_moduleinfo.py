@@ -22,6 +22,7 @@ from tests.moduleinfo.source import MODULES, ModuleInfo, inputs, ours
 from tests.opinfo.translate import Unrepresentable, differs, leaves, to_npnet
 
 # isort: split
+from torch.nn.modules.lazy import LazyModuleMixin
 from torch.testing._internal.common_modules import ModuleErrorEnum
 
 ERRORS = (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError)
@@ -126,6 +127,10 @@ def _try(info: ModuleInfo, sample: Any, dtype: torch.dtype, training: bool) -> s
         return f"repr: {mine!r} instead of {theirs!r}"
     if said := _states_differ(mine, theirs):
         return said
+    if isinstance(theirs, LazyModuleMixin) and theirs.has_uninitialized_params():
+        theirs(
+            *sample.forward_input.args, **sample.forward_input.kwargs
+        )  # mine learns from a state
     _fill(theirs)
     mine.load_state_dict(theirs.state_dict())
     refused = REFUSED.get(info.name[3:])
@@ -138,10 +143,14 @@ def _try(info: ModuleInfo, sample: Any, dtype: torch.dtype, training: bool) -> s
 
 def _states_differ(mine: Any, theirs: Any) -> str | None:
     states = [
-        [(name, tuple(x.shape), str(x.dtype).removeprefix("torch.")) for name, x in state.items()]
+        [(name, _size(x), str(x.dtype).removeprefix("torch.")) for name, x in state.items()]
         for state in (mine.state_dict(), theirs.state_dict())
     ]
     return None if states[0] == states[1] else f"state: {states[0]} instead of {states[1]}"
+
+
+def _size(x: Any) -> tuple[int, ...] | str:
+    return type(x).__name__ if "Uninitialized" in type(x).__name__ else tuple(x.shape)
 
 
 def _fill(module: Any) -> None:

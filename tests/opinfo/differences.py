@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
+
 __all__ = ["RANDOM", "REFUSED", "TAKEN", "TIES"]
 
 Matches = Callable[[Any], bool]  # of a SampleInput
@@ -87,9 +89,16 @@ TIES: dict[str, int] = {
     "topk": 1,
 }
 
-# Error inputs that npnet takes. An `out` that is too small would grow over memory that is read, in
-# PyTorch; here it lies on new memory then.
+
+def _of_a_number(sample: Any) -> bool:
+    return not isinstance(sample.input, torch.Tensor)
+
+
+# Error inputs that npnet takes. `Tensor.__radd__(2, x)` of a number: methods here are functions. An
+# `out` that is too small would grow over memory that is read, in PyTorch; here it lies on new
+# memory then.
 TAKEN: dict[str, Matches] = {
+    **dict.fromkeys(("__radd__", "__rand__", "__rmul__", "__ror__", "__rxor__"), _of_a_number),
     "cat": lambda sample: (
         "out" in sample.kwargs
         and sample.kwargs["out"].numel() < sum(x.numel() for x in sample.input)

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-import types
-import unittest
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
-
-import npnet
-
-if importlib.util.find_spec("expecttest") is None:
-    # torch.testing._internal takes the base class of PyTorch's own tests from it, which nobody
-    # runs here.
-    _stand_in = types.ModuleType("expecttest")
-    _stand_in.TestCase = unittest.TestCase  # type: ignore[attr-defined]
-    sys.modules["expecttest"] = _stand_in
-
 from torch.testing._internal.common_methods_invocations import op_db
 from torch.testing._internal.opinfo.core import OpInfo
 
+import npnet
 from tests.opinfo.translate import in_npnet
+
+# Importing them forbids all programs in this process to set `torch.backends.cudnn.benchmark` and its
+# like, which those of other tests do.
+torch.backends.__allow_nonbracketed_mutation_flag = True
 
 __all__ = ["ABSENT", "OPS", "Form", "OpInfo", "forms", "full_name"]
 
