@@ -165,6 +165,29 @@ def test_a_notebook_is_run_cell_by_cell(tmp_path: Path) -> None:
     assert "b.ipynb is no notebook" in run(tmp_path, "b.ipynb").stderr
 
 
+def test_a_percent_sign_within_a_statement_is_no_magic(tmp_path: Path) -> None:
+    cell = "\n".join(
+        [
+            "%time x = 3",
+            "for i in range(2):",
+            "    print('%d of %d'",
+            "          % (i + 1, 2))",
+            "    !ls",
+            "s = 'x = %d' \\",
+            "    % x",
+            "%timeit -n 3 s.upper()",
+            "t = '''",
+            "%d''' % 7",
+            "print(s, t.strip())",
+        ]
+    )
+    notebook = {"nbformat": 4, "cells": [{"cell_type": "code", "source": cell}]}
+    (tmp_path / "a.ipynb").write_text(json.dumps(notebook))
+    done = run(tmp_path, "a.ipynb")
+    assert done.stderr == ""
+    assert done.stdout == "1 of 2\n2 of 2\nx = 3 7\n"
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
