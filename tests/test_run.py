@@ -150,7 +150,7 @@ def test_a_notebook_is_run_cell_by_cell(tmp_path: Path) -> None:
         ),
         ("code", "%%html\n<b>no Python</b>"),
         ("code", ["%%time\n", "x.sum();\n", "x * 2"]),
-        ("code", "x.sum().item();"),
+        ("code", "\n  for n in range(1):\n    x.sum().item()\n  x.sum().item();"),
         ("code", "raise ValueError('here')"),
     ]
     notebook = {

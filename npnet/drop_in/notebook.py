@@ -46,8 +46,12 @@ def _python_of(cell: str) -> str:
     first = cell.lstrip().split(maxsplit=1)[:1]
     if first and first[0].startswith("%%") and first[0] not in _OF_PYTHON:
         return ""
+    lines = cell.split("\n")
+    # A cell that begins indented is moved to the left as a whole.
+    first_line = next((line for line in lines if line.strip()), "")
+    indent = first_line[: len(first_line) - len(first_line.lstrip())]
     kept: list[str] = []
-    for line in cell.split("\n"):
+    for line in (line.removeprefix(indent) for line in lines):
         kept.append(line if _is_unfinished(line, kept) else _left(line))
     return "\n".join(kept)
 
