@@ -28,6 +28,7 @@ from npnet.backend import (
     set_backend,
     set_winograd,
 )
+from npnet.base.bfloat16 import bfloat16
 from npnet.base.grad_mode import (
     enable_grad,
     inference_mode,
@@ -843,6 +844,7 @@ __all__ = [
     "backends",
     "baddbmm",
     "bernoulli",
+    "bfloat16",
     "bincount",
     "binomial",
     "bitwise_and",

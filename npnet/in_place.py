@@ -34,6 +34,7 @@ from npnet.ops import (
     trigonometry,
     views,
 )
+from npnet.ops.old_orders import numbers_first
 
 if TYPE_CHECKING:
     from npnet.ops.dtypes import Operand
@@ -103,8 +104,10 @@ class InPlaceMethods:
     absolute_ = in_place(aliases.absolute)
     acos_ = in_place(trigonometry.acos)
     acosh_ = in_place(trigonometry.acosh)
-    add_ = in_place(arithmetic.add)
+    add_ = in_place(numbers_first("alpha")(arithmetic.add))
     addbmm_ = in_place(products.addbmm)
+    addcdiv_ = in_place(products.addcdiv)
+    addcmul_ = in_place(products.addcmul)
     addmm_ = in_place(products.addmm)
     addmv_ = in_place(products.addmv)
     addr_ = in_place(products.addr)
@@ -215,7 +218,7 @@ class InPlaceMethods:
     sqrt_ = in_place(functions.sqrt)
     square_ = in_place(elementwise.square)
     squeeze_ = _becomes(shape.squeeze)
-    sub_ = in_place(arithmetic.sub)
+    sub_ = in_place(numbers_first("alpha")(arithmetic.sub))
     subtract_ = in_place(aliases.subtract)
     swapaxes_ = _becomes(views.swapaxes)
     swapdims_ = _becomes(aliases.swapdims)

@@ -33,6 +33,7 @@ from npnet.ops import (
     trigonometry,
     views,
 )
+from npnet.ops.old_orders import numbers_first
 
 __all__ = ["OpMethods"]
 
@@ -46,7 +47,7 @@ class OpMethods:
     absolute = aliases.absolute
     acos = trigonometry.acos
     acosh = trigonometry.acosh
-    add = arithmetic.add
+    add = numbers_first("alpha")(arithmetic.add)
     addbmm = products.addbmm
     addcdiv = products.addcdiv
     addcmul = products.addcmul
@@ -250,7 +251,7 @@ class OpMethods:
     square = elementwise.square
     squeeze = shape.squeeze
     std = reduce.std
-    sub = arithmetic.sub
+    sub = numbers_first("alpha")(arithmetic.sub)
     subtract = aliases.subtract
     sum = reduce.sum
     swapaxes = views.swapaxes

@@ -19,7 +19,8 @@ USAGE = f"""usage: {PROG} [--anyway] program.py [arguments]
        {PROG} [--anyway] -m module [arguments]
 
 Run a program that was written for PyTorch, as it is, on npnet: in it, torch and torchvision are
-npnet. What it needs and npnet has not is named at once, and nothing is run (exit code 2).
+npnet. What it needs and npnet has not is named at once, and nothing is run (exit code 2); where
+only a branch of an if needs it, it is named and the program runs.
 
 options:
   --anyway    run it as far as it goes
@@ -44,10 +45,12 @@ def main() -> None:
     except (OSError, ImportError, ValueError) as error:
         _complain(f"{PROG}: error: {_reason(error)}")
     missing = [] if anyway else missing_names(program.path, program.text, program.folder)
-    if missing:
-        said = "".join(f"{name}\n" for name in missing)
-        count = f"{len(missing)} name{'s' if len(missing) > 1 else ''}"
-        _complain(f"{said}{PROG}: nothing was run: npnet lacks {count}; --anyway runs till there")
+    for name in missing:
+        print(name, file=sys.stderr)
+    needed = sum(name.is_sure for name in missing)
+    if needed:
+        count = f"{needed} name{'s' if needed > 1 else ''}"
+        _complain(f"{PROG}: nothing was run: npnet lacks {count}; --anyway runs till there")
     program.run(arguments)
 
 

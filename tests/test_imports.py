@@ -103,3 +103,9 @@ def test_all_is_sorted_and_equals_what_is_imported(package: str) -> None:
     assert list(exported) == sorted(exported, key=_order)
     values = {name for name in exported if not isinstance(getattr(module, name), ModuleType)}
     assert values == _public_names(package)
+
+
+def test_the_version_is_one() -> None:
+    from npnet.version import __version__
+
+    assert __version__ == npnet.__version__

@@ -54,7 +54,7 @@ ALLOWED: dict[str, set[str]] = {
     "distributions": CORE,
     "nn": CORE | {"creation", "ops.windows"},
     "optim": LAYERS | {"kernels.update"},
-    "utils": LAYERS,
+    "utils": LAYERS | {"autograd"},
     "compiler": LIBRARY | {"kernels", "lanes"},
     "npnet": LIBRARY
     | {

@@ -52,6 +52,7 @@ def test_a_program_has_torch_its_arguments_and_its_modules(tmp_path: Path) -> No
         assert kind is nn.Linear is npnet.nn.Linear
         assert torchvision.transforms.ToTensor is npnet.transforms.ToTensor
         assert torch.__version__ >= "2.2" and torch.__version__ > (1, 10)
+        from torch.cuda.amp import GradScaler
         torch.backends.cudnn.benchmark = True
         assert torch.backends.cudnn.benchmark and npnet.backends.cudnn.benchmark
         assert "Linear" in torch.nn.__dict__ and "nn" in dir(torch)
@@ -149,7 +150,7 @@ def test_a_notebook_is_run_cell_by_cell(tmp_path: Path) -> None:
         ),
         ("code", "%%html\n<b>no Python</b>"),
         ("code", ["%%time\n", "x.sum();\n", "x * 2"]),
-        ("code", "x.sum().item();"),
+        ("code", "\n  for n in range(1):\n    x.sum().item()\n  x.sum().item();"),
         ("code", "raise ValueError('here')"),
     ]
     notebook = {
@@ -163,6 +164,29 @@ def test_a_notebook_is_run_cell_by_cell(tmp_path: Path) -> None:
     assert "raise ValueError('here')" in done.stderr
     (tmp_path / "b.ipynb").write_text("[1]")
     assert "b.ipynb is no notebook" in run(tmp_path, "b.ipynb").stderr
+
+
+def test_a_percent_sign_within_a_statement_is_no_magic(tmp_path: Path) -> None:
+    cell = "\n".join(
+        [
+            "%time x = 3",
+            "for i in range(2):",
+            "    print('%d of %d'",
+            "          % (i + 1, 2))",
+            "    !ls",
+            "s = 'x = %d' \\",
+            "    % x",
+            "%timeit -n 3 s.upper()",
+            "t = '''",
+            "%d''' % 7",
+            "print(s, t.strip())",
+        ]
+    )
+    notebook = {"nbformat": 4, "cells": [{"cell_type": "code", "source": cell}]}
+    (tmp_path / "a.ipynb").write_text(json.dumps(notebook))
+    done = run(tmp_path, "a.ipynb")
+    assert done.stderr == ""
+    assert done.stdout == "1 of 2\n2 of 2\nx = 3 7\n"
 
 
 @pytest.mark.parametrize(
@@ -215,6 +239,38 @@ def test_what_is_missing_is_named_before_anything_runs(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (1, "started\n")
     assert "AttributeError: module 'torch' has no attribute 'absent_net'" in done.stderr
     assert "torch.absent_net is not in npnet" in done.stderr
+
+
+def test_what_only_a_branch_needs_is_named_and_the_program_runs(tmp_path: Path) -> None:
+    write(tmp_path, "rare.py", "import torch\nx = torch.absent_rare\n")
+    path = write(
+        tmp_path,
+        "program.py",
+        """
+        import sys, torch
+        def load():
+            return torch.AbsentData()
+        if len(sys.argv) > 7:
+            load()
+        elif len(sys.argv) > 6:
+            import rare
+        else:
+            print("other data")
+        """,
+    )
+    branch = "(in a branch, which may not run)"
+    said = [
+        f"program.py:4: torch.AbsentData is not in npnet {branch}",
+        f"rare.py:2: torch.absent_rare is not in npnet {branch}",
+    ]
+    done = run(tmp_path, "program.py")
+    assert (done.returncode, done.stdout) == (0, "other data\n")
+    assert sorted(done.stderr.splitlines()) == said
+    path.write_text(path.read_text() + "import rare\nload()\n")
+    done = run(tmp_path, "program.py")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "npnet lacks 2 names" in done.stderr
+    assert branch not in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from npnet.datasets.folder import DatasetFolder, ImageFolder
 from npnet.datasets.kmnist import KMNIST
 from npnet.datasets.mnist import MNIST
 from npnet.datasets.qmnist import QMNIST
+from npnet.datasets.svhn import SVHN
 from npnet.datasets.usps import USPS
 from npnet.datasets.vision import VisionDataset
 
@@ -36,6 +37,7 @@ __all__ = [
     "MNIST",
     "NAMES",
     "QMNIST",
+    "SVHN",
     "USPS",
     "DataError",
     "DatasetFolder",

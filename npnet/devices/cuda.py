@@ -9,6 +9,15 @@ from npnet.devices import amp
 from npnet.devices.cpu import NoAcceleratorError
 
 __all__ = [
+    "BoolTensor",
+    "ByteTensor",
+    "CharTensor",
+    "DoubleTensor",
+    "FloatTensor",
+    "HalfTensor",
+    "IntTensor",
+    "LongTensor",
+    "ShortTensor",
     "amp",
     "current_device",
     "device_count",
@@ -31,6 +40,57 @@ __all__ = [
     "set_device",
     "synchronize",
 ]
+
+
+class _OnGpu(type):
+    """Of the types below: nothing is an instance of them, and none can be made."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        raise _none(cls.__name__)
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return False
+
+    @property
+    def dtype(cls) -> Any:
+        """What `type` and `to` look for."""
+        raise _none(cls.__name__)
+
+
+class BoolTensor(metaclass=_OnGpu):
+    """bool on a GPU."""
+
+
+class ByteTensor(metaclass=_OnGpu):
+    """uint8 on a GPU."""
+
+
+class CharTensor(metaclass=_OnGpu):
+    """int8 on a GPU."""
+
+
+class DoubleTensor(metaclass=_OnGpu):
+    """float64 on a GPU."""
+
+
+class FloatTensor(metaclass=_OnGpu):
+    """float32 on a GPU."""
+
+
+class HalfTensor(metaclass=_OnGpu):
+    """float16 on a GPU."""
+
+
+class IntTensor(metaclass=_OnGpu):
+    """int32 on a GPU."""
+
+
+class LongTensor(metaclass=_OnGpu):
+    """int64 on a GPU."""
+
+
+class ShortTensor(metaclass=_OnGpu):
+    """int16 on a GPU."""
 
 
 def is_available() -> bool:

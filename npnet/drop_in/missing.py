@@ -28,14 +28,21 @@ _INSTALLED = ("site-packages", "dist-packages")
 
 @dataclass(frozen=True, order=True)
 class Missing:
-    """A name of torch that npnet has not, and where the program first says it."""
+    """A name of torch that npnet has not, and where the program first says it.
+
+    Attributes:
+        is_sure: whether the program comes there in any case, not in a branch of an `if` alone.
+    """
 
     path: Path
     line: int
     name: str
+    is_sure: bool = True
 
     def __str__(self) -> str:
-        return f"{_short(self.path)}:{self.line}: {self.name} is not in npnet"
+        where = f"{_short(self.path)}:{self.line}"
+        branch = "" if self.is_sure else " (in a branch, which may not run)"
+        return f"{where}: {self.name} is not in npnet{branch}"
 
 
 def _short(path: Path) -> Path:
@@ -56,43 +63,56 @@ def missing_names(path: Path, text: str | bytes, folder: str) -> list[Missing]:
         folder: where the program's own modules are looked for first.
     """
     units: list[Unit] = []
-    seen: set[Path] = set()
-    waiting = [(path, text)]
+    surely: dict[Path, bool] = {}  # files that are read, and whether they are imported in any case
+    waiting = [(path, text, True)]
     while waiting:
-        file, source = waiting.pop()
-        if file.resolve() in seen:
+        file, source, is_sure = waiting.pop()
+        if (before := surely.get(file.resolve())) is not None and before >= is_sure:
             continue
-        seen.add(file.resolve())
+        surely[file.resolve()] = is_sure
         try:
             tree = ast.parse(source)
         except (SyntaxError, ValueError):
             continue
-        units += read_units(tree, file, is_program=file is path)
-        found = {f for name in _imports(tree) for f in _files_of(name, folder, file)}
-        waiting += [(other, other.read_bytes()) for other in sorted(found)]
-    first: dict[tuple[Path, str], int] = {}
+        own = read_units(tree, file, is_program=file is path)
+        for unit in own:
+            unit.is_sure = is_sure
+        units = [unit for unit in units if unit.path.resolve() != file.resolve()] + own
+        found: dict[Path, bool] = {}
+        for name, always in _imports(tree):
+            for other in _files_of(name, folder, file):
+                found[other] = found.get(other, False) or (always and is_sure)
+        waiting += [(other, other.read_bytes(), found[other]) for other in sorted(found)]
+    certain = set(map(id, _reached(units, surely=True)))
+    first: dict[tuple[Path, str], tuple[int, bool]] = {}
     for unit in _reached(units):
-        for name, line in unit.uses:
+        for name, line, always in unit.uses:
             absent = _absent(name)
             if absent is not None:
-                key = (unit.path, absent)
-                first[key] = min(line, first.get(key, line))
-    return sorted(Missing(file, line, name) for (file, name), line in first.items())
+                key, is_sure = (unit.path, absent), always and id(unit) in certain
+                at, known = first.get(key, (line, False))
+                first[key] = min(line, at), is_sure or known
+    return sorted(Missing(file, line, name, sure) for (file, name), (line, sure) in first.items())
 
 
 # ---- the program's own modules -------------------------------------------------------------------
 
 
-def _imports(tree: ast.Module) -> Iterator[str]:
-    """Names of modules, with the dots that relative ones begin with."""
-    for node in ast.walk(tree):
+def _imports(tree: ast.AST, always: bool = True) -> Iterator[tuple[str, bool]]:
+    """Names of modules, with the dots that relative ones begin with; whether in no branch."""
+    for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            yield from ((alias.name, always) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = "." * node.level + (node.module or "")
-            yield base
+            yield base, always
             joint = "" if base.endswith(".") else "."
-            yield from (f"{base}{joint}{alias.name}" for alias in node.names if alias.name != "*")
+            names = (alias.name for alias in node.names if alias.name != "*")
+            yield from ((f"{base}{joint}{name}", always) for name in names)
+        elif isinstance(node, ast.If) and "__name__" not in ast.unparse(node.test):
+            yield from _imports(node, False)
+        else:
+            yield from _imports(node, always)
 
 
 def _files_of(name: str, folder: str, importer: Path) -> Iterator[Path]:
@@ -130,13 +150,17 @@ def _is_own(path: Path) -> bool:
 # ---- what is reached -----------------------------------------------------------------------------
 
 
-def _reached(units: list[Unit]) -> list[Unit]:
-    """Units that run, or may: modules, and what code that runs speaks of by its name."""
+def _reached(units: list[Unit], *, surely: bool = False) -> list[Unit]:
+    """Units that run, or may: modules, and what code that runs speaks of by its name.
+
+    surely: those alone that no branch decides on.
+    """
+    units = [unit for unit in units if unit.is_sure or not surely]
     reached = [unit for unit in units if unit.name is None]
     waiting = [unit for unit in units if unit.name is not None]
     spoken: set[str] = set()
     for unit in reached:  # which grows meanwhile
-        spoken |= unit.words
+        spoken |= unit.sure_words if surely else unit.words
         now = [other for other in waiting if other.is_reached(spoken)]
         waiting = [other for other in waiting if other not in now]
         reached += now

@@ -133,7 +133,8 @@ class _Finder(MetaPathFinder, Loader):
         if module is None:
             said = f"No module named '{name}': {name} is not in npnet"
             raise ModuleNotFoundError(said, name=name)
-        origin, is_package = getattr(module, "__file__", None), hasattr(module, "__path__")
+        origin = getattr(module, "__file__", None)
+        is_package = hasattr(module, "__path__") or _has_parts(_npnet_name(name))
         return ModuleSpec(name, self, origin=origin, is_package=is_package)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
@@ -158,6 +159,11 @@ def _import(name: str | None) -> ModuleType | None:
         if error.name is not None and f"{name}.".startswith(f"{error.name}."):
             return None
         raise
+
+
+def _has_parts(name: str | None) -> bool:
+    """Whether modules are entered below it, as npnet.cuda.amp is."""
+    return any(other.startswith(f"{name}.") for other in sys.modules)
 
 
 def enter() -> None:

@@ -11,6 +11,7 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from npnet.drop_in.modules import is_torch
 
@@ -47,16 +48,20 @@ class Unit:
         name: what other code calls it; None of a module, which runs when it is imported.
         is_class: whether it is a class's own lines.
         owner: the class of a method.
-        uses: torch's names, each with its line.
+        uses: torch's names, each with its line, and whether it is said in no branch of an `if`.
         words: names, attributes and strings in it: what it may reach.
+        sure_words: those of them that are said in no branch.
+        is_sure: whether it is of a file that is imported in any case.
     """
 
     path: Path
     name: str | None
     is_class: bool = False
     owner: str | None = None
-    uses: list[tuple[str, int]] = field(default_factory=list)
+    uses: list[tuple[str, int, bool]] = field(default_factory=list)
     words: set[str] = field(default_factory=set)
+    sure_words: set[str] = field(default_factory=set)
+    is_sure: bool = True
 
     def is_reached(self, spoken: set[str]) -> bool:
         """Whether code that says these words may call it."""
@@ -160,6 +165,17 @@ class _Reader:
         self.path, self.is_program = path, is_program
         self.has_lazy_annotations = has_lazy_annotations
         self.units: list[Unit] = []
+        self.choices = 0  # how many branches we are in, of which it is not known if they run
+
+    def say(self, unit: Unit, words: set[str]) -> None:
+        """Enter words that the unit speaks of."""
+        unit.words |= words
+        if not self.choices:
+            unit.sure_words |= words
+
+    def use(self, unit: Unit, name: str, node: Any) -> None:
+        """Enter a name of torch's."""
+        unit.uses.append((name, node.lineno, not self.choices))
 
     def read(self, nodes: Iterable[ast.AST], scopes: list[Scope], unit: Unit) -> None:
         """Enter what these nodes say into the unit, and the units below."""
@@ -178,28 +194,28 @@ class _Reader:
         elif isinstance(node, ast.Try):
             guarded = [] if _catches_absence(node) else node.body
             self.read([*guarded, *node.orelse, *node.finalbody], scopes, unit)
-            unit.words |= {word for part in node.body for word in _words(part)}
+            self.say(unit, {word for part in node.body for word in _words(part)})
             if guarded:
                 self.read(node.handlers, scopes, unit)
         elif isinstance(node, ast.Import | ast.ImportFrom):
-            _enter_import(node, unit)
+            self._enter_import(node, unit)
         else:
             self._enter(node, scopes, unit)
 
     def _enter(self, node: ast.AST, scopes: list[Scope], unit: Unit) -> None:
-        unit.words |= _words_of(node)
+        self.say(unit, _words_of(node))
         name = None
         if isinstance(node, ast.Attribute | ast.Name) and isinstance(node.ctx, ast.Load):
             name = _chain(node, scopes)
         if name is not None and "." in name:
-            unit.uses.append((name, node.lineno))  # type: ignore[attr-defined]
+            self.use(unit, name, node)
         below = ast.iter_child_nodes(node)
         if isinstance(node, ast.AnnAssign) and (unit.name or self.has_lazy_annotations):
             below = iter([node.value] if node.value else [])
         if name is None or not isinstance(node, ast.Attribute):
             self.read(below, scopes, unit)
         else:
-            unit.words |= _words(node)
+            self.say(unit, _words(node))
 
     def _read_function(self, node: Function, scopes: list[Scope], unit: Unit) -> None:
         at_once = [*node.decorator_list, *node.args.defaults]
@@ -212,7 +228,9 @@ class _Reader:
         if unit.name is None or unit.is_class:
             unit = Unit(self.path, node.name, owner=unit.name)
             self.units.append(unit)
+        outside, self.choices = self.choices, 0 if unit.name == node.name else self.choices
         self.read(node.body, inner, unit)
+        self.choices = outside
 
     def _read_class(self, node: ast.ClassDef, scopes: list[Scope], unit: Unit) -> None:
         if unit.name is None:
@@ -228,22 +246,25 @@ class _Reader:
         other = node.orelse if isinstance(node.orelse, list) else [node.orelse]
         if "__name__" in test and not self.is_program:
             body = []
+        is_known = "__name__" in test
         if any(word in test for word in _VERSIONS):
             body = other = []
         elif any(word in test.lower() for word in _ELSEWHERE):
             negated = "not " in test or "False" in test
-            body, other = (body, []) if negated else ([], other)
-        self.read([node.test, *body, *other], scopes, unit)
+            body, other, is_known = (*((body, []) if negated else ([], other)), True)
+        self.read([node.test], scopes, unit)
+        self.choices += not is_known
+        self.read([*body, *other], scopes, unit)
+        self.choices -= not is_known
 
-
-def _enter_import(node: ast.Import | ast.ImportFrom, unit: Unit) -> None:
-    unit.words |= _words_of(node)
-    for alias in node.names:
-        if isinstance(node, ast.Import) and is_torch(alias.name):
-            unit.uses.append((alias.name, node.lineno))
-        elif isinstance(node, ast.ImportFrom) and node.level == 0 and is_torch(node.module or ""):
-            name = str(node.module) if alias.name == "*" else f"{node.module}.{alias.name}"
-            unit.uses.append((name, node.lineno))
+    def _enter_import(self, node: ast.Import | ast.ImportFrom, unit: Unit) -> None:
+        self.say(unit, _words_of(node))
+        for alias in node.names:
+            if isinstance(node, ast.Import) and is_torch(alias.name):
+                self.use(unit, alias.name, node)
+            elif isinstance(node, ast.ImportFrom) and not node.level and is_torch(str(node.module)):
+                name = str(node.module) if alias.name == "*" else f"{node.module}.{alias.name}"
+                self.use(unit, name, node)
 
 
 def _catches_absence(node: ast.Try) -> bool:

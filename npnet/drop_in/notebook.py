@@ -1,15 +1,17 @@
 """A notebook as a program: its cells of code, one after another.
 
-What only a notebook's server understands is left out: lines that start with % or !, and cells that
-start with a magic of another language. The value of a cell's last line is printed, as there.
+What only a notebook's server understands is left out: statements that start with % or !, and cells
+that start with a magic of another language. The value of a cell's last line is printed, as there.
 """
 
 from __future__ import annotations
 
 import ast
+import io
 import json
 import linecache
 import re
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType
@@ -18,6 +20,8 @@ __all__ = ["compile_cell", "read_cells"]
 
 # Cells that begin with one of these hold Python below it.
 _OF_PYTHON = ("%%time", "%%timeit", "%%capture", "%%prun")
+# What stands behind one of these is Python.
+_TIMED = re.compile(r"%(time|prun)\s+(?!-)")
 
 
 def read_cells(path: Path) -> Iterator[tuple[str, str]]:
@@ -42,13 +46,38 @@ def _python_of(cell: str) -> str:
     first = cell.lstrip().split(maxsplit=1)[:1]
     if first and first[0].startswith("%%") and first[0] not in _OF_PYTHON:
         return ""
-    return "\n".join(_left(line) for line in cell.split("\n"))
+    lines = cell.split("\n")
+    # A cell that begins indented is moved to the left as a whole.
+    first_line = next((line for line in lines if line.strip()), "")
+    indent = first_line[: len(first_line) - len(first_line.lstrip())]
+    kept: list[str] = []
+    for line in (line.removeprefix(indent) for line in lines):
+        kept.append(line if _is_unfinished(line, kept) else _left(line))
+    return "\n".join(kept)
+
+
+def _is_unfinished(line: str, before: list[str]) -> bool:
+    """Whether a line that may be a magic goes on with the statement before: there % is Python's."""
+    if line.lstrip()[:1] not in ("%", "!") or not before:
+        return False
+    if before[-1].endswith("\\"):
+        return True
+    try:
+        for _ in tokenize.generate_tokens(io.StringIO("\n".join(before)).readline):
+            pass
+    except tokenize.TokenError:  # a bracket or a string is open
+        return True
+    except SyntaxError:
+        return False
+    return False
 
 
 def _left(line: str) -> str:
     """The line of Python; `pass` where it is none, so that a block is not left empty."""
     indent = line[: len(line) - len(line.lstrip())]
     said = line.strip()
+    if timed := _TIMED.match(said):
+        return indent + said[timed.end() :]
     if said.startswith(("%", "!")) or re.match(r"\w+ *= *[!%]|\?|[\w.]+\?+$", said):
         return f"{indent}pass"
     return line

@@ -39,6 +39,9 @@ from npnet.nn.modules.activation import (
     Tanhshrink,
     Threshold,
 )
+from npnet.nn.modules.attention import (
+    MultiheadAttention,
+)
 from npnet.nn.modules.container import (
     ModuleDict,
     ModuleList,
@@ -178,6 +181,13 @@ from npnet.nn.modules.sample_norm import (
     LocalResponseNorm,
     RMSNorm,
 )
+from npnet.nn.modules.transformer import (
+    Transformer,
+    TransformerDecoder,
+    TransformerDecoderLayer,
+    TransformerEncoder,
+    TransformerEncoderLayer,
+)
 from npnet.nn.modules.upsampling import (
     PixelShuffle,
     PixelUnshuffle,
@@ -288,6 +298,7 @@ __all__ = [
     "MultiLabelMarginLoss",
     "MultiLabelSoftMarginLoss",
     "MultiMarginLoss",
+    "MultiheadAttention",
     "NLLLoss",
     "NLLLoss2d",
     "PReLU",
@@ -326,6 +337,11 @@ __all__ = [
     "Tanh",
     "Tanhshrink",
     "Threshold",
+    "Transformer",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
     "TripletMarginLoss",
     "TripletMarginWithDistanceLoss",
     "Unflatten",

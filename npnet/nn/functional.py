@@ -96,6 +96,9 @@ from npnet.ops.margin_loss import (
     multilabel_soft_margin_loss,
     soft_margin_loss,
 )
+from npnet.ops.multihead import (
+    multi_head_attention_forward,
+)
 from npnet.ops.norm import (
     batch_norm,
     group_norm,
@@ -232,6 +235,7 @@ __all__ = [
     "max_unpool2d",
     "mish",
     "mse_loss",
+    "multi_head_attention_forward",
     "multi_margin_loss",
     "multilabel_margin_loss",
     "multilabel_soft_margin_loss",

@@ -48,6 +48,12 @@ def reduction_of(
             f"reduction='{reduction}' instead.",
             stacklevel=3,
         )
+    if reduction == "elementwise_mean":
+        warnings.warn(
+            "reduction='elementwise_mean' is deprecated. Please use reduction='mean' instead.",
+            stacklevel=3,
+        )
+        return "mean"
     if reduction not in REDUCTIONS:
         raise ValueError(f"{op}: reduction must be none, mean or sum; got {reduction!r}")
     return reduction

@@ -12,6 +12,7 @@ from npnet.base.checks import ShapeError, check_axes
 from npnet.ops import arithmetic, reduce, shape
 from npnet.ops.dtypes import Number
 from npnet.ops.linear import matmul
+from npnet.ops.old_orders import numbers_first
 from npnet.tape import Variable
 
 if TYPE_CHECKING:
@@ -185,6 +186,7 @@ def _plus(op: str, input: Tensor, product: Tensor, beta: Number, alpha: Number) 
     return arithmetic.add(x if beta == 1 else arithmetic.mul(x, beta), product)
 
 
+@numbers_first("beta", "alpha")
 def addmm(
     input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Number = 1, alpha: Number = 1
 ) -> Tensor:
@@ -192,6 +194,7 @@ def addmm(
     return _plus("addmm", input, mm(mat1, mat2), beta, alpha)
 
 
+@numbers_first("beta", "alpha")
 def addmv(
     input: Tensor, mat: Tensor, vec: Tensor, *, beta: Number = 1, alpha: Number = 1
 ) -> Tensor:
@@ -199,6 +202,7 @@ def addmv(
     return _plus("addmv", input, mv(mat, vec), beta, alpha)
 
 
+@numbers_first("beta", "alpha")
 def addr(
     input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: Number = 1
 ) -> Tensor:
@@ -208,6 +212,7 @@ def addr(
     return _plus("addr", input, outer(vec1, vec2), beta, alpha)
 
 
+@numbers_first("beta", "alpha")
 def baddbmm(
     input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1
 ) -> Tensor:
@@ -215,6 +220,7 @@ def baddbmm(
     return _plus("baddbmm", input, bmm(batch1, batch2), beta, alpha)
 
 
+@numbers_first("beta", "alpha")
 def addbmm(
     input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1
 ) -> Tensor:
@@ -223,11 +229,13 @@ def addbmm(
     return _plus("addbmm", input, product, beta, alpha)
 
 
+@numbers_first("value")
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
     """`input + value * tensor1 * tensor2`, broadcast."""
     return arithmetic.add(input, arithmetic.mul(tensor1, tensor2), alpha=value)
 
 
+@numbers_first("value")
 def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
     """`input + value * tensor1 / tensor2`, broadcast. RuntimeError for integers."""
     if all(x.dtype.kind != "f" for x in (tensor1, tensor2)):

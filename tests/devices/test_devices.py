@@ -103,3 +103,13 @@ def test_what_asks_a_gpu_is_an_error_as_in_pytorch(name: str) -> None:
         with pytest.raises(AssertionError, match="not compiled with CUDA enabled"):
             getattr(lib.cuda, name)()
     assert npnet.cuda.memory_allocated() == torch.cuda.memory_allocated() == 0
+
+
+@pytest.mark.parametrize("name", ["FloatTensor", "LongTensor", "ByteTensor", "HalfTensor"])
+def test_types_on_a_gpu_can_be_named(name: str) -> None:
+    kind = getattr(npnet.cuda, name)
+    x = npnet.ones(2)
+    assert not isinstance(x, kind)
+    for make in (kind, lambda: kind(3), lambda: x.type(kind)):
+        with pytest.raises(NotImplementedError, match=f"cuda.{name}: there is no GPU"):
+            make()

@@ -79,7 +79,8 @@ def _translated(function_input: Any, known: dict[int, Any]) -> tuple[Any, Any]:
     for value in (*args, *kwargs.values()):
         if isinstance(value, torch.nn.Module):
             raise Unrepresentable(type(value).__name__)
-    return args, {name: _function(value) for name, value in kwargs.items()}
+    functions = {name: _function(value) for name, value in kwargs.items()}
+    return tuple(_function(value) for value in args), functions
 
 
 def _function(value: Any) -> Any:

@@ -56,6 +56,8 @@ def to_npnet(value: Any, known: dict[int, Any]) -> Any:
         if not hasattr(npnet, name):
             raise Unrepresentable(name)
         return getattr(npnet, name)
+    if isinstance(value, torch.nn.TransformerEncoderLayer):
+        return _encoder_layer(value)
     if isinstance(value, torch.nn.Module):
         return getattr(npnet.nn, type(value).__name__)()
     if isinstance(value, types.FunctionType):
@@ -70,6 +72,20 @@ def to_npnet(value: Any, known: dict[int, Any]) -> Any:
     if isinstance(value, (torch.Generator, complex)):
         raise Unrepresentable(type(value).__name__)
     return value
+
+
+def _encoder_layer(theirs: torch.nn.TransformerEncoderLayer) -> npnet.nn.TransformerEncoderLayer:
+    return npnet.nn.TransformerEncoderLayer(
+        theirs.linear1.in_features,
+        theirs.self_attn.num_heads,
+        theirs.linear1.out_features,
+        theirs.dropout.p,
+        "gelu" if theirs.activation_relu_or_gelu == 2 else "relu",
+        batch_first=theirs.self_attn.batch_first,
+        norm_first=theirs.norm_first,
+        bias=theirs.linear1.bias is not None,
+        dtype=getattr(npnet, str(theirs.linear1.weight.dtype)[6:]),
+    )
 
 
 def _tensor(x: torch.Tensor, known: dict[int, Any]) -> npnet.Tensor:

@@ -146,3 +146,10 @@ def test_deprecated_arguments_are_warned_of(loss: Any, name: str) -> None:
             y = loss(probabilities, target, **{name: value})
         reduction = "mean" if value else {"size_average": "sum", "reduce": "none"}[name]
         assert y.tolist() == loss(probabilities, target, reduction=reduction).tolist()
+
+
+def test_elementwise_mean_is_mean_of_old() -> None:
+    x, y = np.ones(2, np.float32), np.zeros(2, np.float32)
+    with pytest.warns(UserWarning, match="'elementwise_mean' is deprecated"):
+        loss = npnet.nn.MSELoss(reduction="elementwise_mean")(npnet.tensor(x), npnet.tensor(y))
+    assert loss.item() == 1
