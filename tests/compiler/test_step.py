@@ -68,22 +68,15 @@ class PixelMeans(nn.Module):
 EPS = 1.0
 
 
-def norms() -> nn.Module:
-    return nn.Sequential(
+def normed(norm: Callable[[], nn.Module]) -> Make:
+    return lambda: nn.Sequential(
         nn.Conv2d(3, 6, 3, bias=False),
-        nn.GroupNorm(3, 6, EPS),
+        norm(),
         nn.PReLU(),
-        nn.ConvTranspose2d(6, 4, 3, 2, 1, 1, bias=False),
-        nn.InstanceNorm2d(4, EPS),
+        nn.ConvTranspose2d(6, 4, 3, 2, 1, 1),
         nn.PReLU(4),
-        nn.LayerNorm((4, 14, 12), EPS),
-        nn.InstanceNorm2d(4, EPS, affine=True),
-        nn.Sigmoid(),
-        nn.Conv2d(4, 4, 3, 2, bias=False),
-        nn.LayerNorm((6, 5), EPS, bias=False),
-        nn.ReLU(),
         nn.Flatten(),
-        nn.Linear(120, 10),
+        nn.Linear(4 * 14 * 12, 10),
     )
 
 
@@ -153,7 +146,11 @@ NETWORKS: dict[str, tuple[Make, tuple[int, ...]]] = {
     "mlp of features": (lambda: models.MLP((3, 20, 10), "relu"), (3,)),
     "sequential": (sequential, (1, 29, 31)),
     "means of pixels": (PixelMeans, (3, 9, 8)),
-    "norms": (norms, (3, 9, 8)),
+    "group norm": (normed(lambda: nn.GroupNorm(3, 6, EPS)), (3, 9, 8)),
+    "layer norm": (normed(lambda: nn.LayerNorm((6, 7, 6), EPS)), (3, 9, 8)),
+    "layer norm of pixels": (normed(lambda: nn.LayerNorm((7, 6), EPS, bias=False)), (3, 9, 8)),
+    "instance norm": (normed(lambda: nn.InstanceNorm2d(6, EPS)), (3, 9, 8)),
+    "affine instance norm": (normed(lambda: nn.InstanceNorm2d(6, EPS, affine=True)), (3, 9, 8)),
     "features as images": (decoder, (5,)),
     "signals": (signals, (3, 30)),
     "norms of rows": (rows, (6,)),
