@@ -222,7 +222,7 @@ class GroupNorm(Function):
         xhat *= rstd
         self.xhat, self.rstd = xhat, rstd
         self.save_for_backward(weight)
-        y = xhat if weight is None else xhat * self._shared(weight)
+        y = xhat.copy() if weight is None else xhat * self._shared(weight)
         return (y if bias is None else y + self._shared(bias)).reshape(x.shape)
 
     def backward(self, gy: Array) -> tuple[Array, ...]:

@@ -80,7 +80,7 @@ def test_as_the_eager_loop(network: tuple[nn.Module, tuple[int, ...]], n: int, s
         gradients = [p.grad.numpy().copy() for p in model.parameters()]  # type: ignore[union-attr]
         results.append([loss.numpy(), way.output.numpy(), *gradients])
     assert step.fallback is None
-    # behind a norm the gradients have no mean: a weight's is a difference of such as the largest are
+    # before a norm gradients have no mean: a weight's is a difference of such as the largest are
     normed = any(isinstance(m, nn.GroupNorm) for m in model)
     least = max([np.abs(g).max() for g in results[0][2:]]) if normed else 0.0
     for want, got in zip(*results, strict=True):
