@@ -129,16 +129,29 @@ def _layers() -> Iterator[nn.Module]:
     yield from (nn.ReLU(), nn.LeakyReLU(), nn.Tanh(), nn.Sigmoid(), nn.Dropout())
     yield from (nn.ELU(), nn.SiLU(), nn.Hardswish(), nn.ReLU6(), nn.Hardsigmoid())
     yield from (nn.SELU(), nn.Softplus(), nn.Mish())
-    yield from (nn.GroupNorm(4, 16), nn.LayerNorm((16, 12, 12)))
+    yield from (nn.GroupNorm(4, 16), nn.LayerNorm((16, 12, 12)), nn.PReLU(16), nn.Dropout2d())
 
 
 def _train_layer(layer: nn.Module) -> None:
-    """Forward and backward between two convolutions, in training and in evaluation."""
+    """Forward and backward behind a convolution, in training and in evaluation, and compiled."""
     first, pixels = nn.Conv2d(3, 16, 3, padding=1), npnet.randn(IMAGES, 3, 12, 12)
+    _train_compiled(nn.Sequential(first, layer), pixels)
     for mode in (True, False):
         y = layer.train(mode)(first(pixels))
         (y * y).sum().backward()
         (y + y).flatten(1).detach().numpy()
+
+
+def _train_compiled(model: nn.Module, pixels: npnet.Tensor) -> None:
+    """A step of the network that gives images, and of one behind it that gives features."""
+    head = nn.Sequential(nn.Flatten(), nn.LazyLinear(8), nn.LayerNorm(8), nn.PReLU())
+    with npnet.no_grad():
+        images = model(pixels)
+        head(images)
+    whole = nn.Sequential(*model, *head)
+    for network, target in ((model, images), (whole, npnet.zeros(IMAGES, 8))):
+        optimizer = npnet.optim.SGD(network.parameters(), lr=0.1)
+        npnet.compile(network, nn.functional.mse_loss, optimizer)(pixels, target)
 
 
 def _without_winograd() -> None:

@@ -36,12 +36,12 @@ def compile(
 
     or, of a model alone, the model with a faster forward pass under `no_grad`.
 
-    A network that is a chain of convolutions, pools, linear layers and activations (the LeNets, an
-    MLP) becomes a program: each thread takes sixteen images through all layers, forward, loss and
-    backward, before it takes the next, so that they stay in the cache. Where batch norm needs the
-    whole batch, or Winograd's algorithm is faster, the layers run one after the other as in the
-    eager loop, whose kernels are fused with their neighbours. Anything else runs as the eager loop
-    too, and a warning says once what it is.
+    A network that is a chain of convolutions, pools, linear layers, activations and norms of each
+    image by itself (the LeNets, an MLP, an autoencoder) becomes a program: each thread takes
+    sixteen images through all layers, forward, loss and backward, before it takes the next, so that
+    they stay in the cache. Where batch norm needs the whole batch, or Winograd's algorithm is
+    faster, the layers run one after the other as in the eager loop, whose kernels are fused with
+    their neighbours. Anything else runs as the eager loop too, and a warning says once what it is.
 
     The program is read off one forward pass, so `forward` must do the same for all images; one of
     the user's own that branches or loops is left to the eager loop. Parameters stay where they are:

@@ -16,7 +16,6 @@ from npnet.kernels.program import BLOCK, SLOT, Call, Phase, Program
 from npnet.lanes.function import LaneOp
 from npnet.lanes.loss import LaneLoss
 from npnet.lanes.plan import Buffer, Extent, Recorded
-from npnet.lanes.unsuited import Unsuited
 from npnet.tape import result
 from npnet.tensor import Tensor
 
@@ -67,7 +66,11 @@ class ChainProgram:
 
 
 class ForwardProgram(ChainProgram):
-    """The layers forward, sixteen images at a time."""
+    """The layers forward, sixteen images at a time.
+
+    Attributes:
+        last, last_by: what the last layer gives for the whole batch, and where that layer put it.
+    """
 
     def __init__(self, links: list[Link], shape: tuple[int, ...], slots: int) -> None:
         super().__init__(links, shape, slots)
@@ -77,19 +80,18 @@ class ForwardProgram(ChainProgram):
         while links:
             layer, used = _next_layer(links, x, not kept)
             self.calls.overwrites = not kept
-            x = layer.forward(x, self.calls, *[p.array for p in links[0].params])
+            x = layer.forward(x, self.calls, *links[0].weights)
             kept = layer.keeps_output or (kept and layer.is_view)
             self.layers.append((layer, links[0]))
             links = links[used:]
-        if x.by == SLOT or len(x.shape) != 1:
-            raise Unsuited("its last layer is none of features")
-        self.last = x
+        self.last, self.last_by = self.calls.gathered(x), x.by
         self.output = np.empty((shape[0], *x.shape), np.float32)
-        self.calls.add(lanes.block_from_lanes, x.array, self.output, of=x)
+        rows = self.output.reshape(shape[0], -1)
+        self.calls.add(lanes.block_from_lanes, self.last.rows, rows, of=self.last)
 
     def _loaded(self, shape: tuple[int, ...]) -> Buffer:
         """Room for images, and the call that takes a block of them into it."""
-        x = self.calls.empty(shape[1:], SLOT if len(shape) == 4 else BLOCK)
+        x = self.calls.empty(shape[1:], SLOT if len(shape) > 2 else BLOCK)
         task = block_ops.load if x.by == SLOT else lanes.block_to_lanes
         self._load_by(task, x.rows, math.prod(shape[1:]))
         return x
@@ -121,26 +123,32 @@ class TrainingProgram(ForwardProgram):
         super().__init__(links, shape, slots)
         calls, extent = self.calls, self.calls.extent
         self._loss, g = loss, loss.forward(self.last, self.calls)
+        g = calls.spread(g, g.shape, self.last_by)
         self.gradients: dict[Tensor, Tensor] = {}
         calls.overwrites = True  # a gradient is nobody's but the next layer's
         for layer, link in reversed(self.layers):
             first = layer is self.layers[0][0]
             layer.needs_input_grad = (not first, *[True] * len(link.params))
             g, *found = layer.backward(g, calls)
-            self.gradients |= {p: result(a) for p, a in zip(link.params, found, strict=True)}
+            for p, a in zip(link.params, found, strict=True):
+                self.gradients[p] = result(a if a.shape == p.shape else a.reshape(p.shape))
         blocks = Phase(calls.blocks, extent.blocks, extent.chunks)
         pieces = [Phase(c) for c in (calls.first, calls.end, calls.rest)]
         self._program = Program([p for p in (pieces[0], blocks, *pieces[1:]) if p.calls])
+        self._memory = [_owner(g.array) for g in self.gradients.values()]
         self._references = [
-            (getrefcount(g), getrefcount(g._values)) for p, g in self.gradients.items()
+            (getrefcount(g), getrefcount(g._values), getrefcount(memory))
+            for g, memory in zip(self.gradients.values(), self._memory, strict=True)
         ]
 
     def is_held(self) -> bool:
         """Whether anybody but the parameters holds the gradients, as tensors or as their memory."""
-        counts = zip(self.gradients.items(), self._references, strict=True)
+        counts = zip(self.gradients.items(), self._memory, self._references, strict=True)
         return any(
-            getrefcount(g) - (p.grad is g) > of_g or getrefcount(g._values) > of_array
-            for (p, g), (of_g, of_array) in counts
+            getrefcount(g) - (p.grad is g) > of_g
+            or getrefcount(g._values) > of_array
+            or getrefcount(memory) > of_memory
+            for (p, g), memory, (of_g, of_array, of_memory) in counts
         )
 
     def takes(self, target: Array) -> bool:
@@ -152,6 +160,13 @@ class TrainingProgram(ForwardProgram):
         self.bind(x)
         self._program.run()
         return self._loss.value()
+
+
+def _owner(array: Array) -> Array:
+    """The array that a view holds, and each view of the view."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
 
 
 def _next_layer(links: list[Link], x: Buffer, may_overwrite: bool) -> tuple[LaneOp, int]:

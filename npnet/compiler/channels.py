@@ -23,11 +23,14 @@ class FewImages(ChainProgram):
     """The forward pass of up to FEW_IMAGES images, each on one thread.
 
     Raises:
-        Unsuited: a convolution is padded, or features become images again.
+        Unsuited: a convolution is padded, features become images again, or a layer of these adds up
+            channels.
     """
 
     def __init__(self, links: list[Link], shape: tuple[int, ...], slots: int) -> None:
         super().__init__(links, shape, slots)
+        if len(shape) == 3:
+            raise Unsuited("signals become images")
         image = shape[1:] if len(shape) == 4 else (*shape[1:], 1, 1)
         # as they come: one channel after another, which is the layout with groups of one
         to = lanes.empty((slots, math.prod(image)))
@@ -35,7 +38,7 @@ class FewImages(ChainProgram):
         x = Channels(Buffer(to.reshape(slots, *image, 1), SLOT), image[0])
         self.calls.overwrites = True
         for link in links:
-            x = link.layer().by_channels(x, self.calls, *[p.array for p in link.params])
+            x = link.layer().by_channels(x, self.calls, *link.weights)
         if x.size != (1, 1):
             raise Unsuited("its last layer is none of features")
         features = x.buffer.array.reshape(slots, -1)

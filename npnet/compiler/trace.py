@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from npnet import nn
+from npnet.base.arrays import Array
 from npnet.base.grad_mode import enable_grad, state
 from npnet.lanes.choice import is_few, table
 from npnet.lanes.unsuited import Layered, Unsuited
+from npnet.ops.shape import Reshape
 from npnet.random import drawing_apart
 from npnet.tape import Function, result
 from npnet.tensor import Tensor
@@ -32,10 +34,18 @@ class Link:
     Attributes:
         op: as it stands on the tape, with its options.
         params: weight and perhaps bias, or neither.
+        shapes: those in which the op takes them, such as a signal's weight as an image's.
     """
 
     op: Function
     params: tuple[Tensor, ...]
+    shapes: tuple[tuple[int, ...], ...]
+
+    @property
+    def weights(self) -> list[Array]:
+        """The parameters' memory, as the op takes it."""
+        pairs = zip(self.params, self.shapes, strict=True)
+        return [p.array if p.shape == shape else p.array.reshape(shape) for p, shape in pairs]
 
     def layer(self) -> LaneOp:
         """A new one of the same kind and options, for a program."""
@@ -74,7 +84,9 @@ def trace(model: nn.Module, x: Tensor) -> tuple[list[Link], Tensor]:
             kind = Layered if by_kernels else Unsuited
             raise kind(f"{node.name().removesuffix('Backward')} is not among its layers")
         before, *params = node.parents
-        links.append(Link(node, _parameters(node, params)))
+        viewed = [_viewed(p) for p in params]
+        shapes = tuple([shape for _, shape in viewed])
+        links.append(Link(node, _parameters(node, [p for p, _ in viewed]), shapes))
         node = before if isinstance(before, Function) else None
     if not links or links[-1].op.parents[0] is not sample:
         raise Unsuited("its output does not depend on its input alone")
@@ -98,7 +110,7 @@ def _is_chained(node: Function) -> bool:
 
 def _in_lanes(x: Tensor) -> Tensor:
     """The batch on the tape's beginning; of a few images in lanes, or no kernel would take them."""
-    if is_few(x) and x.ndim in (2, 4):
+    if is_few(x) and x.ndim in (2, 3, 4):
         from npnet.lanes.layout import to_lanes
 
         return result(to_lanes(x.values))
@@ -117,6 +129,15 @@ def _traced() -> Iterator[None]:
             yield
     finally:
         state.traced = before
+
+
+def _viewed(weight: Any) -> tuple[Any, tuple[int, ...]]:
+    """The tensor that a weight is another shape of, and this shape."""
+    leaf = weight
+    while isinstance(leaf, Reshape):
+        (leaf,) = leaf.parents
+    shape = weight.size if isinstance(weight, Reshape) else getattr(leaf, "shape", ())
+    return leaf, shape
 
 
 def _parameters(op: Function, params: list[Any]) -> tuple[Tensor, ...]:

@@ -15,7 +15,7 @@ from npnet.kernels._task import task, wider
 from npnet.kernels.lanes import block_count, rows_to_lanes
 from npnet.kernels.simd import LANES
 
-__all__ = ["compact_row", "copy_in", "copy_out", "load", "sum_parts"]
+__all__ = ["compact_row", "copy_in", "copy_out", "load", "sum_parts", "total_parts"]
 
 
 @task(x="N F", y="S F 16", items=lambda f: block_count(f.N))
@@ -55,6 +55,16 @@ def sum_parts(parts, total, k):
     for p in range(1, parts.shape[0]):
         for i in range(first, last):
             total[i] += parts[p, i]
+
+
+@task(parts="P F", total="F", items=lambda f: -(-f.F // LANES))
+def total_parts(parts, total, k):
+    """Numbers of a cache line, the `k`-th of total (F,): sums in float64, as parts are many."""
+    for i in range(k * LANES, min((k + 1) * LANES, total.size)):
+        value = 0.0
+        for p in range(parts.shape[0]):
+            value += parts[p, i]
+        total[i] = value
 
 
 @task(x="R W", y="R F", items="R", also=wider)

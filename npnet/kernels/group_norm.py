@@ -12,6 +12,7 @@ Source: Wu and He (2018), arXiv:1803.08494, section 3.1; Chan, Golub, LeVeque (1
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 
 from npnet.kernels import simd, simd_math
@@ -20,7 +21,7 @@ from npnet.kernels._task import Facts, images_of_blocks, need, task
 from npnet.kernels.norm import RUN
 from npnet.kernels.simd import LANES
 
-__all__ = ["backward_group", "normalise_group"]
+__all__ = ["backward_group", "backward_groups_of_block", "normalise_group"]
 
 WEIGHTS_OF_RUN = RUN // LANES  # whose shares in a group's sum are added up one by one
 
@@ -35,7 +36,13 @@ def _shares_of_images(f: Facts) -> None:
     _shares(f)
     images_of_blocks(f)
     count = f.B * f.G // f.R
-    need(f, count == f.M, f"parts must have room for {count} times the weights, got {f.M}")
+    need(f, count == f.M, f"gw must have room for {count} times the weights, got {f.M}")
+
+
+def _shares_of_slots(f: Facts) -> None:
+    _shares(f)
+    count = -(-f.n // LANES) * f.G // f.R
+    need(f, f.n > 0 and count == f.M, f"gw must have room for {count} times the weights")
 
 
 @task(
@@ -95,22 +102,41 @@ def normal(value, near, off, r):
 
 
 @task(
-    gy="B G L 16", x="B G L 16", weight="R K", statistics="B G 3 16", n="int", parts="M 2 R K",
-    gx="B G L 16", items="B G", also=_shares_of_images,
+    gy="B G L 16", x="B G L 16", weight="R K", statistics="B G 3 16", n="int", gw="M R K",
+    gb="M R K", gx="B G L 16", items="B G", also=_shares_of_images,
 )  # fmt: skip
-def backward_group(gy, x, weight, statistics, n, parts, gx, m):
+def backward_group(gy, x, weight, statistics, n, gw, gb, gx, m):
     """Group `m` of the gradients, with xhat = (x - mean) * r and g = gy * weight:
 
         gx = r * (g - mean(g) - xhat * mean(g * xhat))
 
-    and what it adds to those of its weights, of the first `n` images: the sums of gy into
-    parts[:, 0], those of gy * xhat into parts[:, 1].
+    and what it adds to those of its weights, of the first `n` images: the sums of gy * xhat into
+    gw, those of gy into gb.
 
-    Shape: gy, x, gx (B, G, L, 16), statistics (B, G, 3, 16), parts (B * G / R, 2, R, K).
+    Shape: gy, x, gx (B, G, L, 16), statistics (B, G, 3, 16), gw and gb (B * G / R, R, K).
     """
-    groups, length, (rows, weights) = x.shape[1], x.shape[2], weight.shape
+    images = min(LANES, n - m // x.shape[1] * LANES)
+    differentiate_group(gy, x, weight, statistics, images, gw, gb, gx, m, m // weight.shape[0])
+
+
+@task(
+    gy="S G L 16", x="S G L 16", weight="R K", statistics="S G 3 16", n="int", gw="M R K",
+    gb="M R K", gx="S G L 16", items=lambda f: -(-f.n // LANES), also=_shares_of_slots,
+)  # fmt: skip
+def backward_groups_of_block(gy, x, weight, statistics, n, gw, gb, gx, b):
+    """The same of all groups of block `b`, which lies in the thread's slot."""
+    slot, groups, rows = np.intp(numba.get_thread_id()), x.shape[1], weight.shape[0]
+    images = min(LANES, n - b * LANES)
+    for g in range(groups):
+        m, part = slot * groups + g, (b * groups + g) // rows
+        differentiate_group(gy, x, weight, statistics, images, gw, gb, gx, m, part)
+
+
+@kernel
+def differentiate_group(gy, x, weight, statistics, images, gw, gb, gx, m, part):
+    """Group `m` of the arrays, of so many images; its shares of the weights' go to `part`."""
+    length, (rows, weights) = x.shape[2], weight.shape
     start, pixels, row = m * length * LANES, length // weights * LANES, m % rows
-    images = min(LANES, n - m // groups * LANES)
     near = simd.load(statistics, 3 * m * LANES)
     off = simd.load(statistics, (3 * m + 1) * LANES)
     r = simd.load(statistics, (3 * m + 2) * LANES)
@@ -121,8 +147,8 @@ def backward_group(gy, x, weight, statistics, n, parts, gx, m):
             at = start + k * pixels
             scale = simd.splat(weight[row, k])
             sums = sums_of_pixels(gy, x, at, at + pixels, scale, near, off, r)
-            parts[m // rows, 0, row, k] = simd.total(sums[0], images)
-            parts[m // rows, 1, row, k] = simd.total(sums[1], images)
+            gb[part, row, k] = simd.total(sums[0], images)
+            gw[part, row, k] = simd.total(sums[1], images)
             of_run, dots_of_run = simd.add(of_run, sums[2]), simd.add(dots_of_run, sums[3])
         total, dots = simd.add(total, of_run), simd.add(dots, dots_of_run)
     count = simd.splat(np.float32(length))

@@ -23,7 +23,7 @@ from npnet.kernels._jit import kernel
 from npnet.kernels._task import Facts, images_of_blocks, need, task
 from npnet.kernels.simd import LANES
 
-__all__ = ["ByLanes", "bias_chunk", "lanes_block", "lanes_chunk"]
+__all__ = ["ByLanes", "bias_block", "bias_chunk", "lanes_block", "lanes_chunk"]
 
 BIAS_PIXELS = 1024  # that a bias's gradient adds up in float32
 
@@ -210,6 +210,18 @@ def bias_chunk(gy, n, gb, k):
         images = min(LANES, n - b * LANES)
         part = Part(b, images, 0, 0, gy.shape[2], gy.shape[3])
         bias_rows(gy, part, 0, gy.shape[1], gb, k)
+
+
+@task(gy="S O OH OW 16", n="int", gb="K O", items=lambda f: -(-f.n // LANES))
+def bias_block(gy, n, gb, b):
+    """Add block `b`, in the thread's slot of gy, to gb (O,) of its chunk, as `lanes_block` does."""
+    chunks, blocks = gb.shape[0], (n + LANES - 1) // LANES
+    chunk = ((b + 1) * chunks - 1) // blocks
+    if b == chunk * blocks // chunks:
+        gb[chunk] = 0
+    images, slot = min(LANES, n - b * LANES), np.intp(numba.get_thread_id())
+    part = Part(slot, images, 0, 0, gy.shape[2], gy.shape[3])
+    bias_rows(gy, part, 0, gy.shape[1], gb, chunk)
 
 
 @kernel

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from npnet.kernels import elementwise
-from npnet.lanes.function import LaneFunction, by_lanes
+from npnet.base.arrays import Array
+from npnet.kernels import elementwise, gates
+from npnet.kernels.simd import LANES
+from npnet.lanes.function import LaneFunction, LaneOp, by_lanes
 from npnet.lanes.layout import Lanes
-from npnet.lanes.plan import by_spans
+from npnet.lanes.plan import Buffer, Calls, by_spans
 from npnet.ops import arithmetic as ops
 from npnet.tape import Variable
 
@@ -54,6 +56,42 @@ class Mul(OfTwoBatches):
 
 def _product(a: Lanes, b: Lanes) -> Lanes:
     return Lanes(by_spans(elementwise.multiply_span, a.blocks, b.blocks), a.shape[0])
+
+
+@by_lanes(ops.Gate)
+class Gate(LaneOp):
+    """Of images in lanes, or numbers for their channels that are."""
+
+    images = 2
+    joins = True
+
+    def forward(self, x: Buffer, out: Calls, gate: Buffer) -> Buffer:
+        needs_x, needs_gate = self.needs_input_grad
+        self.x, self.gate = x if needs_gate else None, gate if needs_x else None
+        return _scaled(x, gate, out)
+
+    def backward(self, gy: Buffer, out: Calls) -> tuple[Buffer | None, Buffer | None]:
+        gx = None if self.gate is None else _scaled(gy, self.gate, out)
+        if self.x is None:
+            return gx, None
+        ggate = out.empty((gy.shape[0], 1, 1), gy.by)
+        out.add(gates.dot_plane, _pixels(gy), _pixels(self.x), _vectors(ggate), of=ggate)
+        return gx, ggate
+
+
+def _scaled(x: Buffer, gate: Buffer, out: Calls) -> Buffer:
+    y = out.empty(x.shape, x.by)
+    out.add(gates.scale_plane, _pixels(x), _vectors(gate), _pixels(y), of=y)
+    return y
+
+
+def _pixels(x: Buffer) -> Array:  # (S or B * C, H * W, 16)
+    height, width = x.size
+    return x.array.reshape(-1, height * width, LANES)
+
+
+def _vectors(gate: Buffer) -> Array:  # (S or B * C, 16)
+    return gate.array.reshape(-1, LANES)
 
 
 @by_lanes(ops.Scale)

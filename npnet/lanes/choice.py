@@ -31,7 +31,9 @@ __all__ = ["LEAST", "choose", "in_lanes", "is_few", "suits_lanes", "table"]
 FLOAT32 = np.dtype(np.float32)
 LEAST = 3  # images; of fewer, with all other lanes idle, BLAS computes the products faster
 BEGINNINGS = (Conv2d, ConvTranspose2d, Linear)
-FAMILIES = ("activation", "arithmetic", "conv", "linear", "loss", "norm", "pool", "shape")
+FAMILIES = (
+    "activation", "arithmetic", "conv", "linear", "loss", "norm", "pool", "prelu", "shape",
+)  # fmt: skip
 
 
 def choose(function: Function, inputs: tuple[Variable, ...]) -> Function | None:

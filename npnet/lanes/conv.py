@@ -11,6 +11,7 @@ from npnet.backend import winograd_wanted
 from npnet.base.arrays import Array
 from npnet.kernels._arguments import row_major
 from npnet.kernels.linear import NO_BIAS
+from npnet.kernels.program import BLOCK, SLOT
 from npnet.lanes import channels, dense, weight_gradient, winograd
 from npnet.lanes.channels import Channels
 from npnet.lanes.convolve import convolve, suits_dense, suits_winograd
@@ -20,7 +21,7 @@ from npnet.lanes.fusion import Convolution, Pending, WaitingLanes
 from npnet.lanes.layout import Lanes
 from npnet.lanes.linear import gradients, multiply, multiply_transposed
 from npnet.lanes.plan import MOST_CHUNKS, Buffer, Calls, Shape
-from npnet.lanes.unsuited import Unsuited
+from npnet.lanes.unsuited import Layered, Unsuited
 from npnet.ops import conv as ops
 from npnet.ops import conv_transpose
 from npnet.tape import Variable
@@ -60,7 +61,8 @@ class Conv2d(LaneOp):
     def forward(self, x: Buffer, out: Calls, weight: Array, bias: Array | None = None) -> Buffer:
         self.save_for_backward(weight)
         self.given, self.size = (x.shape, x.by), x.size
-        self.x = out.gathered(x) if self._suits_dense(weight.shape, out) else x
+        suits_dense = self._suits_dense(weight.shape, out)
+        self.x = out.gathered(x) if suits_dense else in_slots(x, out)
         groups = self.op.groups
         return convolve(self.x, weight, bias, self.window, self.fast, out, groups=groups)
 
@@ -98,14 +100,15 @@ class Conv2d(LaneOp):
                 biases = np.repeat(bias, math.prod(self.size))
                 gx = multiply(gy.flattened, np.ascontiguousarray(matrix.T), biases, out)
             return out.spread(gx, *self.given)
-        gx = out.empty(*self.given)
+        shape, by = self.given
+        gx = out.empty(shape, SLOT)
         before = (2 - window.padding[0][0], 2 - window.padding[1][0])
         if not (
             self._suits_winograd(weight.shape)
             and winograd.correlate(gy, weight, bias, before, gx, True, out)
         ):
             correlate(gy, weight, bias, window, gx, True, out, groups=self.op.groups)
-        return gx
+        return out.gathered(gx) if by == BLOCK else gx
 
     def backward_weight(self, gy: Buffer, shape: Shape, out: Calls) -> tuple[Array, Array]:
         """gweight[o, c, u, v] = sum over images, i, j of
@@ -151,9 +154,16 @@ class Conv2d(LaneOp):
         return gweight, weight_gradient.backward_bias(gy, out)
 
 
+def in_slots(x: Buffer, out: Calls) -> Buffer:
+    """Images of a program, where they may follow linear layers, as convolutions take them."""
+    return x if out.whole or x.by == SLOT else out.spread(x, x.shape, SLOT)
+
+
 @by_lanes(conv_transpose.ConvTranspose2d)
 class ConvTranspose2d(LaneOp):
     """What a convolution from y to x makes of a gradient x; gx is that convolution of gy."""
+
+    chained = True
 
     @staticmethod
     def takes(op: Any, *inputs: Variable) -> bool:
@@ -163,17 +173,36 @@ class ConvTranspose2d(LaneOp):
         super().__init__(op)
         self.conv = Conv2d(ops.Conv2d(op.window, op.groups))
 
+    @property
+    def fast(self) -> bool:
+        """Whether Winograd's algorithm may be used."""
+        return self.conv.fast
+
+    @fast.setter
+    def fast(self, fast: bool) -> None:
+        self.conv.fast = fast
+
     def forward(self, x: Buffer, out: Calls, weight: Array, bias: Array | None = None) -> Buffer:
+        if not out.whole and self.conv._suits_winograd(weight.shape):
+            raise Layered("Winograd's algorithm wants the whole batch")
+        if not out.whole and dense.is_linear(self.op.window, self.op.size):
+            raise Layered("a matrix from one pixel to all wants the whole batch")
         self.save_for_backward(weight)
-        self.x, outputs = x, weight.shape[1] * self.op.groups
+        self.by, outputs = x.by, weight.shape[1] * self.op.groups
+        self.x = x = in_slots(x, out)
         self.conv.size, self.conv.given = self.op.size, ((outputs, *self.op.size), x.by)
         b = NO_BIAS if bias is None else row_major("conv_transpose2d", "bias", bias)
         return self.conv.backward_data(x, weight, b, out)
+
+    def by_channels(self, x: Channels, out: Calls, *weights: Array) -> Channels:
+        raise Unsuited("a transposed convolution mixes channels")
 
     def backward(self, gy: Buffer, out: Calls) -> tuple[Buffer | Array | None, ...]:
         (weight,) = self.saved
         needs_x, needs_weight, *needs_bias = self.needs_input_grad
         gx = self.conv.forward(gy, out, weight) if needs_x else None
+        if gx is not None and self.by == BLOCK:
+            gx = out.gathered(gx)
         self.conv.x = gy
         gweight = None
         if needs_weight:

@@ -15,12 +15,12 @@ from npnet.base.arrays import Array
 from npnet.kernels import activation, elementwise, lanes
 from npnet.kernels._arguments import row_major
 from npnet.kernels.linear import NO_BIAS
-from npnet.kernels.program import BLOCK, SLOT
+from npnet.kernels.program import SLOT
 from npnet.lanes import dense, winograd
 from npnet.lanes.correlate import correlate
 from npnet.lanes.linear import multiply
 from npnet.lanes.plan import Buffer, Calls, Shape
-from npnet.lanes.unsuited import Layered, Unsuited
+from npnet.lanes.unsuited import Layered
 from npnet.ops.windows import Pair, Window
 
 __all__ = ["convolve", "suits_dense", "suits_winograd"]
@@ -65,8 +65,6 @@ def convolve(
         y = multiply(x.flattened, dense.gather(weight, window, x.size), biases, out)
         _finish(y, residual, relu)
         return y.viewed((len(weight), *size))
-    if x.by == BLOCK and not out.whole:
-        raise Unsuited("a convolution follows linear layers")
     by_winograd = fast and suits_winograd(window, min(weight.shape[:2]), groups)
     if by_winograd and not out.whole:
         raise Layered("Winograd's algorithm wants the whole batch")

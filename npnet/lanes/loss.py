@@ -14,6 +14,7 @@ from npnet.kernels.program import Call
 from npnet.lanes.function import LaneOp, by_lanes
 from npnet.lanes.layout import Lanes, to_lanes
 from npnet.lanes.plan import Buffer, Calls, Loop, by_spans
+from npnet.lanes.unsuited import Unsuited
 from npnet.ops import elementwise_loss
 from npnet.ops import loss as ops
 from npnet.tape import Values, Variable, result
@@ -61,6 +62,8 @@ class CrossEntropy(LaneLoss):
     call: Call | None
 
     def forward(self, x: Buffer, out: Calls) -> Buffer:  # (C,) -> its gradient
+        if len(x.shape) != 1:
+            raise Unsuited("cross_entropy takes images")
         self.count, self.classes = out.extent.n, x.shape[0]
         self.x, self.gx = x, out.empty(x.shape)
         self.parts = np.empty(out.extent.blocks, np.float32)
@@ -100,8 +103,8 @@ class MeanSquaredError(LaneLoss):
         self.gx, self.parts = out.empty(x.shape), np.empty(out.extent.blocks, np.float32)
         if target is None:
             self.target = target = out.empty(x.shape)
-            rows = np.zeros(self.shape, np.float32)
-            self.load = out.add(lanes.block_to_lanes, rows, target.array)
+            rows = np.zeros((out.extent.n, math.prod(x.shape)), np.float32)
+            self.load = out.add(lanes.block_to_lanes, rows, target.rows)
         scale = np.float32(2 / self.count)
         arguments = x.rows, target.rows, out.extent.n, scale, self.gx.rows, self.parts
         out.add(loss.squares_block, *arguments)
@@ -111,7 +114,8 @@ class MeanSquaredError(LaneLoss):
         if target.shape != self.shape or target.dtype != np.float32:
             return False
         assert self.load is not None
-        self.load.bind((np.require(target, np.float32, ("C", "W")), self.target.array))
+        rows = np.require(target, np.float32, ("C", "W")).reshape(len(target), -1)
+        self.load.bind((rows, self.target.rows))
         return True
 
 

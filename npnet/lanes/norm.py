@@ -9,12 +9,16 @@ import numpy as np
 from npnet.base.arrays import Array
 from npnet.kernels import lanes
 from npnet.kernels._arguments import row_major
-from npnet.kernels.group_norm import backward_group, normalise_group
+from npnet.kernels.group_norm import backward_group, backward_groups_of_block, normalise_group
 from npnet.kernels.norm import Backward, backward_channel, statistics_of_channel
+from npnet.kernels.program import SLOT
 from npnet.kernels.simd import LANES
-from npnet.lanes.function import LaneFunction, by_lanes
+from npnet.lanes.channels import Channels
+from npnet.lanes.function import LaneFunction, LaneOp, by_lanes
 from npnet.lanes.fusion import WaitingLanes, normalised, planes
 from npnet.lanes.layout import Lanes
+from npnet.lanes.plan import Buffer, Calls, total
+from npnet.lanes.unsuited import Unsuited
 from npnet.ops import norm as ops
 from npnet.tape import Variable
 
@@ -77,38 +81,56 @@ class BatchNorm(LaneFunction):
 
 @by_lanes(ops.LayerNorm)
 @by_lanes(ops.GroupNorm)
-class GroupNorm(LaneFunction):
-    """Of groups that lie within an image; a layer norm's are its last axes."""
+class GroupNorm(LaneOp):
+    """Of groups that lie within an image; a layer norm's are its last axes.
+
+    Without weights there is one for all, 1.
+    """
 
     any_axes = True
+    chained = True
 
     @staticmethod
     def takes(op: Any, *inputs: Variable) -> bool:
         shape = inputs[0].shape
         return 0 not in shape and op.parts(shape)[0] % shape[0] == 0
 
-    def forward(self, x: Lanes, weight: Array, bias: Array) -> Lanes:  # (N, C, ...)
-        n, blocks = x.shape[0], x.blocks
-        groups, self.rows, self.weights, _ = self.op.parts(x.shape)
-        self.size = len(blocks), groups // n * self.rows, -1, LANES
-        self.save_for_backward(x, weight)
-        self.statistics, y = lanes.empty((*self.size[:2], 3, LANES)), lanes.empty(blocks.shape)
-        scale, shift = self._by_group("weight", weight), self._by_group("bias", bias)
-        images, result = blocks.reshape(self.size), y.reshape(self.size)
-        normalise_group(images, np.float32(self.op.eps), scale, shift, self.statistics, result)
-        return Lanes(y, n)
+    def forward(
+        self, x: Buffer, out: Calls, weight: Array | None = None, bias: Array | None = None
+    ) -> Buffer:
+        n = out.extent.n
+        samples, rows, weights, _ = self.op.parts((n, *x.shape))
+        self.groups = samples // n * rows
+        self.rows: int = 1 if weight is None else rows
+        self.weights: int = 1 if weight is None else weights
+        self.x, self.statistics = x, out.empty((self.groups, 3), x.by).array
+        self.shape = () if weight is None else weight.shape
+        self.scale, shift = self._by_group("weight", weight, 1), self._by_group("bias", bias, 0)
+        y = out.empty(x.shape, x.by)
+        arguments = np.float32(self.op.eps), self.scale, shift, self.statistics
+        out.add(normalise_group, self._grouped(x), *arguments, self._grouped(y), of=y)
+        return y
 
-    def backward(self, gy: Lanes) -> tuple[Lanes, Array, Array]:
-        x, weight = self.saved
-        n, gx = x.shape[0], lanes.empty(x.blocks.shape)
-        blocks, groups = self.size[:2]
-        parts = np.empty((blocks * groups // self.rows, 2, self.rows, self.weights), np.float32)
-        g, images, result = (a.reshape(self.size) for a in (gy.blocks, x.blocks, gx))
-        scale = self._by_group("weight", weight)
-        backward_group(g, images, scale, self.statistics, n, parts, result)
-        gbias, gweight = parts.sum(0, dtype=np.float64).astype(np.float32)
-        return Lanes(gx, n), gweight.reshape(weight.shape), gbias.reshape(weight.shape)
+    def by_channels(self, x: Channels, out: Calls, *weights: Array) -> Channels:
+        raise Unsuited("a norm adds up channels")
 
-    def _by_group(self, name: str, weight: Array) -> Array:
+    def backward(self, gy: Buffer, out: Calls) -> tuple[Buffer | Array, ...]:
+        gx, parts = out.over(gy), out.extent.blocks * self.groups // self.rows
+        gw, gb = (lanes.empty((parts, self.rows, self.weights)) for _ in range(2))
+        given = self._grouped(gy), self._grouped(self.x), self.scale, self.statistics
+        arguments = *given, out.extent.n, gw, gb, self._grouped(gx)
+        if gy.by == SLOT:
+            out.add(backward_groups_of_block, *arguments)
+        else:
+            out.add(backward_group, *arguments, of=gx)
+        count = len(self.needs_input_grad) - 1
+        return (gx, *[total(part, self.shape, out) for part in (gw, gb)[:count]])
+
+    def _grouped(self, x: Buffer) -> Array:
+        return x.array.reshape(len(x.array), self.groups, -1, LANES)
+
+    def _by_group(self, name: str, weight: Array | None, default: float) -> Array:
         """A row of weights for each group that has its own."""
+        if weight is None:
+            return np.full((self.rows, self.weights), default, np.float32)
         return row_major("group_norm", name, weight).reshape(self.rows, self.weights)

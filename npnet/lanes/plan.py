@@ -40,6 +40,7 @@ __all__ = [
     "by_spans",
     "chunk_count",
     "longest_parts",
+    "total",
 ]
 
 Shape: TypeAlias = tuple[int, ...]
@@ -220,6 +221,13 @@ class Loop(Calls):
 
     def after(self, task: Task, *arguments: object, last: bool = False) -> None:
         task(*arguments)
+
+
+def total(parts: Array, shape: Shape, out: Calls) -> Array:
+    """The sum of parts (P, ...) of a weight's gradient, when all blocks are done."""
+    gradient = lanes.empty(shape)
+    out.after(block_ops.total_parts, parts.reshape(len(parts), -1), gradient.reshape(-1))
+    return gradient
 
 
 @dataclass

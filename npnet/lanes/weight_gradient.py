@@ -47,8 +47,13 @@ def backward_weight(
 def backward_bias(gy: Buffer, out: Calls) -> Array:
     """gbias[o] = sum of gy[o] over images and pixels. Shape: gy (O, OH, OW) of an image -> (O,)."""
     gb = lanes.empty((out.extent.chunks, gy.shape[0]))
-    out.add(kernels.bias_chunk, gy.array, out.extent.n, gb)
-    return _sum(gb)
+    if out.whole:
+        out.add(kernels.bias_chunk, gy.array, out.extent.n, gb)
+        return _sum(gb)
+    gbias = lanes.empty(gy.shape[:1])
+    out.add(kernels.bias_block, gy.array, out.extent.n, gb)
+    out.after(block_ops.sum_parts, gb, gbias)
+    return gbias
 
 
 def _sum(parts: Array) -> Array:

@@ -8,6 +8,7 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.base.grad_mode import no_grad
+from npnet.ops import _sums
 from npnet.ops.broadcasting import apply, as_operands, check_tensors, off_tape
 from npnet.ops.dtypes import Number, Operand, float_type, result_type
 from npnet.tape import Function, Variable
@@ -98,6 +99,35 @@ class Mul(Function):
         return None if other is None else gy * other, None if x is None else gy * x
 
 
+class Gate(Function):
+    """y = x * gate, one number for each channel of each image;
+
+    gx = gy * gate,  ggate = the sum of gy * x over pixels.
+
+    Source: Hu, Shen, Sun (2018), arXiv:1709.01507, eq. 4.
+    """
+
+    def forward(self, x: Array, gate: Array) -> Array:  # (N, C, H, W), (N, C, 1, 1)
+        needs_x, needs_gate = self.needs_input_grad
+        self.save_for_backward(x if needs_gate else None, gate if needs_x else None)
+        return np.multiply(x, gate)
+
+    def backward(self, gy: Array) -> tuple[Array | None, Array | None]:
+        x, gate = self.saved
+        ggate = None if x is None else _sums.add_products(gy, x, (2, 3), keepdims=True)
+        return None if gate is None else gy * gate, ggate
+
+    def name(self) -> str:
+        return "MulBackward"  # as users wrote it
+
+
+def _is_gate(x: Tensor, gate: Tensor) -> bool:
+    """Whether `gate` has one number for each channel of images of several pixels."""
+    if x.ndim != 4 or gate.ndim != 4 or gate.shape != (*x.shape[:2], 1, 1):
+        return False
+    return gate.shape != x.shape and x.dtype == gate.dtype and x.dtype.kind == "f"
+
+
 class Scale(Function):
     """y = factor * x;  gx = factor * gy."""
 
@@ -119,6 +149,8 @@ def mul(input: Operand, other: Operand) -> Tensor:
     for x, factor in ((input, other), (other, input)):
         if type(factor) in (int, float) and isinstance(x, Variable) and x.dtype.kind == "f":
             return Scale(float(factor))(x)
+        if isinstance(x, Variable) and isinstance(factor, Variable) and _is_gate(x, factor):
+            return Gate()(x, factor)
     return apply("mul", Mul(), *as_operands("mul", input, other))
 
 

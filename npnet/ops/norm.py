@@ -118,7 +118,9 @@ def batch_norm(
         return clone(input)  # no images at all, which PyTorch lets through
     _check_batch_norm(input, running_mean, running_var, weight, bias, eps)
     channels = (input.shape[1],)
-    weight, bias = _affine("batch_norm", input, channels, weight, bias)
+    weight = result(np.ones(channels, input.dtype)) if weight is None else weight
+    bias = result(np.zeros(channels, input.dtype)) if bias is None else bias
+    affine = _affine("batch_norm", input, channels, weight, bias)
     if not training:
         if running_mean is None or running_var is None:
             raise ValueError(
@@ -126,7 +128,7 @@ def batch_norm(
             )
         # Copies: a later forward in training moves the running statistics before backward.
         given = (running_mean.array.copy(), running_var.array.copy())
-        return BatchNorm(eps, given)(input, weight, bias)
+        return BatchNorm(eps, given)(input, *affine)
     count = input.numel() // max(input.shape[1], 1)
     if count == 1:
         raise ValueError(
@@ -135,12 +137,12 @@ def batch_norm(
         )
     if count == 0:  # an empty batch has no statistics, and changes none
         zero = np.zeros(channels, input.dtype)
-        return BatchNorm(eps, (zero, zero))(input, weight, bias)
+        return BatchNorm(eps, (zero, zero))(input, *affine)
     for name, running in (("running_mean", running_mean), ("running_var", running_var)):
         if running is not None:
             _check_running(name, running)
     function = BatchNorm(eps, None)
-    y = function(input, weight, bias)
+    y = function(input, *affine)
     with np.errstate(all="ignore"):  # a diverged batch shall not warn here either
         move(running_mean, momentum, function.mean)
         move(running_var, momentum, function.var * (count / (count - 1)))
@@ -184,21 +186,24 @@ def _check_batch_norm(
 
 def _affine(
     op: str, input: Tensor, size: tuple[int, ...], weight: Tensor | None, bias: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    """The weight, or ones, and the bias, or zeros, if they are of this size."""
+) -> tuple[Tensor, ...]:
+    """The weight and the bias, or neither, or the weight alone, if they are of this size."""
     for name, value in (("weight", weight), ("bias", bias)):
         if value is not None and value.shape != size:
             raise ShapeError(f"{op}: {name} must be {size}, got {value.shape}")
-    weight = result(np.ones(size, input.dtype)) if weight is None else weight
-    bias = result(np.zeros(size, input.dtype)) if bias is None else bias
-    check_dtypes(op, input, weight, bias)
-    return weight, bias
+    if weight is None and bias is not None:
+        weight = result(np.ones(size, input.dtype))
+    affine = tuple([value for value in (weight, bias) if value is not None])
+    check_dtypes(op, input, *affine)
+    return affine
 
 
 class GroupNorm(Function):
     """y = weight * xhat + bias, xhat = (x - mean) * r, r = 1 / sqrt(var + eps), for each group.
 
     gx = r * (g - mean(g) - xhat * mean(g * xhat)), g = gy * weight
+
+    Without weight or bias, those are 1 and 0.
     """
 
     def __init__(self, groups: int, eps: float) -> None:
@@ -209,7 +214,7 @@ class GroupNorm(Function):
         n, channels, *pixels = shape
         return n, self.groups, channels // self.groups, math.prod(pixels)
 
-    def forward(self, x: Array, weight: Array, bias: Array) -> Array:
+    def forward(self, x: Array, weight: Array | None = None, bias: Array | None = None) -> Array:
         self.size = self.parts(x.shape)
         xhat, _, off, squares = _sums.centred(x.reshape(self.size), VALUES)
         xhat -= off
@@ -217,18 +222,22 @@ class GroupNorm(Function):
         xhat *= rstd
         self.xhat, self.rstd = xhat, rstd
         self.save_for_backward(weight)
-        return (xhat * self._shared(weight) + self._shared(bias)).reshape(x.shape)
+        y = xhat.copy() if weight is None else xhat * self._shared(weight)
+        return (y if bias is None else y + self._shared(bias)).reshape(x.shape)
 
-    def backward(self, gy: Array) -> tuple[Array, Array, Array]:
+    def backward(self, gy: Array) -> tuple[Array, ...]:
         (weight,) = self.saved
         g, count = gy.reshape(self.size), self._count(gy)
-        gweight, gbias = _sums.add_products(g, self.xhat, SHARERS), _sums.add_up(g, SHARERS)
-        gx = g * self._shared(weight)
+        gx = g.copy() if weight is None else g * self._shared(weight)
+        gradients = []
+        if weight is not None:
+            gweight, gbias = _sums.add_products(g, self.xhat, SHARERS), _sums.add_up(g, SHARERS)
+            gradients = [gweight.reshape(weight.shape), gbias.reshape(weight.shape)]
         mean = _sums.mean(gx, VALUES, keepdims=True)
         slope = _sums.add_products(gx, self.xhat, VALUES, keepdims=True) / count  # of none: NaN
         gx -= mean + self.xhat * slope
         gx *= self.rstd
-        return gx.reshape(gy.shape), gweight.reshape(weight.shape), gbias.reshape(weight.shape)
+        return gx.reshape(gy.shape), *gradients[: len(self.needs_input_grad) - 1]
 
     def _shared(self, weight: Array) -> Array:
         return weight.reshape(*self.size[1:3], 1)
@@ -285,8 +294,8 @@ def group_norm(
             f"group_norm: a group of one sample needs more than one value, got input {input.shape} "
             f"and num_groups {groups}"
         )
-    weight, bias = _affine("group_norm", input, (channels,), weight, bias)
-    return GroupNorm(groups, eps)(input, weight, bias)
+    affine = _affine("group_norm", input, (channels,), weight, bias)
+    return GroupNorm(groups, eps)(input, *affine)
 
 
 def layer_norm(
@@ -311,5 +320,5 @@ def layer_norm(
     if input.shape[-len(size) :] != size:
         raise ShapeError(f"layer_norm: input must end in {size}, got {input.shape}")
     check_real("layer_norm", "eps", eps)
-    weight, bias = _affine("layer_norm", input, size, weight, bias)
-    return LayerNorm(len(size), eps)(input, weight, bias)
+    affine = _affine("layer_norm", input, size, weight, bias)
+    return LayerNorm(len(size), eps)(input, *affine)

@@ -19,6 +19,8 @@ ARITHMETIC: Table = {
     "sub-alpha": Case([(4,), (3, 4)], lambda ns, x, y: ns.sub(x, y, alpha=2)),
     "mul": Case([(3, 4), (3, 4)], lambda ns, x, y: x * y),
     "mul-broadcast": Case([(4,), (3, 1)], lambda ns, x, y: x * y),
+    "mul-gate": Case([(3, 4, 5, 2), (3, 4, 1, 1)], lambda ns, x, gate: x * gate),
+    "mul-gate-first": Case([(3, 4, 1, 1), (3, 4, 5, 2)], lambda ns, gate, x: gate * x),
     "mul-itself": Case([(3, 4)], lambda ns, x: x * x),
     "mul-integers": Case([(3,), mask(2, 3)], lambda ns, x, m: x * m.long()),
     "div": Case([(3, 4), positive(3, 4)], lambda ns, x, y: x / y),

@@ -165,6 +165,8 @@ NORMALISATION: Table = {
     "layer_norm-2-axes": Case(
         [(2, 3, 4, 5), (4, 5), (4, 5)], lambda ns, x, w, b: ns.layer_norm(x, (4, 5), w, b, 0.1)
     ),
+    "layer_norm-no-bias": Case([(4, 5), (5,)], lambda ns, x, w: ns.layer_norm(x, (5,), w)),
+    "layer_norm-bias-only": Case([(4, 5), (5,)], lambda ns, x, b: ns.layer_norm(x, (5,), bias=b)),
     "layer_norm-plain": Case([(2, 3, 5)], lambda ns, x: ns.layer_norm(x, [3, 5])),
     "layer_norm-empty": Case([(0, 5), (5,)], lambda ns, x, w: ns.layer_norm(x, (5,), w)),
 }

@@ -66,12 +66,20 @@ class Net(nn.Module):
 
 def network(draw: np.random.Generator, images: bool) -> Net:
     """A random chain that has a program."""
-    kinds = (nn.ReLU, nn.Tanh, nn.Sigmoid, nn.LeakyReLU)
+    kinds = (nn.ReLU, nn.Tanh, nn.Sigmoid, nn.LeakyReLU, nn.PReLU)
     layers: list[nn.Module] = []
     width = INPUTS
     for _ in range(draw.integers(1, 3)):
         after = int(draw.integers(2, 9))
-        layers += [nn.Conv2d(width, after, 3, padding=1) if images else nn.Linear(width, after)]
+        conv = (nn.Conv2d, nn.ConvTranspose2d)[draw.integers(2)]
+        norms = [norm(draw, after, images)] if draw.random() < 0.5 else []
+        bias = not norms  # before a norm of single channels it has no gradient
+        layers += [
+            conv(width, after, 3, padding=1, bias=bias)
+            if images
+            else nn.Linear(width, after, bias=bias)
+        ]
+        layers += norms
         layers += [kinds[draw.integers(len(kinds))]()]
         if images and draw.random() < 0.5:
             layers += [(nn.AvgPool2d, nn.MaxPool2d)[draw.integers(2)](3, 1, 1)]
@@ -79,6 +87,16 @@ def network(draw: np.random.Generator, images: bool) -> Net:
             layers += [nn.Dropout(0.0)]
         width = after
     return Net(nn.Sequential(*layers), width * 36 if images else width)
+
+
+def norm(draw: np.random.Generator, channels: int, images: bool) -> nn.Module:
+    """A norm of each image by itself, beside whose eps no variance is small."""
+    kinds: list[Callable[[], nn.Module]] = [
+        lambda: nn.GroupNorm(1, channels, 1.0),
+        lambda: nn.LayerNorm((channels, 6, 6) if images else channels, 1.0),
+        lambda: nn.InstanceNorm2d(channels, 1.0, affine=True),
+    ]
+    return kinds[draw.integers(3 if images else 2)]()
 
 
 Change = Callable[[Case], Any]
@@ -252,6 +270,27 @@ def change_an_option_unseen(case: Case) -> None:
     layer = case.pick(nn.LeakyReLU)
     if layer is not None:
         object.__setattr__(layer, "negative_slope", float(case.draw.uniform(0, 1)))
+
+
+@change
+def change_an_eps(case: Case) -> None:
+    layer = case.pick(nn.GroupNorm, nn.LayerNorm, nn.InstanceNorm2d)
+    if layer is not None:
+        layer.eps = float(case.draw.uniform(0.5, 2))
+
+
+@change
+def take_a_norms_weights_away(case: Case) -> None:
+    layer = case.pick(nn.GroupNorm, nn.LayerNorm)
+    if layer is not None:
+        layer.weight = layer.bias = None
+
+
+@change
+def share_a_slope(case: Case) -> None:
+    layer = case.pick(nn.PReLU)
+    if layer is not None:
+        layer.weight = nn.Parameter(case.values(1))
 
 
 @change

@@ -63,6 +63,80 @@ class PixelMeans(nn.Module):
         return self.fc(self.conv(x).relu().mean((2, 3)))
 
 
+# Beside which no variance is small: without it, gradients before a norm are differences of equal
+# numbers. A bias that a norm takes off again has none.
+EPS = 1.0
+
+
+def normed(norm: Callable[[], nn.Module]) -> Make:
+    return lambda: nn.Sequential(
+        nn.Conv2d(3, 6, 3, bias=False),
+        norm(),
+        nn.PReLU(),
+        nn.ConvTranspose2d(6, 4, 3, 2, 1, 1),
+        nn.PReLU(4),
+        nn.Flatten(),
+        nn.Linear(4 * 14 * 12, 10),
+    )
+
+
+def decoder() -> nn.Module:
+    """Features become images, by a product and by transposed convolutions, and features again."""
+    return nn.Sequential(
+        nn.Linear(5, 12),
+        nn.ReLU(),
+        nn.Unflatten(1, (3, 2, 2)),
+        nn.ConvTranspose2d(3, 4, 4, 2, 1),
+        nn.Tanh(),
+        nn.ConvTranspose2d(4, 2, 3, bias=False),
+        nn.LeakyReLU(),
+        nn.Flatten(),
+        nn.Linear(72, 16),
+        nn.Unflatten(1, (1, 4, 4)),
+        nn.Conv2d(1, 2, 3),
+        nn.Flatten(),
+        nn.Linear(8, 10),
+    )
+
+
+def signals() -> nn.Module:
+    return nn.Sequential(
+        nn.Conv1d(3, 4, 5, padding=2),
+        nn.GroupNorm(2, 4),
+        nn.ReLU(),
+        nn.MaxPool1d(2),
+        nn.Conv1d(4, 6, 3, stride=2, bias=False),
+        nn.PReLU(6),
+        nn.ConvTranspose1d(6, 2, 4, 2),
+        nn.AvgPool1d(2),
+        nn.Flatten(),
+        nn.Linear(16, 10),
+    )
+
+
+def rows() -> nn.Module:
+    return nn.Sequential(
+        nn.Linear(6, 8),
+        nn.LayerNorm(8, EPS),
+        nn.PReLU(8),
+        nn.Linear(8, 12),
+        nn.GroupNorm(3, 12, EPS),
+        nn.PReLU(),
+        nn.LayerNorm(12, EPS, elementwise_affine=False),
+        nn.Linear(12, 10),
+        nn.LayerNorm(10, EPS),
+    )
+
+
+def autoencoder() -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(2, 4, 3, 2, 1),
+        nn.ReLU(),
+        nn.ConvTranspose2d(4, 2, 3, 2, 1, 1),
+        nn.Sigmoid(),
+    )
+
+
 NETWORKS: dict[str, tuple[Make, tuple[int, ...]]] = {
     "lenet4": (lambda: models.create("lenet4"), (1, 32, 32)),
     "lenet5": (lambda: models.create("lenet5"), (1, 32, 32)),
@@ -72,6 +146,14 @@ NETWORKS: dict[str, tuple[Make, tuple[int, ...]]] = {
     "mlp of features": (lambda: models.MLP((3, 20, 10), "relu"), (3,)),
     "sequential": (sequential, (1, 29, 31)),
     "means of pixels": (PixelMeans, (3, 9, 8)),
+    "group norm": (normed(lambda: nn.GroupNorm(3, 6, EPS)), (3, 9, 8)),
+    "layer norm": (normed(lambda: nn.LayerNorm((6, 7, 6), EPS)), (3, 9, 8)),
+    "layer norm of pixels": (normed(lambda: nn.LayerNorm((7, 6), EPS, bias=False)), (3, 9, 8)),
+    "instance norm": (normed(lambda: nn.InstanceNorm2d(6, EPS)), (3, 9, 8)),
+    "affine instance norm": (normed(lambda: nn.InstanceNorm2d(6, EPS, affine=True)), (3, 9, 8)),
+    "features as images": (decoder, (5,)),
+    "signals": (signals, (3, 30)),
+    "norms of rows": (rows, (6,)),
 }
 
 
@@ -146,6 +228,34 @@ def test_mean_squared_error(criterion: Any) -> None:
     x, y = batch((3,), 20)
     target = F.one_hot(y, 10).to(npnet.float32)
     check(NETWORKS["mlp of features"][0], [(x, target)] * 2, criterion=criterion)
+
+
+@pytest.mark.parametrize("n", [1, 16, 17])
+def test_images_as_targets(n: int) -> None:
+    batches = [(batch((2, 8, 6), n)[0], batch((2, 8, 6), n + 1)[0][:n]) for _ in range(2)]
+    check(autoencoder, batches, criterion=F.mse_loss)
+
+
+def test_images_have_no_classes() -> None:
+    step = npnet.compile(autoencoder(), F.cross_entropy, optim.SGD([npnet.ones(1)], lr=0.1))
+    with pytest.warns(UserWarning, match="cross_entropy takes images"):
+        step(batch((2, 8, 6), 3)[0], npnet.zeros(3, 8, 6).long().clamp(max=1))
+
+
+def test_a_part_of_a_gradient_in_another_shape_stays_what_it_is() -> None:
+    """A signal's weight is taken as an image's: the memory is that of the image's gradient."""
+    model = signals()
+    step = npnet.compile(model, F.cross_entropy, optim.SGD(model.parameters(), lr=0.0))
+    step(*batch((3, 30), 5))
+    assert step.fallback is None
+    weight = model[0].weight
+    assert weight.grad is not None
+    part = weight.grad.numpy()[1:]
+    before = part.copy()
+    step(*batch((3, 30), 6))
+    step(*batch((3, 30), 5))
+    step(batch((3, 30), 5)[0] * 2, batch((3, 30), 5)[1])
+    np.testing.assert_array_equal(part, before)
 
 
 def test_loss_as_a_module() -> None:

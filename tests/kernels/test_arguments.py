@@ -433,6 +433,9 @@ NETWORKS = (
     [nn.Conv2d(2, 4, 3), nn.Sigmoid(), nn.MaxPool2d(3, 1), nn.AvgPool2d(3, 1), nn.Conv2d(4, 5, 2),
      nn.ReLU(), nn.Flatten(), nn.Linear(5, 5), nn.ReLU()],
     [nn.Conv2d(2, 4, 3), nn.Conv2d(4, 6, 3, groups=2, padding=1), nn.Flatten(), nn.Linear(216, 5)],
+    [nn.ConvTranspose2d(2, 4, 3, 2), nn.GroupNorm(2, 4), nn.PReLU(4), nn.Flatten(),
+     nn.Linear(4 * 289, 6), nn.LayerNorm(6), nn.PReLU(), nn.Unflatten(1, (6, 1, 1)),
+     nn.ConvTranspose2d(6, 5, 3, 2, 1), nn.Flatten()],
 )  # fmt: skip
 
 
@@ -463,7 +466,9 @@ LAYERS: tuple[Callable[[Tensor], Tensor], ...] = (
     lambda x: nn.BatchNorm2d(24).eval()(x),
     lambda x: npnet.cat([x[:, 3:20:2, 1:, ::2], F.pad(x, (0, 0, 1, 0))[:, 2:4, 2:, ::2]], 1),
     lambda x: (x * x) * 0.5 + x,
+    lambda x: x * x.mean((2, 3), keepdim=True),
     nn.GroupNorm(4, 24),
+    nn.PReLU(),
     nn.ELU(),
     nn.SiLU(),
     nn.Hardswish(),
@@ -490,7 +495,8 @@ def _update() -> None:
     p.grad = npnet.ones(3, 7)
     for optimizer in (
         optim.SGD([p], lr=0.1, momentum=0.9), optim.Adam([p], amsgrad=True), optim.NAdam([p]),
-        optim.RMSprop([p], momentum=0.9, centered=True),
+        optim.RMSprop([p], momentum=0.9, centered=True), optim.Adadelta([p]), optim.Adagrad([p]),
+        optim.Adamax([p]), optim.RAdam([p]),
     ):  # fmt: skip
         optimizer.step()
     update.lerp(p.array, np.ones((3, 7), np.float32), 0.5)

@@ -152,19 +152,19 @@ def check_groups(make: Callable[[], GroupNorm], arrays: Arrays) -> None:
     """A norm by kernels, with NaN where there is no image, as in NumPy."""
     *inputs, gy = (a.astype(np.float64) for a in arrays)
     got, want = by_kernels(make(), arrays), oracle.apply(make(), *inputs, gy=gy)
-    for name, a, b in zip(("y", "gx", "gweight", "gbias"), got, want, strict=True):
+    for name, a, b in zip(("y", "gx", "gweight", "gbias")[: len(got)], got, want, strict=True):
         assert a.dtype == np.float32
         scale = max(float(np.abs(b[np.isfinite(b)]).max(initial=0)), 1.0)  # as above
         np.testing.assert_allclose(a, b, rtol=0, atol=FLOAT32 * scale, err_msg=name)
 
 
 def by_kernels(op: GroupNorm, arrays: Arrays) -> tuple[oracle.Array, ...]:
-    x, weight, bias, gy = arrays
+    x, *weights, gy = arrays
     n, function = len(x), by_lanes.GroupNorm(op)
-    y = applied(function, x, weight, bias)
+    y = applied(function, x, *weights)
     with np.errstate(all="ignore"):  # as in the tape's backward
-        gx, gweight, gbias = function.differentiate(Lanes(oracle.spoiled(gy), n))
-    return (*(lanes.from_lanes(a.blocks, n) for a in (y, gx)), gweight, gbias)
+        gx, *gradients = function.differentiate(Lanes(oracle.spoiled(gy), n))
+    return (*(lanes.from_lanes(a.blocks, n) for a in (y, gx)), *gradients)
 
 
 def draw_groups(n: int, axes: Sequence[int], weights: Sequence[int]) -> Arrays:
@@ -194,6 +194,13 @@ def test_group_norm_of_random_shapes(n: int, sizes: tuple[int, int], pixels: lis
 )
 def test_layer_norm_of_random_shapes(n: int, axes: list[int], count: int) -> None:
     check_groups(lambda: LayerNorm(count, EPS), draw_groups(n, axes, axes[-count:]))
+
+
+@pytest.mark.parametrize("weights", [0, 1], ids=["plain", "weight"])
+@pytest.mark.parametrize("make", [lambda: GroupNorm(2, EPS), lambda: LayerNorm(3, EPS)])
+def test_groups_without_weights_or_bias(make: Callable[[], GroupNorm], weights: int) -> None:
+    x, weight, _, gy = draw_groups(33, [4, 3, 5], [4] if type(make()) is GroupNorm else [4, 3, 5])
+    check_groups(make, [x, *[weight][:weights], gy])
 
 
 @pytest.mark.parametrize("features", [2, 300, 5000])
@@ -255,7 +262,7 @@ def call_of(name: str) -> tuple[Any, tuple[Any, ...]]:
     """A task with arguments that fit."""
     x, y, gy = (lanes.zeros((2, 3, 4, 16)) for _ in range(3))
     mean, var, constants, totals = (lanes.zeros(s) for s in ((3,), (3,), (4, 3), (2, 3)))
-    weight, bias, parts = (lanes.zeros(s) for s in ((3, 2), (3, 2), (2, 2, 3, 2)))
+    weight, bias, gw, gb = (lanes.zeros(s) for s in ((3, 2), (3, 2), (2, 3, 2), (2, 3, 2)))
     statistics, plan = lanes.zeros((2, 3, 3, 16)), norm.Backward(17, True, True, True)
     calls = {
         "statistics": (norm.statistics_of_channel, (x, 17, mean, var)),
@@ -270,7 +277,7 @@ def call_of(name: str) -> tuple[Any, tuple[Any, ...]]:
         ),
         "backward_group": (
             group_norm.backward_group,
-            (gy, x, weight, statistics, 17, parts, y),
+            (gy, x, weight, statistics, 17, gw, gb, y),
         ),
     }
     return calls[name]

@@ -91,8 +91,9 @@ def applied() -> dict[type[Function], list[Applied]]:
 # ---- by the loop and by a program --------------------------------------------------------------
 
 
-# Of the weights' gradients by a convolution: the loop has the whole batch, and adds it up in other
+# Of the weights' gradients by convolutions: the loop has the whole batch, and adds it up in other
 # parts. All else is the same to the last bit.
+ADDED_APART = ("conv2d", "conv_transpose2d")
 FLOAT32 = 2e-6  # of sums of some hundred products, relative to the largest
 
 
@@ -165,7 +166,7 @@ def test_the_same_bits(name: str, by: int, overwrites: bool) -> None:
     results = list(tried(name, by, overwrites))
     assert results, f"no case of {name} has a program"
     for loop, program in results:
-        same = 2 if name == "conv2d" and by == SLOT else len(loop)
+        same = 2 if name in ADDED_APART else len(loop)
         for one, two in zip(loop[:same], program[:same], strict=True):
             np.testing.assert_array_equal(one, two)
         for one, two in zip(loop[same:], program[same:], strict=True):
