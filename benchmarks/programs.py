@@ -4,10 +4,10 @@ Each program is run as it is in both libraries, in turns in one process, from th
 batches and draws, and their losses are compared. A run is the whole program: it makes the network,
 trains it for thirty steps or more, tests, saves and loads. Its pictures are read once, before.
 
-Losses may differ by rounding alone, which some programs make larger at each step. How much is
-measured in PyTorch: the program is run from weights that are a rounding away from the usual ones.
-Losses that differ by more than `BOUND` and by more than `TIMES` that are an error, and the exit
-status is 1.
+Losses that differ by more than `BOUND` are an error, and the exit status is 1, unless PyTorch's
+own differ as much: some programs make roundings larger at each step, or fall to another side of a
+kink (of a ReLU, or a maximum of equals). That is measured: the program is run in PyTorch from
+weights that are some roundings away from the usual ones, up to `NUDGES` times.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from tests.programs.both import PROGRAMS, run
 
 LIBRARIES = ("npnet", "torch")
 BOUND = 1e-4  # relative, as in tests/programs
-NUDGES = 3  # runs from other roundings
-TIMES = 10  # npnet rounds at each op otherwise, not in the weights alone
+NUDGES = 8
+TIMES = 2  # what so few runs show of the largest difference there may be
 
 
 @dataclass(frozen=True)
@@ -44,24 +44,26 @@ class Result:
     program: str
     seconds: dict[str, Timing]
     difference: float  # of the losses of the first thirty steps, relative
-    rounding: float  # the same between runs of PyTorch from weights a rounding apart, the largest
+    rounding: float | None  # of PyTorch's from nudged weights; None where it need not be known
     ratio: float  # PyTorch's time by npnet's: the median of the rounds
 
     @property
     def agrees(self) -> bool:
         """Whether the losses are the same but for rounding."""
-        return self.difference <= max(BOUND, TIMES * self.rounding)
+        return _is_rounding(self.difference, self.rounding)
 
 
 def measure(program: str, rounds: int, threads: int) -> Result:
     """Run a program in turns; the first run of each library, which compiles, is not timed."""
     ours, theirs = (_run(program, library, threads)[0] for library in LIBRARIES)
-    nudged = []
+    difference, rounding = _difference(ours, theirs), None
     for seed in range(NUDGES):
+        if _is_rounding(difference, rounding):
+            break
         os.environ["PROGRAMS_NUDGE"] = str(seed)
-        nudged.append(_run(program, "torch", threads)[0])
-    del os.environ["PROGRAMS_NUDGE"]
-    rounding = max(_difference(losses, theirs) for losses in nudged)
+        nudged = _run(program, "torch", threads)[0]
+        rounding = max(rounding or 0.0, _difference(nudged, theirs))
+    os.environ.pop("PROGRAMS_NUDGE", None)
     seconds: dict[str, list[float]] = {library: [] for library in LIBRARIES}
     for _ in range(rounds):
         for library in LIBRARIES:
@@ -71,8 +73,11 @@ def measure(program: str, rounds: int, threads: int) -> Result:
         library: Timing(*(float(q) for q in np.quantile(values, [0.5, 0.25, 0.75])))
         for library, values in seconds.items()
     }
-    difference = _difference(ours, theirs)
     return Result(program, timings, difference, rounding, float(np.median(ratios)))
+
+
+def _is_rounding(difference: float, rounding: float | None) -> bool:
+    return difference <= max(BOUND, TIMES * (rounding or 0.0))
 
 
 def _difference(ours: list[float], theirs: list[float]) -> float:
@@ -99,7 +104,8 @@ def row(result: Result) -> list[str]:
         f"{1e3 * t.median:.0f} [{1e3 * t.first_quartile:.0f}, {1e3 * t.third_quartile:.0f}]"
         for t in (result.seconds[library] for library in LIBRARIES)
     )
-    differences = f"{result.difference:.0e}", f"{result.rounding:.0e}"
+    rounding = "" if result.rounding is None else f"{result.rounding:.0e}"
+    differences = f"{result.difference:.0e}", rounding
     return [result.program, *times, f"{result.ratio:.2f}", *differences]
 
 
@@ -126,7 +132,7 @@ def main() -> None:
     report(
         f"Seconds of whole programs, batch {options.batch}: milliseconds, median and quartiles",
         environment(options.threads),
-        ("program", "npnet", "torch", "x torch", "losses differ by", "by rounding"),
+        ("program", "npnet", "torch", "x torch", "losses differ by", "by nudges"),
         [row(result) for result in results],
         results,
         options.json,

@@ -315,7 +315,7 @@ def _holds_values(value: Any) -> bool:
     if type(value) is np.ndarray:  # the usual case first: this runs for each op
         return True
     if isinstance(value, (tuple, list)):  # a NamedTuple of arrays too
-        return any([type(v) not in _PLAIN and _holds_values(v) for v in value])
+        return any(type(v) not in _PLAIN and _holds_values(v) for v in value)
     if isinstance(value, dict):
         return any(map(_holds_values, value.values()))
     return isinstance(value, (np.ndarray, Layout))

@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits
 
 BATCH = int(os.environ.get("PROGRAMS_BATCH", "8"))
 STEPS = 30
-NUDGE = os.environ.get("PROGRAMS_NUDGE")  # a seed: weights begin a rounding away from the usual ones
+NUDGE = os.environ.get("PROGRAMS_NUDGE")  # a seed: weights begin some roundings away
 
 
 def arrays(count=BATCH * STEPS, size=28, channels=1):
@@ -44,7 +44,7 @@ def start(*models, seed=0):
             else:
                 values = rng.uniform(-0.1, 0.1, p.shape) + name.endswith("weight")
             if NUDGE is not None:
-                values *= 1 + 2**-23 * nudges.uniform(-1, 1, p.shape)
+                values *= 1 + 2**-21 * nudges.uniform(-1, 1, p.shape)
             with torch.no_grad():
                 p.copy_(torch.from_numpy(values.astype(np.float32)))
     return models[0]

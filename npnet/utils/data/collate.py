@@ -108,8 +108,8 @@ def _stack(items: list[Any]) -> Tensor:
             "collate_fn to the DataLoader"
         )
     first = tensors[0]
-    if first.ndim and all([x.dtype == first.dtype and not x.requires_grad for x in tensors]):
-        arrays = [x.array for x in tensors]  # the usual case: one copy, without an op for each item
+    if first.ndim and all(x.dtype == first.dtype and not x.requires_grad for x in tensors):
+        arrays = [x.array for x in tensors]  # usually: one copy, without an op for each
         return result(np.concatenate(arrays).reshape(len(arrays), *first.shape))
     return stack(tensors)
 
