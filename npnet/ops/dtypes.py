@@ -28,7 +28,7 @@ __all__ = [
 Number: TypeAlias = bool | int | float
 Operand: TypeAlias = Union["Tensor", Number]
 
-_BOOL, _INT64 = np.dtype(bool), np.dtype(np.int64)
+_OF_BOOLS, _OF_INTEGERS = np.dtype(bool), np.dtype(np.int64)
 _RANKS = {"b": 0, "u": 1, "i": 1, "f": 2}  # bool < integers < floats
 
 
@@ -80,9 +80,9 @@ def result_type(*operands: Operand) -> np.dtype[Any]:
 
 def _number_dtype(number: Number) -> np.dtype[Any]:
     if isinstance(number, (bool, np.bool_)):
-        return _BOOL
+        return _OF_BOOLS
     if isinstance(number, (int, np.integer)):
-        return _INT64
+        return _OF_INTEGERS
     return _Default.dtype
 
 
