@@ -184,11 +184,13 @@ class Function:
         else:
             needs = (False,) * len(inputs)
         self.needs_input_grad = needs
-        seen = inputs[0]._values if self.view else None
-        with np.errstate(all="ignore"):  # NaN and infinity are values, here and in backward
-            y = self.apply(inputs)
         if self.view:
+            seen = inputs[0]._values
+            y = self.apply(inputs)
             y._share(inputs[0], self, seen)
+        else:
+            with np.errstate(all="ignore"):  # NaN and infinity are values, here and in backward
+                y = self.apply(inputs)
         if True in needs:
             self._record(inputs, y)
         return y
@@ -248,7 +250,11 @@ class Function:
     def free(self) -> None:
         """Forget all arrays: memory is returned, and a second backward that needs them fails."""
         own = self.__dict__
-        names = [n for n, v in own.copy().items() if n not in _TAPE and _holds_values(v)]
+        names = [
+            n
+            for n, v in own.copy().items()
+            if n not in _TAPE and type(v) not in _PLAIN and _holds_values(v)
+        ]
         if names:
             self.freed = True  # first, for another thread that finds one of them missing
         for name in names:
@@ -299,13 +305,17 @@ class _AnomalyMode:
 
 anomaly_mode = _AnomalyMode()
 
+_PLAIN = frozenset({bool, int, float, str, type(None)})  # no arrays, nor do they hold any
+
 # They hold no values.
 _TAPE = {"hooks", "needs_input_grad", "order", "parents", "replaced", "retained", "_versions"}
 
 
 def _holds_values(value: Any) -> bool:
+    if type(value) is np.ndarray:  # the usual case first: this runs for each op
+        return True
     if isinstance(value, (tuple, list)):  # a NamedTuple of arrays too
-        return any(map(_holds_values, value))
+        return any(type(v) not in _PLAIN and _holds_values(v) for v in value)
     if isinstance(value, dict):
         return any(map(_holds_values, value.values()))
     return isinstance(value, (np.ndarray, Layout))

@@ -58,17 +58,13 @@ def _numbers(version: Any) -> tuple[int, ...]:
 
 def is_torch(name: str) -> bool:
     """Whether a module's name is torch, torchvision, or below them."""
-    return name.partition(".")[0] in ("torch", "torchvision")
+    return name.startswith("torch") and name.partition(".")[0] in ("torch", "torchvision")
 
 
 def _npnet_name(name: str) -> str | None:
     """npnet.nn of torch.nn; None where the part is the other library's."""
     root, *rest = name.split(".")
-    if rest:
-        others = rest[0] in _OF_TORCHVISION and rest[0] not in _SHARED
-        if others if root == "torch" else rest[0] not in _OF_TORCHVISION:
-            return None
-    return ".".join(["npnet", *rest])
+    return ".".join(["npnet", *rest]) if not rest or _is_in(root, rest[0]) else None
 
 
 class StandIn(ModuleType):
@@ -120,7 +116,9 @@ class StandIn(ModuleType):
 
 def _is_in(module: str, name: str) -> bool:
     """Whether npnet's name is one of torch's module, as `datasets` is not."""
-    return module not in ("torch", "torchvision") or _npnet_name(f"{module}.{name}") is not None
+    if module == "torch":
+        return name not in _OF_TORCHVISION or name in _SHARED
+    return module != "torchvision" or name in _OF_TORCHVISION
 
 
 class _Finder(MetaPathFinder, Loader):

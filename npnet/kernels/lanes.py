@@ -19,7 +19,7 @@ import numpy.typing as npt
 from npnet.base.arrays import Array
 from npnet.base.memory import available_memory, when_emptied
 from npnet.kernels import simd
-from npnet.kernels._arguments import Rule, check_images, row_major
+from npnet.kernels._arguments import FLOAT32, Rule, check_images, row_major
 from npnet.kernels._jit import kernel
 from npnet.kernels._task import task, wider
 from npnet.kernels.simd import ALIGNMENT, LANES
@@ -68,6 +68,10 @@ class _Shelf:
         self.used = 0  # the time when one came back last, as the pool counts
 
 
+class _Memory(np.ndarray[Any, Any]):
+    """Bytes of the pool: a class of their own, see `_Loan`."""
+
+
 class _Pool:
     """Memory that waits for the next array of its size.
 
@@ -84,7 +88,10 @@ class _Pool:
         self._new_shelf, self._clock = _Shelf, itertools.count(1)
 
     def take(self, size: int) -> Memory:
-        """So many bytes of any values. MemoryError where there are none, also without the pool."""
+        """So many bytes of any values, which begin at a cache line.
+
+        MemoryError where there are none, also without the pool.
+        """
         shelf = self._shelves.get(size)
         try:
             if shelf is not None:
@@ -94,10 +101,12 @@ class _Pool:
         except IndexError:
             pass
         try:
-            return np.empty(size, np.uint8)
+            memory = np.empty(size + ALIGNMENT, np.uint8)
         except MemoryError:
             self.empty()
-            return np.empty(size, np.uint8)
+            memory = np.empty(size + ALIGNMENT, np.uint8)
+        begin = -memory.ctypes.data % ALIGNMENT
+        return memory[begin : begin + size].view(_Memory)
 
     def give(self, memory: Memory) -> None:
         """Take memory back; the sizes that came back least recently go where it is too much."""
@@ -134,31 +143,22 @@ _pool = _Pool(MOST_PIECES, LARGEST_PIECE, MOST_SIZES, MOST)
 when_emptied(_pool.empty)
 
 
-class _Loan:
+class _Loan(np.ndarray[Any, Any]):
     """Memory lent to an array; it comes back when the array and all its views are gone.
 
     Fresh memory costs a page fault every 4 KiB, which is more than a convolution that fills it.
+    The array's `base` is the loan, and that of the loan the memory: NumPy goes past a base to what
+    that is a view of only where the two are ndarrays of one class.
     """
 
-    __slots__ = ("__array_interface__", "memory")
-
-    def __init__(self, memory: Memory, shape: tuple[int, ...]) -> None:
-        self.memory = memory
-        start = memory.ctypes.data
-        self.__array_interface__ = {
-            "data": (start + -start % ALIGNMENT, False),
-            "shape": shape,
-            "typestr": "<f4",
-            "version": 3,
-        }
-
-    def __del__(self, give: Callable[[Memory], None] = _pool.give) -> None:
-        give(self.memory)  # bound above: at exit the module may be empty already
+    def __del__(self, give: Callable[[Any], None] = _pool.give) -> None:
+        give(self.base)  # bound above: at exit the module may be empty already
 
 
 def empty(shape: tuple[int, ...]) -> Array:
     """A float32 array of any values that begins at a cache line."""
-    return np.asarray(_Loan(_pool.take(4 * math.prod(shape) + ALIGNMENT), shape))
+    loan = _pool.take(4 * math.prod(shape)).view(_Loan)
+    return np.ndarray(shape, FLOAT32, loan)
 
 
 def zeros(shape: tuple[int, ...]) -> Array:

@@ -215,10 +215,12 @@ class Sigmoid(Function):
         return (gy * y * (1 - y),)
 
 
-def sigmoid_of(x: Array) -> Array:
-    """1 / (1 + exp(-x)) of an array, without overflow: exp of numbers up to 0 alone is taken."""
-    y: Array = np.exp(np.minimum(x, 0)) / (1 + np.exp(-np.abs(x)))
-    return y
+def sigmoid_of(x: Array, out: Array | None = None) -> Array:
+    """1 / (1 + exp(-x)) of an array, 0 where exp(-x) is infinite; NumPy may warn of that."""
+    y: Array = np.negative(x, out=np.empty(x.shape, x.dtype) if out is None else out)
+    np.exp(y, out=y)
+    y += 1
+    return np.reciprocal(y, out=y)
 
 
 def sigmoid(input: Tensor) -> Tensor:

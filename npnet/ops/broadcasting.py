@@ -38,6 +38,10 @@ def as_operands(
     """
     if _are_alike(*operands) and (dtype is None or dtype == operands[0].dtype):  # type: ignore[union-attr]
         return operands  # type: ignore[return-value] # the usual case, which should cost nothing
+    if len(operands) == 2 and type(operands[1]) in (int, float) and dtype is None:
+        x, number = operands
+        if isinstance(x, Variable) and x._values.dtype.kind == "f":  # the next most usual one
+            return x, result(_number(number, x._values.dtype))  # type: ignore[arg-type]
     for x in operands:
         if not isinstance(x, (Variable, bool, int, float, np.number, np.bool_)):
             raise TypeError(
@@ -93,8 +97,8 @@ def _are_alike(first: Operand, second: Operand | None = None, *others: Operand) 
         isinstance(first, Variable)
         and isinstance(second, Variable)
         and not others
-        and first.dtype == second.dtype
-        and first.shape == second.shape
+        and first._values.dtype == second._values.dtype
+        and first._values.shape == second._values.shape
     )
 
 

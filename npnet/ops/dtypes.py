@@ -28,6 +28,7 @@ __all__ = [
 Number: TypeAlias = bool | int | float
 Operand: TypeAlias = Union["Tensor", Number]
 
+_OF_BOOLS, _OF_INTEGERS = np.dtype(bool), np.dtype(np.int64)
 _RANKS = {"b": 0, "u": 1, "i": 1, "f": 2}  # bool < integers < floats
 
 
@@ -57,27 +58,31 @@ def result_type(*operands: Operand) -> np.dtype[Any]:
     a higher kind (bool < integer < float). So float32 * 2.0 and float32 * int64 stay float32, and
     int64 * 0.5 is float32.
     """
-    with_axes = [x.dtype for x in operands if isinstance(x, Variable) and x.ndim]
-    without = [x.dtype for x in operands if isinstance(x, Variable) and not x.ndim]
-    numbers = [_number_dtype(x) for x in operands if not isinstance(x, Variable)]
+    found: list[np.dtype[Any] | None] = [None, None, None]  # with axes, without, of numbers
+    for x in operands:
+        if isinstance(x, Variable):
+            values = x._values
+            group, dtype = (0 if values.shape else 1), values.dtype
+        else:
+            group, dtype = 2, _number_dtype(x)
+        before = found[group]
+        if before is None:
+            found[group] = dtype
+        elif before is not dtype:
+            found[group] = promote_types(before, dtype)
     result: np.dtype[Any] | None = None
-    for group in (with_axes, without, numbers):
-        if not group:
-            continue
-        dtype = group[0]
-        for other in group[1:]:
-            dtype = promote_types(dtype, other)
-        if result is None or _RANKS[dtype.kind] > _RANKS[result.kind]:
-            result = dtype
+    for known in found:
+        if known is not None and (result is None or _RANKS[known.kind] > _RANKS[result.kind]):
+            result = known
     assert result is not None
     return result
 
 
 def _number_dtype(number: Number) -> np.dtype[Any]:
     if isinstance(number, (bool, np.bool_)):
-        return np.dtype(bool)
+        return _OF_BOOLS
     if isinstance(number, (int, np.integer)):
-        return np.dtype(np.int64)
+        return _OF_INTEGERS
     return _Default.dtype
 
 

@@ -36,6 +36,8 @@ class Place(NamedTuple):
 
 def _place(index: Any) -> Place:
     """An index of tensors, numbers and slices in two stages."""
+    if type(index) is int or type(index) is slice:  # as in the loops over a data set
+        return Place((index, ...), None)
     slices: list[Any] = []
     picks: list[Any] = []
     for part in map(_index_part, index if isinstance(index, tuple) else (index,)):
@@ -103,9 +105,10 @@ def get_item(input: Tensor, index: Any) -> Tensor:
     """`input[index]`, as in PyTorch: numbers, slices, None, `...`, masks, index tensors."""
     try:
         slices, picks = _place(index)
+        if picks is None:
+            return GetItem(slices)(input)
         whole = all(part is ... or part == slice(None) for part in slices)
-        y = input if whole and picks is not None else GetItem(slices)(input)
-        return y if picks is None else Pick(picks)(y)
+        return Pick(picks)(input if whole else GetItem(slices)(input))
     except IndexError as error:
         raise IndexError(f"x[index]: {error}; x has shape {input.shape}") from None
 

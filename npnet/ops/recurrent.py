@@ -34,6 +34,7 @@ class Recurrent(Function):
 
     gates: ClassVar[int]
     has_cell: ClassVar[bool] = False
+    has_two: ClassVar[bool] = False  # whether a cell does more with a and b than add them
 
     def __init__(self, reverse: bool, counts: Sequence[int] | None) -> None:
         self.reverse, self.counts = reverse, counts
@@ -59,12 +60,16 @@ class Recurrent(Function):
         length, batch, size = x.shape
         self.begin(length, batch, c.shape[1], x.dtype)
         self.before, self.c = np.empty((length, *h.shape), x.dtype), c.copy()
-        a = _sums.multiply(x.reshape(-1, size), w_ih.T).reshape(length, batch, -1) + b_ih
+        a = _sums.multiply(x.reshape(-1, size), w_ih.T).reshape(length, batch, -1)
+        a += b_ih if self.has_two else b_ih + b_hh
         h, width = h.copy(), h.shape[1]
         y = np.zeros((length + 1 + self.has_cell, *c.shape), x.dtype)
         for t, n in self.steps(length, batch):
             self.before[t] = h
-            h[:n] = self.cell(t, n, a[t, :n], h[:n] @ w_hh.T + b_hh, h[:n])
+            b = h[:n] @ w_hh.T
+            if self.has_two:
+                b += b_hh
+            h[:n] = self.cell(t, n, a[t, :n], b, h[:n])
             y[t, :n, :width] = h[:n]
         y[length, :, :width] = h
         if self.has_cell:
@@ -76,21 +81,22 @@ class Recurrent(Function):
         length, batch, size = x.shape
         width = self.before.shape[2]
         ga = np.zeros((length, batch, len(w_ih)), gy.dtype)
-        gb = np.zeros_like(ga)
+        gb = np.zeros_like(ga) if self.has_two else ga
         gh = gy[length, :, :width].copy()
         self.gc = gy[length + 1].copy() if self.has_cell else np.zeros_like(gy[length])
         self.gw_hr = None if w_hr is None else np.zeros_like(w_hr)
         for t, n in reversed(self.steps(length, batch)):
             g = gh[:n] + gy[t, :n, :width]
-            ga[t, :n], gb[t, :n], through = self.cell_backward(t, n, g)
-            gh[:n] = gb[t, :n] @ w_hh
+            through = self.cell_backward(t, n, g, ga[t, :n], gb[t, :n])
+            np.matmul(gb[t, :n], w_hh, out=gh[:n])
             if through is not None:
                 gh[:n] += through
         a, b = ga.reshape(length * batch, -1), gb.reshape(length * batch, -1)
         gx = _sums.multiply(a, w_ih).reshape(x.shape) if self.needs_input_grad[0] else None
         gw_ih = _sums.multiply(a.T, x.reshape(-1, size))
         gw_hh = _sums.multiply(b.T, self.before.reshape(length * batch, -1))
-        biases = _sums.add_up(a, (0,)), _sums.add_up(b, (0,))
+        gb_ih = _sums.add_up(a, (0,))
+        biases = gb_ih, _sums.add_up(b, (0,)) if self.has_two else gb_ih
         gradients = gx, gh, self.gc, gw_ih, gw_hh, *biases
         return gradients if w_hr is None else (*gradients, self.gw_hr)
 
@@ -102,8 +108,11 @@ class Recurrent(Function):
         """The next h of the first n sequences."""
         raise NotImplementedError
 
-    def cell_backward(self, t: int, n: int, g: Array) -> tuple[Array, Array, Array | None]:
-        """From the gradient of h_t: those of a_t and b_t, and what goes straight to h_{t-1}."""
+    def cell_backward(self, t: int, n: int, g: Array, ga: Array, gb: Array) -> Array | None:
+        """From the gradient of h_t, what goes straight to h_{t-1}.
+
+        Those of a_t and b_t are written to ga and gb, which are one if `has_two` is not set.
+        """
         raise NotImplementedError
 
 
@@ -122,10 +131,9 @@ class RNN(Recurrent):
         self.kept[t, :n, : new.shape[1]] = new
         return new
 
-    def cell_backward(self, t: int, n: int, g: Array) -> tuple[Array, Array, Array | None]:
+    def cell_backward(self, t: int, n: int, g: Array, ga: Array, gb: Array) -> None:
         h = self.kept[t, :n, : g.shape[1]]
-        ga = np.where(h > 0, g, g.dtype.type(0)) if self.relu else g * (1 - h * h)
-        return ga, ga, None
+        ga[...] = np.where(h > 0, g, g.dtype.type(0)) if self.relu else g * (1 - h * h)
 
 
 class GRU(Recurrent):
@@ -138,21 +146,29 @@ class GRU(Recurrent):
     """
 
     gates = 3
+    has_two = True
 
     def cell(self, t: int, n: int, a: Array, b: Array, h: Array) -> Array:
         size = h.shape[1]
-        both = sigmoid_of(a[:, : 2 * size] + b[:, : 2 * size])
-        r, z = both[:, :size], both[:, size:]
-        new = np.tanh(a[:, 2 * size :] + r * b[:, 2 * size :])
-        self.kept[t, :n] = np.concatenate([both, new, b[:, 2 * size :]], 1)
+        both, (r, z, new, kept_b) = self.kept[t, :n, : 2 * size], _parts(self.kept[t, :n], size)
+        sigmoid_of(np.add(a[:, : 2 * size], b[:, : 2 * size], out=both), out=both)
+        kept_b[...] = b[:, 2 * size :]
+        np.multiply(r, kept_b, out=new)
+        np.add(new, a[:, 2 * size :], out=new)
+        np.tanh(new, out=new)
         return new + z * (h - new)
 
-    def cell_backward(self, t: int, n: int, g: Array) -> tuple[Array, Array, Array | None]:
-        r, z, new, b = np.split(self.kept[t, :n], 4, 1)
-        gn = g * (1 - z) * (1 - new * new)
-        gr = gn * b * r * (1 - r)
-        gz = g * (self.before[t, :n] - new) * z * (1 - z)
-        return np.concatenate([gr, gz, gn], 1), np.concatenate([gr, gz, gn * r], 1), g * z
+    def cell_backward(self, t: int, n: int, g: Array, ga: Array, gb: Array) -> Array:
+        size = g.shape[1]
+        r, z, new, b = _parts(self.kept[t, :n], size)
+        gr, gz, gn = _parts(ga, size)
+        np.multiply(g * (1 - z), 1 - new * new, out=gn)
+        np.multiply(gn * b, r * (1 - r), out=gr)
+        through = g * z
+        np.multiply(through * (1 - z), self.before[t, :n] - new, out=gz)
+        gb[:, : 2 * size] = ga[:, : 2 * size]
+        np.multiply(gn, r, out=gb[:, 2 * size :])
+        return through
 
 
 class LSTM(Recurrent):
@@ -172,26 +188,37 @@ class LSTM(Recurrent):
         self.c_before = np.zeros((length, batch, hidden), dtype)
 
     def cell(self, t: int, n: int, a: Array, b: Array, h: Array) -> Array:
-        size, total = self.c.shape[1], a + b
-        i, f, o = (sigmoid_of(total[:, k * size : (k + 1) * size]) for k in (0, 1, 3))
-        k = np.tanh(total[:, 2 * size : 3 * size])
-        self.c_before[t, :n] = self.c[:n]
-        self.c[:n] = f * self.c[:n] + i * k
-        tanh_c = np.tanh(self.c[:n])
-        self.kept[t, :n] = np.concatenate([i, f, k, o, tanh_c], 1)
+        c, size, kept = self.c[:n], self.c.shape[1], self.kept[t, :n]
+        i, f, k, o, tanh_c = _parts(kept, size)
+        np.add(a, b, out=kept[:, : 4 * size])
+        sigmoid_of(kept[:, : 2 * size], out=kept[:, : 2 * size])
+        np.tanh(k, out=k)
+        sigmoid_of(o, out=o)
+        self.c_before[t, :n] = c
+        np.multiply(c, f, out=c)
+        np.add(c, i * k, out=c)
+        np.tanh(c, out=tanh_c)
         w_hr, y = self._saved[3], o * tanh_c
         return y if w_hr is None else y @ w_hr.T  # type: ignore[union-attr]
 
-    def cell_backward(self, t: int, n: int, g: Array) -> tuple[Array, Array, Array | None]:
-        i, f, k, o, tanh_c = np.split(self.kept[t, :n], 5, 1)
+    def cell_backward(self, t: int, n: int, g: Array, ga: Array, gb: Array) -> None:
+        gc, size = self.gc[:n], self.gc.shape[1]
+        gates, (i, f, k, o, tanh_c) = self.kept[t, :n, : 4 * size], _parts(self.kept[t, :n], size)
         w_hr = self._saved[3]
         if isinstance(w_hr, np.ndarray):
             self.gw_hr += g.T @ (o * tanh_c)
             g = g @ w_hr
-        gc = self.gc[:n] + g * o * (1 - tanh_c * tanh_c)
-        gi, gf, gk = gc * k, gc * self.c_before[t, :n], gc * i
-        slopes = i * (1 - i), f * (1 - f), 1 - k * k, o * (1 - o)
-        gradients = zip((gi, gf, gk, g * tanh_c), slopes, strict=True)
-        ga = np.concatenate([one * slope for one, slope in gradients], 1)
-        self.gc[:n] = gc * f
-        return ga, ga, None
+        np.add(gc, g * o * (1 - tanh_c * tanh_c), out=gc)
+        np.multiply(1 - gates, gates, out=ga)  # the slopes, but that of k
+        gi, gf, gk, go = _parts(ga, size)
+        np.subtract(1, k * k, out=gk)
+        np.multiply(gi, gc * k, out=gi)
+        np.multiply(gf, gc * self.c_before[t, :n], out=gf)
+        np.multiply(gk, gc * i, out=gk)
+        np.multiply(go, g * tanh_c, out=go)
+        np.multiply(gc, f, out=gc)
+
+
+def _parts(x: Array, size: int) -> list[Array]:
+    """Views of so many columns each."""
+    return [x[:, at : at + size] for at in range(0, x.shape[1], size)]

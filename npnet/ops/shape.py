@@ -201,8 +201,9 @@ def t(input: Tensor) -> Tensor:
 
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """A new axis of size 1 before `dim`."""
-    at = axis("unsqueeze", dim, input.ndim + 1)
-    return Reshape((*input.shape[:at], 1, *input.shape[at:]))(input)
+    shape = input._values.shape
+    at = axis("unsqueeze", dim, len(shape) + 1)
+    return Reshape((*shape[:at], 1, *shape[at:]))(input)
 
 
 def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:

@@ -24,6 +24,15 @@ SHOWN = 8
 TRIED = [(op, dtype) for op in OPS for dtype in DTYPES if dtype in op.supported_dtypes("cpu")]
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """PyTorch's threads wait for each other longer than these inputs take."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @contextmanager
 def _deprecations_ignored() -> Iterator[None]:
     """Both libraries may warn users; NumPy's own warnings stay errors."""

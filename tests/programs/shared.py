@@ -8,6 +8,7 @@ from sklearn.datasets import load_digits
 
 BATCH = int(os.environ.get("PROGRAMS_BATCH", "8"))
 STEPS = 30
+NUDGE = os.environ.get("PROGRAMS_NUDGE")  # a seed: weights begin some roundings away
 
 
 def arrays(count=BATCH * STEPS, size=28, channels=1):
@@ -35,13 +36,15 @@ def digits(count=BATCH * STEPS, size=28, channels=1):
 
 def start(*models, seed=0):
     """Fill the models' parameters from NumPy's generator, in the order of their names."""
-    rng = np.random.default_rng(seed)
+    rng, nudges = np.random.default_rng(seed), np.random.default_rng(int(NUDGE or 0))
     for model in models:
         for name, p in ((n, p) for n, p in model.named_parameters() if p.requires_grad):
             if p.dim() > 1:
                 values = rng.standard_normal(p.shape) / np.sqrt(p[0].numel())
             else:
                 values = rng.uniform(-0.1, 0.1, p.shape) + name.endswith("weight")
+            if NUDGE is not None:
+                values *= 1 + 2**-21 * nudges.uniform(-1, 1, p.shape)
             with torch.no_grad():
                 p.copy_(torch.from_numpy(values.astype(np.float32)))
     return models[0]

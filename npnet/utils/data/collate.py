@@ -99,14 +99,18 @@ def _whole_numbers(items: list[Any]) -> npt.NDArray[Any]:
 
 
 def _stack(items: list[Any]) -> Tensor:
-    tensors = [as_tensor(item) for item in items]
-    shapes = list(dict.fromkeys(tensor.shape for tensor in tensors))
+    tensors = [item if type(item) is Tensor else as_tensor(item) for item in items]
+    shapes = list(dict.fromkeys([tensor._values.shape for tensor in tensors]))
     if len(shapes) > 1:
         raise ShapeError(
             "default_collate: the items of a batch must have one shape, got "
             f"{' and '.join(map(str, shapes[:2]))}; resize or crop them in the data set, or pass "
             "collate_fn to the DataLoader"
         )
+    first = tensors[0]
+    if first.ndim and all(x.dtype == first.dtype and not x.requires_grad for x in tensors):
+        arrays = [x.array for x in tensors]  # usually: one copy, without an op for each
+        return result(np.concatenate(arrays).reshape(len(arrays), *first.shape))
     return stack(tensors)
 
 
