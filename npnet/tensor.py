@@ -625,9 +625,8 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
             raise RuntimeError(f"sum_to_size: {whole} does not expand to {tuple(self.shape)}")
         new = self.ndim - len(whole)
         axes = [i for i, n in enumerate(self.shape) if i < new or (whole[i - new] == 1 != n)]
-        summed = (
-            self.sum(axes) if axes or not whole else self
-        )  # int64, if nothing is left, as PyTorch
+        # What is summed to a single number is int64, even where there is nothing to add.
+        summed = self.sum(axes) if axes or not whole else self
         return shape.reshape(summed, whole)
 
     def roll(self, shifts: Size_, dims: Size_ = ()) -> Tensor:

@@ -291,7 +291,7 @@ def fmod(input: Tensor, other: Operand) -> Tensor:
 
 
 def _integer_power(x: Array, p: Array) -> Array:
-    """`x ** p` of integers; where p < 0, which NumPy refuses, 1 / x**-p rounded to 0, and 0 for 0."""
+    """`x ** p` of integers; for p < 0, which NumPy refuses, 1 / x**-p rounded to 0, and 0 for 0."""
     y = np.power(x, np.abs(p))
     return np.where(p < 0, np.where(np.abs(x) == 1, y, np.zeros_like(y)), y)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.base.checks import kind_of
+from npnet.base.checks import kind_of, not_tensors
 from npnet.ops import shape
 from npnet.ops.dtypes import Number, Operand, result_type
 from npnet.tape import Function, Variable, result
@@ -65,9 +65,7 @@ def check_tensors(op: str, *inputs: Any) -> None:
     """Raise TypeError unless all are tensors, where PyTorch takes no numbers."""
     for x in inputs:
         if not isinstance(x, Variable):
-            raise TypeError(
-                f"{op}: inputs must be tensors, got {kind_of(x)}; npnet.as_tensor makes one of it"
-            )
+            raise not_tensors(op, x)
 
 
 def float_operands(op: str, *operands: Operand) -> tuple[Tensor, ...]:

@@ -201,6 +201,8 @@ def where(condition: Tensor, input: Operand | None = None, other: Operand | None
         raise TypeError("where: takes input and other, or the condition alone")
     if condition.dtype not in (np.bool_, np.uint8):
         raise TypeError(f"where: condition must be bool, got {condition.dtype}; compare it first")
+    if not isinstance(input, Variable) and not isinstance(other, Variable):
+        input = result(np.asarray(input, result_type(input, other)))
     x, y = as_operands("where", input, other)
     size = shape.broadcast_shapes("where", condition.shape, x.shape, y.shape)
     held = condition.array.astype(bool)  # a copy: backward needs it as it is now

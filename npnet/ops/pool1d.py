@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from npnet.base.checks import ShapeError
 from npnet.ops import pool
 from npnet.ops.images import as_row, as_single, from_images, to_images
 from npnet.ops.windows import Pair
@@ -48,6 +49,8 @@ def max_pool1d(
     kernel, step, around = rows("max_pool1d", kernel_size, stride, padding)
     apart = as_row("max_pool1d", "dilation", dilation, 1, 1)
     x = to_images("max_pool1d", input, 1)
+    if input.ndim == 2 and not input.shape[0]:
+        raise ShapeError(f"max_pool1d: (C, L) must have a channel, got {tuple(input.shape)}")
     y = pool.pool_largest("max_pool1d", x, kernel, step, around, apart, ceil_mode, return_indices)
     if isinstance(y, tuple):
         return from_images(y[0], input, 1), from_images(y[1], input, 1)

@@ -11,7 +11,8 @@ import numpy as np
 from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError, check_count, check_writable
 from npnet.ops import _sums
-from npnet.ops.dtypes import check_dtypes
+from npnet.ops.dtypes import check_dtypes, get_default_dtype
+from npnet.ops.images import check_numbers
 from npnet.ops.norm import batch_norm, group_norm, move
 from npnet.tape import Function, result
 
@@ -148,17 +149,17 @@ class LocalResponse(Function):
 
     def forward(self, x: Array) -> Array:  # (N, C, ...)
         share = x.dtype.type(self.alpha / self.size)
-        self.d = share * self._around(x * x, self.size // 2) + x.dtype.type(self.k)
+        self.d = share * self.around(x * x, self.size // 2) + x.dtype.type(self.k)
         self.save_for_backward(x)
         return x / self.d**self.beta
 
     def backward(self, gy: Array) -> tuple[Array]:
         (x,) = self.saved
         power = self.d**-self.beta
-        slope = self._around(gy * x * power / self.d, (self.size - 1) // 2)
+        slope = self.around(gy * x * power / self.d, (self.size - 1) // 2)
         return (gy * power - gy.dtype.type(2 * self.alpha * self.beta / self.size) * x * slope,)
 
-    def _around(self, values: Array, before: int) -> Array:
+    def around(self, values: Array, before: int) -> Array:
         """For each channel the sum of `size`, of which so many lie before it."""
         total, channels = np.zeros_like(values), values.shape[1]
         for shift in range(-before, self.size - before):
@@ -166,6 +167,13 @@ class LocalResponse(Function):
             if low < high:
                 total[:, low:high] += values[:, low + shift : high + shift]
         return total
+
+
+def _integer_response(x: Tensor, op: LocalResponse) -> Tensor:
+    """That of integers, whose mean square PyTorch rounds to 0 before all else is float."""
+    mean = op.around(x.array * x.array, op.size // 2) // op.size
+    d = mean.astype(get_default_dtype()) * op.alpha + op.k
+    return result(np.asarray(x.array / d**op.beta).astype(get_default_dtype()))
 
 
 def local_response_norm(
@@ -179,10 +187,14 @@ def local_response_norm(
 
     Source: Krizhevsky, Sutskever, Hinton (2012), section 3.3, whose alpha is alpha / size here.
     """
-    check_dtypes("local_response_norm", input)
+    check_numbers("local_response_norm", input)
     if input.ndim < 3:
         raise ShapeError(
             f"local_response_norm: input must have axes (N, C, ...), got {input.shape}"
         )
     count = check_count("local_response_norm", "size", size)
+    if input.dtype.kind != "f":
+        if not input.numel():
+            return input
+        return _integer_response(input, LocalResponse(count, alpha, beta, k))
     return LocalResponse(count, alpha, beta, k)(input)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.base.checks import ShapeError, kind_of
+from npnet.base.checks import ShapeError, not_tensors
 from npnet.base.layouts import check_memory_format
 from npnet.ops import _sums
 from npnet.ops.dtypes import result_type
@@ -267,9 +267,7 @@ def _check_tensors(op: str, tensors: Any) -> None:
         raise TypeError(f"{op}: takes a list or tuple of tensors, got {type(tensors).__name__}")
     for x in tensors:
         if not isinstance(x, Variable):
-            raise TypeError(
-                f"{op}: inputs must be tensors, got {kind_of(x)}; npnet.as_tensor makes one of it"
-            )
+            raise not_tensors(op, x)
 
 
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:

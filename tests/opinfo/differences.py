@@ -96,12 +96,15 @@ def _of_a_number(sample: Any) -> bool:
 
 # Error inputs that npnet takes. `Tensor.__radd__(2, x)` of a number: methods here are functions. An
 # `out` that is too small would grow over memory that is read, in PyTorch; here it lies on new
-# memory then.
+# memory then. An `out` that is an input is written when all was read.
 TAKEN: dict[str, Matches] = {
     **dict.fromkeys(("__radd__", "__rand__", "__rmul__", "__ror__", "__rxor__"), _of_a_number),
     "cat": lambda sample: (
         "out" in sample.kwargs
-        and sample.kwargs["out"].numel() < sum(x.numel() for x in sample.input)
+        and (
+            sample.kwargs["out"].numel() < sum(x.numel() for x in sample.input)
+            or any(sample.kwargs["out"] is x for x in sample.input)
+        )
     ),
     "gather": lambda sample: (
         "out" in sample.kwargs and sample.kwargs["out"].numel() < sample.args[1].numel()

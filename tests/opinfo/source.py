@@ -10,11 +10,8 @@ from torch.testing._internal.common_methods_invocations import op_db
 from torch.testing._internal.opinfo.core import OpInfo
 
 import npnet
+import tests.torch_internal  # noqa: F401  # programs may set flags
 from tests.opinfo.translate import in_npnet
-
-# Importing them forbids all programs in this process to set `torch.backends.cudnn.benchmark` and its
-# like, which those of other tests do.
-torch.backends.__allow_nonbracketed_mutation_flag = True
 
 __all__ = ["ABSENT", "OPS", "Form", "OpInfo", "forms", "full_name"]
 

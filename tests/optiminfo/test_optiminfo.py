@@ -19,6 +19,7 @@ import torch
 from torch.testing._internal.common_optimizers import OptimizerErrorEnum, optim_db
 
 import npnet
+import tests.torch_internal  # noqa: F401  # programs may set flags
 from npnet import optim
 from tests.optim.twins import torch_in_float64
 

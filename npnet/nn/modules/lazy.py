@@ -46,6 +46,10 @@ class UninitializedParameter(Parameter):
         memo[id(self)] = copy
         return copy
 
+    def detach(self) -> Tensor:
+        """Itself: what a state holds of it is not known either."""
+        return self
+
     def __repr__(self) -> str:
         return "<UninitializedParameter>"
 
@@ -54,6 +58,10 @@ class UninitializedBuffer(Buffer):
     """A buffer whose size is not known yet."""
 
     __slots__ = ()
+
+    def detach(self) -> Tensor:
+        """Itself: what a state holds of it is not known either."""
+        return self
 
     def __repr__(self) -> str:
         return "<UninitializedBuffer>"
