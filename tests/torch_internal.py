@@ -7,4 +7,5 @@ strangers' programs do.
 import torch
 import torch.testing._internal.common_utils
 
-torch.backends.__allow_nonbracketed_mutation_flag = True
+# The module that one imports is a stand-in, so the flag is set where its functions read it.
+torch.backends.flags_frozen.__globals__["__allow_nonbracketed_mutation_flag"] = True
