@@ -14,20 +14,8 @@ from typing import Any as _Any
 
 import numpy as _np
 
-from npnet import (
-    distributions,
-    linalg,
-    nn,
-    optim,
-    random,
-    utils,
-    version,
-)
-from npnet.backend import (
-    get_backend,
-    set_backend,
-    set_winograd,
-)
+from npnet import distributions, linalg, nn, optim, random, utils, version
+from npnet.backend import get_backend, set_backend, set_winograd
 from npnet.base.bfloat16 import bfloat16
 from npnet.base.grad_mode import (
     enable_grad,
@@ -45,21 +33,12 @@ from npnet.base.layouts import (
     preserve_format,
     strided,
 )
-from npnet.base.memory import (
-    empty_cache,
-)
-from npnet.base.printing import (
-    set_printoptions,
-)
+from npnet.base.memory import empty_cache
+from npnet.base.printing import set_printoptions
 from npnet.base.tensorboardx import teach_tensorboardx as _teach_tensorboardx
 from npnet.base.threads import apply_environment as _apply_environment
-from npnet.base.threads import (
-    get_num_threads,
-    set_num_threads,
-)
-from npnet.compiler import (
-    compile,
-)
+from npnet.base.threads import get_num_threads, set_num_threads
+from npnet.compiler import compile
 from npnet.creation import (
     arange,
     asarray,
@@ -89,25 +68,10 @@ from npnet.creation import (
     zeros,
     zeros_like,
 )
-from npnet.devices import (
-    accelerator,
-    amp,
-    backends,
-    cuda,
-    device,
-)
+from npnet.devices import accelerator, amp, backends, cuda, device
 from npnet.lanes.choice import choose as _choose
-from npnet.numerics import (
-    finfo,
-    iinfo,
-)
-from npnet.ops.activation import (
-    log_softmax,
-    relu,
-    sigmoid,
-    softmax,
-    tanh,
-)
+from npnet.numerics import finfo, iinfo
+from npnet.ops.activation import log_softmax, relu, sigmoid, softmax, tanh
 from npnet.ops.aliases import (
     absolute,
     arccos,
@@ -176,17 +140,7 @@ from npnet.ops.arranging import (
     triu,
     vstack,
 )
-from npnet.ops.choices import (
-    clamp,
-    clamp_max,
-    clamp_min,
-    fmax,
-    fmin,
-    lerp,
-    maximum,
-    minimum,
-    where,
-)
+from npnet.ops.choices import clamp, clamp_max, clamp_min, fmax, fmin, lerp, maximum, minimum, where
 from npnet.ops.compare import (
     allclose,
     eq,
@@ -205,14 +159,8 @@ from npnet.ops.compare import (
     lt,
     ne,
 )
-from npnet.ops.conv import (
-    conv1d,
-    conv2d,
-)
-from npnet.ops.conv_transpose import (
-    conv_transpose1d,
-    conv_transpose2d,
-)
+from npnet.ops.conv import conv1d, conv2d
+from npnet.ops.conv_transpose import conv_transpose1d, conv_transpose2d
 from npnet.ops.dtypes import (
     can_cast,
     get_default_dtype,
@@ -220,9 +168,7 @@ from npnet.ops.dtypes import (
     result_type,
     set_default_dtype,
 )
-from npnet.ops.einsum import (
-    einsum,
-)
+from npnet.ops.einsum import einsum
 from npnet.ops.elementwise import (
     bitwise_and,
     bitwise_left_shift,
@@ -273,25 +219,10 @@ from npnet.ops.extremes import (
     mode,
     nanmedian,
 )
-from npnet.ops.functions import (
-    abs,
-    cos,
-    exp,
-    log,
-    sin,
-    sqrt,
-)
-from npnet.ops.indexing import (
-    gather,
-)
-from npnet.ops.linalg import (
-    det,
-    matrix_power,
-    slogdet,
-)
-from npnet.ops.linear import (
-    matmul,
-)
+from npnet.ops.functions import abs, cos, exp, log, sin, sqrt
+from npnet.ops.indexing import gather
+from npnet.ops.linalg import det, matrix_power, slogdet
+from npnet.ops.linear import matmul
 from npnet.ops.norms import (
     cdist,
     cosine_similarity,
@@ -311,21 +242,10 @@ from npnet.ops.numerical import (
     trapezoid,
     vander,
 )
-from npnet.ops.out import (
-    takes_out as _takes_out,
-)
-from npnet.ops.pixel_shuffle import (
-    pixel_shuffle,
-    pixel_unshuffle,
-)
-from npnet.ops.pool import (
-    max_pool2d,
-)
-from npnet.ops.pool1d import (
-    adaptive_avg_pool1d,
-    avg_pool1d,
-    max_pool1d,
-)
+from npnet.ops.out import takes_out as _takes_out
+from npnet.ops.pixel_shuffle import pixel_shuffle, pixel_unshuffle
+from npnet.ops.pool import max_pool2d
+from npnet.ops.pool1d import adaptive_avg_pool1d, avg_pool1d, max_pool1d
 from npnet.ops.products import (
     addbmm,
     addcdiv,
@@ -346,18 +266,7 @@ from npnet.ops.products import (
     tensordot,
     vdot,
 )
-from npnet.ops.reduce import (
-    all,
-    any,
-    argmax,
-    argmin,
-    max,
-    mean,
-    min,
-    std,
-    sum,
-    var,
-)
+from npnet.ops.reduce import all, any, argmax, argmin, max, mean, min, std, sum, var
 from npnet.ops.sampling import bernoulli, binomial, multinomial, poisson
 from npnet.ops.scattering import (
     argwhere,
@@ -376,12 +285,7 @@ from npnet.ops.scattering import (
     take,
     take_along_dim,
 )
-from npnet.ops.sets import (
-    bucketize,
-    searchsorted,
-    unique,
-    unique_consecutive,
-)
+from npnet.ops.sets import bucketize, searchsorted, unique, unique_consecutive
 from npnet.ops.shape import (
     cat,
     clone,
@@ -394,31 +298,9 @@ from npnet.ops.shape import (
     transpose,
     unsqueeze,
 )
-from npnet.ops.sorting import (
-    argsort,
-    cumsum,
-    sort,
-    topk,
-)
-from npnet.ops.special import (
-    digamma,
-    erf,
-    erfc,
-    erfinv,
-    i0,
-    lgamma,
-    mvlgamma,
-    polygamma,
-)
-from npnet.ops.splitting import (
-    chunk,
-    flip,
-    index_select,
-    masked_fill,
-    nonzero,
-    split,
-    unbind,
-)
+from npnet.ops.sorting import argsort, cumsum, sort, topk
+from npnet.ops.special import digamma, erf, erfc, erfinv, i0, lgamma, mvlgamma, polygamma
+from npnet.ops.splitting import chunk, flip, index_select, masked_fill, nonzero, split, unbind
 from npnet.ops.statistics import (
     bincount,
     count_nonzero,
@@ -468,16 +350,8 @@ from npnet.ops.views import (
     unflatten,
     vsplit,
 )
-from npnet.random import (
-    Generator,
-    initial_seed,
-    manual_seed,
-    seed,
-)
-from npnet.serialization import (
-    load,
-    save,
-)
+from npnet.random import Generator, initial_seed, manual_seed, seed
+from npnet.serialization import load, save
 from npnet.settings import (
     are_deterministic_algorithms_enabled,
     get_default_device,
@@ -491,13 +365,7 @@ from npnet.settings import (
     use_deterministic_algorithms,
 )
 from npnet.tape import let_choose as _let_choose
-from npnet.tensor import (
-    Size,
-    Tensor,
-    as_tensor,
-    is_tensor,
-    tensor,
-)
+from npnet.tensor import Size, Tensor, as_tensor, is_tensor, tensor
 from npnet.toplevel import (
     broadcast_shapes,
     cholesky,

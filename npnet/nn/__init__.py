@@ -1,14 +1,7 @@
 """Layers, losses, initialisation: the names of `torch.nn`."""
 
-from npnet.nn import (
-    functional,
-    init,
-    parallel,
-    utils,
-)
-from npnet.nn.module import (
-    Module,
-)
+from npnet.nn import functional, init, parallel, utils
+from npnet.nn.module import Module
 from npnet.nn.modules.activation import (
     CELU,
     ELU,
@@ -39,20 +32,9 @@ from npnet.nn.modules.activation import (
     Tanhshrink,
     Threshold,
 )
-from npnet.nn.modules.attention import (
-    MultiheadAttention,
-)
-from npnet.nn.modules.container import (
-    ModuleDict,
-    ModuleList,
-    Sequential,
-)
-from npnet.nn.modules.conv import (
-    Conv1d,
-    Conv2d,
-    ConvTranspose1d,
-    ConvTranspose2d,
-)
+from npnet.nn.modules.attention import MultiheadAttention
+from npnet.nn.modules.container import ModuleDict, ModuleList, Sequential
+from npnet.nn.modules.conv import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
 from npnet.nn.modules.dropout import (
     AlphaDropout,
     Dropout,
@@ -61,21 +43,9 @@ from npnet.nn.modules.dropout import (
     Dropout3d,
     FeatureAlphaDropout,
 )
-from npnet.nn.modules.embedding import (
-    Bilinear,
-    CosineSimilarity,
-    Embedding,
-    PairwiseDistance,
-)
-from npnet.nn.modules.flatten import (
-    ChannelShuffle,
-    Flatten,
-    Unflatten,
-)
-from npnet.nn.modules.folding import (
-    Fold,
-    Unfold,
-)
+from npnet.nn.modules.embedding import Bilinear, CosineSimilarity, Embedding, PairwiseDistance
+from npnet.nn.modules.flatten import ChannelShuffle, Flatten, Unflatten
+from npnet.nn.modules.folding import Fold, Unfold
 from npnet.nn.modules.lazy import (
     LazyBatchNorm1d,
     LazyBatchNorm2d,
@@ -91,10 +61,7 @@ from npnet.nn.modules.lazy import (
     UninitializedBuffer,
     UninitializedParameter,
 )
-from npnet.nn.modules.linear import (
-    Identity,
-    Linear,
-)
+from npnet.nn.modules.linear import Identity, Linear
 from npnet.nn.modules.loss import (
     BCELoss,
     BCEWithLogitsLoss,
@@ -145,10 +112,7 @@ from npnet.nn.modules.padding import (
     ZeroPad2d,
     ZeroPad3d,
 )
-from npnet.nn.modules.parameter_container import (
-    ParameterDict,
-    ParameterList,
-)
+from npnet.nn.modules.parameter_container import ParameterDict, ParameterList
 from npnet.nn.modules.pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
@@ -164,16 +128,7 @@ from npnet.nn.modules.pooling import (
     MaxUnpool1d,
     MaxUnpool2d,
 )
-from npnet.nn.modules.rnn import (
-    GRU,
-    LSTM,
-    RNN,
-    GRUCell,
-    LSTMCell,
-    RNNBase,
-    RNNCell,
-    RNNCellBase,
-)
+from npnet.nn.modules.rnn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNBase, RNNCell, RNNCellBase
 from npnet.nn.modules.sample_norm import (
     InstanceNorm1d,
     InstanceNorm2d,
@@ -195,13 +150,8 @@ from npnet.nn.modules.upsampling import (
     UpsamplingBilinear2d,
     UpsamplingNearest2d,
 )
-from npnet.nn.parallel import (
-    DataParallel,
-)
-from npnet.nn.parameter import (
-    Buffer,
-    Parameter,
-)
+from npnet.nn.parallel import DataParallel
+from npnet.nn.parameter import Buffer, Parameter
 
 __all__ = [
     "CELU",

@@ -15,21 +15,10 @@ from npnet.ops.activation import (
     softmax,
     tanh,
 )
-from npnet.ops.adaptive_max_pool import (
-    adaptive_max_pool1d,
-    adaptive_max_pool2d,
-)
-from npnet.ops.attention import (
-    scaled_dot_product_attention,
-)
-from npnet.ops.conv import (
-    conv1d,
-    conv2d,
-)
-from npnet.ops.conv_transpose import (
-    conv_transpose1d,
-    conv_transpose2d,
-)
+from npnet.ops.adaptive_max_pool import adaptive_max_pool1d, adaptive_max_pool2d
+from npnet.ops.attention import scaled_dot_product_attention
+from npnet.ops.conv import conv1d, conv2d
+from npnet.ops.conv_transpose import conv_transpose1d, conv_transpose2d
 from npnet.ops.distance import (
     cosine_embedding_loss,
     normalize,
@@ -52,42 +41,15 @@ from npnet.ops.elementwise_loss import (
     mse_loss,
     smooth_l1_loss,
 )
-from npnet.ops.embedding import (
-    bilinear,
-    embedding,
-)
-from npnet.ops.folding import (
-    fold,
-    unfold,
-)
-from npnet.ops.fractional_pool import (
-    fractional_max_pool2d,
-)
-from npnet.ops.grid_sample import (
-    affine_grid,
-    grid_sample,
-)
-from npnet.ops.indexing import (
-    one_hot,
-)
-from npnet.ops.interpolate import (
-    interpolate,
-    upsample,
-    upsample_bilinear,
-    upsample_nearest,
-)
-from npnet.ops.likelihood import (
-    gaussian_nll_loss,
-    kl_div,
-    poisson_nll_loss,
-)
-from npnet.ops.linear import (
-    linear,
-)
-from npnet.ops.loss import (
-    cross_entropy,
-    nll_loss,
-)
+from npnet.ops.embedding import bilinear, embedding
+from npnet.ops.folding import fold, unfold
+from npnet.ops.fractional_pool import fractional_max_pool2d
+from npnet.ops.grid_sample import affine_grid, grid_sample
+from npnet.ops.indexing import one_hot
+from npnet.ops.interpolate import interpolate, upsample, upsample_bilinear, upsample_nearest
+from npnet.ops.likelihood import gaussian_nll_loss, kl_div, poisson_nll_loss
+from npnet.ops.linear import linear
+from npnet.ops.loss import cross_entropy, nll_loss
 from npnet.ops.margin_loss import (
     hinge_embedding_loss,
     margin_ranking_loss,
@@ -96,21 +58,10 @@ from npnet.ops.margin_loss import (
     multilabel_soft_margin_loss,
     soft_margin_loss,
 )
-from npnet.ops.multihead import (
-    multi_head_attention_forward,
-)
-from npnet.ops.norm import (
-    batch_norm,
-    group_norm,
-    layer_norm,
-)
-from npnet.ops.norms import (
-    cosine_similarity,
-    pairwise_distance,
-)
-from npnet.ops.padding import (
-    pad,
-)
+from npnet.ops.multihead import multi_head_attention_forward
+from npnet.ops.norm import batch_norm, group_norm, layer_norm
+from npnet.ops.norms import cosine_similarity, pairwise_distance
+from npnet.ops.padding import pad
 from npnet.ops.piecewise import (
     hardshrink,
     hardsigmoid,
@@ -124,32 +75,12 @@ from npnet.ops.piecewise import (
     threshold,
     threshold_,
 )
-from npnet.ops.pixel_shuffle import (
-    pixel_shuffle,
-    pixel_unshuffle,
-)
-from npnet.ops.pool import (
-    adaptive_avg_pool2d,
-    avg_pool2d,
-    max_pool2d,
-)
-from npnet.ops.pool1d import (
-    adaptive_avg_pool1d,
-    avg_pool1d,
-    max_pool1d,
-)
-from npnet.ops.power_pool import (
-    lp_pool1d,
-    lp_pool2d,
-)
-from npnet.ops.sample_norm import (
-    instance_norm,
-    local_response_norm,
-    rms_norm,
-)
-from npnet.ops.shuffle import (
-    channel_shuffle,
-)
+from npnet.ops.pixel_shuffle import pixel_shuffle, pixel_unshuffle
+from npnet.ops.pool import adaptive_avg_pool2d, avg_pool2d, max_pool2d
+from npnet.ops.pool1d import adaptive_avg_pool1d, avg_pool1d, max_pool1d
+from npnet.ops.power_pool import lp_pool1d, lp_pool2d
+from npnet.ops.sample_norm import instance_norm, local_response_norm, rms_norm
+from npnet.ops.shuffle import channel_shuffle
 from npnet.ops.smooth import (
     celu,
     celu_,
@@ -164,10 +95,7 @@ from npnet.ops.smooth import (
     softsign,
     tanhshrink,
 )
-from npnet.ops.unpool import (
-    max_unpool1d,
-    max_unpool2d,
-)
+from npnet.ops.unpool import max_unpool1d, max_unpool2d
 
 __all__ = [
     "adaptive_avg_pool1d",
