@@ -292,169 +292,65 @@ class LazyConvTranspose2d(_LazyLayer, ConvTranspose2d):
         )
 
 
-class LazyBatchNorm1d(_LazyLayer, BatchNorm1d):
+class _LazyNorm(_LazyLayer):
+    """A norm, all of which have the same options."""
+
+    size_name, channel_axis = "num_features", 1
+
+    def __init__(
+        self,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device: Any = None,
+        dtype: npt.DTypeLike | None = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        self._wait(
+            1,
+            eps=eps,
+            momentum=momentum,
+            affine=affine,
+            track_running_stats=track_running_stats,
+            device=device,
+            dtype=dtype,
+            bias=bias,
+        )
+
+
+class LazyBatchNorm1d(_LazyNorm, BatchNorm1d):
     """`BatchNorm1d` whose num_features the first input tells."""
 
-    becomes, size_name, channel_axis = BatchNorm1d, "num_features", 1
-
-    def __init__(
-        self,
-        eps: float = 1e-5,
-        momentum: float | None = 0.1,
-        affine: bool = True,
-        track_running_stats: bool = True,
-        device: Any = None,
-        dtype: npt.DTypeLike | None = None,
-        *,
-        bias: bool = True,
-    ) -> None:
-        self._wait(
-            1,
-            eps=eps,
-            momentum=momentum,
-            affine=affine,
-            track_running_stats=track_running_stats,
-            device=device,
-            dtype=dtype,
-            bias=bias,
-        )
+    becomes = BatchNorm1d
 
 
-class LazyBatchNorm2d(_LazyLayer, BatchNorm2d):
+class LazyBatchNorm2d(_LazyNorm, BatchNorm2d):
     """`BatchNorm2d` whose num_features the first input tells."""
 
-    becomes, size_name, channel_axis = BatchNorm2d, "num_features", 1
-
-    def __init__(
-        self,
-        eps: float = 1e-5,
-        momentum: float | None = 0.1,
-        affine: bool = True,
-        track_running_stats: bool = True,
-        device: Any = None,
-        dtype: npt.DTypeLike | None = None,
-        *,
-        bias: bool = True,
-    ) -> None:
-        self._wait(
-            1,
-            eps=eps,
-            momentum=momentum,
-            affine=affine,
-            track_running_stats=track_running_stats,
-            device=device,
-            dtype=dtype,
-            bias=bias,
-        )
+    becomes = BatchNorm2d
 
 
-class LazyBatchNorm3d(_LazyLayer, BatchNorm3d):
+class LazyBatchNorm3d(_LazyNorm, BatchNorm3d):
     """`BatchNorm3d` whose num_features the first input tells."""
 
-    becomes, size_name, channel_axis = BatchNorm3d, "num_features", 1
-
-    def __init__(
-        self,
-        eps: float = 1e-5,
-        momentum: float | None = 0.1,
-        affine: bool = True,
-        track_running_stats: bool = True,
-        device: Any = None,
-        dtype: npt.DTypeLike | None = None,
-        *,
-        bias: bool = True,
-    ) -> None:
-        self._wait(
-            1,
-            eps=eps,
-            momentum=momentum,
-            affine=affine,
-            track_running_stats=track_running_stats,
-            device=device,
-            dtype=dtype,
-            bias=bias,
-        )
+    becomes = BatchNorm3d
 
 
-class LazyInstanceNorm1d(_LazyLayer, InstanceNorm1d):
+class LazyInstanceNorm1d(_LazyNorm, InstanceNorm1d):
     """`InstanceNorm1d` whose num_features the first input tells."""
 
-    becomes, size_name, channel_axis = InstanceNorm1d, "num_features", 1
-
-    def __init__(
-        self,
-        eps: float = 1e-5,
-        momentum: float = 0.1,
-        affine: bool = True,
-        track_running_stats: bool = True,
-        device: Any = None,
-        dtype: npt.DTypeLike | None = None,
-        *,
-        bias: bool = True,
-    ) -> None:
-        self._wait(
-            1,
-            eps=eps,
-            momentum=momentum,
-            affine=affine,
-            track_running_stats=track_running_stats,
-            device=device,
-            dtype=dtype,
-            bias=bias,
-        )
+    becomes = InstanceNorm1d
 
 
-class LazyInstanceNorm2d(_LazyLayer, InstanceNorm2d):
+class LazyInstanceNorm2d(_LazyNorm, InstanceNorm2d):
     """`InstanceNorm2d` whose num_features the first input tells."""
 
-    becomes, size_name, channel_axis = InstanceNorm2d, "num_features", 1
-
-    def __init__(
-        self,
-        eps: float = 1e-5,
-        momentum: float = 0.1,
-        affine: bool = True,
-        track_running_stats: bool = True,
-        device: Any = None,
-        dtype: npt.DTypeLike | None = None,
-        *,
-        bias: bool = True,
-    ) -> None:
-        self._wait(
-            1,
-            eps=eps,
-            momentum=momentum,
-            affine=affine,
-            track_running_stats=track_running_stats,
-            device=device,
-            dtype=dtype,
-            bias=bias,
-        )
+    becomes = InstanceNorm2d
 
 
-class LazyInstanceNorm3d(_LazyLayer, InstanceNorm3d):
+class LazyInstanceNorm3d(_LazyNorm, InstanceNorm3d):
     """`InstanceNorm3d` whose num_features the first input tells."""
 
-    becomes, size_name, channel_axis = InstanceNorm3d, "num_features", 1
-
-    def __init__(
-        self,
-        eps: float = 1e-5,
-        momentum: float = 0.1,
-        affine: bool = True,
-        track_running_stats: bool = True,
-        device: Any = None,
-        dtype: npt.DTypeLike | None = None,
-        *,
-        bias: bool = True,
-    ) -> None:
-        self._wait(
-            1,
-            eps=eps,
-            momentum=momentum,
-            affine=affine,
-            track_running_stats=track_running_stats,
-            device=device,
-            dtype=dtype,
-            bias=bias,
-        )
+    becomes = InstanceNorm3d
