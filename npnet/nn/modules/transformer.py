@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +43,20 @@ def _activation(asked: Activation) -> Callable[[Tensor], Tensor]:
 def _causal(mask: Tensor | None, is_causal: bool | None) -> bool:
     """What is said of a mask, which is used as it is; where nothing is, no more is known of it."""
     return bool(is_causal) and mask is not None
+
+
+def _attended(
+    attention: Module,
+    query: Tensor,
+    memory: Tensor,
+    attn_mask: Tensor | None,
+    key_padding_mask: Tensor | None,
+    is_causal: bool,
+) -> Tensor:
+    """What an attention takes from a memory, without its weights."""
+    masks = {"attn_mask": attn_mask, "key_padding_mask": key_padding_mask}
+    y, _ = attention(query, memory, memory, need_weights=False, is_causal=is_causal, **masks)
+    return cast("Tensor", y)
 
 
 class TransformerEncoderLayer(Module):
@@ -104,16 +118,8 @@ class TransformerEncoderLayer(Module):
         is_causal: bool = False,
     ) -> Tensor:
         def attend(x: Tensor) -> Tensor:
-            y, _ = self.self_attn(
-                x,
-                x,
-                x,
-                attn_mask=src_mask,
-                key_padding_mask=src_key_padding_mask,
-                need_weights=False,
-                is_causal=is_causal,
-            )
-            return self.dropout1(y)
+            masks = src_mask, src_key_padding_mask, is_causal
+            return self.dropout1(_attended(self.self_attn, x, x, *masks))
 
         if self.norm_first:
             x = src + attend(self.norm1(src))
@@ -177,28 +183,12 @@ class TransformerDecoderLayer(Module):
         memory_is_causal: bool = False,
     ) -> Tensor:
         def attend(x: Tensor) -> Tensor:
-            y, _ = self.self_attn(
-                x,
-                x,
-                x,
-                attn_mask=tgt_mask,
-                key_padding_mask=tgt_key_padding_mask,
-                need_weights=False,
-                is_causal=tgt_is_causal,
-            )
-            return self.dropout1(y)
+            masks = tgt_mask, tgt_key_padding_mask, tgt_is_causal
+            return self.dropout1(_attended(self.self_attn, x, x, *masks))
 
         def remember(x: Tensor) -> Tensor:
-            y, _ = self.multihead_attn(
-                x,
-                memory,
-                memory,
-                attn_mask=memory_mask,
-                key_padding_mask=memory_key_padding_mask,
-                need_weights=False,
-                is_causal=memory_is_causal,
-            )
-            return self.dropout2(y)
+            masks = memory_mask, memory_key_padding_mask, memory_is_causal
+            return self.dropout2(_attended(self.multihead_attn, x, memory, *masks))
 
         if self.norm_first:
             x = tgt + attend(self.norm1(tgt))
