@@ -34,6 +34,7 @@ from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError, not_tensors
 from npnet.base.grad_mode import state as _mode
 from npnet.base.hooks import RemovableHandle
+from npnet.base.quiet import as_before, be_quiet
 from npnet.base.strides import places
 from npnet.base.threads import new_lock
 
@@ -152,6 +153,7 @@ class Function:
     forward: Callable[..., Any]  # Any: a Function for another layout takes and returns that
     backward: Callable[..., tuple[Any, ...]]
     view: ClassVar[bool] = False  # whether the result may lie on the memory of the first input
+    begins: ClassVar[bool] = False  # whether another may do it that finds no other layout, yet
     find: View  # of a view in another layout: from the first input's ndarray to the result's
 
     needs_input_grad: tuple[bool, ...] = ()
@@ -169,6 +171,12 @@ class Function:
     def __call__(self, *inputs: Variable) -> Tensor:
         """Apply the op, or what was chosen to do it; see `let_choose`."""
         try:
+            for x in inputs:
+                if type(x._values) is not np.ndarray:
+                    break
+            else:
+                if not self.begins:  # the usual case, as in the loop over a data set
+                    return self.applied(inputs)
             chosen = _choose(self, inputs)
             return self.applied(inputs) if chosen is None else chosen.applied(inputs)
         except AttributeError as error:
@@ -179,25 +187,36 @@ class Function:
 
     def applied(self, inputs: tuple[Variable, ...]) -> Tensor:
         """Apply the op; record it if one of the inputs needs a gradient and recording is on."""
+        recorded = False
         if _mode.enabled:
-            needs = tuple([x._wants if x._base is None else x.requires_grad for x in inputs])
-        else:
-            needs = (False,) * len(inputs)
-        self.needs_input_grad = needs
+            for x in inputs:
+                if x._wants or (x._base is not None and x.requires_grad):
+                    recorded = True
+                    break
+        self.needs_input_grad = needs = (
+            tuple([x._wants if x._base is None else x.requires_grad for x in inputs])
+            if recorded
+            else (False,) * len(inputs)
+        )
         if self.view:
             seen = inputs[0]._values
             y = self.apply(inputs)
             y._share(inputs[0], self, seen)
         else:
-            with np.errstate(all="ignore"):  # NaN and infinity are values, here and in backward
+            before = be_quiet()  # NaN and infinity are values, here and in backward
+            try:
                 y = self.apply(inputs)
+            finally:
+                as_before(before)
         if True in needs:
             self._record(inputs, y)
         return y
 
     def apply(self, inputs: tuple[Variable, ...]) -> Tensor:
         """The result of `forward`; a Function for another layout hands its values over itself."""
-        y = self.forward(*[x.array for x in inputs])
+        y = self.forward(
+            *[a if type(a := x._values) is np.ndarray else x.array for x in inputs],
+        )
         return result(y if type(y) is np.ndarray else self._as_array(y))
 
     def differentiate(self, gy: Values) -> tuple[Values | None, ...]:
@@ -304,6 +323,7 @@ class _AnomalyMode:
 
 
 anomaly_mode = _AnomalyMode()
+
 
 _PLAIN = frozenset({bool, int, float, str, type(None)})  # no arrays, nor do they hold any
 
@@ -540,6 +560,8 @@ def _then(first: View, second: View) -> View:
     return lambda array: second(first(array))
 
 
+_new = object.__new__
+
 Choose: TypeAlias = Callable[[Function, tuple["Variable", ...]], Function | None]
 
 
@@ -554,8 +576,12 @@ def let_choose(choose: Choose) -> None:
 
 def result(values: Values) -> Tensor:
     """A Variable off the tape, of the class that users hold."""
-    y: Tensor = object.__new__(Variable._kind)
-    Variable.__init__(y, values)
+    y: Tensor = _new(Variable._kind)
+    y._values = values  # as in `Variable.__init__`, written out since it runs for each op
+    y.grad = y._grad_fn = y._base = None
+    y._version = _Version()
+    y._seen = 0
+    y._wants = False
     return y
 
 
@@ -892,7 +918,14 @@ class Variable:
         # Made off the tape, it can't know the base's history: negative, it never counts as seen.
         recorded = parent._version.recorded
         self._seen = recorded if _mode.enabled else ~recorded
-        in_layout = isinstance(self._values, Layout)
+        mine, theirs = self._values, parent._values
+        if type(mine) is np.ndarray and mine.size and type(theirs) is np.ndarray:
+            base = mine.base  # the usual case: NumPy says itself what it is a view of
+            if base is not None and (base is theirs or base is theirs.base):
+                self._version = parent._version
+                self._base = parent if parent._base is None else parent._base
+                return
+        in_layout = isinstance(mine, Layout)
         if in_layout and not self._become_alias_of(parent, function, seen):
             self._values = function.find(parent.array)
         theirs = parent._values

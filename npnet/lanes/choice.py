@@ -18,9 +18,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from npnet.backend import uses_kernels
-from npnet.ops.conv import Conv2d
-from npnet.ops.conv_transpose import ConvTranspose2d
-from npnet.ops.linear import Linear
 from npnet.tape import Function, Layout, Variable
 
 if TYPE_CHECKING:
@@ -30,7 +27,6 @@ __all__ = ["LEAST", "choose", "in_lanes", "is_few", "suits_lanes", "table"]
 
 FLOAT32 = np.dtype(np.float32)
 LEAST = 3  # images; of fewer, with all other lanes idle, BLAS computes the products faster
-BEGINNINGS = (Conv2d, ConvTranspose2d, Linear)
 FAMILIES = (
     "activation", "arithmetic", "conv", "linear", "loss", "norm", "pool", "prelu", "shape",
 )  # fmt: skip
@@ -42,7 +38,7 @@ def choose(function: Function, inputs: tuple[Variable, ...]) -> Function | None:
         if isinstance(x._values, Layout):
             break
     else:
-        if not (type(function) in BEGINNINGS and _may_begin(inputs[0])):
+        if not (function.begins and _may_begin(inputs[0])):
             return None
     kind = table().get(type(function))
     if kind is None:
@@ -79,7 +75,7 @@ def _are_there(function: Function, kind: type[LaneFunction], inputs: tuple[Varia
     images = inputs[: kind.images]
     if not kind.any_axes and any(x.ndim not in (2, 4) for x in images):
         return False
-    if type(function) in BEGINNINGS:
+    if function.begins:
         return in_lanes(images[0]) or _may_begin(images[0])
     if kind.joins:
         return any(map(in_lanes, images)) and all(map(suits_lanes, images))

@@ -9,6 +9,7 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.base.checks import kind_of, not_tensors
+from npnet.base.quiet import as_before, be_quiet
 from npnet.ops import shape
 from npnet.ops.dtypes import Number, Operand, result_type
 from npnet.tape import Function, Variable, result
@@ -29,19 +30,20 @@ _LARGE = float(np.finfo(np.float32).max)
 
 
 def as_operands(
-    op: str, *operands: Operand, dtype: np.dtype[Any] | None = None
+    op: str, *operands: Operand, dtype: np.dtype[Any] | None = None, expanded: bool = True
 ) -> tuple[Tensor, ...]:
     """The operands as tensors of one dtype; those that need a gradient in the common shape.
 
     Casting and expanding are ops of their own, whose backward passes undo them, so that the
     arithmetic below need not. Where no gradient flows, NumPy broadcasts without a copy.
+
+    Args:
+        expanded: False leaves shapes as they are, for a Function whose backward broadcasts too.
     """
-    if _are_alike(*operands) and (dtype is None or dtype == operands[0].dtype):  # type: ignore[union-attr]
-        return operands  # type: ignore[return-value] # the usual case, which should cost nothing
-    if len(operands) == 2 and type(operands[1]) in (int, float) and dtype is None:
-        x, number = operands
-        if isinstance(x, Variable) and x._values.dtype.kind == "f":  # the next most usual one
-            return x, result(_number(number, x._values.dtype))  # type: ignore[arg-type]
+    if len(operands) == 2:
+        alike = _two_alike(*operands, dtype, expanded)
+        if alike is not None:
+            return alike
     for x in operands:
         if not isinstance(x, (Variable, bool, int, float, np.number, np.bool_)):
             raise TypeError(
@@ -55,7 +57,7 @@ def as_operands(
         shape.cast(x, common) if isinstance(x, Variable) else result(_number(x, common))
         for x in operands
     ]
-    if len({x.shape for x in tensors}) > 1 and any(x.requires_grad for x in tensors):
+    if expanded and len({x.shape for x in tensors}) > 1 and any(x.requires_grad for x in tensors):
         size = shape.broadcast_shapes(op, *(x.shape for x in tensors))
         return tuple(shape.expand(x, size) if x.requires_grad else x for x in tensors)
     return tuple(tensors)
@@ -89,15 +91,28 @@ def _number(x: Number, dtype: np.dtype[Any]) -> Array:
         return np.asarray(x, dtype)
 
 
-def _are_alike(first: Operand, second: Operand | None = None, *others: Operand) -> bool:
-    """Whether these are two tensors of one dtype and shape."""
-    return (
-        isinstance(first, Variable)
-        and isinstance(second, Variable)
-        and not others
-        and first._values.dtype == second._values.dtype
-        and first._values.shape == second._values.shape
-    )
+def _two_alike(
+    x: Operand, y: Operand, dtype: np.dtype[Any] | None, expanded: bool
+) -> tuple[Tensor, Tensor] | None:
+    """The usual cases, which should cost nothing: tensors of one dtype, and a float beside a number.
+
+    None for all others.
+    """
+    if isinstance(x, Variable):
+        of_x = x._values.dtype
+        if dtype is not None and dtype != of_x:
+            return None
+        if isinstance(y, Variable):
+            if of_x != y._values.dtype or (expanded and x._values.shape != y._values.shape):
+                return None
+            return x, y
+        if type(y) in (int, float) and of_x.kind == "f":
+            return x, result(_number(y, of_x))  # type: ignore[arg-type] # as was just asked
+    elif type(x) in (int, float) and isinstance(y, Variable):
+        of_y = y._values.dtype
+        if of_y.kind == "f" and (dtype is None or dtype == of_y):
+            return result(_number(x, of_y)), y  # type: ignore[arg-type] # as was just asked
+    return None
 
 
 def apply(op: str, function: Function, *operands: Tensor) -> Tensor:
@@ -111,7 +126,12 @@ def apply(op: str, function: Function, *operands: Tensor) -> Tensor:
 
 def off_tape(op: str, compute: Callable[..., Array], *operands: Operand) -> Tensor:
     """What `compute` makes of the arrays, for ops that have no gradient."""
-    arrays = [x.array for x in as_operands(op, *operands)]
-    shape.broadcast_shapes(op, *(a.shape for a in arrays))
-    with np.errstate(all="ignore"):  # NaN and infinity are values, as in every Function
-        return result(compute(*arrays))
+    arrays = [x.array for x in as_operands(op, *operands, expanded=False)]
+    before = be_quiet()  # NaN and infinity are values, as in every Function
+    try:
+        return result(np.asarray(compute(*arrays)))
+    except ValueError as error:
+        shape.broadcast_shapes(op, *(a.shape for a in arrays))  # says it better, if that is it
+        raise error
+    finally:
+        as_before(before)

@@ -20,6 +20,8 @@ __all__ = ["linear", "matmul"]
 class Linear(Function):
     """gx = gy @ weight, gweight = gy^T @ x, gbias = sum of gy over all axes but the last."""
 
+    begins = True
+
     def forward(self, x: Array, weight: Array, bias: Array | None = None) -> Array:
         self.save_for_backward(x, weight)
         y = _sums.multiply(_rows(x), weight.T)  # one product, however many leading axes there are

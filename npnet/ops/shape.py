@@ -39,6 +39,12 @@ __all__ = [
 
 def broadcast_shapes(op: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
     """The shape that the shapes broadcast to. ShapeError, named after the op, if there is none."""
+    if len(shapes) == 2:
+        a, b = shapes
+        if a == b or not b:
+            return tuple(a)
+        if not a:
+            return tuple(b)
     try:
         return np.broadcast_shapes(*shapes)
     except ValueError:
@@ -215,6 +221,8 @@ def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
 
 def summed_to(g: Array, shape: tuple[int, ...]) -> Array:
     """g summed over the axes along which `shape` was broadcast."""
+    if g.shape == shape:
+        return g
     new = g.ndim - len(shape)  # negative where leading axes of size 1 were dropped
     repeated = tuple(
         i for i, n in enumerate(g.shape) if i < new or (shape[i - new] == 1 and n != 1)
