@@ -52,6 +52,7 @@ __all__ = [
     "inputs_of",
     "let_choose",
     "result",
+    "view_off_tape",
     "walk_back",
 ]
 
@@ -269,14 +270,11 @@ class Function:
     def free(self) -> None:
         """Forget all arrays: memory is returned, and a second backward that needs them fails."""
         own = self.__dict__
-        names = [
-            n
-            for n, v in own.copy().items()
-            if n not in _TAPE and type(v) not in _PLAIN and _holds_values(v)
-        ]
-        if names:
+        for name, value in list(own.items()):
+            kind = type(value)
+            if kind in _PLAIN or name in _TAPE or not (kind is np.ndarray or _holds_values(value)):
+                continue
             self.freed = True  # first, for another thread that finds one of them missing
-        for name in names:
             own.pop(name, None)
 
     def name(self) -> str:
@@ -553,7 +551,7 @@ def _is_new(g: Values, gy: Values, gradients: Sequence[Values | None]) -> bool:
         return True  # what leaves it is a new ndarray
     if g is gy or not isinstance(g, np.ndarray) or g.base is not None:
         return False
-    return sum([other is g for other in gradients]) == 1
+    return len(gradients) == 1 or sum([other is g for other in gradients]) == 1
 
 
 def _then(first: View, second: View) -> View:
@@ -572,6 +570,29 @@ def let_choose(choose: Choose) -> None:
     """Let `choose` say for each op that is applied what shall do it; None for the op itself."""
     global _choose
     _choose = choose
+
+
+def view_off_tape(x: Variable, find: View) -> Tensor | None:
+    """The view of x that `find` finds, if x is an ndarray and nothing is to be recorded; else None.
+
+    What a Function that is a view would give, for less: for items of data sets, one by one.
+    """
+    values = x._values
+    if type(values) is not np.ndarray:
+        return None
+    recording = _mode.enabled
+    if recording and (x._wants or (x._base is not None and x.requires_grad)):
+        return None
+    y: Tensor = _new(Variable._kind)
+    y._values = array = find(values)
+    y.grad = y._grad_fn = None
+    y._version = version = x._version
+    y._seen = version.recorded if recording else ~version.recorded
+    y._base = x if x._base is None else x._base
+    y._wants = False
+    if not array.size:  # it lies on no memory
+        y._version, y._seen, y._base = _Version(), 0, None
+    return y
 
 
 def result(values: Values) -> Tensor:

@@ -1,7 +1,7 @@
 """NumPy's warnings of NaN and infinity switched off, for less than what `np.errstate` costs.
 
-Every op does this, as NaN and infinity are values in npnet; of an op on few numbers `np.errstate` is
-a fifth. What it does, in NumPy 2, is to set a context variable; here that is set without a new
+Every op does this, as NaN and infinity are values in npnet; of an op on few numbers `np.errstate`
+is a fifth. What it does, in NumPy 2, is to set a context variable; here that is set without a new
 object each time. Where NumPy keeps its state otherwise, it is `np.errstate`.
 
     before = be_quiet()
@@ -37,7 +37,7 @@ def _choose() -> tuple[Callable[[], Any], Callable[[Any], Any]]:
     try:
         from numpy._core import umath
 
-        variable, make = umath._extobj_contextvar, umath._make_extobj  # type: ignore[attr-defined]
+        variable, make = umath._extobj_contextvar, umath._make_extobj
         quiet, leave = functools.partial(variable.set, make(all="ignore")), variable.reset
         before = quiet()
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,9 +23,11 @@ __all__ = [
     "check_tensors",
     "float_operands",
     "off_tape",
+    "quietly",
 ]
 
 
+_STAYING = {bool: "buif", int: "uif", float: "f"}  # kinds of tensors that stay beside such a number
 _LARGE = float(np.finfo(np.float32).max)
 
 
@@ -94,7 +96,7 @@ def _number(x: Number, dtype: np.dtype[Any]) -> Array:
 def _two_alike(
     x: Operand, y: Operand, dtype: np.dtype[Any] | None, expanded: bool
 ) -> tuple[Tensor, Tensor] | None:
-    """The usual cases, which should cost nothing: tensors of one dtype, and a float beside a number.
+    """The usual cases, which should cost nothing: tensors of one dtype, or a number beside one.
 
     None for all others.
     """
@@ -106,12 +108,12 @@ def _two_alike(
             if of_x != y._values.dtype or (expanded and x._values.shape != y._values.shape):
                 return None
             return x, y
-        if type(y) in (int, float) and of_x.kind == "f":
-            return x, result(_number(y, of_x))  # type: ignore[arg-type] # as was just asked
-    elif type(x) in (int, float) and isinstance(y, Variable):
+        if of_x.kind in _STAYING.get(type(y), ""):
+            return x, result(_number(y, of_x))
+    elif isinstance(y, Variable):
         of_y = y._values.dtype
-        if of_y.kind == "f" and (dtype is None or dtype == of_y):
-            return result(_number(x, of_y)), y  # type: ignore[arg-type] # as was just asked
+        if (dtype is None or dtype == of_y) and of_y.kind in _STAYING.get(type(x), ""):
+            return result(_number(x, of_y)), y
     return None
 
 
@@ -127,6 +129,11 @@ def apply(op: str, function: Function, *operands: Tensor) -> Tensor:
 def off_tape(op: str, compute: Callable[..., Array], *operands: Operand) -> Tensor:
     """What `compute` makes of the arrays, for ops that have no gradient."""
     arrays = [x.array for x in as_operands(op, *operands, expanded=False)]
+    return quietly(op, compute, arrays)
+
+
+def quietly(op: str, compute: Callable[..., Array], arrays: Sequence[Array]) -> Tensor:
+    """What `compute` makes of arrays of one dtype. ShapeError where they do not broadcast."""
     before = be_quiet()  # NaN and infinity are values, as in every Function
     try:
         return result(np.asarray(compute(*arrays)))
