@@ -14,7 +14,7 @@ from typing import Any as _Any
 
 import numpy as _np
 
-from npnet import distributions, linalg, nn, optim, random, utils, version
+from npnet import linalg, nn, optim, random, utils, version
 from npnet.backend import get_backend, set_backend, set_winograd
 from npnet.base.bfloat16 import bfloat16
 from npnet.base.grad_mode import (
@@ -1109,7 +1109,9 @@ __all__ = [
     "zeros_like",
 ]
 
-_LATER = frozenset({"autograd", "datasets", "models", "multiprocessing", "transforms"})
+_LATER = frozenset(
+    {"autograd", "datasets", "distributions", "models", "multiprocessing", "transforms"}
+)
 _ABSENT = {
     "distributed": "it runs in one process, and shares work among threads by itself",
     "fft": "numpy.fft does, on tensor.numpy()",
