@@ -55,9 +55,10 @@ class ChainProgram:
         return all(p._values is a for p, a in self._weights)
 
     def bind(self, x: Array) -> None:
-        """Take the images of a batch."""
+        """Take the images of a batch, and draw what its layers draw."""
         x = np.require(x, np.float32, ("C", "W"))
         self._load.bind((x.reshape(len(x), -1), self._to))
+        self.calls.draw()
 
     def infer(self, x: Array) -> Array:
         """What the network gives for a batch, where the program ends with it."""
