@@ -132,9 +132,20 @@ def kind_of(value: Any) -> str:
 
 def not_tensors(op: str, value: Any) -> TypeError:
     """The error for what is no tensor where an op takes tensors."""
-    kind = kind_of(value)
-    how = "from_numpy(x.numpy())" if kind == "a PyTorch tensor" else "as_tensor"
-    return TypeError(f"{op}: inputs must be tensors, got {kind}; npnet.{how} makes one")
+    return TypeError(f"{op}: inputs must be tensors, got {kind_of(value)}; {_way(value)} makes one")
+
+
+def no_operand(op: str, value: Any) -> TypeError:
+    """The error for what is neither tensor nor number where an op takes both."""
+    return TypeError(
+        f"{op}: operands must be tensors or numbers, got {kind_of(value)}; {_way(value)} makes a "
+        "tensor of it"
+    )
+
+
+def _way(value: Any) -> str:
+    is_torchs = kind_of(value) == "a PyTorch tensor"
+    return "npnet.from_numpy(x.detach().numpy())" if is_torchs else "npnet.as_tensor"
 
 
 def is_finite(value: float) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.base.checks import kind_of, not_tensors
+from npnet.base.checks import no_operand, not_tensors
 from npnet.ops import shape
 from npnet.ops.dtypes import Number, Operand, result_type
 from npnet.tape import Function, Variable, result
@@ -44,10 +44,7 @@ def as_operands(
             return x, result(_number(number, x._values.dtype))  # type: ignore[arg-type]
     for x in operands:
         if not isinstance(x, (Variable, bool, int, float, np.number, np.bool_)):
-            raise TypeError(
-                f"{op}: operands must be tensors or numbers, got {kind_of(x)}; "
-                "npnet.as_tensor makes a tensor of an ndarray or a list"
-            )
+            raise no_operand(op, x)
     if not any(isinstance(x, Variable) for x in operands):
         raise TypeError(f"{op}: one operand must be a tensor, got {operands}")
     common = result_type(*operands) if dtype is None else dtype

@@ -640,5 +640,5 @@ def test_what_is_no_tensor_is_named(call: Any) -> None:
     array = np.ones((2, 3), np.float32)
     with pytest.raises(TypeError, match=r"inputs must be tensors, got ndarray; npnet\.as_tensor"):
         call(array)
-    with pytest.raises(TypeError, match=r"got a PyTorch tensor; npnet\.from_numpy\(x\.numpy"):
+    with pytest.raises(TypeError, match=r"got a PyTorch tensor; npnet\.from_numpy\(x\.detach"):
         call(torch.from_numpy(array))
