@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from npnet.base.arrays import Array
+from npnet.base.bfloat16 import FLOATS
 from npnet.ops import _sums, arithmetic, choices, compare, functions, reduce, shape
 from npnet.ops.broadcasting import as_operands
 from npnet.tape import Function, result
@@ -102,7 +103,7 @@ def vector_norm(
     """
     if dtype is not None:
         x = shape.cast(x, np.dtype(dtype))
-    if x.dtype.kind != "f":
+    if x.dtype.kind not in FLOATS:
         raise RuntimeError(f"norm: input must be floating point, got {x.dtype}; use x.float()")
     axes = reduce.axes_of("norm", x, dim)
     if (ord == math.inf or ord < 0) and math.prod(x.shape[a] for a in axes) == 0:
@@ -191,7 +192,7 @@ def _at_least(length: Tensor, eps: float) -> Tensor:
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """x1 . x2 / (max(|x1|, eps) * max(|x2|, eps)) along `dim`, broadcast."""
     x1, x2 = as_operands("cosine_similarity", x1, x2)
-    if x1.dtype.kind != "f":
+    if x1.dtype.kind not in FLOATS:
         raise RuntimeError(f"cosine_similarity: inputs must be floating point, got {x1.dtype}")
     size = shape.broadcast_shapes("cosine_similarity", x1.shape, x2.shape)
     x1, x2 = shape.expand(x1, size), shape.expand(x2, size)
