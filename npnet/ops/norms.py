@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from npnet.base.arrays import Array
 from npnet.base.bfloat16 import FLOATS
-from npnet.ops import _sums, arithmetic, choices, compare, functions, reduce, shape
+from npnet.ops import _sums, arithmetic, choices, compare, functions, indexing, reduce, shape
 from npnet.ops.broadcasting import as_operands
 from npnet.tape import Function, result
 
@@ -25,6 +25,7 @@ __all__ = [
     "logsumexp",
     "norm",
     "pairwise_distance",
+    "pdist",
     "renorm",
     "vector_norm",
 ]
@@ -217,6 +218,27 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = Non
     if p < 0:
         raise RuntimeError(f"cdist: p must be >= 0, got {p}")
     difference = arithmetic.sub(shape.unsqueeze(x1, -2), shape.unsqueeze(x2, -3))
+    if not difference.shape[-1]:
+        return reduce.sum(difference, -1)
+    return vector_norm(difference, p, -1)
+
+
+def pdist(input: Tensor, p: float = 2) -> Tensor:
+    """The norm of the difference of each row and each later one.
+
+        y = |x_0 - x_1|, |x_0 - x_2|, ..., |x_1 - x_2|, ...   of p-norms
+
+    Of the ops it is written with; the gradient is 0 where two rows are equal.
+    Shape: (n, d) -> (n * (n - 1) / 2,).
+    """
+    if input.ndim != 2:
+        raise RuntimeError(f"pdist: only supports 2D tensors (n, d), got {tuple(input.shape)}")
+    if input.dtype.kind not in FLOATS:
+        raise RuntimeError(f"pdist: only supports floating-point dtypes, got {input.dtype}")
+    if p < 0:
+        raise RuntimeError(f"pdist: p must be >= 0, got {p}")
+    first, second = np.triu_indices(len(input), 1)
+    difference = arithmetic.sub(indexing.get_item(input, first), indexing.get_item(input, second))
     if not difference.shape[-1]:
         return reduce.sum(difference, -1)
     return vector_norm(difference, p, -1)
