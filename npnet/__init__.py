@@ -16,7 +16,7 @@ import numpy as _np
 
 from npnet import linalg, nn, optim, random, utils, version
 from npnet.backend import get_backend, set_backend, set_winograd
-from npnet.base.bfloat16 import bfloat16
+from npnet.base.bfloat16 import bfloat16 as _bfloat16
 from npnet.base.grad_mode import (
     enable_grad,
     inference_mode,
@@ -384,6 +384,7 @@ from npnet.toplevel import (
     unravel_index,
 )
 from npnet.typed_tensors import (
+    BFloat16Tensor,
     BoolTensor,
     ByteTensor,
     CharTensor,
@@ -402,6 +403,8 @@ if _TYPE_CHECKING:
     from npnet import models as models
     from npnet import multiprocessing as multiprocessing
     from npnet import transforms as transforms
+
+    bfloat16: _Any
 
 _apply_environment()
 _let_choose(_choose)
@@ -650,6 +653,7 @@ for _name in (
 del _name
 
 __all__ = [
+    "BFloat16Tensor",
     "BoolTensor",
     "ByteTensor",
     "CharTensor",
@@ -712,7 +716,6 @@ __all__ = [
     "backends",
     "baddbmm",
     "bernoulli",
-    "bfloat16",
     "bincount",
     "binomial",
     "bitwise_and",
@@ -1122,6 +1125,8 @@ _ABSENT = {
 
 
 def __getattr__(name: str) -> _Any:
+    if name == "bfloat16":  # of ml_dtypes; not in __all__, so that `import *` needs it not
+        return _bfloat16()
     if name in _LATER:
         return _importlib.import_module(f"{__name__}.{name}")
     reason = f": {_ABSENT[name]}" if name in _ABSENT else ""
@@ -1129,4 +1134,4 @@ def __getattr__(name: str) -> _Any:
 
 
 def __dir__() -> _Any:
-    return sorted({*globals(), *_LATER})
+    return sorted({*globals(), *_LATER, "bfloat16"})

@@ -32,6 +32,7 @@ from npnet.nn.modules.activation import (
     Tanhshrink,
     Threshold,
 )
+from npnet.nn.modules.adaptive import AdaptiveLogSoftmaxWithLoss
 from npnet.nn.modules.attention import MultiheadAttention
 from npnet.nn.modules.container import ModuleDict, ModuleList, Sequential
 from npnet.nn.modules.conv import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
@@ -44,6 +45,7 @@ from npnet.nn.modules.dropout import (
     FeatureAlphaDropout,
 )
 from npnet.nn.modules.embedding import Bilinear, CosineSimilarity, Embedding, PairwiseDistance
+from npnet.nn.modules.embedding_bag import EmbeddingBag
 from npnet.nn.modules.flatten import ChannelShuffle, Flatten, Unflatten
 from npnet.nn.modules.folding import Fold, Unfold
 from npnet.nn.modules.lazy import (
@@ -66,6 +68,7 @@ from npnet.nn.modules.loss import (
     BCELoss,
     BCEWithLogitsLoss,
     CrossEntropyLoss,
+    CTCLoss,
     GaussianNLLLoss,
     HuberLoss,
     KLDivLoss,
@@ -164,6 +167,7 @@ __all__ = [
     "SELU",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
+    "AdaptiveLogSoftmaxWithLoss",
     "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
     "AlphaDropout",
@@ -176,6 +180,7 @@ __all__ = [
     "BatchNorm3d",
     "Bilinear",
     "Buffer",
+    "CTCLoss",
     "ChannelShuffle",
     "CircularPad1d",
     "CircularPad2d",
@@ -196,6 +201,7 @@ __all__ = [
     "Dropout2d",
     "Dropout3d",
     "Embedding",
+    "EmbeddingBag",
     "FeatureAlphaDropout",
     "Flatten",
     "Fold",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from npnet.base.arrays import Array
+from npnet.base.bfloat16 import FLOATS
 from npnet.base.checks import no_operand, not_tensors
 from npnet.ops import shape
 from npnet.ops.dtypes import Number, Operand, result_type
@@ -40,7 +41,7 @@ def as_operands(
         return operands  # type: ignore[return-value] # the usual case, which should cost nothing
     if len(operands) == 2 and type(operands[1]) in (int, float) and dtype is None:
         x, number = operands
-        if isinstance(x, Variable) and x._values.dtype.kind == "f":  # the next most usual one
+        if isinstance(x, Variable) and x._values.dtype.kind in FLOATS:  # the next most usual one
             return x, result(_number(number, x._values.dtype))  # type: ignore[arg-type]
     for x in operands:
         if not isinstance(x, (Variable, bool, int, float, np.number, np.bool_)):
@@ -68,7 +69,7 @@ def check_tensors(op: str, *inputs: Any) -> None:
 def float_operands(op: str, *operands: Operand) -> tuple[Tensor, ...]:
     """`as_operands` of an op that takes floats alone. RuntimeError for integers."""
     common = result_type(*operands)
-    if common.kind != "f":
+    if common.kind not in FLOATS:
         raise RuntimeError(f"{op}: inputs must be floating point, got {common}; use x.float()")
     return as_operands(op, *operands)
 
