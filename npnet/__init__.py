@@ -35,6 +35,7 @@ from npnet.base.layouts import (
 )
 from npnet.base.memory import empty_cache
 from npnet.base.printing import set_printoptions
+from npnet.base.storage import TypedStorage, UntypedStorage
 from npnet.base.tensorboardx import teach_tensorboardx as _teach_tensorboardx
 from npnet.base.threads import apply_environment as _apply_environment
 from npnet.base.threads import get_num_threads, set_num_threads
@@ -399,8 +400,10 @@ from npnet.typed_tensors import (
 if _TYPE_CHECKING:
     from npnet import autograd as autograd
     from npnet import datasets as datasets
+    from npnet import hub as hub
     from npnet import models as models
     from npnet import multiprocessing as multiprocessing
+    from npnet import sparse as sparse
     from npnet import transforms as transforms
 
 _apply_environment()
@@ -662,6 +665,8 @@ __all__ = [
     "ShortTensor",
     "Size",
     "Tensor",
+    "TypedStorage",
+    "UntypedStorage",
     "__version__",
     "abs",
     "abs_",
@@ -1109,13 +1114,13 @@ __all__ = [
     "zeros_like",
 ]
 
-_LATER = frozenset({"autograd", "datasets", "models", "multiprocessing", "transforms"})
+_LATER = frozenset(
+    {"autograd", "datasets", "hub", "models", "multiprocessing", "sparse", "transforms"}
+)
 _ABSENT = {
     "distributed": "it runs in one process, and shares work among threads by itself",
     "fft": "numpy.fft does, on tensor.numpy()",
-    "hub": "there are no weights to download; models.* make networks, load_state_dict fills them",
     "jit": "npnet.compile makes programs of networks",
-    "sparse": "all tensors are dense",
 }
 
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from npnet.base import printing
 from npnet.base.arrays import Array
 from npnet.base.layouts import check_memory_format
+from npnet.base.storage import TypedStorage, UntypedStorage, memory_of
 from npnet.devices.cpu import CPU, check_device
 from npnet.devices.cpu import device as Device
 from npnet.in_place import InPlaceMethods, in_place
@@ -220,6 +221,12 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
         return np.array(self.numpy(), dtype=dtype, copy=copy)
 
+    def __array_wrap__(
+        self, array: Array, context: Any = None, return_scalar: Bool = False
+    ) -> Tensor:
+        """What a function of NumPy's makes of a tensor is a tensor; of bools uint8, as PyTorch."""
+        return result(np.asarray(array, np.uint8 if array.dtype == np.bool_ else None))
+
     def item(self) -> Any:
         """The one value, as a Python number."""
         if self.array.size != 1:
@@ -345,6 +352,14 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
         """The address of the first value."""
         return int(self.array.__array_interface__["data"][0])
 
+    def storage(self) -> TypedStorage:
+        """All values of its memory, in a row, also those that a view leaves out."""
+        return TypedStorage(memory_of(self.array).reshape(-1))
+
+    def untyped_storage(self) -> UntypedStorage:
+        """All bytes of its memory."""
+        return self.storage().untyped()
+
     def storage_offset(self) -> Int:
         """How many values of its memory lie before the first."""
         return views.offset(self.array)
@@ -404,7 +419,7 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
         rest = list(args)
         if rest and isinstance(rest[0], Tensor):
             dtype = rest.pop(0).dtype
-        elif rest and (rest[0] is None or isinstance(rest[0], (str, Device))):
+        elif rest and (rest[0] is None or isinstance(rest[0], (str, Device, Int))):
             device = rest.pop(0)
             dtype = rest.pop(0) if rest and not isinstance(rest[0], bool) else dtype
         elif rest:
@@ -482,7 +497,9 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
         """The tensor itself: it is there already."""
         return self
 
-    def cuda(self, device: Any = None) -> Tensor:
+    def cuda(
+        self, device: Any = None, non_blocking: Bool = False, memory_format: Any = None
+    ) -> Tensor:
         """NotImplementedError: npnet runs on the CPU."""
         return self.to("cuda" if device is None else device)
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, TypeAlias, TypeVar
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.base.checks import ShapeError
+from npnet.base.checks import ShapeError, kind_of
 from npnet.base.grad_mode import enable_grad
 from npnet.base.hooks import RemovableHandle
 from npnet.optim._options import as_numbers, check_tensors, is_live, plain
@@ -124,7 +124,8 @@ class Optimizer:
 
     def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
         op = type(self).__name__
-        if isinstance(params, (Tensor, set, str)) or not isinstance(params, Iterable):
+        is_module = hasattr(params, "parameters")  # a Sequential is iterable, of its layers
+        if is_module or isinstance(params, (Tensor, set, str)) or not isinstance(params, Iterable):
             raise TypeError(
                 f"{op}: params must be a list of tensors or groups, or an iterator over one, "
                 f"got a {type(params).__name__} (of a module, pass module.parameters())"
@@ -307,7 +308,7 @@ class Optimizer:
         op, seen = type(self).__name__, {p for group in self.param_groups for p in group["params"]}
         for i, p in enumerate(tensors):
             if not isinstance(p, Tensor):
-                raise TypeError(f"{op}: params must be tensors, got a {type(p).__name__} at {i}")
+                raise TypeError(f"{op}: params must be tensors, got {kind_of(p)} at {i}")
             if not p.is_leaf:
                 raise ValueError(
                     f"{op}: only leaves can be trained, but params[{i}] is the result of "

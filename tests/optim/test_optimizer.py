@@ -201,7 +201,7 @@ def test_wrong_parameters() -> None:
         (TypeError, r"got a Linear .*pass module.parameters\(\)", nn.Linear(1, 1)),
         (TypeError, "got a set", {p, q}),
         (TypeError, "fixed order, got a set", [{"params": {p, q}}]),
-        (TypeError, "must be tensors, got a ndarray at 1", [p, q.array]),
+        (TypeError, "must be tensors, got ndarray at 1", [p, q.array]),
         (TypeError, "a group must be a dict with 'params'", [{"lr": 1}]),
         (
             ValueError,
