@@ -400,6 +400,7 @@ from npnet.typed_tensors import (
 if _TYPE_CHECKING:
     from npnet import autograd as autograd
     from npnet import datasets as datasets
+    from npnet import distributed as distributed
     from npnet import hub as hub
     from npnet import models as models
     from npnet import multiprocessing as multiprocessing
@@ -1115,10 +1116,18 @@ __all__ = [
 ]
 
 _LATER = frozenset(
-    {"autograd", "datasets", "hub", "models", "multiprocessing", "sparse", "transforms"}
+    {
+        "autograd",
+        "datasets",
+        "distributed",
+        "hub",
+        "models",
+        "multiprocessing",
+        "sparse",
+        "transforms",
+    }
 )
 _ABSENT = {
-    "distributed": "it runs in one process, and shares work among threads by itself",
     "fft": "numpy.fft does, on tensor.numpy()",
     "jit": "npnet.compile makes programs of networks",
 }

@@ -75,6 +75,14 @@ def test_what_is_not_there_is_told(tmp_path: Path) -> None:
         hub.load_state_dict_from_url(address)
 
 
+def test_there_is_one_process() -> None:
+    assert not npnet.distributed.is_available()
+    assert not npnet.distributed.is_initialized()
+    for call in (npnet.distributed.init_process_group, lambda: npnet.distributed.all_reduce):
+        with pytest.raises((RuntimeError, AttributeError), match=r"is_available\(\) first"):
+            call("gloo") if call is npnet.distributed.init_process_group else call()
+
+
 def test_sparse_is_dense() -> None:
     assert npnet.sparse.torch is npnet
     x = npnet.arange(4.0).reshape(2, 2)

@@ -51,6 +51,7 @@ ALLOWED: dict[str, set[str]] = {
     "version": set(),
     "creation": CORE,
     "serialization": CORE,
+    "distributed": set(),
     "hub": CORE | {"serialization"},
     "sparse": OPS,
     "distributions": CORE,
