@@ -35,6 +35,7 @@ from npnet.base.layouts import (
 )
 from npnet.base.memory import empty_cache
 from npnet.base.printing import set_printoptions
+from npnet.base.storage import TypedStorage, UntypedStorage
 from npnet.base.tensorboardx import teach_tensorboardx as _teach_tensorboardx
 from npnet.base.threads import apply_environment as _apply_environment
 from npnet.base.threads import get_num_threads, set_num_threads
@@ -400,8 +401,11 @@ from npnet.typed_tensors import (
 if _TYPE_CHECKING:
     from npnet import autograd as autograd
     from npnet import datasets as datasets
+    from npnet import distributed as distributed
+    from npnet import hub as hub
     from npnet import models as models
     from npnet import multiprocessing as multiprocessing
+    from npnet import sparse as sparse
     from npnet import transforms as transforms
 
     bfloat16: _Any
@@ -666,6 +670,8 @@ __all__ = [
     "ShortTensor",
     "Size",
     "Tensor",
+    "TypedStorage",
+    "UntypedStorage",
     "__version__",
     "abs",
     "abs_",
@@ -1113,14 +1119,21 @@ __all__ = [
 ]
 
 _LATER = frozenset(
-    {"autograd", "datasets", "distributions", "models", "multiprocessing", "transforms"}
+    {
+        "autograd",
+        "datasets",
+        "distributed",
+        "distributions",
+        "hub",
+        "models",
+        "multiprocessing",
+        "sparse",
+        "transforms",
+    }
 )
 _ABSENT = {
-    "distributed": "it runs in one process, and shares work among threads by itself",
     "fft": "numpy.fft does, on tensor.numpy()",
-    "hub": "there are no weights to download; models.* make networks, load_state_dict fills them",
     "jit": "npnet.compile makes programs of networks",
-    "sparse": "all tensors are dense",
 }
 
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from npnet.base.checks import check_count
 from npnet.nn import functional as F
 from npnet.nn import init
 from npnet.nn.module import Module
@@ -67,6 +68,9 @@ class _ConvNd(Module):
 
     def _check_options(self) -> None:
         name, seen, made = type(self).__name__, self.in_channels, self.out_channels
+        for option, channels in (("in_channels", seen), ("out_channels", made)):
+            if not isinstance(channels, int):
+                check_count(name, option, channels)
         if self.groups < 1 or seen % self.groups or made % self.groups:
             raise ValueError(
                 f"{name}: groups must be >= 1 and divide in_channels {seen} and "
