@@ -150,7 +150,8 @@ class GoogLeNet(nn.Module):
                 stacklevel=2,
             )
             init_weights = True
-        conv, inception, aux = blocks or (BasicConv2d, Inception, InceptionAux)
+        chosen: Sequence[Block] = blocks or (BasicConv2d, Inception, InceptionAux)
+        conv, inception, aux = chosen
         self.aux_logits, self.transform_input = aux_logits, transform_input
         self.conv1 = conv(3, 64, kernel_size=7, stride=2, padding=3)
         self.maxpool1 = nn.MaxPool2d(3, stride=2, ceil_mode=True)
