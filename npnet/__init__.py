@@ -14,7 +14,7 @@ from typing import Any as _Any
 
 import numpy as _np
 
-from npnet import distributions, linalg, nn, optim, random, utils, version
+from npnet import linalg, nn, optim, random, utils, version
 from npnet.backend import get_backend, set_backend, set_winograd
 from npnet.base.bfloat16 import bfloat16 as _bfloat16
 from npnet.base.grad_mode import (
@@ -35,6 +35,7 @@ from npnet.base.layouts import (
 )
 from npnet.base.memory import empty_cache
 from npnet.base.printing import set_printoptions
+from npnet.base.storage import TypedStorage, UntypedStorage
 from npnet.base.tensorboardx import teach_tensorboardx as _teach_tensorboardx
 from npnet.base.threads import apply_environment as _apply_environment
 from npnet.base.threads import get_num_threads, set_num_threads
@@ -417,8 +418,11 @@ from npnet.typed_tensors import (
 if _TYPE_CHECKING:
     from npnet import autograd as autograd
     from npnet import datasets as datasets
+    from npnet import distributed as distributed
+    from npnet import hub as hub
     from npnet import models as models
     from npnet import multiprocessing as multiprocessing
+    from npnet import sparse as sparse
     from npnet import transforms as transforms
 
     bfloat16: _Any
@@ -731,6 +735,8 @@ __all__ = [
     "ShortTensor",
     "Size",
     "Tensor",
+    "TypedStorage",
+    "UntypedStorage",
     "__version__",
     "abs",
     "abs_",
@@ -1252,13 +1258,22 @@ __all__ = [
     "zeros_like",
 ]
 
-_LATER = frozenset({"autograd", "datasets", "models", "multiprocessing", "transforms"})
+_LATER = frozenset(
+    {
+        "autograd",
+        "datasets",
+        "distributed",
+        "distributions",
+        "hub",
+        "models",
+        "multiprocessing",
+        "sparse",
+        "transforms",
+    }
+)
 _ABSENT = {
-    "distributed": "it runs in one process, and shares work among threads by itself",
     "fft": "numpy.fft does, on tensor.numpy()",
-    "hub": "there are no weights to download; models.* make networks, load_state_dict fills them",
     "jit": "npnet.compile makes programs of networks",
-    "sparse": "all tensors are dense",
 }
 
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from npnet.base.arrays import Array
 from npnet.base.bfloat16 import FLOATS, is_bfloat16
-from npnet.base.checks import ShapeError, check_count, check_number
+from npnet.base.checks import ShapeError, check_count, check_number, kind_of
 from npnet.base.layouts import check_layout, check_memory_format
 from npnet.devices.cpu import check_device
 from npnet.ops.dtypes import Number, get_default_dtype
@@ -148,7 +148,12 @@ def _shape(op: str, sizes: tuple[Size, ...], options: Mapping[str, Any]) -> tupl
         given = given[0]
     elif len(given) == 1 and isinstance(given[0], Tensor) and given[0].ndim:
         given = given[0].tolist()
-    shape = tuple(operator.index(n) for n in given)
+    try:
+        shape = tuple(operator.index(n) for n in given)
+    except TypeError:
+        raise TypeError(
+            f"{op}: sizes must be whole numbers, got {given!r}; divide by //, and not by /"
+        ) from None
     if min(shape, default=0) < 0:
         raise ShapeError(f"{op}: sizes must be >= 0, got {shape}")
     return shape
@@ -157,7 +162,9 @@ def _shape(op: str, sizes: tuple[Size, ...], options: Mapping[str, Any]) -> tupl
 def from_numpy(ndarray: Array) -> Tensor:
     """A tensor on the memory of an ndarray."""
     if not isinstance(ndarray, np.ndarray):
-        raise TypeError(f"from_numpy: takes an ndarray, got {type(ndarray).__name__}")
+        raise TypeError(f"from_numpy: takes an ndarray, got {kind_of(ndarray)}")
+    if ndarray.dtype.kind in "USOM":  # text, objects, dates
+        raise TypeError(f"from_numpy: values must be numbers or bools, got {ndarray.dtype}")
     is_bfloat16(ndarray.dtype)  # ops look for it from now on
     return result(ndarray)
 

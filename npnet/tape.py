@@ -32,7 +32,7 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.base.bfloat16 import FLOATS, bfloat16, seen, widened
-from npnet.base.checks import ShapeError, not_tensors
+from npnet.base.checks import ShapeError, kind_of, not_tensors
 from npnet.base.grad_mode import state as _mode
 from npnet.base.hooks import RemovableHandle
 from npnet.base.strides import places
@@ -522,7 +522,7 @@ def inputs_of(op: str, inputs: Any) -> tuple[Variable, ...]:
         raise RuntimeError(f"{op}: inputs cannot be empty")
     for i, x in enumerate(wanted):
         if not isinstance(x, Variable):
-            raise TypeError(f"{op}: inputs must be tensors, got a {type(x).__name__} at {i}")
+            raise TypeError(f"{op}: inputs must be tensors, got {kind_of(x)} at {i}")
         if not x.requires_grad:
             raise RuntimeError(f"{op}: one of the inputs, the one at {i}, requires no gradient")
     return wanted

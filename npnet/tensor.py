@@ -18,6 +18,7 @@ from npnet.base import printing
 from npnet.base.arrays import Array
 from npnet.base.bfloat16 import FLOATS, bfloat16, dtype_named, is_bfloat16
 from npnet.base.layouts import check_memory_format, strided
+from npnet.base.storage import TypedStorage, UntypedStorage, memory_of
 from npnet.devices.cpu import CPU, check_device
 from npnet.devices.cpu import device as Device
 from npnet.in_place import InPlaceMethods, in_place
@@ -222,6 +223,12 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
         return np.array(self.numpy(), dtype=dtype, copy=copy)
 
+    def __array_wrap__(
+        self, array: Array, context: Any = None, return_scalar: Bool = False
+    ) -> Tensor:
+        """What a function of NumPy's makes of a tensor is a tensor; of bools uint8, as PyTorch."""
+        return result(np.asarray(array, np.uint8 if array.dtype == np.bool_ else None))
+
     def item(self) -> Any:
         """The one value, as a Python number."""
         if self.array.size != 1:
@@ -347,6 +354,14 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
         """The address of the first value."""
         return int(self.array.__array_interface__["data"][0])
 
+    def storage(self) -> TypedStorage:
+        """All values of its memory, in a row, also those that a view leaves out."""
+        return TypedStorage(memory_of(self.array).reshape(-1))
+
+    def untyped_storage(self) -> UntypedStorage:
+        """All bytes of its memory."""
+        return self.storage().untyped()
+
     def storage_offset(self) -> Int:
         """How many values of its memory lie before the first."""
         return views.offset(self.array)
@@ -406,7 +421,7 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
         rest = list(args)
         if rest and isinstance(rest[0], Tensor):
             dtype = rest.pop(0).dtype
-        elif rest and (rest[0] is None or isinstance(rest[0], (str, Device))):
+        elif rest and (rest[0] is None or isinstance(rest[0], (str, Device, Int))):
             device = rest.pop(0)
             dtype = rest.pop(0) if rest and not isinstance(rest[0], bool) else dtype
         elif rest:
@@ -489,7 +504,9 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
         """The tensor itself: it is there already."""
         return self
 
-    def cuda(self, device: Any = None) -> Tensor:
+    def cuda(
+        self, device: Any = None, non_blocking: Bool = False, memory_format: Any = None
+    ) -> Tensor:
         """NotImplementedError: npnet runs on the CPU."""
         return self.to("cuda" if device is None else device)
 

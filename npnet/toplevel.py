@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from npnet.base.storage import UntypedStorage
 from npnet.ops import scattering, shape
 from npnet.ops.dtypes import Operand
 from npnet.random import default_generator
@@ -54,8 +55,8 @@ def typename(obj: Any) -> str:
 
 
 def is_storage(obj: Any) -> bool:
-    """False: memory is an ndarray here, of no class of its own."""
-    return False
+    """Whether it is what `Tensor.storage` or `Tensor.untyped_storage` gives."""
+    return isinstance(obj, UntypedStorage)
 
 
 def is_complex(input: Tensor) -> bool:

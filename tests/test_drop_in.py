@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import npnet
+from npnet.drop_in import modules
 
 FOLDER = Path(__file__).parent / "drop_in"
 PROGRAMS = sorted(path.stem for path in FOLDER.glob("[a-z]*.py"))
@@ -63,3 +64,21 @@ def test_a_program_runs_with_npnet_for_torch(name: str, tmp_path: Path) -> None:
     ours = run(replaced, name, restore, tmp_path / "npnet")
     assert_agree(ours, theirs, name)
     assert npnet.is_grad_enabled() == torch.is_grad_enabled() is True
+
+
+class Loose:
+    """A version of another library's, as packaging and distutils have it."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def test_versions_compare_with_other_libraries() -> None:
+    ours = modules.Version(modules.TORCH)
+    assert ours > Loose("1.7")
+    assert ours >= Loose("1.13.1")
+    assert ours <= Loose(modules.TORCH)
+    assert not ours < Loose(modules.TORCH)

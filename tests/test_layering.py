@@ -52,10 +52,13 @@ ALLOWED: dict[str, set[str]] = {
     "version": set(),
     "creation": CORE,
     "serialization": CORE,
+    "distributed": set(),
+    "hub": CORE | {"serialization"},
+    "sparse": OPS,
     "distributions": CORE,
     "nn": CORE | {"creation", "ops.windows"},
     "optim": LAYERS | {"kernels.update"},
-    "utils": LAYERS | {"autograd"},
+    "utils": LAYERS | {"autograd", "hub"},
     "compiler": LIBRARY | {"kernels", "lanes"},
     "npnet": LIBRARY
     | {

@@ -17,7 +17,7 @@ from npnet.ops._sums import add_up
 from npnet.tape import Layout, Values, Variable, result
 from npnet.tensor import Tensor
 
-__all__ = ["Function", "FunctionCtx", "once_differentiable"]
+__all__ = ["Function", "FunctionCtx", "InplaceFunction", "once_differentiable"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -65,6 +65,14 @@ class FunctionCtx:
                     "save a clone() of it, or write out of place"
                 )
         return tuple([x for x, _ in self._saved])
+
+    @property
+    def saved_variables(self) -> tuple[Any, ...]:
+        """The old name of `saved_tensors`, with PyTorch's warning."""
+        warnings.warn(
+            "'saved_variables' is deprecated; use 'saved_tensors'", DeprecationWarning, stacklevel=2
+        )
+        return self.saved_tensors
 
     def mark_dirty(self, *args: Tensor) -> None:
         """Say which arguments `forward` changed in place; each must be a result too."""
@@ -149,6 +157,14 @@ class Function:
             x._version.writes += 1
         ctx._saved = tuple([(x, w + any(x is d for d in ctx._dirty)) for x, w in ctx._saved or ()])
         return tuple(results) if several else results[0]
+
+
+class InplaceFunction(Function):
+    """A Function, under the name of old programs; `mark_dirty` says what it writes to."""
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
 
 
 def once_differentiable(fn: F) -> F:

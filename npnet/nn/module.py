@@ -259,7 +259,7 @@ class Module(Stateful):
     def _check_module(self, name: str, module: Module | None) -> None:
         self._check_name("add_module", name, "_modules")
         if module is not None and not isinstance(module, Module):
-            raise TypeError(f"add_module: {name} must be a Module, got {type(module).__name__}")
+            raise TypeError(f"add_module: {name} must be a Module, got {kind_of(module)}")
 
     def register_module(self, name: str, module: Module | None) -> None:
         """The same as `add_module`."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.base.bfloat16 import FLOATS
-from npnet.base.checks import kind_of, not_tensors
+from npnet.base.checks import as_tensor_by, no_operand, not_tensors
 from npnet.ops import shape
 from npnet.ops.dtypes import Number, Operand, result_type
 from npnet.tape import Function, Variable, result
@@ -26,6 +26,8 @@ __all__ = [
 ]
 
 
+# PyTorch leaves `tensor + ndarray` to NumPy, which gives back a tensor, of the promoted dtype.
+_WITH_ARRAYS = frozenset(["add", "div", "mul", "pow", "sub"])
 _LARGE = float(np.finfo(np.float32).max)
 
 
@@ -43,12 +45,12 @@ def as_operands(
         x, number = operands
         if isinstance(x, Variable) and x._values.dtype.kind in FLOATS:  # the next most usual one
             return x, result(_number(number, x._values.dtype))  # type: ignore[arg-type]
+    if op in _WITH_ARRAYS and isinstance(operands[1], np.ndarray):
+        dtype = result_type(*operands) if dtype is None else dtype
+        operands = operands[0], _from_array(op, *operands)
     for x in operands:
         if not isinstance(x, (Variable, bool, int, float, np.number, np.bool_)):
-            raise TypeError(
-                f"{op}: operands must be tensors or numbers, got {kind_of(x)}; "
-                "npnet.as_tensor makes a tensor of an ndarray or a list"
-            )
+            raise no_operand(op, x)
     if not any(isinstance(x, Variable) for x in operands):
         raise TypeError(f"{op}: one operand must be a tensor, got {operands}")
     common = result_type(*operands) if dtype is None else dtype
@@ -60,6 +62,15 @@ def as_operands(
         size = shape.broadcast_shapes(op, *(x.shape for x in tensors))
         return tuple(shape.expand(x, size) if x.requires_grad else x for x in tensors)
     return tuple(tensors)
+
+
+def _from_array(op: str, x: Any, array: Array) -> Tensor:
+    """An ndarray behind the sign as a tensor, where the tensor before it wants no gradient."""
+    if isinstance(x, Variable) and x.requires_grad:
+        raise RuntimeError(
+            f"{op}: a tensor that requires a gradient takes no ndarray; {as_tensor_by(array)}"
+        )
+    return result(array)
 
 
 def check_tensors(op: str, *inputs: Any) -> None:

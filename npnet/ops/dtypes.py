@@ -65,6 +65,8 @@ def result_type(*operands: Operand) -> np.dtype[Any]:
         if isinstance(x, Variable):
             values = x._values
             group, dtype = (0 if values.shape else 1), values.dtype
+        elif isinstance(x, np.ndarray):  # where an op takes one, NumPy's rule holds
+            return np.promote_types(operands[0].dtype, x.dtype)
         else:
             group, dtype = 2, _number_dtype(x)
         before = found[group]

@@ -1,4 +1,4 @@
-"""Rows of a table, reduced bag by bag, as a module."""
+"""Rows of a trained table, one by one and in bags."""
 
 from __future__ import annotations
 
@@ -15,7 +15,105 @@ from npnet.nn.module import Module
 from npnet.nn.parameter import Parameter
 from npnet.tensor import Tensor
 
-__all__ = ["EmbeddingBag"]
+__all__ = ["Embedding", "EmbeddingBag"]
+
+
+class Embedding(Module):
+    """The rows of a trained table that integers name.  Shape: (...) -> (..., embedding_dim).
+
+    Args:
+        padding_idx: a row of zeros at first, that receives no gradient.
+        max_norm, norm_type, scale_grad_by_freq, sparse: see `functional.embedding`.
+        _weight: the table, in place of normally distributed numbers.
+        _freeze: whether it is not trained.
+    """
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
+        _weight: Tensor | None = None,
+        _freeze: bool = False,
+        device: Any = None,
+        dtype: npt.DTypeLike | None = None,
+    ) -> None:
+        super().__init__()
+        if sparse:
+            raise NotImplementedError("Embedding: sparse=True is not supported")
+        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
+        if padding_idx is not None:
+            if not -num_embeddings <= padding_idx < num_embeddings:
+                raise ValueError(
+                    f"Embedding: padding_idx must be a row of {num_embeddings}, got {padding_idx}"
+                )
+            padding_idx %= num_embeddings
+        self.padding_idx, self.max_norm, self.norm_type = padding_idx, max_norm, norm_type
+        self.scale_grad_by_freq, self.sparse = scale_grad_by_freq, sparse
+        size = (num_embeddings, embedding_dim)
+        if _weight is None:
+            table = creation.empty(size, dtype=dtype, device=device)
+            self.weight = Parameter(table, requires_grad=not _freeze)
+            self.reset_parameters()
+            return
+        if _weight.shape != size:
+            raise ShapeError(f"Embedding: _weight must be {size}, got {_weight.shape}")
+        self.weight = Parameter(_weight, requires_grad=not _freeze)
+
+    def reset_parameters(self) -> None:
+        """Draw the table anew, the padding's row 0."""
+        init.normal_(self.weight)
+        if self.padding_idx is not None:
+            with no_grad():
+                self.weight[self.padding_idx].fill_(0)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.embedding(
+            input,
+            self.weight,
+            self.padding_idx,
+            self.max_norm,
+            self.norm_type,
+            self.scale_grad_by_freq,
+            self.sparse,
+        )
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        embeddings: Tensor,
+        freeze: bool = True,
+        padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
+    ) -> Embedding:
+        """An Embedding on a table (V, D), which is not trained unless `freeze` is False."""
+        if embeddings.ndim != 2:
+            raise ShapeError(f"from_pretrained: the table must be (V, D), got {embeddings.shape}")
+        rows, columns = embeddings.shape
+        return cls(
+            rows,
+            columns,
+            padding_idx,
+            max_norm,
+            norm_type,
+            scale_grad_by_freq,
+            sparse,
+            embeddings,
+            freeze,
+        )
+
+    def extra_repr(self) -> str:
+        parts = [f"{self.num_embeddings}, {self.embedding_dim}"]
+        defaults = {"padding_idx": None, "max_norm": None, "norm_type": 2, "scale_grad_by_freq": 0}
+        parts += [f"{n}={getattr(self, n)}" for n, v in defaults.items() if getattr(self, n) != v]
+        return ", ".join(parts)
 
 
 class EmbeddingBag(Module):
