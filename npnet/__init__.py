@@ -198,6 +198,7 @@ from npnet.ops.elementwise import (
     square,
     trunc,
 )
+from npnet.ops.embedding import bilinear
 from npnet.ops.exponentials import (
     exp2,
     expm1,
@@ -231,6 +232,7 @@ from npnet.ops.norms import (
     logsumexp,
     norm,
     pairwise_distance,
+    pdist,
     renorm,
 )
 from npnet.ops.numerical import (
@@ -243,7 +245,9 @@ from npnet.ops.numerical import (
     trapezoid,
     vander,
 )
+from npnet.ops.old_linalg import cholesky, inverse, logdet, pinverse, qr, svd
 from npnet.ops.out import takes_out as _takes_out
+from npnet.ops.piecewise import hardshrink, prelu, rrelu, rrelu_, threshold, threshold_
 from npnet.ops.pixel_shuffle import pixel_shuffle, pixel_unshuffle
 from npnet.ops.pool import max_pool2d
 from npnet.ops.pool1d import adaptive_avg_pool1d, avg_pool1d, max_pool1d
@@ -268,6 +272,7 @@ from npnet.ops.products import (
     vdot,
 )
 from npnet.ops.reduce import all, any, argmax, argmin, max, mean, min, std, sum, var
+from npnet.ops.sample_norm import rms_norm
 from npnet.ops.sampling import bernoulli, binomial, multinomial, poisson
 from npnet.ops.scattering import (
     argwhere,
@@ -299,6 +304,8 @@ from npnet.ops.shape import (
     transpose,
     unsqueeze,
 )
+from npnet.ops.shuffle import channel_shuffle
+from npnet.ops.smooth import celu, celu_, selu, selu_
 from npnet.ops.sorting import argsort, cumsum, sort, topk
 from npnet.ops.special import digamma, erf, erfc, erfinv, i0, lgamma, mvlgamma, polygamma
 from npnet.ops.splitting import chunk, flip, index_select, masked_fill, nonzero, split, unbind
@@ -365,21 +372,31 @@ from npnet.settings import (
     set_num_interop_threads,
     use_deterministic_algorithms,
 )
+from npnet.spellings import (
+    adjoint,
+    alpha_dropout,
+    batch_norm,
+    dropout,
+    embedding,
+    feature_alpha_dropout,
+    feature_dropout,
+    group_norm,
+    instance_norm,
+    layer_norm,
+    range,
+    real,
+)
 from npnet.tape import let_choose as _let_choose
 from npnet.tensor import Size, Tensor, as_tensor, is_tensor, tensor
 from npnet.toplevel import (
     broadcast_shapes,
-    cholesky,
     fill,
     get_rng_state,
-    inverse,
     is_complex,
     is_nonzero,
     is_same_size,
     is_signed,
     is_storage,
-    logdet,
-    pinverse,
     set_rng_state,
     typename,
     unravel_index,
@@ -438,28 +455,76 @@ masked_select = Tensor.masked_select
 numel = Tensor.numel
 
 abs_ = Tensor.abs_
+acos_ = Tensor.acos_
+acosh_ = Tensor.acosh_
+addmv_ = Tensor.addmv_
+arccos_ = Tensor.arccos_
+arccosh_ = Tensor.arccosh_
+arcsin_ = Tensor.arcsin_
+arcsinh_ = Tensor.arcsinh_
+arctan_ = Tensor.arctan_
+arctanh_ = Tensor.arctanh_
+as_strided_ = Tensor.as_strided_
+asin_ = Tensor.asin_
+asinh_ = Tensor.asinh_
+atan_ = Tensor.atan_
+atanh_ = Tensor.atanh_
 ceil_ = Tensor.ceil_
 clamp_ = Tensor.clamp_
+clamp_max_ = Tensor.clamp_max_
+clamp_min_ = Tensor.clamp_min_
 clip_ = Tensor.clip_
+conj = Tensor.conj
 cos_ = Tensor.cos_
+cosh_ = Tensor.cosh_
+deg2rad_ = Tensor.deg2rad_
+detach = Tensor.detach
+detach_ = Tensor.detach_
+erf_ = Tensor.erf_
+erfc_ = Tensor.erfc_
+exp2_ = Tensor.exp2_
 exp_ = Tensor.exp_
+expm1_ = Tensor.expm1_
 fill_ = Tensor.fill_
+fix_ = Tensor.fix_
 floor_ = Tensor.floor_
+frac_ = Tensor.frac_
+gcd_ = Tensor.gcd_
+get_device = Tensor.get_device
+i0_ = Tensor.i0_
+index_put_ = Tensor.index_put_
+lcm_ = Tensor.lcm_
+ldexp_ = Tensor.ldexp_
+log10_ = Tensor.log10_
+log1p_ = Tensor.log1p_
+log2_ = Tensor.log2_
 log_ = Tensor.log_
+logit_ = Tensor.logit_
+nan_to_num_ = Tensor.nan_to_num_
+narrow_copy = Tensor.narrow_copy
 neg_ = Tensor.neg_
+negative_ = Tensor.negative_
+rad2deg_ = Tensor.rad2deg_
+reciprocal_ = Tensor.reciprocal_
 relu_ = Tensor.relu_
 resize_as_ = Tensor.resize_as_
+resolve_conj = Tensor.resolve_conj
+resolve_neg = Tensor.resolve_neg
 round_ = Tensor.round_
 rsqrt_ = Tensor.rsqrt_
 sigmoid_ = Tensor.sigmoid_
 sin_ = Tensor.sin_
+sinc_ = Tensor.sinc_
+sinh_ = Tensor.sinh_
 sqrt_ = Tensor.sqrt_
 square_ = Tensor.square_
+tan_ = Tensor.tan_
 tanh_ = Tensor.tanh_
 trunc_ = Tensor.trunc_
+xlogy_ = Tensor.xlogy_
 zero_ = Tensor.zero_
-detach_ = Tensor.detach_
-detach = Tensor.detach
+
+newaxis = None
 
 # Of these, the functions take `out=` as in PyTorch; the methods do not.
 for _name in (
@@ -678,7 +743,9 @@ __all__ = [
     "absolute",
     "accelerator",
     "acos",
+    "acos_",
     "acosh",
+    "acosh_",
     "adaptive_avg_pool1d",
     "add",
     "addbmm",
@@ -686,9 +753,12 @@ __all__ = [
     "addcmul",
     "addmm",
     "addmv",
+    "addmv_",
     "addr",
+    "adjoint",
     "all",
     "allclose",
+    "alpha_dropout",
     "amax",
     "amin",
     "aminmax",
@@ -696,32 +766,45 @@ __all__ = [
     "any",
     "arange",
     "arccos",
+    "arccos_",
     "arccosh",
+    "arccosh_",
     "arcsin",
+    "arcsin_",
     "arcsinh",
+    "arcsinh_",
     "arctan",
     "arctan2",
+    "arctan_",
     "arctanh",
+    "arctanh_",
     "are_deterministic_algorithms_enabled",
     "argmax",
     "argmin",
     "argsort",
     "argwhere",
     "as_strided",
+    "as_strided_",
     "as_tensor",
     "asarray",
     "asin",
+    "asin_",
     "asinh",
+    "asinh_",
     "atan",
     "atan2",
+    "atan_",
     "atanh",
+    "atanh_",
     "atleast_1d",
     "atleast_2d",
     "atleast_3d",
     "avg_pool1d",
     "backends",
     "baddbmm",
+    "batch_norm",
     "bernoulli",
+    "bilinear",
     "bincount",
     "binomial",
     "bitwise_and",
@@ -743,7 +826,10 @@ __all__ = [
     "cdist",
     "ceil",
     "ceil_",
+    "celu",
+    "celu_",
     "chain_matmul",
+    "channel_shuffle",
     "channels_last",
     "channels_last_3d",
     "cholesky",
@@ -751,7 +837,9 @@ __all__ = [
     "clamp",
     "clamp_",
     "clamp_max",
+    "clamp_max_",
     "clamp_min",
+    "clamp_min_",
     "clip",
     "clip_",
     "clone",
@@ -760,6 +848,7 @@ __all__ = [
     "compile",
     "concat",
     "concatenate",
+    "conj",
     "contiguous_format",
     "conv1d",
     "conv2d",
@@ -770,6 +859,7 @@ __all__ = [
     "cos",
     "cos_",
     "cosh",
+    "cosh_",
     "cosine_similarity",
     "count_nonzero",
     "cov",
@@ -781,6 +871,7 @@ __all__ = [
     "cumsum",
     "cumulative_trapezoid",
     "deg2rad",
+    "deg2rad_",
     "det",
     "detach",
     "detach_",
@@ -797,11 +888,13 @@ __all__ = [
     "divide",
     "dot",
     "double",
+    "dropout",
     "dsplit",
     "dstack",
     "dtype",
     "e",
     "einsum",
+    "embedding",
     "empty",
     "empty_cache",
     "empty_like",
@@ -810,17 +903,24 @@ __all__ = [
     "eq",
     "equal",
     "erf",
+    "erf_",
     "erfc",
+    "erfc_",
     "erfinv",
     "exp",
     "exp2",
+    "exp2_",
     "exp_",
     "expm1",
+    "expm1_",
     "eye",
+    "feature_alpha_dropout",
+    "feature_dropout",
     "fill",
     "fill_",
     "finfo",
     "fix",
+    "fix_",
     "flatten",
     "flip",
     "fliplr",
@@ -837,42 +937,50 @@ __all__ = [
     "fmin",
     "fmod",
     "frac",
+    "frac_",
     "from_numpy",
     "frombuffer",
     "full",
     "full_like",
     "gather",
     "gcd",
+    "gcd_",
     "ge",
     "ger",
     "get_backend",
     "get_default_device",
     "get_default_dtype",
+    "get_device",
     "get_float32_matmul_precision",
     "get_num_interop_threads",
     "get_num_threads",
     "get_rng_state",
     "greater",
     "greater_equal",
+    "group_norm",
     "gt",
     "half",
+    "hardshrink",
     "heaviside",
     "histc",
     "hsplit",
     "hstack",
     "hypot",
     "i0",
+    "i0_",
     "iinfo",
     "index_add",
     "index_copy",
     "index_fill",
     "index_put",
+    "index_put_",
     "index_reduce",
     "index_select",
     "inf",
     "inference_mode",
     "initial_seed",
     "inner",
+    "instance_norm",
     "int",
     "int8",
     "int16",
@@ -898,9 +1006,12 @@ __all__ = [
     "isreal",
     "kron",
     "kthvalue",
+    "layer_norm",
     "layout",
     "lcm",
+    "lcm_",
     "ldexp",
+    "ldexp_",
     "le",
     "lerp",
     "less",
@@ -911,8 +1022,11 @@ __all__ = [
     "load",
     "log",
     "log1p",
+    "log1p_",
     "log2",
+    "log2_",
     "log10",
+    "log10_",
     "log_",
     "log_softmax",
     "logaddexp",
@@ -924,6 +1038,7 @@ __all__ = [
     "logical_or",
     "logical_xor",
     "logit",
+    "logit_",
     "logspace",
     "logsumexp",
     "long",
@@ -956,15 +1071,19 @@ __all__ = [
     "mvlgamma",
     "nan",
     "nan_to_num",
+    "nan_to_num_",
     "nanmean",
     "nanmedian",
     "nanquantile",
     "nansum",
     "narrow",
+    "narrow_copy",
     "ne",
     "neg",
     "neg_",
     "negative",
+    "negative_",
+    "newaxis",
     "nextafter",
     "nn",
     "no_grad",
@@ -978,6 +1097,7 @@ __all__ = [
     "optim",
     "outer",
     "pairwise_distance",
+    "pdist",
     "permute",
     "pi",
     "pinverse",
@@ -987,12 +1107,15 @@ __all__ = [
     "polygamma",
     "positive",
     "pow",
+    "prelu",
     "preserve_format",
     "prod",
     "promote_types",
     "put",
+    "qr",
     "quantile",
     "rad2deg",
+    "rad2deg_",
     "rand",
     "rand_like",
     "randint",
@@ -1001,8 +1124,11 @@ __all__ = [
     "randn_like",
     "random",
     "randperm",
+    "range",
     "ravel",
+    "real",
     "reciprocal",
+    "reciprocal_",
     "relu",
     "relu_",
     "remainder",
@@ -1010,12 +1136,17 @@ __all__ = [
     "repeat_interleave",
     "reshape",
     "resize_as_",
+    "resolve_conj",
+    "resolve_neg",
     "result_type",
+    "rms_norm",
     "roll",
     "rot90",
     "round",
     "round_",
     "row_stack",
+    "rrelu",
+    "rrelu_",
     "rsqrt",
     "rsqrt_",
     "rsub",
@@ -1028,6 +1159,8 @@ __all__ = [
     "seed",
     "select",
     "select_scatter",
+    "selu",
+    "selu_",
     "set_backend",
     "set_default_device",
     "set_default_dtype",
@@ -1049,7 +1182,9 @@ __all__ = [
     "sin",
     "sin_",
     "sinc",
+    "sinc_",
     "sinh",
+    "sinh_",
     "slice_scatter",
     "slogdet",
     "softmax",
@@ -1068,17 +1203,21 @@ __all__ = [
     "sub",
     "subtract",
     "sum",
+    "svd",
     "swapaxes",
     "swapdims",
     "t",
     "take",
     "take_along_dim",
     "tan",
+    "tan_",
     "tanh",
     "tanh_",
     "tensor",
     "tensor_split",
     "tensordot",
+    "threshold",
+    "threshold_",
     "tile",
     "topk",
     "trace",
@@ -1113,6 +1252,7 @@ __all__ = [
     "vstack",
     "where",
     "xlogy",
+    "xlogy_",
     "zero_",
     "zeros",
     "zeros_like",

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from npnet.base import printing
 from npnet.base.arrays import Array
 from npnet.base.bfloat16 import FLOATS, bfloat16, dtype_named, is_bfloat16
-from npnet.base.layouts import check_memory_format
+from npnet.base.layouts import check_memory_format, strided
 from npnet.base.storage import TypedStorage, UntypedStorage, memory_of
 from npnet.devices.cpu import CPU, check_device
 from npnet.devices.cpu import device as Device
@@ -510,6 +510,40 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
         """NotImplementedError: npnet runs on the CPU."""
         return self.to("cuda" if device is None else device)
 
+    def adjoint(self) -> Tensor:
+        """The last two axes exchanged, since the values are real."""
+        return shape.transpose(self, -2, -1)
+
+    def to_dense(self, dtype: npt.DTypeLike | None = None) -> Tensor:
+        """The tensor itself, which is dense, in `dtype` if one is given."""
+        return self.to(dtype=dtype)
+
+    def is_conj(self) -> Bool:
+        """Always False, as of all that is asked of complex, shared and inference tensors."""
+        return False
+
+    is_neg = is_inference = is_shared = is_conj
+
+    def share_memory_(self) -> Tensor:
+        """The tensor itself: threads share it, and there are no processes to share it with."""
+        return self
+
+    def is_set_to(self, tensor: Tensor) -> Bool:
+        """Whether both are the same values of the same memory."""
+        a, b = self.array, tensor.array
+        places = [x.__array_interface__["data"][0] for x in (a, b)]
+        return places[0] == places[1] and (a.shape, a.strides) == (b.shape, b.strides)
+
+    def map_(self, tensor: Tensor, callable: Callable[[Any, Any], Any]) -> Tensor:
+        """Replace each value by what a function gives for it and another tensor's: slow."""
+        if self.requires_grad or tensor.requires_grad:
+            raise RuntimeError("map_: a tensor requires a gradient, which a function has not")
+        pairs = zip(self.array.ravel(), np.broadcast_to(tensor.array, self.shape).flat, strict=True)
+        values = [callable(a.item(), b.item()) for a, b in pairs]
+        return self._assign(..., result(np.array(values, self.dtype).reshape(self.shape)), "map_")
+
+    layout = property(lambda self: strided, doc="Always `strided`.")
+    output_nr = property(lambda self: 0, doc="Always 0: an op here has one result.")
     is_cuda = is_sparse = is_quantized = is_meta = is_mps = is_xpu = is_nested = property(
         lambda self: False, doc="Always False."
     )
