@@ -817,7 +817,13 @@ def _as_array(data: Any, dtype: npt.DTypeLike | None) -> Array:
     if isinstance(data, (np.ndarray, np.generic)):
         array = np.asarray(data, dtype)
     else:
-        array = np.array(_plain_numbers(data), dtype)
+        try:
+            array = np.array(_plain_numbers(data), dtype)
+        except ValueError as error:
+            raise ValueError(
+                "Tensor: the lists in a list must all be of one length, and hold numbers (pad the "
+                f"shorter ones, or keep a list of tensors): {error}"
+            ) from error
         if dtype is None and (array.dtype == np.float64 or not array.size):
             array = array.astype(get_default_dtype())  # Python floats, as in PyTorch
     if array.dtype.kind not in "fiub":
