@@ -64,7 +64,7 @@ def result_type(*operands: Operand) -> np.dtype[Any]:
             values = x._values
             group, dtype = (0 if values.shape else 1), values.dtype
         elif isinstance(x, np.ndarray):  # where an op takes one, NumPy's rule holds
-            return np.promote_types(operands[0].dtype, x.dtype)  # type: ignore[union-attr]
+            return np.promote_types(operands[0].dtype, x.dtype)
         else:
             group, dtype = 2, _number_dtype(x)
         before = found[group]
