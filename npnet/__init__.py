@@ -14,9 +14,9 @@ from typing import Any as _Any
 
 import numpy as _np
 
-from npnet import distributions, linalg, nn, optim, random, utils, version
+from npnet import linalg, nn, optim, random, utils, version
 from npnet.backend import get_backend, set_backend, set_winograd
-from npnet.base.bfloat16 import bfloat16
+from npnet.base.bfloat16 import bfloat16 as _bfloat16
 from npnet.base.grad_mode import (
     enable_grad,
     inference_mode,
@@ -385,6 +385,7 @@ from npnet.toplevel import (
     unravel_index,
 )
 from npnet.typed_tensors import (
+    BFloat16Tensor,
     BoolTensor,
     ByteTensor,
     CharTensor,
@@ -406,6 +407,8 @@ if _TYPE_CHECKING:
     from npnet import multiprocessing as multiprocessing
     from npnet import sparse as sparse
     from npnet import transforms as transforms
+
+    bfloat16: _Any
 
 _apply_environment()
 _let_choose(_choose)
@@ -654,6 +657,7 @@ for _name in (
 del _name
 
 __all__ = [
+    "BFloat16Tensor",
     "BoolTensor",
     "ByteTensor",
     "CharTensor",
@@ -718,7 +722,6 @@ __all__ = [
     "backends",
     "baddbmm",
     "bernoulli",
-    "bfloat16",
     "bincount",
     "binomial",
     "bitwise_and",
@@ -1120,6 +1123,7 @@ _LATER = frozenset(
         "autograd",
         "datasets",
         "distributed",
+        "distributions",
         "hub",
         "models",
         "multiprocessing",
@@ -1134,6 +1138,8 @@ _ABSENT = {
 
 
 def __getattr__(name: str) -> _Any:
+    if name == "bfloat16":  # of ml_dtypes; not in __all__, so that `import *` needs it not
+        return _bfloat16()
     if name in _LATER:
         return _importlib.import_module(f"{__name__}.{name}")
     reason = f": {_ABSENT[name]}" if name in _ABSENT else ""
@@ -1141,4 +1147,4 @@ def __getattr__(name: str) -> _Any:
 
 
 def __dir__() -> _Any:
-    return sorted({*globals(), *_LATER})
+    return sorted({*globals(), *_LATER, "bfloat16"})

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from npnet.base.arrays import Array
+from npnet.base.bfloat16 import FLOATS, is_bfloat16
 from npnet.base.checks import ShapeError, check_count, check_number, kind_of
 from npnet.base.layouts import check_layout, check_memory_format
 from npnet.devices.cpu import check_device
@@ -164,6 +165,7 @@ def from_numpy(ndarray: Array) -> Tensor:
         raise TypeError(f"from_numpy: takes an ndarray, got {kind_of(ndarray)}")
     if ndarray.dtype.kind in "USOM":  # text, objects, dates
         raise TypeError(f"from_numpy: values must be numbers or bools, got {ndarray.dtype}")
+    is_bfloat16(ndarray.dtype)  # ops look for it from now on
     return result(ndarray)
 
 
@@ -375,19 +377,21 @@ def logspace(
 
 
 def _uniform(shape: tuple[int, ...], dtype: DType, generator: Generator | None) -> Array:
-    return numpy_generator(generator).random(shape, _float_dtype("rand", dtype))
+    kind, drawn = _float_dtypes("rand", dtype)
+    return numpy_generator(generator).random(shape, drawn).astype(kind, copy=False)
 
 
 def _standard_normal(shape: tuple[int, ...], dtype: DType, generator: Generator | None) -> Array:
-    return numpy_generator(generator).standard_normal(shape, _float_dtype("randn", dtype))
+    kind, drawn = _float_dtypes("randn", dtype)
+    return numpy_generator(generator).standard_normal(shape, drawn).astype(kind, copy=False)
 
 
-def _float_dtype(op: str, dtype: DType) -> Any:
-    """The dtype of random floats, which NumPy draws in float32 or float64."""
+def _float_dtypes(op: str, dtype: DType) -> tuple[Any, Any]:
+    """The dtype of random floats, and in which NumPy draws them: float32 or float64."""
     kind = np.dtype(get_default_dtype() if dtype is None else dtype)
-    if kind.char not in "fd":
-        raise NotImplementedError(f"{op}: dtype must be float32 or float64, got {kind}")
-    return kind
+    if kind.kind not in FLOATS:
+        raise NotImplementedError(f"{op}: dtype must be floating point, got {kind}")
+    return kind, kind if kind.char in "fd" else np.float32
 
 
 @creates

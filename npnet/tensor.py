@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from npnet.base import printing
 from npnet.base.arrays import Array
+from npnet.base.bfloat16 import FLOATS, bfloat16, dtype_named, is_bfloat16
 from npnet.base.layouts import check_memory_format
 from npnet.base.storage import TypedStorage, UntypedStorage, memory_of
 from npnet.devices.cpu import CPU, check_device
@@ -49,17 +50,18 @@ Int: TypeAlias = int  # inside Tensor, `int`, `float` and `bool` are its methods
 Bool: TypeAlias = bool
 Float: TypeAlias = float
 Size_: TypeAlias = int | Sequence[int]  # one size, or all of them
-# What `type()` calls tensors of a dtype, and `typed_tensors` their constructors.
+# What `type()` calls tensors of a dtype, by its name, and `typed_tensors` their constructors.
 TYPE_NAMES = {
-    np.dtype(np.bool_): "torch.BoolTensor",
-    np.dtype(np.uint8): "torch.ByteTensor",
-    np.dtype(np.int8): "torch.CharTensor",
-    np.dtype(np.int16): "torch.ShortTensor",
-    np.dtype(np.int32): "torch.IntTensor",
-    np.dtype(np.int64): "torch.LongTensor",
-    np.dtype(np.float16): "torch.HalfTensor",
-    np.dtype(np.float32): "torch.FloatTensor",
-    np.dtype(np.float64): "torch.DoubleTensor",
+    "bool": "torch.BoolTensor",
+    "uint8": "torch.ByteTensor",
+    "int8": "torch.CharTensor",
+    "int16": "torch.ShortTensor",
+    "int32": "torch.IntTensor",
+    "int64": "torch.LongTensor",
+    "float16": "torch.HalfTensor",
+    "bfloat16": "torch.BFloat16Tensor",
+    "float32": "torch.FloatTensor",
+    "float64": "torch.DoubleTensor",
 }
 
 
@@ -112,7 +114,7 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
             check_device(device)
         if len(data) == 1 and isinstance(data[0], Tensor) and data[0].dtype != wanted:
             raise TypeError(
-                f"{TYPE_NAMES[wanted]}: takes a tensor of {wanted}, got {data[0].dtype}; use "
+                f"{TYPE_NAMES[wanted.name]}: takes a tensor of {wanted}, got {data[0].dtype}; use "
                 f"x.to(...) instead"
             )
         return result(_constructor_array(data, wanted))
@@ -334,7 +336,7 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
 
     def is_signed(self) -> Bool:
         """Whether the dtype has negative numbers."""
-        return self._values.dtype.kind in "if"
+        return self._values.dtype.kind in "ifV"
 
     def is_complex(self) -> Bool:
         """Always False."""
@@ -394,7 +396,7 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
 
     def is_floating_point(self) -> Bool:
         """Whether the values are floats."""
-        return self._values.dtype.kind == "f"
+        return self._values.dtype.kind in FLOATS
 
     def is_contiguous(self, memory_format: Any = None) -> Bool:
         """Whether the values lie in memory in row-major order without gaps."""
@@ -438,12 +440,13 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
             non_blocking: changes nothing here.
         """
         if dtype is None:
-            return TYPE_NAMES.get(self.dtype, f"torch.{self.dtype}")
+            return TYPE_NAMES.get(self.dtype.name, f"torch.{self.dtype}")
         if isinstance(dtype, str):
             named = {name: known for known, name in TYPE_NAMES.items()}
             if dtype.removeprefix("npnet.").removeprefix("torch.").startswith("cuda."):
                 raise TypeError(f"type {dtype} not available: npnet runs on the CPU, without CUDA")
-            wanted = named.get(dtype.replace("npnet.", "torch."))
+            name = named.get(dtype.replace("npnet.", "torch."))
+            wanted = None if name is None else dtype_named(name)
             if dtype in ("torch.Tensor", "npnet.Tensor"):
                 wanted = get_default_dtype()
             if wanted is None:
@@ -476,6 +479,10 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
     def half(self, memory_format: Any = None) -> Tensor:
         """The tensor in float16."""
         return self.to(np.float16, memory_format=memory_format)
+
+    def bfloat16(self, memory_format: Any = None) -> Tensor:
+        """The tensor in bfloat16, rounded to the nearest, ties to even."""
+        return self.to(bfloat16(), memory_format=memory_format)
 
     def short(self, memory_format: Any = None) -> Tensor:
         """The tensor in int16."""
@@ -826,7 +833,7 @@ def _as_array(data: Any, dtype: npt.DTypeLike | None) -> Array:
             ) from error
         if dtype is None and (array.dtype == np.float64 or not array.size):
             array = array.astype(get_default_dtype())  # Python floats, as in PyTorch
-    if array.dtype.kind not in "fiub":
+    if array.dtype.kind not in "fiub" and not is_bfloat16(array.dtype):
         raise TypeError(f"Tensor: values must be numbers or bools, got {array.dtype}")
     return array
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from npnet import tape
 from npnet.base.arrays import Array
+from npnet.base.bfloat16 import FLOATS
 from npnet.base.checks import ShapeError
 from npnet.base.grad_mode import is_grad_enabled, no_grad
 from npnet.ops._sums import add_up
@@ -235,7 +236,7 @@ class _Node(tape.Function):
             (y.shape, y.dtype) if isinstance(y, Variable) else None for y in results
         ]
         for place, y in enumerate(results):
-            floats = isinstance(y, Variable) and y.dtype.kind == "f"
+            floats = isinstance(y, Variable) and y.dtype.kind in FLOATS
             if not floats or any(y is x for x in self.ctx._without):
                 continue
             end: tape.Function = self

@@ -138,10 +138,17 @@ def not_tensors(op: str, value: Any) -> TypeError:
     return TypeError(f"{op}: inputs must be tensors, got {kind_of(value)}; {as_tensor_by(value)}")
 
 
+def no_operand(op: str, value: Any) -> TypeError:
+    """The error for what is neither tensor nor number where an op takes both."""
+    return TypeError(
+        f"{op}: operands must be tensors or numbers, got {kind_of(value)}; {as_tensor_by(value)}"
+    )
+
+
 def as_tensor_by(value: Any) -> str:
     """How a tensor is made of what is none."""
     if kind_of(value) == "a PyTorch tensor":
-        return "npnet.from_numpy(x.numpy()) makes one"
+        return "npnet.from_numpy(x.detach().numpy()) makes one"
     return "npnet.as_tensor makes one"
 
 

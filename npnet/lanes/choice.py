@@ -32,7 +32,8 @@ FLOAT32 = np.dtype(np.float32)
 LEAST = 3  # images; of fewer, with all other lanes idle, BLAS computes the products faster
 BEGINNINGS = (Conv2d, ConvTranspose2d, Linear)
 FAMILIES = (
-    "activation", "arithmetic", "conv", "linear", "loss", "norm", "pool", "prelu", "shape",
+    "activation", "arithmetic", "conv", "dropout", "linear", "loss", "norm", "pool", "prelu",
+    "shape",
 )  # fmt: skip
 
 

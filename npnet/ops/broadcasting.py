@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.base.checks import as_tensor_by, kind_of, not_tensors
+from npnet.base.bfloat16 import FLOATS
+from npnet.base.checks import as_tensor_by, no_operand, not_tensors
 from npnet.ops import shape
 from npnet.ops.dtypes import Number, Operand, result_type
 from npnet.tape import Function, Variable, result
@@ -42,16 +43,14 @@ def as_operands(
         return operands  # type: ignore[return-value] # the usual case, which should cost nothing
     if len(operands) == 2 and type(operands[1]) in (int, float) and dtype is None:
         x, number = operands
-        if isinstance(x, Variable) and x._values.dtype.kind == "f":  # the next most usual one
+        if isinstance(x, Variable) and x._values.dtype.kind in FLOATS:  # the next most usual one
             return x, result(_number(number, x._values.dtype))  # type: ignore[arg-type]
     if op in _WITH_ARRAYS and isinstance(operands[1], np.ndarray):
         dtype = result_type(*operands) if dtype is None else dtype
         operands = operands[0], _from_array(op, *operands)
     for x in operands:
         if not isinstance(x, (Variable, bool, int, float, np.number, np.bool_)):
-            raise TypeError(
-                f"{op}: operands must be tensors or numbers, got {kind_of(x)}; {as_tensor_by(x)}"
-            )
+            raise no_operand(op, x)
     if not any(isinstance(x, Variable) for x in operands):
         raise TypeError(f"{op}: one operand must be a tensor, got {operands}")
     common = result_type(*operands) if dtype is None else dtype
@@ -84,7 +83,7 @@ def check_tensors(op: str, *inputs: Any) -> None:
 def float_operands(op: str, *operands: Operand) -> tuple[Tensor, ...]:
     """`as_operands` of an op that takes floats alone. RuntimeError for integers."""
     common = result_type(*operands)
-    if common.kind != "f":
+    if common.kind not in FLOATS:
         raise RuntimeError(f"{op}: inputs must be floating point, got {common}; use x.float()")
     return as_operands(op, *operands)
 

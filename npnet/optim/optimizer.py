@@ -13,6 +13,7 @@ from typing import Any, ClassVar, TypeAlias, TypeVar
 import numpy as np
 
 from npnet.base.arrays import Array
+from npnet.base.bfloat16 import widened
 from npnet.base.checks import ShapeError, kind_of
 from npnet.base.grad_mode import enable_grad
 from npnet.base.hooks import RemovableHandle
@@ -276,8 +277,21 @@ class Optimizer:
                 state[name] = np.zeros_like(array)
         if group.get("maximize"):
             g = np.asarray(-g)
-        self.update(array, g, state, group)
+        if array.dtype.kind == "V":
+            self._update_rounded(array, g, state, group)
+        else:
+            self.update(array, g, state, group)
         p._version.writes += 1
+
+    def _update_rounded(self, p: Array, g: Array, state: State, group: Group) -> None:
+        """`update` of bfloat16 in float32, which what is kept is rounded from."""
+        wide = widened(p)
+        known = {k: widened(v) if isinstance(v, np.ndarray) else v for k, v in state.items()}
+        self.update(wide, widened(g), known, group)
+        p[...] = wide
+        for name, value in known.items():
+            is_array = isinstance(value, np.ndarray) and value.shape == p.shape
+            state[name] = value.astype(p.dtype) if is_array else value
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget all gradients, or set those that are there to 0."""

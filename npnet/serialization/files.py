@@ -96,8 +96,7 @@ def load(
     read, such as a state_dict or a checkpoint that holds some; nothing else of it is run.
 
     Every tensor has memory of its own. Those that required a gradient do so again; a Parameter
-    comes back as a Tensor. bfloat16 and float8, which other programs write, become float32 without
-    loss.
+    comes back as a Tensor. float8, which other programs write, becomes float32 without loss.
 
     Args:
         f: a path, or a binary file to read from.

@@ -20,6 +20,10 @@ PROGRAMS = {
     "cudnn": "import npnet.backends.cudnn as cudnn\ncudnn.benchmark = True\n"
     "import npnet\nassert npnet.backends.cudnn.benchmark",
     "from backends": "from npnet.backends import cudnn, mps\nassert cudnn.deterministic",
+    "flags of cudnn": "from npnet.backends import cudnn\n"
+    "with cudnn.flags(True, True):\n    assert cudnn.enabled and cudnn.benchmark\n"
+    "assert not cudnn.enabled and not cudnn.is_available() and cudnn.version() is None",
+    "flags of mkldnn": "import npnet\nwith npnet.backends.mkldnn.flags(enabled=False): pass",
     "mps": "import npnet.backends.mps\nassert not npnet.backends.mps.is_available()",
     "accelerator": "import npnet.accelerator\nassert not npnet.accelerator.is_available()",
 }

@@ -640,14 +640,14 @@ def test_what_is_no_tensor_is_named(call: Any) -> None:
     array = np.ones((2, 3), np.float32)
     with pytest.raises(TypeError, match=r"inputs must be tensors, got ndarray; npnet\.as_tensor"):
         call(array)
-    with pytest.raises(TypeError, match=r"got a PyTorch tensor; npnet\.from_numpy\(x\.numpy"):
+    with pytest.raises(TypeError, match=r"got a PyTorch tensor; npnet\.from_numpy\(x\.detach"):
         call(torch.from_numpy(array))
 
 
 @pytest.mark.parametrize(
     ("call", "text"),
     [
-        (lambda: npnet.ones(2) + torch.ones(2), r"a PyTorch tensor; npnet\.from_numpy\(x\.numpy"),
+        (lambda: npnet.ones(2) + torch.ones(2), r"a PyTorch tensor; npnet\.from_numpy\(x\.detach"),
         (lambda: nn.Sequential(torch.nn.Linear(2, 2)), "takes modules, got a PyTorch Linear$"),
         (lambda: nn.Sequential([nn.ReLU()]), r"got list; write Sequential\(\*layers\)"),
         (lambda: nn.Sequential(nn.functional.relu), r"got function; functions have modules: ReLU"),
