@@ -21,7 +21,7 @@ from npnet.base.layouts import check_memory_format, strided
 from npnet.base.storage import TypedStorage, UntypedStorage, memory_of
 from npnet.devices.cpu import CPU, check_device
 from npnet.devices.cpu import device as Device
-from npnet.in_place import InPlaceMethods, in_place
+from npnet.in_place import InPlaceMethods, augmented, in_place
 from npnet.op_methods import OpMethods
 from npnet.ops import (
     activation,
@@ -196,10 +196,10 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
             self._seen = seen
         return self
 
-    __iadd__ = InPlaceMethods.add_
-    __isub__ = InPlaceMethods.sub_
-    __imul__ = InPlaceMethods.mul_
-    __itruediv__ = InPlaceMethods.div_
+    __iadd__ = augmented(InPlaceMethods.add_)
+    __isub__ = augmented(InPlaceMethods.sub_)
+    __imul__ = augmented(InPlaceMethods.mul_)
+    __itruediv__ = augmented(InPlaceMethods.div_)
     __ifloordiv__ = in_place(arithmetic.floor_divide)
     __imod__ = in_place(arithmetic.remainder)
     __ipow__ = in_place(arithmetic.pow)
@@ -858,7 +858,13 @@ def _as_array(data: Any, dtype: npt.DTypeLike | None) -> Array:
     if isinstance(data, (np.ndarray, np.generic)):
         array = np.asarray(data, dtype)
     else:
-        array = np.array(_plain_numbers(data), dtype)
+        try:
+            array = np.array(_plain_numbers(data), dtype)
+        except ValueError as error:
+            raise ValueError(
+                "Tensor: the lists in a list must all be of one length, and hold numbers (pad the "
+                f"shorter ones, or keep a list of tensors): {error}"
+            ) from error
         if dtype is None and (array.dtype == np.float64 or not array.size):
             array = array.astype(get_default_dtype())  # Python floats, as in PyTorch
     if array.dtype.kind not in "fiub" and not is_bfloat16(array.dtype):
