@@ -1265,15 +1265,17 @@ _LATER = frozenset(
         "distributed",
         "distributions",
         "hub",
+        "jit",
         "models",
         "multiprocessing",
         "sparse",
+        "testing",
         "transforms",
+        "types",
     }
 )
 _ABSENT = {
     "fft": "numpy.fft does, on tensor.numpy()",
-    "jit": "npnet.compile makes programs of networks",
 }
 
 

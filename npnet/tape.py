@@ -35,6 +35,7 @@ from npnet.base.bfloat16 import FLOATS, bfloat16, seen, widened
 from npnet.base.checks import ShapeError, kind_of, not_tensors
 from npnet.base.grad_mode import state as _mode
 from npnet.base.hooks import RemovableHandle
+from npnet.base.quiet import as_before, be_quiet
 from npnet.base.strides import places
 from npnet.base.threads import new_lock
 
@@ -52,6 +53,7 @@ __all__ = [
     "inputs_of",
     "let_choose",
     "result",
+    "view_off_tape",
     "walk_back",
 ]
 
@@ -156,6 +158,7 @@ class Function:
     backward: Callable[..., tuple[Any, ...]]
     view: ClassVar[bool] = False  # whether the result may lie on the memory of the first input
     as_stored: ClassVar[bool] = False  # whether forward takes bfloat16
+    begins: ClassVar[bool] = False  # whether another may do it that finds no other layout, yet
     find: View  # of a view in another layout: from the first input's ndarray to the result's
 
     needs_input_grad: tuple[bool, ...] = ()
@@ -174,6 +177,12 @@ class Function:
     def __call__(self, *inputs: Variable) -> Tensor:
         """Apply the op, or what was chosen to do it; see `let_choose`."""
         try:
+            for x in inputs:
+                if type(x._values) is not np.ndarray:
+                    break
+            else:
+                if not self.begins:  # the usual case, as in the loop over a data set
+                    return self.applied(inputs)
             chosen = _choose(self, inputs)
             return self.applied(inputs) if chosen is None else chosen.applied(inputs)
         except AttributeError as error:
@@ -184,18 +193,27 @@ class Function:
 
     def applied(self, inputs: tuple[Variable, ...]) -> Tensor:
         """Apply the op; record it if one of the inputs needs a gradient and recording is on."""
+        recorded = False
         if _mode.enabled:
-            needs = tuple([x._wants if x._base is None else x.requires_grad for x in inputs])
-        else:
-            needs = (False,) * len(inputs)
-        self.needs_input_grad = needs
+            for x in inputs:
+                if x._wants or (x._base is not None and x.requires_grad):
+                    recorded = True
+                    break
+        self.needs_input_grad = needs = (
+            tuple([x._wants if x._base is None else x.requires_grad for x in inputs])
+            if recorded
+            else (False,) * len(inputs)
+        )
         if self.view:
             seen = inputs[0]._values
             y = self.apply(inputs)
             y._share(inputs[0], self, seen)
         else:
-            with np.errstate(all="ignore"):  # NaN and infinity are values, here and in backward
+            before = be_quiet()  # NaN and infinity are values, here and in backward
+            try:
                 y = self.apply(inputs)
+            finally:
+                as_before(before)
         if True in needs:
             self._record(inputs, y)
         return y
@@ -205,7 +223,9 @@ class Function:
         if seen.bfloat16 and any(x._values.dtype.kind == "V" for x in inputs):
             y = self._forward_rounded([x.array for x in inputs])
         else:
-            y = self.forward(*[x.array for x in inputs])
+            y = self.forward(
+                *[a if type(a := x._values) is np.ndarray else x.array for x in inputs],
+            )
         return result(y if type(y) is np.ndarray else self._as_array(y))
 
     def differentiate(self, gy: Values) -> tuple[Values | None, ...]:
@@ -275,14 +295,11 @@ class Function:
     def free(self) -> None:
         """Forget all arrays: memory is returned, and a second backward that needs them fails."""
         own = self.__dict__
-        names = [
-            n
-            for n, v in own.copy().items()
-            if n not in _TAPE and type(v) not in _PLAIN and _holds_values(v)
-        ]
-        if names:
+        for name, value in list(own.items()):
+            kind = type(value)
+            if kind in _PLAIN or name in _TAPE or not (kind is np.ndarray or _holds_values(value)):
+                continue
             self.freed = True  # first, for another thread that finds one of them missing
-        for name in names:
             own.pop(name, None)
 
     def name(self) -> str:
@@ -329,6 +346,7 @@ class _AnomalyMode:
 
 
 anomaly_mode = _AnomalyMode()
+
 
 _PLAIN = frozenset({bool, int, float, str, type(None)})  # no arrays, nor do they hold any
 
@@ -558,12 +576,14 @@ def _is_new(g: Values, gy: Values, gradients: Sequence[Values | None]) -> bool:
         return True  # what leaves it is a new ndarray
     if g is gy or not isinstance(g, np.ndarray) or g.base is not None:
         return False
-    return sum([other is g for other in gradients]) == 1
+    return len(gradients) == 1 or sum([other is g for other in gradients]) == 1
 
 
 def _then(first: View, second: View) -> View:
     return lambda array: second(first(array))
 
+
+_new = object.__new__
 
 Choose: TypeAlias = Callable[[Function, tuple["Variable", ...]], Function | None]
 
@@ -577,10 +597,37 @@ def let_choose(choose: Choose) -> None:
     _choose = choose
 
 
+def view_off_tape(x: Variable, find: View) -> Tensor | None:
+    """The view of x that `find` finds, if x is an ndarray and nothing is to be recorded; else None.
+
+    What a Function that is a view would give, for less: for items of data sets, one by one.
+    """
+    values = x._values
+    if type(values) is not np.ndarray:
+        return None
+    recording = _mode.enabled
+    if recording and (x._wants or (x._base is not None and x.requires_grad)):
+        return None
+    y: Tensor = _new(Variable._kind)
+    y._values = array = find(values)
+    y.grad = y._grad_fn = None
+    y._version = version = x._version
+    y._seen = version.recorded if recording else ~version.recorded
+    y._base = x if x._base is None else x._base
+    y._wants = False
+    if not array.size:  # it lies on no memory
+        y._version, y._seen, y._base = _Version(), 0, None
+    return y
+
+
 def result(values: Values) -> Tensor:
     """A Variable off the tape, of the class that users hold."""
-    y: Tensor = object.__new__(Variable._kind)
-    Variable.__init__(y, values)
+    y: Tensor = _new(Variable._kind)
+    y._values = values  # as in `Variable.__init__`, written out since it runs for each op
+    y.grad = y._grad_fn = y._base = None
+    y._version = _Version()
+    y._seen = 0
+    y._wants = False
     return y
 
 
@@ -917,7 +964,14 @@ class Variable:
         # Made off the tape, it can't know the base's history: negative, it never counts as seen.
         recorded = parent._version.recorded
         self._seen = recorded if _mode.enabled else ~recorded
-        in_layout = isinstance(self._values, Layout)
+        mine, theirs = self._values, parent._values
+        if type(mine) is np.ndarray and mine.size and type(theirs) is np.ndarray:
+            base = mine.base  # the usual case: NumPy says itself what it is a view of
+            if base is not None and (base is theirs or base is theirs.base):
+                self._version = parent._version
+                self._base = parent if parent._base is None else parent._base
+                return
+        in_layout = isinstance(mine, Layout)
         if in_layout and not self._become_alias_of(parent, function, seen):
             self._values = function.find(parent.array)
         theirs = parent._values

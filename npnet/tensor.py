@@ -18,10 +18,11 @@ from npnet.base import printing
 from npnet.base.arrays import Array
 from npnet.base.bfloat16 import FLOATS, bfloat16, dtype_named, is_bfloat16
 from npnet.base.layouts import check_memory_format, strided
+from npnet.base.quiet import as_before, be_quiet
 from npnet.base.storage import TypedStorage, UntypedStorage, memory_of
 from npnet.devices.cpu import CPU, check_device
 from npnet.devices.cpu import device as Device
-from npnet.in_place import InPlaceMethods, in_place
+from npnet.in_place import InPlaceMethods, augmented, in_place
 from npnet.op_methods import OpMethods
 from npnet.ops import (
     activation,
@@ -196,10 +197,10 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
             self._seen = seen
         return self
 
-    __iadd__ = InPlaceMethods.add_
-    __isub__ = InPlaceMethods.sub_
-    __imul__ = InPlaceMethods.mul_
-    __itruediv__ = InPlaceMethods.div_
+    __iadd__ = augmented(InPlaceMethods.add_)
+    __isub__ = augmented(InPlaceMethods.sub_)
+    __imul__ = augmented(InPlaceMethods.mul_)
+    __itruediv__ = augmented(InPlaceMethods.div_)
     __ifloordiv__ = in_place(arithmetic.floor_divide)
     __imod__ = in_place(arithmetic.remainder)
     __ipow__ = in_place(arithmetic.pow)
@@ -231,9 +232,10 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
 
     def item(self) -> Any:
         """The one value, as a Python number."""
-        if self.array.size != 1:
+        array = self.array
+        if array.size != 1:
             raise RuntimeError(f"item: the tensor must hold one value, got shape {self.shape}")
-        return self.array.item()
+        return array.item()
 
     def tolist(self) -> Any:
         """The values as nested lists of Python numbers."""
@@ -251,16 +253,18 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
         raise TypeError(f"only an integer tensor can be an index, got {self.dtype}")
 
     def __bool__(self) -> Bool:
-        if self.array.size != 1:
+        array = self.array
+        if array.size != 1:
             raise RuntimeError(
                 f"a tensor of shape {self.shape} is neither true nor false; use all() or any()"
             )
-        return bool(self.array.item())
+        return bool(array.item())
 
     def __len__(self) -> Int:
-        if not self.shape:
+        sizes = self._values.shape
+        if not sizes:
             raise TypeError("len() of a 0-d tensor")
-        return self.shape[0]
+        return sizes[0]
 
     def __iter__(self) -> Iterator[Tensor]:
         return (self[i] for i in range(len(self)))
@@ -417,7 +421,8 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
         `to(dtype)`, `to(device)`, `to(device, dtype)` and `to(other)` as in PyTorch; then also
         `non_blocking` and `memory_format`, which change nothing, and `copy`: always new memory.
         """
-        check_memory_format("to", memory_format)
+        if memory_format is not None:
+            check_memory_format("to", memory_format)
         rest = list(args)
         if rest and isinstance(rest[0], Tensor):
             dtype = rest.pop(0).dtype
@@ -833,7 +838,10 @@ def tensor(
     if device is not None:
         check_device(device)
     values = data.array if isinstance(data, Tensor) else data
-    y = result(np.array(_as_array(values, dtype), order="C"))
+    array = _as_array(values, dtype)
+    if isinstance(values, (np.ndarray, np.generic)):  # of anything else it is new already
+        array = np.array(array, order="C")
+    y = result(array)
     return y.requires_grad_() if requires_grad else y
 
 
@@ -851,14 +859,28 @@ def is_tensor(obj: Any) -> bool:
     return isinstance(obj, Tensor)
 
 
-@np.errstate(all="ignore")  # what is too large for the dtype is infinite
 def _as_array(data: Any, dtype: npt.DTypeLike | None) -> Array:
+    before = be_quiet()  # what is too large for the dtype is infinite
+    try:
+        return _read(data, dtype)
+    finally:
+        as_before(before)
+
+
+def _read(data: Any, dtype: npt.DTypeLike | None) -> Array:
+    """The data as an array, on their memory if they are one of this dtype."""
     if isinstance(data, Tensor):
         data = data.numpy()
     if isinstance(data, (np.ndarray, np.generic)):
         array = np.asarray(data, dtype)
     else:
-        array = np.array(_plain_numbers(data), dtype)
+        try:
+            array = np.array(_plain_numbers(data), dtype)
+        except ValueError as error:
+            raise ValueError(
+                "Tensor: the lists in a list must all be of one length, and hold numbers (pad the "
+                f"shorter ones, or keep a list of tensors): {error}"
+            ) from error
         if dtype is None and (array.dtype == np.float64 or not array.size):
             array = array.astype(get_default_dtype())  # Python floats, as in PyTorch
     if array.dtype.kind not in "fiub" and not is_bfloat16(array.dtype):

@@ -59,6 +59,17 @@ def test_numpy_gives_what_it_gives_of_pytorchs(name: str) -> None:
 
 
 @pytest.mark.parametrize("lib", [npnet, torch])
+def test_with_an_ndarray_the_name_gets_a_new_tensor(lib: Any) -> None:
+    x = y = lib.ones(2)
+    x += np.ones(2)
+    x -= np.zeros(2)
+    x *= np.full(2, 3.0)
+    x /= np.full(2, 2.0)
+    assert (x.tolist(), y.tolist()) == ([3, 3], [1, 1])
+    assert (x.dtype, y.dtype) == (lib.float64, lib.float32)
+
+
+@pytest.mark.parametrize("lib", [npnet, torch])
 @pytest.mark.parametrize("call", [lambda x: x + np.ones(2), lambda x: np.exp(x)])
 def test_what_wants_a_gradient_is_not_handed_to_numpy(lib: Any, call: Any) -> None:
     with pytest.raises(RuntimeError, match=r"requires? (a )?grad"):

@@ -76,6 +76,7 @@ def tasks() -> dict[str, Callable[[], None]]:
         work[criterion] = _training("lenet5", 1, criterion=criterion)
     for layer in _layers():
         work[repr(layer)] = functools.partial(_train_layer, layer)
+    work["LSTM"] = _read_rows
     work["direct convolution"] = _without_winograd
     work["augmentation"] = _augment
     return work
@@ -140,6 +141,12 @@ def _train_layer(layer: nn.Module) -> None:
         y = layer.train(mode)(first(pixels))
         (y * y).sum().backward()
         (y + y).flatten(1).detach().numpy()
+
+
+def _read_rows() -> None:
+    """Forward and backward of a recurrent layer whose cell is by kernels."""
+    y, _ = nn.LSTM(8, 8)(npnet.randn(2, IMAGES, 8))
+    y.sum().backward()
 
 
 def _train_compiled(model: nn.Module, pixels: npnet.Tensor) -> None:

@@ -1,7 +1,8 @@
 """When kernels do an op: every choice between NumPy and kernels is made here.
 
-- Lanes begin with a convolution or a linear layer of float32, of three images or more: it is
+- Lanes begin with a convolution or a large linear layer of float32, of three images or more: it is
   worth the way there. What follows stays in lanes as long as its op has kernels.
+- The cells of an LSTM of float32 are by kernels, on arrays as they are.
 - An elementwise op, pooling or a norm alone is not worth the way: it is by kernels where its images
   are in lanes already; of the sum of two batches, say, where one of them is.
 - Whether kernels know the op's options says the class that does it, see `LaneFunction.takes`.
@@ -13,14 +14,15 @@ from __future__ import annotations
 
 import functools
 import importlib
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from npnet.backend import uses_kernels
-from npnet.ops.conv import Conv2d
-from npnet.ops.conv_transpose import ConvTranspose2d
+from npnet.base.grad_mode import state
 from npnet.ops.linear import Linear
+from npnet.ops.recurrent import LSTM
 from npnet.tape import Function, Layout, Variable
 
 if TYPE_CHECKING:
@@ -29,10 +31,11 @@ if TYPE_CHECKING:
 __all__ = ["LEAST", "choose", "in_lanes", "is_few", "suits_lanes", "table"]
 
 FLOAT32 = np.dtype(np.float32)
+SMALL = 2**22  # products of a linear layer, which BLAS is done with before lanes are filled
 LEAST = 3  # images; of fewer, with all other lanes idle, BLAS computes the products faster
-BEGINNINGS = (Conv2d, ConvTranspose2d, Linear)
 FAMILIES = (
     "activation", "arithmetic", "conv", "dropout", "linear", "loss", "norm", "pool", "prelu",
+    "recurrent",
     "shape",
 )  # fmt: skip
 
@@ -43,7 +46,11 @@ def choose(function: Function, inputs: tuple[Variable, ...]) -> Function | None:
         if isinstance(x._values, Layout):
             break
     else:
-        if not (type(function) in BEGINNINGS and _may_begin(inputs[0])):
+        if not (function.begins and uses_kernels()):
+            return None
+        if type(function) is not LSTM and not _may_begin(inputs[0]):
+            return None
+        if type(function) is Linear and not state.traced and _is_small(*inputs[:2]):
             return None
     kind = table().get(type(function))
     if kind is None:
@@ -75,12 +82,22 @@ def _may_begin(x: Variable) -> bool:
     return not is_few(x) and suits_lanes(x)
 
 
+def _is_small(x: Variable, weight: Variable) -> bool:
+    """Whether a linear layer, and what follows on its few results, is done sooner by NumPy.
+
+    What is traced is for a program, in which a small layer costs no more than its products.
+    """
+    return math.prod(x._values.shape) * weight._values.shape[0] <= SMALL
+
+
 def _are_there(function: Function, kind: type[LaneFunction], inputs: tuple[Variable, ...]) -> bool:
     """Whether the images are in lanes, or shall come there."""
+    if kind.images == 0:
+        return all(x.dtype == FLOAT32 for x in inputs)
     images = inputs[: kind.images]
     if not kind.any_axes and any(x.ndim not in (2, 4) for x in images):
         return False
-    if type(function) in BEGINNINGS:
+    if function.begins:
         return in_lanes(images[0]) or _may_begin(images[0])
     if kind.joins:
         return any(map(in_lanes, images)) and all(map(suits_lanes, images))

@@ -12,6 +12,7 @@ from npnet.base.grad_mode import no_grad
 from npnet.ops import _sums
 from npnet.ops.broadcasting import apply, as_operands, check_tensors, off_tape
 from npnet.ops.dtypes import Number, Operand, float_type, result_type
+from npnet.ops.shape import summed_to
 from npnet.tape import Function, Variable
 
 if TYPE_CHECKING:
@@ -32,39 +33,59 @@ __all__ = [
 ]
 
 
-class Add(Function):
+class Broadcast(Function):
+    """An op of two operands, each of which may be broadcast to the shape of the other.
+
+    The gradient of one that is broadcast is summed over the axes along which it was repeated.
+    """
+
+    shapes: tuple[tuple[int, ...], tuple[int, ...]]
+
+    def shaped(self, gx: Array | None, gother: Array | None) -> tuple[Array | None, Array | None]:
+        """The gradients in the shapes of the operands; one that is not needed may be None."""
+        x, other = self.shapes
+        if gx is not None and gx.shape != x:
+            gx = summed_to(gx, x) if self.needs_input_grad[0] else None
+        if gother is not None and gother.shape != other:
+            gother = summed_to(gother, other) if self.needs_input_grad[1] else None
+        return gx, gother
+
+
+class Add(Broadcast):
     """gx = gy, gother = gy."""
 
     def forward(self, x: Array, other: Array) -> Array:
+        self.shapes = x.shape, other.shape
         return np.add(x, other)
 
-    def backward(self, gy: Array) -> tuple[Array, Array]:
-        return gy, gy
+    def backward(self, gy: Array) -> tuple[Array | None, Array | None]:
+        return self.shaped(gy, gy)
 
 
 def add(input: Operand, other: Operand, *, alpha: Number = 1) -> Tensor:
     """`input + alpha * other`, broadcast."""
     if alpha != 1:
         other = _scaled("add", input, other, alpha)
-    return apply("add", Add(), *as_operands("add", input, other))
+    return apply("add", Add(), *as_operands("add", input, other, expanded=False))
 
 
-class Sub(Function):
+class Sub(Broadcast):
     """gx = gy, gother = -gy."""
 
     def forward(self, x: Array, other: Array) -> Array:
+        self.shapes = x.shape, other.shape
         return np.subtract(x, other)
 
-    def backward(self, gy: Array) -> tuple[Array, Array | None]:
-        return gy, -gy if self.needs_input_grad[1] else None
+    def backward(self, gy: Array) -> tuple[Array | None, Array | None]:
+        return self.shaped(gy, -gy if self.needs_input_grad[1] else None)
 
 
 def sub(input: Operand, other: Operand, *, alpha: Number = 1) -> Tensor:
     """`input - alpha * other`, broadcast."""
     if alpha != 1:
         other = _scaled("sub", input, other, alpha)
-    x, y = as_operands("sub", input, other)
-    if x.dtype == np.bool_:
+    x, y = as_operands("sub", input, other, expanded=False)
+    if x._values.dtype.kind == "b":
         raise RuntimeError("sub: bools have no difference; use ^ or logical_xor, or x.long()")
     return apply("sub", Sub(), x, y)
 
@@ -87,17 +108,21 @@ def rsub(input: Operand, other: Operand, *, alpha: Number = 1) -> Tensor:
     return sub(other, input, alpha=alpha)
 
 
-class Mul(Function):
+class Mul(Broadcast):
     """gx = gy * other, gother = gy * x."""
 
     def forward(self, x: Array, other: Array) -> Array:
+        self.shapes = x.shape, other.shape
         needs_x, needs_other = self.needs_input_grad
         self.save_for_backward(x if needs_other else None, other if needs_x else None)
         return np.multiply(x, other)
 
     def backward(self, gy: Array) -> tuple[Array | None, Array | None]:
         x, other = self.saved
-        return None if other is None else gy * other, None if x is None else gy * x
+        return self.shaped(
+            None if other is None else np.multiply(gy, other),
+            None if x is None else np.multiply(gy, x),
+        )
 
 
 class Gate(Function):
@@ -124,7 +149,7 @@ class Gate(Function):
 
 def _is_gate(x: Tensor, gate: Tensor) -> bool:
     """Whether `gate` has one number for each channel of images of several pixels."""
-    if x.ndim != 4 or gate.ndim != 4 or gate.shape != (*x.shape[:2], 1, 1):
+    if len(x._values.shape) != 4 or gate.ndim != 4 or gate.shape != (*x.shape[:2], 1, 1):
         return False
     return gate.shape != x.shape and x.dtype == gate.dtype and x.dtype.kind in FLOATS
 
@@ -148,24 +173,28 @@ class Scale(Function):
 def mul(input: Operand, other: Operand) -> Tensor:
     """`input * other`, broadcast."""
     for x, factor in ((input, other), (other, input)):
-        if type(factor) in (int, float) and isinstance(x, Variable) and x.dtype.kind in FLOATS:
-            return Scale(float(factor))(x)
-        if isinstance(x, Variable) and isinstance(factor, Variable) and _is_gate(x, factor):
+        if not isinstance(x, Variable):
+            continue
+        if type(factor) in (int, float):
+            if x._values.dtype.kind in FLOATS:
+                return Scale(float(factor))(x)
+        elif isinstance(factor, Variable) and _is_gate(x, factor):
             return Gate()(x, factor)
-    return apply("mul", Mul(), *as_operands("mul", input, other))
+    return apply("mul", Mul(), *as_operands("mul", input, other, expanded=False))
 
 
-class Div(Function):
+class Div(Broadcast):
     """gx = gy / other, gother = -gy * (x / other) / other."""
 
     def forward(self, x: Array, other: Array) -> Array:
+        self.shapes = x.shape, other.shape
         self.save_for_backward(x if self.needs_input_grad[1] else None, other)
         return np.divide(x, other)
 
     def backward(self, gy: Array) -> tuple[Array | None, Array | None]:
         x, other = self.saved
         gx = gy / other if self.needs_input_grad[0] else None
-        return gx, None if x is None else -gy * (x / other) / other
+        return self.shaped(gx, None if x is None else -gy * (x / other) / other)
 
 
 def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> Tensor:
@@ -188,7 +217,7 @@ def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> 
             f"div: rounding_mode must be None, 'trunc' or 'floor', got {rounding_mode!r}"
         )
     dtype = float_type(input, other)
-    return apply("div", Div(), *as_operands("div", input, other, dtype=dtype))
+    return apply("div", Div(), *as_operands("div", input, other, dtype=dtype, expanded=False))
 
 
 def _whole_quotient(x: Array, other: Array) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from npnet.base.arrays import Array
 from npnet.base.bfloat16 import FLOATS
 from npnet.base.checks import as_tensor_by, no_operand, not_tensors
+from npnet.base.quiet import as_before, be_quiet
 from npnet.ops import shape
 from npnet.ops.dtypes import Number, Operand, result_type
 from npnet.tape import Function, Variable, result
@@ -23,28 +24,32 @@ __all__ = [
     "check_tensors",
     "float_operands",
     "off_tape",
+    "quietly",
 ]
 
 
 # PyTorch leaves `tensor + ndarray` to NumPy, which gives back a tensor, of the promoted dtype.
 _WITH_ARRAYS = frozenset(["add", "div", "mul", "pow", "sub"])
+# Kinds of tensors that stay what they are beside a number of such a class.
+_STAYING = {bool: f"bui{FLOATS}", int: f"ui{FLOATS}", float: FLOATS}
 _LARGE = float(np.finfo(np.float32).max)
 
 
 def as_operands(
-    op: str, *operands: Operand, dtype: np.dtype[Any] | None = None
+    op: str, *operands: Operand, dtype: np.dtype[Any] | None = None, expanded: bool = True
 ) -> tuple[Tensor, ...]:
     """The operands as tensors of one dtype; those that need a gradient in the common shape.
 
     Casting and expanding are ops of their own, whose backward passes undo them, so that the
     arithmetic below need not. Where no gradient flows, NumPy broadcasts without a copy.
+
+    Args:
+        expanded: False leaves shapes as they are, for a Function whose backward broadcasts too.
     """
-    if _are_alike(*operands) and (dtype is None or dtype == operands[0].dtype):  # type: ignore[union-attr]
-        return operands  # type: ignore[return-value] # the usual case, which should cost nothing
-    if len(operands) == 2 and type(operands[1]) in (int, float) and dtype is None:
-        x, number = operands
-        if isinstance(x, Variable) and x._values.dtype.kind in FLOATS:  # the next most usual one
-            return x, result(_number(number, x._values.dtype))  # type: ignore[arg-type]
+    if len(operands) == 2:
+        alike = _two_alike(*operands, dtype, expanded)
+        if alike is not None:
+            return alike
     if op in _WITH_ARRAYS and isinstance(operands[1], np.ndarray):
         dtype = result_type(*operands) if dtype is None else dtype
         operands = operands[0], _from_array(op, *operands)
@@ -58,7 +63,7 @@ def as_operands(
         shape.cast(x, common) if isinstance(x, Variable) else result(_number(x, common))
         for x in operands
     ]
-    if len({x.shape for x in tensors}) > 1 and any(x.requires_grad for x in tensors):
+    if expanded and len({x.shape for x in tensors}) > 1 and any(x.requires_grad for x in tensors):
         size = shape.broadcast_shapes(op, *(x.shape for x in tensors))
         return tuple(shape.expand(x, size) if x.requires_grad else x for x in tensors)
     return tuple(tensors)
@@ -101,15 +106,28 @@ def _number(x: Number, dtype: np.dtype[Any]) -> Array:
         return np.asarray(x, dtype)
 
 
-def _are_alike(first: Operand, second: Operand | None = None, *others: Operand) -> bool:
-    """Whether these are two tensors of one dtype and shape."""
-    return (
-        isinstance(first, Variable)
-        and isinstance(second, Variable)
-        and not others
-        and first._values.dtype == second._values.dtype
-        and first._values.shape == second._values.shape
-    )
+def _two_alike(
+    x: Operand, y: Operand, dtype: np.dtype[Any] | None, expanded: bool
+) -> tuple[Tensor, Tensor] | None:
+    """The usual cases, which should cost nothing: tensors of one dtype, or a number beside one.
+
+    None for all others.
+    """
+    if isinstance(x, Variable):
+        of_x = x._values.dtype
+        if dtype is not None and dtype != of_x:
+            return None
+        if isinstance(y, Variable):
+            if of_x != y._values.dtype or (expanded and x._values.shape != y._values.shape):
+                return None
+            return x, y
+        if of_x.kind in _STAYING.get(type(y), ""):
+            return x, result(_number(y, of_x))
+    elif isinstance(y, Variable):
+        of_y = y._values.dtype
+        if (dtype is None or dtype == of_y) and of_y.kind in _STAYING.get(type(x), ""):
+            return result(_number(x, of_y)), y
+    return None
 
 
 def apply(op: str, function: Function, *operands: Tensor) -> Tensor:
@@ -123,7 +141,17 @@ def apply(op: str, function: Function, *operands: Tensor) -> Tensor:
 
 def off_tape(op: str, compute: Callable[..., Array], *operands: Operand) -> Tensor:
     """What `compute` makes of the arrays, for ops that have no gradient."""
-    arrays = [x.array for x in as_operands(op, *operands)]
-    shape.broadcast_shapes(op, *(a.shape for a in arrays))
-    with np.errstate(all="ignore"):  # NaN and infinity are values, as in every Function
-        return result(compute(*arrays))
+    arrays = [x.array for x in as_operands(op, *operands, expanded=False)]
+    return quietly(op, compute, arrays)
+
+
+def quietly(op: str, compute: Callable[..., Array], arrays: Sequence[Array]) -> Tensor:
+    """What `compute` makes of arrays of one dtype. ShapeError where they do not broadcast."""
+    before = be_quiet()  # NaN and infinity are values, as in every Function
+    try:
+        return result(np.asarray(compute(*arrays)))
+    except ValueError as error:
+        shape.broadcast_shapes(op, *(a.shape for a in arrays))  # says it better, if that is it
+        raise error
+    finally:
+        as_before(before)

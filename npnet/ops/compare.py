@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from npnet.ops import shape
-from npnet.ops.broadcasting import check_tensors, off_tape
+from npnet.ops.broadcasting import check_tensors, off_tape, quietly
 from npnet.ops.dtypes import Operand
 from npnet.tape import Variable, result
 
@@ -36,6 +36,8 @@ __all__ = [
 
 def _compared(op: str, compute: np.ufunc, input: Operand, other: Operand) -> Tensor:
     check_tensors(op, input)
+    if isinstance(other, Variable) and input.dtype == other.dtype:  # type: ignore[union-attr] # one
+        return quietly(op, compute, (input.array, other.array))  # type: ignore[union-attr]
     return off_tape(op, compute, input, other)
 
 

@@ -32,6 +32,8 @@ class Conv2d(Function):
     KH*KW times the memory of x.
     """
 
+    begins = True
+
     def __init__(self, window: Window, groups: int) -> None:
         self.window, self.groups = window, groups
 

@@ -31,6 +31,8 @@ class ConvTranspose2d(Function):
         size: (OH, OW).
     """
 
+    begins = True
+
     def __init__(self, window: Window, groups: int, size: Pair) -> None:
         self.window, self.groups, self.size = window, groups, size
 

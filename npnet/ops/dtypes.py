@@ -111,6 +111,10 @@ def can_cast(from_: npt.DTypeLike, to: npt.DTypeLike) -> bool:
 
 def float_type(*operands: Operand) -> np.dtype[Any]:
     """`result_type`, or the default dtype where that is no float's."""
+    first = operands[0]
+    if type(operands[-1]) in (int, float) and len(operands) == 2 and isinstance(first, Variable):
+        dtype = first._values.dtype  # of a tensor and a number, as in `x / 255`
+        return dtype if dtype.kind == "f" else _Default.dtype
     common = result_type(*operands)
     return common if common.kind in FLOATS else _Default.dtype
 

@@ -8,15 +8,19 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError
+from npnet.base.quiet import as_before, be_quiet
 from npnet.ops import _sums
 from npnet.ops.dtypes import Operand
 from npnet.ops.shape import axis, cast, reshape, summed_to
-from npnet.tape import Function, Variable, result
+from npnet.tape import Function, Variable, result, view_off_tape
 
 if TYPE_CHECKING:
     from npnet.tensor import Tensor
 
 __all__ = ["gather", "get_item", "one_hot", "set_item", "store"]
+
+
+_ALL, _PLAIN_KINDS = slice(None), {int, slice}
 
 
 class Place(NamedTuple):
@@ -60,6 +64,10 @@ def _index_part(part: Any) -> Any:
         return part
     if isinstance(part, (int, np.integer)) and not isinstance(part, bool):
         return int(part)
+    if isinstance(part, Variable):
+        number = part.array
+        if not number.ndim and number.dtype.kind in "iu":
+            return int(number)
     # A copy of a tensor: backward needs it as it is now.
     array = part.array.copy() if isinstance(part, Variable) else np.asarray(part)
     if array.dtype == np.uint8 and array.ndim:
@@ -101,13 +109,24 @@ class Pick(Function):
         return (_sums.add_at(self.x_shape, self.picks, gy),)
 
 
+def _is_plain(index: tuple[Any, ...]) -> bool:
+    """Whether there are but numbers and slices."""
+    return not {*map(type, index)} - _PLAIN_KINDS
+
+
 def get_item(input: Tensor, index: Any) -> Tensor:
     """`input[index]`, as in PyTorch: numbers, slices, None, `...`, masks, index tensors."""
     try:
+        kind = type(index)
+        if kind is int or kind is slice or (kind is tuple and _is_plain(index)):
+            plain = index if kind is tuple else (index,)  # as in the loop over a data set
+            y = view_off_tape(input, lambda x: x[(*plain, ...)])
+            if y is not None:
+                return y
         slices, picks = _place(index)
         if picks is None:
             return GetItem(slices)(input)
-        whole = all(part is ... or part == slice(None) for part in slices)
+        whole = all(part is ... or part == _ALL for part in slices)
         return Pick(picks)(input if whole else GetItem(slices)(input))
     except IndexError as error:
         raise IndexError(f"x[index]: {error}; x has shape {input.shape}") from None
@@ -153,8 +172,11 @@ def store(x: Array, index: Any, value: Operand) -> None:
     """`x[index] = value` in the memory of an array, off the tape."""
     source = value.array if isinstance(value, Variable) else value
     try:
-        with np.errstate(all="ignore"):  # NaN into integers, 1e300 into float32
+        before = be_quiet()  # NaN into integers, 1e300 into float32
+        try:
             _put(x, _place(index), source)
+        finally:
+            as_before(before)
     except (IndexError, ValueError) as error:
         raise _assignment_error(error, x.shape, np.shape(source)) from None
 

@@ -9,7 +9,7 @@ from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError, check_axes
 from npnet.ops import _sums, shape
 from npnet.ops.dtypes import check_dtypes
-from npnet.tape import Function
+from npnet.tape import Function, Variable
 
 if TYPE_CHECKING:
     from npnet.tensor import Tensor
@@ -20,25 +20,29 @@ __all__ = ["linear", "matmul"]
 class Linear(Function):
     """gx = gy @ weight, gweight = gy^T @ x, gbias = sum of gy over all axes but the last."""
 
+    begins = True
+
     def forward(self, x: Array, weight: Array, bias: Array | None = None) -> Array:
         self.save_for_backward(x, weight)
         y = _sums.multiply(_rows(x), weight.T)  # one product, however many leading axes there are
         if bias is not None:
             y += bias
-        return y.reshape(*x.shape[:-1], weight.shape[0])
+        return y if x.ndim == 2 else y.reshape(*x.shape[:-1], weight.shape[0])
 
     def backward(self, gy: Array) -> tuple[Array | None, ...]:
         x, weight = self.saved
         needs_x, needs_weight, *needs_bias = self.needs_input_grad
         g = _rows(gy)
-        gx = _sums.multiply(g, weight).reshape(x.shape) if needs_x else None
+        gx = _sums.multiply(g, weight) if needs_x else None
+        if gx is not None and x.ndim != 2:
+            gx = gx.reshape(x.shape)
         gweight = _sums.multiply(g.T, _rows(x)) if needs_weight else None
         gbias = _sums.add_up(g, (0,)) if any(needs_bias) else None
         return (gx, gweight, gbias)[: len(self.needs_input_grad)]
 
 
 def _rows(x: Array) -> Array:  # (..., features) -> (N, features)
-    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+    return x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -50,6 +54,32 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     Raises:
         ShapeError: the features do not fit.
     """
+    inputs = (input, weight) if bias is None else (input, weight, bias)
+    if not _fit(*inputs):
+        _check_linear(input, weight, bias)
+    return Linear()(*inputs)
+
+
+def _fit(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> bool:
+    """Whether these are floats that `_check_linear` says nothing of: so it costs less to know."""
+    if not isinstance(input, Variable) or not isinstance(weight, Variable):
+        return False
+    x, w = input._values, weight._values
+    if (
+        len(w.shape) != 2
+        or x.shape[-1:] != w.shape[1:]
+        or x.dtype != w.dtype
+        or x.dtype.kind != "f"
+    ):
+        return False
+    if bias is None:
+        return True
+    b = bias._values
+    return b.shape == w.shape[:1] and b.dtype == w.dtype
+
+
+def _check_linear(input: Tensor, weight: Tensor, bias: Tensor | None) -> None:
+    """Raise where `linear` can't be done."""
     check_axes("linear", "weight", weight.shape, ("out_features", "in_features"))
     if input.ndim == 0 or input.shape[-1] != weight.shape[1]:
         features = input.shape[-1] if input.ndim else 0
@@ -61,7 +91,6 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         raise ShapeError(f"linear: bias must be ({weight.shape[0]},), got {bias.shape}")
     inputs = (input, weight) if bias is None else (input, weight, bias)
     check_dtypes("linear", *inputs, integers=True)
-    return Linear()(*inputs)
 
 
 def _image_hint(x: Tensor, weight: Tensor) -> str:

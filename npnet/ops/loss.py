@@ -166,8 +166,12 @@ def _with_batch(op: str, input: Tensor, target: Tensor) -> tuple[Tensor, Tensor,
     return input[None], target[None], True
 
 
-def _check_classes(op: str, input: Tensor, target: Tensor, ignore_index: int) -> None:
-    """Class numbers (N, ...) that fit log-probabilities or logits (N, C, ...)."""
+def _check_classes(op: str, input: Tensor, target: Tensor, ignore_index: int) -> bool:
+    """Class numbers (N, ...) that fit log-probabilities or logits (N, C, ...).
+
+    Returns:
+        Whether all count, and there are any.
+    """
     if target.dtype.kind not in "iu":
         raise TypeError(f"{op}: target must be class numbers (integers), got {target.dtype}")
     expected = (input.shape[0], *input.shape[2:])
@@ -176,13 +180,16 @@ def _check_classes(op: str, input: Tensor, target: Tensor, ignore_index: int) ->
             f"{op}: class numbers must have shape {expected} for input {input.shape}, got "
             f"{target.shape}{_classes_fix(input, target, expected)}"
         )
-    counted = target.array[target.array != ignore_index]
-    classes = input.shape[1]
+    classes, given = input.shape[1], target.array
+    if given.size and given.min() >= 0 and given.max() < classes:  # the usual case
+        return not (0 <= ignore_index < classes and bool((given == ignore_index).any()))
+    counted = given[given != ignore_index]
     if counted.size and not 0 <= counted.min() <= counted.max() < classes:
         worst = counted.max() if counted.max() >= classes else counted.min()
         raise IndexError(
             f"{op}: target must lie in [0, {classes - 1}] for {classes} classes, got {worst}"
         )
+    return bool(given.size) and counted.size == given.size
 
 
 def _classes_fix(input: Tensor, target: Tensor, expected: tuple[int, ...]) -> str:
@@ -250,7 +257,7 @@ class CrossEntropy(Function):
 
     def forward(self, x: Array) -> Array:  # (N, C) -> ()
         self.logp = logp = log_softmax_of(x, 1)  # which is enough: x may be written to
-        losses = -np.take_along_axis(logp, self.classes[:, None], 1)[:, 0]
+        losses = -logp[np.arange(len(logp)), self.classes]
         if self.smoothing:
             certain, spread = self._weights(x)
             losses = losses * certain - _sums.add_up(logp, (1,)) * spread
@@ -264,7 +271,10 @@ class CrossEntropy(Function):
         glogp[np.arange(len(logp)), self.classes] = -(share * certain)
         if spread is not None:
             glogp -= share * spread
-        return (glogp - np.exp(logp) * _sums.add_up(glogp, (1,), keepdims=True),)
+        total = _sums.add_up(glogp, (1,), keepdims=True)
+        gx = np.exp(logp)
+        gx *= total
+        return (np.subtract(glogp, gx, out=gx),)
 
     def _weights(self, x: Array) -> tuple[Any, Any]:
         """Of the class, and of every class, in the dtype."""
@@ -311,9 +321,9 @@ def cross_entropy(
             raise RuntimeError(f"{op}: ignore_index is for class numbers, target has {y.dtype}")
         loss = _probability_loss(x, log_softmax(x, 1), y, weight, reduction, label_smoothing)
     else:
-        _check_classes(op, x, y, ignore_index)
+        all_count = _check_classes(op, x, y, ignore_index)
         plain = weight is None and reduction == "mean" and x.ndim == 2 and not single
-        if plain and len(y.array) and not (y.array == ignore_index).any():
+        if plain and all_count:
             return CrossEntropy(y.array.copy(), label_smoothing)(x)
         loss = _class_loss(log_softmax(x, 1), y, weight, ignore_index, reduction, label_smoothing)
     return loss[0] if single and reduction == "none" else loss

@@ -180,6 +180,7 @@ class LSTM(Recurrent):
     Source: Gers, Schmidhuber, Cummins (2000); Sak et al. (2014), arXiv:1402.1128, for W_hr.
     """
 
+    begins = True
     gates = 4
     has_cell = True
 
@@ -198,16 +199,26 @@ class LSTM(Recurrent):
         np.multiply(c, f, out=c)
         np.add(c, i * k, out=c)
         np.tanh(c, out=tanh_c)
-        w_hr, y = self._saved[3], o * tanh_c
-        return y if w_hr is None else y @ w_hr.T  # type: ignore[union-attr]
+        return self.projected(o * tanh_c)
+
+    def projected(self, h: Array) -> Array:
+        """W_hr h, where there is one."""
+        w_hr = self._saved[3]
+        return h @ w_hr.T if isinstance(w_hr, np.ndarray) else h
+
+    def unprojected(self, g: Array, kept: Array) -> Array:
+        """The gradient of o tanh(c) from that of h; that of W_hr is added to."""
+        w_hr = self._saved[3]
+        if not isinstance(w_hr, np.ndarray):
+            return g
+        _, _, _, o, tanh_c = _parts(kept, self.gc.shape[1])
+        self.gw_hr += g.T @ (o * tanh_c)
+        return g @ w_hr
 
     def cell_backward(self, t: int, n: int, g: Array, ga: Array, gb: Array) -> None:
         gc, size = self.gc[:n], self.gc.shape[1]
         gates, (i, f, k, o, tanh_c) = self.kept[t, :n, : 4 * size], _parts(self.kept[t, :n], size)
-        w_hr = self._saved[3]
-        if isinstance(w_hr, np.ndarray):
-            self.gw_hr += g.T @ (o * tanh_c)
-            g = g @ w_hr
+        g = self.unprojected(g, self.kept[t, :n])
         np.add(gc, g * o * (1 - tanh_c * tanh_c), out=gc)
         np.multiply(1 - gates, gates, out=ga)  # the slopes, but that of k
         gi, gf, gk, go = _parts(ga, size)

@@ -12,6 +12,7 @@ from npnet.base.arrays import Array
 from npnet.base.bfloat16 import FLOATS
 from npnet.base.checks import ShapeError, not_tensors
 from npnet.base.layouts import check_memory_format
+from npnet.base.quiet import as_before, be_quiet
 from npnet.ops import _sums
 from npnet.ops.dtypes import result_type
 from npnet.tape import Function, Layout, Variable, result
@@ -40,6 +41,12 @@ __all__ = [
 
 def broadcast_shapes(op: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
     """The shape that the shapes broadcast to. ShapeError, named after the op, if there is none."""
+    if len(shapes) == 2:
+        a, b = shapes
+        if a == b or not b:
+            return tuple(a)
+        if not a:
+            return tuple(b)
     try:
         return np.broadcast_shapes(*shapes)
     except ValueError:
@@ -80,8 +87,11 @@ def cast(input: Tensor, dtype: np.dtype[Any]) -> Tensor:
     if input.dtype == dtype:
         return input
     if dtype.kind not in FLOATS:
-        with np.errstate(all="ignore"):  # NaN and infinity have no integer
+        before = be_quiet()  # NaN and infinity have no integer
+        try:
             return result(input.array.astype(dtype))
+        finally:
+            as_before(before)
     return Cast(dtype)(input)
 
 
@@ -218,6 +228,8 @@ def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
 
 def summed_to(g: Array, shape: tuple[int, ...]) -> Array:
     """g summed over the axes along which `shape` was broadcast."""
+    if g.shape == shape:
+        return g
     new = g.ndim - len(shape)  # negative where leading axes of size 1 were dropped
     repeated = tuple(
         i for i, n in enumerate(g.shape) if i < new or (shape[i - new] == 1 and n != 1)
@@ -257,11 +269,25 @@ class Cat(Function):
         self.dim = dim
 
     def forward(self, *xs: Array) -> Array:
-        self.ends = np.cumsum([x.shape[self.dim] for x in xs])
+        self.sizes = [x.shape[self.dim] for x in xs]
         return np.concatenate(xs, self.dim)
 
     def backward(self, gy: Array) -> tuple[Array, ...]:
-        return tuple(np.split(gy, self.ends[:-1], self.dim))
+        return tuple(np.split(gy, np.cumsum(self.sizes)[:-1], self.dim))
+
+
+class Stack(Function):
+    """Arrays of one shape along a new axis; each gets its part of the gradient."""
+
+    def __init__(self, dim: int) -> None:
+        self.dim = dim
+
+    def forward(self, *xs: Array) -> Array:
+        at = (*[slice(None)] * self.dim, None)
+        return np.concatenate([x[at] for x in xs], self.dim)
+
+    def backward(self, gy: Array) -> tuple[Array, ...]:
+        return tuple(np.moveaxis(gy, self.dim, 0))
 
 
 def _check_tensors(op: str, tensors: Any) -> None:
@@ -283,12 +309,12 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     if not parts:
         raise ValueError("cat: needs at least one tensor, got none")
     at = axis("cat", dim, parts[0].ndim)
-    rest = {(x.ndim, *x.shape[:at], *x.shape[at + 1 :]) for x in parts}
+    sizes = [x._values.shape for x in parts]
+    rest = {(len(size), *size[:at], *size[at + 1 :]) for size in sizes}
     if len(rest) > 1:
         shapes = " ".join(str(x.shape) for x in parts)
         raise ShapeError(f"cat: sizes must be equal on all axes but {at}; got {shapes}")
-    dtype = result_type(*tensors)
-    return Cat(at)(*(cast(x, dtype) for x in parts))
+    return Cat(at)(*_of_one_dtype(parts, tensors))
 
 
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
@@ -296,6 +322,15 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     _check_tensors("stack", tensors)
     if not tensors:
         raise ValueError("stack: needs at least one tensor, got none")
-    if len({x.shape for x in tensors}) > 1:
+    if len({x._values.shape for x in tensors}) > 1:
         raise ShapeError(f"stack: shapes must be equal, got {[x.shape for x in tensors]}")
-    return cat([unsqueeze(x, dim) for x in tensors], axis("stack", dim, tensors[0].ndim + 1))
+    return Stack(axis("stack", dim, tensors[0].ndim + 1))(*_of_one_dtype(tensors, tensors))
+
+
+def _of_one_dtype(parts: Sequence[Tensor], tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+    """The parts in the dtype of an op on all of the tensors."""
+    first = tensors[0]._values.dtype
+    if all(x._values.dtype == first for x in tensors):
+        return parts
+    dtype = result_type(*tensors)
+    return [cast(x, dtype) for x in parts]

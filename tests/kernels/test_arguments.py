@@ -478,6 +478,7 @@ LAYERS: tuple[Callable[[Tensor], Tensor], ...] = (
     nn.Softplus(),
     nn.Mish(),
     nn.Sequential(nn.Flatten(), nn.Linear(24 * 42, 9), nn.LayerNorm(9)),
+    lambda x: nn.LSTM(7, 5)(x[:, 0])[0],
 )
 
 

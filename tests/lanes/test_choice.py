@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import npnet
+from npnet.base.grad_mode import state
 from npnet.lanes import choice
 from npnet.lanes.choice import LEAST, in_lanes, suits_lanes
 from npnet.lanes.function import LaneFunction
@@ -23,6 +24,7 @@ from npnet.ops.elementwise_loss import MeanSquaredError
 from npnet.ops.linear import Linear
 from npnet.ops.norm import BatchNorm
 from npnet.ops.pool import AdaptiveAvgPool2d, MaxPool2d
+from npnet.ops.recurrent import LSTM
 from npnet.ops.reduce import Mean
 from npnet.ops.shape import Cat, Reshape
 from npnet.ops.windows import Window
@@ -71,9 +73,33 @@ BEGINNINGS: dict[str, tuple[Callable[[], Function], tuple[int, ...], Tensor]] = 
 
 @pytest.mark.parametrize("name", BEGINNINGS)
 @pytest.mark.parametrize("n", [0, 1, LEAST - 1, LEAST, 100])
-def test_a_convolution_or_linear_layer_begins_with_some_images(name: str, n: int) -> None:
+def test_a_convolution_or_large_linear_layer_begins_with_some_images(
+    name: str, n: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choice, "SMALL", 0)
     make, shape, weight = BEGINNINGS[name]
     assert chosen(make(), array(n, *shape[1:]), weight) == (n >= LEAST)
+
+
+def test_a_small_linear_layer_is_numpys_but_in_a_program() -> None:
+    x, weight = array(64, 8), array(choice.SMALL // 512, 8)
+    assert not chosen(Linear(), x, weight)
+    assert chosen(Linear(), x, array(choice.SMALL // 512 + 1, 8))
+    assert chosen(Linear(), lanes(64, 8), weight)
+    state.traced = True
+    try:
+        assert chosen(Linear(), x, weight)
+    finally:
+        state.traced = False
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_cells_of_an_lstm_are_by_kernels_in_float32(dtype: Any) -> None:
+    arrays = [array(*s, dtype=dtype) for s in ((2, 3, 4), (3, 5), (3, 5), (20, 4), (20, 5))]
+    biases = [array(20, dtype=dtype)] * 2
+    assert chosen(LSTM(False, None), *arrays, *biases) == (dtype == np.float32)
+    npnet.set_backend("numpy")
+    assert not chosen(LSTM(False, None), *arrays, *biases)
 
 
 @pytest.mark.parametrize("name", BEGINNINGS)
@@ -228,6 +254,7 @@ def test_what_is_in_lanes_stays_there_whatever_the_backend() -> None:
 FRUGAL = """
 import sys
 import npnet
+from npnet.base.grad_mode import state
 from npnet import nn
 
 def loaded():

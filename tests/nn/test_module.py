@@ -654,6 +654,10 @@ def test_what_is_no_tensor_is_named(call: Any) -> None:
         (lambda: nn.ModuleList([torch.nn.ReLU()]), "takes modules, got a PyTorch ReLU"),
         (lambda: npnet.optim.SGD(torch.nn.Linear(2, 2).parameters()), "a PyTorch tensor at 0"),
         (lambda: npnet.optim.SGD(nn.Sequential(nn.ReLU())), r"Sequential .*module.parameters\(\)"),
+        (
+            lambda: nn.utils.clip_grad_norm_(nn.ReLU(), 1.0),
+            r"got a ReLU; pass module.parameters\(\)",
+        ),
         (lambda: nn.Linear(4 * 26 / 2, 10), "whole numbers, got .*52.0.* divide by //"),
         (lambda: nn.Conv2d(1, 2.0, 3), "Conv2d: out_channels must be an int, got 2.0"),  # type: ignore[arg-type]
         (lambda: npnet.from_numpy(np.array(["a"])), "must be numbers or bools, got <U1"),

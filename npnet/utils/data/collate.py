@@ -110,8 +110,10 @@ def _stack(items: list[Any]) -> Tensor:
             "collate_fn to the DataLoader"
         )
     first = tensors[0]
-    if first.ndim and all(x.dtype == first.dtype and not x.requires_grad for x in tensors):
+    if all(x.dtype == first.dtype and not x.requires_grad for x in tensors):
         arrays = [x.array for x in tensors]  # usually: one copy, without an op for each
+        if not first.ndim:
+            return result(np.array([a.item() for a in arrays], first.dtype))
         return result(np.concatenate(arrays).reshape(len(arrays), *first.shape))
     return stack(tensors)
 

@@ -132,8 +132,8 @@ class TensorDataset(Dataset):
 
     def __getitem__(self, index: Any) -> tuple[Tensor, ...]:
         if isinstance(index, (int, np.integer)):
-            _check_range("TensorDataset", np.asarray(index), len(self))
-        return tuple(t[index] for t in self.tensors)
+            _check_number("TensorDataset", index, len(self))
+        return tuple([t[index] for t in self.tensors])
 
     def take(self, indices: Indices) -> tuple[Tensor, ...]:
         """Several items by one gather.  Shape: indices (B,) -> (B, ...) for each tensor."""
@@ -231,7 +231,7 @@ class ConcatDataset(Dataset):
         return self.cumulative_sizes[-1]
 
     def __getitem__(self, index: int) -> Any:
-        _check_range("ConcatDataset", np.asarray(index), len(self))
+        _check_number("ConcatDataset", index, len(self))
         index %= len(self)
         which = bisect.bisect_right(self.cumulative_sizes, index)
         start = self.cumulative_sizes[which - 1] if which else 0
@@ -305,6 +305,12 @@ def _can_take(dataset: Any) -> bool:
             if "take" in vars(cls) or "__getitem__" in vars(cls):
                 return "take" in vars(cls)
     return False
+
+
+def _check_number(op: str, index: Any, count: int) -> None:
+    """`_check_range` of one index."""
+    if not -count <= index < count:
+        _check_range(op, np.asarray(index), count)
 
 
 def _check_range(op: str, indices: npt.NDArray[Any], count: int) -> None:
