@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.base.bfloat16 import FLOATS, bfloat16, seen, widened
+from npnet.base.bfloat16 import FLOATS, bfloat16, in_use, widened
 from npnet.base.checks import ShapeError, kind_of, not_tensors
 from npnet.base.grad_mode import state as _mode
 from npnet.base.hooks import RemovableHandle
@@ -220,7 +220,7 @@ class Function:
 
     def apply(self, inputs: tuple[Variable, ...]) -> Tensor:
         """The result of `forward`; a Function for another layout hands its values over itself."""
-        if seen.bfloat16 and any(x._values.dtype.kind == "V" for x in inputs):
+        if in_use.bfloat16 and any(x._values.dtype.kind == "V" for x in inputs):
             y = self._forward_rounded([x.array for x in inputs])
         else:
             y = self.forward(
@@ -244,9 +244,7 @@ class Function:
         if self.view or self.as_stored:
             return np.asarray(self.forward(*arrays))
         y = self._as_array(self.forward(*map(widened, arrays)))
-        is_wide = any(
-            x.dtype.char in "fd" for x in arrays
-        )  # float32 and float64, by PyTorch's rule
+        is_wide = any(x.dtype.char in "fd" for x in arrays)  # PyTorch's rule of promotion
         return y if is_wide or y.dtype != np.float32 else y.astype(bfloat16())
 
     def _as_array(self, scalar: Any) -> Array:

@@ -14,20 +14,20 @@ import numpy as np
 
 from npnet.base.arrays import Array
 
-__all__ = ["FLOATS", "bfloat16", "dtype_named", "is_bfloat16", "limits", "seen", "widened"]
+__all__ = ["FLOATS", "bfloat16", "dtype_named", "in_use", "is_bfloat16", "limits", "widened"]
 
 # The kinds of dtypes of floats. ml_dtypes says V, as of records, of which no tensor is.
 FLOATS = "fV"
 FLOAT32 = np.dtype(np.float32)
 
 
-class _Seen:
+class _InUse:
     """Whether there may be arrays of bfloat16: until then no op looks for them."""
 
     bfloat16 = False
 
 
-seen = _Seen()
+in_use = _InUse()
 
 
 @functools.cache
@@ -37,7 +37,7 @@ def bfloat16() -> np.dtype[Any]:
         import ml_dtypes
     except ImportError as error:
         raise ImportError("bfloat16 needs ml_dtypes: pip install ml_dtypes") from error
-    seen.bfloat16 = True
+    in_use.bfloat16 = True
     return np.dtype(ml_dtypes.bfloat16)
 
 
