@@ -1,6 +1,7 @@
 """Write coming-from-pytorch.md: which of PyTorch's names npnet has, from the libraries themselves.
 
-python docs/coming_from_pytorch.py          # writes it, beside this file
+python docs/coming_from_pytorch.py          # writes it, beside this file, and the list of
+                                            # methods that npnet.run goes by
 python docs/coming_from_pytorch.py --check  # exit code 1 where it is out of date
 """
 
@@ -20,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # for the helper of the t
 from tests.torchvision_import import import_torchvision
 
 PAGE = Path(__file__).with_name("coming-from-pytorch.md")
+METHODS = Path(__file__).parent.parent / "npnet/drop_in/tensor_names.py"
 
 # Section -> where its names are in PyTorch, and in npnet.
 SECTIONS = {
@@ -150,6 +152,28 @@ of quantized, sparse and distributed tensors.
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 
+def methods() -> str:
+    """The text of the module that lists torch.Tensor's methods, for who has no torch."""
+    import torch
+
+    names = sorted(name for name in _names(torch.Tensor) if callable(getattr(torch.Tensor, name)))
+    lines = textwrap.wrap(" ".join(names), 84, break_long_words=False, break_on_hyphens=False)
+    listed = "\n".join(f'    "{line} "' for line in lines)
+    return f'''\
+"""The methods of torch.Tensor of PyTorch {_release(torch)}, by docs/coming_from_pytorch.py."""
+
+from __future__ import annotations
+
+__all__ = ["METHODS"]
+
+METHODS = frozenset(
+    (  # noqa: SIM905 # a list would be one name a line
+{textwrap.indent(listed, "    ")}
+    ).split()
+)
+'''
+
+
 def _release(module: ModuleType) -> str:
     return str(module.__version__).partition("+")[0]
 
@@ -221,13 +245,14 @@ def _is_working(name: str) -> bool:
 
 
 def main(words: list[str]) -> int:
-    text = page()
+    texts = {PAGE: page(), METHODS: methods()}
     if words == ["--check"]:
-        is_fresh = PAGE.is_file() and PAGE.read_text(encoding="utf-8") == text
-        if not is_fresh:
-            print(f"{PAGE.name} is out of date: run python docs/{Path(__file__).name}")
-        return 0 if is_fresh else 1
-    PAGE.write_text(text, encoding="utf-8")
+        old = [p for p, text in texts.items() if not p.is_file() or p.read_text("utf-8") != text]
+        for path in old:
+            print(f"{path.name} is out of date: run python docs/{Path(__file__).name}")
+        return 1 if old else 0
+    for path, text in texts.items():
+        path.write_text(text, encoding="utf-8")
     return 0
 
 

@@ -14,9 +14,9 @@ from typing import Any as _Any
 
 import numpy as _np
 
-from npnet import distributions, linalg, nn, optim, random, utils, version
+from npnet import linalg, nn, optim, random, utils, version
 from npnet.backend import get_backend, set_backend, set_winograd
-from npnet.base.bfloat16 import bfloat16
+from npnet.base.bfloat16 import bfloat16 as _bfloat16
 from npnet.base.grad_mode import (
     enable_grad,
     inference_mode,
@@ -35,6 +35,7 @@ from npnet.base.layouts import (
 )
 from npnet.base.memory import empty_cache
 from npnet.base.printing import set_printoptions
+from npnet.base.storage import TypedStorage, UntypedStorage
 from npnet.base.tensorboardx import teach_tensorboardx as _teach_tensorboardx
 from npnet.base.threads import apply_environment as _apply_environment
 from npnet.base.threads import get_num_threads, set_num_threads
@@ -69,6 +70,7 @@ from npnet.creation import (
     zeros_like,
 )
 from npnet.devices import accelerator, amp, backends, cuda, device
+from npnet.devices.amp import autocast
 from npnet.lanes.choice import choose as _choose
 from npnet.numerics import finfo, iinfo
 from npnet.ops.activation import log_softmax, relu, sigmoid, softmax, tanh
@@ -197,6 +199,7 @@ from npnet.ops.elementwise import (
     square,
     trunc,
 )
+from npnet.ops.embedding import bilinear
 from npnet.ops.exponentials import (
     exp2,
     expm1,
@@ -230,6 +233,7 @@ from npnet.ops.norms import (
     logsumexp,
     norm,
     pairwise_distance,
+    pdist,
     renorm,
 )
 from npnet.ops.numerical import (
@@ -242,7 +246,9 @@ from npnet.ops.numerical import (
     trapezoid,
     vander,
 )
+from npnet.ops.old_linalg import cholesky, inverse, logdet, pinverse, qr, svd
 from npnet.ops.out import takes_out as _takes_out
+from npnet.ops.piecewise import hardshrink, prelu, rrelu, rrelu_, threshold, threshold_
 from npnet.ops.pixel_shuffle import pixel_shuffle, pixel_unshuffle
 from npnet.ops.pool import max_pool2d
 from npnet.ops.pool1d import adaptive_avg_pool1d, avg_pool1d, max_pool1d
@@ -267,6 +273,7 @@ from npnet.ops.products import (
     vdot,
 )
 from npnet.ops.reduce import all, any, argmax, argmin, max, mean, min, std, sum, var
+from npnet.ops.sample_norm import rms_norm
 from npnet.ops.sampling import bernoulli, binomial, multinomial, poisson
 from npnet.ops.scattering import (
     argwhere,
@@ -298,6 +305,8 @@ from npnet.ops.shape import (
     transpose,
     unsqueeze,
 )
+from npnet.ops.shuffle import channel_shuffle
+from npnet.ops.smooth import celu, celu_, selu, selu_
 from npnet.ops.sorting import argsort, cumsum, sort, topk
 from npnet.ops.special import digamma, erf, erfc, erfinv, i0, lgamma, mvlgamma, polygamma
 from npnet.ops.splitting import chunk, flip, index_select, masked_fill, nonzero, split, unbind
@@ -364,26 +373,37 @@ from npnet.settings import (
     set_num_interop_threads,
     use_deterministic_algorithms,
 )
+from npnet.spellings import (
+    adjoint,
+    alpha_dropout,
+    batch_norm,
+    dropout,
+    embedding,
+    feature_alpha_dropout,
+    feature_dropout,
+    group_norm,
+    instance_norm,
+    layer_norm,
+    range,
+    real,
+)
 from npnet.tape import let_choose as _let_choose
 from npnet.tensor import Size, Tensor, as_tensor, is_tensor, tensor
 from npnet.toplevel import (
     broadcast_shapes,
-    cholesky,
     fill,
     get_rng_state,
-    inverse,
     is_complex,
     is_nonzero,
     is_same_size,
     is_signed,
     is_storage,
-    logdet,
-    pinverse,
     set_rng_state,
     typename,
     unravel_index,
 )
 from npnet.typed_tensors import (
+    BFloat16Tensor,
     BoolTensor,
     ByteTensor,
     CharTensor,
@@ -399,9 +419,14 @@ from npnet.typed_tensors import (
 if _TYPE_CHECKING:
     from npnet import autograd as autograd
     from npnet import datasets as datasets
+    from npnet import distributed as distributed
+    from npnet import hub as hub
     from npnet import models as models
     from npnet import multiprocessing as multiprocessing
+    from npnet import sparse as sparse
     from npnet import transforms as transforms
+
+    bfloat16: _Any
 
 _apply_environment()
 _let_choose(_choose)
@@ -431,28 +456,76 @@ masked_select = Tensor.masked_select
 numel = Tensor.numel
 
 abs_ = Tensor.abs_
+acos_ = Tensor.acos_
+acosh_ = Tensor.acosh_
+addmv_ = Tensor.addmv_
+arccos_ = Tensor.arccos_
+arccosh_ = Tensor.arccosh_
+arcsin_ = Tensor.arcsin_
+arcsinh_ = Tensor.arcsinh_
+arctan_ = Tensor.arctan_
+arctanh_ = Tensor.arctanh_
+as_strided_ = Tensor.as_strided_
+asin_ = Tensor.asin_
+asinh_ = Tensor.asinh_
+atan_ = Tensor.atan_
+atanh_ = Tensor.atanh_
 ceil_ = Tensor.ceil_
 clamp_ = Tensor.clamp_
+clamp_max_ = Tensor.clamp_max_
+clamp_min_ = Tensor.clamp_min_
 clip_ = Tensor.clip_
+conj = Tensor.conj
 cos_ = Tensor.cos_
+cosh_ = Tensor.cosh_
+deg2rad_ = Tensor.deg2rad_
+detach = Tensor.detach
+detach_ = Tensor.detach_
+erf_ = Tensor.erf_
+erfc_ = Tensor.erfc_
+exp2_ = Tensor.exp2_
 exp_ = Tensor.exp_
+expm1_ = Tensor.expm1_
 fill_ = Tensor.fill_
+fix_ = Tensor.fix_
 floor_ = Tensor.floor_
+frac_ = Tensor.frac_
+gcd_ = Tensor.gcd_
+get_device = Tensor.get_device
+i0_ = Tensor.i0_
+index_put_ = Tensor.index_put_
+lcm_ = Tensor.lcm_
+ldexp_ = Tensor.ldexp_
+log10_ = Tensor.log10_
+log1p_ = Tensor.log1p_
+log2_ = Tensor.log2_
 log_ = Tensor.log_
+logit_ = Tensor.logit_
+nan_to_num_ = Tensor.nan_to_num_
+narrow_copy = Tensor.narrow_copy
 neg_ = Tensor.neg_
+negative_ = Tensor.negative_
+rad2deg_ = Tensor.rad2deg_
+reciprocal_ = Tensor.reciprocal_
 relu_ = Tensor.relu_
 resize_as_ = Tensor.resize_as_
+resolve_conj = Tensor.resolve_conj
+resolve_neg = Tensor.resolve_neg
 round_ = Tensor.round_
 rsqrt_ = Tensor.rsqrt_
 sigmoid_ = Tensor.sigmoid_
 sin_ = Tensor.sin_
+sinc_ = Tensor.sinc_
+sinh_ = Tensor.sinh_
 sqrt_ = Tensor.sqrt_
 square_ = Tensor.square_
+tan_ = Tensor.tan_
 tanh_ = Tensor.tanh_
 trunc_ = Tensor.trunc_
+xlogy_ = Tensor.xlogy_
 zero_ = Tensor.zero_
-detach_ = Tensor.detach_
-detach = Tensor.detach
+
+newaxis = None
 
 # Of these, the functions take `out=` as in PyTorch; the methods do not.
 for _name in (
@@ -650,6 +723,7 @@ for _name in (
 del _name
 
 __all__ = [
+    "BFloat16Tensor",
     "BoolTensor",
     "ByteTensor",
     "CharTensor",
@@ -662,13 +736,17 @@ __all__ = [
     "ShortTensor",
     "Size",
     "Tensor",
+    "TypedStorage",
+    "UntypedStorage",
     "__version__",
     "abs",
     "abs_",
     "absolute",
     "accelerator",
     "acos",
+    "acos_",
     "acosh",
+    "acosh_",
     "adaptive_avg_pool1d",
     "add",
     "addbmm",
@@ -676,9 +754,12 @@ __all__ = [
     "addcmul",
     "addmm",
     "addmv",
+    "addmv_",
     "addr",
+    "adjoint",
     "all",
     "allclose",
+    "alpha_dropout",
     "amax",
     "amin",
     "aminmax",
@@ -686,33 +767,46 @@ __all__ = [
     "any",
     "arange",
     "arccos",
+    "arccos_",
     "arccosh",
+    "arccosh_",
     "arcsin",
+    "arcsin_",
     "arcsinh",
+    "arcsinh_",
     "arctan",
     "arctan2",
+    "arctan_",
     "arctanh",
+    "arctanh_",
     "are_deterministic_algorithms_enabled",
     "argmax",
     "argmin",
     "argsort",
     "argwhere",
     "as_strided",
+    "as_strided_",
     "as_tensor",
     "asarray",
     "asin",
+    "asin_",
     "asinh",
+    "asinh_",
     "atan",
     "atan2",
+    "atan_",
     "atanh",
+    "atanh_",
     "atleast_1d",
     "atleast_2d",
     "atleast_3d",
+    "autocast",
     "avg_pool1d",
     "backends",
     "baddbmm",
+    "batch_norm",
     "bernoulli",
-    "bfloat16",
+    "bilinear",
     "bincount",
     "binomial",
     "bitwise_and",
@@ -734,7 +828,10 @@ __all__ = [
     "cdist",
     "ceil",
     "ceil_",
+    "celu",
+    "celu_",
     "chain_matmul",
+    "channel_shuffle",
     "channels_last",
     "channels_last_3d",
     "cholesky",
@@ -742,7 +839,9 @@ __all__ = [
     "clamp",
     "clamp_",
     "clamp_max",
+    "clamp_max_",
     "clamp_min",
+    "clamp_min_",
     "clip",
     "clip_",
     "clone",
@@ -751,6 +850,7 @@ __all__ = [
     "compile",
     "concat",
     "concatenate",
+    "conj",
     "contiguous_format",
     "conv1d",
     "conv2d",
@@ -761,6 +861,7 @@ __all__ = [
     "cos",
     "cos_",
     "cosh",
+    "cosh_",
     "cosine_similarity",
     "count_nonzero",
     "cov",
@@ -772,6 +873,7 @@ __all__ = [
     "cumsum",
     "cumulative_trapezoid",
     "deg2rad",
+    "deg2rad_",
     "det",
     "detach",
     "detach_",
@@ -788,11 +890,13 @@ __all__ = [
     "divide",
     "dot",
     "double",
+    "dropout",
     "dsplit",
     "dstack",
     "dtype",
     "e",
     "einsum",
+    "embedding",
     "empty",
     "empty_cache",
     "empty_like",
@@ -801,17 +905,24 @@ __all__ = [
     "eq",
     "equal",
     "erf",
+    "erf_",
     "erfc",
+    "erfc_",
     "erfinv",
     "exp",
     "exp2",
+    "exp2_",
     "exp_",
     "expm1",
+    "expm1_",
     "eye",
+    "feature_alpha_dropout",
+    "feature_dropout",
     "fill",
     "fill_",
     "finfo",
     "fix",
+    "fix_",
     "flatten",
     "flip",
     "fliplr",
@@ -828,42 +939,50 @@ __all__ = [
     "fmin",
     "fmod",
     "frac",
+    "frac_",
     "from_numpy",
     "frombuffer",
     "full",
     "full_like",
     "gather",
     "gcd",
+    "gcd_",
     "ge",
     "ger",
     "get_backend",
     "get_default_device",
     "get_default_dtype",
+    "get_device",
     "get_float32_matmul_precision",
     "get_num_interop_threads",
     "get_num_threads",
     "get_rng_state",
     "greater",
     "greater_equal",
+    "group_norm",
     "gt",
     "half",
+    "hardshrink",
     "heaviside",
     "histc",
     "hsplit",
     "hstack",
     "hypot",
     "i0",
+    "i0_",
     "iinfo",
     "index_add",
     "index_copy",
     "index_fill",
     "index_put",
+    "index_put_",
     "index_reduce",
     "index_select",
     "inf",
     "inference_mode",
     "initial_seed",
     "inner",
+    "instance_norm",
     "int",
     "int8",
     "int16",
@@ -889,9 +1008,12 @@ __all__ = [
     "isreal",
     "kron",
     "kthvalue",
+    "layer_norm",
     "layout",
     "lcm",
+    "lcm_",
     "ldexp",
+    "ldexp_",
     "le",
     "lerp",
     "less",
@@ -902,8 +1024,11 @@ __all__ = [
     "load",
     "log",
     "log1p",
+    "log1p_",
     "log2",
+    "log2_",
     "log10",
+    "log10_",
     "log_",
     "log_softmax",
     "logaddexp",
@@ -915,6 +1040,7 @@ __all__ = [
     "logical_or",
     "logical_xor",
     "logit",
+    "logit_",
     "logspace",
     "logsumexp",
     "long",
@@ -947,15 +1073,19 @@ __all__ = [
     "mvlgamma",
     "nan",
     "nan_to_num",
+    "nan_to_num_",
     "nanmean",
     "nanmedian",
     "nanquantile",
     "nansum",
     "narrow",
+    "narrow_copy",
     "ne",
     "neg",
     "neg_",
     "negative",
+    "negative_",
+    "newaxis",
     "nextafter",
     "nn",
     "no_grad",
@@ -969,6 +1099,7 @@ __all__ = [
     "optim",
     "outer",
     "pairwise_distance",
+    "pdist",
     "permute",
     "pi",
     "pinverse",
@@ -978,12 +1109,15 @@ __all__ = [
     "polygamma",
     "positive",
     "pow",
+    "prelu",
     "preserve_format",
     "prod",
     "promote_types",
     "put",
+    "qr",
     "quantile",
     "rad2deg",
+    "rad2deg_",
     "rand",
     "rand_like",
     "randint",
@@ -992,8 +1126,11 @@ __all__ = [
     "randn_like",
     "random",
     "randperm",
+    "range",
     "ravel",
+    "real",
     "reciprocal",
+    "reciprocal_",
     "relu",
     "relu_",
     "remainder",
@@ -1001,12 +1138,17 @@ __all__ = [
     "repeat_interleave",
     "reshape",
     "resize_as_",
+    "resolve_conj",
+    "resolve_neg",
     "result_type",
+    "rms_norm",
     "roll",
     "rot90",
     "round",
     "round_",
     "row_stack",
+    "rrelu",
+    "rrelu_",
     "rsqrt",
     "rsqrt_",
     "rsub",
@@ -1019,6 +1161,8 @@ __all__ = [
     "seed",
     "select",
     "select_scatter",
+    "selu",
+    "selu_",
     "set_backend",
     "set_default_device",
     "set_default_dtype",
@@ -1040,7 +1184,9 @@ __all__ = [
     "sin",
     "sin_",
     "sinc",
+    "sinc_",
     "sinh",
+    "sinh_",
     "slice_scatter",
     "slogdet",
     "softmax",
@@ -1059,17 +1205,21 @@ __all__ = [
     "sub",
     "subtract",
     "sum",
+    "svd",
     "swapaxes",
     "swapdims",
     "t",
     "take",
     "take_along_dim",
     "tan",
+    "tan_",
     "tanh",
     "tanh_",
     "tensor",
     "tensor_split",
     "tensordot",
+    "threshold",
+    "threshold_",
     "tile",
     "topk",
     "trace",
@@ -1104,22 +1254,36 @@ __all__ = [
     "vstack",
     "where",
     "xlogy",
+    "xlogy_",
     "zero_",
     "zeros",
     "zeros_like",
 ]
 
-_LATER = frozenset({"autograd", "datasets", "models", "multiprocessing", "transforms"})
+_LATER = frozenset(
+    {
+        "autograd",
+        "datasets",
+        "distributed",
+        "distributions",
+        "hub",
+        "jit",
+        "models",
+        "multiprocessing",
+        "sparse",
+        "testing",
+        "transforms",
+        "types",
+    }
+)
 _ABSENT = {
-    "distributed": "it runs in one process, and shares work among threads by itself",
     "fft": "numpy.fft does, on tensor.numpy()",
-    "hub": "there are no weights to download; models.* make networks, load_state_dict fills them",
-    "jit": "npnet.compile makes programs of networks",
-    "sparse": "all tensors are dense",
 }
 
 
 def __getattr__(name: str) -> _Any:
+    if name == "bfloat16":  # of ml_dtypes; not in __all__, so that `import *` needs it not
+        return _bfloat16()
     if name in _LATER:
         return _importlib.import_module(f"{__name__}.{name}")
     reason = f": {_ABSENT[name]}" if name in _ABSENT else ""
@@ -1127,4 +1291,4 @@ def __getattr__(name: str) -> _Any:
 
 
 def __dir__() -> _Any:
-    return sorted({*globals(), *_LATER})
+    return sorted({*globals(), *_LATER, "bfloat16"})

@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from npnet.base.arrays import Array
-from npnet.base.checks import ShapeError, check_count, check_number
+from npnet.base.bfloat16 import FLOATS, is_bfloat16
+from npnet.base.checks import ShapeError, check_count, check_number, kind_of
 from npnet.base.layouts import check_layout, check_memory_format
 from npnet.devices.cpu import check_device
 from npnet.ops.dtypes import Number, get_default_dtype
@@ -147,7 +148,12 @@ def _shape(op: str, sizes: tuple[Size, ...], options: Mapping[str, Any]) -> tupl
         given = given[0]
     elif len(given) == 1 and isinstance(given[0], Tensor) and given[0].ndim:
         given = given[0].tolist()
-    shape = tuple(operator.index(n) for n in given)
+    try:
+        shape = tuple(operator.index(n) for n in given)
+    except TypeError:
+        raise TypeError(
+            f"{op}: sizes must be whole numbers, got {given!r}; divide by //, and not by /"
+        ) from None
     if min(shape, default=0) < 0:
         raise ShapeError(f"{op}: sizes must be >= 0, got {shape}")
     return shape
@@ -156,7 +162,10 @@ def _shape(op: str, sizes: tuple[Size, ...], options: Mapping[str, Any]) -> tupl
 def from_numpy(ndarray: Array) -> Tensor:
     """A tensor on the memory of an ndarray."""
     if not isinstance(ndarray, np.ndarray):
-        raise TypeError(f"from_numpy: takes an ndarray, got {type(ndarray).__name__}")
+        raise TypeError(f"from_numpy: takes an ndarray, got {kind_of(ndarray)}")
+    if ndarray.dtype.kind in "USOM":  # text, objects, dates
+        raise TypeError(f"from_numpy: values must be numbers or bools, got {ndarray.dtype}")
+    is_bfloat16(ndarray.dtype)  # ops look for it from now on
     return result(ndarray)
 
 
@@ -368,19 +377,21 @@ def logspace(
 
 
 def _uniform(shape: tuple[int, ...], dtype: DType, generator: Generator | None) -> Array:
-    return numpy_generator(generator).random(shape, _float_dtype("rand", dtype))
+    kind, drawn = _float_dtypes("rand", dtype)
+    return numpy_generator(generator).random(shape, drawn).astype(kind, copy=False)
 
 
 def _standard_normal(shape: tuple[int, ...], dtype: DType, generator: Generator | None) -> Array:
-    return numpy_generator(generator).standard_normal(shape, _float_dtype("randn", dtype))
+    kind, drawn = _float_dtypes("randn", dtype)
+    return numpy_generator(generator).standard_normal(shape, drawn).astype(kind, copy=False)
 
 
-def _float_dtype(op: str, dtype: DType) -> Any:
-    """The dtype of random floats, which NumPy draws in float32 or float64."""
+def _float_dtypes(op: str, dtype: DType) -> tuple[Any, Any]:
+    """The dtype of random floats, and in which NumPy draws them: float32 or float64."""
     kind = np.dtype(get_default_dtype() if dtype is None else dtype)
-    if kind.char not in "fd":
-        raise NotImplementedError(f"{op}: dtype must be float32 or float64, got {kind}")
-    return kind
+    if kind.kind not in FLOATS:
+        raise NotImplementedError(f"{op}: dtype must be floating point, got {kind}")
+    return kind, kind if kind.char in "fd" else np.float32
 
 
 @creates

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 import numpy as np
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from npnet.ops.dtypes import Operand
     from npnet.tensor import Tensor
 
-__all__ = ["InPlaceMethods", "in_place"]
+__all__ = ["InPlaceMethods", "augmented", "in_place"]
 
 P = ParamSpec("P")
 
@@ -57,6 +57,18 @@ def in_place(
 
     method.__name__, method.__doc__ = name, f"`{op.__name__}`, in place."
     return method
+
+
+def augmented(method: Callable[[Tensor, Any], Tensor]) -> Callable[[Tensor, Any], Tensor]:
+    """`x += y` of `add_`; with an ndarray x becomes `x + y`, a new tensor, as in PyTorch."""
+
+    @functools.wraps(method)
+    def operator(self: Tensor, other: Any, /) -> Tensor:
+        if isinstance(other, np.ndarray):
+            return NotImplemented
+        return method(self, other)
+
+    return operator
 
 
 def _becomes(

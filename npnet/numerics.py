@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from npnet.base.bfloat16 import FLOATS, limits
 from npnet.ops.dtypes import get_default_dtype
 
 __all__ = ["finfo", "iinfo"]
@@ -23,11 +24,11 @@ class finfo:
 
     def __init__(self, type: npt.DTypeLike | None = None) -> None:
         dtype = get_default_dtype() if type is None else np.dtype(type)
-        if dtype.kind != "f":
+        if dtype.kind not in FLOATS:
             raise TypeError(f"finfo: takes a floating point dtype, got {dtype}; see iinfo")
-        known = np.finfo(dtype)
+        known = limits(dtype)
         self.bits, self.dtype = int(known.bits), str(dtype)
-        self.eps, self.resolution = float(known.eps), float(known.resolution)
+        self.eps, self.resolution = float(known.eps), 10.0**-known.precision
         self.max, self.min = float(known.max), float(known.min)
         self.tiny = self.smallest_normal = float(known.tiny)
 

@@ -18,9 +18,12 @@ from npnet.ops import (
     extremes,
     functions,
     indexing,
+    linalg,
     linear,
     norms,
     numerical,
+    old_linalg,
+    piecewise,
     products,
     reduce,
     scattering,
@@ -88,6 +91,7 @@ class OpMethods:
     bmm = products.bmm
     broadcast_to = views.broadcast_to
     ceil = elementwise.ceil
+    cholesky = old_linalg.cholesky
     chunk = splitting.chunk
     clamp = choices.clamp
     clamp_max = choices.clamp_max
@@ -106,6 +110,7 @@ class OpMethods:
     cumprod = statistics.cumprod
     cumsum = sorting.cumsum
     deg2rad = trigonometry.deg2rad
+    det = linalg.det
     diag = arranging.diag
     diag_embed = arranging.diag_embed
     diagflat = arranging.diagflat
@@ -143,6 +148,7 @@ class OpMethods:
     greater = aliases.greater
     greater_equal = aliases.greater_equal
     gt = compare.gt
+    hardshrink = piecewise.hardshrink
     heaviside = elementwise.heaviside
     histc = statistics.histc
     hsplit = views.hsplit
@@ -155,6 +161,7 @@ class OpMethods:
     index_reduce = scattering.index_reduce
     index_select = splitting.index_select
     inner = products.inner
+    inverse = old_linalg.inverse
     isclose = compare.isclose
     isfinite = compare.isfinite
     isinf = elementwise.isinf
@@ -178,6 +185,7 @@ class OpMethods:
     logaddexp = exponentials.logaddexp
     logaddexp2 = exponentials.logaddexp2
     logcumsumexp = statistics.logcumsumexp
+    logdet = old_linalg.logdet
     logical_and = compare.logical_and
     logical_not = compare.logical_not
     logical_or = compare.logical_or
@@ -188,6 +196,7 @@ class OpMethods:
     masked_fill = splitting.masked_fill
     masked_scatter = scattering.masked_scatter
     matmul = linear.matmul
+    matrix_power = linalg.matrix_power
     max = reduce.max
     maximum = choices.maximum
     mean = reduce.mean
@@ -217,10 +226,13 @@ class OpMethods:
     norm = norms.norm
     not_equal = aliases.not_equal
     outer = products.outer
+    pinverse = old_linalg.pinverse
     positive = elementwise.positive
     pow = arithmetic.pow
+    prelu = piecewise.prelu
     prod = statistics.prod
     put = scattering.put
+    qr = old_linalg.qr
     quantile = statistics.quantile
     rad2deg = trigonometry.rad2deg
     ravel = views.ravel
@@ -245,6 +257,7 @@ class OpMethods:
     sinc = trigonometry.sinc
     sinh = trigonometry.sinh
     slice_scatter = scattering.slice_scatter
+    slogdet = linalg.slogdet
     sort = sorting.sort
     split_with_sizes = aliases.split_with_sizes
     sqrt = functions.sqrt
@@ -254,6 +267,7 @@ class OpMethods:
     sub = numbers_first("alpha")(arithmetic.sub)
     subtract = aliases.subtract
     sum = reduce.sum
+    svd = old_linalg.svd
     swapaxes = views.swapaxes
     swapdims = aliases.swapdims
     t = shape.t

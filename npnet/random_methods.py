@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from npnet.base.bfloat16 import limits
 from npnet.random import Generator, numpy_generator
 from npnet.tape import result
 
@@ -97,7 +98,7 @@ class RandomMethods:
             from_, to = 0, from_
         if to is None:
             whole = self.dtype.kind in "iu"
-            to = np.iinfo(self.dtype).max if whole else 2 ** (np.finfo(self.dtype).nmant + 1)
+            to = np.iinfo(self.dtype).max if whole else round(2 / limits(self.dtype).eps)
         if from_ >= to:
             raise RuntimeError(f"random_: from must be < to, got {from_} and {to}")
         high = min(math.floor(to), 2**63 - 1)

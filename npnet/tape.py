@@ -31,7 +31,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.base.checks import ShapeError, not_tensors
+from npnet.base.bfloat16 import FLOATS, bfloat16, in_use, widened
+from npnet.base.checks import ShapeError, kind_of, not_tensors
 from npnet.base.grad_mode import state as _mode
 from npnet.base.hooks import RemovableHandle
 from npnet.base.quiet import as_before, be_quiet
@@ -59,7 +60,7 @@ __all__ = [
 View: TypeAlias = Callable[[Array], Array]  # from an ndarray to a view of it
 Hook: TypeAlias = Callable[[Any], Any]  # from a gradient to another one, or to None
 V = TypeVar("V", bound="Variable")
-_RANKS = {"b": 0, "u": 1, "i": 1, "f": 2}  # a result is kept in a dtype of no lower kind
+_RANKS = {"b": 0, "u": 1, "i": 1, "f": 2, "V": 2}  # a result is kept in a dtype of no lower kind
 
 
 class Layout:
@@ -147,6 +148,8 @@ class Function:
 
     `gy` has the shape and dtype of forward's result, each returned gradient those of its input.
     A returned gradient is gy itself, a view, or new memory that the op does not write again.
+    bfloat16 arrives as float32, and what float32 then comes of it is rounded; `as_stored` for an op
+    that takes it as it is, as all views do.
     forward keeps what backward needs: inputs and results by `save_for_backward`, so that an
     in-place write to them is noticed; shapes and arrays of its own as plain attributes.
     """
@@ -154,6 +157,7 @@ class Function:
     forward: Callable[..., Any]  # Any: a Function for another layout takes and returns that
     backward: Callable[..., tuple[Any, ...]]
     view: ClassVar[bool] = False  # whether the result may lie on the memory of the first input
+    as_stored: ClassVar[bool] = False  # whether forward takes bfloat16
     begins: ClassVar[bool] = False  # whether another may do it that finds no other layout, yet
     find: View  # of a view in another layout: from the first input's ndarray to the result's
 
@@ -163,6 +167,7 @@ class Function:
     retained: tuple[weakref.ref[Variable], ...] = ()  # results that asked to keep their gradient
     hooks: dict[int, Hook] | None = None  # called with the gradient of the result
     made_at = ""  # where it was applied, if anomaly_mode is on
+    rounded: tuple[bool, ...] = ()  # which inputs are bfloat16, where any are
     freed = False  # whether something that backward needs is gone
     replaced: tuple[tuple[int, ...], np.dtype[Any]] | None = None  # shape, dtype before `data = `
     _counter = itertools.count()
@@ -215,14 +220,32 @@ class Function:
 
     def apply(self, inputs: tuple[Variable, ...]) -> Tensor:
         """The result of `forward`; a Function for another layout hands its values over itself."""
-        y = self.forward(
-            *[a if type(a := x._values) is np.ndarray else x.array for x in inputs],
-        )
+        if in_use.bfloat16 and any(x._values.dtype.kind == "V" for x in inputs):
+            y = self._forward_rounded([x.array for x in inputs])
+        else:
+            y = self.forward(
+                *[a if type(a := x._values) is np.ndarray else x.array for x in inputs],
+            )
         return result(y if type(y) is np.ndarray else self._as_array(y))
 
     def differentiate(self, gy: Values) -> tuple[Values | None, ...]:
         """The gradients of the inputs; a Function for another layout takes `gy` in it."""
-        return self.backward(_array(gy))
+        if not self.rounded:
+            return self.backward(_array(gy))
+        gradients = self.backward(widened(_array(gy)))
+        return tuple(
+            g if g is None or not rounded else np.asarray(g).astype(bfloat16(), copy=False)
+            for g, rounded in zip(gradients, self.rounded, strict=True)
+        )
+
+    def _forward_rounded(self, arrays: list[Array]) -> Array:
+        """The result of `forward` with bfloat16 among its inputs; `differentiate` rounds too."""
+        self.rounded = tuple([x.dtype.kind == "V" for x in arrays])
+        if self.view or self.as_stored:
+            return np.asarray(self.forward(*arrays))
+        y = self._as_array(self.forward(*map(widened, arrays)))
+        is_wide = any(x.dtype.char in "fd" for x in arrays)  # PyTorch's rule of promotion
+        return y if is_wide or y.dtype != np.float32 else y.astype(bfloat16())
 
     def _as_array(self, scalar: Any) -> Array:
         """What NumPy's arithmetic on 0-d arrays gives as an array, also among what was saved."""
@@ -454,7 +477,7 @@ def _differentiated(node: Function, arriving: Values) -> tuple[Values | None, ..
 def _check_nan(node: Function, gradients: tuple[Values | None, ...]) -> None:
     """RuntimeError if an op returned NaN; where it was applied is a warning, as in PyTorch."""
     for i, g in enumerate(gradients):
-        if g is not None and g.dtype.kind == "f" and np.isnan(_array(g)).any():
+        if g is not None and g.dtype.kind in FLOATS and np.isnan(_array(g)).any():
             if node.made_at:
                 warnings.warn(
                     f"Error detected in {node.name()}. Traceback of forward call that caused the "
@@ -515,7 +538,7 @@ def inputs_of(op: str, inputs: Any) -> tuple[Variable, ...]:
         raise RuntimeError(f"{op}: inputs cannot be empty")
     for i, x in enumerate(wanted):
         if not isinstance(x, Variable):
-            raise TypeError(f"{op}: inputs must be tensors, got a {type(x).__name__} at {i}")
+            raise TypeError(f"{op}: inputs must be tensors, got {kind_of(x)} at {i}")
         if not x.requires_grad:
             raise RuntimeError(f"{op}: one of the inputs, the one at {i}, requires no gradient")
     return wanted
@@ -733,7 +756,7 @@ class Variable:
 
     def _check_requires_grad(self, wanted: bool) -> None:
         """Raise unless `requires_grad` may be set to this."""
-        if wanted and self._values.dtype.kind != "f":
+        if wanted and self._values.dtype.kind not in FLOATS:
             raise RuntimeError(
                 f"requires_grad: only floating point tensors have gradients, got {self.dtype}"
             )
@@ -901,7 +924,7 @@ class Variable:
     def data(self, values: Variable) -> None:
         if not isinstance(values, Variable):
             raise TypeError(f"data: must be a tensor, got {type(values).__name__}")
-        if self._wants and values.dtype.kind != "f":
+        if self._wants and values.dtype.kind not in FLOATS:
             raise RuntimeError(f"data: the tensor requires a gradient and can't be {values.dtype}")
         function = self._grad_fn
         if function is not None and function.replaced is None:

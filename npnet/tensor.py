@@ -16,11 +16,13 @@ import numpy.typing as npt
 
 from npnet.base import printing
 from npnet.base.arrays import Array
-from npnet.base.layouts import check_memory_format
+from npnet.base.bfloat16 import FLOATS, bfloat16, dtype_named, is_bfloat16
+from npnet.base.layouts import check_memory_format, strided
 from npnet.base.quiet import as_before, be_quiet
+from npnet.base.storage import TypedStorage, UntypedStorage, memory_of
 from npnet.devices.cpu import CPU, check_device
 from npnet.devices.cpu import device as Device
-from npnet.in_place import InPlaceMethods, in_place
+from npnet.in_place import InPlaceMethods, augmented, in_place
 from npnet.op_methods import OpMethods
 from npnet.ops import (
     activation,
@@ -49,17 +51,18 @@ Int: TypeAlias = int  # inside Tensor, `int`, `float` and `bool` are its methods
 Bool: TypeAlias = bool
 Float: TypeAlias = float
 Size_: TypeAlias = int | Sequence[int]  # one size, or all of them
-# What `type()` calls tensors of a dtype, and `typed_tensors` their constructors.
+# What `type()` calls tensors of a dtype, by its name, and `typed_tensors` their constructors.
 TYPE_NAMES = {
-    np.dtype(np.bool_): "torch.BoolTensor",
-    np.dtype(np.uint8): "torch.ByteTensor",
-    np.dtype(np.int8): "torch.CharTensor",
-    np.dtype(np.int16): "torch.ShortTensor",
-    np.dtype(np.int32): "torch.IntTensor",
-    np.dtype(np.int64): "torch.LongTensor",
-    np.dtype(np.float16): "torch.HalfTensor",
-    np.dtype(np.float32): "torch.FloatTensor",
-    np.dtype(np.float64): "torch.DoubleTensor",
+    "bool": "torch.BoolTensor",
+    "uint8": "torch.ByteTensor",
+    "int8": "torch.CharTensor",
+    "int16": "torch.ShortTensor",
+    "int32": "torch.IntTensor",
+    "int64": "torch.LongTensor",
+    "float16": "torch.HalfTensor",
+    "bfloat16": "torch.BFloat16Tensor",
+    "float32": "torch.FloatTensor",
+    "float64": "torch.DoubleTensor",
 }
 
 
@@ -112,7 +115,7 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
             check_device(device)
         if len(data) == 1 and isinstance(data[0], Tensor) and data[0].dtype != wanted:
             raise TypeError(
-                f"{TYPE_NAMES[wanted]}: takes a tensor of {wanted}, got {data[0].dtype}; use "
+                f"{TYPE_NAMES[wanted.name]}: takes a tensor of {wanted}, got {data[0].dtype}; use "
                 f"x.to(...) instead"
             )
         return result(_constructor_array(data, wanted))
@@ -197,10 +200,10 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
             self._seen = seen
         return self
 
-    __iadd__ = InPlaceMethods.add_
-    __isub__ = InPlaceMethods.sub_
-    __imul__ = InPlaceMethods.mul_
-    __itruediv__ = InPlaceMethods.div_
+    __iadd__ = augmented(InPlaceMethods.add_)
+    __isub__ = augmented(InPlaceMethods.sub_)
+    __imul__ = augmented(InPlaceMethods.mul_)
+    __itruediv__ = augmented(InPlaceMethods.div_)
     __ifloordiv__ = in_place(arithmetic.floor_divide)
     __imod__ = in_place(arithmetic.remainder)
     __ipow__ = in_place(arithmetic.pow)
@@ -223,6 +226,12 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
         return np.array(self.numpy(), dtype=dtype, copy=copy)
+
+    def __array_wrap__(
+        self, array: Array, context: Any = None, return_scalar: Bool = False
+    ) -> Tensor:
+        """What a function of NumPy's makes of a tensor is a tensor; of bools uint8, as PyTorch."""
+        return result(np.asarray(array, np.uint8 if array.dtype == np.bool_ else None))
 
     def item(self) -> Any:
         """The one value, as a Python number."""
@@ -334,7 +343,7 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
 
     def is_signed(self) -> Bool:
         """Whether the dtype has negative numbers."""
-        return self._values.dtype.kind in "if"
+        return self._values.dtype.kind in "ifV"
 
     def is_complex(self) -> Bool:
         """Always False."""
@@ -351,6 +360,14 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
     def data_ptr(self) -> Int:
         """The address of the first value."""
         return int(self.array.__array_interface__["data"][0])
+
+    def storage(self) -> TypedStorage:
+        """All values of its memory, in a row, also those that a view leaves out."""
+        return TypedStorage(memory_of(self.array).reshape(-1))
+
+    def untyped_storage(self) -> UntypedStorage:
+        """All bytes of its memory."""
+        return self.storage().untyped()
 
     def storage_offset(self) -> Int:
         """How many values of its memory lie before the first."""
@@ -386,7 +403,7 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
 
     def is_floating_point(self) -> Bool:
         """Whether the values are floats."""
-        return self._values.dtype.kind == "f"
+        return self._values.dtype.kind in FLOATS
 
     def is_contiguous(self, memory_format: Any = None) -> Bool:
         """Whether the values lie in memory in row-major order without gaps."""
@@ -416,7 +433,7 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
         rest = list(args)
         if rest and isinstance(rest[0], Tensor):
             dtype = rest.pop(0).dtype
-        elif rest and (rest[0] is None or isinstance(rest[0], (str, Device))):
+        elif rest and (rest[0] is None or isinstance(rest[0], (str, Device, Int))):
             device = rest.pop(0)
             dtype = rest.pop(0) if rest and not isinstance(rest[0], bool) else dtype
         elif rest:
@@ -435,12 +452,13 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
             non_blocking: changes nothing here.
         """
         if dtype is None:
-            return TYPE_NAMES.get(self.dtype, f"torch.{self.dtype}")
+            return TYPE_NAMES.get(self.dtype.name, f"torch.{self.dtype}")
         if isinstance(dtype, str):
             named = {name: known for known, name in TYPE_NAMES.items()}
             if dtype.removeprefix("npnet.").removeprefix("torch.").startswith("cuda."):
                 raise TypeError(f"type {dtype} not available: npnet runs on the CPU, without CUDA")
-            wanted = named.get(dtype.replace("npnet.", "torch."))
+            name = named.get(dtype.replace("npnet.", "torch."))
+            wanted = None if name is None else dtype_named(name)
             if dtype in ("torch.Tensor", "npnet.Tensor"):
                 wanted = get_default_dtype()
             if wanted is None:
@@ -474,6 +492,10 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
         """The tensor in float16."""
         return self.to(np.float16, memory_format=memory_format)
 
+    def bfloat16(self, memory_format: Any = None) -> Tensor:
+        """The tensor in bfloat16, rounded to the nearest, ties to even."""
+        return self.to(bfloat16(), memory_format=memory_format)
+
     def short(self, memory_format: Any = None) -> Tensor:
         """The tensor in int16."""
         return self.to(np.int16, memory_format=memory_format)
@@ -494,10 +516,46 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
         """The tensor itself: it is there already."""
         return self
 
-    def cuda(self, device: Any = None) -> Tensor:
+    def cuda(
+        self, device: Any = None, non_blocking: Bool = False, memory_format: Any = None
+    ) -> Tensor:
         """NotImplementedError: npnet runs on the CPU."""
         return self.to("cuda" if device is None else device)
 
+    def adjoint(self) -> Tensor:
+        """The last two axes exchanged, since the values are real."""
+        return shape.transpose(self, -2, -1)
+
+    def to_dense(self, dtype: npt.DTypeLike | None = None) -> Tensor:
+        """The tensor itself, which is dense, in `dtype` if one is given."""
+        return self.to(dtype=dtype)
+
+    def is_conj(self) -> Bool:
+        """Always False, as of all that is asked of complex, shared and inference tensors."""
+        return False
+
+    is_neg = is_inference = is_shared = is_conj
+
+    def share_memory_(self) -> Tensor:
+        """The tensor itself: threads share it, and there are no processes to share it with."""
+        return self
+
+    def is_set_to(self, tensor: Tensor) -> Bool:
+        """Whether both are the same values of the same memory."""
+        a, b = self.array, tensor.array
+        places = [x.__array_interface__["data"][0] for x in (a, b)]
+        return places[0] == places[1] and (a.shape, a.strides) == (b.shape, b.strides)
+
+    def map_(self, tensor: Tensor, callable: Callable[[Any, Any], Any]) -> Tensor:
+        """Replace each value by what a function gives for it and another tensor's: slow."""
+        if self.requires_grad or tensor.requires_grad:
+            raise RuntimeError("map_: a tensor requires a gradient, which a function has not")
+        pairs = zip(self.array.ravel(), np.broadcast_to(tensor.array, self.shape).flat, strict=True)
+        values = [callable(a.item(), b.item()) for a, b in pairs]
+        return self._assign(..., result(np.array(values, self.dtype).reshape(self.shape)), "map_")
+
+    layout = property(lambda self: strided, doc="Always `strided`.")
+    output_nr = property(lambda self: 0, doc="Always 0: an op here has one result.")
     is_cuda = is_sparse = is_quantized = is_meta = is_mps = is_xpu = is_nested = property(
         lambda self: False, doc="Always False."
     )
@@ -823,10 +881,16 @@ def _read(data: Any, dtype: npt.DTypeLike | None) -> Array:
     if isinstance(data, (np.ndarray, np.generic)):
         array = np.asarray(data, dtype)
     else:
-        array = np.array(_plain_numbers(data), dtype)
+        try:
+            array = np.array(_plain_numbers(data), dtype)
+        except ValueError as error:
+            raise ValueError(
+                "Tensor: the lists in a list must all be of one length, and hold numbers (pad the "
+                f"shorter ones, or keep a list of tensors): {error}"
+            ) from error
         if dtype is None and (array.dtype == np.float64 or not array.size):
             array = array.astype(get_default_dtype())  # Python floats, as in PyTorch
-    if array.dtype.kind not in "fiub":
+    if array.dtype.kind not in "fiub" and not is_bfloat16(array.dtype):
         raise TypeError(f"Tensor: values must be numbers or bools, got {array.dtype}")
     return array
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from npnet.ops import linalg, scattering, shape
+from npnet.base.storage import UntypedStorage
+from npnet.ops import scattering, shape
 from npnet.ops.dtypes import Operand
 from npnet.random import default_generator
 from npnet.tape import result
@@ -15,17 +16,13 @@ from npnet.tensor import Size, Tensor
 
 __all__ = [
     "broadcast_shapes",
-    "cholesky",
     "fill",
     "get_rng_state",
-    "inverse",
     "is_complex",
     "is_nonzero",
     "is_same_size",
     "is_signed",
     "is_storage",
-    "logdet",
-    "pinverse",
     "set_rng_state",
     "typename",
     "unravel_index",
@@ -58,8 +55,8 @@ def typename(obj: Any) -> str:
 
 
 def is_storage(obj: Any) -> bool:
-    """False: memory is an ndarray here, of no class of its own."""
-    return False
+    """Whether it is what `Tensor.storage` or `Tensor.untyped_storage` gives."""
+    return isinstance(obj, UntypedStorage)
 
 
 def is_complex(input: Tensor) -> bool:
@@ -104,28 +101,3 @@ def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
     except ValueError as error:
         raise ValueError(f"unravel_index: {error}") from None
     return tuple(result(np.asarray(a, np.int64)) for a in places)
-
-
-# ---- old names of linalg's ---------------------------------------------------------------------
-
-
-def inverse(input: Tensor) -> Tensor:
-    """`linalg.inv`."""
-    return linalg.inv(input)
-
-
-def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:
-    """`linalg.pinv` with rtol = rcond."""
-    return linalg.pinv(input, rtol=rcond)
-
-
-def cholesky(input: Tensor, upper: bool = False) -> Tensor:
-    """`linalg.cholesky`."""
-    return linalg.cholesky(input, upper=upper)
-
-
-def logdet(input: Tensor) -> Tensor:
-    """The logarithm of the determinant: NaN where that is negative."""
-    sign, logabsdet = linalg.slogdet(input)
-    negative = result(sign.array < 0)
-    return logabsdet.masked_fill(negative, float("nan"))

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from npnet.base.bfloat16 import FLOATS, dtype_named
 from npnet.ops.dtypes import set_default_dtype
 from npnet.tensor import TYPE_NAMES, Tensor
 
 __all__ = [
+    "BFloat16Tensor",
     "BoolTensor",
     "ByteTensor",
     "CharTensor",
@@ -29,7 +31,12 @@ __all__ = [
 class _TensorType(type):
     """The class of these classes: a call gives a Tensor, and isinstance goes by the dtype."""
 
-    dtype: np.dtype[Any]
+    _dtype_name: str
+
+    @property
+    def dtype(cls) -> np.dtype[Any]:
+        """The dtype of its tensors."""
+        return dtype_named(cls._dtype_name)
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Tensor:
         return Tensor._of_dtype(cls.dtype, *args, **kwargs)
@@ -42,13 +49,12 @@ class _TensorType(type):
 
 
 def _tensor_type(name: str) -> Any:
-    dtype = next(dtype for dtype, known in TYPE_NAMES.items() if known == f"torch.{name}")
-    doc = (
-        f"A tensor of {dtype}: of a list, an array, or sizes, whose values are whatever was there."
-    )
-    return _TensorType(name, (), {"__doc__": doc, "dtype": dtype, "__module__": "npnet"})
+    of = next(dtype for dtype, known in TYPE_NAMES.items() if known == f"torch.{name}")
+    doc = f"A tensor of {of}: of a list, an array, or sizes, whose values are whatever was there."
+    return _TensorType(name, (), {"__doc__": doc, "_dtype_name": of, "__module__": "npnet"})
 
 
+BFloat16Tensor = _tensor_type("BFloat16Tensor")
 BoolTensor = _tensor_type("BoolTensor")
 ByteTensor = _tensor_type("ByteTensor")
 CharTensor = _tensor_type("CharTensor")
@@ -64,8 +70,11 @@ def set_default_tensor_type(t: Any) -> None:
     """`set_default_dtype` by one of these classes or its name, such as "torch.DoubleTensor"."""
     if isinstance(t, str) and "cuda" in t:
         raise TypeError(f"type {t} not available: npnet runs on the CPU, without CUDA")
-    dtypes = {name: dtype for dtype, name in TYPE_NAMES.items()}
-    dtype = dtypes.get(t) if isinstance(t, str) else getattr(t, "dtype", None)
-    if dtype is None or np.dtype(dtype).kind != "f":
+    names = {known: name for name, known in TYPE_NAMES.items()}
+    if isinstance(t, str):
+        dtype = dtype_named(names[t]) if t in names else None
+    else:
+        dtype = getattr(t, "dtype", None)
+    if dtype is None or np.dtype(dtype).kind not in FLOATS:
         raise TypeError(f"set_default_tensor_type: must be of floating point, got {t}")
     set_default_dtype(dtype)

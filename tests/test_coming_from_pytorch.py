@@ -30,6 +30,12 @@ def test_the_page_is_fresh(script: ModuleType) -> None:
     )
 
 
+def test_the_list_of_methods_is_fresh(script: ModuleType) -> None:
+    assert script.METHODS.read_text(encoding="utf-8") == script.methods(), (
+        "run python docs/coming_from_pytorch.py"
+    )
+
+
 def test_what_is_said_to_be_stricter_is_there(script: ModuleType) -> None:
     for title, names in script.STRICTER.items():
         place = script._object(script.SECTIONS[title][1])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 import torch
 
 import npnet
+from npnet.drop_in import modules
 
 FOLDER = Path(__file__).parent / "drop_in"
 PROGRAMS = sorted(path.stem for path in FOLDER.glob("[a-z]*.py"))
@@ -63,3 +66,71 @@ def test_a_program_runs_with_npnet_for_torch(name: str, tmp_path: Path) -> None:
     ours = run(replaced, name, restore, tmp_path / "npnet")
     assert_agree(ours, theirs, name)
     assert npnet.is_grad_enabled() == torch.is_grad_enabled() is True
+
+
+class Loose:
+    """A version of another library's, as packaging and distutils have it."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def test_versions_compare_with_other_libraries() -> None:
+    ours = modules.Version(modules.TORCH)
+    assert ours > Loose("1.7")
+    assert ours >= Loose("1.13.1")
+    assert ours <= Loose(modules.TORCH)
+    assert not ours < Loose(modules.TORCH)
+
+
+PLACES = """
+import torch
+import torch.nn as nn
+import torch.nn.utils.prune as prune
+from torch.nn.common_types import _size_2_t
+from torch.nn.modules.utils import _pair
+from torch.types import Device, Number
+from torch.utils.data._utils.collate import default_collate
+from torch.utils.hooks import RemovableHandle
+from torchvision.transforms.transforms import Compose, ToTensor
+
+assert isinstance(nn.Linear(2, 2).register_forward_hook(print), RemovableHandle)
+
+
+@torch.jit.script
+def mish(x: torch.Tensor) -> torch.Tensor:
+    return x * torch.tanh(nn.functional.softplus(x))
+
+
+class Net(torch.jit.ScriptModule):
+    @torch.jit.ignore
+    def say(self): return 1
+
+    @torch.jit.ignore(drop=True)
+    def said(self): return 2
+
+    @torch.jit.script_method
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return mish(x)
+
+
+net = torch.jit.script(Net())
+torch.testing.assert_close(net(torch.zeros(2)), torch.zeros(2))
+assert (net.say(), net.said(), torch.jit.is_scripting()) == (1, 2, False)
+assert _pair(3) == (3, 3) and default_collate([1, 2]).tolist() == [1, 2]
+"""
+
+
+def test_modules_that_programs_import_by_their_places(tmp_path: Path) -> None:
+    program = tmp_path / "places.py"
+    program.write_text(PLACES)
+    done = subprocess.run(
+        [sys.executable, "-m", "npnet.run", str(program)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr

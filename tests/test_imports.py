@@ -35,6 +35,8 @@ OTHERS = (
     "tyro",
     "yaml",
 )
+# Of Python itself and of npnet, what takes milliseconds and a short program may never ask for.
+LATER = ("concurrent.futures", "logging", "tempfile", "npnet.datasets", "npnet.distributions")
 INFERENCE = """
 import npnet
 import npnet.distributions, npnet.models, npnet.optim, npnet.transforms, npnet.utils.data
@@ -69,6 +71,11 @@ def test_other_libraries_are_not_imported_where_they_are_installed() -> None:
     numpy_alone = "import npnet\nnpnet.set_backend('numpy')\n"  # the kernels need Numba
     check = f"import sys\nloaded = {set(OTHERS)} & set(sys.modules)\nassert not loaded, loaded\n"
     _run(numpy_alone + INFERENCE + check)
+
+
+def test_an_import_is_short() -> None:
+    code = f"import sys, npnet\nloaded = {set(LATER)} & set(sys.modules)\nassert not loaded, loaded"
+    _run(code)
 
 
 def _order(name: str) -> tuple[object, ...]:

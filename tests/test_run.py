@@ -315,6 +315,42 @@ def test_names_are_read_as_python_would_look_them_up(
     assert missing(path) == [f"program.py:{name}" for name in names]
 
 
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("x = torch.ones(3)\nx.geqrf()", ["3: torch.Tensor.geqrf"]),
+        ("x = torch.ones(3)\n(x + 1).T[0].geqrf()", ["3: torch.Tensor.geqrf"]),
+        ("torch.ones(3).geqrf().stft(4)", ["2: torch.Tensor.geqrf", "2: torch.Tensor.stft"]),
+        ("def f(x):\n    return x.geqrf()\nf(1)", ["3: torch.Tensor.geqrf"]),
+        # What is npnet's too, nobody's, or may well be something else's.
+        ("torch.ones(3).sum().relu()", []),
+        ("torch.ones(3).no_such_thing()", []),
+        ("x = torch.geqrf", ["2: torch.geqrf"]),
+        ("def f(x):\n    return x.geqrf()", []),
+        ("class Own:\n    def geqrf(self): pass\nx = Own()\nx.geqrf()", []),
+        ("x = torch.nn.Linear(2, 2)\nx.geqrf = len\nx.geqrf(1)", []),
+        ("from scipy import linalg\nlinalg.geqrf(1)\nlinalg.lapack.geqrf(1).stft()", []),
+        ("'a'.geqrf()\n[1].geqrf()", []),
+        ("class A:\n    def f(self):\n        self.geqrf()\nA().f()", []),
+        ("x = [1]\nx.index(1)\n'a'.index('a')", []),
+        ("try:\n    torch.ones(1).geqrf()\nexcept AttributeError:\n    pass", []),
+    ],
+)
+def test_methods_that_no_tensor_has_are_named(text: str, names: list[str], tmp_path: Path) -> None:
+    path = write(tmp_path, "program.py", f"import torch\n{text}")
+    assert missing(path) == [f"program.py:{name}" for name in names]
+
+
+def test_a_missing_method_stops_nothing(tmp_path: Path) -> None:
+    write(tmp_path, "program.py", "import torch\nx = torch.ones(2)\nprint('on')\nx.geqrf()\n")
+    done = run(tmp_path, "program.py")
+    assert (done.returncode, done.stdout) == (1, "on\n")
+    assert done.stderr.splitlines()[0] == (
+        "program.py:4: torch.Tensor.geqrf is not in npnet "
+        "(if it is a tensor that this is called on)"
+    )
+
+
 def test_only_what_the_program_reaches_is_looked_at(tmp_path: Path) -> None:
     write(tmp_path, "nets/__init__.py", "from .one import *\nfrom . import two\n")
     write(tmp_path, "nets/one.py", "import torch\ndef one():\n    return torch.absent_one()\n")
@@ -335,3 +371,26 @@ def test_torch_is_itself_again_afterwards() -> None:
     import torch as again
 
     assert again is torch
+
+
+def test_each_file_of_a_large_program_is_looked_up_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not again for every other file: such a program would start after minutes."""
+    count = 60
+    for i in range(count):
+        functions = "".join(f"def f{j}():\n    return torch.relu\n" for j in range(20))
+        (tmp_path / f"m{i}.py").write_text(f"import torch\n{functions}")
+    program = tmp_path / "program.py"
+    program.write_text("".join(f"import m{i}\n" for i in range(count)))
+    looked_up = []
+    resolve = Path.resolve
+
+    def counted(path: Path, strict: bool = False) -> Path:
+        looked_up.append(path)
+        return resolve(path, strict)
+
+    monkeypatch.setattr(Path, "resolve", counted)
+    with torch_is_npnet():
+        assert missing_names(program, program.read_text(), str(tmp_path)) == []
+    assert count < len(looked_up) < 10 * count

@@ -10,13 +10,14 @@ import numpy as np
 
 from npnet import tape
 from npnet.base.arrays import Array
+from npnet.base.bfloat16 import FLOATS
 from npnet.base.checks import ShapeError
 from npnet.base.grad_mode import is_grad_enabled, no_grad
 from npnet.ops._sums import add_up
 from npnet.tape import Layout, Values, Variable, result
 from npnet.tensor import Tensor
 
-__all__ = ["Function", "FunctionCtx", "once_differentiable"]
+__all__ = ["Function", "FunctionCtx", "InplaceFunction", "once_differentiable"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -64,6 +65,14 @@ class FunctionCtx:
                     "save a clone() of it, or write out of place"
                 )
         return tuple([x for x, _ in self._saved])
+
+    @property
+    def saved_variables(self) -> tuple[Any, ...]:
+        """The old name of `saved_tensors`, with PyTorch's warning."""
+        warnings.warn(
+            "'saved_variables' is deprecated; use 'saved_tensors'", DeprecationWarning, stacklevel=2
+        )
+        return self.saved_tensors
 
     def mark_dirty(self, *args: Tensor) -> None:
         """Say which arguments `forward` changed in place; each must be a result too."""
@@ -150,6 +159,14 @@ class Function:
         return tuple(results) if several else results[0]
 
 
+class InplaceFunction(Function):
+    """A Function, under the name of old programs; `mark_dirty` says what it writes to."""
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
+
 def once_differentiable(fn: F) -> F:
     """Mark a `backward` whose own derivative is wrong; here no derivative has one."""
     return fn
@@ -219,7 +236,7 @@ class _Node(tape.Function):
             (y.shape, y.dtype) if isinstance(y, Variable) else None for y in results
         ]
         for place, y in enumerate(results):
-            floats = isinstance(y, Variable) and y.dtype.kind == "f"
+            floats = isinstance(y, Variable) and y.dtype.kind in FLOATS
             if not floats or any(y is x for x in self.ctx._without):
                 continue
             end: tape.Function = self

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 __all__ = [
     "ShapeError",
+    "as_tensor_by",
     "check_axes",
     "check_count",
     "check_number",
@@ -125,16 +126,30 @@ def check_writable(op: str, what: str, array: npt.NDArray[np.generic]) -> None:
 
 
 def kind_of(value: Any) -> str:
-    """What somebody gave, in words: `ndarray`, `list`, or `a PyTorch tensor`."""
-    is_torch = type(value).__module__.partition(".")[0] == "torch" and hasattr(value, "numpy")
-    return "a PyTorch tensor" if is_torch else type(value).__name__
+    """What somebody gave, in words: `ndarray`, `list`, `a PyTorch tensor` or `a PyTorch Linear`."""
+    kind = type(value)
+    if not any(base.__module__.partition(".")[0] == "torch" for base in kind.__mro__):
+        return kind.__name__
+    return "a PyTorch tensor" if hasattr(value, "numpy") else f"a PyTorch {kind.__name__}"
 
 
 def not_tensors(op: str, value: Any) -> TypeError:
     """The error for what is no tensor where an op takes tensors."""
-    kind = kind_of(value)
-    how = "from_numpy(x.numpy())" if kind == "a PyTorch tensor" else "as_tensor"
-    return TypeError(f"{op}: inputs must be tensors, got {kind}; npnet.{how} makes one")
+    return TypeError(f"{op}: inputs must be tensors, got {kind_of(value)}; {as_tensor_by(value)}")
+
+
+def no_operand(op: str, value: Any) -> TypeError:
+    """The error for what is neither tensor nor number where an op takes both."""
+    return TypeError(
+        f"{op}: operands must be tensors or numbers, got {kind_of(value)}; {as_tensor_by(value)}"
+    )
+
+
+def as_tensor_by(value: Any) -> str:
+    """How a tensor is made of what is none."""
+    if kind_of(value) == "a PyTorch tensor":
+        return "npnet.from_numpy(x.detach().numpy()) makes one"
+    return "npnet.as_tensor makes one"
 
 
 def is_finite(value: float) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from npnet.base.arrays import Array
+from npnet.base.bfloat16 import FLOATS
 
 __all__ = ["set_printoptions", "tensor_repr"]
 
@@ -67,7 +68,7 @@ class _Format:
 
     def __init__(self, values: Array) -> None:
         self.spec, self.point, self.width = "", "", 1
-        if values.dtype.kind != "f":
+        if values.dtype.kind not in FLOATS:
             self.width = max((len(str(v)) for v in values.ravel().tolist()), default=1)
             return
         shown = values.astype(np.float64)

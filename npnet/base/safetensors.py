@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from npnet.base.arrays import Array
+from npnet.base.bfloat16 import bfloat16, is_bfloat16
 
 __all__ = ["Entry", "decode", "encode", "little_endian"]
 
@@ -62,23 +63,30 @@ class Entry(NamedTuple):
     data: memoryview
 
     def array(self) -> Array:
-        """The array, on memory of its own; bfloat16 and float8 become float32, without loss.
+        """The array, on memory of its own; float8 becomes float32, without loss.
 
         Raises:
-            TypeError: NumPy has no such dtype, nor one that holds all its values.
+            TypeError: there is no such dtype here, nor one that holds all its values.
         """
         if self.dtype == "BOOL":  # any byte but 0 is True, and must be 1 for NumPy
             values = np.frombuffer(self.data, np.uint8) != 0
         elif self.dtype in _DTYPES:
             dtype = np.dtype(_DTYPES[self.dtype])
             values = np.frombuffer(self.data, dtype).astype(dtype.newbyteorder("="))
-        elif self.dtype == "BF16":  # the upper half of a float32
-            values = (np.frombuffer(self.data, "<u2").astype(np.uint32) << 16).view(np.float32)
+        elif self.dtype == "BF16":
+            values = np.frombuffer(self.data, "<u2").astype(np.uint16).view(_bfloat16())
         elif self.dtype in ("F8_E4M3", "F8_E5M2"):
             values = _float8(self.dtype)[np.frombuffer(self.data, np.uint8)]
         else:
             raise TypeError(f"it is of dtype {self.dtype}, which npnet has no arrays of")
         return values.reshape(self.shape)
+
+
+def _bfloat16() -> np.dtype[Any]:
+    try:
+        return bfloat16()
+    except ImportError as error:
+        raise TypeError(str(error)) from error
 
 
 @functools.cache
@@ -116,11 +124,12 @@ def encode(arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> bytes:
     parts, end = [], 0
     for name in sorted(arrays, key=lambda name: (-arrays[name].itemsize, name)):
         array = little_endian(arrays[name])
-        if array.dtype not in _NAMES:
+        known = "BF16" if is_bfloat16(array.dtype) else _NAMES.get(array.dtype)
+        if known is None:
             raise TypeError(f"{name}: {array.dtype} has no place in a safetensors file")
         begin, end = end, end + array.nbytes
         header[name] = {
-            "dtype": _NAMES[array.dtype],
+            "dtype": known,
             "shape": list(array.shape),
             "data_offsets": [begin, end],
         }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.abc
 import importlib.machinery
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -54,7 +53,7 @@ def _teach(module: ModuleType, kind: type[Any], to_array: Callable[[Any], Any]) 
     module.make_np = make_np  # type: ignore[attr-defined]
 
 
-class _Finder(importlib.abc.MetaPathFinder):
+class _Finder:  # no MetaPathFinder, whose module imports a dozen others
     """Finds one module, as all others do, and changes it once it has run."""
 
     def __init__(self, kind: type[Any], to_array: Callable[[Any], Any]) -> None:

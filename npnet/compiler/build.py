@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from operator import gt
 from sys import getrefcount
 from typing import Any
 
@@ -54,9 +55,10 @@ class ChainProgram:
         return all(p._values is a for p, a in self._weights)
 
     def bind(self, x: Array) -> None:
-        """Take the images of a batch."""
+        """Take the images of a batch, and draw what its layers draw."""
         x = np.require(x, np.float32, ("C", "W"))
         self._load.bind((x.reshape(len(x), -1), self._to))
+        self.calls.draw()
 
     def infer(self, x: Array) -> Array:
         """What the network gives for a batch, where the program ends with it."""
@@ -135,21 +137,22 @@ class TrainingProgram(ForwardProgram):
         blocks = Phase(calls.blocks, extent.blocks, extent.chunks)
         pieces = [Phase(c) for c in (calls.first, calls.end, calls.rest)]
         self._program = Program([p for p in (pieces[0], blocks, *pieces[1:]) if p.calls])
-        self._memory = [_owner(g.array) for g in self.gradients.values()]
-        self._references = [
-            (getrefcount(g), getrefcount(g._values), getrefcount(memory))
-            for g, memory in zip(self.gradients.values(), self._memory, strict=True)
-        ]
+        self._memory = [_memory(g.array) for g in self.gradients.values()]
+        self._references = self._count_references()
 
     def is_held(self) -> bool:
         """Whether anybody but the parameters holds the gradients, as tensors or as their memory."""
-        counts = zip(self.gradients.items(), self._memory, self._references, strict=True)
-        return any(
-            getrefcount(g) - (p.grad is g) > of_g
-            or getrefcount(g._values) > of_array
-            or getrefcount(memory) > of_memory
-            for (p, g), memory, (of_g, of_array, of_memory) in counts
+        counts = zip(
+            self.gradients.items(), self._count_references(), self._references, strict=True
         )
+        return any(
+            of_g - (p.grad is g) > of_g_alone or any(map(gt, of_memory, of_memory_alone))
+            for (p, g), (of_g, of_memory), (of_g_alone, of_memory_alone) in counts
+        )
+
+    def _count_references(self) -> list[tuple[int, list[int]]]:
+        pairs = zip(self.gradients.values(), self._memory, strict=True)
+        return [(getrefcount(g), [*map(getrefcount, memory)]) for g, memory in pairs]
 
     def takes(self, target: Array) -> bool:
         """Take the targets of the next batch; False if it has no loss of such."""
@@ -162,11 +165,12 @@ class TrainingProgram(ForwardProgram):
         return self._loss.value()
 
 
-def _owner(array: Array) -> Array:
-    """The array that a view holds, and each view of the view."""
-    while isinstance(array.base, np.ndarray):
-        array = array.base
-    return array
+def _memory(array: Array) -> list[Array]:
+    """An array, what it is a view of, and so on: which of them a view of it holds is NumPy's."""
+    found = [array]
+    while isinstance(found[-1].base, np.ndarray):
+        found.append(found[-1].base)
+    return found
 
 
 def _next_layer(links: list[Link], x: Buffer, may_overwrite: bool) -> tuple[LaneOp, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,6 +18,7 @@ from npnet.compiler.guard import Guard
 from npnet.compiler.trace import Later, Link, trace
 from npnet.compiler.watch import Watch
 from npnet.lanes.unsuited import Layered, Unsuited
+from npnet.random import drawing_apart
 from npnet.tensor import Tensor
 
 __all__ = ["Programs"]
@@ -210,11 +212,16 @@ class _Reading:
     def _new(self, x: Tensor, output: Any) -> Any:
         """A program that was tried on the batch: it gives what the model gave."""
         links, traced = trace(self._model, x)
+        draws = any(link.draws for link in links)
+        if draws and output is not None:
+            raise Later("the model itself was run on it, and drew its numbers")
         try:
             program = self._build(links, x.shape, get_num_threads())
         except (ValueError, TypeError) as error:  # a view of batches of another size, for instance
             raise Unsuited(f"no program can be made of it: {error}") from error
-        if not _are_alike(program.infer(x.array), traced if output is None else output):
+        with drawing_apart() if draws else nullcontext():  # the same numbers as in the trace
+            got = program.infer(x.array)
+        if not _are_alike(got, traced if output is None else output):
             raise Unsuited("a program of it gives other values than the model itself")
         return program
 

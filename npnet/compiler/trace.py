@@ -47,14 +47,21 @@ class Link:
         pairs = zip(self.params, self.shapes, strict=True)
         return [p.array if p.shape == shape else p.array.reshape(shape) for p, shape in pairs]
 
+    @property
+    def draws(self) -> bool:
+        """Whether the op draws random numbers, for each batch anew."""
+        return bool(self._kind.draws)
+
     def layer(self) -> LaneOp:
         """A new one of the same kind and options, for a program."""
         from npnet.lanes.function import LaneOp
 
-        if isinstance(self.op, LaneOp):
-            return type(self.op)(self.op.op)
-        kind: Any = table()[type(self.op)]
-        return kind(self.op)
+        return self._kind(self.op.op if isinstance(self.op, LaneOp) else self.op)
+
+    @property
+    def _kind(self) -> Any:
+        """The class by which kernels do the op."""
+        return table().get(type(self.op), type(self.op))
 
 
 def trace(model: nn.Module, x: Tensor) -> tuple[list[Link], Tensor]:
@@ -105,7 +112,7 @@ def _is_chained(node: Function) -> bool:
     if isinstance(node, LaneOp):
         return node.chained
     kind = table().get(type(node))  # by NumPy, before lanes begin, the batch may be flattened
-    return kind is not None and issubclass(kind, LaneOp) and kind.is_view
+    return kind is not None and issubclass(kind, LaneOp) and (kind.is_view or kind.draws)
 
 
 def _in_lanes(x: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from npnet.base.checks import unknown_name
-from npnet.datasets import _files, cifar10, fashion_mnist, mnist
+from npnet.datasets import _files, cifar10, fashion_mnist, mnist, utils
 from npnet.datasets._errors import DataError, DownloadError
 from npnet.datasets.arrays import ImageData, names_npz, read_npz
 from npnet.datasets.cifar import CIFAR10, CIFAR100
@@ -24,6 +24,7 @@ from npnet.datasets.folder import DatasetFolder, ImageFolder
 from npnet.datasets.kmnist import KMNIST
 from npnet.datasets.mnist import MNIST
 from npnet.datasets.qmnist import QMNIST
+from npnet.datasets.stl10 import STL10
 from npnet.datasets.svhn import SVHN
 from npnet.datasets.usps import USPS
 from npnet.datasets.vision import VisionDataset
@@ -37,6 +38,7 @@ __all__ = [
     "MNIST",
     "NAMES",
     "QMNIST",
+    "STL10",
     "SVHN",
     "USPS",
     "DataError",
@@ -52,6 +54,7 @@ __all__ = [
     "load_digits",
     "names_npz",
     "read_npz",
+    "utils",
 ]
 
 _LOADERS: dict[str, Callable[[Path, bool], ImageData]] = {

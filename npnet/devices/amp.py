@@ -1,6 +1,6 @@
 """Mixed precision under PyTorch's names: without a GPU it is switched off, as in PyTorch.
 
-Networks compute in the dtype of their parameters here; there is no arithmetic in 16 bits.
+Networks compute in the dtype of their parameters here, and no op in another of its own accord.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class autocast:
         enabled: False is silent.
 
     Raises:
-        NotImplementedError: it is to be on for the CPU, where PyTorch computes in bfloat16.
+        NotImplementedError: it is to be on for the CPU, where PyTorch uses bfloat16 in some ops.
     """
 
     def __init__(
@@ -36,7 +36,8 @@ class autocast:
     ) -> None:
         if enabled and str(device_type).startswith("cpu"):
             raise NotImplementedError(
-                "autocast: there is no arithmetic in bfloat16 on the CPU; pass enabled=False"
+                "autocast: no op is computed in bfloat16 of its own accord on the CPU; pass "
+                "enabled=False, or convert by model.bfloat16()"
             )
         if enabled:
             warnings.warn("CUDA is not available. Disabling autocast.", stacklevel=2)

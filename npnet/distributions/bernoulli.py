@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from npnet.base.bfloat16 import limits
 from npnet.distributions.distribution import Distribution, check_values, checked_parameters
 from npnet.ops.activation import sigmoid
 from npnet.ops.choices import clamp
@@ -57,7 +58,7 @@ class Bernoulli(Distribution):
     @cached_property
     def logits(self) -> Tensor:
         """log(p / (1 - p)) of probs, which are first limited to [eps, 1 - eps]."""
-        eps = float(np.finfo(self._param.dtype).eps)
+        eps = float(limits(self._param.dtype).eps)
         p = clamp(self._param, eps, 1 - eps)
         return log(p) - log(1 - p)
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from npnet.base.arrays import Array
+from npnet.base.bfloat16 import limits
 from npnet.base.checks import ShapeError
 from npnet.ops.activation import log_softmax, softmax
 from npnet.ops.choices import clamp
@@ -90,7 +91,7 @@ class Categorical:
         Of probs, which are first limited to [eps, 1 - eps], so that the logarithm and its
         derivative are finite.
         """
-        eps = float(np.finfo(self._param.dtype).eps)
+        eps = float(limits(self._param.dtype).eps)
         return log(clamp(self._param, eps, 1 - eps))
 
     @property
@@ -147,7 +148,7 @@ class Categorical:
 
     def entropy(self) -> Tensor:
         """-sum over k of probs[k] * logits[k], in nats.  Shape: (...)."""
-        lowest = float(np.finfo(self.logits.dtype).min)  # 0 * -inf would be NaN
+        lowest = float(limits(self.logits.dtype).min)  # 0 * -inf would be NaN
         return -(clamp(self.logits, min=lowest) * self.probs).sum(-1)
 
     def enumerate_support(self, expand: bool = True) -> Tensor:

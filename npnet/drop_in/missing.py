@@ -17,13 +17,18 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
+
 from npnet.drop_in.modules import is_torch
 from npnet.drop_in.names import Unit, read_units
+from npnet.drop_in.tensor_names import METHODS
 
 __all__ = ["Missing", "missing_names"]
 
 # Folders of what is installed: a program's own modules are in none of them.
 _INSTALLED = ("site-packages", "dist-packages")
+# Whose methods a program may mean by a name that is a tensor's too.
+_OTHERS = (np.ndarray, str, bytes, list, dict, set, tuple, int, float, Path)
 
 
 @dataclass(frozen=True, order=True)
@@ -32,17 +37,21 @@ class Missing:
 
     Attributes:
         is_sure: whether the program comes there in any case, not in a branch of an `if` alone.
+        is_guess: whether it is a method's name, of what may be a tensor; it is never sure then.
     """
 
     path: Path
     line: int
     name: str
     is_sure: bool = True
+    is_guess: bool = False
 
     def __str__(self) -> str:
         where = f"{_short(self.path)}:{self.line}"
-        branch = "" if self.is_sure else " (in a branch, which may not run)"
-        return f"{where}: {self.name} is not in npnet{branch}"
+        doubt = "" if self.is_sure else " (in a branch, which may not run)"
+        if self.is_guess:
+            doubt = " (if it is a tensor that this is called on)"
+        return f"{where}: {self.name} is not in npnet{doubt}"
 
 
 def _short(path: Path) -> Path:
@@ -62,14 +71,15 @@ def missing_names(path: Path, text: str | bytes, folder: str) -> list[Missing]:
     Args:
         folder: where the program's own modules are looked for first.
     """
-    units: list[Unit] = []
+    read: dict[Path, list[Unit]] = {}
     surely: dict[Path, bool] = {}  # files that are read, and whether they are imported in any case
     waiting = [(path, text, True)]
     while waiting:
         file, source, is_sure = waiting.pop()
-        if (before := surely.get(file.resolve())) is not None and before >= is_sure:
+        real = file.resolve()  # once: a program may have hundreds of files
+        if (before := surely.get(real)) is not None and before >= is_sure:
             continue
-        surely[file.resolve()] = is_sure
+        surely[real] = is_sure
         try:
             tree = ast.parse(source)
         except (SyntaxError, ValueError):
@@ -77,12 +87,13 @@ def missing_names(path: Path, text: str | bytes, folder: str) -> list[Missing]:
         own = read_units(tree, file, is_program=file is path)
         for unit in own:
             unit.is_sure = is_sure
-        units = [unit for unit in units if unit.path.resolve() != file.resolve()] + own
+        read[real] = own
         found: dict[Path, bool] = {}
         for name, always in _imports(tree):
             for other in _files_of(name, folder, file):
                 found[other] = found.get(other, False) or (always and is_sure)
         waiting += [(other, other.read_bytes(), found[other]) for other in sorted(found)]
+    units = [unit for own in read.values() for unit in own]
     certain = set(map(id, _reached(units, surely=True)))
     first: dict[tuple[Path, str], tuple[int, bool]] = {}
     for unit in _reached(units):
@@ -92,7 +103,8 @@ def missing_names(path: Path, text: str | bytes, folder: str) -> list[Missing]:
                 key, is_sure = (unit.path, absent), always and id(unit) in certain
                 at, known = first.get(key, (line, False))
                 first[key] = min(line, at), is_sure or known
-    return sorted(Missing(file, line, name, sure) for (file, name), (line, sure) in first.items())
+    found_names = [Missing(file, line, name, s) for (file, name), (line, s) in first.items()]
+    return sorted([*found_names, *_missing_methods(units)])
 
 
 # ---- the program's own modules -------------------------------------------------------------------
@@ -165,6 +177,28 @@ def _reached(units: list[Unit], *, surely: bool = False) -> list[Unit]:
         waiting = [other for other in waiting if other not in now]
         reached += now
     return reached
+
+
+def _missing_methods(units: list[Unit]) -> list[Missing]:
+    """Methods of torch.Tensor that are called and npnet has not.
+
+    What they are called on is not known: a name that something else may have too is left out, and
+    the others warn and stop nothing.
+    """
+    torch = importlib.import_module("torch")
+    own = {name for unit in units for name in unit.defines}
+    kinds = (torch.Tensor, torch.nn.Module, torch.optim.Optimizer, *_OTHERS)
+    first: dict[tuple[Path, str], int] = {}
+    for unit in _reached(units):
+        for name, line in unit.methods:
+            is_other = name in own or any(hasattr(kind, name) for kind in kinds)
+            if name in METHODS and not is_other:
+                key = unit.path, name
+                first[key] = min(line, first.get(key, line))
+    return [
+        Missing(file, line, f"torch.Tensor.{name}", False, True)
+        for (file, name), line in first.items()
+    ]
 
 
 # ---- npnet's names -------------------------------------------------------------------------------

@@ -46,9 +46,9 @@ class Version(str):
 
 
 def _numbers(version: Any) -> tuple[int, ...]:
-    """(1, 9) of "1.9.0": zeros at the end say nothing."""
-    if isinstance(version, str):
-        found = re.match(r"[\d.]*", version.partition("+")[0])
+    """(1, 9) of "1.9.0" or of such an object: zeros at the end say nothing."""
+    if not isinstance(version, (tuple, list)):
+        found = re.match(r"[\d.]*", str(version).partition("+")[0])
         version = [part for part in (found.group() if found else "").split(".") if part]
     numbers = [int(part) for part in version]
     while numbers and numbers[-1] == 0:

@@ -52,6 +52,8 @@ class Unit:
         words: names, attributes and strings in it: what it may reach.
         sure_words: those of them that are said in no branch.
         is_sure: whether it is of a file that is imported in any case.
+        methods: names that are called as methods of what is not known, each with its line.
+        defines: of a module: names of functions, methods and attributes that it makes.
     """
 
     path: Path
@@ -62,6 +64,8 @@ class Unit:
     words: set[str] = field(default_factory=set)
     sure_words: set[str] = field(default_factory=set)
     is_sure: bool = True
+    methods: list[tuple[str, int]] = field(default_factory=list)
+    defines: set[str] = field(default_factory=set)
 
     def is_reached(self, spoken: set[str]) -> bool:
         """Whether code that says these words may call it."""
@@ -75,7 +79,8 @@ class Unit:
 def read_units(tree: ast.Module, path: Path, *, is_program: bool) -> list[Unit]:
     """The units of a file."""
     reader = _Reader(path, is_program, _has_lazy_annotations(tree))
-    module = Unit(path, None)
+    reader.imported = {name for node in ast.walk(tree) for name in _imported(node)}
+    module = Unit(path, None, defines=set(_defined(tree)))
     reader.units.append(module)
     reader.read(tree.body, [_scope(tree.body)], module)
     return reader.units
@@ -136,6 +141,20 @@ def _bindings(node: ast.AST) -> Iterator[tuple[str, str | None]]:
         yield from ((name.id, None) for name in _names(node.optional_vars))
 
 
+def _imported(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        yield from (name for name, of_torch in _bindings(node) if of_torch is None)
+
+
+def _defined(tree: ast.Module) -> Iterator[str]:
+    """What methods and attributes of the program's own classes may be called."""
+    for node in ast.walk(tree):
+        if isinstance(node, Function | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Attribute | ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.attr if isinstance(node, ast.Attribute) else node.id
+
+
 def _names(target: ast.expr) -> Iterator[ast.Name]:
     for node in ast.walk(target):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store | ast.Del):
@@ -165,6 +184,7 @@ class _Reader:
         self.path, self.is_program = path, is_program
         self.has_lazy_annotations = has_lazy_annotations
         self.units: list[Unit] = []
+        self.imported: set[str] = set()  # names of what is not torch's
         self.choices = 0  # how many branches we are in, of which it is not known if they run
 
     def say(self, unit: Unit, words: set[str]) -> None:
@@ -209,6 +229,8 @@ class _Reader:
             name = _chain(node, scopes)
         if name is not None and "." in name:
             self.use(unit, name, node)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            self._enter_method(node.func, scopes, unit)
         below = ast.iter_child_nodes(node)
         if isinstance(node, ast.AnnAssign) and (unit.name or self.has_lazy_annotations):
             below = iter([node.value] if node.value else [])
@@ -216,6 +238,19 @@ class _Reader:
             self.read(below, scopes, unit)
         else:
             self.say(unit, _words(node))
+
+    def _enter_method(self, called: ast.Attribute, scopes: list[Scope], unit: Unit) -> None:
+        """Enter a method's name, unless it is known to be none of a tensor's."""
+        root: ast.AST = called.value
+        if isinstance(root, ast.Name) and root.id in ("self", "cls"):
+            return
+        while isinstance(root, ast.Attribute | ast.Call | ast.Subscript):
+            root = root.func if isinstance(root, ast.Call) else root.value
+        is_other = not isinstance(root, ast.Name | ast.BinOp) or (
+            isinstance(root, ast.Name) and root.id in self.imported
+        )
+        if not is_other and _chain(called, scopes) is None:
+            unit.methods.append((called.attr, called.lineno))
 
     def _read_function(self, node: Function, scopes: list[Scope], unit: Unit) -> None:
         at_once = [*node.decorator_list, *node.args.defaults]

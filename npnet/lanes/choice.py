@@ -34,7 +34,8 @@ FLOAT32 = np.dtype(np.float32)
 SMALL = 2**22  # products of a linear layer, which BLAS is done with before lanes are filled
 LEAST = 3  # images; of fewer, with all other lanes idle, BLAS computes the products faster
 FAMILIES = (
-    "activation", "arithmetic", "conv", "linear", "loss", "norm", "pool", "prelu", "recurrent",
+    "activation", "arithmetic", "conv", "dropout", "linear", "loss", "norm", "pool", "prelu",
+    "recurrent",
     "shape",
 )  # fmt: skip
 

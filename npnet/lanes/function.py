@@ -77,12 +77,14 @@ class LaneOp(LaneFunction):
         chained: whether programs may have it.
         keeps_output: whether backward needs what forward gave.
         is_view: whether the output lies on the memory of the input.
+        draws: whether it draws random numbers, for each batch anew.
         layout: what its result is on the tape.
     """
 
     chained: ClassVar[bool] = False
     keeps_output: ClassVar[bool] = False
     is_view: ClassVar[bool] = False
+    draws: ClassVar[bool] = False
     layout: ClassVar[type[Lanes]] = Lanes
 
     def fused(self, x: Lanes, *others: Any) -> Lanes | None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple, TypeAlias
 
@@ -33,6 +34,7 @@ __all__ = [
     "MOST_CHUNKS",
     "Buffer",
     "Calls",
+    "Draw",
     "Extent",
     "Loop",
     "Recorded",
@@ -44,6 +46,7 @@ __all__ = [
 ]
 
 Shape: TypeAlias = tuple[int, ...]
+Draw: TypeAlias = Callable[[int], Array]  # for so many images
 
 MOST_CHUNKS = 8  # parts of a batch, unless they are large; each has gradients of its own
 LARGE_CHUNK = 64  # blocks; a batch of more than 8192 images has more chunks
@@ -142,6 +145,10 @@ class Calls(ABC):
         """Room for what a kernel needs meanwhile, (S, *shape): each thread has a slot."""
 
     @abstractmethod
+    def drawn(self, draw: Draw, shape: Shape, by: int) -> Buffer:
+        """What `draw` gives for a batch, (N, *shape): now, or each time that a program runs."""
+
+    @abstractmethod
     def over(self, x: Buffer) -> Buffer:
         """Room for what is alike x: its own, where nobody needs x any more."""
 
@@ -201,6 +208,9 @@ class Loop(Calls):
     def scratch(self, shape: Shape) -> Array:
         return lanes.empty((get_num_threads(), *shape))
 
+    def drawn(self, draw: Draw, shape: Shape, by: int) -> Buffer:
+        return Buffer(lanes.to_lanes(draw(self.extent.n)))
+
     def over(self, x: Buffer) -> Buffer:
         return Buffer(lanes.empty(x.array.shape))
 
@@ -239,6 +249,7 @@ class Recorded(Calls):
         blocks: for each block.
         end, rest: pieces of work when all blocks are done, and when those are.
         overwrites: whether nobody but the op that adds calls needs its input.
+        draws: what is drawn for each batch, and the call that takes it into blocks.
     """
 
     whole = False
@@ -248,6 +259,7 @@ class Recorded(Calls):
     end: list[Call] = field(default_factory=list)
     rest: list[Call] = field(default_factory=list)
     overwrites: bool = False
+    draws: list[tuple[Draw, Call]] = field(default_factory=list)
 
     def empty(self, shape: Shape, by: int = BLOCK) -> Buffer:
         parts = self.extent.slots if by == SLOT else self.extent.blocks
@@ -255,6 +267,19 @@ class Recorded(Calls):
 
     def scratch(self, shape: Shape) -> Array:
         return lanes.empty((self.extent.slots, *shape))
+
+    def drawn(self, draw: Draw, shape: Shape, by: int) -> Buffer:
+        x = self.empty(shape, by)
+        task = block_ops.load if by == SLOT else lanes.block_to_lanes
+        call = self.add(task, np.empty((self.extent.n, math.prod(shape)), np.float32), x.rows)
+        self.draws.append((draw, call))
+        return x
+
+    def draw(self) -> None:
+        """Draw what is drawn for each batch, in the order of the ops."""
+        for draw, call in self.draws:
+            rows, to = call.arguments
+            call.bind((draw(self.extent.n).reshape(rows.shape), to))
 
     def over(self, x: Buffer) -> Buffer:
         return x if self.overwrites else self.empty(x.shape, x.by)

@@ -11,6 +11,7 @@ from npnet.models.alexnet import AlexNet, alexnet
 from npnet.models.checkpoint import from_checkpoint
 from npnet.models.convnet import ConvNet
 from npnet.models.densenet import DenseNet, densenet121, densenet161, densenet169, densenet201
+from npnet.models.googlenet import GoogLeNet, GoogLeNetOutputs, googlenet
 from npnet.models.lenet import LeNet, LeNet4, LeNet5, LeNetFC
 from npnet.models.mlp import MLP, mlp
 from npnet.models.mobilenetv2 import MobileNetV2, mobilenet_v2
@@ -52,6 +53,8 @@ __all__ = [
     "CifarResNet",
     "ConvNet",
     "DenseNet",
+    "GoogLeNet",
+    "GoogLeNetOutputs",
     "LeNet",
     "LeNet4",
     "LeNet5",
@@ -69,6 +72,7 @@ __all__ = [
     "densenet169",
     "densenet201",
     "from_checkpoint",
+    "googlenet",
     "mlp",
     "mobilenet_v2",
     "resnet18",

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from npnet import Tensor
+from npnet.base.bfloat16 import FLOATS
 from npnet.base.files import printable, user_path
 from npnet.models.preprocess import Pixels, Preprocess
 from npnet.models.registry import MODELS, create
@@ -223,7 +224,7 @@ def _load(model: Module, weights: Mapping[str, Tensor], place: Path) -> None:
     own = model.state_dict()
     try:
         for name, tensor in weights.items():
-            if name in own and (tensor.dtype.kind == "f") != (own[name].dtype.kind == "f"):
+            if name in own and (tensor.dtype.kind in FLOATS) != (own[name].dtype.kind in FLOATS):
                 raise RuntimeError(f"{name} is {tensor.dtype}")
             if not np.isfinite(tensor.array).all():
                 raise RuntimeError(f"{name} has values that are NaN or infinite")

@@ -32,9 +32,13 @@ from npnet.nn.modules.activation import (
     Tanhshrink,
     Threshold,
 )
+from npnet.nn.modules.adaptive import AdaptiveLogSoftmaxWithLoss
 from npnet.nn.modules.attention import MultiheadAttention
+from npnet.nn.modules.batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d, SyncBatchNorm
+from npnet.nn.modules.channelshuffle import ChannelShuffle
 from npnet.nn.modules.container import ModuleDict, ModuleList, Sequential
 from npnet.nn.modules.conv import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
+from npnet.nn.modules.distance import CosineSimilarity, PairwiseDistance
 from npnet.nn.modules.dropout import (
     AlphaDropout,
     Dropout,
@@ -43,9 +47,9 @@ from npnet.nn.modules.dropout import (
     Dropout3d,
     FeatureAlphaDropout,
 )
-from npnet.nn.modules.embedding import Bilinear, CosineSimilarity, Embedding, PairwiseDistance
-from npnet.nn.modules.flatten import ChannelShuffle, Flatten, Unflatten
-from npnet.nn.modules.folding import Fold, Unfold
+from npnet.nn.modules.flatten import Flatten, Unflatten
+from npnet.nn.modules.fold import Fold, Unfold
+from npnet.nn.modules.instancenorm import InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
 from npnet.nn.modules.lazy import (
     LazyBatchNorm1d,
     LazyBatchNorm2d,
@@ -61,11 +65,12 @@ from npnet.nn.modules.lazy import (
     UninitializedBuffer,
     UninitializedParameter,
 )
-from npnet.nn.modules.linear import Identity, Linear
+from npnet.nn.modules.linear import Bilinear, Identity, Linear
 from npnet.nn.modules.loss import (
     BCELoss,
     BCEWithLogitsLoss,
     CrossEntropyLoss,
+    CTCLoss,
     GaussianNLLLoss,
     HuberLoss,
     KLDivLoss,
@@ -87,14 +92,7 @@ from npnet.nn.modules.margin_loss import (
     TripletMarginLoss,
     TripletMarginWithDistanceLoss,
 )
-from npnet.nn.modules.norm import (
-    BatchNorm1d,
-    BatchNorm2d,
-    BatchNorm3d,
-    GroupNorm,
-    LayerNorm,
-    SyncBatchNorm,
-)
+from npnet.nn.modules.normalization import GroupNorm, LayerNorm, LocalResponseNorm, RMSNorm
 from npnet.nn.modules.padding import (
     CircularPad1d,
     CircularPad2d,
@@ -113,6 +111,7 @@ from npnet.nn.modules.padding import (
     ZeroPad3d,
 )
 from npnet.nn.modules.parameter_container import ParameterDict, ParameterList
+from npnet.nn.modules.pixelshuffle import PixelShuffle, PixelUnshuffle
 from npnet.nn.modules.pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
@@ -129,13 +128,7 @@ from npnet.nn.modules.pooling import (
     MaxUnpool2d,
 )
 from npnet.nn.modules.rnn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNBase, RNNCell, RNNCellBase
-from npnet.nn.modules.sample_norm import (
-    InstanceNorm1d,
-    InstanceNorm2d,
-    InstanceNorm3d,
-    LocalResponseNorm,
-    RMSNorm,
-)
+from npnet.nn.modules.sparse import Embedding, EmbeddingBag
 from npnet.nn.modules.transformer import (
     Transformer,
     TransformerDecoder,
@@ -143,13 +136,7 @@ from npnet.nn.modules.transformer import (
     TransformerEncoder,
     TransformerEncoderLayer,
 )
-from npnet.nn.modules.upsampling import (
-    PixelShuffle,
-    PixelUnshuffle,
-    Upsample,
-    UpsamplingBilinear2d,
-    UpsamplingNearest2d,
-)
+from npnet.nn.modules.upsampling import Upsample, UpsamplingBilinear2d, UpsamplingNearest2d
 from npnet.nn.parallel import DataParallel
 from npnet.nn.parameter import Buffer, Parameter
 
@@ -164,6 +151,7 @@ __all__ = [
     "SELU",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
+    "AdaptiveLogSoftmaxWithLoss",
     "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
     "AlphaDropout",
@@ -176,6 +164,7 @@ __all__ = [
     "BatchNorm3d",
     "Bilinear",
     "Buffer",
+    "CTCLoss",
     "ChannelShuffle",
     "CircularPad1d",
     "CircularPad2d",
@@ -196,6 +185,7 @@ __all__ = [
     "Dropout2d",
     "Dropout3d",
     "Embedding",
+    "EmbeddingBag",
     "FeatureAlphaDropout",
     "Flatten",
     "Fold",

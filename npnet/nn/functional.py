@@ -19,6 +19,7 @@ from npnet.ops.adaptive_max_pool import adaptive_max_pool1d, adaptive_max_pool2d
 from npnet.ops.attention import scaled_dot_product_attention
 from npnet.ops.conv import conv1d, conv2d
 from npnet.ops.conv_transpose import conv_transpose1d, conv_transpose2d
+from npnet.ops.ctc import ctc_loss
 from npnet.ops.distance import (
     cosine_embedding_loss,
     normalize,
@@ -42,6 +43,7 @@ from npnet.ops.elementwise_loss import (
     smooth_l1_loss,
 )
 from npnet.ops.embedding import bilinear, embedding
+from npnet.ops.embedding_bag import embedding_bag
 from npnet.ops.folding import fold, unfold
 from npnet.ops.fractional_pool import fractional_max_pool2d
 from npnet.ops.grid_sample import affine_grid, grid_sample
@@ -60,7 +62,7 @@ from npnet.ops.margin_loss import (
 )
 from npnet.ops.multihead import multi_head_attention_forward
 from npnet.ops.norm import batch_norm, group_norm, layer_norm
-from npnet.ops.norms import cosine_similarity, pairwise_distance
+from npnet.ops.norms import cosine_similarity, pairwise_distance, pdist
 from npnet.ops.padding import pad
 from npnet.ops.piecewise import (
     hardshrink,
@@ -120,6 +122,7 @@ __all__ = [
     "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
+    "ctc_loss",
     "dropout",
     "dropout1d",
     "dropout2d",
@@ -127,6 +130,7 @@ __all__ = [
     "elu",
     "elu_",
     "embedding",
+    "embedding_bag",
     "feature_alpha_dropout",
     "fold",
     "fractional_max_pool2d",
@@ -172,6 +176,7 @@ __all__ = [
     "one_hot",
     "pad",
     "pairwise_distance",
+    "pdist",
     "pixel_shuffle",
     "pixel_unshuffle",
     "poisson_nll_loss",

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from npnet.base.bfloat16 import FLOATS, bfloat16
 from npnet.base.checks import check_writable, kind_of, nearest, not_tensors
 from npnet.base.hooks import RemovableHandle
 from npnet.nn.backward_hooks import HookedCall
@@ -258,7 +259,7 @@ class Module(Stateful):
     def _check_module(self, name: str, module: Module | None) -> None:
         self._check_name("add_module", name, "_modules")
         if module is not None and not isinstance(module, Module):
-            raise TypeError(f"add_module: {name} must be a Module, got {type(module).__name__}")
+            raise TypeError(f"add_module: {name} must be a Module, got {kind_of(module)}")
 
     def register_module(self, name: str, module: Module | None) -> None:
         """The same as `add_module`."""
@@ -476,7 +477,7 @@ class Module(Stateful):
         `to(dtype)`, `to(device)`, `to(device, dtype)` and `to(tensor)`, as `Tensor.to`.
         """
         wanted = result(np.zeros((), np.float32)).to(*args, **kwargs).dtype
-        if wanted.kind != "f":
+        if wanted.kind not in FLOATS:
             raise TypeError(f"to: a module's dtype must be floating point, got {wanted}")
         return self._apply(lambda x: x.to(*args, **kwargs) if x.is_floating_point() else x)
 
@@ -504,6 +505,10 @@ class Module(Stateful):
     def half(self: Self) -> Self:
         """Convert to float16, in place: half the memory; few ops compute in it."""
         return self.to(np.float16)
+
+    def bfloat16(self: Self) -> Self:
+        """Convert to bfloat16, in place: half the memory, and each op rounds its result."""
+        return self.to(bfloat16())
 
     def share_memory(self: Self) -> Self:
         """The module itself: threads share it, and there are no processes to share it with."""

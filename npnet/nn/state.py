@@ -304,7 +304,7 @@ def _array_of(name: str, value: Any) -> npt.NDArray[Any]:
     detach = getattr(value, "detach", None)  # a PyTorch tensor
     if detach:
         tensor = detach().cpu()
-        # NumPy has no bfloat16, nor floats of 8 bits; every one of them is a float32
+        # PyTorch gives NumPy no bfloat16, nor floats of 8 bits; every one of them is a float32
         floats = tensor.is_floating_point() and tensor.element_size() <= 2
         value = (tensor.float() if floats else tensor).numpy()
     array = np.asarray(value)

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from npnet.base.arrays import Array
+from npnet.base.bfloat16 import FLOATS
 
 __all__ = [
     "add_at",
@@ -39,10 +40,10 @@ INNER = 2**15  # products that BLAS may add at its own discretion
 def add_up(x: Array, axes: Sequence[int], keepdims: bool = False) -> Array:
     """The sum over `axes` (none of them negative) of an array with any strides, in its dtype.
 
-    Integers are exact, as long as they fit; float16 is added up in float64.
+    Integers are exact, as long as they fit; floats of 16 bits are added up in float64.
     """
-    if x.dtype.kind != "f" or x.dtype.itemsize < 4:
-        wide = np.float64 if x.dtype.kind == "f" else x.dtype
+    if x.dtype.kind not in FLOATS or x.dtype.itemsize < 4:
+        wide = np.float64 if x.dtype.kind in FLOATS else x.dtype
         y = np.asarray(x.sum(tuple(axes), dtype=wide, keepdims=keepdims))
         return y.astype(x.dtype, copy=False)
     if math.prod([x.shape[a] for a in axes]) <= FEW or x.size == 0:
@@ -259,7 +260,7 @@ def _centre(
 
 def running_sums(x: Array, dim: int) -> Array:
     """y_i = sum over j <= i of x_j along an axis, in float64 on the way, as in PyTorch."""
-    if x.dtype.kind != "f" or x.dtype.itemsize > 4:
+    if x.dtype.kind not in FLOATS or x.dtype.itemsize > 4:
         return np.cumsum(x, dim, dtype=x.dtype)
     y = np.empty(x.shape, x.dtype)
     _run(np.moveaxis(x, dim, 0), np.moveaxis(y, dim, 0))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from npnet.base.arrays import Array
+from npnet.base.bfloat16 import FLOATS
 from npnet.base.grad_mode import no_grad
 from npnet.ops import _sums
 from npnet.ops.broadcasting import apply, as_operands, check_tensors, off_tape
@@ -92,7 +93,7 @@ def sub(input: Operand, other: Operand, *, alpha: Number = 1) -> Tensor:
 def _scaled(op: str, input: Operand, other: Operand, alpha: Number) -> Operand:
     """`alpha * other`, in whole numbers modulo 256 where both operands are uint8."""
     common = result_type(input, other)
-    if isinstance(alpha, float) and common.kind != "f":
+    if isinstance(alpha, float) and common.kind not in FLOATS:
         raise RuntimeError(f"{op}: alpha must be whole for {common}, got {alpha}")
     if isinstance(alpha, bool) and common.kind != "b":
         raise RuntimeError(f"{op}: alpha may be a bool for bools alone, got {alpha} for {common}")
@@ -150,7 +151,7 @@ def _is_gate(x: Tensor, gate: Tensor) -> bool:
     """Whether `gate` has one number for each channel of images of several pixels."""
     if len(x._values.shape) != 4 or gate.ndim != 4 or gate.shape != (*x.shape[:2], 1, 1):
         return False
-    return gate.shape != x.shape and x.dtype == gate.dtype and x.dtype.kind == "f"
+    return gate.shape != x.shape and x.dtype == gate.dtype and x.dtype.kind in FLOATS
 
 
 class Scale(Function):
@@ -175,7 +176,7 @@ def mul(input: Operand, other: Operand) -> Tensor:
         if not isinstance(x, Variable):
             continue
         if type(factor) in (int, float):
-            if x._values.dtype.kind == "f":
+            if x._values.dtype.kind in FLOATS:
                 return Scale(float(factor))(x)
         elif isinstance(factor, Variable) and _is_gate(x, factor):
             return Gate()(x, factor)
@@ -206,7 +207,7 @@ def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> 
     if rounding_mode == "floor":
         return _floor_quotient("div", input, other)
     if rounding_mode == "trunc":
-        if result_type(input, other).kind != "f":
+        if result_type(input, other).kind not in FLOATS:
             _check_divisor("div", input, other)
             return off_tape("div", _whole_quotient, input, other)
         x, y = as_operands("div", input, other)
@@ -248,7 +249,7 @@ class FloorDivide(Function):
 
 def _floor_quotient(op: str, input: Operand, other: Operand) -> Tensor:
     _check_divisor(op, input, other)
-    if result_type(input, other).kind != "f":
+    if result_type(input, other).kind not in FLOATS:
         return off_tape(op, np.floor_divide, input, other)
     return apply(op, FloorDivide(), *as_operands(op, input, other))
 
@@ -296,7 +297,7 @@ def remainder(input: Operand, other: Operand) -> Tensor:
 
 def _check_divisor(op: str, input: Operand, other: Operand) -> None:
     divisor = other.array if isinstance(other, Variable) else np.asarray(other)
-    if result_type(input, other).kind != "f" and not divisor.all():
+    if result_type(input, other).kind not in FLOATS and not divisor.all():
         raise RuntimeError(f"{op}: integers can't be divided by 0")
 
 
@@ -329,7 +330,7 @@ class Pow(Function):
     """gx = gy * p * x^(p-1), 0 where p = 0; gp = gy * x^p * log x, 0 where x = 0 and p >= 0."""
 
     def forward(self, x: Array, p: Array) -> Array:
-        y = np.power(x, p) if x.dtype.kind == "f" else _integer_power(x, p)
+        y = np.power(x, p) if x.dtype.kind in FLOATS else _integer_power(x, p)
         self.save_for_backward(x, p, y if self.needs_input_grad[1] else None)
         return y
 

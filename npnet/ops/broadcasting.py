@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.base.checks import kind_of, not_tensors
+from npnet.base.bfloat16 import FLOATS
+from npnet.base.checks import as_tensor_by, no_operand, not_tensors
 from npnet.base.quiet import as_before, be_quiet
 from npnet.ops import shape
 from npnet.ops.dtypes import Number, Operand, result_type
@@ -27,7 +28,10 @@ __all__ = [
 ]
 
 
-_STAYING = {bool: "buif", int: "uif", float: "f"}  # kinds of tensors that stay beside such a number
+# PyTorch leaves `tensor + ndarray` to NumPy, which gives back a tensor, of the promoted dtype.
+_WITH_ARRAYS = frozenset(["add", "div", "mul", "pow", "sub"])
+# Kinds of tensors that stay what they are beside a number of such a class.
+_STAYING = {bool: f"bui{FLOATS}", int: f"ui{FLOATS}", float: FLOATS}
 _LARGE = float(np.finfo(np.float32).max)
 
 
@@ -46,12 +50,12 @@ def as_operands(
         alike = _two_alike(*operands, dtype, expanded)
         if alike is not None:
             return alike
+    if op in _WITH_ARRAYS and isinstance(operands[1], np.ndarray):
+        dtype = result_type(*operands) if dtype is None else dtype
+        operands = operands[0], _from_array(op, *operands)
     for x in operands:
         if not isinstance(x, (Variable, bool, int, float, np.number, np.bool_)):
-            raise TypeError(
-                f"{op}: operands must be tensors or numbers, got {kind_of(x)}; "
-                "npnet.as_tensor makes a tensor of an ndarray or a list"
-            )
+            raise no_operand(op, x)
     if not any(isinstance(x, Variable) for x in operands):
         raise TypeError(f"{op}: one operand must be a tensor, got {operands}")
     common = result_type(*operands) if dtype is None else dtype
@@ -65,6 +69,15 @@ def as_operands(
     return tuple(tensors)
 
 
+def _from_array(op: str, x: Any, array: Array) -> Tensor:
+    """An ndarray behind the sign as a tensor, where the tensor before it wants no gradient."""
+    if isinstance(x, Variable) and x.requires_grad:
+        raise RuntimeError(
+            f"{op}: a tensor that requires a gradient takes no ndarray; {as_tensor_by(array)}"
+        )
+    return result(array)
+
+
 def check_tensors(op: str, *inputs: Any) -> None:
     """Raise TypeError unless all are tensors, where PyTorch takes no numbers."""
     for x in inputs:
@@ -75,7 +88,7 @@ def check_tensors(op: str, *inputs: Any) -> None:
 def float_operands(op: str, *operands: Operand) -> tuple[Tensor, ...]:
     """`as_operands` of an op that takes floats alone. RuntimeError for integers."""
     common = result_type(*operands)
-    if common.kind != "f":
+    if common.kind not in FLOATS:
         raise RuntimeError(f"{op}: inputs must be floating point, got {common}; use x.float()")
     return as_operands(op, *operands)
 

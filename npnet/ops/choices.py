@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from npnet.base.arrays import Array
+from npnet.base.bfloat16 import FLOATS
 from npnet.ops import shape
 from npnet.ops.broadcasting import apply, as_operands, check_tensors, float_operands
 from npnet.ops.dtypes import Number, Operand, result_type
@@ -103,7 +104,7 @@ def _clamp_between(input: Tensor, min: Operand | None, max: Operand | None) -> T
 
 def _unbounded(x: Tensor, upwards: bool) -> Tensor:
     """What no value of the dtype goes beyond."""
-    if x.dtype.kind == "f":
+    if x.dtype.kind in FLOATS:
         return result(np.full(x.shape, np.inf if upwards else -np.inf, x.dtype))
     if x.dtype == np.bool_:
         return result(np.full(x.shape, upwards))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,12 +13,13 @@ from npnet.base.checks import ShapeError, not_tensors
 from npnet.ops.arithmetic import add, mul
 from npnet.ops.dtypes import check_dtypes
 from npnet.random import default_generator
-from npnet.tape import Variable, result
+from npnet.tape import Function, Variable, result
 
 if TYPE_CHECKING:
     from npnet.tensor import Tensor
 
 __all__ = [
+    "Dropout",
     "alpha_dropout",
     "dropout",
     "dropout1d",
@@ -27,7 +28,39 @@ __all__ = [
     "feature_alpha_dropout",
 ]
 
+FLOAT32 = np.dtype(np.float32)
 SELU_FLOOR = 1.7580993408473766  # SELU tends to -SELU_FLOOR
+
+
+class Dropout(Function):
+    """y = x * mask;  gx = gy * mask, where the mask is 0 with probability p, else 1 / (1 - p).
+
+    Args:
+        size: of the mask, which is broadcast: that of x, or its first axes and then ones.
+
+    Source: Srivastava et al. (2014), section 4; Tompson et al. (2015), section 3.2, for channels.
+    """
+
+    def __init__(self, p: float, size: tuple[int, ...]) -> None:
+        self.p, self.size = p, size
+
+    def draw(self, n: int | None = None, dtype: np.dtype[Any] = FLOAT32) -> Array:
+        """A mask, for `n` samples or for as many as the size says."""
+        size = self.size if n is None else (n, *self.size[1:])
+        kept = default_generator.numpy.random(size, np.float32) >= self.p
+        return np.multiply(kept, dtype.type(0 if self.p == 1 else 1 / (1 - self.p)))
+
+    def forward(self, x: Array) -> Array:
+        mask = self.draw(dtype=x.dtype)
+        self.save_for_backward(mask)
+        return np.multiply(x, mask)
+
+    def backward(self, gy: Array) -> tuple[Array]:
+        (mask,) = self.saved
+        return (np.multiply(gy, mask),)
+
+    def name(self) -> str:
+        return "MulBackward"  # as in PyTorch
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
@@ -49,10 +82,9 @@ def _dropout(
     """Dropout by a mask of this size, which is broadcast."""
     if not _is_active(op, input, p, training):
         return input
-    mask = result(
-        _kept(op, input, p, inplace, size) * input.dtype.type(0 if p == 1 else 1 / (1 - p))
-    )
-    y = mul(input, mask)
+    if inplace:  # refused before numbers are drawn
+        input._check_write(False, f"{op}(inplace=True)")
+    y = Dropout(p, size)(input)
     return input._write(y, f"{op}(inplace=True)") if inplace else y
 
 
@@ -68,14 +100,8 @@ def _is_active(op: str, input: Tensor, p: float, training: bool) -> bool:
     return True
 
 
-def _kept(op: str, input: Tensor, p: float, inplace: bool, size: tuple[int, ...]) -> Array:
-    """For each place whether it is kept."""
-    if inplace:  # refused before numbers are drawn
-        input._check_write(False, f"{op}(inplace=True)")
-    return default_generator.numpy.random(size, np.float32) >= p
-
-
-def _channels(shape: tuple[int, ...]) -> tuple[int, ...]:  # (N, C, ...) -> (N, C, 1, ...)
+def _channels(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The size of a mask of whole channels: (N, C, ...) -> (N, C, 1, ...)."""
     return (*shape[:2], *[1] * (len(shape) - 2))
 
 
@@ -177,7 +203,9 @@ def _alpha_dropout(
 ) -> Tensor:
     if not _is_active(op, input, p, training):
         return input
-    kept = _kept(op, input, p, inplace, size).astype(input.dtype)
+    if inplace:
+        input._check_write(False, f"{op}(inplace=True)")
+    kept = (default_generator.numpy.random(size, np.float32) >= p).astype(input.dtype)
     if p == 1:
         y = mul(input, result(np.zeros_like(kept)))
     else:

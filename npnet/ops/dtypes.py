@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Union
 import numpy as np
 import numpy.typing as npt
 
+from npnet.base.bfloat16 import FLOATS
 from npnet.base.checks import not_tensors
 from npnet.tape import Variable
 
@@ -29,7 +30,8 @@ Number: TypeAlias = bool | int | float
 Operand: TypeAlias = Union["Tensor", Number]
 
 _OF_BOOLS, _OF_INTEGERS = np.dtype(bool), np.dtype(np.int64)
-_RANKS = {"b": 0, "u": 1, "i": 1, "f": 2}  # bool < integers < floats
+_FLOAT32 = np.dtype(np.float32)
+_RANKS = {"b": 0, "u": 1, "i": 1, "f": 2, "V": 2}  # bool < integers < floats
 
 
 class _Default:
@@ -46,7 +48,7 @@ def get_default_dtype() -> np.dtype[Any]:
 def set_default_dtype(d: npt.DTypeLike) -> None:
     """Set the dtype of Python floats in `tensor`, and of factories. TypeError unless a float's."""
     dtype = np.dtype(d)
-    if dtype.kind != "f":
+    if dtype.kind not in FLOATS:
         raise TypeError(f"set_default_dtype: must be a floating point dtype, got {dtype}")
     _Default.dtype = dtype
 
@@ -63,6 +65,8 @@ def result_type(*operands: Operand) -> np.dtype[Any]:
         if isinstance(x, Variable):
             values = x._values
             group, dtype = (0 if values.shape else 1), values.dtype
+        elif isinstance(x, np.ndarray):  # where an op takes one, NumPy's rule holds
+            return np.promote_types(operands[0].dtype, x.dtype)
         else:
             group, dtype = 2, _number_dtype(x)
         before = found[group]
@@ -93,6 +97,8 @@ def promote_types(type1: npt.DTypeLike, type2: npt.DTypeLike) -> np.dtype[Any]:
     """
     a, b = np.dtype(type1), np.dtype(type2)
     if _RANKS[a.kind] == _RANKS[b.kind]:
+        if a != b and a.itemsize == b.itemsize == 2 and "V" in (a.kind, b.kind):
+            return _FLOAT32  # neither 16 bits hold the other's, and NumPy does not know
         return np.promote_types(a, b)
     return a if _RANKS[a.kind] > _RANKS[b.kind] else b
 
@@ -108,9 +114,9 @@ def float_type(*operands: Operand) -> np.dtype[Any]:
     first = operands[0]
     if type(operands[-1]) in (int, float) and len(operands) == 2 and isinstance(first, Variable):
         dtype = first._values.dtype  # of a tensor and a number, as in `x / 255`
-        return dtype if dtype.kind == "f" else _Default.dtype
+        return dtype if dtype.kind in FLOATS else _Default.dtype
     common = result_type(*operands)
-    return common if common.kind == "f" else _Default.dtype
+    return common if common.kind in FLOATS else _Default.dtype
 
 
 def check_dtypes(op: str, *inputs: Tensor, integers: bool = False) -> None:
@@ -121,7 +127,7 @@ def check_dtypes(op: str, *inputs: Tensor, integers: bool = False) -> None:
             raise not_tensors(op, x)
         if x.dtype not in dtypes:
             dtypes.append(x.dtype)
-    if len(dtypes) > 1 or dtypes[0].kind not in ("iuf" if integers else "f"):
+    if len(dtypes) > 1 or dtypes[0].kind not in ("iufV" if integers else FLOATS):
         raise RuntimeError(
             f"{op}: inputs must be of one {'' if integers else 'floating point '}dtype, got "
             f"{', '.join(map(str, dtypes))}; x.float() or module.double() converts"

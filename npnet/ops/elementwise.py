@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from npnet.base.arrays import Array
+from npnet.base.bfloat16 import FLOATS
 from npnet.ops import arithmetic, functions, shape
 from npnet.ops.broadcasting import apply, as_operands, check_tensors, off_tape
 from npnet.ops.dtypes import Operand, float_type, result_type
@@ -124,7 +125,7 @@ def positive(input: Tensor) -> Tensor:
 def signbit(input: Tensor) -> Tensor:
     """Where the value is negative, -0 too: bool."""
     x = input.array
-    return result(np.asarray(np.signbit(x) if x.dtype.kind == "f" else x < 0))
+    return result(np.asarray(np.signbit(x) if x.dtype.kind in FLOATS else x < 0))
 
 
 class NanToNum(Function):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from npnet.base.arrays import Array
+from npnet.base.bfloat16 import FLOATS
 from npnet.ops import _sums, arithmetic
 from npnet.ops.activation import sigmoid_of
 from npnet.ops.loss import alike, check_same, check_weight, reduced, reduction_of
@@ -286,7 +287,7 @@ def binary_cross_entropy_with_logits(
     """
     op = "binary_cross_entropy_with_logits"
     reduction = reduction_of(op, reduction, size_average, reduce)
-    if target.dtype.kind == "f":
+    if target.dtype.kind in FLOATS:
         input, target = alike(op, "target", input, target)
     check_same(op, "target", input, target)
     if pos_weight is not None:

@@ -16,7 +16,7 @@ from npnet.tape import Function, Variable
 if TYPE_CHECKING:
     from npnet.tensor import Tensor
 
-__all__ = ["bilinear", "embedding"]
+__all__ = ["bilinear", "embedding", "limit_rows"]
 
 
 class Embedding(Function):
@@ -85,13 +85,13 @@ def embedding(
             )
         padding_idx %= count
     if max_norm is not None:
-        _limit_rows(weight, rows, max_norm, norm_type)
+        limit_rows("embedding", weight, rows, max_norm, norm_type)
     return Embedding(rows, padding_idx, scale_grad_by_freq)(weight)
 
 
-def _limit_rows(weight: Tensor, rows: Array, max_norm: float, norm_type: float) -> None:
+def limit_rows(op: str, weight: Tensor, rows: Array, max_norm: float, norm_type: float) -> None:
     """Scale rows to at most a norm, in place, as in PyTorch: a little below it."""
-    check_writable("embedding", "weight", weight.array)
+    check_writable(op, "weight", weight.array)
     used = np.unique(rows)
     norms: Any = np.linalg.norm(weight.array[used], norm_type, axis=1)
     over = norms > max_norm

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from npnet.base.arrays import Array
+from npnet.base.bfloat16 import FLOATS
 from npnet.ops import indexing, reduce, shape
 from npnet.ops.reduce import Dims, MinMax
 from npnet.ops.shape import axis
@@ -88,7 +89,7 @@ def _best_so_far(x: Array, dim: int, largest: bool) -> Array:
     for i in range(len(values)):  # each position depends on the one before
         new = values[i]
         better = new >= best if largest else new <= best
-        if x.dtype.kind == "f":
+        if x.dtype.kind in FLOATS:
             better = np.isnan(new) | (better & ~np.isnan(best))
         best = np.where(better, new, best)
         where = np.where(better, i, where)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from npnet.base.checks import ShapeError
+from npnet.base.checks import ShapeError, not_tensors
 from npnet.ops import shape
 from npnet.ops.dtypes import check_dtypes
 from npnet.ops.windows import Pair, as_pair
@@ -24,9 +24,7 @@ _AXES = {1: ("L",), 2: ("H", "W")}
 def to_images(op: str, x: Tensor, dims: int) -> Tensor:
     """(N, C, H, W) of (N, C, H, W) or (C, H, W); with dims 1 of (N, C, L) or (C, L), H being 1."""
     if not isinstance(x, Variable):
-        raise TypeError(
-            f"{op}: inputs must be tensors, got {type(x).__name__}; npnet.as_tensor makes one"
-        )
+        raise not_tensors(op, x)
     if x.ndim - dims not in (1, 2):
         axes = ", ".join(_AXES[dims])
         raise ShapeError(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from npnet.base.arrays import Array
+from npnet.base.bfloat16 import FLOATS
 from npnet.base.checks import ShapeError
 from npnet.ops import arithmetic, choices, functions, shape
 from npnet.ops.loss import alike, check_shape, reduced, reduction_of
@@ -74,7 +75,7 @@ def kl_div(
             stacklevel=2,
         )
     for x in (input, target):
-        if isinstance(x, Variable) and x.dtype.kind != "f":
+        if isinstance(x, Variable) and x.dtype.kind not in FLOATS:
             raise RuntimeError(f"kl_div: input and target must be floating point, got {x.dtype}")
     x, t = alike("kl_div", "target", input, target)
     loss = reduced((LogKLDivergence() if log_target else KLDivergence())(x, t), reduction)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from npnet.base.arrays import Array
+from npnet.base.bfloat16 import FLOATS
 from npnet.base.checks import ShapeError
 
 __all__ = ["kept"]
@@ -17,7 +18,7 @@ def kept(values: Array, keep: Array) -> Array:
     """
     if not (isinstance(values, np.ndarray) and isinstance(keep, np.ndarray)):
         raise TypeError(f"kept: takes arrays, got {type(values).__name__}, {type(keep).__name__}")
-    if values.dtype.kind != "f" or keep.dtype != np.bool_:
+    if values.dtype.kind not in FLOATS or keep.dtype != np.bool_:
         raise TypeError(f"kept: takes floats and bools, got {values.dtype} and {keep.dtype}")
     if values.shape != keep.shape:
         raise ShapeError(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from npnet.base.bfloat16 import FLOATS
 from npnet.base.checks import ShapeError
 from npnet.ops import arithmetic, reduce, shape
 from npnet.ops.activation import softmax
@@ -195,7 +196,7 @@ def _added(mask: Tensor, name: str, dtype: np.dtype[Any]) -> Tensor:
     """The mask as numbers: -inf where it is True."""
     if mask.dtype == np.bool_:
         return result(np.where(mask.array, dtype.type(-np.inf), dtype.type(0)))
-    if mask.dtype.kind != "f":
+    if mask.dtype.kind not in FLOATS:
         raise TypeError(f"{_OP}: {name} must be of bools or floats, got {mask.dtype}")
     return mask
 

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from npnet.base.arrays import Array
-from npnet.ops import _sums, arithmetic, choices, compare, functions, reduce, shape
+from npnet.base.bfloat16 import FLOATS
+from npnet.ops import _sums, arithmetic, choices, compare, functions, indexing, reduce, shape
 from npnet.ops.broadcasting import as_operands
 from npnet.tape import Function, result
 
@@ -24,6 +25,7 @@ __all__ = [
     "logsumexp",
     "norm",
     "pairwise_distance",
+    "pdist",
     "renorm",
     "vector_norm",
 ]
@@ -102,7 +104,7 @@ def vector_norm(
     """
     if dtype is not None:
         x = shape.cast(x, np.dtype(dtype))
-    if x.dtype.kind != "f":
+    if x.dtype.kind not in FLOATS:
         raise RuntimeError(f"norm: input must be floating point, got {x.dtype}; use x.float()")
     axes = reduce.axes_of("norm", x, dim)
     if (ord == math.inf or ord < 0) and math.prod(x.shape[a] for a in axes) == 0:
@@ -191,7 +193,7 @@ def _at_least(length: Tensor, eps: float) -> Tensor:
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """x1 . x2 / (max(|x1|, eps) * max(|x2|, eps)) along `dim`, broadcast."""
     x1, x2 = as_operands("cosine_similarity", x1, x2)
-    if x1.dtype.kind != "f":
+    if x1.dtype.kind not in FLOATS:
         raise RuntimeError(f"cosine_similarity: inputs must be floating point, got {x1.dtype}")
     size = shape.broadcast_shapes("cosine_similarity", x1.shape, x2.shape)
     x1, x2 = shape.expand(x1, size), shape.expand(x2, size)
@@ -216,6 +218,27 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = Non
     if p < 0:
         raise RuntimeError(f"cdist: p must be >= 0, got {p}")
     difference = arithmetic.sub(shape.unsqueeze(x1, -2), shape.unsqueeze(x2, -3))
+    if not difference.shape[-1]:
+        return reduce.sum(difference, -1)
+    return vector_norm(difference, p, -1)
+
+
+def pdist(input: Tensor, p: float = 2) -> Tensor:
+    """The norm of the difference of each row and each later one.
+
+        y = |x_0 - x_1|, |x_0 - x_2|, ..., |x_1 - x_2|, ...   of p-norms
+
+    Of the ops it is written with; the gradient is 0 where two rows are equal.
+    Shape: (n, d) -> (n * (n - 1) / 2,).
+    """
+    if input.ndim != 2:
+        raise RuntimeError(f"pdist: only supports 2D tensors (n, d), got {tuple(input.shape)}")
+    if input.dtype.kind not in FLOATS:
+        raise RuntimeError(f"pdist: only supports floating-point dtypes, got {input.dtype}")
+    if p < 0:
+        raise RuntimeError(f"pdist: p must be >= 0, got {p}")
+    first, second = np.triu_indices(len(input), 1)
+    difference = arithmetic.sub(indexing.get_item(input, first), indexing.get_item(input, second))
     if not difference.shape[-1]:
         return reduce.sum(difference, -1)
     return vector_norm(difference, p, -1)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from npnet.base.arrays import Array
+from npnet.base.bfloat16 import FLOATS
 from npnet.base.checks import ShapeError
 from npnet.ops import _sums, windows
 from npnet.ops.dtypes import check_dtypes
@@ -88,7 +89,7 @@ class MaxPool2d(Function):
 
 def _lowest(dtype: np.dtype[Any]) -> float:
     """What pads images for a maximum: nothing is smaller."""
-    return -np.inf if dtype.kind == "f" else int(np.iinfo(dtype).min)
+    return -np.inf if dtype.kind in FLOATS else int(np.iinfo(dtype).min)
 
 
 def max_pool2d(
@@ -164,7 +165,7 @@ class AvgPool2d(Function):
         taps = (image[place] for _, _, place in windows.taps(self.window, counts))
         y = _sums.add_parts(taps, (*x.shape[:2], *counts), x.dtype)
         divisors = self._divisors(x.shape).astype(x.dtype)
-        if x.dtype.kind != "f":  # towards 0
+        if x.dtype.kind not in FLOATS:  # towards 0
             return np.sign(divisors) * np.sign(y) * (np.abs(y) // np.abs(divisors))
         y /= divisors
         return y

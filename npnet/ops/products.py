@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from npnet.base.bfloat16 import FLOATS
 from npnet.base.checks import ShapeError, check_axes
 from npnet.ops import arithmetic, reduce, shape
 from npnet.ops.dtypes import Number
@@ -176,7 +177,7 @@ def _plus(op: str, input: Tensor, product: Tensor, beta: Number, alpha: Number) 
     """beta * input + alpha * product, in the product's shape; NaN in `input` go where beta is 0."""
     if input.dtype != product.dtype:
         raise RuntimeError(f"{op}: dtypes must be equal, got {input.dtype} and {product.dtype}")
-    if product.dtype.kind != "f":  # cut off, as in PyTorch
+    if product.dtype.kind not in FLOATS:  # cut off, as in PyTorch
         beta, alpha = (np.asarray(n).astype(product.dtype).item() for n in (beta, alpha))
     x = shape.expand(input, product.shape)
     if alpha != 1:
@@ -238,6 +239,6 @@ def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 
 @numbers_first("value")
 def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
     """`input + value * tensor1 / tensor2`, broadcast. RuntimeError for integers."""
-    if all(x.dtype.kind != "f" for x in (tensor1, tensor2)):
+    if all(x.dtype.kind not in FLOATS for x in (tensor1, tensor2)):
         raise RuntimeError("addcdiv: tensor1 and tensor2 must not both be integers; use floats")
     return arithmetic.add(input, arithmetic.div(tensor1, tensor2), alpha=value)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from npnet.base.arrays import Array
+from npnet.base.bfloat16 import FLOATS, limits
 from npnet.base.checks import ShapeError, check_count, check_writable
 from npnet.ops import _sums
 from npnet.ops.dtypes import check_dtypes, get_default_dtype
@@ -133,7 +134,7 @@ def rms_norm(
     if weight.shape != size:
         raise ShapeError(f"rms_norm: weight must be {size}, got {weight.shape}")
     check_dtypes("rms_norm", input, weight)
-    least = float(np.finfo(input.dtype).eps) if eps is None else eps
+    least = float(limits(input.dtype).eps) if eps is None else eps
     return RMSNorm(len(size), least)(input, weight)
 
 
@@ -193,7 +194,7 @@ def local_response_norm(
             f"local_response_norm: input must have axes (N, C, ...), got {input.shape}"
         )
     count = check_count("local_response_norm", "size", size)
-    if input.dtype.kind != "f":
+    if input.dtype.kind not in FLOATS:
         if not input.numel():
             return input
         return _integer_response(input, LocalResponse(count, alpha, beta, k))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from npnet.base.bfloat16 import FLOATS
 from npnet.base.checks import ShapeError
 from npnet.random import Generator, numpy_generator
 from npnet.tape import result
@@ -19,7 +20,7 @@ __all__ = ["bernoulli", "binomial", "multinomial", "poisson"]
 def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
     """1 with the probability that stands in `input`, else 0, in its dtype."""
     p = input.array
-    if p.dtype.kind != "f":
+    if p.dtype.kind not in FLOATS:
         raise RuntimeError(f"bernoulli: input must be floating point, got {p.dtype}")
     if not ((p >= 0) & (p <= 1)).all():
         raise RuntimeError("bernoulli: probabilities must lie in [0, 1]")
@@ -29,14 +30,14 @@ def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
 def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
     """Draws of Poisson's distribution with the rates that stand in `input`, in its dtype."""
     rates = input.array
-    if rates.dtype.kind != "f" or (rates < 0).any():
+    if rates.dtype.kind not in FLOATS or (rates < 0).any():
         raise RuntimeError("poisson: rates must be floating point and >= 0")
     return result(np.asarray(numpy_generator(generator).poisson(rates)).astype(rates.dtype))
 
 
 def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) -> Tensor:
     """How many of `count` trials of probability `prob` succeed, in the dtype of count."""
-    if count.dtype.kind != "f" or prob.dtype != count.dtype:
+    if count.dtype.kind not in FLOATS or prob.dtype != count.dtype:
         raise RuntimeError(f"binomial: takes floats of one dtype, got {count.dtype}, {prob.dtype}")
     n, p = count.array.astype(np.int64), prob.array
     if (n < 0).any() or not ((p >= 0) & (p <= 1)).all():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from npnet.base.arrays import Array
+from npnet.base.bfloat16 import FLOATS
 from npnet.base.checks import ShapeError
 from npnet.ops import indexing, shape, views
 from npnet.ops.dtypes import Number, Operand
@@ -116,7 +117,7 @@ class ReduceAt(Function):
         return np.maximum(count, 1)
 
     def _divided(self, y: Array) -> Array:
-        if y.dtype.kind == "f":
+        if y.dtype.kind in FLOATS:
             return y / self.count.astype(y.dtype)
         return np.floor_divide(y, self.count).astype(y.dtype)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from npnet.base.arrays import Array
+from npnet.base.bfloat16 import FLOATS
 from npnet.base.checks import ShapeError, not_tensors
 from npnet.base.layouts import check_memory_format
 from npnet.base.quiet import as_before, be_quiet
@@ -65,6 +66,8 @@ def axis(op: str, dim: int, ndim: int) -> int:
 class Cast(Function):
     """Another dtype; the gradient is cast back."""
 
+    as_stored = True
+
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self.dtype = dtype
 
@@ -83,7 +86,7 @@ def cast(input: Tensor, dtype: np.dtype[Any]) -> Tensor:
     """
     if input.dtype == dtype:
         return input
-    if dtype.kind != "f":
+    if dtype.kind not in FLOATS:
         before = be_quiet()  # NaN and infinity have no integer
         try:
             return result(input.array.astype(dtype))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from npnet.base.arrays import Array
+from npnet.base.bfloat16 import FLOATS
 from npnet.base.checks import ShapeError
 from npnet.ops import choices, shape
 from npnet.ops.dtypes import Number, result_type
@@ -130,7 +131,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Number | Tensor) -> Tensor:
         raise ShapeError(f"masked_fill: value must be one number, got {value.shape}")
     if mask.dtype not in (np.bool_, np.uint8):
         raise RuntimeError(f"masked_fill: mask must be bool, got {mask.dtype}")
-    if input.dtype.kind in "iub" and result_type(value).kind == "f":
+    if input.dtype.kind in "iub" and result_type(value).kind in FLOATS:
         raise RuntimeError(f"masked_fill: {value} is no value of {input.dtype}")
     if not isinstance(value, Variable):
         with np.errstate(all="ignore"):  # 1e300 is infinite in float32

@@ -10,6 +10,7 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError
+from npnet.base.storage import memory_of
 from npnet.ops import shape, splitting
 from npnet.ops.shape import axis
 from npnet.tape import Function, Variable
@@ -152,7 +153,7 @@ class AsStrided(Function):
         self.size, self.stride, self.offset = size, stride, offset
 
     def forward(self, x: Array) -> Array:
-        flat = _memory(x).reshape(-1)
+        flat = memory_of(x).reshape(-1)
         first = x.__array_interface__["data"][0] - flat.__array_interface__["data"][0]
         self.x_shape, self.before = x.shape, first // x.itemsize
         self.x_stride = tuple(n // x.itemsize for n in x.strides)
@@ -200,19 +201,8 @@ def as_strided(
 
 def offset(x: Array) -> int:
     """How many values before it its memory begins."""
-    first = x.__array_interface__["data"][0] - _memory(x).__array_interface__["data"][0]
+    first = x.__array_interface__["data"][0] - memory_of(x).__array_interface__["data"][0]
     return int(first // x.itemsize)
-
-
-def _memory(x: Array) -> Array:
-    """The array that a view was first made of."""
-    while True:
-        base = x.base
-        if not isinstance(base, np.ndarray):
-            base = getattr(base, "base", None)  # NumPy's as_strided puts an object between
-        if not isinstance(base, np.ndarray) or base.dtype != x.dtype:
-            return x
-        x = base
 
 
 # ---- axes --------------------------------------------------------------------------------------

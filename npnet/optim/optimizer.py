@@ -13,20 +13,31 @@ from typing import Any, ClassVar, TypeAlias, TypeVar
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.base.checks import ShapeError
+from npnet.base.bfloat16 import widened
+from npnet.base.checks import ShapeError, kind_of
 from npnet.base.grad_mode import enable_grad
 from npnet.base.hooks import RemovableHandle
 from npnet.optim._options import as_numbers, check_tensors, is_live, plain
 from npnet.tape import result
 from npnet.tensor import Tensor
 
-__all__ = ["Group", "Optimizer", "Params", "State"]
+__all__ = ["Group", "Optimizer", "Params", "State", "required"]
 
 Group: TypeAlias = dict[str, Any]  # "params" and the options that they are trained with
 State: TypeAlias = dict[str, Any]  # what a rule remembers about one parameter: arrays and numbers
 Hook: TypeAlias = Callable[..., Any]
 S = TypeVar("S", bound=Callable[..., Any])
 Params: TypeAlias = Iterable[Tensor] | Iterable[tuple[str, Tensor]] | Iterable[Group]
+
+
+class _RequiredParameter:
+    """The default of an option that has none, in optimizers of one's own."""
+
+    def __repr__(self) -> str:
+        return "<required parameter>"
+
+
+required = _RequiredParameter()
 
 NOT_OPTIONS = ("params", "param_names")
 # Options that came to PyTorch's rules later than the rules themselves, with what they then said
@@ -124,7 +135,8 @@ class Optimizer:
 
     def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
         op = type(self).__name__
-        if isinstance(params, (Tensor, set, str)) or not isinstance(params, Iterable):
+        is_module = hasattr(params, "parameters")  # a Sequential is iterable, of its layers
+        if is_module or isinstance(params, (Tensor, set, str)) or not isinstance(params, Iterable):
             raise TypeError(
                 f"{op}: params must be a list of tensors or groups, or an iterator over one, "
                 f"got a {type(params).__name__} (of a module, pass module.parameters())"
@@ -265,8 +277,21 @@ class Optimizer:
                 state[name] = np.zeros_like(array)
         if group.get("maximize"):
             g = np.asarray(-g)
-        self.update(array, g, state, group)
+        if array.dtype.kind == "V":
+            self._update_rounded(array, g, state, group)
+        else:
+            self.update(array, g, state, group)
         p._version.writes += 1
+
+    def _update_rounded(self, p: Array, g: Array, state: State, group: Group) -> None:
+        """`update` of bfloat16 in float32, which what is kept is rounded from."""
+        wide = widened(p)
+        known = {k: widened(v) if isinstance(v, np.ndarray) else v for k, v in state.items()}
+        self.update(wide, widened(g), known, group)
+        p[...] = wide
+        for name, value in known.items():
+            is_array = isinstance(value, np.ndarray) and value.shape == p.shape
+            state[name] = value.astype(p.dtype) if is_array else value
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget all gradients, or set those that are there to 0."""
@@ -299,6 +324,12 @@ class Optimizer:
             if ("param_names" in other) != ("param_names" in group):
                 raise ValueError(f"{op}: parameters must have names in all groups or in none")
         group = {**group, **{k: v for k, v in self.defaults.items() if k not in group}}
+        missing = [name for name, value in group.items() if value is required]
+        if missing:
+            raise ValueError(
+                f"{op}: a group of parameters lacks {', '.join(missing)}, which has no default; "
+                f"pass {missing[0]}="
+            )
         self._check_params(tensors)
         self._check_group(group)
         self.param_groups.append(group)
@@ -307,7 +338,7 @@ class Optimizer:
         op, seen = type(self).__name__, {p for group in self.param_groups for p in group["params"]}
         for i, p in enumerate(tensors):
             if not isinstance(p, Tensor):
-                raise TypeError(f"{op}: params must be tensors, got a {type(p).__name__} at {i}")
+                raise TypeError(f"{op}: params must be tensors, got {kind_of(p)} at {i}")
             if not p.is_leaf:
                 raise ValueError(
                     f"{op}: only leaves can be trained, but params[{i}] is the result of "

@@ -14,7 +14,7 @@ from npnet.base.grad_mode import no_grad
 from npnet.devices.cpu import check_device
 from npnet.devices.cpu import device as Device
 from npnet.nn import Module
-from npnet.nn.modules.norm import BatchNorm
+from npnet.nn.modules.batchnorm import _BatchNorm
 from npnet.optim._compiled import kernels_for
 from npnet.optim.lr_scheduler.scheduler import LRScheduler, Undo, check_optimizer, each_group
 from npnet.optim.optimizer import Optimizer
@@ -211,7 +211,7 @@ def update_bn(
     """
     if device is not None:
         check_device(device)
-    norms: list[Any] = [m for m in model.modules() if isinstance(m, BatchNorm)]
+    norms: list[Any] = [m for m in model.modules() if isinstance(m, _BatchNorm)]
     if not norms:
         return
     modes = [(m, m.training) for m in model.modules()]

@@ -22,6 +22,7 @@ from npnet.base.arrays import Array
 from npnet.base.files import atomic_write, open_regular, printable
 from npnet.devices.cpu import check_device
 from npnet.serialization.objects import is_object, object_bytes, object_from
+from npnet.serialization.pytorch import ForeignError, is_pytorchs, pytorch_object
 from npnet.serialization.tree import decode, encode
 from npnet.tape import result
 
@@ -39,10 +40,6 @@ File: TypeAlias = str | os.PathLike[str] | BinaryIO
 
 _OURS = "npnet."  # what our keys in the metadata begin with, also where they are damaged
 _TREE, CHECKSUM = "npnet.tree", "npnet.crc32"  # in the metadata
-_CONVERT = (
-    "convert it in PyTorch: model.load_state_dict(torch.load(...)) and then "
-    "safetensors.torch.save_file(model.state_dict(), 'model.safetensors')"
-)
 
 
 class CheckpointError(RuntimeError):
@@ -93,11 +90,13 @@ def load(
     mmap: bool | None = None,
     **pickle_load_args: Any,
 ) -> Any:
-    """Read what `save` wrote, or any safetensors file, as a dict of tensors.
+    """Read what `save` wrote, any safetensors file, as a dict of tensors, or a file of PyTorch's.
+
+    Of what `torch.save` wrote, tensors, numbers, texts, and lists, tuples and dicts of them are
+    read, such as a state_dict or a checkpoint that holds some; nothing else of it is run.
 
     Every tensor has memory of its own. Those that required a gradient do so again; a Parameter
-    comes back as a Tensor. bfloat16 and float8, which other programs write, become float32 without
-    loss.
+    comes back as a Tensor. float8, which other programs write, becomes float32 without loss.
 
     Args:
         f: a path, or a binary file to read from.
@@ -109,8 +108,9 @@ def load(
         mmap: not supported.
 
     Raises:
-        CheckpointError: the file is damaged, was changed by another program, or is neither a
-            safetensors file nor, with weights_only=False, a pickle.
+        CheckpointError: the file is damaged, was changed by another program, holds an object of
+            another class in PyTorch's format, or is neither such a file nor a safetensors file
+            nor, with weights_only=False, a pickle.
         RuntimeError: a pickle_module is given, but weights_only is not False.
         OSError: the file can't be read, or is a folder, a pipe or a device.
     """
@@ -182,6 +182,8 @@ def checksum_of(data: bytes) -> str:
 
 
 def _from_bytes(data: bytes, name: str) -> tuple[Any, dict[str, str]]:
+    if is_pytorchs(data):
+        return _from_pytorch(data, name), {}
     arrays, metadata = _read(data, name)
     if not any(key.startswith(_OURS) for key in metadata):  # another program's
         return {key: result(array) for key, array in arrays.items()}, metadata
@@ -196,6 +198,18 @@ def _from_bytes(data: bytes, name: str) -> tuple[Any, dict[str, str]]:
         return decode(json.loads(metadata.get(_TREE, "")), arrays), metadata
     except (RuntimeError, TypeError, ValueError) as error:
         raise _damaged(name, f"its tree can't be read: {error}") from error
+
+
+def _from_pytorch(data: bytes, name: str) -> Any:
+    try:
+        return pytorch_object(data)
+    except ForeignError as error:
+        raise CheckpointError(
+            f"load: {name} is a PyTorch file that holds a {printable(str(error))}, whose code is "
+            "not executed; in PyTorch, save the state_dict() of a model and numbers of Python's"
+        ) from error
+    except ValueError as error:
+        raise _damaged(name, str(error)) from error
 
 
 def _read(data: bytes, name: str) -> tuple[dict[str, Array], dict[str, str]]:
@@ -259,24 +273,21 @@ def _zip_kind(data: bytes) -> str:
         names = []
     if names and all(name.endswith(".npy") for name in names):
         return "an .npz file, which numpy.load reads; make tensors of its arrays by from_numpy"
-    if names and not any(name.endswith("data.pkl") for name in names):
+    if names:
         return "a zip archive, and no checkpoint"
-    return f"a PyTorch file, a zip archive with a pickle, which is not executed; {_CONVERT}"
+    return "a damaged zip archive, perhaps a PyTorch file; copy it again"
 
 
-def _pickle_kind(data: bytes) -> str:
-    if is_object(data):
-        return (
-            "a pickle, since more than tensors and numbers was saved, and is not executed; if you "
-            "trust whoever wrote it, load(f, weights_only=False) reads it and runs the code in it; "
-            "better, save the state_dict() of a model"
-        )
-    return f"a PyTorch file, a pickle, which is not executed; {_CONVERT}"
+_PICKLE = (
+    "a pickle, since more than tensors and numbers was saved, and is not executed; if you trust "
+    "whoever wrote it, load(f, weights_only=False) reads it and runs the code in it; better, save "
+    "the state_dict() of a model"
+)
 
 
 _KINDS: dict[bytes, Callable[[bytes], str]] = {
     b"PK": _zip_kind,
-    b"\x80": lambda data: _pickle_kind(data),
+    b"\x80": lambda data: _PICKLE,
     b"\x93NUMPY": lambda data: "an .npy file, which numpy.load reads",
     b"\x1f\x8b": lambda data: "compressed by gzip; unpack it first",
     b"\x89HDF": lambda data: "an HDF5 file; write its arrays by safetensors.numpy.save_file",

@@ -10,10 +10,10 @@ import pickle
 import zlib
 from typing import Any
 
-__all__ = ["is_object", "object_bytes", "object_from"]
+__all__ = ["PYTORCHS", "is_object", "object_bytes", "object_from"]
 
 _MARK = b"npnet.crc32="
-_PYTORCHS = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # how PyTorch's old files begin
+PYTORCHS = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # how PyTorch's old files begin
 
 
 def object_bytes(obj: Any, pickle_module: Any = None, protocol: int | None = None) -> bytes:
@@ -25,7 +25,7 @@ def object_bytes(obj: Any, pickle_module: Any = None, protocol: int | None = Non
 
 def is_object(data: bytes) -> bool:
     """Whether a file's content may be such a pickle."""
-    return data.startswith(b"\x80") and not data.startswith(_PYTORCHS)
+    return data.startswith(b"\x80") and not data.startswith(PYTORCHS)
 
 
 def object_from(data: bytes, pickle_module: Any = None, **options: Any) -> Any:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from npnet import serialization
+from npnet.base.bfloat16 import FLOATS
 from npnet.base.files import printable
 from npnet.runs.errors import ConfigError
 from npnet.training.checkpoint import Weights, read_weights
@@ -78,7 +79,7 @@ def _other_values(given: Weights, own: Weights) -> str | None:
     kinds = [
         f"{name} is {given[name].dtype}"
         for name in own
-        if (given[name].dtype.kind == "f") != (own[name].dtype.kind == "f")
+        if (given[name].dtype.kind in FLOATS) != (own[name].dtype.kind in FLOATS)
     ]
     if kinds:
         return (

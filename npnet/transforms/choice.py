@@ -64,10 +64,13 @@ class RandomChoice(_RandomTransforms):
             )
         self.p = p
 
-    def forward(self, x: Any, generator: Generator | np.random.Generator | None = None) -> Any:
+    def drawn(self, generator: Generator | np.random.Generator | None = None) -> Any:
+        """One of the transforms."""
         p = None if self.p is None else np.asarray(self.p, np.float64) / sum(self.p)
-        at = numpy_generator(generator).choice(len(self.transforms), p=p)
-        return call(self.transforms[at], x, generator)
+        return self.transforms[numpy_generator(generator).choice(len(self.transforms), p=p)]
+
+    def forward(self, x: Any, generator: Generator | np.random.Generator | None = None) -> Any:
+        return call(self.drawn(generator), x, generator)
 
     def __repr__(self) -> str:
         return f"{super().__repr__()}(p={self.p})"

@@ -76,8 +76,9 @@ class Normalize(TensorTransform):
     def _per_channel(self, name: str, values: float | Sequence[float], images: Array) -> Array:
         array = np.atleast_1d(np.asarray(values, images.dtype))
         if array.size not in (1, images.shape[-3]):
+            hint = "; grey images take one: Normalize((0.5,), (0.5,))" * (images.shape[-3] == 1)
             raise ShapeError(
                 f"Normalize: {name} must have one number for each channel, got {array.size} for "
-                f"{images.shape[-3]}; images.shape = {images.shape}"
+                f"{images.shape[-3]}; images.shape = {images.shape}{hint}"
             )
         return array.reshape(-1, 1, 1)

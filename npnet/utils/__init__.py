@@ -9,12 +9,18 @@ from npnet.utils.pictures import make_grid, save_image
 
 if _TYPE_CHECKING:
     from npnet.utils import checkpoint as checkpoint
+    from npnet.utils import hooks as hooks
+    from npnet.utils import model_zoo as model_zoo
     from npnet.utils import tensorboard as tensorboard
 
 __all__ = ["data", "make_grid", "save_image"]
 
 
+# What few need; tensorboard imports tensorboardX.
+_LATER = frozenset({"checkpoint", "hooks", "model_zoo", "tensorboard"})
+
+
 def __getattr__(name: str) -> _Any:
-    if name in ("checkpoint", "tensorboard"):  # which few need; the latter imports tensorboardX
+    if name in _LATER:
         return _importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

@@ -281,3 +281,24 @@ def test_straight_through_in_a_network() -> None:
         (sign.apply(w) * 2).sum().backward()
         grads.append(w.grad.numpy())
     np.testing.assert_array_equal(*grads)
+
+
+@LIBRARIES
+def test_names_of_old_programs(lib: Any) -> None:
+    """`saved_variables` and `InplaceFunction`, whose forward writes to its argument."""
+
+    class Doubled(lib.autograd.function.InplaceFunction):  # type: ignore[misc] # of either library
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            ctx.save_for_backward(x)
+            return x * 2
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            with pytest.warns(DeprecationWarning, match="use 'saved_tensors'"):
+                (x,) = ctx.saved_variables
+            return 2 * g + 0 * x
+
+    x = lib.ones(2, requires_grad=True)
+    Doubled.apply(x).sum().backward()
+    assert x.grad.tolist() == [2, 2]

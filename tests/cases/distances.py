@@ -105,6 +105,30 @@ DISTANCES: Table = {
     "pairwise_distance-keepdim": Case(
         [(4, 5), (5,)], lambda ns, x, y: ns.pairwise_distance(x, y, p=1.0, keepdim=True)
     ),
+    "pdist": Case([(5, 4)], lambda ns, x: (ns.pdist(x), ns.pdist(x, 1.0), ns.pdist(x, p=3))),
+    **{
+        f"ctc_loss-{r}": Case(
+            [(6, 4, 5), integers(1, 4, 4, 3)],
+            lambda ns, x, t, r=r: ns.ctc_loss(
+                ns.log_softmax(x, 2), t, [6, 5, 6, 1], [2, 1, 3, 0], blank=4, reduction=r
+            ),
+        )
+        for r in REDUCTIONS
+    },
+    "ctc_loss-joined": Case(
+        [(9, 3, 4), integers(1, 3, 5)],  # few labels: some follow themselves
+        lambda ns, x, t: ns.ctc_loss(ns.log_softmax(x, -1), t, [9, 8, 7], [3, 0, 2]),
+    ),
+    "ctc_loss-one": Case(
+        [(7, 4), integers(1, 4, 2)],
+        lambda ns, x, t: ns.ctc_loss(ns.log_softmax(x, -1), t, (7,), (2,), reduction="none"),
+    ),
+    "ctc_loss-too-short": Case(
+        [(2, 2, 4), integers(1, 4, 2, 3)],
+        lambda ns, x, t: ns.ctc_loss(
+            ns.log_softmax(x, -1), t, [2, 2], [3, 1], zero_infinity=True, reduction="sum"
+        ),
+    ),
     "triplet_margin_with_distance_loss": Case(
         [(6, 4), (6, 4), (6, 4)],
         lambda ns, a, p, n: ns.triplet_margin_with_distance_loss(

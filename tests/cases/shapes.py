@@ -97,6 +97,20 @@ EMBEDDING: Table = {
         lambda ns, i, w: ns.embedding(i, w, scale_grad_by_freq=True),
         smooth=False,  # a gradient divided by counts is none of differences
     ),
+    **{
+        f"embedding_bag-{mode}": Case(
+            [integers(0, 4, 7), (4, 5)],
+            lambda ns, i, w, mode=mode: ns.embedding_bag(
+                i, w, i.new_tensor([0, 3, 3]), mode=mode, padding_idx=2
+            ),
+            smooth=False,  # a row whose gradient is 0 by definition
+        )
+        for mode in ("sum", "mean", "max")
+    },
+    "embedding_bag-weights": Case(
+        [integers(0, 4, 2, 3), (4, 5), (2, 3)],
+        lambda ns, i, w, a: ns.embedding_bag(i, w, mode="sum", per_sample_weights=a),
+    ),
     "bilinear": Case(
         [(2, 5, 3), (2, 5, 4), (6, 3, 4), (6,)], lambda ns, x, y, w, b: ns.bilinear(x, y, w, b)
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import torch
@@ -20,6 +21,10 @@ PROGRAMS = {
     "cudnn": "import npnet.backends.cudnn as cudnn\ncudnn.benchmark = True\n"
     "import npnet\nassert npnet.backends.cudnn.benchmark",
     "from backends": "from npnet.backends import cudnn, mps\nassert cudnn.deterministic",
+    "flags of cudnn": "from npnet.backends import cudnn\n"
+    "with cudnn.flags(True, True):\n    assert cudnn.enabled and cudnn.benchmark\n"
+    "assert not cudnn.enabled and not cudnn.is_available() and cudnn.version() is None",
+    "flags of mkldnn": "import npnet\nwith npnet.backends.mkldnn.flags(enabled=False): pass",
     "mps": "import npnet.backends.mps\nassert not npnet.backends.mps.is_available()",
     "accelerator": "import npnet.accelerator\nassert not npnet.accelerator.is_available()",
 }
@@ -113,3 +118,10 @@ def test_types_on_a_gpu_can_be_named(name: str) -> None:
     for make in (kind, lambda: kind(3), lambda: x.type(kind)):
         with pytest.raises(NotImplementedError, match=f"cuda.{name}: there is no GPU"):
             make()
+
+
+@pytest.mark.parametrize("lib", [npnet, torch])
+def test_autocast_is_a_name_of_the_library_too(lib: Any) -> None:
+    assert lib.autocast is lib.amp.autocast
+    with lib.autocast("cpu", enabled=False):
+        assert lib.ones(1).dtype == lib.float32

@@ -59,6 +59,44 @@ def test_outputs_are_torchvisions(theirs: Any, name: str) -> None:
     assert_allclose(y, y_ref, rtol=0, atol=FLOAT64 * np.abs(y_ref).max())
 
 
+@pytest.mark.parametrize("transform_input", [True, False])
+def test_googlenet_is_torchvisions(theirs: Any, transform_input: bool) -> None:
+    options = {"num_classes": 7, "transform_input": transform_input, "init_weights": False}
+    torch.manual_seed(0)
+    expected = theirs.googlenet(**options, dropout=0.0, dropout_aux=0.0).double()
+    ours = models.googlenet(**options, dropout=0.0, dropout_aux=0.0).double()
+    assert shapes(ours) == shapes(expected)
+    assert repr(ours).split("(", 1)[1] == repr(expected).split("(", 1)[1]
+    ours.load_state_dict(expected.state_dict())
+    x = np.random.default_rng(0).standard_normal((2, 3, 40, 40))
+    y, y_ref = ours(npnet.from_numpy(x)), expected(torch.from_numpy(x))
+    assert y._fields == y_ref._fields
+    for a, b in zip(y, y_ref, strict=True):
+        assert_allclose(
+            a.detach(), b.detach(), rtol=0, atol=FLOAT64 * float(b.detach().abs().max())
+        )
+    sum(part.sum() for part in y).backward()
+    sum(part.sum() for part in y_ref).backward()
+    for (name, p), q in zip(ours.named_parameters(), expected.parameters(), strict=True):
+        largest = float(q.grad.abs().max())
+        assert_allclose(p.grad, q.grad, rtol=0, atol=FLOAT64 * max(largest, 1), err_msg=name)
+    ours.eval(), expected.eval()
+    assert_allclose(
+        ours(npnet.from_numpy(x)).detach(),
+        expected(torch.from_numpy(x)).detach(),
+        rtol=0,
+        atol=1e-8,
+    )
+
+
+def test_googlenet_without_classifiers_on_the_way() -> None:
+    with pytest.warns(FutureWarning, match="init_weights=True"):
+        model = models.googlenet(aux_logits=False, num_classes=5)
+    assert model(npnet.zeros(2, 3, 32, 32)).shape == (2, 5)
+    deviation = float(model.conv3.conv.weight.detach().numpy().std())
+    assert deviation == pytest.approx(0.01, rel=0.05)
+
+
 @pytest.mark.parametrize("depth", [11, 13, 16, 19])
 @pytest.mark.parametrize("batch_norm", [True, False])
 def test_features_of_vgg_are_torchvisions(theirs: Any, depth: int, batch_norm: bool) -> None:

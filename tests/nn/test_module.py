@@ -640,5 +640,29 @@ def test_what_is_no_tensor_is_named(call: Any) -> None:
     array = np.ones((2, 3), np.float32)
     with pytest.raises(TypeError, match=r"inputs must be tensors, got ndarray; npnet\.as_tensor"):
         call(array)
-    with pytest.raises(TypeError, match=r"got a PyTorch tensor; npnet\.from_numpy\(x\.numpy"):
+    with pytest.raises(TypeError, match=r"got a PyTorch tensor; npnet\.from_numpy\(x\.detach"):
         call(torch.from_numpy(array))
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda: npnet.ones(2) + torch.ones(2), r"a PyTorch tensor; npnet\.from_numpy\(x\.detach"),
+        (lambda: nn.Sequential(torch.nn.Linear(2, 2)), "takes modules, got a PyTorch Linear$"),
+        (lambda: nn.Sequential([nn.ReLU()]), r"got list; write Sequential\(\*layers\)"),
+        (lambda: nn.Sequential(nn.functional.relu), r"got function; functions have modules: ReLU"),
+        (lambda: nn.ModuleList([torch.nn.ReLU()]), "takes modules, got a PyTorch ReLU"),
+        (lambda: npnet.optim.SGD(torch.nn.Linear(2, 2).parameters()), "a PyTorch tensor at 0"),
+        (lambda: npnet.optim.SGD(nn.Sequential(nn.ReLU())), r"Sequential .*module.parameters\(\)"),
+        (
+            lambda: nn.utils.clip_grad_norm_(nn.ReLU(), 1.0),
+            r"got a ReLU; pass module.parameters\(\)",
+        ),
+        (lambda: nn.Linear(4 * 26 / 2, 10), "whole numbers, got .*52.0.* divide by //"),
+        (lambda: nn.Conv2d(1, 2.0, 3), "Conv2d: out_channels must be an int, got 2.0"),  # type: ignore[arg-type]
+        (lambda: npnet.from_numpy(np.array(["a"])), "must be numbers or bools, got <U1"),
+    ],
+)
+def test_mixed_up_things_are_named(call: Any, text: str) -> None:
+    with pytest.raises(TypeError, match=text):
+        call()

@@ -42,6 +42,10 @@ def _drops(sample: Any) -> bool:
     return bool(sample.kwargs.get("dropout_p", 0))
 
 
+def _attention_drops(sample: Any) -> bool:
+    return bool(sample.kwargs["training"] and sample.args[9])  # dropout_p
+
+
 # Their results hang on the generator, whose numbers are not PyTorch's, or on what the memory held.
 # Shape, dtype and whether they need a gradient are compared, values only where the row says that
 # nothing is random. What the draws must be like is tested where the op is, as named.
@@ -66,6 +70,7 @@ RANDOM: dict[str, Matches] = {
     "nn.functional.feature_alpha_dropout": _in_training,
     "nn.functional.fractional_max_pool2d": _always,
     "nn.functional.fractional_max_pool3d": _always,
+    "nn.functional.multi_head_attention_forward": _attention_drops,
     "nn.functional.rrelu": _in_training,
     "nn.functional.scaled_dot_product_attention": _drops,
     "normal": _always,

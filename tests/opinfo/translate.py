@@ -191,6 +191,8 @@ def _tensors_differ(ours: Any, theirs: torch.Tensor, wide: bool) -> str | None:
         return f"dtype {ours.dtype} instead of {theirs.dtype}"
     if tuple(ours.shape) != tuple(theirs.shape):
         return f"shape {tuple(ours.shape)} instead of {tuple(theirs.shape)}"
+    if name == "bfloat16":  # which PyTorch gives no ndarray of
+        ours, theirs = ours.float(), theirs.float()
     a = ours.detach().numpy()
     b = theirs.numpy(force=True)
     limits = TOLERANCES.get(name, EXACT)

@@ -73,9 +73,9 @@ NUMBERS: list[Refusal] = [
     (lambda: npnet.maximum(zeros(2), zeros(3)), ShapeError, "maximum: shapes (2,) and (3,) do not"),
     (lambda: zeros(2) == zeros(3), ShapeError, "eq: shapes (2,) and (3,) do not broadcast"),
     (
-        lambda: zeros(2) + np.ones(2),
+        lambda: npnet.maximum(zeros(2), np.ones(2)),
         TypeError,
-        "add: operands must be tensors or numbers, got ndarray; npnet.as_tensor makes a tensor",
+        "maximum: inputs must be tensors, got ndarray; npnet.as_tensor makes one",
     ),
     (lambda: CLASSES**-1, RuntimeError, "pow: integers to negative integer powers"),
     (

@@ -119,6 +119,7 @@ DOCUMENTED: dict[str, dict[str, Any]] = {
         "eps": 1e-6,
         "keepdim": False,
     },
+    "pdist": {"input": REQUIRED, "p": 2},
     "prelu": {"input": REQUIRED, "weight": REQUIRED},
     "relu_": {"input": REQUIRED},
     "rrelu_": {"input": REQUIRED, "lower": 1 / 8, "upper": 1 / 3, "training": False},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import inspect
 import json
 from typing import Any
@@ -201,7 +202,7 @@ def test_wrong_parameters() -> None:
         (TypeError, r"got a Linear .*pass module.parameters\(\)", nn.Linear(1, 1)),
         (TypeError, "got a set", {p, q}),
         (TypeError, "fixed order, got a set", [{"params": {p, q}}]),
-        (TypeError, "must be tensors, got a ndarray at 1", [p, q.array]),
+        (TypeError, "must be tensors, got ndarray at 1", [p, q.array]),
         (TypeError, "a group must be a dict with 'params'", [{"lr": 1}]),
         (
             ValueError,
@@ -298,3 +299,15 @@ def test_a_gradient_must_be_like_its_parameter(g: np.ndarray[Any, Any]) -> None:
     p.grad = npnet.as_tensor(g)
     with pytest.raises(RuntimeError, match=r"must be like its parameter, \(5,\) float32; got \("):
         optim.SGD([p]).step()
+
+
+def test_an_option_of_ones_own_without_default() -> None:
+    """As in PyTorch: `required` is given for it, and each group must then name it."""
+    for lib in (npnet, torch):
+        required = importlib.import_module(f"{lib.__name__}.optim.optimizer").required
+        assert repr(required) == "<required parameter>"
+        p = lib.nn.Parameter(lib.ones(1))
+        with pytest.raises(ValueError, match=r"lr"):
+            lib.optim.Optimizer([p], {"lr": required, "beta": 0.5})
+        rule = lib.optim.Optimizer([{"params": p, "lr": 0.1}], {"lr": required})
+        assert rule.param_groups[0]["lr"] == 0.1

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 import npnet
 from npnet import nn, optim
@@ -212,16 +211,6 @@ def test_another_pickler_and_protocol() -> None:
     file.seek(0)
     assert npnet.load(file, pickle_module=Loud, weights_only=False, encoding="utf-8") == {1, 2}
     assert Loud.used == ["dumps 2", "loads"]
-
-
-@pytest.mark.parametrize("new", [True, False])
-def test_a_pytorch_file_is_refused_with_advice(new: bool) -> None:
-    file = io.BytesIO()
-    torch.save({"w": torch.ones(1)}, file, _use_new_zipfile_serialization=new)
-    for options in ({}, {"weights_only": False}):
-        file.seek(0)
-        with pytest.raises(CheckpointError, match=r"PyTorch file.*safetensors\.torch\.save_file"):
-            npnet.load(file, **options)
 
 
 def doubled(x: npnet.Tensor) -> npnet.Tensor:

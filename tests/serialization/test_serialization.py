@@ -266,12 +266,16 @@ def test_files_of_others(tmp_path: Path, dtype: torch.dtype) -> None:
         assert loaded[key].dtype == state[key].numpy().dtype
 
 
-def test_bfloat16_becomes_float32(tmp_path: Path) -> None:
+def test_bfloat16_there_and_back(tmp_path: Path) -> None:
     x = torch.tensor([[1.5, -3e38], [float("inf"), 1e-40]]).bfloat16()
     safetensors.torch.save_file({"x": x}, tmp_path / "m.safetensors")
     y = load(tmp_path / "m.safetensors")["x"]
-    assert y.dtype == np.float32
-    np.testing.assert_array_equal(y, x.float())
+    assert y.dtype == npnet.bfloat16
+    np.testing.assert_array_equal(y.float(), x.float())
+    save({"x": y}, tmp_path / "ours.safetensors")
+    back = safetensors.torch.load_file(tmp_path / "ours.safetensors")["x"]
+    assert back.dtype == torch.bfloat16
+    assert torch.equal(back, x)
 
 
 @pytest.mark.parametrize("name", ["float8_e4m3fn", "float8_e5m2", "bfloat16"])
@@ -281,8 +285,8 @@ def test_every_value_of_the_small_floats(tmp_path: Path, name: str) -> None:
     x = torch.from_numpy(codes).view(dtype)
     safetensors.torch.save_file({"x": x}, tmp_path / "m.safetensors")
     y = load(tmp_path / "m.safetensors")["x"]
-    assert y.dtype == np.float32
-    np.testing.assert_array_equal(y, x.float())
+    assert y.dtype == ("bfloat16" if name == "bfloat16" else np.float32)
+    np.testing.assert_array_equal(y.float(), x.float())
     np.testing.assert_array_equal(np.signbit(y.numpy()), torch.signbit(x.float()))
 
 

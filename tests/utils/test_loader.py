@@ -286,3 +286,22 @@ def test_what_is_fixed() -> None:
     with pytest.raises(ValueError, match="batch_size is fixed"):
         loader.batch_size = 3
     loader.num_workers = 2
+
+
+@pytest.mark.parametrize("lib", [npnet, torch])
+def test_a_loader_of_ones_own_sets_its_parts_first(lib: Any) -> None:
+    """Attributes are fixed when `__init__` is through, and not where a subclass has set them."""
+    loading = lib.utils.data
+
+    class Halves(loading.DataLoader):  # type: ignore[misc] # of either library
+        def __init__(self, count: int, batch_size: int) -> None:
+            self.dataset = loading.TensorDataset(lib.arange(count))
+            self.sampler = loading.SubsetRandomSampler(range(count // 2))
+            self.batch_size = batch_size
+            super().__init__(self.dataset, batch_size=batch_size, sampler=self.sampler)
+
+    loader = Halves(8, 2)
+    assert sorted(i for (batch,) in loader for i in batch.tolist()) == [0, 1, 2, 3]
+    for name in ("dataset", "sampler", "batch_size"):
+        with pytest.raises(ValueError, match=name):
+            setattr(loader, name, None)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["enabled", "is_available"]
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+__all__ = ["enabled", "flags", "is_available"]
 
 enabled = False
 
@@ -10,3 +13,11 @@ enabled = False
 def is_available() -> bool:
     """Always False."""
     return False
+
+
+@contextmanager
+def flags(
+    enabled: bool = False, deterministic: bool = False, allow_tf32: bool = True
+) -> Iterator[None]:
+    """Nothing is set: there is nothing to choose from."""
+    yield

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import operator
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar, overload
 
+from npnet.base.checks import kind_of
 from npnet.nn.module import Module
 
 __all__ = ["ModuleDict", "ModuleList", "Sequential"]
@@ -66,7 +68,7 @@ class _Indexed(Module):
         added = list(modules)
         for module in added:
             if module is not None and not isinstance(module, Module):
-                raise TypeError(f"extend: takes modules, got {type(module).__name__}")
+                raise TypeError(f"extend: takes modules, got {kind_of(module)}")
         for module in added:
             self.append(module)
         return self
@@ -74,7 +76,7 @@ class _Indexed(Module):
     def insert(self: Self, index: int, module: Module) -> Self:
         """Add a module before the one at `index`."""
         if not isinstance(module, Module):
-            raise TypeError(f"insert: takes a Module, got {type(module).__name__}")
+            raise TypeError(f"insert: takes a Module, got {kind_of(module)}")
         modules = list(self)
         modules.insert(index, module)
         self._renumber(modules)
@@ -93,6 +95,13 @@ class _Indexed(Module):
         return self._of([(str(i), module) for i, module in enumerate([*self, *other])])
 
 
+def _advice(module: Any) -> str:
+    """What a Sequential takes instead of what it was given, where that can be told."""
+    if isinstance(module, (list, tuple)):
+        return "; write Sequential(*layers)"
+    return "; functions have modules: ReLU() of relu" if inspect.isroutine(module) else ""
+
+
 class Sequential(_Indexed):
     """Modules one after the other: `Sequential(a, b)`, or of an OrderedDict of names."""
 
@@ -104,7 +113,9 @@ class Sequential(_Indexed):
             return
         for module in args:
             if not isinstance(module, Module):
-                raise TypeError(f"Sequential: takes modules, got {type(module).__name__}")
+                raise TypeError(
+                    f"Sequential: takes modules, got {kind_of(module)}{_advice(module)}"
+                )
             self.append(module)
 
     def _of(self, items: list[tuple[str, Module]]) -> Any:

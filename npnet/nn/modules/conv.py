@@ -8,6 +8,7 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from npnet.base.checks import check_count
 from npnet.nn import functional as F
 from npnet.nn import init
 from npnet.nn.module import Module
@@ -24,7 +25,7 @@ Single: TypeAlias = int | tuple[int]
 _PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
 
-class _Convolution(Module):
+class _ConvNd(Module):
     """What convolutions share: options, parameters, how these are drawn, and the `repr`."""
 
     dims: ClassVar[int]  # of an image: 1 or 2
@@ -67,6 +68,9 @@ class _Convolution(Module):
 
     def _check_options(self) -> None:
         name, seen, made = type(self).__name__, self.in_channels, self.out_channels
+        for option, channels in (("in_channels", seen), ("out_channels", made)):
+            if not isinstance(channels, int):
+                check_count(name, option, channels)
         if self.groups < 1 or seen % self.groups or made % self.groups:
             raise ValueError(
                 f"{name}: groups must be >= 1 and divide in_channels {seen} and "
@@ -113,7 +117,7 @@ class _Convolution(Module):
         return text
 
 
-class _Correlation(_Convolution):
+class _Correlation(_ConvNd):
     """What Conv1d and Conv2d share: padding, which may be other than zeros."""
 
     def __init__(
@@ -225,7 +229,7 @@ class Conv1d(_Correlation):
         return F.conv1d(x, self.weight, self.bias, *options)
 
 
-class _Transposed(_Convolution):
+class _ConvTransposeNd(_ConvNd):
     """What ConvTranspose1d and ConvTranspose2d share."""
 
     transposed = True
@@ -284,7 +288,7 @@ class _Transposed(_Convolution):
         return tuple(n - a for n, a in zip(wanted, least, strict=True))
 
 
-class ConvTranspose2d(_Transposed):
+class ConvTranspose2d(_ConvTransposeNd):
     """The transpose of a convolution: see `functional.conv_transpose2d`.
 
     Shape: x (N, C, H, W) or (C, H, W) -> y (N, O, OH, OW); weight (C, O/groups, KH, KW), bias (O,).
@@ -322,7 +326,7 @@ class ConvTranspose2d(_Transposed):
         return F.conv_transpose2d(input, self.weight, self.bias, *options)
 
 
-class ConvTranspose1d(_Transposed):
+class ConvTranspose1d(_ConvTransposeNd):
     """The transpose of a convolution of signals: see `functional.conv_transpose1d`.
 
     Shape: x (N, C, L) or (C, L) -> y (N, O, OL); weight (C, O/groups, K), bias (O,). Both are drawn

@@ -1,16 +1,15 @@
-"""Axes made one, and one made several, as modules; channels in another order."""
+"""Axes made one, and one made several, as modules."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from npnet.base.checks import check_count
-from npnet.nn import functional as F
 from npnet.nn.module import Module
 from npnet.ops import shape
 from npnet.tensor import Tensor
 
-__all__ = ["ChannelShuffle", "Flatten", "Unflatten"]
+__all__ = ["Flatten", "Unflatten"]
 
 
 class Flatten(Module):
@@ -54,17 +53,3 @@ class Unflatten(Module):
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
-
-
-class ChannelShuffle(Module):
-    """The channels of groups taken in turn.  Shape: (N, C, ...), kept."""
-
-    def __init__(self, groups: int) -> None:
-        super().__init__()
-        self.groups = groups
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.channel_shuffle(input, self.groups)
-
-    def extra_repr(self) -> str:
-        return f"groups={self.groups}"

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from npnet.nn.module import Module
+from npnet.nn.modules.batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from npnet.nn.modules.conv import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d, Single
+from npnet.nn.modules.instancenorm import InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
 from npnet.nn.modules.linear import Linear
-from npnet.nn.modules.norm import BatchNorm1d, BatchNorm2d, BatchNorm3d
-from npnet.nn.modules.sample_norm import InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
 from npnet.nn.parameter import Buffer, Parameter
 from npnet.ops.windows import Pair
 from npnet.tensor import Tensor

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from npnet.base.checks import ShapeError
 from npnet.nn import functional as F
-from npnet.nn.modules.embedding import PairwiseDistance
+from npnet.nn.modules.distance import PairwiseDistance
 from npnet.nn.modules.loss import _Loss, _WeightedLoss
 from npnet.tensor import Tensor
 

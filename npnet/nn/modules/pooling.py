@@ -31,7 +31,7 @@ def _tuple(value: Any, count: int) -> tuple[Any, ...]:
     return tuple(value) if isinstance(value, (tuple, list)) else (value,) * count
 
 
-class _MaxPool(Module):
+class _MaxPoolNd(Module):
     def __init__(
         self,
         kernel_size: Any,
@@ -58,14 +58,14 @@ class _MaxPool(Module):
         )
 
 
-class MaxPool1d(_MaxPool):
+class MaxPool1d(_MaxPoolNd):
     """The largest value of each window.  Shape: (N, C, L) or (C, L) -> (N, C, OL)."""
 
     def forward(self, input: Tensor) -> Any:
         return F.max_pool1d(input, *self._options())
 
 
-class MaxPool2d(_MaxPool):
+class MaxPool2d(_MaxPoolNd):
     """The largest value of each window.  Shape: (N, C, H, W) or (C, H, W) -> (N, C, OH, OW)."""
 
     def forward(self, input: Tensor) -> Any:

@@ -17,7 +17,7 @@ from npnet.nn.modules.attention import MultiheadAttention
 from npnet.nn.modules.container import ModuleList
 from npnet.nn.modules.dropout import Dropout
 from npnet.nn.modules.linear import Linear
-from npnet.nn.modules.norm import LayerNorm
+from npnet.nn.modules.normalization import LayerNorm
 from npnet.tape import result
 from npnet.tensor import Tensor
 

@@ -1,4 +1,4 @@
-"""Images in another size, and channels as pixels, as modules: see the functions in `functional`."""
+"""Images in another size, as modules: see the functions in `functional`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,7 @@ from npnet.nn import functional as F
 from npnet.nn.module import Module
 from npnet.tensor import Tensor
 
-__all__ = [
-    "PixelShuffle",
-    "PixelUnshuffle",
-    "Upsample",
-    "UpsamplingBilinear2d",
-    "UpsamplingNearest2d",
-]
+__all__ = ["Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d"]
 
 
 class Upsample(Module):
@@ -66,31 +60,3 @@ class UpsamplingBilinear2d(Upsample):
 
     def __init__(self, size: Any = None, scale_factor: Any = None) -> None:
         super().__init__(size, scale_factor, mode="bilinear", align_corners=True)
-
-
-class PixelShuffle(Module):
-    """Channels as pixels of a larger image.  Shape: (..., C*r*r, H, W) -> (..., C, H*r, W*r)."""
-
-    def __init__(self, upscale_factor: int) -> None:
-        super().__init__()
-        self.upscale_factor = upscale_factor
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.pixel_shuffle(input, self.upscale_factor)
-
-    def extra_repr(self) -> str:
-        return f"upscale_factor={self.upscale_factor}"
-
-
-class PixelUnshuffle(Module):
-    """The inverse of PixelShuffle.  Shape: (..., C, H*r, W*r) -> (..., C*r*r, H, W)."""
-
-    def __init__(self, downscale_factor: int) -> None:
-        super().__init__()
-        self.downscale_factor = downscale_factor
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.pixel_unshuffle(input, self.downscale_factor)
-
-    def extra_repr(self) -> str:
-        return f"downscale_factor={self.downscale_factor}"

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.base.checks import check_bound, check_writable
+from npnet.base.checks import check_bound, check_writable, kind_of
+from npnet.nn.module import Module
 from npnet.ops import _sums
 from npnet.tape import result
 from npnet.tensor import Tensor
@@ -55,6 +56,10 @@ def clip_grad_norm_(
 
 
 def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Array]:
+    if isinstance(parameters, Module):
+        raise TypeError(
+            f"clip_grad: takes tensors, got a {kind_of(parameters)}; pass module.parameters()"
+        )
     tensors = [parameters] if isinstance(parameters, Tensor) else list(parameters)
     return [p.grad.array for p in tensors if p.grad is not None]
 

@@ -1,6 +1,9 @@
 """Data sets, samplers and the loader that makes batches: the names of `torch.utils.data`."""
 
-from npnet.utils.data import distributed
+from npnet.utils.data import (
+    _utils,  # noqa: F401  # whose collate programs import
+    distributed,
+)
 from npnet.utils.data.collate import default_collate, default_convert
 from npnet.utils.data.dataloader import DataLoader, get_worker_info
 from npnet.utils.data.dataset import (

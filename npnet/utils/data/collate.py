@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from npnet.base.bfloat16 import is_bfloat16
 from npnet.base.checks import ShapeError
 from npnet.base.pictures import is_picture, picture_to_array
 from npnet.ops.shape import stack
@@ -72,7 +73,8 @@ def default_convert(data: Any) -> Any:
     Everything else stays as it is.
     """
     if isinstance(data, (np.ndarray, np.generic)):
-        return as_tensor(data) if data.dtype.kind in "fiub" else data
+        is_number = data.dtype.kind in "fiub" or is_bfloat16(data.dtype)
+        return as_tensor(data) if is_number else data
     if isinstance(data, Mapping):
         return {key: default_convert(value) for key, value in data.items()}
     if isinstance(data, tuple) and hasattr(data, "_fields"):

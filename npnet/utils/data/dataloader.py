@@ -130,7 +130,7 @@ class DataLoader:
         self._workers: list[Worker] | None = None  # those that are kept
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in self._fixed and name in self.__dict__:
+        if name in self._fixed and "_workers" in self.__dict__:  # which __init__ sets last
             raise ValueError(f"DataLoader: {name} is fixed once it is made; make another loader")
         super().__setattr__(name, value)
 

@@ -1,21 +1,20 @@
-"""Batch normalisation, and those of groups and layers, that need no batch."""
+"""Batch normalisation."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from npnet import creation
-from npnet.base.checks import ShapeError, check_count, check_writable
+from npnet.base.checks import ShapeError, check_writable
 from npnet.nn import functional as F
 from npnet.nn.module import Module
 from npnet.nn.parameter import Parameter
 from npnet.tensor import Tensor
 
-__all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "GroupNorm", "LayerNorm", "SyncBatchNorm"]
+__all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "SyncBatchNorm"]
 
 
 def add_affine(
@@ -41,10 +40,9 @@ def reset_affine(module: Module) -> None:
             tensor.array[...] = value
 
 
-class BatchNorm(Module):
-    """What all batch norms have in common: parameters, running statistics, and when they serve."""
+class _NormBase(Module):
+    """What norms of batches and of instances have in common: parameters and running statistics."""
 
-    axes: tuple[tuple[str, ...], ...]  # of the inputs that are taken
     _came_later = ("num_batches_tracked",)  # states of PyTorch before 0.4.1 lack it
 
     def __init__(
@@ -80,6 +78,19 @@ class BatchNorm(Module):
         if self.num_batches_tracked is not None:
             self.num_batches_tracked.array[...] = 0
 
+    def extra_repr(self) -> str:
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
+            f"affine={self.affine}, bias={self.bias is not None}, "
+            f"track_running_stats={self.track_running_stats}"
+        )
+
+
+class _BatchNorm(_NormBase):
+    """What all batch norms have in common: when running statistics serve, and when they move."""
+
+    axes: tuple[tuple[str, ...], ...]  # of the inputs that are taken
+
     def forward(self, input: Tensor) -> Tensor:
         if input.ndim not in [len(axes) for axes in self.axes]:
             taken = " or ".join(f"({', '.join(axes)})" for axes in self.axes)
@@ -110,15 +121,8 @@ class BatchNorm(Module):
             self.num_batches_tracked.array[...] += 1
         return y
 
-    def extra_repr(self) -> str:
-        return (
-            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
-            f"affine={self.affine}, bias={self.bias is not None}, "
-            f"track_running_stats={self.track_running_stats}"
-        )
 
-
-class BatchNorm1d(BatchNorm):
+class BatchNorm1d(_BatchNorm):
     """Batch norm of features: see `functional.batch_norm`.  Shape: (N, C) or (N, C, L), kept.
 
     Args:
@@ -130,7 +134,7 @@ class BatchNorm1d(BatchNorm):
     axes = (("N", "C"), ("N", "C", "L"))
 
 
-class BatchNorm2d(BatchNorm):
+class BatchNorm2d(_BatchNorm):
     """Batch norm of channels of images: see `functional.batch_norm`.  Shape: (N, C, H, W), kept.
 
     Arguments as of `BatchNorm1d`.
@@ -139,7 +143,7 @@ class BatchNorm2d(BatchNorm):
     axes = (("N", "C", "H", "W"),)
 
 
-class BatchNorm3d(BatchNorm):
+class BatchNorm3d(_BatchNorm):
     """Batch norm of channels of volumes.  Shape: (N, C, D, H, W), kept.
 
     Arguments as of `BatchNorm1d`.
@@ -148,7 +152,7 @@ class BatchNorm3d(BatchNorm):
     axes = (("N", "C", "D", "H", "W"),)
 
 
-class SyncBatchNorm(BatchNorm):
+class SyncBatchNorm(_BatchNorm):
     """Batch norm over the batches of all processes: here of the one there is.
 
     Args:
@@ -180,79 +184,3 @@ class SyncBatchNorm(BatchNorm):
     def convert_sync_batchnorm(cls, module: Module, process_group: Any = None) -> Module:
         """The module itself: over one process, its batch norms are synchronous already."""
         return module
-
-
-class GroupNorm(Module):
-    """Norm of groups of channels: see `functional.group_norm`.  Shape: (N, C, ...), kept.
-
-    Args:
-        affine: whether there is a weight (1 at first) and, unless `bias` is False, a bias (0).
-    """
-
-    def __init__(
-        self,
-        num_groups: int,
-        num_channels: int,
-        eps: float = 1e-5,
-        affine: bool = True,
-        device: Any = None,
-        dtype: npt.DTypeLike | None = None,
-        *,
-        bias: bool = True,
-    ) -> None:
-        super().__init__()
-        if num_channels % check_count("GroupNorm", "num_groups", num_groups):
-            raise ValueError(
-                f"GroupNorm: num_groups must divide num_channels, got {num_groups} "
-                f"and {num_channels}"
-            )
-        self.num_groups, self.num_channels = num_groups, num_channels
-        self.eps, self.affine = eps, affine
-        add_affine(self, (num_channels,), affine, affine and bias, device, dtype)
-
-    def reset_parameters(self) -> None:
-        """Set the weight to 1 and the bias to 0."""
-        reset_affine(self)
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
-
-    def extra_repr(self) -> str:
-        return (
-            f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
-            f"bias={self.bias is not None}"
-        )
-
-
-class LayerNorm(Module):
-    """Layer norm over the last axes: see `functional.layer_norm`.  Shape: (..., *shape), kept."""
-
-    def __init__(
-        self,
-        normalized_shape: int | Sequence[int],
-        eps: float = 1e-5,
-        elementwise_affine: bool = True,
-        bias: bool = True,
-        device: Any = None,
-        dtype: npt.DTypeLike | None = None,
-    ) -> None:
-        super().__init__()
-        self.normalized_shape = (
-            (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-        )
-        self.eps, self.elementwise_affine = eps, elementwise_affine
-        has_bias = elementwise_affine and bias
-        add_affine(self, self.normalized_shape, elementwise_affine, has_bias, device, dtype)
-
-    def reset_parameters(self) -> None:
-        """Set the weight to 1 and the bias to 0."""
-        reset_affine(self)
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
-
-    def extra_repr(self) -> str:
-        return (
-            f"{self.normalized_shape}, eps={self.eps}, "
-            f"elementwise_affine={self.elementwise_affine}, bias={self.bias is not None}"
-        )

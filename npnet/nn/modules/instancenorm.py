@@ -1,31 +1,21 @@
-"""Norms of single samples: of instances, of roots of mean squares, local."""
+"""Instance normalisation."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy.typing as npt
 
-from npnet import creation
 from npnet.base.checks import ShapeError
 from npnet.nn import functional as F
-from npnet.nn.module import Module
-from npnet.nn.modules.norm import BatchNorm
-from npnet.nn.parameter import Parameter
+from npnet.nn.modules.batchnorm import _NormBase
 from npnet.tensor import Tensor
 
-__all__ = [
-    "InstanceNorm1d",
-    "InstanceNorm2d",
-    "InstanceNorm3d",
-    "LocalResponseNorm",
-    "RMSNorm",
-]
+__all__ = ["InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"]
 
 
-class _InstanceNorm(BatchNorm):
+class _InstanceNorm(_NormBase):
     """Instance norm: see `functional.instance_norm`.
 
     Args:
@@ -101,51 +91,3 @@ class InstanceNorm3d(_InstanceNorm):
     """Instance norm of volumes.  Shape: (N, C, D, H, W) or (C, D, H, W), kept."""
 
     unbatched = ("C", "D", "H", "W")
-
-
-class LocalResponseNorm(Module):
-    """x / (k + alpha / size * sum of x^2 over `size` channels)^beta.  Shape: (N, C, ...), kept."""
-
-    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
-        super().__init__()
-        self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
-
-    def extra_repr(self) -> str:
-        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
-
-
-class RMSNorm(Module):
-    """The norm by roots of mean squares: see `functional.rms_norm`.  Shape: (..., *shape), kept."""
-
-    def __init__(
-        self,
-        normalized_shape: int | Sequence[int],
-        eps: float | None = None,
-        elementwise_affine: bool = True,
-        device: Any = None,
-        dtype: npt.DTypeLike | None = None,
-    ) -> None:
-        super().__init__()
-        self.normalized_shape = (
-            (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-        )
-        self.eps, self.elementwise_affine = eps, elementwise_affine
-        ones = creation.ones(self.normalized_shape, dtype=dtype, device=device)
-        self.register_parameter("weight", Parameter(ones) if elementwise_affine else None)
-
-    def reset_parameters(self) -> None:
-        """Set the weight to 1."""
-        self._check_writable("reset_parameters")
-        if self.weight is not None:
-            self.weight.array[...] = 1
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.rms_norm(x, self.normalized_shape, self.weight, self.eps)
-
-    def extra_repr(self) -> str:
-        return (
-            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
-        )

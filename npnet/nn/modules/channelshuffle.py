@@ -1,0 +1,23 @@
+"""Channels in another order, as a module."""
+
+from __future__ import annotations
+
+from npnet.nn import functional as F
+from npnet.nn.module import Module
+from npnet.tensor import Tensor
+
+__all__ = ["ChannelShuffle"]
+
+
+class ChannelShuffle(Module):
+    """The channels of groups taken in turn.  Shape: (N, C, ...), kept."""
+
+    def __init__(self, groups: int) -> None:
+        super().__init__()
+        self.groups = groups
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.channel_shuffle(input, self.groups)
+
+    def extra_repr(self) -> str:
+        return f"groups={self.groups}"

@@ -1,0 +1,61 @@
+"""What torch and Tensor call otherwise than `linalg`, from before there was `linalg`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from npnet.ops import linalg, shape, splitting
+from npnet.tape import result
+
+if TYPE_CHECKING:
+    from npnet.tensor import Tensor
+
+__all__ = ["cholesky", "inverse", "logdet", "pinverse", "qr", "svd"]
+
+
+class _SVD(NamedTuple):
+    U: Tensor
+    S: Tensor
+    V: Tensor
+
+
+def inverse(input: Tensor) -> Tensor:
+    """`linalg.inv`."""
+    return linalg.inv(input)
+
+
+def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:
+    """`linalg.pinv` with rtol = rcond."""
+    return linalg.pinv(input, rtol=rcond)
+
+
+def cholesky(input: Tensor, upper: bool = False) -> Tensor:
+    """`linalg.cholesky`."""
+    return linalg.cholesky(input, upper=upper)
+
+
+def logdet(input: Tensor) -> Tensor:
+    """The logarithm of the determinant: NaN where that is negative."""
+    sign, logabsdet = linalg.slogdet(input)
+    negative = result(sign.array < 0)
+    return splitting.masked_fill(logabsdet, negative, float("nan"))
+
+
+def svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> _SVD:
+    """U, S and V with `input = U @ diag(S) @ V.mT`: V, where `linalg.svd` gives its transpose.
+
+    Args:
+        some: as many columns of U and V as there are singular values; else all.
+        compute_uv: False leaves U and V 0.
+    """
+    if not compute_uv:
+        rows, columns = input.shape[-2:]
+        zeros = [input.new_zeros((*input.shape[:-2], n, n)) for n in (rows, columns)]
+        return _SVD(zeros[0], linalg.svdvals(input), zeros[1])
+    u, s, vh = linalg.svd(input, full_matrices=not some)
+    return _SVD(u, s, shape.transpose(vh, -2, -1))
+
+
+def qr(input: Tensor, some: bool = True) -> linalg.QR:
+    """`linalg.qr`, of mode "complete" where `some` is False."""
+    return linalg.qr(input, "reduced" if some else "complete")

@@ -1,0 +1,87 @@
+"""Comparing tensors in tests: `assert_close` of `torch.testing`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from npnet.tensor import Tensor, as_tensor
+
+__all__ = ["assert_close"]
+
+# PyTorch's, by dtype: (rtol, atol). Of two dtypes the larger count; others must be equal.
+_TOLERANCES = {
+    "float16": (1e-3, 1e-5),
+    "bfloat16": (1.6e-2, 1e-5),
+    "float32": (1.3e-6, 1e-5),
+    "float64": (1e-7, 1e-7),
+}
+
+
+def assert_close(
+    actual: Any,
+    expected: Any,
+    *,
+    rtol: float | None = None,
+    atol: float | None = None,
+    equal_nan: bool = False,
+    check_dtype: bool = True,
+    msg: str | Callable[[str], str] | None = None,
+) -> None:
+    """Raise AssertionError unless |actual - expected| <= atol + rtol * |expected| everywhere.
+
+    Args:
+        actual, expected: tensors, numbers, ndarrays, and sequences and dicts of them.
+        rtol, atol: both or neither; by default those of the dtype, which PyTorch has.
+        check_dtype: whether dtypes must be equal too.
+        msg: what to say instead, or a function of what would be said.
+    """
+    if (rtol is None) != (atol is None):
+        raise ValueError(f"assert_close: give rtol and atol or neither, got {rtol} and {atol}")
+    said = _difference(actual, expected, (rtol, atol), equal_nan, check_dtype, "")
+    if said is not None:
+        raise AssertionError(said if msg is None else msg(said) if callable(msg) else msg)
+
+
+def _difference(
+    a: Any, b: Any, given: tuple[Any, Any], equal_nan: bool, check_dtype: bool, at: str
+) -> str | None:
+    """What is wrong, of two values or the first pair of their parts; None where all is well."""
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        if a.keys() != b.keys():
+            return f"keys differ{at}: {sorted(map(str, a))} and {sorted(map(str, b))}"
+        pairs = [(a[key], b[key], f"{at}[{key!r}]") for key in a]
+    elif isinstance(a, Sequence) and isinstance(b, Sequence) and not isinstance(a, str):
+        if len(a) != len(b):
+            return f"lengths differ{at}: {len(a)} and {len(b)}"
+        pairs = [(x, y, f"{at}[{i}]") for i, (x, y) in enumerate(zip(a, b, strict=True))]
+    else:
+        return _of_tensors(as_tensor(a), as_tensor(b), given, equal_nan, check_dtype, at)
+    parts = (_difference(x, y, given, equal_nan, check_dtype, where) for x, y, where in pairs)
+    return next((said for said in parts if said is not None), None)
+
+
+def _of_tensors(
+    a: Tensor, b: Tensor, given: tuple[Any, Any], equal_nan: bool, check_dtype: bool, at: str
+) -> str | None:
+    if a.shape != b.shape:
+        return f"The values for attribute 'shape' do not match{at}: {a.shape} != {b.shape}."
+    if check_dtype and a.dtype != b.dtype:
+        return f"The values for attribute 'dtype' do not match{at}: {a.dtype} != {b.dtype}."
+    known = [_TOLERANCES.get(str(x.dtype), (0.0, 0.0)) for x in (a, b)]
+    rtol, atol = given if given[0] is not None else (max(k) for k in zip(*known, strict=True))
+    x, y = (t.detach().double().numpy() for t in (a, b))
+    apart = ~np.isclose(x, y, rtol, atol, equal_nan)
+    if not apart.any():
+        return None
+    with np.errstate(all="ignore"):
+        off, where = np.abs(x - y), np.unravel_index(int(apart.argmax()), apart.shape)
+    return (
+        f"Tensor-likes are not close{at}!\n\n"
+        f"Mismatched elements: {int(apart.sum())} / {apart.size} ({100 * apart.mean():.1f}%)\n"
+        f"Greatest absolute difference: {np.max(off[apart]):g} (up to {atol:g} allowed)\n"
+        f"First of them at index {tuple(map(int, where))}: {x[where]} and {y[where]} "
+        f"(rtol {rtol:g})"
+    )
