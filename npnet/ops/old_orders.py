@@ -21,8 +21,10 @@ def numbers_first(*names: str) -> Callable[[Op], Op]:
     def decorate(op: Op) -> Op:
         @functools.wraps(op)
         def called(*args: Any, **kwargs: Any) -> Any:
+            if len(args) < 3:  # the usual case, which should cost nothing
+                return op(*args, **kwargs)
             numbers = [x for x in args[:-1] if isinstance(x, int | float | complex)]
-            if len(args) < 3 or not numbers:
+            if not numbers:
                 return op(*args, **kwargs)
             if len(numbers) > len(names):
                 raise TypeError(f"{op.__name__}: takes {' and '.join(names)}, got {numbers}")
