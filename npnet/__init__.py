@@ -70,6 +70,7 @@ from npnet.creation import (
     zeros_like,
 )
 from npnet.devices import accelerator, amp, backends, cuda, device
+from npnet.devices.amp import autocast
 from npnet.lanes.choice import choose as _choose
 from npnet.numerics import finfo, iinfo
 from npnet.ops.activation import log_softmax, relu, sigmoid, softmax, tanh
@@ -799,6 +800,7 @@ __all__ = [
     "atleast_1d",
     "atleast_2d",
     "atleast_3d",
+    "autocast",
     "avg_pool1d",
     "backends",
     "baddbmm",

@@ -132,7 +132,10 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
 
     def copy_(self, src: Tensor, non_blocking: Bool = False) -> Tensor:
         """Take the values of `src`, which is broadcast. `non_blocking` changes nothing here."""
-        shape.expand(src, self.shape)  # says so if it does not fit; x[...] would drop leading 1s
+        if src.shape != self.shape:
+            shape.expand(
+                src, self.shape
+            )  # says so if it does not fit; x[...] would drop leading 1s
         return self._assign(..., src, "copy_")
 
     def fill_(self, value: Operand) -> Tensor:
@@ -423,6 +426,10 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
         """
         if memory_format is not None:
             check_memory_format("to", memory_format)
+        if len(args) == 1 and dtype is None and device is None and not copy:
+            (wanted,) = args
+            if isinstance(wanted, (np.dtype, type)) and wanted is not Tensor:
+                return shape.cast(self, np.dtype(wanted))
         rest = list(args)
         if rest and isinstance(rest[0], Tensor):
             dtype = rest.pop(0).dtype

@@ -371,3 +371,26 @@ def test_torch_is_itself_again_afterwards() -> None:
     import torch as again
 
     assert again is torch
+
+
+def test_each_file_of_a_large_program_is_looked_up_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not again for every other file: such a program would start after minutes."""
+    count = 60
+    for i in range(count):
+        functions = "".join(f"def f{j}():\n    return torch.relu\n" for j in range(20))
+        (tmp_path / f"m{i}.py").write_text(f"import torch\n{functions}")
+    program = tmp_path / "program.py"
+    program.write_text("".join(f"import m{i}\n" for i in range(count)))
+    looked_up = []
+    resolve = Path.resolve
+
+    def counted(path: Path, strict: bool = False) -> Path:
+        looked_up.append(path)
+        return resolve(path, strict)
+
+    monkeypatch.setattr(Path, "resolve", counted)
+    with torch_is_npnet():
+        assert missing_names(program, program.read_text(), str(tmp_path)) == []
+    assert count < len(looked_up) < 10 * count

@@ -222,7 +222,12 @@ REFUSED: dict[str, tuple[Callable[[npnet.Tensor], Any], type[Exception], str]] =
     "bad topk": (lambda x: x.topk(4), RuntimeError, r"k must lie in \[0, 3\], got 4"),
     "bad mm": (lambda x: x.mm(x[0]), ShapeError, r"mm: mat2 must have 2 axes"),
     "bad dim": (lambda x: x.sum(2), IndexError, "dim must lie in"),
-    "an array": (lambda x: x + np.ones(3), TypeError, "as_tensor"),
+    "an array": (lambda x: x.maximum(np.ones(3)), TypeError, "as_tensor"),
+    "an array and a gradient": (
+        lambda x: x.requires_grad_() + np.ones(3),
+        RuntimeError,
+        "takes no ndarray; npnet.as_tensor",
+    ),
     "copy of a result": (
         lambda x: copy.deepcopy(x.requires_grad_() * 2),
         RuntimeError,

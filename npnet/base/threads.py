@@ -34,6 +34,7 @@ Result = TypeVar("Result")
 
 _count: int | None = None  # what was set
 _pool: ThreadPoolExecutor | None = None
+_blas: Any = None  # the libraries, NumPy's among them, that there were when a number was first set
 _followers: list[Callable[[int], None]] = []
 
 
@@ -56,8 +57,10 @@ def set_num_threads(num: int) -> None:
         raise TypeError(f"set_num_threads: num must be a whole number >= 1, got {num!r}")
     if num < 1:
         raise ValueError(f"set_num_threads: num must be >= 1, got {num}")
-    global _pool, _count
-    threadpoolctl.threadpool_limits(1, user_api="blas")
+    global _pool, _count, _blas
+    if _blas is None:  # looked for once, which takes longer than all the rest
+        _blas = threadpoolctl.ThreadpoolController().select(user_api="blas")
+    _blas.limit(limits=1)
     _count, _pool = num, _new_pool(num)
     for follow in _followers:
         follow(num)

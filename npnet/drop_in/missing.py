@@ -71,14 +71,15 @@ def missing_names(path: Path, text: str | bytes, folder: str) -> list[Missing]:
     Args:
         folder: where the program's own modules are looked for first.
     """
-    units: list[Unit] = []
+    read: dict[Path, list[Unit]] = {}
     surely: dict[Path, bool] = {}  # files that are read, and whether they are imported in any case
     waiting = [(path, text, True)]
     while waiting:
         file, source, is_sure = waiting.pop()
-        if (before := surely.get(file.resolve())) is not None and before >= is_sure:
+        real = file.resolve()  # once: a program may have hundreds of files
+        if (before := surely.get(real)) is not None and before >= is_sure:
             continue
-        surely[file.resolve()] = is_sure
+        surely[real] = is_sure
         try:
             tree = ast.parse(source)
         except (SyntaxError, ValueError):
@@ -86,12 +87,13 @@ def missing_names(path: Path, text: str | bytes, folder: str) -> list[Missing]:
         own = read_units(tree, file, is_program=file is path)
         for unit in own:
             unit.is_sure = is_sure
-        units = [unit for unit in units if unit.path.resolve() != file.resolve()] + own
+        read[real] = own
         found: dict[Path, bool] = {}
         for name, always in _imports(tree):
             for other in _files_of(name, folder, file):
                 found[other] = found.get(other, False) or (always and is_sure)
         waiting += [(other, other.read_bytes(), found[other]) for other in sorted(found)]
+    units = [unit for own in read.values() for unit in own]
     certain = set(map(id, _reached(units, surely=True)))
     first: dict[tuple[Path, str], tuple[int, bool]] = {}
     for unit in _reached(units):

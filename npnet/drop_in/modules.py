@@ -161,7 +161,8 @@ def _import(name: str | None) -> ModuleType | None:
 
 def _has_parts(name: str | None) -> bool:
     """Whether modules are entered below it, as npnet.cuda.amp is."""
-    return any(other.startswith(f"{name}.") for other in sys.modules)
+    below = f"{name}."
+    return any(other.startswith(below) for other in sys.modules)
 
 
 def enter() -> None:
@@ -185,4 +186,5 @@ def torch_is_npnet() -> Iterator[None]:
 
 
 def _take_out() -> dict[str, ModuleType]:
-    return {name: sys.modules.pop(name) for name in [*sys.modules] if is_torch(name)}
+    names = [name for name in sys.modules if name.startswith("torch")]
+    return {name: sys.modules.pop(name) for name in names if is_torch(name)}

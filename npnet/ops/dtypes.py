@@ -114,7 +114,7 @@ def float_type(*operands: Operand) -> np.dtype[Any]:
     first = operands[0]
     if type(operands[-1]) in (int, float) and len(operands) == 2 and isinstance(first, Variable):
         dtype = first._values.dtype  # of a tensor and a number, as in `x / 255`
-        return dtype if dtype.kind == "f" else _Default.dtype
+        return dtype if dtype.kind in FLOATS else _Default.dtype
     common = result_type(*operands)
     return common if common.kind in FLOATS else _Default.dtype
 

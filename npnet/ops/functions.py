@@ -11,6 +11,7 @@ from npnet.base.arrays import Array
 from npnet.base.checks import kind_of
 from npnet.ops import shape
 from npnet.ops.dtypes import get_default_dtype
+from npnet.ops.masks import kept
 from npnet.tape import Function, Variable
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ class Abs(Function):
 
     def backward(self, gy: Array) -> tuple[Array]:
         (x,) = self.saved
-        return (np.where(x > 0, gy, np.where(x < 0, -gy, gy.dtype.type(0))),)
+        return (kept(gy * np.copysign(x.dtype.type(1), x), np.abs(x) > 0),)
 
 
 def exp(input: Tensor) -> Tensor:

@@ -42,9 +42,12 @@ def _place(index: Any) -> Place:
     """An index of tensors, numbers and slices in two stages."""
     if type(index) is int or type(index) is slice:  # as in the loops over a data set
         return Place((index, ...), None)
+    parts = [_index_part(part) for part in (index if isinstance(index, tuple) else (index,))]
+    if not {*map(type, parts)} - _PLAIN_KINDS:
+        return Place((*parts, ...), None)
     slices: list[Any] = []
     picks: list[Any] = []
-    for part in map(_index_part, index if isinstance(index, tuple) else (index,)):
+    for part in parts:
         if isinstance(part, np.ndarray):
             slices += [slice(None)] * (part.ndim if part.dtype == np.bool_ else 1)
             picks.append(part)
@@ -109,23 +112,13 @@ class Pick(Function):
         return (_sums.add_at(self.x_shape, self.picks, gy),)
 
 
-def _is_plain(index: tuple[Any, ...]) -> bool:
-    """Whether there are but numbers and slices."""
-    return not {*map(type, index)} - _PLAIN_KINDS
-
-
 def get_item(input: Tensor, index: Any) -> Tensor:
     """`input[index]`, as in PyTorch: numbers, slices, None, `...`, masks, index tensors."""
     try:
-        kind = type(index)
-        if kind is int or kind is slice or (kind is tuple and _is_plain(index)):
-            plain = index if kind is tuple else (index,)  # as in the loop over a data set
-            y = view_off_tape(input, lambda x: x[(*plain, ...)])
-            if y is not None:
-                return y
         slices, picks = _place(index)
         if picks is None:
-            return GetItem(slices)(input)
+            y = view_off_tape(input, lambda x: x[slices])
+            return GetItem(slices)(input) if y is None else y
         whole = all(part is ... or part == _ALL for part in slices)
         return Pick(picks)(input if whole else GetItem(slices)(input))
     except IndexError as error:

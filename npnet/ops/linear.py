@@ -109,10 +109,11 @@ class MatMul(Function):
         self.save_for_backward(x, other)
         return _sums.multiply(x, other)
 
-    def backward(self, gy: Array) -> tuple[Array, Array]:
+    def backward(self, gy: Array) -> tuple[Array | None, Array | None]:
         x, other = self.saved
-        gx = _sums.multiply(gy, other.swapaxes(-1, -2))
-        return gx, _sums.multiply(x.swapaxes(-1, -2), gy)
+        needs_x, needs_other = self.needs_input_grad
+        gx = _sums.multiply(gy, other.swapaxes(-1, -2)) if needs_x else None
+        return gx, _sums.multiply(x.swapaxes(-1, -2), gy) if needs_other else None
 
 
 def matmul(input: Tensor, other: Tensor) -> Tensor:
@@ -126,6 +127,8 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
             f"got {input.shape} and {other.shape}"
         )
     check_dtypes("matmul", input, other, integers=True)
+    if input.ndim == other.ndim == 2:  # the usual case
+        return MatMul()(input, other)
     x = shape.unsqueeze(input, 0) if input.ndim == 1 else input
     w = shape.unsqueeze(other, 1) if other.ndim == 1 else other
     batch = shape.broadcast_shapes("matmul", x.shape[:-2], w.shape[:-2])

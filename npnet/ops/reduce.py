@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from npnet.base.arrays import Array
-from npnet.ops import _sums, choices, indexing, shape
+from npnet.ops import _sums, choices, shape
 from npnet.ops.broadcasting import check_tensors
 from npnet.ops.shape import axis, cast
 from npnet.tape import Function, Variable, result
@@ -212,13 +212,34 @@ class Extreme(Function):
         return (np.where(winners, gy / x.dtype.type(winners.sum()), gy.dtype.type(0)),)
 
 
+class ExtremeAlong(Function):
+    """y = x at one place along an axis; gx is gy there, and 0 elsewhere.
+
+    Args:
+        at: the places, of size 1 along the axis.
+    """
+
+    def __init__(self, dim: int, at: Array) -> None:
+        self.dim, self.at = dim, at
+
+    def forward(self, x: Array) -> Array:
+        self.x_shape = x.shape
+        return np.take_along_axis(x, self.at, self.dim)
+
+    def backward(self, gy: Array) -> tuple[Array]:
+        gx = np.zeros(self.x_shape, gy.dtype)
+        np.put_along_axis(gx, self.at, gy, self.dim)
+        return (gx,)
+
+
 def _extreme(op: str, x: Tensor, dim: int | None, keepdim: bool) -> Tensor | MinMax:
     if not x.numel() and (dim is None or not x.shape[axis(op, dim, x.ndim)]):
         raise IndexError(f"{op}: there is no {op} of nothing; input has shape {x.shape}")
     if dim is None:
         return Extreme(np.max if op == "max" else np.min)(x)
     indices = _arg(f"arg{op}", x, dim, keepdim=True)
-    values = indexing.gather(x, dim, indices) if x.ndim else x
+    # A copy of the places: backward needs them as they are now.
+    values = ExtremeAlong(dim % x.ndim, indices.array.copy())(x) if x.ndim else x
     if not keepdim and x.ndim:
         values, indices = shape.squeeze(values, dim), shape.squeeze(indices, dim)
     return MinMax(values, indices)

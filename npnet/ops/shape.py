@@ -15,7 +15,7 @@ from npnet.base.layouts import check_memory_format
 from npnet.base.quiet import as_before, be_quiet
 from npnet.ops import _sums
 from npnet.ops.dtypes import result_type
-from npnet.tape import Function, Layout, Variable, result
+from npnet.tape import Function, Layout, Variable, result, view_off_tape
 
 if TYPE_CHECKING:
     from npnet.tensor import Tensor
@@ -135,7 +135,7 @@ def reshape(input: Tensor, shape: Sequence[int]) -> Tensor:
     size = _whole_size("reshape", input.shape, tuple(shape))
     if isinstance(input.values, Layout) and input.values.is_part:  # which has gaps
         input = clone(input)
-    return Reshape(size)(input)
+    return _reshaped(input, size)
 
 
 def view(input: Tensor, size: Sequence[int]) -> Tensor:
@@ -144,6 +144,8 @@ def view(input: Tensor, size: Sequence[int]) -> Tensor:
     values = input.values
     if isinstance(values, Layout) and not values.is_part:  # as good as row-major without gaps
         return Reshape(size)(input)
+    if isinstance(values, np.ndarray) and values.flags.c_contiguous:
+        return _reshaped(input, size)
     if not np.may_share_memory(input.array.reshape(size), input.array) and input.numel():
         raise RuntimeError(
             f"view: shape {input.shape} with its strides can't be seen as {tuple(size)} without a "
@@ -152,8 +154,20 @@ def view(input: Tensor, size: Sequence[int]) -> Tensor:
     return Reshape(size)(input)
 
 
+def _reshaped(input: Tensor, size: tuple[int, ...]) -> Tensor:
+    """The same values in a shape that they have room in."""
+    values = input._values
+    if type(values) is np.ndarray and values.flags.c_contiguous:
+        y = view_off_tape(input, lambda x: x.reshape(size))
+        if y is not None:
+            return y
+    return Reshape(size)(input)
+
+
 def _whole_size(op: str, old: tuple[int, ...], new: tuple[int, ...]) -> tuple[int, ...]:
     """`new` with its -1 replaced."""
+    if min(new, default=0) >= 0 and math.prod(old) == math.prod(new):
+        return new
     count, known = math.prod(old), math.prod(n for n in new if n != -1)
     if new.count(-1) == 1 and known and count % known == 0:
         return tuple(count // known if n == -1 else n for n in new)
@@ -185,7 +199,7 @@ class Permute(Function):
         return x.transpose(self.dims)
 
     def backward(self, gy: Array) -> tuple[Array]:
-        return (gy.transpose(np.argsort(self.dims)),)
+        return (gy.transpose(sorted(range(gy.ndim), key=self.dims.__getitem__)),)
 
 
 def permute(input: Tensor, dims: Sequence[int]) -> Tensor:
@@ -209,14 +223,14 @@ def t(input: Tensor) -> Tensor:
     """The transpose of a tensor of at most two axes."""
     if input.ndim > 2:
         raise ShapeError(f"t: input must have at most 2 axes, got {input.shape}; use transpose()")
-    return permute(input, tuple(reversed(range(input.ndim))))
+    return Permute(tuple(range(input.ndim))[::-1])(input)
 
 
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """A new axis of size 1 before `dim`."""
     shape = input._values.shape
     at = axis("unsqueeze", dim, len(shape) + 1)
-    return Reshape((*shape[:at], 1, *shape[at:]))(input)
+    return _reshaped(input, (*shape[:at], 1, *shape[at:]))
 
 
 def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:

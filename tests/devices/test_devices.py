@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import torch
@@ -117,3 +118,10 @@ def test_types_on_a_gpu_can_be_named(name: str) -> None:
     for make in (kind, lambda: kind(3), lambda: x.type(kind)):
         with pytest.raises(NotImplementedError, match=f"cuda.{name}: there is no GPU"):
             make()
+
+
+@pytest.mark.parametrize("lib", [npnet, torch])
+def test_autocast_is_a_name_of_the_library_too(lib: Any) -> None:
+    assert lib.autocast is lib.amp.autocast
+    with lib.autocast("cpu", enabled=False):
+        assert lib.ones(1).dtype == lib.float32
