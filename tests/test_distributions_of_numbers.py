@@ -11,6 +11,7 @@ import torch
 import npnet
 
 RTOL, ATOL = 1e-10, 1e-12  # float64: a few logarithms, which may cancel
+TRIGAMMA = 1e-8  # PyTorch's, which the gradient of Beta's entropy has, is off by 1e-9
 
 RNG = np.random.default_rng(0)
 A, B = RNG.standard_normal((3, 4)), RNG.random((4,)) + 0.5
@@ -19,6 +20,9 @@ CASES: dict[str, tuple[str, dict[str, Any], Any]] = {
     "normal": ("Normal", {"loc": A, "scale": B}, RNG.standard_normal((2, 3, 4))),
     "uniform": ("Uniform", {"low": A, "high": A + B}, A + 0.3 * B),
     "bernoulli": ("Bernoulli", {"probs": P}, (P > 0.4) * 1.0),
+    "beta": ("Beta", {"concentration1": P + 0.5, "concentration0": B}, P),
+    "exponential": ("Exponential", {"rate": B}, P),
+    "laplace": ("Laplace", {"loc": A, "scale": B}, RNG.standard_normal((2, 3, 4))),
     "bernoulli of logits": ("Bernoulli", {"logits": A}, (P > 0.4) * 1.0),
 }
 
@@ -46,9 +50,10 @@ def test_values_and_gradients(case: str) -> None:
     np.testing.assert_allclose(a.detach().numpy(), b.detach(), RTOL, ATOL)
     (total + (a * a).sum()).backward()
     (expected + (b * b).sum()).backward()
+    atol = TRIGAMMA if name == "Beta" else ATOL
     for key in parameters:
-        np.testing.assert_allclose(mine[key].grad.numpy(), their[key].grad, RTOL, ATOL)
-    if name == "Normal":
+        np.testing.assert_allclose(mine[key].grad.numpy(), their[key].grad, RTOL, atol)
+    if name in ("Normal", "Exponential"):
         x = npnet.tensor(value), torch.tensor(value)
         np.testing.assert_allclose(ours.cdf(x[0]).detach(), theirs.cdf(x[1]).detach(), 1e-9, 1e-9)
 
@@ -86,11 +91,44 @@ def test_divergences(case: str) -> None:
     np.testing.assert_allclose(ours.detach().numpy(), theirs.detach(), 1e-9, 1e-10)
 
 
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_independent(count: int) -> None:
+    (base, mine), (base_ref, their) = both("Normal", {"loc": A, "scale": B})
+    ours = npnet.distributions.Independent(base, count)
+    theirs = torch.distributions.Independent(base_ref, count)
+    assert ours.batch_shape == tuple(theirs.batch_shape)
+    assert ours.event_shape == tuple(theirs.event_shape)
+    assert ours.has_rsample
+    value = RNG.standard_normal((2, 3, 4))
+    a, b = ours.log_prob(npnet.tensor(value)), theirs.log_prob(torch.tensor(value))
+    np.testing.assert_allclose(a.detach(), b.detach(), RTOL, ATOL)
+    np.testing.assert_allclose(ours.entropy().detach(), theirs.entropy().detach(), RTOL, ATOL)
+    (a * a).sum().backward()
+    (b * b).sum().backward()
+    np.testing.assert_allclose(mine["loc"].grad, their["loc"].grad, RTOL, ATOL)
+    assert ours.rsample((5,)).shape == (5, 3, 4)
+    assert not ours.sample().requires_grad
+    others = [
+        ns.distributions.Independent(ns.distributions.Normal(ns.zeros(3, 4), ns.ones(4)), count)
+        for ns in (npnet, torch)
+    ]
+    apart = npnet.distributions.kl_divergence(ours, others[0])
+    expected = torch.distributions.kl_divergence(theirs, others[1])
+    np.testing.assert_allclose(apart.detach(), expected.detach(), 1e-6, 1e-6)
+    with pytest.raises(ValueError, match="from 0 to"):
+        npnet.distributions.Independent(base, 3)
+
+
 def test_numbers_as_parameters() -> None:
     normal = npnet.distributions.Normal(0, 1)
     assert normal.sample().shape == ()
     assert normal.sample().dtype == npnet.float32
     assert repr(normal) == repr(torch.distributions.Normal(0, 1))
+    for ns in (npnet, torch):
+        assert repr(ns.distributions.Laplace(0.0, 1.0)) == "Laplace(loc: 0.0, scale: 1.0)"
+        assert repr(ns.distributions.Exponential(2.0)) == "Exponential(rate: 2.0)"
+        assert repr(ns.distributions.Beta(2.0, 1.0)) == "Beta()"
+        assert ns.distributions.beta.Beta is ns.distributions.Beta
     assert normal.prob(0.0).item() == pytest.approx(0.39894, rel=1e-4)
 
 
@@ -101,6 +139,11 @@ def test_what_is_refused() -> None:
         (lambda: d.Normal(float("nan"), 1.0), "loc must not be NaN"),
         (lambda: d.Uniform(1.0, 1.0), "low must be below high"),
         (lambda: d.Uniform(0.0, 1.0).log_prob(2.0), "values must lie from low to high"),
+        (lambda: d.Beta(0.0, 1.0), "concentrations must be > 0"),
+        (lambda: d.Beta(1.0, 1.0).log_prob(1.5), "values must lie from 0 to 1"),
+        (lambda: d.Exponential(-1.0), "rate must be > 0"),
+        (lambda: d.Exponential(1.0).log_prob(-1.0), "values must be >= 0"),
+        (lambda: d.Laplace(0.0, 0.0), "scale must be > 0"),
         (lambda: d.Bernoulli(1.5), r"probs must lie in \[0, 1\]"),
         (lambda: d.Bernoulli(0.5, 0.5), "exactly one of probs and logits is needed, got both"),
         (lambda: d.Bernoulli(0.5).log_prob(0.5), "values must be 0 or 1"),

@@ -23,6 +23,7 @@ OTHERS = (
     "filelock",
     "jinja2",
     "matplotlib",
+    "ml_dtypes",
     "numba",
     "pooch",
     "requests",

@@ -15,6 +15,7 @@ import npnet
 from npnet import nn
 from npnet.base.checks import ShapeError
 from tests.moduleinfo.source import MODULES
+from tests.nn.test_adaptive import TESTED as ADAPTIVE
 from tests.nn.test_distances import TESTED as DISTANCES
 from tests.nn.test_lazy import LAZY
 
@@ -248,7 +249,7 @@ def test_layer_matches_torch(name: str, options: dict[str, Any], shape: tuple[in
 def test_every_layer_is_held_against_torch() -> None:
     tested = {name for name, _, _ in CASES} | {name for name, _, _ in LOSSES}
     tested |= {info.name.removeprefix("nn.") for info in MODULES}  # see tests/moduleinfo
-    tested |= DISTANCES | LAZY | {"TransformerDecoder"}  # see test_transformer.py
+    tested |= ADAPTIVE | DISTANCES | LAZY | {"TransformerDecoder"}  # see test_transformer.py
     assert tested | OTHERS | ROOMS == set(nn.__all__)
 
 
