@@ -58,7 +58,7 @@ class _Memory:
         self.values: Array = np.zeros(0)
 
     def read(self, data: bytes) -> None:
-        """Take the values from a file; bfloat16 becomes float32, without loss."""
+        """Take the values from a file."""
         self.values = safetensors.Entry(self.kind, (self.count,), memoryview(data)).array()
 
 
