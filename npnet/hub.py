@@ -44,7 +44,7 @@ def load_state_dict_from_url(
     progress: bool = True,
     check_hash: bool = False,
     file_name: str | None = None,
-    weights_only: bool = False,
+    weights_only: bool = True,
 ) -> Any:
     """Read a state dict from a file, which is downloaded first where it is not there yet.
 
@@ -54,7 +54,7 @@ def load_state_dict_from_url(
         progress: say that a download begins.
         check_hash: the file's name ends with the first digits of its SHA-256, which must fit.
         file_name: default the last part of the address.
-        weights_only: see `load`; of PyTorch's files nothing is run either way.
+        weights_only: see `load`; True by default, unlike PyTorch's: the file is from the web.
 
     Raises:
         URLError: the file can't be had; says where to put it by hand.
