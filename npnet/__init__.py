@@ -34,6 +34,7 @@ from npnet.base.layouts import (
     strided,
 )
 from npnet.base.memory import empty_cache
+from npnet.base.numpy_names import with_numpy_names as _with_numpy_names
 from npnet.base.printing import set_printoptions
 from npnet.base.storage import TypedStorage, UntypedStorage
 from npnet.base.tensorboardx import teach_tensorboardx as _teach_tensorboardx
@@ -1259,6 +1260,8 @@ __all__ = [
     "zeros",
     "zeros_like",
 ]
+
+_with_numpy_names(__all__, globals())
 
 _LATER = frozenset(
     {

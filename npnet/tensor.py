@@ -17,7 +17,9 @@ import numpy.typing as npt
 from npnet.base import printing
 from npnet.base.arrays import Array
 from npnet.base.bfloat16 import FLOATS, bfloat16, dtype_named, is_bfloat16
+from npnet.base.checks import kind_of
 from npnet.base.layouts import check_memory_format, strided
+from npnet.base.numpy_names import with_numpy_names
 from npnet.base.quiet import as_before, be_quiet
 from npnet.base.storage import TypedStorage, UntypedStorage, memory_of
 from npnet.devices.cpu import CPU, check_device
@@ -785,10 +787,10 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
         return elementwise.bitwise_right_shift(other, self)
 
     def __eq__(self, other: Operand) -> Tensor:  # type: ignore[override] # elementwise, as in PyTorch
-        return compare.eq(self, other) if _is_operand(other) else NotImplemented
+        return compare.eq(self, _compared(other)) if _is_compared(other) else NotImplemented
 
     def __ne__(self, other: Operand) -> Tensor:  # type: ignore[override] # elementwise, as in PyTorch
-        return compare.ne(self, other) if _is_operand(other) else NotImplemented
+        return compare.ne(self, _compared(other)) if _is_compared(other) else NotImplemented
 
     __lt__ = compare.lt
     __le__ = compare.le
@@ -888,7 +890,8 @@ def _read(data: Any, dtype: npt.DTypeLike | None) -> Array:
                 "Tensor: the lists in a list must all be of one length, and hold numbers (pad the "
                 f"shorter ones, or keep a list of tensors): {error}"
             ) from error
-        if dtype is None and (array.dtype == np.float64 or not array.size):
+        are_pythons = array.dtype == np.float64 or not array.size
+        if dtype is None and are_pythons and not _holds_doubles(data):
             array = array.astype(get_default_dtype())  # Python floats, as in PyTorch
     if array.dtype.kind not in "fiub" and not is_bfloat16(array.dtype):
         raise TypeError(f"Tensor: values must be numbers or bools, got {array.dtype}")
@@ -900,6 +903,13 @@ def _plain_numbers(data: Any) -> Any:
     if isinstance(data, (list, tuple)):
         return [_plain_numbers(part) for part in data]
     return data.tolist() if isinstance(data, Tensor) else data
+
+
+def _holds_doubles(data: Any) -> bool:
+    """Whether NumPy's numbers, arrays or tensors of float64 are in nested lists."""
+    if isinstance(data, (list, tuple)):
+        return any(map(_holds_doubles, data))
+    return type(data) is not float and getattr(data, "dtype", None) == np.float64
 
 
 def _constructor_array(data: tuple[Any, ...], dtype: npt.DTypeLike | None) -> Array:
@@ -925,8 +935,18 @@ def _constructor_array(data: tuple[Any, ...], dtype: npt.DTypeLike | None) -> Ar
     return np.empty(whole, wanted)
 
 
-def _is_operand(value: Any) -> bool:
-    return isinstance(value, (Tensor, bool, int, float, np.number, np.bool_))
+def _is_compared(value: Any) -> bool:
+    """Whether == looks at each value; of a PyTorch tensor it says that it can't."""
+    kinds = (Tensor, bool, int, float, np.number, np.bool_, np.ndarray)
+    return isinstance(value, kinds) or kind_of(value) == "a PyTorch tensor"
+
+
+def _compared(value: Any) -> Any:
+    return result(value) if isinstance(value, np.ndarray) else value
+
+
+for _kind in (OpMethods, InPlaceMethods, RandomMethods, Tensor):
+    with_numpy_names([_name for _name in vars(_kind) if not _name.startswith("_")], _kind)
 
 
 def _sizes(size: tuple[Size_, ...]) -> tuple[int, ...]:

@@ -98,10 +98,12 @@ class PictureDataset(VisionDataset):
         return images, default_collate(labels)
 
     def _targets(self, where: Array) -> Array:
-        """The labels of several pictures."""
-        if isinstance(self.targets, list):
-            return np.array([self.targets[i] for i in where.tolist()], np.int64)
-        return _array(self.targets)[where]
+        """The labels of several pictures, those of `_target`."""
+        if not isinstance(self.targets, list):
+            labels = _array(self.targets)[where]
+            if labels.ndim == 1 and labels.dtype.kind in "iub":
+                return labels.astype(np.int64, copy=False)
+        return np.array([self._target(i) for i in where.tolist()], np.int64)
 
     def _pixels(self, images: Array) -> Array:
         """Images (..., C, H, W); TypeError unless PIL images can hold them."""

@@ -50,9 +50,9 @@ def as_operands(
         alike = _two_alike(*operands, dtype, expanded)
         if alike is not None:
             return alike
-    if op in _WITH_ARRAYS and isinstance(operands[1], np.ndarray):
+    if op in _WITH_ARRAYS and any(isinstance(x, np.ndarray) for x in operands):
         dtype = result_type(*operands) if dtype is None else dtype
-        operands = operands[0], _from_array(op, *operands)
+        operands = _from_arrays(op, *operands)
     for x in operands:
         if not isinstance(x, (Variable, bool, int, float, np.number, np.bool_)):
             raise no_operand(op, x)
@@ -69,13 +69,13 @@ def as_operands(
     return tuple(tensors)
 
 
-def _from_array(op: str, x: Any, array: Array) -> Tensor:
-    """An ndarray behind the sign as a tensor, where the tensor before it wants no gradient."""
-    if isinstance(x, Variable) and x.requires_grad:
+def _from_arrays(op: str, *operands: Any) -> tuple[Any, ...]:
+    """The operands with ndarrays as tensors, beside tensors that want no gradient."""
+    if any(isinstance(x, Variable) and x.requires_grad for x in operands):
         raise RuntimeError(
-            f"{op}: a tensor that requires a gradient takes no ndarray; {as_tensor_by(array)}"
+            f"{op}: a tensor that requires a gradient takes no ndarray; {as_tensor_by(np.empty(0))}"
         )
-    return result(array)
+    return tuple([result(x) if isinstance(x, np.ndarray) else x for x in operands])
 
 
 def check_tensors(op: str, *inputs: Any) -> None:
