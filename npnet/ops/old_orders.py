@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 __all__ = ["numbers_first"]
 
 Op = TypeVar("Op", bound=Callable[..., Any])
+_PYTHON_NUMBERS = (int, float, complex)
 
 
 def numbers_first(*names: str) -> Callable[[Op], Op]:
@@ -23,7 +24,7 @@ def numbers_first(*names: str) -> Callable[[Op], Op]:
         def called(*args: Any, **kwargs: Any) -> Any:
             if len(args) < 3:  # the usual case, which should cost nothing
                 return op(*args, **kwargs)
-            numbers = [x for x in args[:-1] if isinstance(x, int | float | complex)]
+            numbers = [x for x in args[:-1] if isinstance(x, _PYTHON_NUMBERS)]
             if not numbers:
                 return op(*args, **kwargs)
             if len(numbers) > len(names):
@@ -34,7 +35,7 @@ def numbers_first(*names: str) -> Callable[[Op], Op]:
                 + ", ".join(f"{name}={number!r}" for name, number in named.items()),
                 stacklevel=2,
             )
-            tensors = [x for x in args if not isinstance(x, int | float | complex)]
+            tensors = [x for x in args if not isinstance(x, _PYTHON_NUMBERS)]
             return op(*tensors, **named, **kwargs)
 
         return cast("Op", called)
