@@ -22,6 +22,7 @@ from npnet.ops import (
     elementwise,
     exponentials,
     functions,
+    in_memory,
     norms,
     numerical,
     products,
@@ -47,12 +48,19 @@ P = ParamSpec("P")
 
 def in_place(
     op: Callable[Concatenate[Tensor, P], Tensor],
+    at_once: Callable[Concatenate[Tensor, P], bool] | None = None,
 ) -> Callable[Concatenate[Tensor, P], Tensor]:
-    """The op as a method that keeps the result in the tensor itself: `mul_` of `mul`."""
+    """The op as a method that keeps the result in the tensor itself: `mul_` of `mul`.
+
+    Args:
+        at_once: does it in the tensor's memory, if it can, and says whether it has.
+    """
     name = f"{op.__name__}_"
 
     @functools.wraps(op)
     def method(self: Tensor, /, *args: P.args, **kwargs: P.kwargs) -> Tensor:
+        if at_once is not None and at_once(self, *args, **kwargs):
+            return self
         return self._write(op(self, *args, **kwargs), name)
 
     method.__name__, method.__doc__ = name, f"`{op.__name__}`, in place."
@@ -116,10 +124,10 @@ class InPlaceMethods:
     absolute_ = in_place(aliases.absolute)
     acos_ = in_place(trigonometry.acos)
     acosh_ = in_place(trigonometry.acosh)
-    add_ = in_place(numbers_first("alpha")(arithmetic.add))
+    add_ = numbers_first("alpha")(in_place(arithmetic.add, in_memory.add))
     addbmm_ = in_place(products.addbmm)
-    addcdiv_ = in_place(products.addcdiv)
-    addcmul_ = in_place(products.addcmul)
+    addcdiv_ = numbers_first("value")(in_place(products.addcdiv, in_memory.addcdiv))
+    addcmul_ = numbers_first("value")(in_place(products.addcmul, in_memory.addcmul))
     addmm_ = in_place(products.addmm)
     addmv_ = in_place(products.addmv)
     addr_ = in_place(products.addr)
@@ -155,7 +163,7 @@ class InPlaceMethods:
     cumsum_ = in_place(sorting.cumsum)
     deg2rad_ = in_place(trigonometry.deg2rad)
     digamma_ = in_place(special.digamma)
-    div_ = in_place(arithmetic.div)
+    div_ = in_place(arithmetic.div, in_memory.div)
     divide_ = in_place(aliases.divide)
     eq_ = in_place(compare.eq)
     erf_ = in_place(special.erf)
@@ -201,7 +209,7 @@ class InPlaceMethods:
     lt_ = in_place(compare.lt)
     masked_fill_ = in_place(splitting.masked_fill)
     masked_scatter_ = in_place(scattering.masked_scatter)
-    mul_ = in_place(arithmetic.mul)
+    mul_ = in_place(arithmetic.mul, in_memory.mul)
     multiply_ = in_place(aliases.multiply)
     mvlgamma_ = in_place(special.mvlgamma)
     nan_to_num_ = in_place(elementwise.nan_to_num)
@@ -230,7 +238,7 @@ class InPlaceMethods:
     sqrt_ = in_place(functions.sqrt)
     square_ = in_place(elementwise.square)
     squeeze_ = _becomes(shape.squeeze)
-    sub_ = in_place(numbers_first("alpha")(arithmetic.sub))
+    sub_ = numbers_first("alpha")(in_place(arithmetic.sub, in_memory.sub))
     subtract_ = in_place(aliases.subtract)
     swapaxes_ = _becomes(views.swapaxes)
     swapdims_ = _becomes(aliases.swapdims)

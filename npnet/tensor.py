@@ -146,6 +146,11 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
 
     def zero_(self) -> Tensor:
         """Set every value to 0."""
+        values = self._values
+        if type(values) is np.ndarray and not self._check_write(False, "zero_"):
+            values.fill(0)
+            self._version.writes += 1
+            return self
         return self._assign(..., 0, "zero_")
 
     def index_put_(self, indices: Any, values: Tensor, accumulate: Bool = False) -> Tensor:

@@ -42,10 +42,8 @@ class Clamp(Function):
 
     def backward(self, gy: Array) -> tuple[Array]:
         (x,) = self.saved
-        inside = x == x
-        if self.low is not None:
-            inside &= x >= self.low
-        if self.high is not None:
+        inside = x <= self.high if self.low is None else x >= self.low  # False for NaN
+        if self.low is not None and self.high is not None:
             inside &= x <= self.high
         return (np.where(inside, gy, gy.dtype.type(0)),)
 

@@ -95,7 +95,10 @@ def sign(input: Tensor) -> Tensor:
 
 
 def _sign(x: Array) -> Any:
-    return x if x.dtype == np.bool_ else np.where(np.isnan(x), 0, np.sign(x))
+    if x.dtype == np.bool_:
+        return x
+    # 0 for NaN; by comparisons, which NumPy does for many numbers at once.
+    return ((x > 0).view(np.int8) - (x < 0).view(np.int8)).astype(x.dtype)
 
 
 class Frac(Function):

@@ -71,6 +71,8 @@ def _index_part(part: Any) -> Any:
         number = part.array
         if not number.ndim and number.dtype.kind in "iu":
             return int(number)
+    if type(part) is range:
+        return np.arange(part.start, part.stop, part.step)  # which NumPy would read one by one
     # A copy of a tensor: backward needs it as it is now.
     array = part.array.copy() if isinstance(part, Variable) else np.asarray(part)
     if array.dtype == np.uint8 and array.ndim:
@@ -188,7 +190,10 @@ class Gather(Function):
         self.dim, self.index = dim, index
 
     def _places(self) -> tuple[Array, ...]:
-        places = list(np.ogrid[tuple(slice(n) for n in self.index.shape)])
+        ndim = self.index.ndim
+        places = [
+            np.arange(n).reshape(-1, *[1] * (ndim - 1 - d)) for d, n in enumerate(self.index.shape)
+        ]
         places[self.dim] = self.index
         return tuple(places)
 
@@ -223,11 +228,9 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
             f"{input.shape}, index {index.shape}"
         )
     size = input.shape[at] if input.ndim else 1
-    if not 0 <= index.array.min() <= index.array.max() < size:
-        raise IndexError(
-            f"gather: index must lie in [0, {size - 1}], got "
-            f"{index.array.min()} to {index.array.max()}"
-        )
+    first, last = index.array.min(), index.array.max()
+    if not 0 <= first <= last < size:
+        raise IndexError(f"gather: index must lie in [0, {size - 1}], got {first} to {last}")
     if not input.ndim or not index.ndim:  # as if they had one axis
         y = Gather(0, index.array.reshape(-1).copy())(reshape(input, (-1,)))
         return reshape(y, index.shape)

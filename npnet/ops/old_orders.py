@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 __all__ = ["numbers_first"]
 
 Op = TypeVar("Op", bound=Callable[..., Any])
+_PYTHON_NUMBERS = (int, float, complex)
 
 
 def numbers_first(*names: str) -> Callable[[Op], Op]:
@@ -23,7 +24,7 @@ def numbers_first(*names: str) -> Callable[[Op], Op]:
         def called(*args: Any, **kwargs: Any) -> Any:
             if len(args) < 3:  # the usual case, which should cost nothing
                 return op(*args, **kwargs)
-            numbers = [x for x in args[:-1] if isinstance(x, int | float | complex)]
+            numbers = [x for x in args[:-1] if isinstance(x, _PYTHON_NUMBERS)]
             if not numbers:
                 return op(*args, **kwargs)
             if len(numbers) > len(names):
@@ -31,10 +32,10 @@ def numbers_first(*names: str) -> Callable[[Op], Op]:
             named = dict(zip(names, numbers, strict=False))
             warnings.warn(
                 f"{op.__name__}: numbers before tensors are deprecated; name them: "
-                + ", ".join(f"{name}={number!r}" for name, number in named.items()),
+                + ", ".join(named),  # not their values: Python tells the same text but once
                 stacklevel=2,
             )
-            tensors = [x for x in args if not isinstance(x, int | float | complex)]
+            tensors = [x for x in args if not isinstance(x, _PYTHON_NUMBERS)]
             return op(*tensors, **named, **kwargs)
 
         return cast("Op", called)

@@ -40,6 +40,16 @@ def test_numbers_may_come_first(name: str) -> None:
     np.testing.assert_allclose(mine.numpy(), theirs.numpy(), rtol=1e-6)
 
 
+def test_the_warning_is_the_same_for_other_numbers() -> None:
+    x = npnet.ones(2)
+    told = set()
+    for number in (-0.5, -0.25):
+        with pytest.warns(UserWarning, match="numbers before tensors") as warned:
+            x.add_(number, x)
+        told.add(str(warned[0].message))
+    assert len(told) == 1
+
+
 def test_too_many_numbers_are_refused() -> None:
     x = npnet.ones(2)
     with pytest.raises(TypeError, match="addcmul: takes value, got"):
