@@ -15,8 +15,25 @@ from npnet.tape import result
 if TYPE_CHECKING:
     from npnet.tensor import Tensor
 
-__all__ = ["digamma", "erf", "erfc", "erfinv", "i0", "lgamma", "mvlgamma", "polygamma"]
+__all__ = ["digamma", "erf", "erf_of", "erfc", "erfinv", "i0", "lgamma", "mvlgamma", "polygamma"]
 
+# P and Q of `erf_of`
+ERF_ABOVE = (
+    1.1283791393010172,
+    0.1935461313072475,
+    0.053101898293463165,
+    0.00388339304046804,
+    0.0002845675119625396,
+    1.9867805598144273e-06,
+)
+ERF_BELOW = (
+    1.0,
+    0.5048583482541142,
+    0.11535045194695387,
+    0.015207348767348262,
+    0.0011855840008578203,
+    3.7420241340561784e-05,
+)
 TERMS = 12  # of x that recurrences lead to before asymptotic series are exact to 1e-16
 
 
@@ -25,11 +42,38 @@ def _one_by_one(compute: Any, x: Array) -> Array:
     return np.asarray(np.frompyfunc(compute, 1, 1)(x)).astype(x.dtype)
 
 
+def erf_of(x: Array) -> Array:
+    """erf of an array. In float64 exact, value by value; narrower floats all at once.
+
+    Those are t P(t^2) / Q(t^2) in float64 for |t| <= 4, beyond which all round to 1. The largest
+    relative error, 2.5e-8, is minimal, by Lawson's iteration on some thousand Chebyshev nodes: in
+    float32 at most 0.92 units in the last place.
+    """
+    if x.dtype.itemsize > 4:
+        return _one_by_one(math.erf, x)
+    t = np.clip(np.asarray(x, np.float64), -4, 4)
+    square = np.asarray(t * t)
+    y = _polynomial(ERF_ABOVE, square)
+    y *= t
+    y /= _polynomial(ERF_BELOW, square)
+    np.copysign(1, t, out=y, where=np.abs(t) == 4)
+    return y.astype(x.dtype)
+
+
+def _polynomial(coefficients: tuple[float, ...], x: Array) -> Array:
+    """c0 + c1 x + c2 x^2 + ... by Horner's rule."""
+    y = np.full_like(x, coefficients[-1])
+    for c in coefficients[-2::-1]:
+        y *= x
+        y += c
+    return y
+
+
 class Erf(Unary):
     """gx = gy * 2 / sqrt(pi) * exp(-x^2)."""
 
     def value(self, x: Array) -> Array:
-        return _one_by_one(math.erf, x)
+        return erf_of(x)
 
     def slope(self, x: Array, y: Array) -> Array:
         return 2 / math.sqrt(math.pi) * np.exp(-x * x)
