@@ -34,12 +34,22 @@ ERF_BELOW = (
     0.0011855840008578203,
     3.7420241340561784e-05,
 )
+BLOCK = 2**14  # values that are computed at a time: they stay in the cache
 TERMS = 12  # of x that recurrences lead to before asymptotic series are exact to 1e-16
 
 
 def _one_by_one(compute: Any, x: Array) -> Array:
     """A function of `math` on each value: NumPy has none; exact, at Python's speed."""
     return np.asarray(np.frompyfunc(compute, 1, 1)(x)).astype(x.dtype)
+
+
+def _polynomial(coefficients: tuple[float, ...], x: Array, y: Array) -> None:
+    """y = c0 + c1 x + c2 x^2 + ... by Horner's rule."""
+    np.multiply(x, coefficients[-1], out=y)
+    for c in coefficients[-2:0:-1]:
+        y += c
+        y *= x
+    y += coefficients[0]
 
 
 def erf_of(x: Array) -> Array:
@@ -51,21 +61,20 @@ def erf_of(x: Array) -> Array:
     """
     if x.dtype.itemsize > 4:
         return _one_by_one(math.erf, x)
-    t = np.clip(np.asarray(x, np.float64), -4, 4)
-    square = np.asarray(t * t)
-    y = _polynomial(ERF_ABOVE, square)
-    y *= t
-    y /= _polynomial(ERF_BELOW, square)
-    np.copysign(1, t, out=y, where=np.abs(t) == 4)
-    return y.astype(x.dtype)
-
-
-def _polynomial(coefficients: tuple[float, ...], x: Array) -> Array:
-    """c0 + c1 x + c2 x^2 + ... by Horner's rule."""
-    y = np.full_like(x, coefficients[-1])
-    for c in coefficients[-2::-1]:
-        y *= x
-        y += c
+    y = np.empty(x.shape, x.dtype)
+    values, erfs = x.reshape(-1), y.reshape(-1)
+    room = np.empty((4, min(x.size, BLOCK)))
+    for first in range(0, x.size, BLOCK):
+        block = values[first : first + BLOCK]
+        t, square, above, below = room[:, : len(block)]
+        np.clip(block, -4, 4, out=t)
+        np.multiply(t, t, out=square)
+        _polynomial(ERF_ABOVE, square, above)
+        _polynomial(ERF_BELOW, square, below)
+        above *= t
+        above /= below
+        np.copysign(1, t, out=above, where=square == 16)
+        erfs[first : first + BLOCK] = above
     return y
 
 
