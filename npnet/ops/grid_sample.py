@@ -26,7 +26,7 @@ __all__ = ["affine_grid", "grid_sample"]
 
 
 class Along(NamedTuple):
-    """What the places of a grid read along one axis of the image, each (N, P, T) for T taps.
+    """What the places of a grid read along one axis of the image, each (T, N, P) for T taps.
 
     Attributes:
         pixel: which pixels; any where none is `inside`.
@@ -83,7 +83,7 @@ class GridSample(Function):
                 for axis, (a, t) in enumerate(taps):
                     others = _product((*taps[:axis], *taps[axis + 1 :]))
                     place = len(taps) - 1 - axis  # the grid names columns first
-                    ggrid[..., place] += seen * a.slope[..., t] * others
+                    ggrid[..., place] += seen * a.slope[t] * others
         return (
             None if gx is None else gx.reshape(x.shape),
             None if ggrid is None else ggrid.reshape(grid.shape),
@@ -94,25 +94,26 @@ class GridSample(Function):
         sizes, n = x.shape[2:], len(grid)
         numbers = [grid[..., len(sizes) - 1 - a].reshape(n, -1) for a in range(len(sizes))]
         axes = [self.along(g, size) for g, size in zip(numbers, sizes, strict=True)]
-        for chosen in itertools.product(*[range(a.pixel.shape[-1]) for a in axes]):
+        for chosen in itertools.product(*[range(len(a.pixel)) for a in axes]):
             taps = tuple(zip(axes, chosen, strict=True))
             pixels: Array = np.zeros(numbers[0].shape, np.int64)
             inside: Array = np.ones(pixels.shape, np.bool_)
             for (a, t), size in zip(taps, sizes, strict=True):
-                pixels = pixels * size + np.where(a.inside[..., t], a.pixel[..., t], 0)
-                inside = inside & a.inside[..., t]
+                pixels = pixels * size + np.where(a.inside[t], a.pixel[t], 0)
+                inside = inside & a.inside[t]
             yield pixels, taps, inside
 
 
 def _product(taps: Taps) -> Array:
     """The product of the weights, (N, P)."""
-    return functools.reduce(np.multiply, [a.weight[..., t] for a, t in taps])
+    return functools.reduce(np.multiply, [a.weight[t] for a, t in taps])
 
 
 def _pixels(x: Array, index: Array, inside: Array) -> Array:
     """The pixels at `index` (N, P) of each plane, 0 where they are outside: (N, C, P)."""
-    planes = x.reshape(*x.shape[:2], -1)
-    return np.where(inside[:, None], np.take_along_axis(planes, index[:, None], 2), x.dtype.type(0))
+    n, c, *sizes = x.shape
+    planes = np.arange(n * c).reshape(n, c, 1) * math.prod(sizes)  # where each begins
+    return np.where(inside[:, None], x.reshape(-1)[planes + index[:, None]], x.dtype.type(0))
 
 
 # ---- along an axis -----------------------------------------------------------------------------
@@ -138,13 +139,13 @@ def _along(mode: str, padding: str, align: bool) -> Callable[[Array, int], Along
         else:
             first = np.floor(at) - 1
             weights, slopes = _cubic(at - np.floor(at), slope)
-        index = first[..., None] + np.arange(len(weights))
+        index = first + np.arange(len(weights))[:, None, None]
         if mode == "bicubic":
             index, _ = _within(index, size, padding, align)
             index = np.rint(index)
         inside = (index >= 0) & (index < size)
         whole = np.where(inside, index, 0).astype(np.int64)
-        return Along(whole, np.stack(weights, -1), np.stack(slopes, -1), inside)
+        return Along(whole, np.stack(weights), np.stack(slopes), inside)
 
     return along
 

@@ -223,7 +223,9 @@ class GroupNorm(Function):
         self.xhat, self.rstd = xhat, rstd
         self.save_for_backward(weight)
         y = xhat.copy() if weight is None else xhat * self._shared(weight)
-        return (y if bias is None else y + self._shared(bias)).reshape(x.shape)
+        if bias is not None:
+            y += self._shared(bias)
+        return y.reshape(x.shape)
 
     def backward(self, gy: Array) -> tuple[Array, ...]:
         (weight,) = self.saved
@@ -235,7 +237,9 @@ class GroupNorm(Function):
             gradients = [gweight.reshape(weight.shape), gbias.reshape(weight.shape)]
         mean = _sums.mean(gx, VALUES, keepdims=True)
         slope = _sums.add_products(gx, self.xhat, VALUES, keepdims=True) / count  # of none: NaN
-        gx -= mean + self.xhat * slope
+        off = self.xhat * slope
+        off += mean
+        gx -= off
         gx *= self.rstd
         return gx.reshape(gy.shape), *gradients[: len(self.needs_input_grad) - 1]
 

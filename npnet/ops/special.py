@@ -15,8 +15,26 @@ from npnet.tape import result
 if TYPE_CHECKING:
     from npnet.tensor import Tensor
 
-__all__ = ["digamma", "erf", "erfc", "erfinv", "i0", "lgamma", "mvlgamma", "polygamma"]
+__all__ = ["digamma", "erf", "erf_of", "erfc", "erfinv", "i0", "lgamma", "mvlgamma", "polygamma"]
 
+# P and Q of `erf_of`
+ERF_ABOVE = (
+    1.1283791393010172,
+    0.1935461313072475,
+    0.053101898293463165,
+    0.00388339304046804,
+    0.0002845675119625396,
+    1.9867805598144273e-06,
+)
+ERF_BELOW = (
+    1.0,
+    0.5048583482541142,
+    0.11535045194695387,
+    0.015207348767348262,
+    0.0011855840008578203,
+    3.7420241340561784e-05,
+)
+BLOCK = 2**14  # values that are computed at a time: they stay in the cache
 TERMS = 12  # of x that recurrences lead to before asymptotic series are exact to 1e-16
 
 
@@ -25,11 +43,46 @@ def _one_by_one(compute: Any, x: Array) -> Array:
     return np.asarray(np.frompyfunc(compute, 1, 1)(x)).astype(x.dtype)
 
 
+def _polynomial(coefficients: tuple[float, ...], x: Array, y: Array) -> None:
+    """y = c0 + c1 x + c2 x^2 + ... by Horner's rule."""
+    np.multiply(x, coefficients[-1], out=y)
+    for c in coefficients[-2:0:-1]:
+        y += c
+        y *= x
+    y += coefficients[0]
+
+
+def erf_of(x: Array) -> Array:
+    """erf of an array. In float64 exact, value by value; narrower floats all at once.
+
+    Those are t P(t^2) / Q(t^2) in float64 for |t| <= 4, beyond which all round to 1. The largest
+    relative error, 2.5e-8, is minimal, by Lawson's iteration on some thousand Chebyshev nodes: in
+    float32 at most 0.92 units in the last place.
+    """
+    if x.dtype.itemsize > 4:
+        return _one_by_one(math.erf, x)
+    y = np.empty(x.shape, x.dtype)
+    values, erfs = x.reshape(-1), y.reshape(-1)
+    room = np.empty((4, min(x.size, BLOCK)))
+    for first in range(0, x.size, BLOCK):
+        block = values[first : first + BLOCK]
+        t, square, above, below = room[:, : len(block)]
+        np.clip(block, -4, 4, out=t)
+        np.multiply(t, t, out=square)
+        _polynomial(ERF_ABOVE, square, above)
+        _polynomial(ERF_BELOW, square, below)
+        above *= t
+        above /= below
+        np.copysign(1, t, out=above, where=square == 16)
+        erfs[first : first + BLOCK] = above
+    return y
+
+
 class Erf(Unary):
     """gx = gy * 2 / sqrt(pi) * exp(-x^2)."""
 
     def value(self, x: Array) -> Array:
-        return _one_by_one(math.erf, x)
+        return erf_of(x)
 
     def slope(self, x: Array, y: Array) -> Array:
         return 2 / math.sqrt(math.pi) * np.exp(-x * x)

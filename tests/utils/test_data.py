@@ -109,6 +109,37 @@ def test_concat() -> None:
         ConcatDataset([(i for i in range(3))])
 
 
+@pytest.mark.parametrize(
+    "others",
+    [
+        lambda: [TensorDataset(X + 1, Y + 10), Subset(TensorDataset(X, Y), [4, -1])],  # a gather
+        lambda: [[(npnet.tensor(x), npnet.tensor(y)) for x, y in zip(X, Y, strict=True)]],
+        lambda: [TensorDataset(X.astype(np.float64), Y.astype(np.float64))],
+        lambda: [TensorDataset(X, npnet.ones(10, requires_grad=True))],
+    ],
+    ids=["alike", "by-item", "of-another-dtype", "with-gradients"],
+)
+def test_batch_of_concat_is_that_of_its_items(others: Any) -> None:
+    whole = ConcatDataset([TensorDataset(X, Y), *others()])
+    for indices in ([12, 0, 11, 0, -1, 9, 10], [3], [-1, -2]):
+        x, y = data.dataset.get_batch(whole, indices)
+        items = default_collate([whole[i] for i in indices])
+        assert [x.tolist(), y.tolist()] == [t.tolist() for t in items]
+        assert (x.dtype, y.dtype) == (items[0].dtype, items[1].dtype)
+        assert (x.requires_grad, y.requires_grad) == tuple(t.requires_grad for t in items)
+    with pytest.raises(IndexError, match=rf"must lie in .* got {len(whole)}$"):
+        data.dataset.get_batch(whole, [0, len(whole)])
+
+
+def test_concat_of_another_class_is_read_as_it_says() -> None:
+    class Fetched(ConcatDataset):
+        def __getitems__(self, indices: list[int]) -> list[int]:
+            return [i * i for i in indices]
+
+    batch = data.dataset.get_batch(Fetched([TensorDataset(X, Y)]), [1, 3])
+    assert batch.tolist() == [1, 9]
+
+
 def test_dataset_with_a_type() -> None:
     class Typed(Dataset[int]):  # type: ignore[type-arg] # what PyTorch's programs write
         pass

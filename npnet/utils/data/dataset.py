@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from npnet.base.checks import ShapeError
 from npnet.random import Generator
+from npnet.tape import result
 from npnet.tensor import Tensor, as_tensor
 from npnet.utils.data.collate import default_collate, default_convert
 from npnet.utils.data.sampler import checked_generator, length_of
@@ -237,6 +238,31 @@ class ConcatDataset(Dataset):
         start = self.cumulative_sizes[which - 1] if which else 0
         return self.datasets[which][index - start]
 
+    def take(self, indices: Indices) -> Any:
+        """A batch of items, gathered at once where the sets are of tensors alike.
+
+        Shape: indices (B,).
+        """
+        numbers = np.asarray(indices)
+        kinds = [_kinds(dataset) for dataset in self.datasets]
+        alike = kinds[0] is not None and all(kind == kinds[0] for kind in kinds)
+        if type(self) is not ConcatDataset or not alike or not numbers.size:
+            return default_collate(get_items(self, numbers.tolist()))
+        _check_range("ConcatDataset", numbers, len(self))
+        numbers = numbers % len(self)
+        which = np.searchsorted(self.cumulative_sizes, numbers, "right")
+        starts = [0, *self.cumulative_sizes]
+        parts = [
+            get_batch(self.datasets[k], numbers[which == k] - starts[k]) for k in np.unique(which)
+        ]
+        back = np.argsort(np.argsort(which, kind="stable"))
+        return tuple(
+            [
+                result(np.concatenate([t.array for t in part])[back])
+                for part in zip(*parts, strict=True)
+            ]
+        )
+
 
 def random_split(
     dataset: Any, lengths: Sequence[float], generator: Generator | None = None
@@ -305,6 +331,15 @@ def _can_take(dataset: Any) -> bool:
             if "take" in vars(cls) or "__getitem__" in vars(cls):
                 return "take" in vars(cls)
     return False
+
+
+def _kinds(dataset: Any) -> list[tuple[np.dtype[Any], tuple[int, ...]]] | None:
+    """Dtype and shape of what a gather gives for an item; None where items are made one by one."""
+    while type(dataset) is Subset:
+        dataset = dataset.dataset
+    if type(dataset) is not TensorDataset or any(t.requires_grad for t in dataset.tensors):
+        return None
+    return [(t.dtype, t.shape[1:]) for t in dataset.tensors]
 
 
 def _check_number(op: str, index: Any, count: int) -> None:
