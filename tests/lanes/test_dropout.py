@@ -68,4 +68,6 @@ def test_a_channel_is_there_or_not() -> None:
     y = F.dropout2d(convolved(npnet.ones(40, *IMAGES)), 0.4).numpy()
     of_channel = y.reshape(200, -1)
     assert (of_channel == of_channel[:, :1]).all()
-    np.testing.assert_allclose(np.unique(of_channel[:, 0]), [0, 1.2 / 0.6], rtol=ROUNDING)
+    kept = of_channel[:, 0] != 0
+    assert 0 < kept.sum() < 200
+    np.testing.assert_allclose(of_channel[kept], 1.2 / 0.6, rtol=ROUNDING)
