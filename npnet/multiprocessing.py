@@ -1,6 +1,7 @@
 """Python's multiprocessing under PyTorch's name: tensors are sent to other processes as copies.
 
-PyTorch's share their memory; here a child that changes a tensor changes its own.
+Those that were shared (`Tensor.share_memory_`, `Module.share_memory`) stay on the same memory.
+PyTorch shares whatever is sent; here a child that changes another tensor changes its own.
 """
 
 from multiprocessing import *  # noqa: F403

@@ -19,6 +19,7 @@ from npnet.base.arrays import Array
 from npnet.base.bfloat16 import FLOATS, bfloat16, dtype_named, is_bfloat16
 from npnet.base.layouts import check_memory_format, strided
 from npnet.base.quiet import as_before, be_quiet
+from npnet.base.sharing import is_shared, shared
 from npnet.base.storage import TypedStorage, UntypedStorage, memory_of
 from npnet.devices.cpu import CPU, check_device
 from npnet.devices.cpu import device as Device
@@ -531,13 +532,29 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
         return self.to(dtype=dtype)
 
     def is_conj(self) -> Bool:
-        """Always False, as of all that is asked of complex, shared and inference tensors."""
+        """Always False, as of all that is asked of complex and inference tensors."""
         return False
 
-    is_neg = is_inference = is_shared = is_conj
+    is_neg = is_inference = is_conj
+
+    def is_shared(self) -> Bool:
+        """Whether the values lie on memory that processes share."""
+        return is_shared(self.array)
 
     def share_memory_(self) -> Tensor:
-        """The tensor itself: threads share it, and there are no processes to share it with."""
+        """Move the values to memory that processes share: a child is sent it, and not a copy.
+
+        Views that were made before stay where they are, as does a tensor whose `data` this is.
+
+        Raises:
+            RuntimeError: the tensor is a view of another, which would stay where it is.
+        """
+        if self._base is not None and not self.is_shared():
+            raise RuntimeError(
+                "share_memory_: the tensor is a view; share the one it is a view of, and make the "
+                "view again"
+            )
+        self.array = shared(self.array)
         return self
 
     def is_set_to(self, tensor: Tensor) -> Bool:
