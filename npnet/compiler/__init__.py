@@ -16,7 +16,13 @@ from npnet.tensor import Tensor
 __all__ = ["CompiledModel", "EagerStep", "Step", "compile"]
 
 
-_MODES = ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs", "lite")
+_COMPILERS_MODES = (
+    "default",
+    "reduce-overhead",
+    "max-autotune",
+    "max-autotune-no-cudagraphs",
+    "lite",
+)
 
 
 @overload
@@ -111,8 +117,8 @@ def _check_options(backend: Any, mode: str | None, options: dict[str, Any] | Non
         )
     if mode is not None and options is not None:
         raise RuntimeError("compile: mode is a set of options; give one of the two, not both")
-    if mode is not None and mode not in _MODES:
-        raise RuntimeError(unknown_name("compile: mode", mode, _MODES))
+    if mode is not None and mode not in _COMPILERS_MODES:
+        raise RuntimeError(unknown_name("compile: mode", mode, _COMPILERS_MODES))
 
 
 def _step(model: Any, criterion: Any, optimizer: Any) -> Step:
