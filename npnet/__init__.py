@@ -247,6 +247,7 @@ from npnet.ops.numerical import (
     vander,
 )
 from npnet.ops.old_linalg import cholesky, inverse, logdet, pinverse, qr, svd
+from npnet.ops.old_orders import numbers_first as _numbers_first
 from npnet.ops.out import takes_out as _takes_out
 from npnet.ops.piecewise import hardshrink, prelu, rrelu, rrelu_, threshold, threshold_
 from npnet.ops.pixel_shuffle import pixel_shuffle, pixel_unshuffle
@@ -528,6 +529,7 @@ zero_ = Tensor.zero_
 newaxis = None
 
 # Of these, the functions take `out=` as in PyTorch; the methods do not.
+add, sub = _numbers_first("alpha")(add), _numbers_first("alpha")(sub)
 for _name in (
     "abs",
     "absolute",

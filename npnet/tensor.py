@@ -41,7 +41,7 @@ from npnet.ops import (
     splitting,
     views,
 )
-from npnet.ops.dtypes import Number, Operand, get_default_dtype
+from npnet.ops.dtypes import Number, Operand, get_default_dtype, wrapped
 from npnet.random import Generator
 from npnet.random_methods import RandomMethods
 from npnet.tape import Variable, result
@@ -219,14 +219,28 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
 
     # ---- values --------------------------------------------------------------------------------
 
-    def numpy(self) -> Array:
-        """The values as an ndarray on the same memory. RuntimeError if a gradient is required."""
-        if self.requires_grad:
+    def numpy(self, *, force: Bool = False) -> Array:
+        """The values as an ndarray on the same memory.
+
+        Raises:
+            RuntimeError: a gradient is required, unless `force`.
+        """
+        if self.requires_grad and not force:
             raise RuntimeError("numpy: the tensor requires a gradient; use tensor.detach().numpy()")
         return self.array
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
         return np.array(self.numpy(), dtype=dtype, copy=copy)
+
+    def __dlpack__(self, **options: Any) -> Any:
+        """The memory for other libraries; options as of `ndarray.__dlpack__`."""
+        if self.requires_grad:
+            raise BufferError("__dlpack__: the tensor requires a gradient; use tensor.detach()")
+        return self.array.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[Int, Int]:
+        """Where the memory is: on the CPU."""
+        return self.array.__dlpack_device__()
 
     def __array_wrap__(
         self, array: Array, context: Any = None, return_scalar: Bool = False
@@ -636,8 +650,16 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
         check_memory_format("contiguous", memory_format)
         return self if self.is_contiguous() else shape.clone(self)
 
-    def view(self, *size: Size_) -> Tensor:
-        """The values in another shape on the same memory; RuntimeError if that needs a copy."""
+    def view(self, *size: Any, dtype: npt.DTypeLike | None = None) -> Tensor:
+        """The values in another shape on the same memory; RuntimeError if that needs a copy.
+
+        `view(dtype)` takes the bytes for numbers of another dtype, off the tape; the last axis
+        becomes as much longer or shorter as they are smaller or larger.
+        """
+        if dtype is None and len(size) == 1 and isinstance(size[0], np.dtype):
+            return views.reinterpreted(self, size[0])
+        if dtype is not None:
+            return views.reinterpreted(self, np.dtype(dtype))
         return shape.view(self, _sizes(size))
 
     def view_as(self, other: Tensor) -> Tensor:
@@ -899,7 +921,13 @@ def _read(data: Any, dtype: npt.DTypeLike | None) -> Array:
         array = np.asarray(data, dtype)
     else:
         try:
-            array = np.array(_plain_numbers(data), dtype)
+            plain = _plain_numbers(data)
+            try:
+                array = np.array(plain, dtype)
+            except OverflowError:
+                if dtype is None:
+                    raise
+                array = wrapped(plain, np.dtype(dtype))
         except ValueError as error:
             raise ValueError(
                 "Tensor: the lists in a list must all be of one length, and hold numbers (pad the "
