@@ -69,7 +69,7 @@ from npnet.creation import (
     zeros,
     zeros_like,
 )
-from npnet.devices import accelerator, amp, backends, cuda, device
+from npnet.devices import accelerator, amp, backends, cuda, device, mps, xpu
 from npnet.devices.amp import autocast
 from npnet.lanes.choice import choose as _choose
 from npnet.numerics import finfo, iinfo
@@ -1067,6 +1067,7 @@ __all__ = [
     "mode",
     "moveaxis",
     "movedim",
+    "mps",
     "msort",
     "mul",
     "multinomial",
@@ -1257,6 +1258,7 @@ __all__ = [
     "where",
     "xlogy",
     "xlogy_",
+    "xpu",
     "zero_",
     "zeros",
     "zeros_like",
