@@ -54,14 +54,16 @@ _WEIGHTS = "has no weights to download: `weights=None`, then `load_state_dict`"
 # What npnet has and takes less of than PyTorch does, and why.
 STRICTER = {
     "torch": {
+        "autocast": "off, as without a GPU; for the CPU refused unless `enabled=False`",
         "device": "the CPU alone",
         "load": "reads the files of `npnet.save`; executes nothing unless `weights_only=False`",
         "save": "tensors, state dicts and what nests them are safetensors; the rest is pickled",
-        "compile": "a network and, where given, its loss and optimizer; see README",
+        "compile": "also a training step, see README; options tune nothing, functions stay eager",
     },
     "torch.Tensor": {
         "backward": "no `create_graph`: gradients have no gradients",
         "cuda": "refused, as in PyTorch without CUDA",
+        "share_memory_": "of a view refused; views made before stay where they are",
         "to": "the CPU alone",
     },
     "torch.nn": dict.fromkeys(("MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss"), _SHAPES),

@@ -70,7 +70,7 @@ from npnet.creation import (
     zeros,
     zeros_like,
 )
-from npnet.devices import accelerator, amp, backends, cuda, device
+from npnet.devices import accelerator, amp, backends, cuda, device, mps, xpu
 from npnet.devices.amp import autocast
 from npnet.lanes.choice import choose as _choose
 from npnet.numerics import finfo, iinfo
@@ -248,6 +248,7 @@ from npnet.ops.numerical import (
     vander,
 )
 from npnet.ops.old_linalg import cholesky, inverse, logdet, pinverse, qr, svd
+from npnet.ops.old_orders import numbers_first as _numbers_first
 from npnet.ops.out import takes_out as _takes_out
 from npnet.ops.piecewise import hardshrink, prelu, rrelu, rrelu_, threshold, threshold_
 from npnet.ops.pixel_shuffle import pixel_shuffle, pixel_unshuffle
@@ -529,6 +530,7 @@ zero_ = Tensor.zero_
 newaxis = None
 
 # Of these, the functions take `out=` as in PyTorch; the methods do not.
+add, sub = _numbers_first("alpha")(add), _numbers_first("alpha")(sub)
 for _name in (
     "abs",
     "absolute",
@@ -1066,6 +1068,7 @@ __all__ = [
     "mode",
     "moveaxis",
     "movedim",
+    "mps",
     "msort",
     "mul",
     "multinomial",
@@ -1256,6 +1259,7 @@ __all__ = [
     "where",
     "xlogy",
     "xlogy_",
+    "xpu",
     "zero_",
     "zeros",
     "zeros_like",

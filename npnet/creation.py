@@ -464,7 +464,7 @@ def normal(
 
 @creates
 def randint(
-    low: int,
+    low: int | None = None,
     high: int | Sequence[int] | None = None,
     size: Sequence[int] | None = None,
     *,
@@ -474,10 +474,14 @@ def randint(
 ) -> Array:
     """Integers drawn evenly from [low, high); `randint(high, size)` starts at 0."""
     first, last, sizes = (low, high, size)
-    if high is None or isinstance(high, Sequence):
+    if low is None:
+        first = 0
+    elif high is None or isinstance(high, Sequence):
         first, last, sizes = 0, low, size if high is None else high
     if sizes is None:
         raise TypeError("randint: size is missing: randint(high, size) or (low, high, size)")
+    if last is None:
+        raise TypeError("randint: high is missing: randint(high, size) or (low, high, size)")
     bounds = (operator.index(first), operator.index(last))  # type: ignore[arg-type] # it checks
     if bounds[0] >= bounds[1]:
         raise RuntimeError(f"randint: low must be less than high, got {bounds[0]} and {bounds[1]}")

@@ -21,6 +21,7 @@ from npnet.base.checks import kind_of
 from npnet.base.layouts import check_memory_format, strided
 from npnet.base.numpy_names import with_numpy_names
 from npnet.base.quiet import as_before, be_quiet
+from npnet.base.sharing import is_shared, shared
 from npnet.base.storage import TypedStorage, UntypedStorage, memory_of
 from npnet.devices.cpu import CPU, check_device
 from npnet.devices.cpu import device as Device
@@ -42,7 +43,7 @@ from npnet.ops import (
     splitting,
     views,
 )
-from npnet.ops.dtypes import Number, Operand, get_default_dtype
+from npnet.ops.dtypes import Number, Operand, get_default_dtype, wrapped
 from npnet.random import Generator
 from npnet.random_methods import RandomMethods
 from npnet.tape import Variable, result
@@ -225,14 +226,28 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
 
     # ---- values --------------------------------------------------------------------------------
 
-    def numpy(self) -> Array:
-        """The values as an ndarray on the same memory. RuntimeError if a gradient is required."""
-        if self.requires_grad:
+    def numpy(self, *, force: Bool = False) -> Array:
+        """The values as an ndarray on the same memory.
+
+        Raises:
+            RuntimeError: a gradient is required, unless `force`.
+        """
+        if self.requires_grad and not force:
             raise RuntimeError("numpy: the tensor requires a gradient; use tensor.detach().numpy()")
         return self.array
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
         return np.array(self.numpy(), dtype=dtype, copy=copy)
+
+    def __dlpack__(self, **options: Any) -> Any:
+        """The memory for other libraries; options as of `ndarray.__dlpack__`."""
+        if self.requires_grad:
+            raise BufferError("__dlpack__: the tensor requires a gradient; use tensor.detach()")
+        return self.array.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[Int, Int]:
+        """Where the memory is: on the CPU."""
+        return self.array.__dlpack_device__()
 
     def __array_wrap__(
         self, array: Array, context: Any = None, return_scalar: Bool = False
@@ -538,13 +553,29 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
         return self.to(dtype=dtype)
 
     def is_conj(self) -> Bool:
-        """Always False, as of all that is asked of complex, shared and inference tensors."""
+        """Always False, as of all that is asked of complex and inference tensors."""
         return False
 
-    is_neg = is_inference = is_shared = is_conj
+    is_neg = is_inference = is_conj
+
+    def is_shared(self) -> Bool:
+        """Whether the values lie on memory that processes share."""
+        return is_shared(self.array)
 
     def share_memory_(self) -> Tensor:
-        """The tensor itself: threads share it, and there are no processes to share it with."""
+        """Move the values to memory that processes share: a child is sent it, and not a copy.
+
+        Views that were made before stay where they are, as does a tensor whose `data` this is.
+
+        Raises:
+            RuntimeError: the tensor is a view of another, which would stay where it is.
+        """
+        if self._base is not None and not self.is_shared():
+            raise RuntimeError(
+                "share_memory_: the tensor is a view; share the one it is a view of, and make the "
+                "view again"
+            )
+        self.array = shared(self.array)
         return self
 
     def is_set_to(self, tensor: Tensor) -> Bool:
@@ -626,8 +657,16 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
         check_memory_format("contiguous", memory_format)
         return self if self.is_contiguous() else shape.clone(self)
 
-    def view(self, *size: Size_) -> Tensor:
-        """The values in another shape on the same memory; RuntimeError if that needs a copy."""
+    def view(self, *size: Any, dtype: npt.DTypeLike | None = None) -> Tensor:
+        """The values in another shape on the same memory; RuntimeError if that needs a copy.
+
+        `view(dtype)` takes the bytes for numbers of another dtype, off the tape; the last axis
+        becomes as much longer or shorter as they are smaller or larger.
+        """
+        if dtype is None and len(size) == 1 and isinstance(size[0], np.dtype):
+            return views.reinterpreted(self, size[0])
+        if dtype is not None:
+            return views.reinterpreted(self, np.dtype(dtype))
         return shape.view(self, _sizes(size))
 
     def view_as(self, other: Tensor) -> Tensor:
@@ -889,7 +928,13 @@ def _read(data: Any, dtype: npt.DTypeLike | None) -> Array:
         array = np.asarray(data, dtype)
     else:
         try:
-            array = np.array(_plain_numbers(data), dtype)
+            plain = _plain_numbers(data)
+            try:
+                array = np.array(plain, dtype)
+            except OverflowError:
+                if dtype is None:
+                    raise
+                array = wrapped(plain, np.dtype(dtype))
         except ValueError as error:
             raise ValueError(
                 "Tensor: the lists in a list must all be of one length, and hold numbers (pad the "

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import overload
+from typing import Any, overload
 
 from npnet import nn
+from npnet.base.checks import unknown_name
 from npnet.compiler.inference import CompiledModel
 from npnet.compiler.step import EagerStep, Step
 from npnet.optim import Optimizer
 from npnet.tensor import Tensor
 
 __all__ = ["CompiledModel", "EagerStep", "Step", "compile"]
+
+
+_COMPILERS_MODES = (
+    "default",
+    "reduce-overhead",
+    "max-autotune",
+    "max-autotune-no-cudagraphs",
+    "lite",
+)
 
 
 @overload
@@ -22,11 +33,31 @@ def compile(model: nn.Module) -> CompiledModel: ...
 def compile(model: nn.Module, criterion: Callable[..., Tensor], optimizer: Optimizer) -> Step: ...
 
 
+@overload
 def compile(
-    model: nn.Module,
+    model: Callable[..., Any] | None = None,
+    *,
+    fullgraph: bool = False,
+    dynamic: bool | None = None,
+    backend: str | None = None,
+    mode: str | None = None,
+    options: dict[str, Any] | None = None,
+    disable: bool = False,
+) -> Any: ...
+
+
+def compile(
+    model: Callable[..., Any] | None = None,
     criterion: Callable[..., Tensor] | None = None,
     optimizer: Optimizer | None = None,
-) -> CompiledModel | Step:
+    *,
+    fullgraph: bool = False,
+    dynamic: bool | None = None,
+    backend: str | None = None,
+    mode: str | None = None,
+    options: dict[str, Any] | None = None,
+    disable: bool = False,
+) -> Any:
     """A training step `step(x, y)` that is faster than the eager loop and does the same:
 
         loss = criterion(model(x), y)
@@ -48,16 +79,51 @@ def compile(
     the optimizer, `state_dict` and the user see them change. The gradients of a step are in `grad`,
     in the same memory at every step.
 
+    PyTorch's arguments say how its compiler goes about it and never what is computed. They are
+    taken, so that its programs run, and change nothing but for `disable`. A function, which PyTorch
+    compiles too, is returned as it is; without a model, `compile` is a decorator.
+
     Args:
         criterion: `F.cross_entropy`, `F.mse_loss`, their modules, or anything that gives a scalar.
+        fullgraph, dynamic, backend, mode, options: PyTorch's, see above.
+        disable: return the model itself; not with a criterion.
 
     Raises:
         TypeError: an argument is of another kind, or only one of criterion and optimizer is given.
+        NotImplementedError: `backend` is a function, to which PyTorch gives its graph.
+        RuntimeError: PyTorch has no such mode, or both mode and options are given.
     """
+    _check_options(backend, mode, options)
+    if model is None:
+        return functools.partial(compile, disable=disable)
+    if not callable(model):
+        raise TypeError(
+            f"compile: model must be a Module or a function, got a {type(model).__name__}"
+        )
+    if criterion is not None or optimizer is not None:
+        if disable:
+            raise TypeError("compile: disable is for a model alone; use the eager loop instead")
+        return _step(model, criterion, optimizer)
+    if disable or not isinstance(model, nn.Module):
+        return model
+    return CompiledModel._compiled_form(model)
+
+
+def _check_options(backend: Any, mode: str | None, options: dict[str, Any] | None) -> None:
+    if callable(backend):
+        raise NotImplementedError(
+            "compile: backend must be a name; a function is given a graph of PyTorch's, which is "
+            "not made here"
+        )
+    if mode is not None and options is not None:
+        raise RuntimeError("compile: mode is a set of options; give one of the two, not both")
+    if mode is not None and mode not in _COMPILERS_MODES:
+        raise RuntimeError(unknown_name("compile: mode", mode, _COMPILERS_MODES))
+
+
+def _step(model: Any, criterion: Any, optimizer: Any) -> Step:
     if not isinstance(model, nn.Module):
         raise TypeError(f"compile: model must be a Module, got a {type(model).__name__}")
-    if criterion is None and optimizer is None:
-        return CompiledModel._compiled_form(model)
     if not callable(criterion):
         raise TypeError(f"compile: criterion must be callable, got a {type(criterion).__name__}")
     if not isinstance(optimizer, Optimizer):

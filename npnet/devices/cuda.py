@@ -13,11 +13,13 @@ __all__ = [
     "ByteTensor",
     "CharTensor",
     "DoubleTensor",
+    "Event",
     "FloatTensor",
     "HalfTensor",
     "IntTensor",
     "LongTensor",
     "ShortTensor",
+    "Stream",
     "amp",
     "current_device",
     "device_count",
@@ -91,6 +93,14 @@ class LongTensor(metaclass=_OnGpu):
 
 class ShortTensor(metaclass=_OnGpu):
     """int16 on a GPU."""
+
+
+class Event(metaclass=_OnGpu):
+    """A moment in the work of a GPU, by which programs time it."""
+
+
+class Stream(metaclass=_OnGpu):
+    """A row of work on a GPU."""
 
 
 def is_available() -> bool:

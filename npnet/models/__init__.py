@@ -15,6 +15,7 @@ from npnet.models.googlenet import GoogLeNet, GoogLeNetOutputs, googlenet
 from npnet.models.lenet import LeNet, LeNet4, LeNet5, LeNetFC
 from npnet.models.mlp import MLP, mlp
 from npnet.models.mobilenetv2 import MobileNetV2, mobilenet_v2
+from npnet.models.named import get_model, get_model_builder, list_models
 from npnet.models.registry import MODELS, ModelSpec, create
 from npnet.models.resnet import (
     BasicBlock,
@@ -72,7 +73,10 @@ __all__ = [
     "densenet169",
     "densenet201",
     "from_checkpoint",
+    "get_model",
+    "get_model_builder",
     "googlenet",
+    "list_models",
     "mlp",
     "mobilenet_v2",
     "resnet18",

@@ -121,19 +121,26 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     return _GAINS[nonlinearity]
 
 
-def _fans(tensor: Tensor) -> tuple[int, int]:
-    """How many inputs an output has, and outputs an input: of (O, I, ...) weights."""
+def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
+    """How many inputs an output has, and outputs an input: of (O, I, ...) weights.
+
+    Underscored in PyTorch too, where programs of which `reset_parameters` is a copy take it.
+    """
     if tensor.ndim < 2:
         raise ValueError(f"init: fan in and fan out need at least 2 axes, got {tensor.shape}")
     field = math.prod(tensor.shape[2:])
     return tensor.shape[1] * field, tensor.shape[0] * field
 
 
-def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
-    if mode not in ("fan_in", "fan_out"):
+def _calculate_correct_fan(tensor: Tensor, mode: str) -> int:
+    """One of the two, by its name."""
+    if mode.lower() not in ("fan_in", "fan_out"):
         raise ValueError(f"init: mode must be fan_in or fan_out, got {mode!r}")
-    fan = _fans(tensor)[mode == "fan_out"]
-    return calculate_gain(nonlinearity, a) / math.sqrt(fan)
+    return _calculate_fan_in_and_fan_out(tensor)[mode.lower() == "fan_out"]
+
+
+def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
+    return calculate_gain(nonlinearity, a) / math.sqrt(_calculate_correct_fan(tensor, mode))
 
 
 def kaiming_uniform_(
@@ -167,7 +174,7 @@ def kaiming_normal_(
 
 
 def _xavier_std(tensor: Tensor, gain: float) -> float:
-    return gain * math.sqrt(2 / sum(_fans(tensor)))
+    return gain * math.sqrt(2 / sum(_calculate_fan_in_and_fan_out(tensor)))
 
 
 def xavier_uniform_(

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from npnet.base.bfloat16 import FLOATS, bfloat16
 from npnet.base.checks import check_writable, kind_of, nearest, not_tensors
 from npnet.base.hooks import RemovableHandle
+from npnet.base.sharing import shared
 from npnet.nn.backward_hooks import HookedCall
 from npnet.nn.parameter import Buffer, Parameter
 from npnet.nn.state import Hook, IncompatibleKeys, Stateful
@@ -511,8 +512,11 @@ class Module(Stateful):
         return self.to(bfloat16())
 
     def share_memory(self: Self) -> Self:
-        """The module itself: threads share it, and there are no processes to share it with."""
-        return self
+        """Move parameters, gradients and buffers to memory that processes share.
+
+        A child that is sent the module, by `multiprocessing`, trains these same parameters.
+        """
+        return self._apply(lambda x: result(shared(x.array)))
 
     def to_empty(self: Self, *, device: Any, recurse: bool = True) -> Self:
         """Give all parameters and buffers new memory, whose values are not set."""

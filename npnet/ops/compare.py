@@ -8,7 +8,7 @@ import numpy as np
 
 from npnet.ops import shape
 from npnet.ops.broadcasting import check_tensors, off_tape, quietly
-from npnet.ops.dtypes import Operand
+from npnet.ops.dtypes import Operand, result_type
 from npnet.tape import Variable, result
 
 if TYPE_CHECKING:
@@ -106,9 +106,10 @@ def isfinite(input: Tensor) -> Tensor:
 
 def equal(input: Tensor, other: Tensor) -> bool:
     """Whether shapes and all values are equal."""
-    if input.dtype != other.dtype:
-        raise RuntimeError(f"equal: dtypes must be equal, got {input.dtype} and {other.dtype}")
-    return bool(np.array_equal(input.array, other.array))
+    if input.dtype == other.dtype:
+        return bool(np.array_equal(input.array, other.array))
+    common = result_type(input, other)
+    return bool(np.array_equal(input.array.astype(common), other.array.astype(common)))
 
 
 @np.errstate(all="ignore")  # NaN and infinity are values

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Union
 import numpy as np
 import numpy.typing as npt
 
+from npnet.base.arrays import Array
 from npnet.base.bfloat16 import FLOATS
 from npnet.base.checks import not_tensors
 from npnet.tape import Variable
@@ -24,6 +25,7 @@ __all__ = [
     "promote_types",
     "result_type",
     "set_default_dtype",
+    "wrapped",
 ]
 
 Number: TypeAlias = bool | int | float
@@ -132,3 +134,15 @@ def check_dtypes(op: str, *inputs: Tensor, integers: bool = False) -> None:
             f"{op}: inputs must be of one {'' if integers else 'floating point '}dtype, got "
             f"{', '.join(map(str, dtypes))}; x.float() or module.double() converts"
         )
+
+
+def wrapped(values: Any, dtype: np.dtype[Any]) -> Array:
+    """Whole numbers that do not fit into a dtype: negative ones modulo, into an unsigned dtype.
+
+    Raises:
+        RuntimeError: they don't fit even so.
+    """
+    whole, most = np.asarray(values), np.iinfo(dtype).max
+    if dtype.kind != "u" or whole.dtype.kind not in "iu" or not np.all(np.abs(whole) <= most):
+        raise RuntimeError(f"a value can't be converted to {dtype} without overflow, got {values}")
+    return whole.astype(dtype)

@@ -10,7 +10,7 @@ from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError
 from npnet.base.quiet import as_before, be_quiet
 from npnet.ops import _sums
-from npnet.ops.dtypes import Operand
+from npnet.ops.dtypes import Operand, wrapped
 from npnet.ops.shape import axis, cast, reshape, summed_to
 from npnet.tape import Function, Variable, result, view_off_tape
 
@@ -170,6 +170,8 @@ def store(x: Array, index: Any, value: Operand) -> None:
         before = be_quiet()  # NaN into integers, 1e300 into float32
         try:
             _put(x, _place(index), source)
+        except OverflowError:
+            _put(x, _place(index), wrapped(source, x.dtype))
         finally:
             as_before(before)
     except (IndexError, ValueError) as error:

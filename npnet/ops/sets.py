@@ -8,7 +8,7 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.ops import shape
-from npnet.ops.dtypes import Number
+from npnet.ops.dtypes import Number, result_type
 from npnet.tape import Variable, result
 
 if TYPE_CHECKING:
@@ -95,9 +95,8 @@ def searchsorted(
             raise RuntimeError("searchsorted: sorter must lie within the sequence")
         known = np.take_along_axis(known, sorter.array, -1)
     if isinstance(input, Variable) and input.dtype != sorted_sequence.dtype:
-        raise RuntimeError(
-            f"searchsorted: dtypes must be equal, got {sorted_sequence.dtype} and {input.dtype}"
-        )
+        common = result_type(sorted_sequence, input)
+        known, input = known.astype(common), result(input.array.astype(common))
     wanted = input.array if isinstance(input, Variable) else np.asarray(input)
     way: Any = "right" if right or side == "right" else "left"
     if known.ndim == 1:

@@ -32,6 +32,7 @@ __all__ = [
     "narrow",
     "offset",
     "ravel",
+    "reinterpreted",
     "select",
     "swapaxes",
     "tensor_split",
@@ -39,6 +40,21 @@ __all__ = [
     "unfold",
     "vsplit",
 ]
+
+
+def reinterpreted(input: Tensor, dtype: np.dtype[Any]) -> Tensor:
+    """`view(dtype)`: the same bytes as numbers of another dtype, off the tape."""
+    y = input.detach()
+    old, new = input.dtype.itemsize, dtype.itemsize
+    try:
+        if old != new and (not input.ndim or input.array.strides[-1] != old):
+            raise ValueError("where their sizes differ, the last axis must lie in one piece")
+        if new > old and any(n % new for n in input.array.strides[:-1]):
+            raise ValueError("the strides must be whole in numbers of the new dtype")
+        y._values = input.array.view(dtype)
+    except ValueError as error:
+        raise RuntimeError(f"view: {input.dtype} {input.shape} as {dtype}: {error}") from None
+    return y
 
 
 def _number(value: Any) -> int:

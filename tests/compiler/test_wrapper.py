@@ -208,12 +208,46 @@ def test_classes_that_know_their_subclasses() -> None:
     assert known == [Mine]
 
 
-def test_refused_arguments(pair: tuple[Net, Any]) -> None:
-    with pytest.raises(TypeError, match="model must be a Module"):
-        npnet.compile(lambda x: x)  # type: ignore[call-overload]
-
-
 def test_attributes_in_slots_are_refused() -> None:
     kind = type("Slotted", (nn.Linear,), {"__slots__": ("scale",)})
     with pytest.raises(TypeError, match="compile: Slotted keeps attributes in __slots__"):
         npnet.compile(kind(2, 3))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"mode": "reduce-overhead"},
+        {"backend": "inductor", "fullgraph": True, "dynamic": False},
+        {"options": {"max_autotune": True}},
+    ],
+)
+def test_pytorch_s_options_change_nothing(pair: tuple[Net, Any], options: Any) -> None:
+    model, _ = pair
+    compiled = npnet.compile(model, **options)
+    assert isinstance(compiled, CompiledModel)
+    assert isinstance(npnet.compile(**options)(model), CompiledModel)
+    check_alike(compiled, model)
+    assert npnet.compile(model, disable=True, **options) is model
+    assert npnet.compile(disable=True, **options)(model) is model
+
+
+def test_a_function_is_returned_as_it_is() -> None:
+    def double(x: npnet.Tensor) -> npnet.Tensor:
+        return 2 * x
+
+    assert npnet.compile(double) is npnet.compile()(double) is double
+    assert npnet.compile(mode="max-autotune")(double) is double
+
+
+def test_options_that_pytorch_refuses_are_refused(pair: tuple[Net, Any]) -> None:
+    model, _ = pair
+    for options in ({"mode": "defalt"}, {"mode": "default", "options": {}}):
+        with pytest.raises(RuntimeError, match="compile: mode"):
+            npnet.compile(model, **options)  # type: ignore[call-overload]
+    with pytest.raises(NotImplementedError, match="backend must be a name"):
+        npnet.compile(model, backend=lambda graph, inputs: graph)
+    with pytest.raises(TypeError, match="a Module or a function, got a int"):
+        npnet.compile(3)  # type: ignore[call-overload]
+    with pytest.raises(TypeError, match="disable is for a model alone"):
+        npnet.compile(model, F.mse_loss, optim.SGD(model.parameters(), 0.1), disable=True)

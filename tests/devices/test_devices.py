@@ -26,6 +26,8 @@ PROGRAMS = {
     "assert not cudnn.enabled and not cudnn.is_available() and cudnn.version() is None",
     "flags of mkldnn": "import npnet\nwith npnet.backends.mkldnn.flags(enabled=False): pass",
     "mps": "import npnet.backends.mps\nassert not npnet.backends.mps.is_available()",
+    "torch.mps": "import npnet.mps\nassert not npnet.mps.is_available()",
+    "torch.xpu": "from npnet import xpu\nassert xpu.device_count() == 0",
     "accelerator": "import npnet.accelerator\nassert not npnet.accelerator.is_available()",
 }
 
@@ -125,3 +127,20 @@ def test_autocast_is_a_name_of_the_library_too(lib: Any) -> None:
     assert lib.autocast is lib.amp.autocast
     with lib.autocast("cpu", enabled=False):
         assert lib.ones(1).dtype == lib.float32
+
+
+@pytest.mark.parametrize("name", ["Event", "Stream"])
+def test_what_times_a_gpu_can_be_named(name: str) -> None:
+    kind = getattr(npnet.cuda, name)
+    assert not isinstance(npnet.ones(2), kind)
+    with pytest.raises(AssertionError, match=f"cuda.{name}: there is no GPU"):
+        kind(enable_timing=True)
+
+
+@pytest.mark.parametrize("kind", ["mps", "xpu"])
+def test_other_accelerators_are_not_there(kind: str) -> None:
+    for lib in (npnet, torch):
+        part = getattr(lib, kind)
+        assert not part.is_available()
+        assert part.device_count() == 0
+        part.manual_seed(0)

@@ -162,3 +162,17 @@ def parameters(function: Any) -> list[tuple[str, Any, Any]]:
 def test_signatures_are_torch_s(module: str, name: str) -> None:
     theirs = getattr(getattr(torch.nn, module), name)
     assert parameters(getattr(getattr(nn, module), name)) == parameters(theirs)
+
+
+@pytest.mark.parametrize("size", [(3, 5), (4, 3, 2, 2), (2, 3, 7)])
+def test_fans_are_pytorchs(size: tuple[int, ...]) -> None:
+    ours, theirs = npnet.zeros(size), torch.zeros(size)
+    fans = nn.init._calculate_fan_in_and_fan_out(ours)
+    assert fans == torch.nn.init._calculate_fan_in_and_fan_out(theirs)
+    for mode in ("fan_in", "FAN_OUT"):
+        fan = nn.init._calculate_correct_fan(ours, mode)
+        assert fan == torch.nn.init._calculate_correct_fan(theirs, mode)
+    with pytest.raises(ValueError, match="fan_in or fan_out"):
+        nn.init._calculate_correct_fan(ours, "fan")
+    with pytest.raises(ValueError, match="at least 2 axes"):
+        nn.init._calculate_fan_in_and_fan_out(npnet.zeros(3))

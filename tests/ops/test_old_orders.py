@@ -13,6 +13,7 @@ import npnet
 
 CALLS: dict[str, Callable[..., Any]] = {
     "add": lambda lib, x, a: x.add(2, a),
+    "add of the library": lambda lib, x, a: lib.add(x, 2, a),
     "add_": lambda lib, x, a: x.add_(-0.5, a),
     "addbmm": lambda lib, x, a: x.addbmm(1, 2, a[None], a[None]),
     "addcdiv_": lambda lib, x, a: x.addcdiv_(-2, a, a + 1),
@@ -25,6 +26,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "addr": lambda lib, x, a: x.addr(3, 2, a[0], a[1]),
     "baddbmm": lambda lib, x, a: x[None].baddbmm(3, 2, a[None], a[None]),
     "sub": lambda lib, x, a: x.sub(2, a),
+    "sub of the library": lambda lib, x, a: lib.sub(x, 2, a),
     "sub_": lambda lib, x, a: x.sub_(2, a),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import numpy as np
@@ -38,4 +39,14 @@ def test_a_pipeline_of_v2_is_torchvisions() -> None:
         assert ours.dtype == npnet.float32
     array = np.asarray(picture("RGB"))
     assert_array_equal(v2.ToImage()(array), theirs.ToImage()(array.copy()).numpy())
-    assert v2.functional is npnet.transforms.functional
+
+
+def test_the_functions_of_v2_are_torchvisions() -> None:
+    theirs: Any = import_torchvision().transforms.v2.functional
+    image, ours = picture(), importlib.import_module("npnet.transforms.v2.functional")
+    assert v2.functional is ours
+    results = []
+    for f, library in ((ours, npnet), (theirs, torch)):
+        x = f.horizontal_flip(f.to_dtype(f.to_image(image), library.float32, scale=True))
+        results.append(np.asarray(f.normalize(f.vertical_flip(x), [0.5] * 3, [0.25] * 3)))
+    assert_array_equal(*results)

@@ -6,7 +6,7 @@ import inspect
 import operator
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TypeVar, overload
+from typing import Any, TypeAlias, TypeVar, overload
 
 from npnet.base.checks import kind_of
 from npnet.nn.module import Module
@@ -154,12 +154,15 @@ class ModuleList(_Indexed):
         ]
 
 
+_Named: TypeAlias = Mapping[str, Module] | Iterable[tuple[str, Module]]
+
+
 class ModuleDict(Module):
     """A dict whose modules are registered; it has no forward of its own."""
 
-    def __init__(self, modules: Mapping[str, Module] | None = None) -> None:
+    def __init__(self, modules: _Named | None = None) -> None:
         super().__init__()
-        self.update(modules or {})
+        self.update({} if modules is None else modules)
 
     def __getitem__(self, key: str) -> Module:
         found: Module = self._modules[key]
@@ -192,9 +195,9 @@ class ModuleDict(Module):
         """Names and modules."""
         return self._modules.items()
 
-    def update(self, modules: Mapping[str, Module]) -> None:
-        """Add modules under their names, after all were looked at."""
-        added = dict(modules.items())
+    def update(self, modules: _Named) -> None:
+        """Add modules under their names, of a mapping or of pairs, after all were looked at."""
+        added = dict(modules)
         for name, module in added.items():
             self._check_module(name, module)
         for name, module in added.items():

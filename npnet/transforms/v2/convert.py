@@ -1,7 +1,4 @@
-"""The names of torchvision.transforms.v2 for pictures alone: the same classes, and some of its own.
-
-Bounding boxes, masks and videos are not in npnet.
-"""
+"""The conversions of torchvision.transforms.v2: to a tensor, and to another dtype."""
 
 from __future__ import annotations
 
@@ -10,33 +7,14 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from npnet import transforms as v1
 from npnet.base.pictures import is_picture, picture_to_array
-from npnet.nn import Identity
 from npnet.random import Generator
 from npnet.tape import result
-from npnet.tensor import Tensor
-from npnet.transforms import *  # noqa: F403  # all of them
 from npnet.transforms.base import TensorTransform, Transform
 from npnet.transforms.convert import ConvertImageDtype
 from npnet.transforms.images import Array
-from npnet.transforms.mixing import CutMix, MixUp
 
-__all__ = [*v1.__all__, "CutMix", "Identity", "MixUp", "ToDtype", "ToImage", "ToPureTensor"]
-
-
-class RandomChoice(v1.RandomChoice):  # type: ignore[no-redef] # of several arguments
-    """Apply one of a list of transforms, which may take several arguments, as MixUp does.
-
-    Args:
-        transforms: callables.
-        p: weights of them, such as probabilities; None is equal ones.
-    """
-
-    def forward(self, x: Any, *others: Any) -> Any:
-        if not any(isinstance(y, Tensor) for y in others):
-            return super().forward(x, *others)
-        return self.drawn()(x, *others)
+__all__ = ["ToDtype", "ToImage", "ToPureTensor"]
 
 
 class ToImage(Transform):
