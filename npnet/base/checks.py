@@ -24,6 +24,7 @@ __all__ = [
     "kind_of",
     "nearest",
     "not_tensors",
+    "refused",
     "unknown_name",
 ]
 
@@ -136,6 +137,34 @@ def kind_of(value: Any) -> str:
 def not_tensors(op: str, value: Any) -> TypeError:
     """The error for what is no tensor where an op takes tensors."""
     return TypeError(f"{op}: inputs must be tensors, got {kind_of(value)}; {as_tensor_by(value)}")
+
+
+def refused(op: str, args: Sequence[Any], error: Exception) -> TypeError | None:
+    """Of an op that failed: the error that says so, if its first argument is no tensor.
+
+    To be asked where it failed, so that it costs nothing where all is well. None where the failure
+    is another's, or said well already.
+    """
+    if not args:
+        return None
+    x = args[0]
+    if str(error).startswith(f"{op}: ") and f"got {kind_of(x)}" in str(error):
+        return None
+    if isinstance(x, (list, tuple)):  # of tensors, or of what else
+        x = next((a for a in x if _is_array(a)), x)
+    if _is_array(x):
+        return not_tensors(op, x)
+    about_it = isinstance(error, AttributeError) or (
+        isinstance(error, TypeError) and " tensor" in str(error)
+    )
+    return not_tensors(op, x) if about_it and type(x) in _PLAIN else None
+
+
+_PLAIN = (type(None), bool, int, float, complex, str, bytes, list, tuple, dict, set)
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, np.ndarray) or kind_of(value) == "a PyTorch tensor"
 
 
 def no_operand(op: str, value: Any) -> TypeError:

@@ -106,6 +106,7 @@ def isfinite(input: Tensor) -> Tensor:
 
 def equal(input: Tensor, other: Tensor) -> bool:
     """Whether shapes and all values are equal."""
+    check_tensors("equal", input)
     if input.dtype != other.dtype:
         raise RuntimeError(f"equal: dtypes must be equal, got {input.dtype} and {other.dtype}")
     return bool(np.array_equal(input.array, other.array))

@@ -279,11 +279,13 @@ def _arg(op: str, x: Tensor, dim: int | None, keepdim: bool) -> Tensor:
 
 def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Where the largest value stands, int64: along `dim`, or in the flattened tensor."""
+    check_tensors("argmax", input)
     return _arg("argmax", input, dim, keepdim)
 
 
 def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Where the smallest value stands, int64: along `dim`, or in the flattened tensor."""
+    check_tensors("argmin", input)
     return _arg("argmin", input, dim, keepdim)
 
 
