@@ -192,7 +192,10 @@ def _spread(
     if isinstance(dim, bool):
         return _spread(op, function, x, None, dim, keepdim, correction)
     off = int(unbiased) if correction is None else correction
-    return function(axes_of(op, x, dim), keepdim, off)(x)
+    axes = axes_of(op, x, dim)
+    if not x.ndim:  # one value: NaN, or 0 where nothing is taken off the count
+        return function((0,), False, off)(shape.reshape(x, (1,)))
+    return function(axes, keepdim, off)(x)
 
 
 class Extreme(Function):
