@@ -175,8 +175,12 @@ def corrcoef(input: Tensor) -> Tensor:
 
 
 def ldexp(input: Tensor, other: Tensor) -> Tensor:
-    """`input * 2 ** other`."""
+    """`input * 2 ** other`; with whole exponents in the dtype of `input`, if it is a float's."""
     check_tensors("ldexp", input, other)
+    if input.is_floating_point() and not other.is_floating_point():
+        wide = np.dtype(np.float64)  # in which the power is finite where the result is
+        power = arithmetic.pow(2.0, shape.cast(other, wide))
+        return shape.cast(arithmetic.mul(shape.cast(input, wide), power), input.dtype)
     return arithmetic.mul(input, arithmetic.pow(2.0, other))
 
 
