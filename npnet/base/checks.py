@@ -175,10 +175,11 @@ def no_operand(op: str, value: Any) -> TypeError:
 
 
 def as_tensor_by(value: Any) -> str:
-    """How a tensor is made of what is none."""
+    """How a tensor is made of what is none, by the name that the program has for npnet."""
     if kind_of(value) == "a PyTorch tensor":
         return "npnet.from_numpy(x.detach().numpy()) makes one"
-    return "npnet.as_tensor makes one"
+    theirs, ours = (getattr(sys.modules.get(m), "__file__", None) for m in ("torch", "npnet"))
+    return f"{'npnet' if theirs is None or theirs != ours else 'torch'}.as_tensor makes one"
 
 
 def is_finite(value: float) -> bool:
