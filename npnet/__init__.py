@@ -250,6 +250,7 @@ from npnet.ops.numerical import (
 from npnet.ops.old_linalg import cholesky, inverse, logdet, pinverse, qr, svd
 from npnet.ops.old_orders import numbers_first as _numbers_first
 from npnet.ops.out import takes_out as _takes_out
+from npnet.ops.out import takes_tensors as _takes_tensors
 from npnet.ops.piecewise import hardshrink, prelu, rrelu, rrelu_, threshold, threshold_
 from npnet.ops.pixel_shuffle import pixel_shuffle, pixel_unshuffle
 from npnet.ops.pool import max_pool2d
@@ -723,6 +724,14 @@ for _name in (
     "xlogy",
 ):
     globals()[_name] = _takes_out(globals()[_name])
+for _name in (  # Tensor's methods, and what asks one of them
+    *[_name for _name in dir(Tensor) if globals().get(_name) is getattr(Tensor, _name)],
+    "feature_dropout",
+    "randint_like",
+    "set_rng_state",
+    "unravel_index",
+):
+    globals()[_name] = _takes_tensors(globals()[_name])
 del _name
 
 __all__ = [

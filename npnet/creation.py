@@ -18,13 +18,13 @@ import numpy.typing as npt
 
 from npnet.base.arrays import Array
 from npnet.base.bfloat16 import FLOATS, is_bfloat16
-from npnet.base.checks import ShapeError, check_count, check_number, kind_of
+from npnet.base.checks import ShapeError, check_count, check_number, kind_of, not_tensors
 from npnet.base.layouts import check_layout, check_memory_format
 from npnet.devices.cpu import check_device
 from npnet.ops.dtypes import Number, get_default_dtype
 from npnet.ops.out import write_out
 from npnet.random import Generator, numpy_generator
-from npnet.tape import result
+from npnet.tape import Variable, result
 from npnet.tensor import Tensor, as_tensor, tensor
 
 if TYPE_CHECKING:
@@ -101,6 +101,7 @@ def creates(make: Callable[P, Array]) -> Callable[P, Tensor]:
         NotImplementedError: another layout than `strided`.
     """
     op, signature = make.__name__, inspect.signature(make)
+    is_like = op.endswith("_like")
     # `*size`, which `size=` may give too: mypy wants two names for the two.
     *own, _ = (
         parameter.replace(name="size") if parameter.name == "sizes" else parameter
@@ -115,6 +116,8 @@ def creates(make: Callable[P, Array]) -> Callable[P, Tensor]:
         out = _checked_options(op, options, names) if options else None
         if device is not None:
             check_device(device)
+        if is_like and args and not isinstance(args[0], Variable):
+            raise not_tensors(op, args[0])
         with np.errstate(all="ignore"):  # what is too large for the dtype is infinite
             values = make(*args, **options)
         y = result(values)

@@ -9,6 +9,7 @@ import numpy as np
 
 from npnet.base.storage import UntypedStorage
 from npnet.ops import scattering, shape
+from npnet.ops.broadcasting import check_tensors
 from npnet.ops.dtypes import Operand
 from npnet.random import default_generator
 from npnet.tape import result
@@ -61,21 +62,25 @@ def is_storage(obj: Any) -> bool:
 
 def is_complex(input: Tensor) -> bool:
     """Always False."""
+    check_tensors("is_complex", input)
     return input.is_complex()
 
 
 def is_signed(input: Tensor) -> bool:
     """Whether the dtype has negative numbers."""
+    check_tensors("is_signed", input)
     return input.is_signed()
 
 
 def is_nonzero(input: Tensor) -> bool:
     """Whether the one value is not 0."""
+    check_tensors("is_nonzero", input)
     return input.is_nonzero()
 
 
 def is_same_size(input: Tensor, other: Tensor) -> bool:
     """Whether the shapes are equal."""
+    check_tensors("is_same_size", input)
     return input.is_same_size(other)
 
 
@@ -87,6 +92,7 @@ def broadcast_shapes(*shapes: Any) -> Size:
 
 def fill(input: Tensor, value: Operand) -> Tensor:
     """A tensor of the shape and dtype of `input`, every value the same."""
+    check_tensors("fill", input)
     number = value if isinstance(value, Tensor) else result(np.asarray(value))
     if number.ndim:
         raise RuntimeError(f"fill: value must be one number, got {number.shape}")

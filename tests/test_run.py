@@ -173,7 +173,7 @@ def test_a_percent_sign_within_a_statement_is_no_magic(tmp_path: Path) -> None:
             "for i in range(2):",
             "    print('%d of %d'",
             "          % (i + 1, 2))",
-            "    !ls",
+            "    !pip list",
             "s = 'x = %d' \\",
             "    % x",
             "%timeit -n 3 s.upper()",
@@ -187,6 +187,25 @@ def test_a_percent_sign_within_a_statement_is_no_magic(tmp_path: Path) -> None:
     done = run(tmp_path, "a.ipynb")
     assert done.stderr == ""
     assert done.stdout == "1 of 2\n2 of 2\nx = 3 7\n"
+
+
+def test_advice_has_the_names_of_the_program(tmp_path: Path) -> None:
+    write(tmp_path, "program.py", "import torch\nimport numpy\ntorch.sum(numpy.ones(2))\n")
+    said = run(tmp_path, "program.py").stderr.splitlines()[-1]
+    assert said == "TypeError: sum: inputs must be tensors, got ndarray; torch.as_tensor makes one"
+
+
+def test_a_command_that_the_program_may_need_is_said_not_to_run(tmp_path: Path) -> None:
+    cell = "%matplotlib inline\n!pip list\nif False:\n    !ls\n%cd 'data'\n1\nfiles = !ls *.txt"
+    notebook = {"nbformat": 4, "cells": [{"cell_type": "code", "source": cell}]}
+    (tmp_path / "a.ipynb").write_text(json.dumps(notebook))
+    done = run(tmp_path, "a.ipynb")
+    assert done.returncode == 0
+    assert done.stdout == ""
+    assert done.stderr.splitlines() == [
+        "a notebook's command was not run: %cd 'data'",
+        "a notebook's command was not run: files = !ls *.txt",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ __all__ = [
     "kind_of",
     "nearest",
     "not_tensors",
+    "refused",
     "unknown_name",
 ]
 
@@ -138,6 +139,34 @@ def not_tensors(op: str, value: Any) -> TypeError:
     return TypeError(f"{op}: inputs must be tensors, got {kind_of(value)}; {as_tensor_by(value)}")
 
 
+def refused(op: str, args: Sequence[Any], error: Exception) -> TypeError | None:
+    """Of an op that failed: the error that says so, if its first argument is no tensor.
+
+    To be asked where it failed, so that it costs nothing where all is well. None where the failure
+    is another's, or said well already.
+    """
+    if not args:
+        return None
+    x = args[0]
+    if str(error).startswith(f"{op}: ") and f"got {kind_of(x)}" in str(error):
+        return None
+    if isinstance(x, (list, tuple)):  # of tensors, or of what else
+        x = next((a for a in x if _is_array(a)), x)
+    if _is_array(x):
+        return not_tensors(op, x)
+    about_it = isinstance(error, AttributeError) or (
+        isinstance(error, TypeError) and " tensor" in str(error)
+    )
+    return not_tensors(op, x) if about_it and type(x) in _PLAIN else None
+
+
+_PLAIN = (type(None), bool, int, float, complex, str, bytes, list, tuple, dict, set)
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, np.ndarray) or kind_of(value) == "a PyTorch tensor"
+
+
 def no_operand(op: str, value: Any) -> TypeError:
     """The error for what is neither tensor nor number where an op takes both."""
     return TypeError(
@@ -146,10 +175,11 @@ def no_operand(op: str, value: Any) -> TypeError:
 
 
 def as_tensor_by(value: Any) -> str:
-    """How a tensor is made of what is none."""
+    """How a tensor is made of what is none, by the name that the program has for npnet."""
     if kind_of(value) == "a PyTorch tensor":
         return "npnet.from_numpy(x.detach().numpy()) makes one"
-    return "npnet.as_tensor makes one"
+    theirs, ours = (getattr(sys.modules.get(m), "__file__", None) for m in ("torch", "npnet"))
+    return f"{'npnet' if theirs is None or theirs != ours else 'torch'}.as_tensor makes one"
 
 
 def is_finite(value: float) -> bool:

@@ -1,7 +1,9 @@
 """A notebook as a program: its cells of code, one after another.
 
 What only a notebook's server understands is left out: statements that start with % or !, and cells
-that start with a magic of another language. The value of a cell's last line is printed, as there.
+that start with a magic of another language. Where the program may want what they do, as a
+shell's command, stderr says that they were not run. The value of a cell's last line is printed, as
+there.
 """
 
 from __future__ import annotations
@@ -22,6 +24,9 @@ __all__ = ["compile_cell", "read_cells"]
 _OF_PYTHON = ("%%time", "%%timeit", "%%capture", "%%prun")
 # What stands behind one of these is Python.
 _TIMED = re.compile(r"%(time|prun)\s+(?!-)")
+
+# What a program may need: files that a command fetches, a folder, a value, another program.
+_WANTED = re.compile(r"!(?!\s*(pip|conda|nvidia-smi)\b)|%(cd|run)\b|[\w, ]+= *[!%]")
 
 
 def read_cells(path: Path) -> Iterator[tuple[str, str]]:
@@ -78,7 +83,10 @@ def _left(line: str) -> str:
     said = line.strip()
     if timed := _TIMED.match(said):
         return indent + said[timed.end() :]
-    if said.startswith(("%", "!")) or re.match(r"\w+ *= *[!%]|\?|[\w.]+\?+$", said):
+    if _WANTED.match(said):
+        words = f"a notebook's command was not run: {said}\n"
+        return f"{indent}if True: __import__('sys').stderr.write({words!r})"
+    if said.startswith(("%", "!")) or re.match(r"\?|[\w.]+\?+$", said):
         return f"{indent}pass"
     return line
 

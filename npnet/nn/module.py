@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from npnet.base.bfloat16 import FLOATS, bfloat16
-from npnet.base.checks import check_writable, kind_of, nearest, not_tensors
+from npnet.base.checks import check_writable, kind_of, nearest, refused
 from npnet.base.hooks import RemovableHandle
 from npnet.base.sharing import shared
 from npnet.nn.backward_hooks import HookedCall
@@ -107,7 +107,7 @@ class Module(Stateful):
         ):
             try:
                 return self.forward(*args, **kwargs)
-            except (AttributeError, TypeError) as error:
+            except (AttributeError, TypeError, RuntimeError) as error:
                 self._check_tensors(args, error)
                 raise
         return self._call_with_hooks(args, kwargs)
@@ -117,9 +117,9 @@ class Module(Stateful):
         kind = type(self)
         if not kind.__module__.startswith("npnet.nn.modules."):
             return
-        for x in args[:1]:
-            if isinstance(x, (np.ndarray, list)) or kind_of(x) == "a PyTorch tensor":
-                raise not_tensors(kind.__name__, x) from error
+        said = refused(kind.__name__, args, error)
+        if said is not None:
+            raise said from error
 
     def _all_hooks(self, name: str) -> list[Any]:
         """Those of all modules, and then this one's own."""

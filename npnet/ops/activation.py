@@ -200,7 +200,7 @@ class Tanh(Function):
 
 def tanh(input: Tensor) -> Tensor:
     """y = (exp(x) - exp(-x)) / (exp(x) + exp(-x))."""
-    return Tanh()(as_float(input))
+    return Tanh()(as_float(input, "tanh"))
 
 
 class Sigmoid(Function):
@@ -226,7 +226,7 @@ def sigmoid_of(x: Array, out: Array | None = None) -> Array:
 
 def sigmoid(input: Tensor) -> Tensor:
     """y = 1 / (1 + exp(-x))."""
-    return Sigmoid()(as_float(input))
+    return Sigmoid()(as_float(input, "sigmoid"))
 
 
 class GELU(Function):

@@ -20,6 +20,7 @@ from npnet.ops import (
     trigonometry,
     views,
 )
+from npnet.ops.broadcasting import check_tensors
 from npnet.ops.dtypes import Operand
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ def msort(input: Tensor) -> Tensor:
 
 def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
     """Views of the given sizes along `dim`."""
+    check_tensors("split_with_sizes", input)
     return splitting.split(input, list(split_sizes), dim)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError
 from npnet.ops import reduce, shape, splitting, views
+from npnet.ops.broadcasting import check_tensors
 from npnet.ops.shape import axis
 from npnet.tape import Function, Variable, result
 
@@ -73,6 +74,7 @@ def column_stack(tensors: Sequence[Tensor]) -> Tensor:
 
 def block_diag(*tensors: Tensor) -> Tensor:
     """A matrix with matrices along its diagonal, 0 elsewhere."""
+    check_tensors("block_diag", *tensors)
     blocks = [views.atleast_2d(x) for x in tensors]
     for x in blocks:
         if x.ndim > 2:
@@ -115,6 +117,7 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
 
 def cartesian_prod(*tensors: Tensor) -> Tensor:
     """All combinations of one value of each vector, one a row; of one vector, itself."""
+    check_tensors("cartesian_prod", *tensors)
     if any(x.ndim != 1 for x in tensors):
         raise RuntimeError(f"cartesian_prod: takes vectors, got {[x.shape for x in tensors]}")
     if len(tensors) == 1:
@@ -125,6 +128,7 @@ def cartesian_prod(*tensors: Tensor) -> Tensor:
 
 def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
     """All choices of r values of a vector, one a row."""
+    check_tensors("combinations", input)
     if input.ndim != 1 or r < 0:
         raise RuntimeError(f"combinations: takes a vector and r >= 0, got {input.shape} and {r}")
     if r == 0:
@@ -160,6 +164,7 @@ class DiagEmbed(Function):
 
 def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     """Matrices, in the axes dim1 and dim2, with the last axis as a diagonal."""
+    check_tensors("diag_embed", input)
     first, second = (axis("diag_embed", d, input.ndim + 1) for d in (dim1, dim2))
     if first == second:
         raise RuntimeError(f"diag_embed: dim1 and dim2 must differ, got {dim1} and {dim2}")
@@ -180,6 +185,7 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
 
 def diagflat(input: Tensor, offset: int = 0) -> Tensor:
     """The matrix that has all values, in one row, as a diagonal."""
+    check_tensors("diagflat", input)
     return diag_embed(views.ravel(input), offset)
 
 
@@ -216,6 +222,7 @@ def triu(input: Tensor, diagonal: int = 0) -> Tensor:
 
 def trace(input: Tensor) -> Tensor:
     """The sum of a matrix's diagonal."""
+    check_tensors("trace", input)
     if input.ndim != 2:
         raise RuntimeError(f"trace: input must be a matrix, got {input.shape}")
     return reduce.sum(views.diagonal(input))
@@ -249,6 +256,7 @@ def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] =
 
 def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     """Turned by k times 90 degrees in the plane of two axes, from the first to the second."""
+    check_tensors("rot90", input)
     if len(dims) != 2:
         raise RuntimeError(f"rot90: dims must be 2 axes, got {tuple(dims)}")
     first, second = (axis("rot90", d, input.ndim) for d in dims)
@@ -265,6 +273,7 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
 
 def fliplr(input: Tensor) -> Tensor:
     """The columns in reverse order: the second axis of at least two."""
+    check_tensors("fliplr", input)
     if input.ndim < 2:
         raise RuntimeError(f"fliplr: input must have 2 axes or more, got {input.shape}")
     return splitting.flip(input, (1,))
@@ -272,6 +281,7 @@ def fliplr(input: Tensor) -> Tensor:
 
 def flipud(input: Tensor) -> Tensor:
     """The rows in reverse order: the first axis of at least one."""
+    check_tensors("flipud", input)
     if input.ndim < 1:
         raise RuntimeError(f"flipud: input must have 1 axis or more, got {input.shape}")
     return splitting.flip(input, (0,))
@@ -279,6 +289,7 @@ def flipud(input: Tensor) -> Tensor:
 
 def tile(input: Tensor, dims: Sequence[int]) -> Tensor:
     """`repeat`, where axes that have no number are repeated once."""
+    check_tensors("tile", input)
     times = (1,) * (input.ndim - len(dims)) + tuple(dims)
     return splitting.repeat(input, times)
 
@@ -298,6 +309,7 @@ def repeat_interleave(
         repeats: a number, or one for each position.
         output_size: how many there will be; checked.
     """
+    check_tensors("repeat_interleave", input)
     if repeats is None:
         counts = input.array
         if counts.ndim != 1 or counts.dtype.kind not in "iu":

@@ -106,6 +106,7 @@ def isfinite(input: Tensor) -> Tensor:
 
 def equal(input: Tensor, other: Tensor) -> bool:
     """Whether shapes and all values are equal."""
+    check_tensors("equal", input)
     if input.dtype == other.dtype:
         return bool(np.array_equal(input.array, other.array))
     common = result_type(input, other)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from npnet.base.checks import ShapeError, check_number
 from npnet.ops import arithmetic, choices, compare, functions, norms
 from npnet.ops import reduce as sums
+from npnet.ops.broadcasting import check_tensors
 from npnet.ops.dtypes import Number
 from npnet.ops.loss import reduced, reduction_of
 from npnet.ops.norms import pairwise_distance
@@ -37,6 +38,7 @@ def normalize(
     Args:
         out: a tensor that the result is written into.
     """
+    check_tensors("normalize", input)
     length = norms.norm(input, p, dim, keepdim=True)
     y = arithmetic.div(input, choices.clamp(length, min=eps))
     return y if out is None else out.copy_(y)
@@ -70,6 +72,7 @@ def triplet_margin_with_distance_loss(
 
     Source: Balntas et al. (2016), eqs. 4 and 6 (swap).
     """
+    check_tensors("triplet_margin_with_distance_loss", anchor)
     op = "triplet_margin_with_distance_loss"
     reduction = reduction_of(op, reduction)
     check_number(op, "margin", margin, above=0)
@@ -110,6 +113,7 @@ def triplet_margin_loss(
 
     Arguments and shapes as of `triplet_margin_with_distance_loss`.
     """
+    check_tensors("triplet_margin_loss", anchor)
     op = "triplet_margin_loss"
     reduction = reduction_of(op, reduction, size_average, reduce)
     check_number(op, "margin", margin, above=0)
@@ -134,6 +138,7 @@ def cosine_embedding_loss(
 
     Shape: inputs (N, D) and target (N,), or (D,) and ().
     """
+    check_tensors("cosine_embedding_loss", input1)
     op = "cosine_embedding_loss"
     reduction = reduction_of(op, reduction, size_average, reduce)
     if input1.shape != input2.shape or input1.ndim not in (1, 2):

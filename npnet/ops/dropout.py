@@ -11,6 +11,7 @@ import numpy as np
 from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError, not_tensors
 from npnet.ops.arithmetic import add, mul
+from npnet.ops.broadcasting import check_tensors
 from npnet.ops.dtypes import check_dtypes
 from npnet.random import default_generator
 from npnet.tape import Function, Variable, result
@@ -73,6 +74,8 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
 
     Source: Srivastava et al. (2014); scaled in training, so that evaluation need not be.
     """
+    if not isinstance(input, Variable):
+        raise not_tensors("dropout", input)
     return _dropout("dropout", input, p, training, inplace, input.shape)
 
 
@@ -112,6 +115,7 @@ def dropout1d(
 
     Shape: input (N, C, L) or (C, L), kept.
     """
+    check_tensors("dropout1d", input)
     if input.ndim not in (2, 3):
         raise ShapeError(f"dropout1d: input must be (N, C, L) or (C, L), got {input.shape}")
     size = (input.shape[0], 1) if input.ndim == 2 else _channels(input.shape)
@@ -127,6 +131,7 @@ def dropout2d(
 
     Source: Tompson et al. (2015), arXiv:1411.4280, section 3.2.
     """
+    check_tensors("dropout2d", input)
     _check_axes("dropout2d", input)
     if input.ndim == 3:
         warnings.warn(
@@ -162,6 +167,7 @@ def dropout3d(
     Shape: input (N, C, D, H, W) or (C, D, H, W), kept. Others are taken as (N, C, ...), with
     PyTorch's warning.
     """
+    check_tensors("dropout3d", input)
     _check_axes("dropout3d", input)
     if input.ndim not in (4, 5):
         warnings.warn(
@@ -185,6 +191,7 @@ def alpha_dropout(
 
     Source: Klambauer et al. (2017), arXiv:1706.02515, section "New dropout technique".
     """
+    check_tensors("alpha_dropout", input)
     return _alpha_dropout("alpha_dropout", input, p, training, inplace, input.shape)
 
 
@@ -192,6 +199,7 @@ def feature_alpha_dropout(
     input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False
 ) -> Tensor:
     """`alpha_dropout` of whole channels.  Shape: input (N, C, ...), kept."""
+    check_tensors("feature_alpha_dropout", input)
     op = "feature_alpha_dropout"
     if training and p:
         _check_axes(op, input)

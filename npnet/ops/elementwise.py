@@ -120,6 +120,7 @@ def frac(input: Tensor) -> Tensor:
 
 def positive(input: Tensor) -> Tensor:
     """The tensor itself, as `+x`. RuntimeError for bools."""
+    check_tensors("positive", input)
     if input.dtype == np.bool_:
         raise RuntimeError("positive: bools have no sign; use x.long()")
     return input
@@ -208,6 +209,7 @@ def rsqrt(input: Tensor) -> Tensor:
 
 def isinf(input: Tensor) -> Tensor:
     """Where the value is infinite: bool."""
+    check_tensors("isinf", input)
     return result(np.asarray(np.isinf(input.array)))
 
 
@@ -223,6 +225,7 @@ def isneginf(input: Tensor) -> Tensor:
 
 def isreal(input: Tensor) -> Tensor:
     """Where the value is real, which is everywhere: bool."""
+    check_tensors("isreal", input)
     return result(np.ones(input.shape, bool))
 
 

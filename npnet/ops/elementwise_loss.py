@@ -11,6 +11,7 @@ from npnet.base.bfloat16 import FLOATS
 from npnet.ops import _sums, arithmetic
 from npnet.ops.activation import sigmoid_of
 from npnet.ops.loss import alike, check_same, check_weight, reduced, reduction_of
+from npnet.ops.shape import cast
 from npnet.ops.smooth import softplus_of
 from npnet.tape import Function
 
@@ -169,13 +170,17 @@ def huber_loss(
 ) -> Tensor:
     """`l = w * (d^2 / 2` where |d| < delta, else delta * (|d| - delta / 2)) of d = x - t, reduced.
 
+    Of floats of two dtypes the result has that of `input`, as in PyTorch.
+
     Source: Huber (1964).
     """
     reduction = reduction_of("huber_loss", reduction)
     if not delta > 0:
         raise RuntimeError(f"huber_loss: delta must be > 0, got {delta:g}")
-    input, target = alike("huber_loss", "target", input, target)
-    losses = HuberError(delta, 1.0)(input, target)
+    x, t = alike("huber_loss", "target", input, target)
+    losses = HuberError(delta, 1.0)(x, t)
+    if input.dtype.kind in FLOATS:  # the losses have that of input and target together
+        losses = cast(losses, input.dtype)
     return _weighted_mean("huber_loss", losses, weight, reduction)
 
 

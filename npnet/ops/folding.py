@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError
 from npnet.ops import windows
+from npnet.ops.broadcasting import check_tensors
 from npnet.ops.images import to_images
 from npnet.ops.shape import reshape
 from npnet.ops.windows import Pair, Window, as_pair
@@ -95,6 +96,7 @@ def fold(
     Shape: (N, C*KH*KW, L) -> (N, C, H, W), (H, W) = output_size, where L is the number of windows;
         without N if there is none.
     """
+    check_tensors("fold", input)
     if input.ndim not in (2, 3):
         raise ShapeError(
             f"fold: input must be (N, C*KH*KW, L), or (C*KH*KW, L) for one, got {input.shape}"

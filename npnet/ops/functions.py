@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.base.checks import kind_of
+from npnet.base.checks import not_tensors
 from npnet.ops import shape
 from npnet.ops.dtypes import get_default_dtype
 from npnet.ops.masks import kept
@@ -159,10 +159,8 @@ def abs(input: Tensor) -> Tensor:
     return Abs()(input)
 
 
-def as_float(x: Tensor) -> Tensor:
+def as_float(x: Tensor, op: str = "input") -> Tensor:
     """The tensor itself if it is floating point, else in the default dtype."""
     if not isinstance(x, Variable):
-        raise TypeError(
-            f"input must be a tensor, got {kind_of(x)}; npnet.as_tensor makes one of it"
-        )
+        raise not_tensors(op, x)
     return x if x.is_floating_point() else shape.cast(x, get_default_dtype())

@@ -10,6 +10,7 @@ from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError
 from npnet.base.quiet import as_before, be_quiet
 from npnet.ops import _sums
+from npnet.ops.broadcasting import check_tensors
 from npnet.ops.dtypes import Operand, wrapped
 from npnet.ops.shape import axis, cast, reshape, summed_to
 from npnet.tape import Function, Variable, result, view_off_tape
@@ -245,6 +246,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     Args:
         num_classes: -1 takes the largest class + 1.
     """
+    check_tensors("one_hot", tensor)
     classes = tensor.array
     if classes.dtype.kind not in "iu":
         raise TypeError(f"one_hot: classes must be integers, got {classes.dtype}")

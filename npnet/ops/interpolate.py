@@ -11,6 +11,7 @@ import numpy as np
 
 from npnet.base.checks import ShapeError, check_count
 from npnet.ops import pool, pool1d, shape
+from npnet.ops.broadcasting import check_tensors
 from npnet.ops.dtypes import check_dtypes
 from npnet.ops.resample import resample
 
@@ -54,6 +55,7 @@ def interpolate(
 
     Source: Keys (1981), IEEE TASSP 29, for bicubic.
     """
+    check_tensors("interpolate", input)
     _check_mode(input, mode, align_corners, antialias)
     olds = input.shape[2:]
     sizes, scales = _sizes(olds, size, scale_factor, recompute_scale_factor, mode == "area")
@@ -146,18 +148,21 @@ def upsample(
     align_corners: bool | None = None,
 ) -> Tensor:
     """`interpolate` under its older name, which PyTorch warns of."""
+    check_tensors("upsample", input)
     _deprecated("upsample", "interpolate")
     return interpolate(input, size, scale_factor, mode, align_corners)
 
 
 def upsample_nearest(input: Tensor, size: Sizes = None, scale_factor: Scales = None) -> Tensor:
     """`interpolate(mode="nearest")` under its older name, which PyTorch warns of."""
+    check_tensors("upsample_nearest", input)
     _deprecated("upsample_nearest", "interpolate")
     return interpolate(input, size, scale_factor, mode="nearest")
 
 
 def upsample_bilinear(input: Tensor, size: Sizes = None, scale_factor: Scales = None) -> Tensor:
     """`interpolate(mode="bilinear", align_corners=True)` under its older name."""
+    check_tensors("upsample_bilinear", input)
     _deprecated("upsample_bilinear", "interpolate")
     return interpolate(input, size, scale_factor, mode="bilinear", align_corners=True)
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError
 from npnet.ops import extremes, functions, norms, reduce, shape
+from npnet.ops.broadcasting import check_tensors
 from npnet.ops.linear import matmul
 from npnet.ops.shape import axis, cast
 from npnet.tape import Function, result
@@ -178,6 +179,7 @@ class Det(Function):
 
 def det(A: Tensor) -> Tensor:
     """The determinant of square matrices."""
+    check_tensors("det", A)
     _check("det", A)
     return Det()(A)
 
@@ -189,6 +191,7 @@ def _pull_slogdet(a: Array, gradients: list[Array]) -> Array:
 
 def slogdet(A: Tensor) -> SLogDet:
     """The sign of the determinant, and the logarithm of its absolute value."""
+    check_tensors("slogdet", A)
     _check("slogdet", A)
     a = A.array.copy()
     return SLogDet(*_parts(A, np.linalg.slogdet(a), lambda _, g: _pull_slogdet(a, g)))

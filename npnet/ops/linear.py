@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from npnet.base.arrays import Array
-from npnet.base.checks import ShapeError, check_axes
+from npnet.base.checks import ShapeError, check_axes, not_tensors
 from npnet.ops import _sums, shape
 from npnet.ops.dtypes import check_dtypes
 from npnet.tape import Function, Variable
@@ -54,6 +54,8 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     Raises:
         ShapeError: the features do not fit.
     """
+    if not isinstance(input, Variable):
+        raise not_tensors("linear", input)
     inputs = (input, weight) if bias is None else (input, weight, bias)
     if not _fit(*inputs):
         _check_linear(input, weight, bias)

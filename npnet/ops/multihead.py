@@ -11,6 +11,7 @@ from npnet.base.checks import ShapeError
 from npnet.ops import arithmetic, reduce, shape
 from npnet.ops.activation import softmax
 from npnet.ops.attention import scaled_dot_product_attention
+from npnet.ops.broadcasting import check_tensors
 from npnet.ops.dropout import dropout
 from npnet.ops.linear import linear, matmul
 from npnet.ops.splitting import chunk
@@ -76,6 +77,7 @@ def multi_head_attention_forward(
 
     Source: Vaswani et al. (2017), arXiv:1706.03762, section 3.2.2.
     """
+    check_tensors("multi_head_attention_forward", query)
     if query.ndim not in (2, 3) or not query.ndim == key.ndim == value.ndim:
         raise ShapeError(
             f"{_OP}: query, key and value must be (L, N, E), (S, N, E), (S, N, E), or all without "

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from npnet.base.arrays import Array
 from npnet.base.bfloat16 import FLOATS
 from npnet.ops import _sums, arithmetic, choices, compare, functions, indexing, reduce, shape
-from npnet.ops.broadcasting import as_operands
+from npnet.ops.broadcasting import as_operands, check_tensors
 from npnet.tape import Function, result
 
 if TYPE_CHECKING:
@@ -140,6 +140,7 @@ def norm(
         p: a number, see `linalg.vector_norm`; "fro" means 2, "nuc" the sum of the singular values.
         dtype: to convert to first.
     """
+    check_tensors("norm", input)
     if p == "nuc":
         x = input if dtype is None else shape.cast(input, np.dtype(dtype))
         return _nuclear(x, dim, keepdim)
@@ -211,6 +212,7 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = Non
     Args:
         compute_mode: how PyTorch computes it; here always by the differences, the most exact.
     """
+    check_tensors("cdist", x1)
     if min(x1.ndim, x2.ndim) < 2 or x1.shape[-1] != x2.shape[-1]:
         raise RuntimeError(
             f"cdist: takes (..., n, d) and (..., m, d) of one d; got {x1.shape} and {x2.shape}"
@@ -231,6 +233,7 @@ def pdist(input: Tensor, p: float = 2) -> Tensor:
     Of the ops it is written with; the gradient is 0 where two rows are equal.
     Shape: (n, d) -> (n * (n - 1) / 2,).
     """
+    check_tensors("pdist", input)
     if input.ndim != 2:
         raise RuntimeError(f"pdist: only supports 2D tensors (n, d), got {tuple(input.shape)}")
     if input.dtype.kind not in FLOATS:

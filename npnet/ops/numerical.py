@@ -36,6 +36,7 @@ def diff(
     append: Tensor | None = None,
 ) -> Tensor:
     """The differences of neighbours along `dim`, n times over."""
+    check_tensors("diff", input)
     if n < 0:
         raise RuntimeError(f"diff: n must be >= 0, got {n}")
     if not input.ndim:
@@ -77,6 +78,7 @@ def _areas(op: str, y: Tensor, x: Tensor | None, dx: Number, dim: int) -> tuple[
 
 def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: Number = 1, dim: int = -1) -> Tensor:
     """The integral along `dim` by the trapezoidal rule, at places x or dx apart."""
+    check_tensors("trapezoid", y)
     areas, at = _areas("trapezoid", y, x, dx, dim)
     return arithmetic.div(reduce.sum(areas, at), 2)
 
@@ -85,6 +87,7 @@ def cumulative_trapezoid(
     y: Tensor, x: Tensor | None = None, *, dx: Number = 1, dim: int = -1
 ) -> Tensor:
     """The running sums of `trapezoid`."""
+    check_tensors("cumulative_trapezoid", y)
     from npnet.ops import sorting
 
     areas, at = _areas("cumulative_trapezoid", y, x, dx, dim)
@@ -93,6 +96,7 @@ def cumulative_trapezoid(
 
 def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
     """The powers N - 1 to 0 of each value of a vector, one row each; `increasing`: from 0 on."""
+    check_tensors("vander", x)
     if x.ndim != 1:
         raise RuntimeError(f"vander: x must be a vector, got {x.shape}")
     count = x.numel() if N is None else N
@@ -118,6 +122,7 @@ def cov(
         fweights: how often each observation is there, whole numbers.
         aweights: how much each observation weighs.
     """
+    check_tensors("cov", input)
     if input.ndim > 2:
         raise RuntimeError(f"cov: input must have at most 2 axes, got {input.shape}")
     x = input if input.ndim == 2 else shape.reshape(input, (1, -1))
@@ -160,6 +165,7 @@ def _weights(x: Tensor, fweights: Tensor | None, aweights: Tensor | None) -> Ten
 
 def corrcoef(input: Tensor) -> Tensor:
     """The correlations of the rows: `cov` of rows of variance 1, limited to [-1, 1]."""
+    check_tensors("corrcoef", input)
     c = cov(input)
     if not c.ndim:
         return arithmetic.div(c, c)
@@ -169,8 +175,12 @@ def corrcoef(input: Tensor) -> Tensor:
 
 
 def ldexp(input: Tensor, other: Tensor) -> Tensor:
-    """`input * 2 ** other`."""
+    """`input * 2 ** other`; with whole exponents in the dtype of `input`, if it is a float's."""
     check_tensors("ldexp", input, other)
+    if input.is_floating_point() and not other.is_floating_point():
+        wide = np.dtype(np.float64)  # in which the power is finite where the result is
+        power = arithmetic.pow(2.0, shape.cast(other, wide))
+        return shape.cast(arithmetic.mul(shape.cast(input, wide), power), input.dtype)
     return arithmetic.mul(input, arithmetic.pow(2.0, other))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from npnet.ops import linalg, shape, splitting
+from npnet.ops.broadcasting import check_tensors
 from npnet.tape import result
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def inverse(input: Tensor) -> Tensor:
 
 def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:
     """`linalg.pinv` with rtol = rcond."""
+    check_tensors("pinverse", input)
     return linalg.pinv(input, rtol=rcond)
 
 
@@ -36,6 +38,7 @@ def cholesky(input: Tensor, upper: bool = False) -> Tensor:
 
 def logdet(input: Tensor) -> Tensor:
     """The logarithm of the determinant: NaN where that is negative."""
+    check_tensors("logdet", input)
     sign, logabsdet = linalg.slogdet(input)
     negative = result(sign.array < 0)
     return splitting.masked_fill(logabsdet, negative, float("nan"))
@@ -48,6 +51,7 @@ def svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> _SVD:
         some: as many columns of U and V as there are singular values; else all.
         compute_uv: False leaves U and V 0.
     """
+    check_tensors("svd", input)
     if not compute_uv:
         rows, columns = input.shape[-2:]
         zeros = [input.new_zeros((*input.shape[:-2], n, n)) for n in (rows, columns)]
@@ -58,4 +62,5 @@ def svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> _SVD:
 
 def qr(input: Tensor, some: bool = True) -> linalg.QR:
     """`linalg.qr`, of mode "complete" where `some` is False."""
+    check_tensors("qr", input)
     return linalg.qr(input, "reduced" if some else "complete")

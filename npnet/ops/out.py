@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from npnet.base.checks import refused
 from npnet.base.grad_mode import state
 from npnet.ops.dtypes import can_cast
 from npnet.tape import Variable
@@ -16,7 +17,7 @@ from npnet.tape import Variable
 if TYPE_CHECKING:
     from npnet.tensor import Tensor
 
-__all__ = ["takes_out", "write_out"]
+__all__ = ["takes_out", "takes_tensors", "write_out"]
 
 
 def write_out(op: str, out: Tensor, y: Tensor) -> Tensor:
@@ -87,13 +88,38 @@ def _check_out(op: str, out: Any, y: Tensor, inputs: list[Any]) -> None:
             raise RuntimeError(f"{op}: out lies on the memory of an input, or on a part of it")
 
 
+def _say_refused(op: str, args: tuple[Any, ...], error: Exception) -> None:
+    said = refused(op, args, error)
+    if said is not None:
+        raise said from error
+
+
+def takes_tensors(op: Callable[..., Any]) -> Callable[..., Any]:
+    """A method as a function, which says so if what it is given is no tensor."""
+    name = op.__name__
+
+    @functools.wraps(op)
+    def function(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return op(*args, **kwargs)
+        except (AttributeError, TypeError, RuntimeError) as error:
+            _say_refused(name, args, error)
+            raise
+
+    return function
+
+
 def takes_out(op: Callable[..., Any]) -> Callable[..., Any]:
     """The function with a keyword `out`: a tensor, or one for each result."""
     name = op.__name__
 
     @functools.wraps(op)
     def function(*args: Any, out: Any = None, **kwargs: Any) -> Any:
-        y = op(*args, **kwargs)
+        try:
+            y = op(*args, **kwargs)
+        except (AttributeError, TypeError, RuntimeError) as error:
+            _say_refused(name, args, error)
+            raise
         if out is None:
             return y
         inputs = [x for a in args for x in (a if isinstance(a, (list, tuple)) else (a,))]

@@ -10,6 +10,7 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError
+from npnet.ops.broadcasting import check_tensors
 from npnet.ops.dtypes import Number
 from npnet.ops.windows import Pair
 from npnet.tape import Function
@@ -95,6 +96,7 @@ def pad(
             what stands there).
         value: of the constant; default 0.
     """
+    check_tensors("pad", input)
     if len(pad) % 2 or len(pad) > 2 * input.ndim:
         raise ShapeError(f"pad: needs a pair for each of up to {input.ndim} axes, got {tuple(pad)}")
     if mode not in ("constant", "replicate", *_NUMPY_MODES):

@@ -11,6 +11,7 @@ from npnet.base.checks import ShapeError, check_real, not_tensors
 from npnet.ops import _sums
 from npnet.ops.activation import LeakyReLU, maybe_inplace
 from npnet.ops.arithmetic import mul
+from npnet.ops.broadcasting import check_tensors
 from npnet.ops.dtypes import check_dtypes
 from npnet.random import default_generator
 from npnet.tape import Function, Variable, result
@@ -133,6 +134,7 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
 
 def threshold_(input: Tensor, threshold: float, value: float) -> Tensor:
     """`threshold`, in place."""
+    check_tensors("threshold_", input)
     y = Threshold(threshold, value)(input)
     return maybe_inplace("threshold", y, input, True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from npnet.base.checks import ShapeError, check_count
+from npnet.ops.broadcasting import check_tensors
 from npnet.ops.shape import permute, reshape
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
 
     Source: Shi et al. (2016), arXiv:1609.05158, equation 4.
     """
+    check_tensors("pixel_shuffle", input)
     r = check_count("pixel_shuffle", "upscale_factor", upscale_factor)
     *leading, channels, h, w = _image("pixel_shuffle", input)
     if channels % (r * r):
@@ -35,6 +37,7 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
 
 def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     """The inverse of `pixel_shuffle`.  Shape: (..., C, H*r, W*r) -> (..., C*r*r, H, W)."""
+    check_tensors("pixel_unshuffle", input)
     r = check_count("pixel_unshuffle", "downscale_factor", downscale_factor)
     *leading, c, high, wide = _image("pixel_unshuffle", input)
     if high % r or wide % r:

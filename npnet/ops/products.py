@@ -11,6 +11,7 @@ import numpy as np
 from npnet.base.bfloat16 import FLOATS
 from npnet.base.checks import ShapeError, check_axes
 from npnet.ops import arithmetic, reduce, shape
+from npnet.ops.broadcasting import check_tensors
 from npnet.ops.dtypes import Number
 from npnet.ops.linear import matmul
 from npnet.ops.old_orders import numbers_first
@@ -111,6 +112,7 @@ def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[Sequence[int]] | Tensor
     Args:
         dims: how many of the last axes of a and the first of b; or two lists of axes.
     """
+    check_tensors("tensordot", a)
     given: Any = dims.array.tolist() if isinstance(dims, Variable) else dims
     if isinstance(given, int):
         dims = given

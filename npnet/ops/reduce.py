@@ -192,7 +192,10 @@ def _spread(
     if isinstance(dim, bool):
         return _spread(op, function, x, None, dim, keepdim, correction)
     off = int(unbiased) if correction is None else correction
-    return function(axes_of(op, x, dim), keepdim, off)(x)
+    axes = axes_of(op, x, dim)
+    if not x.ndim:  # one value: NaN, or 0 where nothing is taken off the count
+        return function((0,), False, off)(shape.reshape(x, (1,)))
+    return function(axes, keepdim, off)(x)
 
 
 class Extreme(Function):
@@ -279,11 +282,13 @@ def _arg(op: str, x: Tensor, dim: int | None, keepdim: bool) -> Tensor:
 
 def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Where the largest value stands, int64: along `dim`, or in the flattened tensor."""
+    check_tensors("argmax", input)
     return _arg("argmax", input, dim, keepdim)
 
 
 def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Where the smallest value stands, int64: along `dim`, or in the flattened tensor."""
+    check_tensors("argmin", input)
     return _arg("argmin", input, dim, keepdim)
 
 

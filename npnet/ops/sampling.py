@@ -8,6 +8,7 @@ import numpy as np
 
 from npnet.base.bfloat16 import FLOATS
 from npnet.base.checks import ShapeError
+from npnet.ops.broadcasting import check_tensors
 from npnet.random import Generator, numpy_generator
 from npnet.tape import result
 
@@ -29,6 +30,7 @@ def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
 
 def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
     """Draws of Poisson's distribution with the rates that stand in `input`, in its dtype."""
+    check_tensors("poisson", input)
     rates = input.array
     if rates.dtype.kind not in FLOATS or (rates < 0).any():
         raise RuntimeError("poisson: rates must be floating point and >= 0")
@@ -37,6 +39,7 @@ def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
 
 def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) -> Tensor:
     """How many of `count` trials of probability `prob` succeed, in the dtype of count."""
+    check_tensors("binomial", count)
     if count.dtype.kind not in FLOATS or prob.dtype != count.dtype:
         raise RuntimeError(f"binomial: takes floats of one dtype, got {count.dtype}, {prob.dtype}")
     n, p = count.array.astype(np.int64), prob.array

@@ -13,6 +13,7 @@ from npnet.base.arrays import Array
 from npnet.base.bfloat16 import FLOATS
 from npnet.base.checks import ShapeError
 from npnet.ops import indexing, shape, views
+from npnet.ops.broadcasting import check_tensors
 from npnet.ops.dtypes import Number, Operand
 from npnet.ops.shape import axis
 from npnet.tape import Function, Variable, result
@@ -246,6 +247,7 @@ def scatter(
 
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """`src` added at the places of `index` along `dim`."""
+    check_tensors("scatter_add", input)
     places = _scattered("scatter_add", input, dim, index, src)
     return shape.clone(input) if places is None else AddAt(places)(input, _part(src, index, input))
 
@@ -314,6 +316,7 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
 
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Operand) -> Tensor:
     """One value at the positions along `dim` that `index` names."""
+    check_tensors("index_fill", input)
     places = _along("index_fill", input, dim, index, None)
     if isinstance(value, Variable) and value.ndim:
         raise RuntimeError(f"index_fill: value must be one number, got {value.shape}")
@@ -345,6 +348,7 @@ def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = Fa
     Args:
         accumulate: add to what stands there; of one place named several times, all count.
     """
+    check_tensors("index_put", input)
     if values.dtype != input.dtype:
         raise RuntimeError(f"index_put: values must be {input.dtype}, got {values.dtype}")
     index = tuple(indices)
@@ -382,11 +386,13 @@ def _flat(op: str, index: Tensor, count: int) -> Array:
 
 def take(input: Tensor, index: Tensor) -> Tensor:
     """The values of the flattened tensor at places, in the shape of `index`."""
+    check_tensors("take", input)
     return indexing.Pick((_flat("take", index, input.numel()),))(views.ravel(input))
 
 
 def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
     """`source` at places of the flattened tensor; with `accumulate`, added there."""
+    check_tensors("put", input)
     if source.dtype != input.dtype or source.numel() != index.numel():
         raise RuntimeError(
             f"put: source must be {input.dtype} with {index.numel()} values, got {source.dtype} "
@@ -420,12 +426,14 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
 
 def argwhere(input: Tensor) -> Tensor:
     """Where the values are not 0: a row of indices for each, int64."""
+    check_tensors("argwhere", input)
     places = np.argwhere(np.atleast_1d(input.array)).astype(np.int64)
     return result(places if input.ndim else places[:, :0])
 
 
 def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
     """`input` with `src` at one position along `dim`."""
+    check_tensors("select_scatter", input)
     at = axis("select_scatter", dim, input.ndim)
     if not -input.shape[at] <= index < input.shape[at]:
         raise IndexError(f"select_scatter: index {index} is out of range for {input.shape[at]}")
@@ -444,6 +452,7 @@ def slice_scatter(
     step: int = 1,
 ) -> Tensor:
     """`input` with `src` at a slice along `dim`."""
+    check_tensors("slice_scatter", input)
     place = (*(slice(None),) * axis("slice_scatter", dim, input.ndim), slice(start, end, step))
     if src.shape != input.array[place].shape:
         raise ShapeError(f"slice_scatter: src must be {input.array[place].shape}, got {src.shape}")

@@ -8,6 +8,7 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.ops import shape
+from npnet.ops.broadcasting import check_tensors
 from npnet.ops.dtypes import Number, result_type
 from npnet.tape import Variable, result
 
@@ -40,6 +41,7 @@ def unique(
         return_inverse: also where each value of `input` stands among them.
         return_counts: also how often each is there.
     """
+    check_tensors("unique", input)
     at = None if dim is None else shape.axis("unique", dim, max(input.ndim, 1))
     x = np.atleast_1d(input.array) if at is not None else input.array
     # Each NaN is a value of its own, as in PyTorch.
@@ -57,6 +59,7 @@ def unique_consecutive(
     dim: int | None = None,
 ) -> Any:
     """The values, or slices along `dim`, that differ from the one before. See `unique`."""
+    check_tensors("unique_consecutive", input)
     at = 0 if dim is None else shape.axis("unique_consecutive", dim, max(input.ndim, 1))
     x = input.array.reshape(-1) if dim is None or not input.ndim else input.array
     rows = np.moveaxis(x, at, 0).reshape(x.shape[at], x.size // max(x.shape[at], 1))

@@ -107,6 +107,8 @@ class Clone(Function):
 
 def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
     """A copy on memory of its own; `memory_format` changes nothing."""
+    if not isinstance(input, Variable):
+        raise not_tensors("clone", input)
     check_memory_format("clone", memory_format)
     return Clone()(input)
 
@@ -132,6 +134,8 @@ def reshape(input: Tensor, shape: Sequence[int]) -> Tensor:
 
     On the same memory where that is possible. ShapeError if the counts differ.
     """
+    if not isinstance(input, Variable):
+        raise not_tensors("reshape", input)
     size = _whole_size("reshape", input.shape, tuple(shape))
     if isinstance(input.values, Layout) and input.values.is_part:  # which has gaps
         input = clone(input)
@@ -178,6 +182,8 @@ def _whole_size(op: str, old: tuple[int, ...], new: tuple[int, ...]) -> tuple[in
 
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """The axes from start_dim to end_dim made one."""
+    if not isinstance(input, Variable):
+        raise not_tensors("flatten", input)
     if input.ndim == 0:
         return reshape(input, (1,))
     first, last = (axis("flatten", d, input.ndim) for d in (start_dim, end_dim))
@@ -204,6 +210,8 @@ class Permute(Function):
 
 def permute(input: Tensor, dims: Sequence[int]) -> Tensor:
     """The axes in the order of `dims`."""
+    if not isinstance(input, Variable):
+        raise not_tensors("permute", input)
     order = tuple(axis("permute", d, input.ndim) for d in dims)
     if sorted(order) != list(range(input.ndim)):
         raise ShapeError(f"permute: dims must name each of {input.ndim} axes once, got {dims}")
@@ -212,6 +220,8 @@ def permute(input: Tensor, dims: Sequence[int]) -> Tensor:
 
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     """Two axes exchanged."""
+    if not isinstance(input, Variable):
+        raise not_tensors("transpose", input)
     order = list(range(input.ndim))
     a, b = (axis("transpose", d, max(input.ndim, 1)) for d in (dim0, dim1))
     if order:
@@ -221,6 +231,8 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
 
 def t(input: Tensor) -> Tensor:
     """The transpose of a tensor of at most two axes."""
+    if not isinstance(input, Variable):
+        raise not_tensors("t", input)
     if input.ndim > 2:
         raise ShapeError(f"t: input must have at most 2 axes, got {input.shape}; use transpose()")
     return Permute(tuple(range(input.ndim))[::-1])(input)
@@ -228,6 +240,8 @@ def t(input: Tensor) -> Tensor:
 
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """A new axis of size 1 before `dim`."""
+    if not isinstance(input, Variable):
+        raise not_tensors("unsqueeze", input)
     shape = input._values.shape
     at = axis("unsqueeze", dim, len(shape) + 1)
     return _reshaped(input, (*shape[:at], 1, *shape[at:]))
@@ -235,6 +249,8 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
 
 def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     """Axes of size 1 removed: all of them, or the named ones where they are of size 1."""
+    if not isinstance(input, Variable):
+        raise not_tensors("squeeze", input)
     dims = range(input.ndim) if dim is None else [dim] if isinstance(dim, int) else dim
     named = {axis("squeeze", d, max(input.ndim, 1)) for d in dims}
     return Reshape(tuple(n for i, n in enumerate(input.shape) if n != 1 or i not in named))(input)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from npnet.base.checks import ShapeError, check_count
 from npnet.ops import shape
+from npnet.ops.broadcasting import check_tensors
 
 if TYPE_CHECKING:
     from npnet.tensor import Tensor
@@ -20,6 +21,7 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
 
     Source: Zhang et al. (2018), arXiv:1707.01083, section 3.1.
     """
+    check_tensors("channel_shuffle", input)
     count = check_count("channel_shuffle", "groups", groups)
     if input.ndim < 3:
         raise ShapeError(f"channel_shuffle: input must have axes (N, C, ...), got {input.shape}")

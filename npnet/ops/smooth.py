@@ -12,6 +12,7 @@ from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError, check_real
 from npnet.ops import arithmetic, functions, shape
 from npnet.ops.activation import maybe_inplace, sigmoid_of, softmax, softmax_axis, tanh
+from npnet.ops.broadcasting import check_tensors
 from npnet.ops.dtypes import check_dtypes
 from npnet.random import default_generator
 from npnet.tape import Function, result
@@ -186,11 +187,13 @@ def logsigmoid(input: Tensor) -> Tensor:
 
 def softsign(input: Tensor) -> Tensor:
     """y = x / (1 + |x|), of the ops it is written with."""
+    check_tensors("softsign", input)
     return arithmetic.div(input, arithmetic.add(functions.abs(input), 1))
 
 
 def tanhshrink(input: Tensor) -> Tensor:
     """y = x - tanh(x), of the ops it is written with."""
+    check_tensors("tanhshrink", input)
     return arithmetic.sub(input, tanh(input))
 
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from npnet.base.arrays import Array
 from npnet.ops import _sums, indexing, shape
+from npnet.ops.broadcasting import check_tensors
 from npnet.ops.shape import axis, cast
 from npnet.tape import Function, result
 
@@ -27,6 +28,7 @@ class Sorted(NamedTuple):
 
 def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
     """Where the values stand in their order along `dim`, int64. Arguments as of `sort`."""
+    check_tensors("argsort", input)
     at = axis("argsort", dim, max(input.ndim, 1))
     x = input.array.reshape(-1) if input.ndim == 0 else input.array
     if descending:  # backwards twice: equal values keep their order, and NaN comes first

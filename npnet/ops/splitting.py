@@ -11,6 +11,7 @@ from npnet.base.arrays import Array
 from npnet.base.bfloat16 import FLOATS
 from npnet.base.checks import ShapeError
 from npnet.ops import choices, shape
+from npnet.ops.broadcasting import check_tensors
 from npnet.ops.dtypes import Number, result_type
 from npnet.ops.shape import axis
 from npnet.tape import Function, Variable, result
@@ -34,6 +35,7 @@ def split(
     tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0
 ) -> tuple[Tensor, ...]:
     """Views of equal size along `dim`, the last one perhaps smaller; or of the given sizes."""
+    check_tensors("split", tensor)
     at = axis("split", dim, tensor.ndim)
     total = tensor.shape[at]
     if isinstance(split_size_or_sections, int):
@@ -57,6 +59,7 @@ def split(
 
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most `chunks` views of equal size along `dim`, the last one perhaps smaller."""
+    check_tensors("chunk", input)
     if chunks < 1:
         raise RuntimeError(f"chunk: chunks must be >= 1, got {chunks}")
     total = input.shape[axis("chunk", dim, input.ndim)]
@@ -67,6 +70,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """The views at each position along `dim`, without that axis."""
+    check_tensors("unbind", input)
     before = (slice(None),) * axis("unbind", dim, input.ndim)
     return tuple(input[(*before, i)] for i in range(input.shape[dim]))
 
@@ -101,6 +105,7 @@ class Flip(Function):
 
 def flip(input: Tensor, dims: int | Sequence[int]) -> Tensor:
     """A copy with the order along `dims` reversed."""
+    check_tensors("flip", input)
     axes = [
         axis("flip", d, max(input.ndim, 1)) for d in ([dims] if isinstance(dims, int) else dims)
     ]

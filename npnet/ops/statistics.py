@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from npnet.base.arrays import Array
 from npnet.ops import arithmetic, choices, functions, reduce, shape, sorting
+from npnet.ops.broadcasting import check_tensors
 from npnet.ops.dtypes import Number
 from npnet.ops.reduce import Dims
 from npnet.ops.shape import axis, cast
@@ -195,6 +196,7 @@ def nanmean(
 
 def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:
     """How many values are not 0, over all axes or those of `dim`: int64."""
+    check_tensors("count_nonzero", input)
     axes = reduce.axes_of("count_nonzero", input, dim)
     return result(np.asarray(np.count_nonzero(input.array, axes), np.int64))
 
@@ -303,6 +305,7 @@ def _between(ordered: Tensor, at: int, rank: Tensor, interpolation: str) -> Tens
 
 def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
     """How often each whole number from 0 on is there; with weights, their sums."""
+    check_tensors("bincount", input)
     x = input.array
     if input.ndim != 1 or x.dtype.kind not in "iu" or (x.size and x.min() < 0):
         raise RuntimeError(

@@ -12,6 +12,7 @@ from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError
 from npnet.base.storage import memory_of
 from npnet.ops import shape, splitting
+from npnet.ops.broadcasting import check_tensors
 from npnet.ops.shape import axis
 from npnet.tape import Function, Variable
 
@@ -64,6 +65,7 @@ def _number(value: Any) -> int:
 
 def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
     """The view of `length` positions along `dim` from `start` on."""
+    check_tensors("narrow", input)
     at = axis("narrow", dim, input.ndim)
     if isinstance(start, Variable) and (start.ndim or start.dtype.kind not in "iu"):
         raise RuntimeError(f"narrow: start must be one integer, got {start.dtype} {start.shape}")
@@ -78,6 +80,7 @@ def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
 
 def select(input: Tensor, dim: int, index: int | Tensor) -> Tensor:
     """The view at one position along `dim`, without that axis."""
+    check_tensors("select", input)
     if not input.ndim:
         raise IndexError("select: a tensor without axes has no positions")
     at, place = axis("select", dim, input.ndim), _number(index)
@@ -115,6 +118,7 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
     Args:
         offset: above the main diagonal; negative below.
     """
+    check_tensors("diagonal", input)
     first, second = (axis("diagonal", d, input.ndim) for d in (dim1, dim2))
     if first == second:
         raise RuntimeError(f"diagonal: dim1 and dim2 must differ, got {dim1} and {dim2}")
@@ -226,6 +230,7 @@ def offset(x: Array) -> int:
 
 def movedim(input: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
     """Axes moved to other places; the rest keep their order."""
+    check_tensors("movedim", input)
     pairs = [(d,) if isinstance(d, int) else tuple(d) for d in (source, destination)]
     old, new = ([axis("movedim", d, input.ndim) for d in dims] for dims in pairs)
     if len(old) != len(new) or len(set(old)) < len(old) or len(set(new)) < len(new):
@@ -241,16 +246,19 @@ def movedim(input: Tensor, source: int | Sequence[int], destination: int | Seque
 
 def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
     """Two axes exchanged: `transpose`."""
+    check_tensors("swapaxes", input)
     return shape.transpose(input, axis0, axis1)
 
 
 def ravel(input: Tensor) -> Tensor:
     """All values in one axis."""
+    check_tensors("ravel", input)
     return shape.reshape(input, (-1,))
 
 
 def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     """One axis made several, of `sizes`, one of which may be -1."""
+    check_tensors("unflatten", input)
     at = axis("unflatten", dim, input.ndim)
     if not len(sizes):
         raise RuntimeError("unflatten: sizes must not be empty")
@@ -266,6 +274,7 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
 
 def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
     """`expand`."""
+    check_tensors("broadcast_to", input)
     return shape.expand(input, size)
 
 
@@ -313,6 +322,7 @@ def tensor_split(
     input: Tensor, indices_or_sections: int | Sequence[int] | Tensor, dim: int = 0
 ) -> tuple[Tensor, ...]:
     """Views along `dim`: of nearly equal sizes, the first ones larger; or between positions."""
+    check_tensors("tensor_split", input)
     if not input.ndim:
         raise RuntimeError("tensor_split: a tensor without axes can't be split")
     at = axis("tensor_split", dim, input.ndim)
@@ -344,14 +354,17 @@ def _split_along(op: str, input: Tensor, parts: Any, dim: int, least: int) -> tu
 
 def hsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
     """Split along the second axis, or the only one."""
+    check_tensors("hsplit", input)
     return _split_along("hsplit", input, indices_or_sections, 0 if input.ndim == 1 else 1, 1)
 
 
 def vsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
     """Split along the first axis of at least two."""
+    check_tensors("vsplit", input)
     return _split_along("vsplit", input, indices_or_sections, 0, 2)
 
 
 def dsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
     """Split along the third axis."""
+    check_tensors("dsplit", input)
     return _split_along("dsplit", input, indices_or_sections, 2, 3)

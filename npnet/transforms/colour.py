@@ -52,10 +52,10 @@ class Grayscale(Transform):
     """Grey images of colour images.
 
     Args:
-        num_output_channels: 1, or 3 for three equal channels.
+        num_output_channels: 1, or 3 for three equal channels of a colour image.
 
-    Shape: (..., 1 or 3, H, W) -> (..., num_output_channels, H, W), dtype unchanged. A PIL image of
-    any mode becomes one of mode L or RGB.
+    Shape: (..., 3, H, W) -> (..., num_output_channels, H, W), dtype unchanged; (..., 1, H, W) stays
+    as it is, as in torchvision. A PIL image of any mode becomes one of mode L or RGB.
     """
 
     def __init__(self, num_output_channels: int = 1) -> None:
@@ -67,7 +67,8 @@ class Grayscale(Transform):
         self.num_output_channels = num_output_channels
 
     def transform(self, images: Array, rng: np.random.Generator | None = None) -> Array:
-        return np.repeat(grey("Grayscale", images), self.num_output_channels, axis=1)
+        channels = self.num_output_channels if images.shape[1] == 3 else 1
+        return np.repeat(grey("Grayscale", images), channels, axis=1)
 
     def picture(self, picture: Any, rng: np.random.Generator | None = None) -> Any:
         return _grey_picture(picture, self.num_output_channels)

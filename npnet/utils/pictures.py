@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.base.checks import ShapeError
+from npnet.base.checks import ShapeError, kind_of
 from npnet.base.pictures import pillow
 from npnet.tape import result
 from npnet.tensor import Tensor
@@ -78,9 +78,7 @@ def _images(tensor: Any) -> Array:
     elif isinstance(tensor, Tensor):
         images = tensor.array
     else:
-        raise TypeError(
-            f"make_grid: takes a Tensor or a list of Tensors, got {type(tensor).__name__}"
-        )
+        raise TypeError(f"make_grid: takes a Tensor or a list of Tensors, got {kind_of(tensor)}")
     if images.ndim not in (2, 3, 4) or not len(images):
         raise ShapeError(
             "make_grid: images must have the axes (B, C, H, W), (C, H, W) or (H, W), got shape "

@@ -37,7 +37,8 @@ class DataLoader:
     Workers are no processes either, but give what PyTorch's would: batch i is that of worker
     i % num_workers; `worker_init_fn(id)` is called before its first, `get_worker_info` says which
     it is; each iterates over its own copy of an IterableDataset, and has random numbers of its own
-    where there is a worker_init_fn. A data set with items by number is the same for all of them.
+    where there is a worker_init_fn. A data set with items by number is the same for all of them,
+    and the program's own: what its `__getitem__` keeps, as `self.n += 1`, the program sees.
 
     The order of a shuffled pass depends only on where the generator stands when its first batch
     is asked for. To resume a run, keep `generator.get_state()` from before each pass (of
