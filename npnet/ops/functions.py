@@ -124,7 +124,8 @@ class Abs(Function):
 
     def backward(self, gy: Array) -> tuple[Array]:
         (x,) = self.saved
-        return (kept(gy * np.copysign(x.dtype.type(1), x), np.abs(x) > 0),)
+        signed = np.asarray(gy * np.copysign(x.dtype.type(1), x))  # NumPy's 0-d are no arrays
+        return (kept(signed, np.asarray(np.abs(x) > 0)),)
 
 
 def exp(input: Tensor) -> Tensor:

@@ -43,6 +43,7 @@ ARITHMETIC: Table = {
     "sin": Case([(3, 4)], lambda ns, x: ns.sin(x)),
     "cos": Case([(3, 4)], lambda ns, x: ns.cos(x)),
     "abs": Case([apart(3, 4)], lambda ns, x: ns.abs(x)),
+    "abs-of-a-number": Case([apart()], lambda ns, x: ns.abs(x)),
     "abs-0": Case([ties(3, 4)], lambda ns, x: abs(x), smooth=False),
     "clamp": Case([apart(5, 4)], lambda ns, x: ns.clamp(x, -0.5, 0.5)),
     "clamp-min": Case([apart(5, 4)], lambda ns, x: x.clamp(min=0)),
