@@ -34,7 +34,7 @@ ERF_BELOW = (
     0.0011855840008578203,
     3.7420241340561784e-05,
 )
-AT_ONCE = 2**14  # values that are computed at a time: they stay in the cache
+CACHED_VALUES = 2**14  # values that are computed at a time: they stay in the cache
 TERMS = 12  # of x that recurrences lead to before asymptotic series are exact to 1e-16
 
 
@@ -63,9 +63,9 @@ def erf_of(x: Array) -> Array:
         return _one_by_one(math.erf, x)
     y = np.empty(x.shape, x.dtype)
     values, erfs = x.reshape(-1), y.reshape(-1)
-    room = np.empty((4, min(x.size, AT_ONCE)))
-    for first in range(0, x.size, AT_ONCE):
-        block = values[first : first + AT_ONCE]
+    room = np.empty((4, min(x.size, CACHED_VALUES)))
+    for first in range(0, x.size, CACHED_VALUES):
+        block = values[first : first + CACHED_VALUES]
         t, square, above, below = room[:, : len(block)]
         np.clip(block, -4, 4, out=t)
         np.multiply(t, t, out=square)
@@ -74,7 +74,7 @@ def erf_of(x: Array) -> Array:
         above *= t
         above /= below
         np.copysign(1, t, out=above, where=square == 16)
-        erfs[first : first + AT_ONCE] = above
+        erfs[first : first + CACHED_VALUES] = above
     return y
 
 
