@@ -110,7 +110,10 @@ def test_all_is_sorted_and_equals_what_is_imported(package: str) -> None:
     exported = getattr(module, "__all__", [])
     assert list(exported) == sorted(exported, key=_order)
     values = {name for name in exported if not isinstance(getattr(module, name), ModuleType)}
-    assert values == _public_names(package)
+    if package == "npnet.transforms.v2":  # which has all names of npnet.transforms too
+        assert values >= _public_names(package)
+    else:
+        assert values == _public_names(package)
 
 
 def test_the_version_is_one() -> None:

@@ -18,6 +18,7 @@ from npnet.transforms.v2.convert import ToDtype, ToImage, ToPureTensor
 import npnet.transforms.v2.functional  # noqa: F401  # here, where it takes the place of v1's
 
 __all__ = [*v1.__all__, "CutMix", "Identity", "MixUp", "ToDtype", "ToImage", "ToPureTensor"]
+__all__.sort()
 
 
 class RandomChoice(v1.RandomChoice):  # type: ignore[no-redef] # of several arguments
