@@ -47,7 +47,6 @@ ELSEWHERE = frozenset(
         "test_tensor_repr.py",
         "test_threads.py",
         "test_unchanged_by_errors.py",
-        "test_workers.py",
         "training/test_config.py",
         "training/test_dataset_recorded.py",
         "training/test_faults.py",

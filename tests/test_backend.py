@@ -109,7 +109,9 @@ def test_shape_and_dtype_need_no_conversion() -> None:
 def test_the_smallest_batches_are_numpys(n: int) -> None:
     images, weight = npnet.randn(n, 2, 6, 6), npnet.randn(3, 2, 3, 3)
     assert in_lanes(F.conv2d(images, weight)) == (n == LEAST)
-    assert in_lanes(F.linear(images.flatten(1), npnet.randn(3, 72))) == (n == LEAST)
+    large = npnet.randn(n, 1024), npnet.randn(2048, 1024)
+    assert in_lanes(F.linear(*large)) == (n == LEAST)
+    assert not in_lanes(F.linear(images.flatten(1), npnet.randn(3, 72)))  # see choice.SMALL
 
 
 def test_looking_makes_an_ndarray() -> None:

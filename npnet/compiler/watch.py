@@ -39,6 +39,7 @@ from npnet.compiler.code import chains, is_known, is_npnets, tables, title, what
 from npnet.compiler.guard import Place
 from npnet.devices.cpu import device
 from npnet.nn.modules import container
+from npnet.ops import in_memory
 from npnet.tape import Function
 from npnet.tensor import Tensor
 
@@ -78,7 +79,9 @@ _READS_SHAPES = _code_of(
     "is_floating_point",
 )  # fmt: skip
 
-_WRITES = _code_of(Tensor, "_check_write")
+# What every write in place goes through, and under which name it has the tensor.
+_WRITES = dict.fromkeys(_code_of(Tensor, "_check_write", "_write"), "self")
+_WRITES[in_memory.is_free.__code__] = "x"
 _CHANGES = _code_of(
     Tensor, "backward", "detach_", "requires_grad_", "register_hook", "retain_grad",
     "register_post_accumulate_grad_hook",
@@ -160,7 +163,8 @@ class Watch:
         if _is_ours(frame):
             if code in _READS_VALUES:
                 self._refuse("its forward pass reads the values of a tensor")
-            if code in _CHANGES or (code in _WRITES and not self._is_made(frame.f_locals["self"])):
+            written = _WRITES.get(code)
+            if code in _CHANGES or (written and not self._is_made(frame.f_locals[written])):
                 self._refuse("its forward pass changes in place what was there before")
             if code not in self._own and str(frame.f_globals["__name__"]).startswith(_LAYERS):
                 self._own.add(code)  # F.relu of a layer of ours may be replaced, too

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from npnet.ops.dtypes import Number, Operand
     from npnet.tensor import Tensor
 
-__all__ = ["add", "addcdiv", "addcmul", "div", "mul", "sub"]
+__all__ = ["add", "addcdiv", "addcmul", "div", "is_free", "mul", "sub"]
 
 
 def add(input: Tensor, other: Operand, *, alpha: Number = 1) -> bool:
@@ -55,7 +55,7 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 
 
 def _combined(ufunc: Callable[..., Any], x: Tensor, other: Any, factor: Number) -> bool:
     values: Any = x._values
-    if not _is_free(x) or type(factor) not in _REALS:
+    if not is_free(x) or type(factor) not in _REALS:
         return False
     number = type(other) in _REALS
     if not (number or _is_like(other, values)) or (number and factor != 1):
@@ -74,7 +74,7 @@ def _combined(ufunc: Callable[..., Any], x: Tensor, other: Any, factor: Number) 
 
 def _added(ufunc: Callable[..., Any], x: Tensor, a: Any, b: Any, factor: Number) -> bool:
     values: Any = x._values
-    if not _is_free(x) or type(factor) not in _REALS:
+    if not is_free(x) or type(factor) not in _REALS:
         return False
     if not (_is_like(a, values) and _is_like(b, values)):
         return False
@@ -93,8 +93,11 @@ def _added(ufunc: Callable[..., Any], x: Tensor, a: Any, b: Any, factor: Number)
 _REALS = (float, int)
 
 
-def _is_free(x: Tensor) -> bool:
-    """Whether x is an ndarray of floats that can be written without anything to record."""
+def is_free(x: Tensor) -> bool:
+    """Whether x is an ndarray of floats that can be written without anything to record.
+
+    All writes of this file ask it: `compiler.watch` sees them by that.
+    """
     values = x._values
     return (
         type(values) is np.ndarray

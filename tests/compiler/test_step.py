@@ -572,7 +572,7 @@ def test_without_recording_it_fails_as_the_eager_loop() -> None:
 def test_arguments_are_checked() -> None:
     model = models.MLP((3, 10))
     optimizer = optim.SGD(model.parameters(), lr=1.0)
-    with pytest.raises(TypeError, match="model must be a Module, got a str"):
+    with pytest.raises(TypeError, match="model must be a Module or a function, got a str"):
         npnet.compile("lenet5", F.cross_entropy, optimizer)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="criterion must be callable, got a str"):
         npnet.compile(model, "mse", optimizer)  # type: ignore[arg-type]

@@ -232,6 +232,10 @@ IN_PLACE: dict[str, Callable[[Any, Any], Any]] = {
     "the batch bounded": lambda self, x: x.data.clamp_(-1, 1),
     "the batch rectified": lambda self, x: F.relu(x.detach(), inplace=True),
     "a view of the batch": lambda self, x: x.view(-1, 3, 2).zero_(),
+    "a weight scaled": lambda self, x: self.a.weight.data.mul_(0.5),
+    "a bias shifted": lambda self, x: self.a.bias.data.add_(self.a.bias.data, alpha=0.5),
+    "the batch multiplied": lambda self, x: x.data.addcmul_(x.data, x.data),
+    "the batch halved": lambda self, x: x.detach().div_(2),
     "a tensor that counts": lambda self, x: self.counted.add_(1),
 }
 
