@@ -18,7 +18,7 @@ from npnet.tensor import Tensor
 from npnet.transforms.compose import apply_to_picture, apply_to_pictures
 from npnet.utils.data import default_collate
 
-__all__ = ["PictureDataset"]
+__all__ = ["LabelledPictures", "PictureDataset"]
 
 
 class PictureDataset(VisionDataset):
@@ -114,6 +114,29 @@ class PictureDataset(VisionDataset):
                 "make a TensorDataset of data and targets"
             )
         return images
+
+
+class LabelledPictures(PictureDataset):
+    """Pictures (N, C, H, W) of one split, whose labels are called `labels`, as in torchvision.
+
+    Attributes:
+        labels: int64 (N,).
+        split: its name.
+    """
+
+    labels: Array
+    split: str
+
+    @property
+    def targets(self) -> Array:
+        """`labels`, as other data sets call them."""
+        return self.labels
+
+    def _maps(self, data: Array) -> Array:
+        return data
+
+    def extra_repr(self) -> str:
+        return f"Split: {self.split}"
 
 
 def _array(data: Any) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.datasets._errors import DataError, DownloadError, damaged, unreadable
-from npnet.datasets._pictures import PictureDataset
+from npnet.datasets._pictures import LabelledPictures
 from npnet.datasets.utils import download_and_extract_archive
 
 __all__ = ["STL10"]
@@ -18,7 +18,7 @@ __all__ = ["STL10"]
 _PIXELS = 3 * 96 * 96
 
 
-class STL10(PictureDataset):
+class STL10(LabelledPictures):
     """A split of STL-10, as torchvision.datasets.STL10; `data` is (N, 3, 96, 96) uint8, `labels`
     int64 (N,), -1 where there is none.
 
@@ -109,14 +109,3 @@ class STL10(PictureDataset):
         if not places.size or places.min() < 0 or places.max() >= count:
             raise DataError(f"{path} names pictures beyond the {count} of training")
         return places
-
-    @property
-    def targets(self) -> Array:
-        """`labels`, as other data sets call them."""
-        return self.labels
-
-    def _maps(self, data: Array) -> Array:
-        return data
-
-    def extra_repr(self) -> str:
-        return f"Split: {self.split}"

@@ -8,16 +8,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from npnet.base.arrays import Array
 from npnet.datasets._errors import DownloadError, damaged
 from npnet.datasets._fetch import fetch
 from npnet.datasets._mat import read_mat
-from npnet.datasets._pictures import PictureDataset
+from npnet.datasets._pictures import LabelledPictures
 
 __all__ = ["SVHN"]
 
 
-class SVHN(PictureDataset):
+class SVHN(LabelledPictures):
     """One split of SVHN, as torchvision.datasets.SVHN; `data` is (N, 3, 32, 32) uint8, `labels`
     int64 (N,).
 
@@ -84,14 +83,3 @@ class SVHN(PictureDataset):
         self.data = np.ascontiguousarray(images.transpose(3, 2, 0, 1))
         self.labels = labels.astype(np.int64).reshape(-1)
         self.labels[self.labels == 10] = 0
-
-    @property
-    def targets(self) -> Array:
-        """`labels`, as other data sets call them."""
-        return self.labels
-
-    def _maps(self, data: Array) -> Array:
-        return data
-
-    def extra_repr(self) -> str:
-        return f"Split: {self.split}"
