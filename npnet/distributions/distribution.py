@@ -77,3 +77,8 @@ def check_values(op: str, rule: str, holds: Array, value: Array) -> None:
     if not np.all(holds):
         wrong = value[~holds].flat[0] if value.shape == holds.shape else value
         raise ValueError(f"{op}: {rule}, got {wrong}")
+
+
+def shown(x: Tensor) -> Any:
+    """A parameter in the `repr`: the number, or the shape of several."""
+    return x.detach().item() if x.numel() == 1 else x.shape

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from npnet.distributions.distribution import Distribution, check_values, checked_parameters
+from npnet.distributions._location_scale import LocationScale
 from npnet.ops.functions import abs as absolute
 from npnet.ops.functions import log
 from npnet.random import default_generator
@@ -15,7 +15,7 @@ from npnet.tensor import Tensor, as_tensor
 __all__ = ["Laplace"]
 
 
-class Laplace(Distribution):
+class Laplace(LocationScale):
     """exp(-|x - loc| / scale) / (2 * scale).
 
     Args:
@@ -26,26 +26,6 @@ class Laplace(Distribution):
     Raises:
         ValueError: scale is not > 0, or one of them is NaN.
     """
-
-    has_rsample = True
-
-    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
-        self._validate = validate_args is not False
-        self.loc, self.scale = checked_parameters("Laplace", self._validate, loc=loc, scale=scale)
-        if self._validate:
-            array = self.scale.array
-            check_values("Laplace", "scale must be > 0", array > 0, array)
-        self.batch_shape = self.loc.shape
-
-    @property
-    def mean(self) -> Tensor:
-        """loc."""
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        """loc."""
-        return self.loc
 
     @property
     def variance(self) -> Tensor:
@@ -69,9 +49,3 @@ class Laplace(Distribution):
     def entropy(self) -> Tensor:
         """1 + log(2 * scale), in nats."""
         return 1 + log(2 * self.scale)
-
-    def __repr__(self) -> str:
-        def shown(x: Tensor) -> Any:
-            return x.detach().item() if x.numel() == 1 else x.shape
-
-        return f"Laplace(loc: {shown(self.loc)}, scale: {shown(self.scale)})"

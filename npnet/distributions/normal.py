@@ -6,17 +6,16 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from npnet.distributions.distribution import Distribution, check_values, checked_parameters
+from npnet.distributions._location_scale import LocationScale
 from npnet.ops.functions import log
 from npnet.ops.special import erf
 from npnet.random import default_generator
-from npnet.tape import result
 from npnet.tensor import Tensor, as_tensor
 
 __all__ = ["Normal"]
 
 
-class Normal(Distribution):
+class Normal(LocationScale):
     """exp(-((x - loc) / scale)**2 / 2) / (scale * sqrt(2 pi)).
 
     Args:
@@ -27,26 +26,6 @@ class Normal(Distribution):
     Raises:
         ValueError: scale is not > 0, or one of them is NaN.
     """
-
-    has_rsample = True
-
-    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
-        self._validate = validate_args is not False
-        self.loc, self.scale = checked_parameters("Normal", self._validate, loc=loc, scale=scale)
-        if self._validate:
-            array = self.scale.array
-            check_values("Normal", "scale must be > 0", array > 0, array)
-        self.batch_shape = self.loc.shape
-
-    @property
-    def mean(self) -> Tensor:
-        """loc."""
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        """loc."""
-        return self.loc
 
     @property
     def stddev(self) -> Tensor:
@@ -76,11 +55,3 @@ class Normal(Distribution):
     def entropy(self) -> Tensor:
         """1/2 + log(2 pi) / 2 + log(scale), in nats."""
         return log(self.scale) + (0.5 + math.log(2 * math.pi) / 2)
-
-    def __repr__(self) -> str:
-        return f"Normal(loc: {_shown(self.loc)}, scale: {_shown(self.scale)})"
-
-
-def _shown(x: Tensor) -> Any:
-    """The number, or the shape of several."""
-    return result(x.array).item() if x.numel() == 1 else x.shape

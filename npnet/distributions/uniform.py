@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from npnet.distributions.distribution import Distribution, check_values, checked_parameters
+from npnet.distributions.distribution import Distribution, check_values, checked_parameters, shown
 from npnet.ops.functions import log
 from npnet.ops.shape import expand
 from npnet.random import default_generator
@@ -73,7 +73,4 @@ class Uniform(Distribution):
         return log(self.high - self.low)
 
     def __repr__(self) -> str:
-        def shown(x: Tensor) -> Any:
-            return x.detach().item() if x.numel() == 1 else x.shape
-
         return f"Uniform(low: {shown(self.low)}, high: {shown(self.high)})"
