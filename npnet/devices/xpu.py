@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from npnet.base.memory import empty_cache
+from npnet.devices.mps import device_count, is_available, manual_seed
 
 __all__ = [
     "device_count",
@@ -12,20 +13,6 @@ __all__ = [
     "manual_seed_all",
     "synchronize",
 ]
-
-
-def is_available() -> bool:
-    """Always False: npnet runs on the CPU."""
-    return False
-
-
-def device_count() -> int:
-    """Always 0."""
-    return 0
-
-
-def manual_seed(seed: int) -> None:
-    """Seed the generator of a GPU: nothing."""
 
 
 def manual_seed_all(seed: int) -> None:
