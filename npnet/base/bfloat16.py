@@ -57,7 +57,7 @@ def limits(dtype: np.dtype[Any]) -> Any:
         return np.finfo(dtype)
     import ml_dtypes
 
-    return ml_dtypes.finfo(dtype)  # type: ignore[no-untyped-call]
+    return ml_dtypes.finfo(dtype)  # type: ignore[no-untyped-call] # of ml_dtypes
 
 
 def widened(array: Array) -> Array:

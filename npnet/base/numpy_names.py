@@ -42,7 +42,7 @@ def numpy_names(function: F) -> F:
                 kwargs[known[name]] = kwargs.pop(name)
         return function(*args, **kwargs)
 
-    return call  # type: ignore[return-value]
+    return call  # type: ignore[return-value] # it takes what the function takes
 
 
 def with_numpy_names(names: Iterable[str], of: dict[str, Any] | type) -> None:
