@@ -20,6 +20,8 @@ from npnet.datasets import DataError, DownloadError, utils
 
 CONTENT = b"pictures " * 1000
 MD5 = hashlib.md5(CONTENT).hexdigest()
+# Named, since bytes that hold the time of their making are no name that two workers share.
+ARCHIVES = ("tar", "tgz", "tar.bz2", "tar.xz", "gz", "bz2", "xz", "zip")
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -97,6 +99,7 @@ def test_an_archive_is_downloaded_and_unpacked(server: str, tmp_path: Path) -> N
         ("a.txt.xz", lzma.compress(CONTENT)),
         ("a.zip", None),
     ],
+    ids=ARCHIVES,
 )
 def test_archives(name: str, content: bytes | None, tmp_path: Path) -> None:
     path = tmp_path / name
