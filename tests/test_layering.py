@@ -89,6 +89,7 @@ ALLOWED: dict[str, set[str]] = {
     # Of training the settings alone, which are what is compared.
     "comparison": PROGRAM | {"fitting", "runs", "training.config"},
     "cli": PROGRAM | {"comparison", "fit_function", "kernels._jit", "runs", "train", "training"},
+    "__main__": {"cli"},
     "reference": PROGRAM | {"fit_function", "fitting", "runs", "train", "training"},
 }
 

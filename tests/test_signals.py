@@ -226,7 +226,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="asks /proc for the m
 @linux
 @pytest.mark.parametrize("number", SIGNALS)
 def test_signal_while_npnet_is_imported(tmp_path: Path, number: int) -> None:
-    process = started(tmp_path, "npnet.cli", "train", "--dataset", "digits")
+    process = started(tmp_path, "npnet", "train", "--dataset", "digits")
     process.send_signal(number)
     code, said = ended(process)
     assert code == 128 + number

@@ -19,7 +19,7 @@ PATIENCE = 60.0  # seconds, on a machine that does much else
 def start(folder: Path) -> subprocess.Popen[str]:
     """A comparison of two fits."""
     flags = ["--epochs", EPOCHS, "--seeds", "2", "--threads", "2", "--output", str(folder)]
-    command = [sys.executable, "-m", "npnet.cli", "compare", "fit-function", *flags]
+    command = [sys.executable, "-m", "npnet", "compare", "fit-function", *flags]
     environment = os.environ | {"NPNET_BACKEND": "numpy"}
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
 

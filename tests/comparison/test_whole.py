@@ -12,7 +12,7 @@ import pytest
 from npnet.training.config import Config
 from tests.training.test_trainer import assert_same_weights, weights_of
 
-COMPARE = [sys.executable, "-m", "npnet.cli", "compare"]
+COMPARE = [sys.executable, "-m", "npnet", "compare"]
 
 
 def arguments(small: Config, output: Path) -> list[str]:

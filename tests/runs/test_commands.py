@@ -86,7 +86,7 @@ def test_error_is_a_line_that_can_be_shown(capsys: pytest.CaptureFixture[str]) -
 
 def shell(line: str, **environment: str) -> tuple[int, str]:
     """What a shell makes of a line; $NPNET is the command. Returns its exit code and its stderr."""
-    known = {"NPNET": f"{sys.executable} -m npnet.cli", "NPNET_BACKEND": "numpy"}
+    known = {"NPNET": f"{sys.executable} -m npnet", "NPNET_BACKEND": "numpy"}
     process = subprocess.run(
         ["bash", "-c", line], env=os.environ | known | environment, capture_output=True, check=False
     )

@@ -1,4 +1,4 @@
-"""The `npnet` command as `python -m npnet.cli`."""
+"""`python -m npnet`: the same as the `npnet` command."""
 
 from npnet.cli import main
 
