@@ -7,15 +7,19 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from npnet.runs.declared import Flag, docs_of, flags_of
 
-__all__ = ["help_text", "rows", "titled", "wrapped"]
+__all__ = ["examples", "help_text", "rows", "titled", "wrapped"]
 
 WIDEST = 100  # characters; longer lines are hard to read
 COLUMN = 24  # where the help of a flag begins, in a terminal that is wide enough for two columns
+_HOW_TO_WRITE = (
+    "--flag VALUE and --flag=VALUE are the same, and so are - and _ in a name; --no_flag takes a "
+    "switch back."
+)
 NARROW = 64  # below, it stands on lines of its own
 
 
@@ -31,9 +35,11 @@ def help_text(defaults: Any, prog: str) -> str:
         lines.append(titled(group))
         for flag in members:
             about = docs.get(flag.name, "")
-            lines += _flag(flag, about + _default(flag, getattr(defaults, flag.name), about))
+            lines += _flag(flag, about, getattr(defaults, flag.name))
         lines.append("")
-    return "\n".join([*lines, *_examples(type(defaults), prog)]).rstrip() + "\n"
+    lines += examples(getattr(type(defaults), "EXAMPLES", {}), prog)
+    lines += wrapped(_HOW_TO_WRITE)
+    return "\n".join(lines) + "\n"
 
 
 def titled(title: str) -> str:
@@ -80,36 +86,37 @@ def _place(flag: Flag) -> str:
     return f"[{shown}]" if flag.takes_none else shown
 
 
-def _flag(flag: Flag, about: str) -> Iterator[str]:
+def _flag(flag: Flag, about: str, default: Any) -> Iterator[str]:
     if flag.is_positional:
         head = flag.shown
     elif flag.kind == "bool":
-        head = f"--{flag.name}, --no_{flag.name}"
+        head = f"--no_{flag.name}" if default else f"--{flag.name}"
+        about = f"switch off: {about}" if default else about
     else:
         head = f"--{flag.name} {flag.metavar}"
-    return rows([(head, about)])
+    return rows([(head, about + _default(flag, default, about))])
 
 
 def _default(flag: Flag, default: Any, about: str) -> str:
     """What holds where the flag is not given; nothing where there is none, or the text says it."""
-    if flag.is_positional or default in (None, (), "") or "default: " in about:
+    if flag.is_positional or flag.kind == "bool" or "default: " in about:
         return ""
-    if flag.kind == "bool":
-        return " (default: on)" if default else ""
+    if default in (None, (), ""):
+        return ""
     values = default if isinstance(default, tuple) else (default,)
     shown = " ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in values)
     return f" (default: {shown})"
 
 
-def _examples(settings: type, prog: str) -> Iterator[str]:
-    examples: dict[str, str] = getattr(settings, "EXAMPLES", {})
-    if examples:
+def examples(commands: Mapping[str, str], prog: str) -> Iterator[str]:
+    """Commands with what they do, and an empty line; nothing where there are none."""
+    if commands:
         yield titled("examples")
-    for about, words in examples.items():
+    for about, words in commands.items():
         yield from wrapped(f"# {about}", 4, "  ")
         yield from _pasteable(wrapped(f"{prog} {words}", 6, "  ", margin=2))
-    yield ""
-    yield from wrapped("--flag VALUE and --flag=VALUE are the same, and so are - and _ in a name.")
+    if commands:
+        yield ""
 
 
 def _pasteable(lines: Sequence[str]) -> Iterator[str]:
