@@ -18,22 +18,21 @@ __all__ = ["EXTRAS", "MissingExtraError", "check", "lacking", "require", "told"]
 EXTRAS: dict[str, dict[str, str]] = {
     "kernels": {"numba": "numba", "threadpoolctl": "threadpoolctl", "filelock": "filelock"},
     "pictures": {"PIL": "pillow"},
-    "datasets": {
-        "requests": "requests",
-        "pooch": "pooch",
-        "rich": "rich",
-        "filelock": "filelock",
-    },
     "train": {
         "tyro": "tyro",
         "rich": "rich",
         "matplotlib": "matplotlib",
         "tensorboardX": "tensorboardX",
-        "tensorboard": "tensorboard",
         "filelock": "filelock",
         "threadpoolctl": "threadpoolctl",
         "yaml": "PyYAML",
         "jinja2": "jinja2",
+    },
+    "datasets": {
+        "requests": "requests",
+        "pooch": "pooch",
+        "rich": "rich",
+        "filelock": "filelock",
     },
     "sklearn": {"sklearn": "scikit-learn"},
     "onnx": {"onnx": "onnx"},

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from npnet.base.checks import unknown_name
+from npnet.base.places import user_cache
 from npnet.datasets import _files, cifar10, fashion_mnist, mnist, utils
 from npnet.datasets._errors import DataError, DownloadError
 from npnet.datasets.arrays import ImageData, names_npz, read_npz
@@ -120,6 +121,4 @@ def default_data_dir() -> Path:
     named = os.environ.get("NPNET_DATA")
     if named:
         return _files.data_folder(named, "$NPNET_DATA")
-    import pooch
-
-    return Path(pooch.os_cache("npnet"))
+    return user_cache()
