@@ -7,6 +7,9 @@ Each draws on `ax`, or on axes of a new figure where none is given; `style` is "
 `explain` has the arrays that are drawn: what a network saw in an image, and where it looked.
 """
 
+from npnet.plots.confusion import plot_confusion
+from npnet.plots.curves import Curves, curves, plot_curves
+from npnet.plots.errors import plot_errors
 from npnet.plots.explain import (
     feature_maps,
     input_gradient,
@@ -15,6 +18,7 @@ from npnet.plots.explain import (
     saliency,
 )
 from npnet.plots.explanation import explanation, plot_probabilities
+from npnet.plots.histograms import histograms, plot_histograms
 from npnet.plots.images import (
     as_picture,
     plot_feature_maps,
@@ -26,14 +30,21 @@ from npnet.plots.images import (
 from npnet.plots.style import encode, save
 
 __all__ = [
+    "Curves",
     "as_picture",
+    "curves",
     "encode",
     "explanation",
     "feature_maps",
+    "histograms",
     "input_gradient",
     "occlusion",
+    "plot_confusion",
+    "plot_curves",
+    "plot_errors",
     "plot_feature_maps",
     "plot_filters",
+    "plot_histograms",
     "plot_occlusion",
     "plot_picture",
     "plot_probabilities",

@@ -12,7 +12,14 @@ from npnet.base.arrays import Array
 from npnet.nn import Module
 from npnet.plots import explain
 from npnet.plots.images import plot_feature_maps, plot_occlusion, plot_picture, plot_saliency
-from npnet.plots.style import Style, dress, new_figure, style_of
+from npnet.plots.style import (
+    Style,
+    dress,
+    head,
+    new_figure,
+    set_title,
+    style_of,
+)
 
 __all__ = ["explanation", "plot_probabilities"]
 
@@ -61,8 +68,7 @@ def explanation(
     heights = [2.6, *(_rows_height(m) for m in maps.values())]
     figure = new_figure(_WIDTH, sum(heights) + 0.7, look)
     grid = figure.add_gridspec(len(heights), 1, height_ratios=heights)
-    if title:
-        figure.suptitle(title, fontsize=11, color=look.ink, parse_math=False)
+    head(figure, title, look)
     panels = iter(grid[0].subgridspec(1, 4 if picture is None else 5).subplots().flat)
     name = _short(names[index])
     if picture is not None:
@@ -116,7 +122,7 @@ def plot_probabilities(
     ax.set_xticks([])
     ax.invert_yaxis()
     dress(ax, look, grid="none")
-    ax.set_title(title, fontsize=9, color=look.ink, parse_math=False)
+    set_title(ax, title, look, 9)
     for side in ("top", "right", "bottom"):
         ax.spines[side].set_visible(False)
     return ax

@@ -9,7 +9,13 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError
-from npnet.plots.style import Style, colour_map, new_axes, style_of
+from npnet.plots.style import (
+    Style,
+    colour_map,
+    new_axes,
+    set_title,
+    style_of,
+)
 
 __all__ = [
     "as_picture",
@@ -185,5 +191,5 @@ def _tiles(tiles: Array, ax: Any, look: Style, columns: int) -> None:
 
 def _without_ticks(ax: Any, look: Style, title: str, place: str = "center") -> Any:
     ax.set_axis_off()
-    ax.set_title(title, loc=place, fontsize=9, color=look.ink, parse_math=False)
+    set_title(ax, title, look, 9, place)
     return ax

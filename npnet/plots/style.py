@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import io
 import os
+import textwrap
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
@@ -26,17 +27,22 @@ __all__ = [
     "colour_map",
     "dress",
     "encode",
+    "head",
     "legend",
     "line_style",
     "new_axes",
     "new_figure",
     "save",
+    "set_title",
     "style_of",
     "whole_epochs",
+    "wrapped",
 ]
 
 FORMATS = ("png", "svg")
 _DPI = 120
+_LETTER = 0.6 / 72  # inches of a letter of one point, on the average
+_PAD = 0.07  # inches around axes and titles
 _LOCK = threading.RLock()  # of what matplotlib and warnings keep once for all threads
 
 
@@ -106,18 +112,19 @@ def line_style(i: int, style: Style) -> dict[str, Any]:
     return {
         "color": style.colours[i % colours],
         "linestyle": _DASHES[(i + i // colours) % len(_DASHES)],
-        "marker": _MARKS[i % len(_MARKS)],
+        "marker": _MARKS[(i + i // colours) % len(_MARKS)],
         "markersize": 4,
         "linewidth": 1.5,
     }
 
 
-def new_figure(width: float, height: float, style: str | Style = "light", **options: Any) -> Any:
+def new_figure(width: float, height: float, style: str | Style = "light") -> Any:
     """A figure of matplotlib, in inches, on the paper of the style."""
-    options.setdefault("layout", "constrained")
-    return _matplotlib("figure").Figure(
-        figsize=(width, height), facecolor=style_of(style).paper, **options
+    figure = _matplotlib("figure").Figure(
+        figsize=(width, height), facecolor=style_of(style).paper, layout="constrained"
     )
+    figure.get_layout_engine().set(w_pad=_PAD, h_pad=_PAD)
+    return figure
 
 
 def new_axes(width: float, height: float, style: str | Style = "light") -> Any:
@@ -133,7 +140,7 @@ def dress(axes: Any, style: Style, title: str = "", grid: str = "both") -> Any:
     """
     axes.set_facecolor(style.paper)
     if title:
-        axes.set_title(title, fontsize=10, color=style.ink, parse_math=False)
+        set_title(axes, title, style, 10)
     axes.tick_params(colors=style.ink, labelsize=8, which="both")
     for spine in axes.spines.values():
         spine.set_edgecolor(style.pale)
@@ -146,6 +153,25 @@ def dress(axes: Any, style: Style, title: str = "", grid: str = "both") -> Any:
     else:
         axes.grid(True, axis=grid, color=style.pale, alpha=0.3, linewidth=0.7)
     return axes
+
+
+def set_title(axes: Any, title: str, style: Style, size: float, place: str = "center") -> None:
+    """Give axes a title, as it is written, in as many lines as it needs above them."""
+    width = axes.figure.get_figwidth() * axes.get_position().width
+    lines = [wrapped(line, width, size) for line in title.splitlines()]
+    axes.set_title("\n".join(lines), loc=place, fontsize=size, color=style.ink, parse_math=False)
+
+
+def wrapped(text: str, inches: float, size: float) -> str:
+    """The text in lines that are no wider than so many inches, at this size of type in points."""
+    return textwrap.fill(text, max(8, int(inches / (_LETTER * size))))
+
+
+def head(figure: Any, title: str, style: Style) -> None:
+    """Give a figure a title, if it is not empty, in as many lines as it needs."""
+    if title:
+        text = wrapped(title, figure.get_figwidth() - 0.2, 11)
+        figure.suptitle(text, fontsize=11, color=style.ink, parse_math=False)
 
 
 def legend(owner: Any, style: Style, **options: Any) -> Any:
@@ -162,9 +188,11 @@ def whole_epochs(axes: Any, epochs: Sequence[int]) -> None:
     """Ticks at whole epochs alone, with room around the only one."""
     ticker = _matplotlib("ticker")
     axes.set_xlabel("epoch")
-    if len(set(epochs)) == 1:
-        axes.set_xticks([epochs[0]])
-        axes.set_xlim(epochs[0] - 1, epochs[0] + 1)
+    first, last = min(epochs, default=1), max(epochs, default=1)
+    room = min(0.5, 0.03 * (last - first)) or 1.0  # never as far as an epoch 0
+    axes.set_xlim(first - room, last + room)
+    if first == last:
+        axes.set_xticks([first])
     else:
         axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True, min_n_ticks=1, nbins=8))
 
