@@ -17,10 +17,11 @@ from npnet.plots.explain import (
     probabilities,
     saliency,
 )
-from npnet.plots.explanation import explanation, plot_probabilities
+from npnet.plots.explanation import explanation, layers, plot_probabilities, saliencies
 from npnet.plots.histograms import histograms, plot_histograms
 from npnet.plots.images import (
     as_picture,
+    first_filters,
     plot_feature_maps,
     plot_filters,
     plot_occlusion,
@@ -36,8 +37,10 @@ __all__ = [
     "encode",
     "explanation",
     "feature_maps",
+    "first_filters",
     "histograms",
     "input_gradient",
+    "layers",
     "occlusion",
     "plot_confusion",
     "plot_curves",
@@ -50,6 +53,7 @@ __all__ = [
     "plot_probabilities",
     "plot_saliency",
     "probabilities",
+    "saliencies",
     "saliency",
     "save",
 ]

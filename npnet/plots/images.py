@@ -9,6 +9,7 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError
+from npnet.nn import Module
 from npnet.plots.style import (
     Style,
     colour_map,
@@ -19,6 +20,7 @@ from npnet.plots.style import (
 
 __all__ = [
     "as_picture",
+    "first_filters",
     "plot_feature_maps",
     "plot_filters",
     "plot_occlusion",
@@ -160,6 +162,22 @@ def plot_filters(
     ax = new_axes(6, 0.75 * rows + 0.5, look) if ax is None else ax
     _tiles(shown, ax, look, 8)
     return _without_ticks(ax, look, f"{title}: {said}" if title else said)
+
+
+def first_filters(model: Module, image_shape: tuple[int, int, int]) -> tuple[str, Array]:
+    """Name and weight (out, in, KH, KW) of the first layer that sees images.
+
+    That of a Linear layer on all pixels is shaped as these are. ValueError if there is none.
+
+    Args:
+        image_shape: (C, H, W) of the network's images.
+    """
+    for name, parameter in model.named_parameters():
+        if parameter.ndim == 4:
+            return name, parameter.detach().array
+        if parameter.ndim == 2 and parameter.shape[1] == math.prod(image_shape):
+            return name, parameter.detach().array.reshape(-1, *image_shape)
+    raise ValueError("the network has no layer whose weights look like images")
 
 
 def _tiles(tiles: Array, ax: Any, look: Style, columns: int) -> None:
