@@ -19,6 +19,7 @@ _COMMANDS = {
     "fit-function": "fit a function of x by a network; see npnet fit-function --help",
     "recipes": "list the documented runs that train --recipe takes, or the flags of one",
     "compare": "make a grid of runs and one report of them all; see npnet compare --help",
+    "plot": "draw pictures of runs: curves, confusion, errors, filters; see npnet plot --help",
     "warmup": "compile all kernels for this machine, once, so that nothing waits for them later",
 }
 

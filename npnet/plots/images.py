@@ -9,7 +9,6 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError
-from npnet.nn import Module
 from npnet.plots.style import (
     Style,
     colour_map,
@@ -164,19 +163,20 @@ def plot_filters(
     return _without_ticks(ax, look, f"{title}: {said}" if title else said)
 
 
-def first_filters(model: Module, image_shape: tuple[int, int, int]) -> tuple[str, Array]:
+def first_filters(model: Any, image_shape: tuple[int, int, int]) -> tuple[str, Array]:
     """Name and weight (out, in, KH, KW) of the first layer that sees images.
 
     That of a Linear layer on all pixels is shaped as these are. ValueError if there is none.
 
     Args:
+        model: a Module, npnet's or PyTorch's.
         image_shape: (C, H, W) of the network's images.
     """
     for name, parameter in model.named_parameters():
         if parameter.ndim == 4:
-            return name, parameter.detach().array
+            return name, parameter.detach().numpy()
         if parameter.ndim == 2 and parameter.shape[1] == math.prod(image_shape):
-            return name, parameter.detach().array.reshape(-1, *image_shape)
+            return name, parameter.detach().numpy().reshape(-1, *image_shape)
     raise ValueError("the network has no layer whose weights look like images")
 
 
