@@ -42,7 +42,7 @@ _MOST_IMAGES = 10  # side by side
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"plot: {message} (see npnet plot --help)")
+        raise ConfigError(f"{message} (see npnet plot --help)")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -98,7 +98,7 @@ def _plot(argv: Sequence[str]) -> None:
 
     runs = find(options.runs, options.checkpoint)
     if options.checkpoint is not None and len(runs) > 1:
-        raise ConfigError("plot: --checkpoint is of one run; name a single RUN")
+        raise ConfigError("--checkpoint is of one run; name a single RUN")
     everything = "all" in options.kind
     kinds = list(_KINDS) if everything else list(dict.fromkeys(options.kind))
     folder = _output(options.output, runs)
@@ -129,9 +129,9 @@ def _read(argv: Sequence[str]) -> argparse.Namespace:
     if rest:
         near = nearest(rest[0].lstrip("-"), [action.dest for action in parser._actions])
         hint = f"; did you mean --{near}?" if near and rest[0].startswith("-") else ""
-        raise ConfigError(f"plot: unrecognized: {' '.join(rest)}{hint} (see npnet plot --help)")
+        raise ConfigError(f"unrecognized: {' '.join(rest)}{hint} (see npnet plot --help)")
     if options.index is not None and len(options.index) > _MOST_IMAGES:
-        raise ConfigError(f"plot: --index: at most {_MOST_IMAGES} images, got {len(options.index)}")
+        raise ConfigError(f"--index: at most {_MOST_IMAGES} images, got {len(options.index)}")
     return options
 
 

@@ -186,7 +186,7 @@ def find(names: Sequence[str], checkpoint: str | None = None) -> list[Recorded]:
     """
     folders = [_log_folder(user_path(name)) for name in names]
     if len({folder.resolve() for folder in folders}) < len(folders):
-        raise ConfigError("plot: a run is named twice; leave one out")
+        raise ConfigError("a run is named twice; leave one out")
     place = None if checkpoint is None else user_path(checkpoint)
     return [
         Recorded(folder, label, place)
@@ -203,7 +203,7 @@ def _log_folder(folder: Path) -> Path:
         return user_path(named)
     what = "it is no folder" if not folder.is_dir() else f"it has no {METRICS}"
     raise ConfigError(
-        f"plot: {printable(folder)} is no folder of a run's logs: {what}; name a --log_dir of npnet "
+        f"{printable(folder)} is no folder of a run's logs: {what}; name a --log_dir of npnet "
         "train, such as runs/<time>-lenet5"
     )
 

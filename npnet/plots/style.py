@@ -25,6 +25,7 @@ __all__ = [
     "STYLES",
     "Style",
     "colour_map",
+    "dashes",
     "dress",
     "encode",
     "head",
@@ -106,12 +107,17 @@ def style_of(style: str | Style) -> Style:
     return STYLES[style]
 
 
+def dashes(i: int, style: Style) -> str:
+    """Of line i: they go on with the colours, and begin elsewhere when these begin anew."""
+    return _DASHES[(i + i // len(style.colours)) % len(_DASHES)]
+
+
 def line_style(i: int, style: Style) -> dict[str, Any]:
     """Of line i: colours and dashes go on together, so that either tells neighbours apart."""
     colours = len(style.colours)
     return {
         "color": style.colours[i % colours],
-        "linestyle": _DASHES[(i + i // colours) % len(_DASHES)],
+        "linestyle": dashes(i, style),
         "marker": _MARKS[(i + i // colours) % len(_MARKS)],
         "markersize": 4,
         "linewidth": 1.5,
@@ -177,6 +183,7 @@ def head(figure: Any, title: str, style: Style) -> None:
 
 def legend(owner: Any, style: Style, **options: Any) -> Any:
     """The legend of axes or of a figure, with names as they are written."""
+    options.setdefault("handlelength", 3.0)  # of which dashes can be told apart
     made = owner.legend(
         fontsize=8, facecolor=style.paper, edgecolor=style.pale, labelcolor=style.ink, **options
     )

@@ -1,7 +1,8 @@
 """TensorBoard events, written at once: what is logged is on the disk when the call returns.
 
-They are read back without TensorBoard. tensorboardX's SummaryWriter hands events to a thread, where a full disk would end in a traceback
+tensorboardX's SummaryWriter hands events to a thread, where a full disk would end in a traceback
 and a killed run would lose the last epochs; this uses its record writer and summaries directly.
+They are read back without TensorBoard.
 """
 
 from __future__ import annotations
