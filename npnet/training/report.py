@@ -11,7 +11,7 @@ from npnet.training import plots, result
 from npnet.training.metrics import Score, confusion_matrix, worst_errors
 from npnet.training.trainer import Training, evaluate
 
-__all__ = ["PER_CLASS", "PICTURES", "draw_curves", "report", "measure_best"]
+__all__ = ["PER_CLASS", "PICTURES", "draw_curves", "measure_best", "report"]
 
 PER_CLASS = "classes.csv"
 PICTURES = ("curves.png", "confusion.png", "errors.png")

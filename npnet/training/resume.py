@@ -13,7 +13,7 @@ from npnet.models.checkpoint import BEST
 from npnet.runs.errors import ConfigError
 from npnet.runs.files import CONFIG, LAST
 from npnet.runs.own import is_own
-from npnet.training.checkpoint import OF_THE_PLACE, Checkpoints, Progress, Saved, Store, unusable
+from npnet.training.checkpoint import OF_THE_PLACE, Checkpoints, Progress, Saved, unusable
 from npnet.training.config import Config
 from npnet.training.data import Data
 from npnet.training.learner import Learner

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import npnet
 from npnet import datasets
@@ -250,8 +250,8 @@ def _renew_best(training: Training) -> None:
 
     The run was stopped after it had written last.safetensors, or somebody lost the file since.
     """
-    config, progress, checkpoints = training.config, training.progress, training.store
-    if not config.resume or not needs_renewal(progress, checkpoints):
+    progress, checkpoints = training.progress, Checkpoints(Path(str(training.checkpoint_dir)))
+    if not training.resumed or not needs_renewal(progress, checkpoints):
         return
     learner = training.learner
     best = best_file(learner.weights(), best_facts(learner, training.data, progress))
