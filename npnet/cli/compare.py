@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
 
+from npnet.base import extras
 from npnet.base.checks import check_number, nearest
 from npnet.base.threads import MOST_THREADS, get_num_threads
 from npnet.comparison.display import Display
@@ -195,6 +196,7 @@ def main(argv: Sequence[str]) -> int:
     """Compare as the command line says. Returns the exit code."""
 
     def work() -> None:
+        extras.check("train", "npnet compare")
         grid, options = parse(argv)
         _compare(grid, options, shlex.join(["npnet", "compare", *argv]))
 

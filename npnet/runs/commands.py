@@ -79,6 +79,7 @@ def _check_environment() -> None:
 
 def _told(error: BaseException, prog: str) -> int | None:
     """Say what went wrong, and return the exit code; None where it is npnet's own mistake."""
+    from npnet.base import extras
     from npnet.base.checks import ShapeError
     from npnet.datasets import DataError
     from npnet.runs.errors import ConfigError, FailedError
@@ -88,6 +89,10 @@ def _told(error: BaseException, prog: str) -> int | None:
         return _flushed(prog)
     if isinstance(error, FailedError):
         return complain(prog, str(error), FAILED)
+    if isinstance(error, extras.MissingExtraError):
+        return complain(prog, str(error), USAGE_ERROR)
+    if isinstance(error, ModuleNotFoundError) and (line := extras.told(error, prog)):
+        return complain(prog, line, USAGE_ERROR)
     if isinstance(
         error, (ConfigError, DataError, CheckpointError, ShapeError, NotImplementedError)
     ):

@@ -83,7 +83,7 @@ class Config:
     }
 
     dataset: str = "auto"
-    """auto (MNIST where it can be had, else scikit-learn's digits), mnist, fashion-mnist, cifar10,
+    """auto (MNIST where it can be had, else npnet's own digits), mnist, fashion-mnist, cifar10,
     digits, or a .npz file with arrays x and y (and optionally x_test and y_test); the run records
     what auto came to"""
     data_dir: str | None = None
