@@ -20,6 +20,7 @@ COMMANDS = {
     "fit-function": "fit a function of x by a network",
     "compare": "make a grid of runs and one report of them all",
     "recipes": "list the documented runs that train --recipe takes, or the flags of one",
+    "plot": "draw pictures of runs: curves, confusion, errors, filters, where a network looks",
     "import": "make a checkpoint of weights that PyTorch saved",
     "export": "write a checkpoint for PyTorch, as safetensors or as ONNX",
     "summary": "show a network layer by layer: parameters, memory, multiplications",
