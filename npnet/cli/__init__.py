@@ -17,6 +17,8 @@ __all__ = ["main"]
 _COMMANDS = {
     "train": "train a network: the same as python -m npnet.train; see npnet train --help",
     "fit-function": "fit a function of x by a network; see npnet fit-function --help",
+    "evaluate": "test a trained network on a data set; see npnet evaluate --help",
+    "predict": "say what pictures show, by a trained network; see npnet predict --help",
     "recipes": "list the documented runs that train --recipe takes, or the flags of one",
     "compare": "make a grid of runs and one report of them all; see npnet compare --help",
     "warmup": "compile all kernels for this machine, once, so that nothing waits for them later",

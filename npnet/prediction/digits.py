@@ -14,21 +14,45 @@ Source: steps 4 and 5, LeCun, Cortes and Burges, "The MNIST database of handwrit
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.prediction.marks import Mark, find_marks
-from npnet.prediction.paper import Ink, find_ink, reduced, resized, widened
+from npnet.prediction.paper import Ink, find_ink, ranked, reduced, resized, widened
 
 __all__ = ["NothingToRead", "Prepared", "prepare_digit"]
 
-SIDE, BOX = 28, 20  # pixels of the image, and of the digit in it
+SIDE = 28  # pixels of the image
 FINE = 320  # pixels of the longer side at which a picture is looked at, and again around the digit
 LEAST_MARK = 0.025  # of that side: smaller is dust
 _CLEAN = 48  # of 255: as much may paper differ that is no photograph's
-_THIN, _THICK = 1.5, 4.0  # of the 20 pixels: MNIST's strokes are 1.1 to 3.7 wide, nearly all
+_BOX, _THIN, _THICK = 20, 1.5, 4.0  # of 20 pixels: MNIST's strokes are 1.1 to 3.7 wide, nearly all
 _ENLARGED = 8  # times, at most: beyond there is nothing to be seen
+
+
+class Placement(NamedTuple):
+    """How the images of a data set lie on their 28 x 28 pixels.
+
+    Attributes:
+        box: pixels of the longer side of what is drawn.
+        by_mass: whether its centre of mass is in the middle, or the middle of its box.
+    """
+
+    box: int
+    by_mass: bool
+
+
+# By a part of the data set's name, in this order. Sources: Cohen et al. (2017), EMNIST, section
+# II.C, for which a border of 2 pixels is left; the others as their images are.
+PLACEMENTS = {
+    "emnist": Placement(24, by_mass=False),
+    "kmnist": Placement(26, by_mass=False),
+    "mnist": Placement(20, by_mass=True),
+    "usps": Placement(28, by_mass=False),
+    "digits": Placement(28, by_mass=False),
+}
 
 
 class NothingToRead(ValueError):
@@ -50,7 +74,7 @@ class Prepared:
     note: str = ""
 
 
-def prepare_digit(picture: Array) -> Prepared:
+def prepare_digit(picture: Array, placement: Placement = PLACEMENTS["mnist"]) -> Prepared:
     """Make of a picture of one digit an image like MNIST's.
 
     An image of 28 x 28 pixels that is one already, light on black or black on white, keeps all its
@@ -58,11 +82,12 @@ def prepare_digit(picture: Array) -> Prepared:
 
     Args:
         picture: (1 or 3, H, W): uint8, or finite floats in any units.
+        placement: how the images lie that the network was trained on.
 
     Raises:
         NothingToRead: there is no ink on it.
     """
-    ready = _ready(picture)
+    ready = _ready(picture, placement)
     if ready is not None:
         return ready
     black, white = (0.0, 255.0) if picture.dtype == np.uint8 else _extremes(picture)
@@ -75,32 +100,33 @@ def prepare_digit(picture: Array) -> Prepared:
     part, size = _around(picture, ink.amount.shape, digit)
     ink = find_ink(_enlarged(look(part)), ink.is_light)
     labels, digit, _ = _digit(ink)
-    sharpness = size / BOX  # pixels of the picture to one of the digit
-    image = _centred(_scaled(ink, labels, digit, sharpness))
+    sharpness = size / placement.box  # pixels of the picture to one of the digit
+    image = _placed(_scaled(ink, labels, digit, sharpness, placement.box), placement)
     return Prepared(np.rint(255 * image).astype(np.uint8)[None], not ink.is_light, note)
 
 
 # ---- what is one already -------------------------------------------------------------------------
 
 
-def _ready(picture: Array) -> Prepared | None:
+def _ready(picture: Array, placement: Placement) -> Prepared | None:
     """An image made as MNIST's are, or None."""
     if picture.shape[1:] != (SIDE, SIDE) or picture.dtype != np.uint8:
         return None
     if len(picture) > 1 and (picture != picture[:1]).any():
         return None
-    image = picture[0]
+    image, box = picture[0], placement.box
     edge = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
-    inverted = bool(np.median(edge) > 127)
+    inverted = bool(ranked(edge, 0.5) > 127)
     if inverted:
         image, edge = 255 - image, 255 - edge
-    if (edge > _CLEAN).mean() > 0.05 or np.median(edge) > 0:
+    if (edge > _CLEAN).mean() > 0.05 or ranked(edge, 0.5) > 0:
         return None
     rows, columns = np.nonzero(image > _CLEAN)
-    if not len(rows) or not BOX - 3 <= max(np.ptp(rows), np.ptp(columns)) + 1 <= BOX:
+    if not len(rows) or not box - 3 <= max(np.ptp(rows), np.ptp(columns)) + 1 <= box:
         return None
     off = np.abs(np.array(_centre(image)) - SIDE / 2)
-    return Prepared(image[None], inverted) if off.max() <= 0.6 else None
+    is_placed = off.max() <= 0.6 or not placement.by_mass
+    return Prepared(image[None], inverted) if is_placed else None
 
 
 def _centre(image: Array) -> tuple[float, float]:
@@ -147,7 +173,7 @@ def _full(ink: Ink) -> float:
     values = ink.amount[ink.amount > ink.least]
     if not len(values):
         raise NothingToRead("there is no ink on it")
-    return float(np.percentile(values, 90))
+    return ranked(values, 0.9)
 
 
 def _gap(a: Mark, b: Mark) -> int:
@@ -211,8 +237,8 @@ def _enlarged(picture: Array) -> Array:
     return np.stack([resized(channel, h * times, w * times) for channel in picture])
 
 
-def _scaled(ink: Ink, labels: Array, digit: list[Mark], sharpness: float) -> Array:
-    """The digit, 0 to 1, whose longer side is 20 pixels.
+def _scaled(ink: Ink, labels: Array, digit: list[Mark], sharpness: float, box: int) -> Array:
+    """The digit, 0 to 1, whose longer side is `box` pixels.
 
     Args:
         sharpness: how many pixels of the picture are one of these. Of many, those at the edge of a
@@ -223,13 +249,18 @@ def _scaled(ink: Ink, labels: Array, digit: list[Mark], sharpness: float) -> Arr
     low, high = 0.08 + 0.22 * blurred, 1 - 0.3 * blurred
     amount = np.clip((ink.amount / full - low) / (high - low), 0, 1)
     chosen = np.isin(labels, [mark.number for mark in digit])
-    side = max(max(m.bottom for m in digit) - min(m.top for m in digit),
-               max(m.right for m in digit) - min(m.left for m in digit)) + 1
+    side = (
+        max(
+            max(m.bottom for m in digit) - min(m.top for m in digit),
+            max(m.right for m in digit) - min(m.left for m in digit),
+        )
+        + 1
+    )
     amount *= widened(chosen, max(1, side // 25))
     amount = _as_by_a_pen(amount, side)
     rows, columns = (np.flatnonzero((amount > 0.5).any(axis)) for axis in (1, 0))
     cut = amount[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    scale = BOX / max(cut.shape)
+    scale = box / max(cut.shape)
     small = resized(cut, *(max(1, round(length * scale)) for length in cut.shape))
     return np.clip(small / small.max(), 0, 1)
 
@@ -242,9 +273,9 @@ def _as_by_a_pen(amount: Array, side: int) -> Array:
     is_ink = np.pad(amount > 0.5, 1)
     perimeter = sum(np.count_nonzero(np.diff(is_ink, axis=axis)) for axis in (0, 1))
     # Counted along rows and columns it is longer than a slanted stroke's by 4 / pi on average.
-    width = 2 * np.count_nonzero(is_ink) / (perimeter * np.pi / 4) * BOX / side
+    width = 2 * np.count_nonzero(is_ink) / (perimeter * np.pi / 4) * _BOX / side
     change = max(_THIN - width, 0) - max(width - _THICK, 0)
-    steps = round(abs(change) * side / BOX / 2)
+    steps = round(abs(change) * side / _BOX / 2)
     room = np.pad(amount, steps + 1) if change > 0 else amount
     for step in range(steps):
         room = _spread(room, step % 2 == 0) if change > 0 else 1 - _spread(1 - room, step % 2 == 0)
@@ -260,12 +291,14 @@ def _spread(x: Array, with_corners: bool) -> Array:
     return np.maximum(np.maximum(padded[:-2, 1:-1], padded[2:, 1:-1]), across[1:-1])
 
 
-def _centred(digit: Array) -> Array:
-    """On 28 x 28 pixels, its centre of mass within half a pixel of row and column 14."""
+def _placed(digit: Array, placement: Placement) -> Array:
+    """On 28 x 28 pixels, its centre of mass within half a pixel of row and column 14, or in the
+    middle."""
     image = np.zeros((SIDE, SIDE), np.float32)
     corner = []
     for centre, length in zip(_centre(digit), digit.shape, strict=True):
         start = SIDE // 2 - int(np.floor(centre + 0.5))
+        start = start if placement.by_mass else (SIDE - length) // 2
         corner.append(min(max(start, 0), SIDE - length))
     top, left = corner
     image[top : top + digit.shape[0], left : left + digit.shape[1]] = digit
