@@ -22,6 +22,7 @@ COMMANDS = {
     "recipes": "list the documented runs that train --recipe takes, or the flags of one",
     "predict": "say what pictures show, by a trained network",
     "evaluate": "test a trained network on a data set: errors, confusion, calibration",
+    "plot": "draw pictures of runs: curves, confusion, errors, filters",
     "import": "make a checkpoint of weights that PyTorch saved",
     "export": "write a checkpoint for PyTorch, as safetensors or as ONNX",
     "summary": "show a network layer by layer: parameters, memory, multiplications",

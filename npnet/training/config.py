@@ -171,6 +171,11 @@ class Config:
     log_dir: str | None = None
     """folder for TensorBoard events, log.txt, metrics.csv, result.json, classes.csv, curves.png,
     confusion.png and errors.png; default: ./runs/<time>-<model>"""
+    log_images: bool = False
+    """show TensorBoard by epoch the filters of the first layer, histograms of weights and gradients
+    and the worst errors of the validation split; takes about a second an epoch"""
+    log_every: int | None = None
+    """show TensorBoard the loss and learning rate of every so many steps, in log_dir/steps"""
     resume: bool = False
     """go on from last.safetensors in --checkpoint_dir as if the run had never stopped"""
     recipe: str | None = None
@@ -247,7 +252,7 @@ class Config:
         check_number("config", "seed", self.seed, least=0)
         if self.threads is not None:
             check_number("config", "threads", self.threads, least=1, most=MOST_THREADS)
-        for field in ("patience", "cutout", "image_size"):
+        for field in ("patience", "cutout", "image_size", "log_every"):
             if getattr(self, field) is not None:
                 check_number("config", field, getattr(self, field), least=1)
                 check_number("config", field, getattr(self, field), most=LARGEST_COUNT)

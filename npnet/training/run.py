@@ -26,6 +26,7 @@ from npnet.training.blank import check_network
 from npnet.training.checkpoint import Checkpoints, Progress, Saved, best_file, read_seconds
 from npnet.training.config import Config
 from npnet.training.data import Data, prepare
+from npnet.training.details import STEPS, ImagesToTensorBoard, StepsToTensorBoard
 from npnet.training.initial import load_initial
 from npnet.training.learner import Learner, initial_model
 from npnet.training.metrics import Score
@@ -44,7 +45,7 @@ from npnet.training.trainer import Training, best_facts, fit
 __all__ = ["LOG", "Result", "run"]
 
 LOG = "log.txt"
-_WRITTEN = (LOG, METRICS, RESULT, PER_CLASS, *PICTURES, EVENTS)  # to the folder for logs
+_WRITTEN = (LOG, METRICS, RESULT, PER_CLASS, *PICTURES, EVENTS, STEPS)  # to the folder for logs
 
 Build: TypeAlias = Callable[[Config, Data, Parts], Learner]
 
@@ -146,13 +147,19 @@ def _watched(
     aside = None if config.resume else set_aside(folder, _WRITTEN)
     if aside is not None:
         terminal.say(aside)
+    finished = begun.progress.epoch
+    tensorboard = TensorBoard(folder, dataclasses.asdict(config), finished)
     own: list[Callback] = [
         *([] if config.patience is None else [EarlyStopping(config.patience)]),
         MetricsFile(folder / METRICS),
         terminal,
         LogFile(folder / LOG),
-        TensorBoard(folder, dataclasses.asdict(config), begun.progress.epoch),
+        tensorboard,
     ]
+    if config.log_every is not None:
+        own.append(StepsToTensorBoard(folder, config.log_every, finished))
+    if config.log_images:
+        own.append(ImagesToTensorBoard(tensorboard.events))
     with contextlib.closing(Callbacks(own, begun.learner.parts.callbacks)) as callbacks:
         yield callbacks
 
