@@ -20,6 +20,8 @@ COMMANDS = {
     "fit-function": "fit a function of x by a network",
     "compare": "make a grid of runs and one report of them all",
     "recipes": "list the documented runs that train --recipe takes, or the flags of one",
+    "predict": "say what pictures show, by a trained network",
+    "evaluate": "test a trained network on a data set: errors, confusion, calibration",
     "plot": "draw pictures of runs: curves, confusion, errors, filters, where a network looks",
     "import": "make a checkpoint of weights that PyTorch saved",
     "export": "write a checkpoint for PyTorch, as safetensors or as ONNX",
@@ -30,6 +32,7 @@ COMMANDS = {
 # Title of a group of commands -> the command that it begins with.
 _GROUPS = {
     "make a network": "train",
+    "use it": "predict",
     "take it elsewhere": "import",
     "this machine": "warmup",
 }
