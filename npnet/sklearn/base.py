@@ -1,0 +1,232 @@
+"""What the classifier and the regressor share: parameters, fit, partial_fit, outputs."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from npnet import nn
+from npnet.base.arrays import Array
+from npnet.base.checks import unknown_name
+from npnet.random import drawing_apart
+from npnet.runs import streams
+from npnet.runs.errors import ConfigError
+from npnet.sklearn.criteria import Criterion
+from npnet.sklearn.inputs import FLOATS, as_rows, check_given, shape_of_samples
+from npnet.sklearn.learning import Learning, Plan, Samples, outputs
+from npnet.sklearn.networks import build, check_outputs, input_size
+from npnet.sklearn.settings import MONITORS, as_value_error, config_of
+from npnet.transforms import Resize
+
+__all__ = ["NeuralNet"]
+
+Self = TypeVar("Self", bound="NeuralNet")
+
+_ARGUMENT = "module__"  # begins the parameters that are the module's arguments
+
+
+class NeuralNet(BaseEstimator):
+    """A network as an estimator of scikit-learn. `NeuralNetClassifier` says what is what."""
+
+    module: Any
+    criterion: Any
+    sample_shape: Any
+    optimizer: Any
+    scheduler: Any
+    augment: Any
+    callbacks: Any
+    random_state: Any
+    early_stopping: bool
+    validation_fraction: float
+    monitor: str
+    warm_start: bool
+    verbose: Any
+    _learning: Learning | None
+    _what: str  # the outputs are of
+
+    def _set(self, parameters: dict[str, Any]) -> None:
+        """Keep the parameters as they are, as scikit-learn's `clone` wants; `fit` checks them."""
+        arguments = parameters.pop("arguments")
+        for name in ("self", "__class__"):
+            parameters.pop(name, None)
+        for name in arguments:
+            self._check_argument(name)
+        for name, value in (parameters | arguments).items():
+            setattr(self, name, value)
+
+    def _check_argument(self, name: str) -> None:
+        if not name.startswith(_ARGUMENT):
+            known = self._get_param_names()
+            raise TypeError(unknown_name(f"{type(self).__name__}: parameter", name, known))
+
+    # ---- parameters ----------------------------------------------------------------------------
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """All parameters by name, the module's arguments as module__NAME among them."""
+        own = {key: value for key, value in vars(self).items() if key.startswith(_ARGUMENT)}
+        return {**super().get_params(deep), **own}
+
+    def set_params(self: Self, **params: Any) -> Self:
+        """Change parameters by name, the module's arguments as module__NAME among them."""
+        own = {key: value for key, value in params.items() if key.startswith(_ARGUMENT)}
+        super().set_params(**{key: value for key, value in params.items() if key not in own})
+        for key, value in own.items():
+            setattr(self, key, value)
+        return self
+
+    @property
+    def _arguments(self) -> dict[str, Any]:
+        found = {key: value for key, value in vars(self).items() if key.startswith(_ARGUMENT)}
+        return {key.removeprefix(_ARGUMENT): value for key, value in found.items()}
+
+    # ---- what the two kinds of estimators say --------------------------------------------------
+
+    def _criterion(self, outputs: int) -> Criterion:
+        raise NotImplementedError
+
+    @staticmethod
+    def _score_of(y: Array, target: Array, weights: Array | None) -> float:
+        raise NotImplementedError
+
+    # ---- data ----------------------------------------------------------------------------------
+
+    def _validated(self, X: Any, y: Any, first: bool, **options: Any) -> tuple[Array, Array]:
+        """Samples as the network takes them, and y, both checked by scikit-learn."""
+        rows, given = as_rows(X)
+        dtype = FLOATS if first else self._dtype
+        rows, y = validate_data(self, rows, y, reset=first, dtype=dtype, **options)
+        if first:
+            self._dtype = rows.dtype.type
+            self.sample_shape_ = shape_of_samples(self.sample_shape, given, rows.shape[1])
+        return self._samples(rows, given), y
+
+    def _samples(self, rows: Array, given: tuple[int, ...] | None) -> Array:
+        check_given(given, self.sample_shape_)
+        x = rows.reshape(len(rows), *self.sample_shape_)
+        size = input_size(self.module, self.sample_shape_)
+        return x if size is None else Resize(size).transform(x)
+
+    def _weighed(self, x: Array, y: Array, weights: Array | None, normalise: bool) -> Samples:
+        """Samples with weights, those of weight zero left out.
+
+        Args:
+            normalise: let the weights have the mean 1, so that their unit changes nothing.
+        """
+        if weights is None:
+            return Samples(x, y)
+        there = weights > 0
+        if not there.all():
+            x, y, weights = x[there], y[there], weights[there]
+        weights = weights / weights.mean() if normalise else weights
+        return Samples(x, y, weights.astype(self._dtype))
+
+    def _split(self, samples: Samples) -> tuple[Samples, Samples | None]:
+        """The samples that are learnt, and those that are held out for early stopping."""
+        if not self.early_stopping:
+            return samples, None
+        try:
+            train, held_out = train_test_split(
+                np.arange(len(samples)),
+                test_size=self.validation_fraction,
+                random_state=self._seed,
+                stratify=self._strata(samples.y),
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"{type(self).__name__}: validation_fraction: {self.validation_fraction:g} of "
+                f"{len(samples)} samples can't be held out: {error}"
+            ) from None
+        return samples.take(train), samples.take(held_out)
+
+    def _strata(self, y: Array) -> Array | None:
+        """Groups of samples of which both parts of a split get their share; None for none."""
+        return None
+
+    # ---- training ------------------------------------------------------------------------------
+
+    def _learn(
+        self,
+        samples: Samples,
+        n_outputs: int,
+        first: bool = True,
+        epochs: int | None = None,
+    ) -> None:
+        """Train on samples, with a new network or the one that is there.
+
+        Args:
+            first: whether the network is new.
+            epochs: how many; None for all, with early stopping if it is asked for.
+        """
+        if first:
+            self._seed = self._drawn_seed()
+        plan = self._plan(n_outputs)
+        train, held_out = self._split(samples) if epochs is None else (samples, None)
+        if first or self._learning is None:
+            network = self._network(samples.x, n_outputs) if first else self.module_
+            self._learning = self._new_learning(plan, network, len(train))
+        learning = self._learning
+        learning.plan = plan
+        learning.train(train, held_out, epochs, self.callbacks or ())
+        self.module_, self._forward = learning.evaluated, learning.forward
+        self.history_, self.n_iter_ = learning.history, learning.epoch
+        if learning.best_epoch is not None:
+            self.best_epoch_ = learning.best_epoch
+        if epochs is None and not self.warm_start:  # its state would be twice the weights
+            self._learning = None
+
+    def _drawn_seed(self) -> int:
+        return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+
+    def _plan(self, n_outputs: int) -> Plan:
+        name = type(self).__name__
+        parameters = self.get_params(deep=False)
+        if self.monitor not in MONITORS:
+            raise ValueError(f"{name}: {unknown_name('monitor', self.monitor, MONITORS)}")
+        return Plan(
+            config_of(name, parameters),
+            self._seed,
+            self._criterion(n_outputs),
+            self._score_of,
+            self.monitor,
+            None if isinstance(self.optimizer, str) else self.optimizer,
+            None if isinstance(self.scheduler, str) else self.scheduler,
+            self.augment,
+            bool(self.verbose),
+        )
+
+    def _network(self, x: Array, n_outputs: int) -> nn.Module:
+        """A new network, tried on two of the samples."""
+        with drawing_apart((self._seed, streams.SPLIT)):
+            network = build(self.module, self._arguments, self.sample_shape_, n_outputs)
+            network.to(self._dtype)
+            check_outputs(network, x[:2], n_outputs, self._what)
+        return network
+
+    def _new_learning(self, plan: Plan, network: nn.Module, samples: int) -> Learning:
+        try:
+            return Learning(plan, network, samples)
+        except ConfigError as error:
+            raise as_value_error(error, type(self).__name__) from None
+
+    def _is_first(self) -> bool:
+        """Whether `fit` begins anew."""
+        return not (self.warm_start and hasattr(self, "module_"))
+
+    # ---- outputs -------------------------------------------------------------------------------
+
+    def _outputs(self, X: Any) -> Array:
+        """What the network gives for X: (n, outputs)."""
+        check_is_fitted(self)
+        rows, given = as_rows(X)
+        rows = validate_data(self, rows, reset=False, dtype=self._dtype)
+        return outputs(self._forward, self._samples(rows, given))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
