@@ -18,6 +18,7 @@ import numpy as np
 import npnet
 from npnet import nn
 from npnet.base.arrays import Array
+from npnet.base.threads import one_blas_thread
 from npnet.compiler import EagerStep
 from npnet.random import drawing_apart
 from npnet.runs import streams
@@ -162,7 +163,7 @@ class Learning:
         self.should_stop, best = False, _Best(self.plan)
         last = self.epoch + (self.epochs if epochs is None else epochs)
         _tell(callbacks, "on_train_start", self)
-        with warnings.catch_warnings():
+        with one_blas_thread(), warnings.catch_warnings():
             # That there is no program for the user's network is nothing that he asked for.
             warnings.filterwarnings("ignore", "compile: ", UserWarning)
             while self.epoch < last and not self.should_stop:
@@ -301,7 +302,7 @@ def outputs(forward: Callable[..., Any], x: Array) -> Array:
     """What a network in evaluation mode gives for inputs (n, ...), batch by batch."""
     size = min(_BATCH, max(16, _VALUES // math.prod(x.shape[1:]) // 16 * 16))
     found = []
-    with npnet.no_grad(), warnings.catch_warnings():
+    with npnet.no_grad(), one_blas_thread(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "compile: ", UserWarning)
         for start in range(0, len(x), size):
             # A copy: a network may write to what it is given.
