@@ -17,10 +17,11 @@ from npnet.datasets import NAMES as DATASETS
 from npnet.datasets import names_npz
 from npnet.runs.errors import ConfigError
 from npnet.runs.optimizers import OPTIMIZERS
+from npnet.runs.own import is_own
 from npnet.runs.settings import check_path, checked_values, read_settings
 from npnet.training import recipes
 
-__all__ = ["CRITERIA", "SCHEDULERS", "WEIGHT_DECAY_ON", "Config"]
+__all__ = ["CRITERIA", "OWN_PARTS", "SCHEDULERS", "WEIGHT_DECAY_ON", "Config"]
 
 CRITERIA = ("cross_entropy", "mse", "softmax_bce")
 # Each with what it takes besides the learning rate and the epochs.
@@ -37,6 +38,8 @@ SCHEDULERS: dict[str, tuple[str, ...]] = {
     "plateau": ("gamma", "plateau_patience", "min_learning_rate"),
 }
 WEIGHT_DECAY_ON = ("all", "weights")
+OWN_PARTS = ("model", "criterion", "optimizer", "scheduler", "callbacks")
+"""The settings that may name code of the user's own, as my_file.py:Name."""
 LARGEST_COUNT = 10**9  # of epochs, images and pixels
 
 
@@ -45,7 +48,11 @@ class Config:
     """Train a network, and test the checkpoint that did best on the validation split."""
 
     model: str = "lenet4"
-    """the network: lenet4, lenet5, lenet, lenet_fc, convnet, resnet18, resnet20 or mlp"""
+    """the network: lenet4, lenet5, lenet, lenet_fc, convnet, resnet18, resnet20 or mlp, or one of
+    your own, as my_file.py:Net; the default is the course's lenet4, one convolution less than
+    lenet5"""
+    model_args: tuple[str, ...] = ()
+    """what a network of your own is made with besides in_channels and num_classes, as width=32"""
     dataset: str = "auto"
     """auto (MNIST where it can be had, else scikit-learn's digits), mnist, fashion-mnist, cifar10,
     digits, or a .npz file with arrays x and y (and optionally x_test and y_test); the run records
@@ -53,13 +60,14 @@ class Config:
     data_dir: str | None = None
     """folder where data sets are, or are put; default: $NPNET_DATA, else your cache folder"""
     criterion: str = "cross_entropy"
-    """the loss: cross_entropy, mse (against one-hot targets) or softmax_bce"""
+    """the loss: cross_entropy, mse (against one-hot targets) or softmax_bce, or one of your own of
+    logits and class numbers, as my_file.py:MyLoss"""
     label_smoothing: float = 0.0
     """share of each training target that is spread over all classes (cross_entropy); validation
     and test losses are without it"""
     optimizer: str = "sgd"
     """the rule that updates the weights: sgd, adam, adamw, nadam, rmsprop, adadelta, adagrad,
-    adamax or radam"""
+    adamax or radam, or one of your own, as my_file.py:MyOpt"""
     learning_rate: float = 1e-2
     """step size of the optimizer in the first epoch; the highest one of the schedules
     warmup_cosine, warmup_exponential and onecycle"""
@@ -78,7 +86,7 @@ class Config:
     scheduler: str = "none"
     """how the learning rate changes, after each epoch: none, poly, step, multistep, exponential,
     cosine or plateau; after each batch: warmup_cosine, warmup_exponential or onecycle (which leaves
-    the momentum as it is)"""
+    the momentum as it is); or one of your own, as my_file.py:MySched, after each epoch"""
     step_size: int = 2
     """epochs between two steps of --scheduler step"""
     milestones: tuple[int, ...] = ()
@@ -119,6 +127,8 @@ class Config:
     image_size: int | None = None
     """resize the images to this height and width; default: the least change that the network
     takes (resnet18 and resnet20 take any size from 32)"""
+    callbacks: tuple[str, ...] = ()
+    """callbacks of your own (npnet.training.Callback), as my_file.py:Stopper other.py:Printer"""
     init_from: str | None = None
     """start from the weights of this checkpoint (.safetensors) with a new optimizer"""
     seed: int = 0
@@ -166,8 +176,9 @@ class Config:
             names.append(("dataset", DATASETS))
         for field, known in names:
             value = getattr(self, field)
-            if value not in known:
+            if value not in known and field not in self.spellings:
                 raise ValueError(unknown_name(field, value, known))
+        self._check_own()
         if self.use_scheduler and self.scheduler not in ("none", "poly"):
             raise ValueError(
                 f"use_scheduler is short for the scheduler poly, but scheduler is "
@@ -181,6 +192,20 @@ class Config:
             raise ValueError("nesterov: needs the optimizer sgd with a momentum above 0")
         if self.recipe is not None:
             recipes.check(self.recipe, self.model, self.dataset)
+
+    def _check_own(self) -> None:
+        if self.model_args and "model" not in self.spellings:
+            raise ValueError(
+                f"model_args: are for a network of your own, as --model my_file.py:Net; {self.model} "
+                "takes none"
+            )
+        for spelling in self.callbacks:
+            if not is_own(spelling):
+                raise ValueError(f"callbacks: write my_file.py:Name, got {spelling!r}")
+        if "optimizer" in self.spellings and self.weight_decay_on != "all":
+            raise ValueError(
+                "weight_decay_on: an optimizer of your own is given all parameters as one group"
+            )
 
     def _check_numbers(self) -> None:
         for field in ("learning_rate", "gamma"):
@@ -220,7 +245,7 @@ class Config:
             raise ValueError("milestones: the scheduler multistep needs at least one epoch")
         if self.schedule == "plateau" and self.gamma >= 1:
             raise ValueError(f"gamma: the scheduler plateau needs one below 1, got {self.gamma:g}")
-        used = SCHEDULERS[self.schedule]
+        used = SCHEDULERS.get(self.schedule, ())
         if "min_learning_rate" in used and self.min_learning_rate >= self.learning_rate:
             raise ValueError(
                 f"min_learning_rate must be below learning_rate, {self.learning_rate:g}, got "
@@ -244,8 +269,9 @@ class Config:
     def idle(self) -> set[str]:
         """Settings of other schedules and optimizers than the chosen ones."""
         idle = {name for names in SCHEDULERS.values() for name in names}
-        idle -= set(SCHEDULERS[self.schedule])
-        has_momentum = "momentum" in OPTIMIZERS[self.optimizer].options
+        idle -= set(SCHEDULERS.get(self.schedule, ()))
+        rule = OPTIMIZERS.get(self.optimizer)
+        has_momentum = rule is None or "momentum" in rule.options
         return idle if has_momentum else idle | {"momentum"}
 
     @property
@@ -256,6 +282,17 @@ class Config:
             for field in dataclasses.fields(self)
             if field.name in self.idle and getattr(self, field.name) != field.default
         ]
+
+    @property
+    def spellings(self) -> dict[str, str]:
+        """Setting -> my_file.py:Name, of the network, loss, rule and schedule of the user's own."""
+        values = {name: getattr(self, name) for name in OWN_PARTS if name != "callbacks"}
+        return {name: value for name, value in values.items() if is_own(value)}
+
+    @property
+    def network(self) -> str:
+        """The network's name, without the file where it is the user's own."""
+        return self.model.rpartition(":")[2]
 
     @property
     def schedule(self) -> str:

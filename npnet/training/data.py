@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -73,6 +74,10 @@ class Data:
     def identity(self) -> str:
         """What tells these data from others: name, classes, and a sum of all bytes."""
         return f"{Path(self.name).name}, {len(self.classes)} classes, CRC-32 {self.digest:08x}"
+
+    def steps(self, batch_size: int) -> int:
+        """Batches of an epoch."""
+        return math.ceil(len(self.train) / batch_size)
 
     @functools.cached_property
     def pixels(self) -> Pixels:
@@ -196,7 +201,9 @@ def _digest(*arrays: Array) -> int:
 
 def _size(config: Config, stored: tuple[int, int]) -> tuple[int, int]:
     """(H, W) of the images that the network is to be given."""
-    spec = models.MODELS[config.model]
+    spec = models.MODELS.get(config.model)
+    if spec is None:  # the user's own, which is tried with a blank batch
+        return stored if config.image_size is None else (config.image_size, config.image_size)
     if config.image_size is None:
         return spec.size_for(stored[0]), spec.size_for(stored[1])
     if spec.size_for(config.image_size) != config.image_size:
