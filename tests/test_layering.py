@@ -82,6 +82,13 @@ ALLOWED: dict[str, set[str]] = {
     "runs": LIBRARY | {"datasets", "npnet"},
     "training": PROGRAM | {"kernels.batches", "runs"},
     "fitting": PROGRAM | {"runs"},
+    "sklearn": PROGRAM
+    | {
+        "runs",
+        "training.config",
+        "training.learner",
+        "training.schedules",
+    },
     "train": PROGRAM | {"runs", "training"},
     "fit_function": PROGRAM | {"fitting", "runs"},
     "drop_in": set(),  # whatever of npnet a program asks for is imported by its name

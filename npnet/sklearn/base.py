@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,11 +17,12 @@ from npnet.base.arrays import Array
 from npnet.base.checks import unknown_name
 from npnet.random import drawing_apart
 from npnet.runs import streams
+from npnet.runs.callbacks import Callback, Callbacks
 from npnet.runs.errors import ConfigError
 from npnet.sklearn.criteria import Criterion
 from npnet.sklearn.inputs import FLOATS, as_rows, check_given, shape_of_samples
-from npnet.sklearn.learning import Learning, Plan, Samples, outputs
-from npnet.sklearn.networks import build, check_outputs, input_size
+from npnet.sklearn.learning import Learning, Plan, Record, Samples, outputs
+from npnet.sklearn.networks import build, check_outputs, in_memory, input_size
 from npnet.sklearn.settings import MONITORS, as_value_error, config_of
 from npnet.transforms import Resize
 
@@ -46,6 +49,8 @@ class NeuralNet(BaseEstimator):
     monitor: str
     warm_start: bool
     verbose: Any
+    module_: nn.Module
+    _dtype: type[np.generic]
     _learning: Learning | None
     _what: str  # the outputs are of
 
@@ -171,13 +176,29 @@ class NeuralNet(BaseEstimator):
             self._learning = self._new_learning(plan, network, len(train))
         learning = self._learning
         learning.plan = plan
-        learning.train(train, held_out, epochs, self.callbacks or ())
+        callbacks = self._callbacks()
+        try:
+            learning.train(train, held_out, epochs, callbacks)
+        finally:
+            callbacks.close()
         self.module_, self._forward = learning.evaluated, learning.forward
-        self.history_, self.n_iter_ = learning.history, learning.epoch
-        if learning.best_epoch is not None:
+        self.history_, self.n_iter_ = _table(learning.history), learning.epoch
+        if learning.best_epoch:
             self.best_epoch_ = learning.best_epoch
         if epochs is None and not self.warm_start:  # its state would be twice the weights
             self._learning = None
+
+    def _callbacks(self) -> Callbacks:
+        """The user's, told as npnet's own are: an error of theirs is raised as it is."""
+        callbacks = [] if self.callbacks is None else list(self.callbacks)
+        for callback in callbacks:
+            if not isinstance(callback, Callback):
+                fix = "; make an instance of it" if isinstance(callback, type) else ""
+                raise TypeError(
+                    f"{type(self).__name__}: callbacks must be instances of "
+                    f"npnet.training.Callback, got {callback!r}{fix}"
+                )
+        return Callbacks(callbacks)
 
     def _drawn_seed(self) -> int:
         return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
@@ -226,7 +247,18 @@ class NeuralNet(BaseEstimator):
         rows = validate_data(self, rows, reset=False, dtype=self._dtype)
         return outputs(self._forward, self._samples(rows, given))
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if hasattr(self, "module_"):
+            in_memory(self.module_)
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
+
+
+def _table(history: Sequence[Record]) -> list[dict[str, float]]:
+    """Records as rows of a table, without what no samples were held out for."""
+    rows = [dataclasses.asdict(record) for record in history]
+    return [{k: v for k, v in row.items() if v == v} for row in rows]

@@ -113,9 +113,7 @@ class NeuralNetClassifier(ClassifierMixin, NeuralNet):
         self._learn(samples, len(self.classes_), first=first, epochs=1)
         return self
 
-    def _samples_of(
-        self, x: Array, labels: Array, sample_weight: Any, normalise: bool
-    ) -> Samples:
+    def _samples_of(self, x: Array, labels: Array, sample_weight: Any, normalise: bool) -> Samples:
         weights = self._weights(labels, sample_weight, x, balanced=normalise)
         targets = self._criterion(len(self.classes_)).targets(labels, self._dtype)
         return self._weighed(x, targets, weights, normalise)
@@ -130,9 +128,7 @@ class NeuralNetClassifier(ClassifierMixin, NeuralNet):
             )
         return np.searchsorted(self.classes_, y)
 
-    def _weights(
-        self, labels: Array, sample_weight: Any, x: Array, balanced: bool
-    ) -> Array | None:
+    def _weights(self, labels: Array, sample_weight: Any, x: Array, balanced: bool) -> Array | None:
         """The weight of each sample, times that of its class; None where all are alike."""
         weights = None if sample_weight is None else check_weights(sample_weight, x)
         if self.class_weight is None:

@@ -1,4 +1,4 @@
-"""The losses of estimators: of a whole batch, as kernels have them, and of each sample, for weights."""
+"""The losses of estimators: of a batch, as kernels have them, and of each sample, for weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Samples as estimators are given them: rows of features, or images, which are rows to scikit-learn."""
+"""Samples as estimators are given them: rows of features, or images, flat to scikit-learn."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FLOATS = (np.float64, np.float32)  # whatever else comes is computed in the firs
 
 
 def as_rows(X: Any) -> tuple[Any, tuple[int, ...] | None]:
-    """Rows that scikit-learn can check, and the shape of a sample where X has more than two axes."""
+    """Rows that scikit-learn can check, and the shape of a sample of more than one axis."""
     if isinstance(X, (list, tuple)) and len(X) and np.ndim(X[0]) > 1:
         X = np.asarray(X)
     if getattr(X, "ndim", 2) < 3:

@@ -8,8 +8,9 @@ written. Optimizers, schedules, moving average and the streams of random numbers
 from __future__ import annotations
 
 import math
+import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,7 @@ from npnet.base.threads import one_blas_thread
 from npnet.compiler import EagerStep
 from npnet.random import drawing_apart
 from npnet.runs import streams
+from npnet.runs.callbacks import Callbacks
 from npnet.runs.errors import DivergedError
 from npnet.runs.optimizers import optimizer
 from npnet.runs.weights import arrays, load_arrays
@@ -39,7 +41,7 @@ _BATCH, _VALUES = 256, 1 << 20
 
 @dataclass(frozen=True)
 class Samples:
-    """What is learnt: inputs (n, ...), targets (n,) or (n, k), and weights (n,) of mean 1, if any."""
+    """What is learnt: inputs (n, ...), targets (n,) or (n, k), perhaps weights (n,)."""
 
     x: Array
     y: Array
@@ -79,8 +81,40 @@ class Plan:
     verbose: bool = False
 
 
+@dataclass(frozen=True)
+class Record:
+    """A finished epoch: NaN where no samples are held out.
+
+    Attributes:
+        learning_rate: of its first step.
+        train_loss: the mean of its steps' losses.
+        val_loss, val_score: of the samples that are held out; the score is the accuracy, or R^2.
+    """
+
+    epoch: int
+    learning_rate: float
+    train_loss: float
+    val_loss: float = math.nan
+    val_score: float = math.nan
+    seconds: float = 0.0
+
+    @property
+    def val_accuracy(self) -> float:
+        """The score in percent, as the trainer's records have it."""
+        return 100 * self.val_score
+
+    def __str__(self) -> str:
+        shown = ("train_loss", "val_loss", "val_score")
+        values = {name: getattr(self, name) for name in shown}
+        texts = [f"{k.replace('_', ' ')} {v:.4f}" for k, v in values.items() if not math.isnan(v)]
+        return "  ".join([f"epoch {self.epoch}", *texts, f"{self.seconds:.2f} s"])
+
+
 class Learning:
     """A network that learns samples in memory. Callbacks are given it.
+
+    It has what `npnet.training.Callback` says of a run in memory, but for `data`, `score` and
+    `evaluate`: samples need not have classes.
 
     Args:
         network: takes batches of the inputs' dtype.
@@ -90,23 +124,30 @@ class Learning:
         model: the network in training.
         evaluated: `model`, or with `ema` the average of what it was.
         optimizer, scheduler: as `plan` says; scheduler may be None.
+        config, criterion: as `plan` has them.
         epoch, epochs: the epoch that goes on, from 1, or was the last; how many there may be.
-        history: a dict for each finished epoch.
-        best_epoch: which was the best on the samples that were held out; None without any.
-        should_stop: what a callback sets to end the training after this step.
+        step, steps: steps done in this epoch; how many it has.
+        loss: of the last step.
+        history: a `Record` of each finished epoch.
+        best_epoch: which was the best on the samples that were held out; 0 without any.
+        should_stop: what a callback sets to let no epoch come after this one.
 
     Raises:
         ConfigError: the schedule does not fit the count of batches.
     """
 
+    history: list[Record]
+    log_dir = checkpoint_dir = tensorboard = result = None  # of a run that writes files
+    resumed = False
+
     def __init__(self, plan: Plan, network: nn.Module, samples: int) -> None:
         self.plan, self.model = plan, network
-        self.epoch, self.epochs = 0, plan.config.epochs
-        self.history: list[dict[str, float]] = []
-        self.best_epoch: int | None = None
+        self.epoch, self.epochs, self.step, self.best_epoch = 0, plan.config.epochs, 0, 0
+        self.steps = len(_bounds(samples, plan.config.batch_size))
+        self.loss, self.history = math.nan, []
         self.should_stop = False
         self.optimizer = self._new_optimizer()
-        self.scheduler = self._new_scheduler(len(_bounds(samples, plan.config.batch_size)))
+        self.scheduler = self._new_scheduler(self.steps)
         decay = plan.config.ema
         self._average = None if decay is None else moving_average(network, decay, npnet)
         self._ready()
@@ -145,6 +186,26 @@ class Learning:
         """Of the next step."""
         return float(self.optimizer.param_groups[0]["lr"])
 
+    @property
+    def config(self) -> Config:
+        """The settings."""
+        return self.plan.config
+
+    @property
+    def criterion(self) -> Callable[..., Any]:
+        """The loss of outputs and targets."""
+        return self.plan.criterion.mean
+
+    def stop(self, why: str = "") -> None:
+        """Let no epoch come after this one; the reason is told where `verbose` asks for it."""
+        self.should_stop = True
+        if why and self.plan.verbose:
+            self.say(why)
+
+    def say(self, text: str) -> None:
+        """Tell the user a line, or several."""
+        print(text)
+
     # ---- training ------------------------------------------------------------------------------
 
     def train(
@@ -152,7 +213,7 @@ class Learning:
         samples: Samples,
         held_out: Samples | None = None,
         epochs: int | None = None,
-        callbacks: Sequence[Any] = (),
+        callbacks: Callbacks | None = None,
     ) -> None:
         """Learn the samples for some epochs, by default all; with others held out, until these get
         no better for `patience` epochs, and then take the weights of the best epoch.
@@ -160,59 +221,64 @@ class Learning:
         Raises:
             DivergedError: a loss or weight is not finite.
         """
+        callbacks = Callbacks(()) if callbacks is None else callbacks
         self.should_stop, best = False, _Best(self.plan)
+        self.steps = len(_bounds(len(samples), self.plan.config.batch_size))
         last = self.epoch + (self.epochs if epochs is None else epochs)
-        _tell(callbacks, "on_train_start", self)
         with one_blas_thread(), warnings.catch_warnings():
             # That there is no program for the user's network is nothing that he asked for.
             warnings.filterwarnings("ignore", "compile: ", UserWarning)
+            callbacks.tell("on_train_start", self)
             while self.epoch < last and not self.should_stop:
                 self._train_epoch(samples, held_out, best, callbacks)
-        if best.weights is not None:
-            load_arrays(self.evaluated, best.weights, npnet)
-            self.best_epoch = best.epoch
-        self.model.eval()
-        self.evaluated.eval()
-        _tell(callbacks, "on_train_end", self)
+            if best.weights is not None:
+                load_arrays(self.evaluated, best.weights, npnet)
+                self.best_epoch = best.epoch
+            callbacks.tell("on_train_end", self)
+        for module in (self.model, self.evaluated):
+            module.eval()
+            module.zero_grad()  # nobody needs the gradients, which are as large as the weights
 
     def _train_epoch(
-        self, samples: Samples, held_out: Samples | None, best: _Best, callbacks: Sequence[Any]
+        self, samples: Samples, held_out: Samples | None, best: _Best, callbacks: Callbacks
     ) -> None:
+        start, rate = time.perf_counter(), self.learning_rate
         self.epoch += 1
-        record = {"epoch": self.epoch, "learning_rate": self.learning_rate}
-        _tell(callbacks, "on_epoch_start", self)
+        callbacks.tell("on_epoch_start", self)
         with drawing_apart((self.plan.seed, streams.DROPOUT, self.epoch)):
-            record["train_loss"] = self._learn(samples, callbacks)
+            loss, val_loss, val_score = self._learn(samples, callbacks), math.nan, math.nan
         if held_out is not None:
             y = self.predict(held_out.x)
-            record["val_loss"] = self._loss(y, held_out)
-            record["val_score"] = self.plan.score(y, held_out.y, held_out.weights)
-        self._check_finite(record)
-        self._end_epoch(record)
+            val_loss = self._loss(y, held_out)
+            self._check_finite(val_loss)
+            val_score = self.plan.score(y, held_out.y, held_out.weights)
+        else:
+            self._check_finite(0.0)
+        seconds = time.perf_counter() - start
+        record = Record(self.epoch, rate, loss, val_loss, val_score, seconds)
         self.history.append(record)
+        self._end_epoch(record)
+        callbacks.tell("on_epoch_end", self)
         if held_out is not None:
             best.see(record, self.evaluated)
             self.should_stop |= best.is_out_of_patience(self.epoch)
         if self.plan.verbose:
-            figures = (f"{key.replace('_', ' ')} {value:.4g}" for key, value in record.items())
-            print("  ".join(figures))
-        _tell(callbacks, "on_epoch_end", self)
+            self.say(str(record))
 
-    def _learn(self, samples: Samples, callbacks: Sequence[Any]) -> float:
+    def _learn(self, samples: Samples, callbacks: Callbacks) -> float:
         """Go through the samples once; the mean loss on the way."""
-        total, seen = 0.0, 0
+        total = 0.0
         for number, at in enumerate(self._batches(len(samples))):
+            self.step = number + 1
             x = np.array(samples.x[at])  # a copy: a network may write to what it is given
             if self.plan.augment is not None:
                 seeds = self.plan.seed, streams.AUGMENT, self.epoch, number
                 x = self.plan.augment(x, np.random.default_rng(seeds))
             weights = None if samples.weights is None else samples.weights[at]
-            loss = self._train_step(x, samples.y[at], weights, number + 1)
-            total, seen = total + loss * len(x), seen + len(x)
-            _tell(callbacks, "on_step_end", self)
-            if self.should_stop:
-                break
-        return total / seen
+            self.loss = self._train_step(x, samples.y[at], weights)
+            total += self.loss * len(x)
+            callbacks.tell("on_step_end", self)
+        return total / len(samples)
 
     def _batches(self, count: int) -> Iterator[Any]:
         """Which samples each batch has: in an order of seed and epoch, unless one batch has all."""
@@ -224,7 +290,7 @@ class Learning:
         for start, stop in bounds:
             yield order[start:stop]
 
-    def _train_step(self, x: Array, y: Array, weights: Array | None, number: int) -> float:
+    def _train_step(self, x: Array, y: Array, weights: Array | None) -> float:
         self.model.train()
         inputs, target = npnet.from_numpy(x), npnet.from_numpy(y)
         if weights is None:
@@ -232,7 +298,9 @@ class Learning:
         else:
             loss = self._weighted.gradients(inputs, (target, npnet.from_numpy(weights))).item()
         if not math.isfinite(loss):
-            raise self._diverged(f"the loss is not finite in step {number} of epoch {self.epoch}")
+            raise self._diverged(
+                f"the loss is not finite in step {self.step} of epoch {self.epoch}"
+            )
         if self.plan.config.clip_grad_norm is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.plan.config.clip_grad_norm)
         self.optimizer.step()
@@ -246,16 +314,17 @@ class Learning:
     def _steps_each_batch(self) -> bool:
         return self.plan.scheduler is None and steps_each_batch(self.plan.config)
 
-    def _end_epoch(self, record: dict[str, float]) -> None:
+    def _end_epoch(self, record: Record) -> None:
         """Let a schedule of epochs take its step; plateau sees the loss."""
         if isinstance(self.scheduler, npnet.optim.lr_scheduler.ReduceLROnPlateau):
-            self.scheduler.step(record.get("val_loss", record["train_loss"]))
+            held_out = not math.isnan(record.val_loss)
+            self.scheduler.step(record.val_loss if held_out else record.train_loss)
         elif self.scheduler is not None and not self._steps_each_batch:
             self.scheduler.step()
 
-    def _check_finite(self, record: dict[str, float]) -> None:
+    def _check_finite(self, val_loss: float) -> None:
         """A step that blows up shows in the loss of the next one, which an epoch's last has not."""
-        if not math.isfinite(record.get("val_loss", 0.0)):
+        if not math.isfinite(val_loss):
             raise self._diverged(f"the validation loss is not finite after epoch {self.epoch}")
         if not all(np.isfinite(p.array).all() for p in self.model.parameters()):
             raise self._diverged(f"weights are not finite after epoch {self.epoch}")
@@ -288,10 +357,10 @@ class _Best:
         self.epoch = 0
         self.weights: dict[str, Array] | None = None
 
-    def see(self, record: dict[str, float], network: nn.Module) -> None:
-        value = self._sign * record[self._key]
+    def see(self, record: Record, network: nn.Module) -> None:
+        value = self._sign * getattr(record, self._key)
         if self.weights is None or value > self._value:
-            self._value, self.epoch = value, int(record["epoch"])
+            self._value, self.epoch = value, record.epoch
             self.weights = arrays(network)
 
     def is_out_of_patience(self, epoch: int) -> bool:
@@ -318,8 +387,3 @@ def _bounds(count: int, size: int) -> list[tuple[int, int]]:
     if len(starts) > 1 and count - starts[-1] == 1:
         starts.pop()
     return list(zip(starts, [*starts[1:], count], strict=True))
-
-
-def _tell(callbacks: Sequence[Any], event: str, learning: Learning) -> None:
-    for callback in callbacks:
-        getattr(callback, event)(learning)

@@ -16,7 +16,7 @@ from npnet.base.arrays import Array
 from npnet.base.checks import unknown_name
 from npnet.models import MLP, MODELS, create
 
-__all__ = ["build", "check_outputs", "input_size"]
+__all__ = ["build", "check_outputs", "in_memory", "input_size"]
 
 MLP_NAME = "mlp"
 HIDDEN, ACTIVATION = (100,), "relu"  # of the default network, as of scikit-learn's MLPClassifier
@@ -51,7 +51,7 @@ def build(
                 f"module: a {type(module).__name__} that is made already takes no arguments, got "
                 f"{_names(arguments)}; give its class for them"
             )
-        return copy.deepcopy(module)
+        return in_memory(copy.deepcopy(module))
     if isinstance(module, str):
         return _by_name(module, arguments, sample_shape, outputs)
     if callable(module):
@@ -79,11 +79,11 @@ def _by_name(
 
 
 def _mlp_options(
-    hidden: Sequence[int] = HIDDEN, activation: str = ACTIVATION, **others: Any
-) -> tuple[Sequence[int], str]:
+    hidden: int | Sequence[int] = HIDDEN, activation: str = ACTIVATION, **others: Any
+) -> tuple[list[int], str]:
     if others:
         raise TypeError(f"module: mlp takes hidden and activation, got {_names(others)}")
-    hidden = [hidden] if isinstance(hidden, (int, np.integer)) else hidden
+    hidden = [int(width) for width in np.ravel(hidden)]
     if any(width < 1 for width in hidden):
         raise ValueError(f"module__hidden: widths must be >= 1, got {hidden!r}")
     return hidden, activation
@@ -116,6 +116,16 @@ def _by_class(
 
 def _names(arguments: Mapping[str, Any]) -> str:
     return ", ".join(arguments)
+
+
+def in_memory(network: nn.Module) -> nn.Module:
+    """The same network; weights that joblib has mapped from a file are copied, for kernels have
+    none of those, and other ways of computing give other bits.
+    """
+    for value in (*network.parameters(), *network.buffers()):
+        if isinstance(value.array, np.memmap):
+            value.data = npnet.from_numpy(np.array(value.array))
+    return network
 
 
 def input_size(module: Any, sample_shape: Sequence[int]) -> tuple[int, int] | None:

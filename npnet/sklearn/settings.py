@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from npnet.base.checks import check_number, kind_of
+from npnet.base.checks import check_number
 from npnet.runs.errors import ConfigError
 from npnet.training.config import Config
 
