@@ -21,9 +21,11 @@ from npnet.runs.callbacks import Callback, Callbacks
 from npnet.runs.errors import ConfigError
 from npnet.sklearn.criteria import Criterion
 from npnet.sklearn.inputs import FLOATS, as_rows, check_given, shape_of_samples
-from npnet.sklearn.learning import Learning, Plan, Record, Samples, outputs
+from npnet.sklearn.learning import Learning, outputs
 from npnet.sklearn.networks import build, check_outputs, in_memory, input_size
+from npnet.sklearn.plan import Plan, Record, Samples
 from npnet.sklearn.settings import MONITORS, as_value_error, config_of
+from npnet.training.schedules import steps_each_batch
 from npnet.transforms import Resize
 
 __all__ = ["NeuralNet"]
@@ -158,35 +160,52 @@ class NeuralNet(BaseEstimator):
         self,
         samples: Samples,
         n_outputs: int,
-        first: bool = True,
-        epochs: int | None = None,
+        first: bool,
     ) -> None:
-        """Train on samples, with a new network or the one that is there.
+        """Train on samples for all epochs, with early stopping where it is asked for.
 
         Args:
-            first: whether the network is new.
-            epochs: how many; None for all, with early stopping if it is asked for.
+            first: whether the network is new, or the one that is there goes on.
         """
-        if first:
-            self._seed = self._drawn_seed()
+        self._seed = self._drawn_seed()
         plan = self._plan(n_outputs)
-        train, held_out = self._split(samples) if epochs is None else (samples, None)
+        train, held_out = self._split(samples)
+        network = self._network(samples.x, n_outputs) if first else self.module_
+        learning = self._new_learning(plan, network, len(train))
+        self._train(learning, train, held_out, plan.config.epochs)
+        self.history_, self.n_iter_ = _table(learning.history), learning.epoch
+        self.__dict__.pop("best_epoch_", None)
+        if held_out is not None:
+            self.best_epoch_ = learning.best_epoch
+        self._learning = None  # the optimizer's state would be twice the weights
+
+    def _learn_on(self, samples: Samples, n_outputs: int, first: bool) -> None:
+        """Train on samples for one epoch more: `partial_fit`."""
+        if first:
+            self._seed, self.history_, self.n_iter_ = self._drawn_seed(), [], 0
+        plan = self._plan(n_outputs)
+        if plan.scheduler is None and steps_each_batch(plan.config):
+            raise ValueError(
+                f"{type(self).__name__}: scheduler {self.scheduler} goes by all batches, of which "
+                "partial_fit sees some; take one that goes by epochs, such as poly, or none"
+            )
         if first or self._learning is None:
             network = self._network(samples.x, n_outputs) if first else self.module_
-            self._learning = self._new_learning(plan, network, len(train))
-        learning = self._learning
-        learning.plan = plan
+            self._learning = self._new_learning(plan, network, len(samples), self.n_iter_)
+        self._learning.plan = plan
+        self._train(self._learning, samples, None, 1)
+        self.history_ = [*self.history_, *_table(self._learning.history[-1:])]
+        self.n_iter_ = self._learning.epoch
+
+    def _train(
+        self, learning: Learning, train: Samples, held_out: Samples | None, epochs: int
+    ) -> None:
         callbacks = self._callbacks()
         try:
             learning.train(train, held_out, epochs, callbacks)
         finally:
             callbacks.close()
         self.module_, self._forward = learning.evaluated, learning.forward
-        self.history_, self.n_iter_ = _table(learning.history), learning.epoch
-        if learning.best_epoch:
-            self.best_epoch_ = learning.best_epoch
-        if epochs is None and not self.warm_start:  # its state would be twice the weights
-            self._learning = None
 
     def _callbacks(self) -> Callbacks:
         """The user's, told as npnet's own are: an error of theirs is raised as it is."""
@@ -228,9 +247,11 @@ class NeuralNet(BaseEstimator):
             check_outputs(network, x[:2], n_outputs, self._what)
         return network
 
-    def _new_learning(self, plan: Plan, network: nn.Module, samples: int) -> Learning:
+    def _new_learning(
+        self, plan: Plan, network: nn.Module, samples: int, finished: int = 0
+    ) -> Learning:
         try:
-            return Learning(plan, network, samples)
+            return Learning(plan, network, samples, finished)
         except ConfigError as error:
             raise as_value_error(error, type(self).__name__) from None
 

@@ -16,7 +16,7 @@ from npnet.nn import functional as F
 from npnet.sklearn import criteria
 from npnet.sklearn.base import NeuralNet
 from npnet.sklearn.inputs import check_weights
-from npnet.sklearn.learning import Samples
+from npnet.sklearn.plan import Samples
 
 __all__ = ["NeuralNetClassifier"]
 
@@ -86,7 +86,7 @@ class NeuralNetClassifier(ClassifierMixin, NeuralNet):
                 f"has {classes}; set warm_start=False to begin anew"
             )
         samples = self._samples_of(x, labels, sample_weight, normalise=True)
-        self._learn(samples, len(self.classes_), first=first)
+        self._learn(samples, len(self.classes_), first)
         return self
 
     def partial_fit(
@@ -110,7 +110,7 @@ class NeuralNetClassifier(ClassifierMixin, NeuralNet):
                 )
             self.classes_ = classes
         samples = self._samples_of(x, self._known(y), sample_weight, normalise=False)
-        self._learn(samples, len(self.classes_), first=first, epochs=1)
+        self._learn_on(samples, len(self.classes_), first)
         return self
 
     def _samples_of(self, x: Array, labels: Array, sample_weight: Any, normalise: bool) -> Samples:

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,93 +19,23 @@ from npnet import nn
 from npnet.base.arrays import Array
 from npnet.base.threads import one_blas_thread
 from npnet.compiler import EagerStep
+from npnet.compiler.cache import unasked
 from npnet.random import drawing_apart
 from npnet.runs import streams
 from npnet.runs.callbacks import Callbacks
 from npnet.runs.errors import DivergedError
 from npnet.runs.optimizers import optimizer
 from npnet.runs.weights import arrays, load_arrays
-from npnet.sklearn.criteria import Criterion
+from npnet.sklearn.plan import Plan, Record, Samples
 from npnet.training.config import Config
 from npnet.training.learner import _average as moving_average
 from npnet.training.learner import _groups as parameter_groups
 from npnet.training.schedules import scheduler, steps_each_batch
 
-__all__ = ["Learning", "Plan", "Samples", "outputs"]
+__all__ = ["Learning", "outputs"]
 
 # Of evaluation, as in the trainer: samples at once, and values of all of them.
 _BATCH, _VALUES = 256, 1 << 20
-
-
-@dataclass(frozen=True)
-class Samples:
-    """What is learnt: inputs (n, ...), targets (n,) or (n, k), perhaps weights (n,)."""
-
-    x: Array
-    y: Array
-    weights: Array | None = None
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def take(self, at: Array) -> Samples:
-        """Some of them."""
-        weights = None if self.weights is None else self.weights[at]
-        return Samples(self.x[at], self.y[at], weights)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How it is learnt.
-
-    Attributes:
-        config: the trainer's settings.
-        seed: of dropout, augmentation and the order of samples.
-        score: of outputs, targets and weights; the higher, the better.
-        monitor: "loss" or "score": what must get better on the samples that are held out.
-        optimizer: a class or function that takes parameters and `lr`; None for that of `config`.
-        scheduler: a function of the optimizer, stepped after each epoch; None for `config`'s.
-        augment: changes a batch of inputs at random, given a generator.
-    """
-
-    config: Config
-    seed: int
-    criterion: Criterion
-    score: Callable[[Array, Array, Array | None], float]
-    monitor: str = "loss"
-    optimizer: Callable[..., Any] | None = None
-    scheduler: Callable[[Any], Any] | None = None
-    augment: Callable[[Array, np.random.Generator], Array] | None = None
-    verbose: bool = False
-
-
-@dataclass(frozen=True)
-class Record:
-    """A finished epoch: NaN where no samples are held out.
-
-    Attributes:
-        learning_rate: of its first step.
-        train_loss: the mean of its steps' losses.
-        val_loss, val_score: of the samples that are held out; the score is the accuracy, or R^2.
-    """
-
-    epoch: int
-    learning_rate: float
-    train_loss: float
-    val_loss: float = math.nan
-    val_score: float = math.nan
-    seconds: float = 0.0
-
-    @property
-    def val_accuracy(self) -> float:
-        """The score in percent, as the trainer's records have it."""
-        return 100 * self.val_score
-
-    def __str__(self) -> str:
-        shown = ("train_loss", "val_loss", "val_score")
-        values = {name: getattr(self, name) for name in shown}
-        texts = [f"{k.replace('_', ' ')} {v:.4f}" for k, v in values.items() if not math.isnan(v)]
-        return "  ".join([f"epoch {self.epoch}", *texts, f"{self.seconds:.2f} s"])
 
 
 class Learning:
@@ -119,6 +47,7 @@ class Learning:
     Args:
         network: takes batches of the inputs' dtype.
         samples: how many there will be in an epoch, which some schedules count by.
+        finished: epochs that the network has learnt already, by which orders are drawn.
 
     Attributes:
         model: the network in training.
@@ -140,9 +69,10 @@ class Learning:
     log_dir = checkpoint_dir = tensorboard = result = None  # of a run that writes files
     resumed = False
 
-    def __init__(self, plan: Plan, network: nn.Module, samples: int) -> None:
+    def __init__(self, plan: Plan, network: nn.Module, samples: int, finished: int = 0) -> None:
         self.plan, self.model = plan, network
-        self.epoch, self.epochs, self.step, self.best_epoch = 0, plan.config.epochs, 0, 0
+        self.epoch, self.epochs = finished, plan.config.epochs
+        self.step, self.best_epoch = 0, 0
         self.steps = len(_bounds(samples, plan.config.batch_size))
         self.loss, self.history = math.nan, []
         self.should_stop = False
@@ -211,23 +141,20 @@ class Learning:
     def train(
         self,
         samples: Samples,
-        held_out: Samples | None = None,
-        epochs: int | None = None,
-        callbacks: Callbacks | None = None,
+        held_out: Samples | None,
+        epochs: int,
+        callbacks: Callbacks,
     ) -> None:
-        """Learn the samples for some epochs, by default all; with others held out, until these get
-        no better for `patience` epochs, and then take the weights of the best epoch.
+        """Learn the samples for some epochs; with others held out, until these get no better for
+        `patience` epochs, and then take the weights of the best epoch.
 
         Raises:
             DivergedError: a loss or weight is not finite.
         """
-        callbacks = Callbacks(()) if callbacks is None else callbacks
         self.should_stop, best = False, _Best(self.plan)
         self.steps = len(_bounds(len(samples), self.plan.config.batch_size))
-        last = self.epoch + (self.epochs if epochs is None else epochs)
-        with one_blas_thread(), warnings.catch_warnings():
-            # That there is no program for the user's network is nothing that he asked for.
-            warnings.filterwarnings("ignore", "compile: ", UserWarning)
+        last = self.epoch + epochs
+        with one_blas_thread(), unasked():
             callbacks.tell("on_train_start", self)
             while self.epoch < last and not self.should_stop:
                 self._train_epoch(samples, held_out, best, callbacks)
@@ -270,7 +197,7 @@ class Learning:
         total = 0.0
         for number, at in enumerate(self._batches(len(samples))):
             self.step = number + 1
-            x = np.array(samples.x[at])  # a copy: a network may write to what it is given
+            x = samples.x[at]  # a copy: a network may write to what it is given
             if self.plan.augment is not None:
                 seeds = self.plan.seed, streams.AUGMENT, self.epoch, number
                 x = self.plan.augment(x, np.random.default_rng(seeds))
@@ -280,13 +207,12 @@ class Learning:
             callbacks.tell("on_step_end", self)
         return total / len(samples)
 
-    def _batches(self, count: int) -> Iterator[Any]:
+    def _batches(self, count: int) -> Iterator[Array]:
         """Which samples each batch has: in an order of seed and epoch, unless one batch has all."""
         bounds = _bounds(count, self.plan.config.batch_size)
-        if len(bounds) == 1:
-            yield slice(None)
-            return
-        order = streams.epoch_order(self.plan.seed, self.epoch, count)
+        order = np.arange(count)
+        if len(bounds) > 1:
+            order = streams.epoch_order(self.plan.seed, self.epoch, count)
         for start, stop in bounds:
             yield order[start:stop]
 
@@ -371,8 +297,7 @@ def outputs(forward: Callable[..., Any], x: Array) -> Array:
     """What a network in evaluation mode gives for inputs (n, ...), batch by batch."""
     size = min(_BATCH, max(16, _VALUES // math.prod(x.shape[1:]) // 16 * 16))
     found = []
-    with npnet.no_grad(), one_blas_thread(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "compile: ", UserWarning)
+    with npnet.no_grad(), one_blas_thread(), unasked():
         for start in range(0, len(x), size):
             # A copy: a network may write to what it is given.
             found.append(forward(npnet.from_numpy(np.array(x[start : start + size]))).array)

@@ -12,7 +12,7 @@ from npnet.base.arrays import Array
 from npnet.sklearn import criteria
 from npnet.sklearn.base import NeuralNet
 from npnet.sklearn.inputs import check_weights
-from npnet.sklearn.learning import Samples
+from npnet.sklearn.plan import Samples
 
 __all__ = ["NeuralNetRegressor"]
 
@@ -69,13 +69,12 @@ class NeuralNetRegressor(RegressorMixin, NeuralNet):
 
     def fit(self: Self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         first = self._is_first()
-        self._learn(*self._samples_of(X, y, sample_weight, first, normalise=True), first=first)
+        self._learn(*self._samples_of(X, y, sample_weight, first, normalise=True), first)
         return self
 
     def partial_fit(self: Self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         first = not hasattr(self, "module_")
-        samples = self._samples_of(X, y, sample_weight, first, normalise=False)
-        self._learn(*samples, first=first, epochs=1)
+        self._learn_on(*self._samples_of(X, y, sample_weight, first, normalise=False), first)
         return self
 
     def _samples_of(

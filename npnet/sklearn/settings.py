@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from npnet.base.checks import check_number
+from npnet.base.checks import check_number, kind_of, unknown_name
 from npnet.runs.errors import ConfigError
-from npnet.training.config import Config
+from npnet.runs.optimizers import OPTIMIZERS
+from npnet.training.config import SCHEDULERS, Config
 
 __all__ = ["MONITORS", "SHARED", "as_value_error", "config_of"]
 
@@ -40,6 +41,10 @@ SHARED = (
     "clip_grad_norm",
     "ema",
 )
+_MADE_OF = {
+    "optimizer": "class such as npnet.optim.SGD, not an instance",
+    "scheduler": "function of an optimizer such as lambda o: StepLR(o, 10), not an instance",
+}
 _DEFAULTS = {field.name: field.default for field in dataclasses.fields(Config)}
 
 
@@ -53,9 +58,16 @@ def config_of(name: str, parameters: Mapping[str, Any]) -> Config:
         ValueError: a value of a wrong type or out of range.
     """
     values = {key: _plain(parameters[key]) for key in SHARED}
-    for key in ("optimizer", "scheduler"):  # one of the user's own is no name of the trainer's
-        if not isinstance(values[key], str):
+    for key, known in (("optimizer", OPTIMIZERS), ("scheduler", SCHEDULERS)):
+        if isinstance(values[key], str):
+            if values[key] not in known:
+                raise ValueError(f"{name}: {unknown_name(key, values[key], known)}")
+        elif callable(values[key]):  # one of the user's own, of which the trainer's know nothing
             values[key] = _DEFAULTS[key]
+        else:
+            raise TypeError(
+                f"{name}: {key} must be a name or a {_MADE_OF[key]}, got {kind_of(values[key])}"
+            )
     if parameters["early_stopping"]:
         values |= {"patience": _plain(parameters["patience"])}
         values |= {"val_ratio": _plain(parameters["validation_fraction"])}
