@@ -1,4 +1,10 @@
-"""Networks as estimators of scikit-learn: in pipelines, grids and ensembles."""
+"""Networks as estimators of scikit-learn: in pipelines, grids and ensembles.
+
+from npnet.sklearn import NeuralNetClassifier
+
+model = make_pipeline(StandardScaler(), NeuralNetClassifier(random_state=0))
+model.fit(X, y).score(X_test, y_test)
+"""
 
 from __future__ import annotations
 
