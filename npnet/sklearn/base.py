@@ -136,22 +136,26 @@ class NeuralNet(BaseEstimator):
         """The samples that are learnt, and those that are held out for early stopping."""
         if not self.early_stopping:
             return samples, None
-        try:
-            train, held_out = train_test_split(
-                np.arange(len(samples)),
-                test_size=self.validation_fraction,
-                random_state=self._seed,
-                stratify=self._strata(samples.y),
-            )
-        except ValueError as error:
+        count = len(samples)
+        held_out = min(max(1, round(count * self.validation_fraction)), count - 1)
+        if held_out < 1:
             raise ValueError(
-                f"{type(self).__name__}: validation_fraction: {self.validation_fraction:g} of "
-                f"{len(samples)} samples can't be held out: {error}"
-            ) from None
-        return samples.take(train), samples.take(held_out)
+                f"{type(self).__name__}: early_stopping needs two samples, got {count}"
+            )
+        train, others = train_test_split(
+            np.arange(count),
+            test_size=held_out,
+            random_state=self._seed,
+            stratify=self._strata(samples.y, min(held_out, count - held_out)),
+        )
+        return samples.take(train), samples.take(others)
 
-    def _strata(self, y: Array) -> Array | None:
-        """Groups of samples of which both parts of a split get their share; None for none."""
+    def _strata(self, y: Array, room: int) -> Array | None:
+        """Groups of samples of which both parts of a split get their share; None for none.
+
+        Args:
+            room: samples of the smaller part.
+        """
         return None
 
     # ---- training ------------------------------------------------------------------------------
@@ -209,12 +213,13 @@ class NeuralNet(BaseEstimator):
 
     def _callbacks(self) -> Callbacks:
         """The user's, told as npnet's own are: an error of theirs is raised as it is."""
-        callbacks = [] if self.callbacks is None else list(self.callbacks)
+        given = [] if self.callbacks is None else self.callbacks
+        callbacks = list(given) if isinstance(given, (list, tuple)) else [given]
         for callback in callbacks:
             if not isinstance(callback, Callback):
                 fix = "; make an instance of it" if isinstance(callback, type) else ""
                 raise TypeError(
-                    f"{type(self).__name__}: callbacks must be instances of "
+                    f"{type(self).__name__}: callbacks must be a list of instances of "
                     f"npnet.training.Callback, got {callback!r}{fix}"
                 )
         return Callbacks(callbacks)
@@ -227,6 +232,11 @@ class NeuralNet(BaseEstimator):
         parameters = self.get_params(deep=False)
         if self.monitor not in MONITORS:
             raise ValueError(f"{name}: {unknown_name('monitor', self.monitor, MONITORS)}")
+        if self.augment is not None and not callable(self.augment):
+            raise TypeError(
+                f"{name}: augment must be a function of a batch and a generator, such as "
+                f"transforms.RandomAffine(5).transform, got {self.augment!r}"
+            )
         return Plan(
             config_of(name, parameters),
             self._seed,

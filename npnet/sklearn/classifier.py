@@ -24,7 +24,69 @@ Self = TypeVar("Self", bound="NeuralNetClassifier")
 
 
 class NeuralNetClassifier(ClassifierMixin, NeuralNet):
-    """doc"""
+    """A network that tells classes apart.
+
+        NeuralNetClassifier(epochs=50, random_state=0).fit(X, y)
+        NeuralNetClassifier("lenet5", early_stopping=True).fit(images, y)
+        NeuralNetClassifier(MyNet, module__width=64, optimizer="sgd", learning_rate=0.1)
+
+    X is features (n, f), flat to `sample_shape`, or images (n, H, W) or (n, C, H, W). What is
+    float64, or no float, is computed in float64 by NumPy; float32 in float32 by kernels, which is
+    several times as fast for images. A network gets batches (n, f) or (n, *sample_shape) and gives
+    (n, classes): logits, whose softmax is `predict_proba`. Nothing is written to any file.
+
+    Parameters that `npnet train` has too are as there, and checked at fit:
+
+    Args:
+        module: the network. "mlp", sized by the data, with module__hidden=(100,) and
+            module__activation="relu"; a name of `npnet.models.MODELS`, for images, which are
+            resized to the least size that it takes; a class of nn.Module, or a function that makes
+            one; or a Module, which is copied with its weights, as for fine-tuning.
+        module__NAME: an argument of the name's or class's own. Those called in_features or
+            n_features, in_channels, num_classes, n_classes, out_features or n_outputs are what the
+            data say, unless they are given.
+        criterion: cross_entropy, mse (against one-hot targets) or softmax_bce; a loss such as
+            nn.MultiMarginLoss(); or a function of outputs and class numbers.
+        label_smoothing: share of each target that is spread over all classes (cross_entropy).
+        class_weight: None; "balanced", which gives each class the same sum of weights; or a dict.
+        optimizer: sgd, adam, adamw, nadam, rmsprop, adadelta, adagrad, adamax or radam; or a class
+            of `npnet.optim`, called with the parameters, lr and, if any, weight_decay.
+        learning_rate, momentum, nesterov, weight_decay, weight_decay_on: of the optimizer; see
+            `npnet train --help`.
+        scheduler: none, poly, step, multistep, exponential, cosine, warmup_cosine,
+            warmup_exponential, onecycle or plateau; or a function of the optimizer that gives a
+            scheduler, which takes a step after each epoch.
+        step_size, milestones, gamma, warmup_epochs, min_learning_rate, plateau_patience,
+            pct_start, div_factor, final_div_factor: of the scheduler.
+        batch_size: samples in a step, or all if they are fewer. One that is left over joins the
+            batch before it.
+        epochs: how often `fit` goes through the samples at most.
+        early_stopping: hold out validation_fraction of the samples, stop after `patience` epochs in
+            which `monitor`, "loss" or "score", of these got no better, and take the weights of the
+            best epoch. Each class gives its share, where both parts have room for all classes.
+        clip_grad_norm: scale gradients down to this norm where it is larger.
+        ema: decay of a moving average of the weights, which validates and predicts.
+        augment: what changes each batch of training inputs at random: a function of the batch, an
+            ndarray, and a numpy.random.Generator, such as `transforms.RandomAffine(5).transform`.
+        sample_shape: what a row of X is to the network, such as (1, 28, 28).
+        callbacks: instances of `npnet.training.Callback`. `clone`, and so a grid, copies them.
+        random_state: of the initial weights, the order of samples, dropout, augmentation and what
+            is held out. The same number gives the same bits, in any process, on any count of cores.
+        warm_start: let `fit` go on with the weights that are there, by a new optimizer.
+        verbose: print a line for each epoch.
+
+    Attributes:
+        classes_: the classes (k,), sorted.
+        module_: the network that was trained, in evaluation mode.
+        history_: a dict for each epoch: epoch, learning_rate, train_loss, seconds, and with
+            early_stopping val_loss and val_score.
+        n_iter_: finished epochs. best_epoch_: with early_stopping, whose weights these are.
+        n_features_in_, feature_names_in_: as of any estimator. sample_shape_: of one sample.
+
+    Raises (fit):
+        ValueError, TypeError: a parameter or the data can't be used; says which, and why.
+        npnet.runs.errors.DivergedError: a loss or weight is not finite.
+    """
 
     _what = "classes"
 
@@ -74,6 +136,13 @@ class NeuralNetClassifier(ClassifierMixin, NeuralNet):
     # ---- training ------------------------------------------------------------------------------
 
     def fit(self: Self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train a new network.
+
+        Args:
+            X: (n, f) or images, see above; y: classes (n,).
+            sample_weight: how much each sample counts (n,): the loss is the sum of weight times
+                loss over the sum of weights, and samples of weight 0 are left out.
+        """
         first = self._is_first()
         x, y = self._validated(X, y, first)
         check_classification_targets(y)
@@ -92,6 +161,14 @@ class NeuralNetClassifier(ClassifierMixin, NeuralNet):
     def partial_fit(
         self: Self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
     ) -> Self:
+        """Train for one epoch on these samples; optimizer and schedule go on from call to call.
+
+        They are those that the first call made; early_stopping is for `fit` alone.
+
+        Args:
+            classes: all that there will be; needed by the first call.
+            sample_weight: as of `fit`, but the loss is divided by the count of samples.
+        """
         first = not hasattr(self, "module_")
         if first and classes is None:
             raise ValueError(
@@ -114,6 +191,12 @@ class NeuralNetClassifier(ClassifierMixin, NeuralNet):
         return self
 
     def _samples_of(self, x: Array, labels: Array, sample_weight: Any, normalise: bool) -> Samples:
+        """Samples with the targets of the loss.
+
+        Args:
+            labels: class numbers.
+            normalise: as of `_weighed`; also, whether these are all samples.
+        """
         weights = self._weights(labels, sample_weight, x, balanced=normalise)
         targets = self._criterion(len(self.classes_)).targets(labels, self._dtype)
         return self._weighed(x, targets, weights, normalise)
@@ -155,10 +238,11 @@ class NeuralNetClassifier(ClassifierMixin, NeuralNet):
     def _criterion(self, outputs: int) -> criteria.Criterion:
         return criteria.classification(self.criterion, outputs, self.label_smoothing)
 
-    def _strata(self, y: Array) -> Array | None:
-        """The classes, where each has two samples."""
+    def _strata(self, y: Array, room: int) -> Array | None:
+        """The classes, where each has two samples and both parts have room for all."""
         labels = y if y.ndim == 1 else y.argmax(1)
-        return labels if np.unique(labels, return_counts=True)[1].min() > 1 else None
+        counts = np.unique(labels, return_counts=True)[1]
+        return labels if counts.min() > 1 and len(counts) <= room else None
 
     # ---- outputs -------------------------------------------------------------------------------
 

@@ -103,7 +103,7 @@ def _by_class(
         signature = inspect.signature(make)
         known = {key: size for key, size in sizes.items() if key in signature.parameters}
         signature.bind(**{**known, **arguments})
-    except TypeError as error:
+    except (TypeError, ValueError) as error:  # ValueError: a class of C has no signature
         raise TypeError(
             f"module: {name} can't be called with {_names({**known, **arguments}) or 'nothing'}: "
             f"{error}; give its arguments as module__NAME=..."

@@ -20,7 +20,23 @@ Self = TypeVar("Self", bound="NeuralNetRegressor")
 
 
 class NeuralNetRegressor(RegressorMixin, NeuralNet):
-    """doc"""
+    """A network that gives numbers.
+
+        NeuralNetRegressor(epochs=200, random_state=0).fit(X, y)
+
+    Parameters are those of `NeuralNetClassifier`, but for class_weight and label_smoothing. y is
+    (n,) or (n, targets), and the network gives (n, targets). Targets far from the unit scale are
+    learnt slowly: `sklearn.compose.TransformedTargetRegressor` scales them.
+
+    Args:
+        criterion: mse, l1, huber or smooth_l1; a loss such as nn.HuberLoss(delta=2.0); or a
+            function of outputs and targets.
+        monitor: of early_stopping: "loss", or "score", which is R^2.
+
+    Attributes:
+        module_, history_, n_iter_, best_epoch_, n_features_in_, feature_names_in_, sample_shape_:
+            as of the classifier.
+    """
 
     _what = "targets"
 
@@ -68,11 +84,22 @@ class NeuralNetRegressor(RegressorMixin, NeuralNet):
     # ---- training ------------------------------------------------------------------------------
 
     def fit(self: Self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train a new network.
+
+        Args:
+            X: (n, f) or images; y: targets (n,) or (n, targets).
+            sample_weight: how much each sample counts (n,): the loss is the sum of weight times
+                loss over the sum of weights, and samples of weight 0 are left out.
+        """
         first = self._is_first()
         self._learn(*self._samples_of(X, y, sample_weight, first, normalise=True), first)
         return self
 
     def partial_fit(self: Self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train for one epoch on these samples; optimizer and schedule go on from call to call.
+
+        They are those that the first call made; early_stopping is for `fit` alone.
+        """
         first = not hasattr(self, "module_")
         self._learn_on(*self._samples_of(X, y, sample_weight, first, normalise=False), first)
         return self
@@ -85,9 +112,10 @@ class NeuralNetRegressor(RegressorMixin, NeuralNet):
         if first:
             self._target_shape = shape
         elif shape != self._target_shape:
+            had = ", ".join(["n", *map(str, self._target_shape)])
             raise ValueError(
-                f"NeuralNetRegressor: y must have the shape (n, *{self._target_shape}) that it had "
-                f"in the first fit, got {y.shape}"
+                f"NeuralNetRegressor: y must be of the shape ({had}) as in the first fit, got "
+                f"{y.shape}"
             )
         weights = None if sample_weight is None else check_weights(sample_weight, x)
         targets = y.reshape(len(y), -1).astype(self._dtype)

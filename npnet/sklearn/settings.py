@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from npnet.base.checks import check_number, kind_of, unknown_name
+from npnet.base.checks import check_number, check_real, kind_of, unknown_name
 from npnet.runs.errors import ConfigError
 from npnet.runs.optimizers import OPTIMIZERS
 from npnet.training.config import SCHEDULERS, Config
@@ -70,7 +70,9 @@ def config_of(name: str, parameters: Mapping[str, Any]) -> Config:
             )
     if parameters["early_stopping"]:
         values |= {"patience": _plain(parameters["patience"])}
-        values |= {"val_ratio": _plain(parameters["validation_fraction"])}
+        fraction = parameters["validation_fraction"]
+        check_real(name, "validation_fraction", fraction)
+        check_number(name, "validation_fraction", fraction, above=0, below=1)
     smoothing = parameters.get("label_smoothing", 0.0)
     if smoothing and parameters["criterion"] != "cross_entropy":
         raise ValueError(
@@ -93,5 +95,5 @@ def _plain(value: Any) -> Any:
 
 def as_value_error(error: ConfigError, name: str) -> ValueError:
     """The error of a setting as scikit-learn's users know it: parameters have no dashes."""
-    text = re.sub(r"--(\w+) ?", lambda match: f"{match[1]} ", str(error)).strip()
+    text = re.sub(r"--(\w+)", r"\1", str(error))
     return ValueError(f"{name}: {text.removeprefix('config: ').removeprefix(f'{name}: ')}")
