@@ -83,6 +83,13 @@ ALLOWED: dict[str, set[str]] = {
     "runs": LIBRARY | {"datasets", "npnet", "plots"},
     "training": PROGRAM | {"kernels.batches", "plots", "runs"},
     "fitting": PROGRAM | {"plots", "runs"},
+    "sklearn": PROGRAM
+    | {
+        "runs",
+        "training.config",
+        "training.learner",
+        "training.schedules",
+    },
     "train": PROGRAM | {"runs", "training"},
     "fit_function": PROGRAM | {"fitting", "runs"},
     "drop_in": set(),  # whatever of npnet a program asks for is imported by its name
