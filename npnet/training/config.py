@@ -21,7 +21,7 @@ from npnet.runs.own import is_own
 from npnet.runs.settings import check_path, checked_values, read_settings
 from npnet.training import recipes
 
-__all__ = ["CRITERIA", "OWN_PARTS", "SCHEDULERS", "WEIGHT_DECAY_ON", "Config"]
+__all__ = ["CRITERIA", "GIVEN", "OWN_PARTS", "SCHEDULERS", "WEIGHT_DECAY_ON", "Config"]
 
 CRITERIA = ("cross_entropy", "mse", "softmax_bce")
 # Each with what it takes besides the learning rate and the epochs.
@@ -38,6 +38,8 @@ SCHEDULERS: dict[str, tuple[str, ...]] = {
     "plateau": ("gamma", "plateau_patience", "min_learning_rate"),
 }
 WEIGHT_DECAY_ON = ("all", "weights")
+GIVEN = "given in Python"
+"""The data set of a run whose data a program gave, and no name."""
 OWN_PARTS = ("model", "criterion", "optimizer", "scheduler", "callbacks")
 """The settings that may name code of the user's own, as my_file.py:Name."""
 LARGEST_COUNT = 10**9  # of epochs, images and pixels
@@ -205,7 +207,8 @@ class Config:
             check_path("dataset", self.dataset)
 
     def _check_names(self) -> None:
-        free = {"recipe", "dataset"} if names_npz(self.dataset) else {"recipe"}
+        is_own = names_npz(self.dataset) or self.dataset == GIVEN
+        free = {"recipe", "dataset"} if is_own else {"recipe"}
         for field, known in self.CHOICES.items():
             value = getattr(self, field)
             if field not in free and field not in self.spellings and value not in known:
