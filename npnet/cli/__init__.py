@@ -19,6 +19,8 @@ _COMMANDS = {
     "fit-function": "fit a function of x by a network; see npnet fit-function --help",
     "recipes": "list the documented runs that train --recipe takes, or the flags of one",
     "compare": "make a grid of runs and one report of them all; see npnet compare --help",
+    "datasets": "list, find, download and verify data sets; see npnet datasets --help",
+    "doctor": "what a bug report needs, and a self-test of ten seconds",
     "warmup": "compile all kernels for this machine, once, so that nothing waits for them later",
 }
 
