@@ -26,6 +26,8 @@ COMMANDS = {
     "import": "make a checkpoint of weights that PyTorch saved",
     "export": "write a checkpoint for PyTorch, as safetensors or as ONNX",
     "summary": "show a network layer by layer: parameters, memory, multiplications",
+    "datasets": "list, find, download and verify data sets",
+    "doctor": "what a bug report needs, and a self-test of ten seconds",
     "warmup": "compile all kernels for this machine, once, so that nothing waits for them later",
     "completion": "print what makes bash, zsh or fish complete commands, flags and files",
 }
@@ -34,7 +36,7 @@ _GROUPS = {
     "make a network": "train",
     "use it": "predict",
     "take it elsewhere": "import",
-    "this machine": "warmup",
+    "this machine": "datasets",
 }
 _EXAMPLES = {
     "a network that reads digits": "train --model lenet5 --dataset mnist",
