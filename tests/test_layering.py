@@ -79,6 +79,7 @@ ALLOWED: dict[str, set[str]] = {
     "transforms": LAYERS | {"kernels.affine"},
     "datasets": CORE | {"transforms", "utils"},
     "models": LAYERS | {"npnet", "serialization", "transforms"},
+    "onnx": LIBRARY | {"npnet", "version"},
     "runs": LIBRARY | {"datasets", "npnet"},
     "training": PROGRAM | {"kernels.batches", "runs"},
     "fitting": PROGRAM | {"runs"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -69,7 +70,8 @@ def _size(node: Node) -> Layer:
 def _range(node: Node) -> Layer:
     def compute(start: Tensor, limit: Tensor, delta: Tensor) -> Tensor:
         count_of([max(0, int((limit.item() - start.item()) / (delta.item() or 1)))], node)
-        return result(np.arange(start.array.item(), limit.array.item(), delta.array.item(), start.dtype))
+        numbers = [value.array.item() for value in (start, limit, delta)]
+        return result(np.arange(*numbers).astype(start.dtype))
 
     return node.op(compute)
 
@@ -86,12 +88,10 @@ def _target(shape: Sequence[int], old: Sequence[int], allow_zero: bool) -> list[
 
 @reads("Reshape")
 def _reshape(node: Node) -> Layer:
-    zero = bool(node.get("allowzero", 0))
-    shape = node.get("shape") if node.opset < 5 else None
-    if shape is None and node.const(1) is None:
+    zero, shape = bool(node.get("allowzero", 0)), node.const(1)
+    if shape is None:
         return node.op(lambda x, shape: x.reshape(*_target(_numbers(shape), x.shape, zero)))
-    known = node.const(1)
-    target = list(shape) if known is None else [int(n) for n in known.reshape(-1)]
+    target = [int(n) for n in shape.reshape(-1)]
     if node.const(0) is not None:
         return node.op(lambda x: x.reshape(*_target(target, x.shape, zero)), uses=[0])
     return Layer(Reshape(target, zero), [0])
@@ -207,7 +207,7 @@ def _split(node: Node) -> Layer:
         step = -(-n // count)
         parts = sizes or [min(step, n - i * step) for i in range(count)]
         ends = np.cumsum([0, *parts]).tolist()
-        return tuple(x.narrow(axis, a, b - a) for a, b in zip(ends[:-1], ends[1:], strict=True))
+        return tuple(x.narrow(axis, a, b - a) for a, b in itertools.pairwise(ends))
 
     if count == 1:
         return Layer(node.inputs[0], [0])
@@ -228,13 +228,28 @@ def _slice(node: Node) -> Layer:
 
     def compute(x: Tensor, *given: Tensor | None) -> Tensor:
         starts, ends, axes, steps = (
-            None if value is None else _numbers(value) for value in (*given, *[None] * (4 - len(given)))
+            [] if value is None else _numbers(value)
+            for value in (*given, *[None] * (4 - len(given)))
         )
-        assert starts is not None and ends is not None
         count = len(starts)
         return _sliced(x, starts, ends, axes or list(range(count)), steps or [1] * count)
 
-    return node.op(compute)
+    if any(node.const(i) is None for i in range(1, len(node.inputs)) if node.has(i)):
+        return node.op(compute)
+    given = [result(node.array(i)) if node.has(i) else None for i in range(1, len(node.inputs))]
+    return node.op(lambda x: compute(x, *given), _slices(given), [0])
+
+
+def _slices(given: Sequence[Tensor | None]) -> str:
+    """`dim 2: 0:5:2` of each slice."""
+    starts, ends, *rest = ([] if value is None else _numbers(value) for value in given)
+    axes = rest[0] if rest and rest[0] else list(range(len(starts)))
+    steps = rest[1] if len(rest) > 1 and rest[1] else [1] * len(starts)
+    parts = []
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        stop = end if abs(end) < 2**31 - 1 else ""
+        parts.append(f"dim {axis}: {start}:{stop}" + (f":{step}" if step != 1 else ""))
+    return ", ".join(parts)
 
 
 def _sliced(
@@ -290,14 +305,24 @@ def _pad(node: Node) -> Layer:
         value = node.get("value", 0.0)
         return node.op(lambda x: _padded(x, pads, None, mode, value), f"{pads}, {mode}")
 
-    def compute(x: Tensor, pads: Tensor, value: Tensor | None = None, axes: Tensor | None = None) -> Tensor:
+    def compute(
+        x: Tensor, pads: Tensor, value: Tensor | None = None, axes: Tensor | None = None
+    ) -> Tensor:
         number = 0 if value is None or not value.numel() else value.item()
         return _padded(x, _numbers(pads), None if axes is None else _numbers(axes), mode, number)
 
-    return node.op(compute, mode)
+    if any(node.const(i) is None for i in range(1, len(node.inputs)) if node.has(i)):
+        return node.op(compute, mode)
+    given = [result(node.array(i)) if node.has(i) else None for i in range(1, len(node.inputs))]
+    first, *others = given
+    if first is None:
+        raise node.unread("it does not say how much")
+    return node.op(lambda x: compute(x, first, *others), f"{_numbers(first)}, {mode}", [0])
 
 
-def _padded(x: Tensor, pads: Sequence[int], axes: Sequence[int] | None, mode: str, value: Any) -> Tensor:
+def _padded(
+    x: Tensor, pads: Sequence[int], axes: Sequence[int] | None, mode: str, value: Any
+) -> Tensor:
     places = [a % x.ndim for a in axes] if axes is not None else list(range(x.ndim))
     frame = [(0, 0)] * x.ndim
     for i, axis in enumerate(places):
@@ -339,7 +364,10 @@ def _space_to_depth(node: Node) -> Layer:
 @reads("Resize", "Upsample")
 def _resize(node: Node) -> Layer:
     """Images in another size by whole or broken factors, in the ways that PyTorch has too."""
-    mode, way = node.get("mode", "nearest"), node.get("coordinate_transformation_mode", "half_pixel")
+    mode, way = (
+        node.get("mode", "nearest"),
+        node.get("coordinate_transformation_mode", "half_pixel"),
+    )
     if node.kind == "Upsample" or node.opset < 11:
         way = "asymmetric"
     scales, sizes = _factors(node)

@@ -29,7 +29,7 @@ _GATES: dict[type, list[int]] = {LSTM: [0, 3, 1, 2], GRU: [1, 0, 2], RNN: [0]}
 
 
 def _begins_and_ends(window: Window, axes: slice = slice(None)) -> list[int]:
-    pairs = window.padding[axes]
+    pairs = list(window.padding)[axes]
     return [a for a, _ in pairs] + [b for _, b in pairs]
 
 
@@ -285,7 +285,9 @@ def _rms_norm(writer: Writer, step: Step) -> str:
 def _local_response(writer: Writer, step: Step) -> str:
     op = step.op
     if op.size % 2 == 0:
-        raise writer.unsaid(step, f"ONNX centres an even size of {op.size} elsewhere; use an odd one")
+        raise writer.unsaid(
+            step, f"ONNX centres an even size of {op.size} elsewhere; use an odd one"
+        )
     return writer.node(
         "LRN",
         writer.inputs(step),
@@ -353,10 +355,10 @@ def _recurrent_layer(writer: Writer, step: Step) -> str:
     y = writer.node(kind.__name__, given, outputs=names, **attributes)
     stem = y.removesuffix("_Y")
     ys = {name: f"{stem}_{name}" for name in names}
-    for name in names:
-        length = steps if name == "Y" else [1] * len(steps)
-        four = [(t, 1, n, hidden) for t, n in zip(length, batch, strict=True)]
-        writer.shapes[ys[name]] = four if name == "Y" else [(1, n, hidden) for _, _, n, _ in four]
+    lasts = [(1, n, hidden) for n in batch]
+    for name in names[1:]:
+        writer.shapes[ys[name]] = list(lasts)
+    writer.shapes[ys["Y"]] = [(t, 1, n, hidden) for t, n in zip(steps, batch, strict=True)]
     parts = [writer.reshape(ys["Y"], [(t, n, hidden) for t, n in zip(steps, batch, strict=True)])]
     parts += [ys[name] for name in names[1:]]
     whole = writer.node("Concat", parts, axis=0)

@@ -57,7 +57,9 @@ def _stack(writer: Writer, step: Step) -> str:
 
 @says(Cast)
 def _cast(writer: Writer, step: Step) -> str:
-    return writer.node("Cast", writer.inputs(step), to=helper.np_dtype_to_tensor_dtype(step.op.dtype))
+    return writer.node(
+        "Cast", writer.inputs(step), to=helper.np_dtype_to_tensor_dtype(step.op.dtype)
+    )
 
 
 # ---- parts ---------------------------------------------------------------------------------------
@@ -170,7 +172,9 @@ def _fixed_bounds(
 @says(Pick)
 def _pick(writer: Writer, step: Step) -> str:
     arrays = [i for i, part in enumerate(step.op.picks) if isinstance(part, np.ndarray)]
-    whole = all(part is ... or part == _ALL for i, part in enumerate(step.op.picks) if i not in arrays)
+    whole = all(
+        part is ... or part == _ALL for i, part in enumerate(step.op.picks) if i not in arrays
+    )
     if len(arrays) != 1 or not whole or any(part is ... for part in step.op.picks[: arrays[0]]):
         raise writer.unsaid(step, "an index of several arrays, or of a mask, can't be said")
     (at,) = arrays
@@ -198,7 +202,9 @@ def _flip(writer: Writer, step: Step) -> str:
     if not dims:
         return writer.inputs(step)[0]
     values = [-1] * len(dims), [-_END] * len(dims), dims, [-1] * len(dims)
-    return writer.node("Slice", [*writer.inputs(step), *(writer.constant(v, np.int64) for v in values)])
+    return writer.node(
+        "Slice", [*writer.inputs(step), *(writer.constant(v, np.int64) for v in values)]
+    )
 
 
 @says(Roll)

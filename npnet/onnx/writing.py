@@ -89,8 +89,13 @@ class Writer:
             if with_softmax and not i:
                 y = self.node("Softmax", [y], axis=1)
             self.nodes.append(helper.make_node("Identity", [y], [name], name=f"{name}_result"))
-            ends.append(self._info(name, [a.shape for a in self.trace.arrays(self.trace.outputs[i])],
-                                   self.trace.arrays(self.trace.outputs[i])[0].dtype))
+            ends.append(
+                self._info(
+                    name,
+                    [a.shape for a in self.trace.arrays(self.trace.outputs[i])],
+                    self.trace.arrays(self.trace.outputs[i])[0].dtype,
+                )
+            )
         begins = [
             self._info(name, [a.shape for a in arrays], arrays[0].dtype)
             for name, arrays in zip(self._inputs, self.trace.inputs, strict=True)
@@ -237,7 +242,9 @@ class Writer:
         return self._constants[key]
 
     def _initialize(self, name: str, array: Array) -> None:
-        self.initializers[name] = numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name)
+        self.initializers[name] = numpy_helper.from_array(
+            np.ascontiguousarray(array).reshape(array.shape), name
+        )
         self.shapes[name] = [array.shape] * self.runs
 
     @property
@@ -311,7 +318,9 @@ class Writer:
         for axis, column in enumerate(columns):
             if len(set(column)) == 1:
                 target.append(column[0])
-            elif all(axis < len(old) and old[axis] == n for old, n in zip(olds, column, strict=True)):
+            elif all(
+                axis < len(old) and old[axis] == n for old, n in zip(olds, column, strict=True)
+            ):
                 target.append(0)
             else:
                 target.append(-1)
@@ -331,9 +340,7 @@ def _needed(nodes: list[onnx.NodeProto], results: Sequence[str]) -> list[onnx.No
     return kept[::-1]
 
 
-def _named_results(
-    nodes: list[onnx.NodeProto], results: Sequence[str]
-) -> list[onnx.NodeProto]:
+def _named_results(nodes: list[onnx.NodeProto], results: Sequence[str]) -> list[onnx.NodeProto]:
     """The nodes that give the results by themselves, where no Identity is needed for that."""
     made = {y: node for node in nodes for y in node.output}
     uses = [x for node in nodes for x in node.input]
