@@ -91,15 +91,15 @@ def _batch_norm(node: Node) -> Layer:
     module.weight, module.bias = node.parameter(1), node.parameter(2)
     for name, value in zip(("running_mean", "running_var"), statistics, strict=True):
         setattr(module, name, result(np.array(value)))
-    return Layer(_several(module, node), [0], prefix_of(node.name_of(1)))
+    _leave_statistics(node)
+    return Layer(module, [0], prefix_of(node.name_of(1)))
 
 
-def _several(module: nn.Module, node: Node) -> Any:
-    """The module alone: the statistics, further results in training, go nowhere in a graph."""
+def _leave_statistics(node: Node) -> None:
+    """Further results, the statistics of a batch or of samples, go nowhere in a network."""
     if any(node.reader.uses(name) for name in node.outputs[1:] if name):
         raise node.unread("its statistics are used as a result")
     del node.outputs[1:]
-    return module
 
 
 @reads("InstanceNormalization")
@@ -128,7 +128,7 @@ def _group_norm(node: Node) -> Layer:
 @reads("LayerNormalization")
 def _layer_norm(node: Node) -> Layer:
     axis, eps = node.get("axis", -1), float(np.float32(node.get("epsilon", 1e-5)))
-    del node.outputs[1:]
+    _leave_statistics(node)
     weight, bias = node.const(1), node.const(2) if node.has(2) else None
     size = None if weight is None else weight.shape
     whole = size is not None and axis == -len(size) and (not node.has(2) or bias is not None)
@@ -157,7 +157,7 @@ def _local_response(node: Node) -> Layer:
 @reads("LpNormalization")
 def _lp_norm(node: Node) -> Layer:
     p, axis = node.get("p", 2), node.get("axis", -1)
-    return node.op(lambda x: x / x.norm(p, axis, keepdim=True), f"p={p}, axis={axis}")
+    return node.op(lambda x: F.normalize(x, p, axis, 0.0), f"p={p}, axis={axis}")
 
 
 @reads("Dropout")
@@ -182,15 +182,16 @@ _ORDERS = {"LSTM": [0, 2, 3, 1], "GRU": [1, 0, 2], "RNN": [0]}  # PyTorch's gate
 class Recurrent(nn.Module):
     """A recurrent layer with ONNX's results: (T, directions, N, H), the last h, the last c."""
 
-    def __init__(self, layer: Any, layout: int) -> None:
+    def __init__(self, layer: Any, reverse: bool) -> None:
         super().__init__()
-        self.layer, self.layout = layer, layout
+        self.layer, self.reverse = layer, reverse
 
     def forward(self, x: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
         hx = None if not states else states[0] if len(states) == 1 else states
-        y, last = self.layer(x, hx)
+        y, last = self.layer(x.flip(0) if self.reverse else x, hx)
         t, n, _ = y.shape
         y = y.reshape(t, n, self.layer._directions, -1).permute(0, 2, 1, 3)
+        y = y.flip(0) if self.reverse else y
         return (y, *last) if isinstance(last, tuple) else (y, last)
 
 
@@ -209,8 +210,8 @@ def _recurrent(node: Node) -> Layer:
         raise node.unread(f"activations {names}")
     if node.get("clip") is not None or node.get("input_forget") or node.get("layout"):
         raise node.unread("clip, input_forget or layout")
-    if node.has(4) or node.has(7) or direction == "reverse":
-        raise node.unread("sequence_lens, peepholes, or the reverse direction alone")
+    if node.has(4) or node.has(7):
+        raise node.unread("sequence_lens or peepholes")
     if kind == "GRU" and not node.get("linear_before_reset"):
         raise node.unread("linear_before_reset=0; npnet's GRU is PyTorch's")
     if kind == "LSTM" and len(states) == 1:
@@ -227,7 +228,7 @@ def _recurrent(node: Node) -> Layer:
             values |= {"bias_ih": b[d][: w.shape[1]][rows], "bias_hh": b[d][w.shape[1] :][rows]}
         for name, value in values.items():
             setattr(layer, name + end, nn.Parameter(result(np.ascontiguousarray(value))))
-    return Layer(Recurrent(layer, 0), [0, *states], prefix_of(node.name_of(1)))
+    return Layer(Recurrent(layer, direction == "reverse"), [0, *states], prefix_of(node.name_of(1)))
 
 
 @reads("Gather")

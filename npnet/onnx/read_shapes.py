@@ -352,6 +352,8 @@ def _depth_to_space(node: Node) -> Layer:
 @reads("SpaceToDepth")
 def _space_to_depth(node: Node) -> Layer:
     r = node.get("blocksize")
+    if node.get("mode", "DCR") == "CRD":
+        return Layer(nn.PixelUnshuffle(r), [0])
 
     def compute(x: Tensor) -> Tensor:
         n, c, h, w = x.shape
@@ -373,8 +375,13 @@ def _resize(node: Node) -> Layer:
     scales, sizes = _factors(node)
     rounding = node.get("nearest_mode", "round_prefer_floor") if node.opset >= 11 else "floor"
     known: Array | list[float] = scales if scales is not None else []
-    if scales is not None and list(known[:2]) != [1, 1] and node.get("axes") is None:
+    axes = node.get("axes")
+    if axes is None and scales is not None and list(known[:2]) != [1, 1]:
         raise node.unread("the batch or the channels in another size")
+    if axes is not None and axes != list(range(2, 2 + len(axes))):
+        raise node.unread(f"axes {axes}")
+    if node.get("antialias", 0) or node.get("keep_aspect_ratio_policy", "stretch") != "stretch":
+        raise node.unread("antialias, or keeping the aspect")
 
     def compute(x: Tensor) -> Tensor:
         counts = x.ndim - 2
@@ -401,21 +408,36 @@ def _factors(node: Node) -> tuple[Any, list[int] | None]:
 def _resized(
     node: Node, x: Tensor, size: Any, factor: Any, mode: str, way: str, rounding: str
 ) -> Tensor:
-    if node.get("antialias", 0) or node.get("keep_aspect_ratio_policy", "stretch") != "stretch":
-        raise node.unread("antialias, or keeping the aspect")
-    names = {3: "linear", 4: "bilinear", 5: "trilinear"}
+    """By `interpolate`, where that picks the same pixels and weights."""
+    olds = x.shape[2:]
+    ends = size or [n * f for n, f in zip(olds, factor, strict=True)]
+    whole = all(abs(end - round(end)) < 1e-6 for end in ends)  # else ONNX and PyTorch differ
+    grows = whole and all(round(end) % n == 0 for end, n in zip(ends, olds, strict=True))
+    kind = align = None
     if mode == "nearest" and way == "asymmetric" and rounding == "floor":
-        return F.interpolate(x, size, factor, "nearest")
-    whole = factor is not None and all(f == int(f) for f in factor)
-    if mode == "nearest" and way == "half_pixel" and whole:  # any rounding picks the same pixel
-        return F.interpolate(x, size, factor, "nearest-exact")
-    if mode == "nearest" and way == "asymmetric" and whole and rounding.startswith("round"):
-        raise node.unread(f"nearest pixels by {rounding}")
-    smooth = names[x.ndim] if mode == "linear" else "bicubic"
-    cubic = mode == "cubic" and abs(node.get("cubic_coeff_a", -0.75) + 0.75) < 1e-6 and x.ndim == 4
-    if mode == "linear" or cubic:
-        if way in ("half_pixel", "pytorch_half_pixel"):
-            return F.interpolate(x, size, factor, smooth, False)
-        if way == "align_corners":
-            return F.interpolate(x, size, factor, smooth, True)
-    raise node.unread(f"mode {mode} by {way} and {rounding}")
+        kind = "nearest"
+    elif mode == "nearest" and way == "half_pixel" and grows:  # any rounding picks the same pixel
+        kind = "nearest-exact"
+    elif mode == "linear" or (mode == "cubic" and x.ndim == 4 and _is_keys(node)):
+        kind = (
+            {3: "linear", 4: "bilinear", 5: "trilinear"}[x.ndim] if mode == "linear" else "bicubic"
+        )
+        align = way == "align_corners"
+        fits = (
+            whole
+            if align
+            else way == "half_pixel" or (way.endswith("half_pixel") and min(ends) >= 2)
+        )
+        kind = kind if fits else None
+    if kind is None:
+        raise node.unread(
+            f"mode {mode} by {way} and {rounding} from {tuple(olds)} to {tuple(ends)}"
+        )
+    return F.interpolate(x, size, factor, kind, align)
+
+
+def _is_keys(node: Node) -> bool:
+    """Whether the cubic filter is PyTorch's."""
+    return abs(node.get("cubic_coeff_a", -0.75) + 0.75) < 1e-6 and not node.get(
+        "exclude_outside", 0
+    )

@@ -182,6 +182,8 @@ def _attribute(attribute: AttributeProto) -> Any:
         return array_of(value)
     if attribute.type in (AttributeProto.INTS, AttributeProto.FLOATS):
         return list(value)
+    if attribute.type == AttributeProto.STRINGS:
+        return [part.decode("utf-8", "replace") for part in value]
     return value
 
 

@@ -80,7 +80,7 @@ class Step:
         return self.ops[0]
 
     def __str__(self) -> str:
-        name = self.op.name().removesuffix("Backward")
+        name = self.kind.__name__
         return f"{name} in {self.path}" if self.path else name
 
 

@@ -230,6 +230,13 @@ def _step(writer: Writer, step: Step) -> str:
     return writer.node(name, writer.inputs(step))
 
 
+@says(elementwise.Frac)
+def _frac(writer: Writer, step: Step) -> str:
+    (x,) = writer.inputs(step)
+    whole = writer.node("Floor", [writer.node("Abs", [x])])
+    return writer.node("Sub", [x, writer.node("Mul", [writer.node("Sign", [x]), whole])])
+
+
 @says(choices.ClampBetween)
 def _clamp_between(writer: Writer, step: Step) -> str:
     x, low, high = writer.inputs(step)

@@ -241,9 +241,15 @@ def _frame(widths: Sequence[tuple[int, int]]) -> list[int]:
 
 @says(PadConstant)
 def _pad(writer: Writer, step: Step) -> str:
-    frame = writer.constant(_frame(step.op.widths), np.int64)
+    (x,), widths = writer.inputs(step), step.op.widths
+    cut = [axis for axis, width in enumerate(widths) if min(width) < 0]
+    if cut:  # by a slice: not all readers take negative widths
+        starts = [max(-widths[axis][0], 0) for axis in cut]
+        stops = [min(widths[axis][1], 0) or _END for axis in cut]
+        x = writer.node("Slice", [x, *(writer.constant(v, np.int64) for v in (starts, stops, cut))])
+    frame = writer.constant([max(n, 0) for n in _frame(widths)], np.int64)
     value = writer.constant(step.op.value, step.arrays[0].dtype)
-    return writer.node("Pad", [*writer.inputs(step), frame, value], mode="constant")
+    return writer.node("Pad", [x, frame, value], mode="constant")
 
 
 @says(PadCopy)
