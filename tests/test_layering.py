@@ -79,6 +79,7 @@ ALLOWED: dict[str, set[str]] = {
     "transforms": LAYERS | {"kernels.affine"},
     "datasets": CORE | {"transforms", "utils"},
     "models": LAYERS | {"npnet", "serialization", "transforms"},
+    "onnx": LIBRARY | {"npnet", "version"},
     "plots": LAYERS | {"npnet"},
     "runs": LIBRARY | {"datasets", "npnet", "plots"},
     "training": PROGRAM | {"kernels.batches", "plots", "runs"},

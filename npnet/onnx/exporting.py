@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 from onnx import helper
 
+from npnet.backend import by_numpy
 from npnet.base.arrays import Array
 from npnet.base.files import atomic_write
 from npnet.base.grad_mode import no_grad
@@ -109,11 +110,13 @@ def export(
     names = _input_names(model, len(samples), input_names)
     axes = dynamic_axes if dynamic_shapes is None else dynamic_shapes
     sizes = _sizes(axes, names, samples, output_names)
-    traced = trace(model, samples, sizes)
-    graph = _graph(traced, names, output_names, preprocess if with_preprocessing else None, with_softmax)
-    proto = _proto(graph, model, classes, preprocess, with_preprocessing, metadata)
-    proto = _checked(proto, opset_version or OPSET)
-    _compare(model, proto, samples, sizes, preprocess if with_preprocessing else None, with_softmax)
+    within = preprocess if with_preprocessing else None
+    with by_numpy():  # a few images are not worth compiling kernels for
+        traced = trace(model, samples, sizes)
+        graph = _graph(traced, names, output_names, within, with_softmax)
+        proto = _proto(graph, model, classes, preprocess, with_preprocessing, metadata)
+        proto = _checked(proto, opset_version or OPSET)
+        _compare(model, proto, samples, sizes, within, with_softmax)
     if target is not None:
         _write(proto, target)
     return proto
@@ -174,7 +177,9 @@ def _samples(model: Module, given: Any, preprocess: Any) -> list[Array]:
         elif isinstance(x, np.ndarray):
             arrays.append(x)
         else:
-            raise TypeError(f"export: a sample must be a Tensor or a tuple of them, got {type(x).__name__}")
+            raise TypeError(
+                f"export: a sample must be a Tensor or a tuple of them, got {type(x).__name__}"
+            )
     if not arrays or any(0 in a.shape for a in arrays):
         raise ValueError("export: the sample is empty; it must have an image at least")
     return arrays
@@ -183,7 +188,9 @@ def _samples(model: Module, given: Any, preprocess: Any) -> list[Array]:
 def _input_names(model: Module, count: int, names: Sequence[str] | None) -> list[str]:
     if names is None:
         arguments = inspect.signature(model.forward).parameters.values()
-        known = [p.name for p in arguments if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        known = [
+            p.name for p in arguments if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        ]
         names = known if len(known) >= count else [f"input_{i}" for i in range(count)]
         names = names[:count]
     _check_names("input_names", names, count, "inputs")
@@ -192,7 +199,9 @@ def _input_names(model: Module, count: int, names: Sequence[str] | None) -> list
 
 def _check_names(what: str, names: Sequence[str], count: int, of: str) -> None:
     if isinstance(names, str) or len(names) != count or len({*names}) < count:
-        raise ValueError(f"export: {what} must be {count} different names, for the {of}; got {names}")
+        raise ValueError(
+            f"export: {what} must be {count} different names, for the {of}; got {names}"
+        )
 
 
 def _sizes(
@@ -216,7 +225,11 @@ def _sizes(
             if not -ndim <= axis < ndim:
                 raise ValueError(f"export: dynamic_axes: {name} has {ndim} axes, got axis {axis}")
             if label is not None:
-                text = label if isinstance(label, str) else getattr(label, "__name__", f"{name}_{axis}")
+                text = (
+                    label
+                    if isinstance(label, str)
+                    else getattr(label, "__name__", f"{name}_{axis}")
+                )
                 found.setdefault(text, []).append((number, axis % ndim))
     return [_size(name, places, samples) for name, places in found.items()]
 
@@ -225,8 +238,8 @@ def _size(name: str, places: list[tuple[int, int]], samples: list[Array]) -> Siz
     lengths = {samples[i].shape[axis] for i, axis in places}
     if len(lengths) > 1:
         raise ValueError(
-            f"export: axes called {name!r} must be of one size in the sample, got {sorted(lengths)}; "
-            "give dynamic_axes with a name for each"
+            f"export: axes called {name!r} must be of one size in the sample, got "
+            f"{sorted(lengths)}; give dynamic_axes with a name for each"
         )
     (length,) = lengths
     if all(axis == 0 for _, axis in places):
@@ -267,8 +280,8 @@ def _proto(
     """The graph with what its user must know."""
     if with_preprocessing and preprocess is None:
         raise ValueError(
-            "export: with_preprocessing needs to know mean and std: give preprocess=, or a model of "
-            "npnet.models.from_checkpoint"
+            "export: with_preprocessing needs to know mean and std: give preprocess=, or a model "
+            "of npnet.models.from_checkpoint"
         )
     proto = helper.make_model(
         graph,
@@ -341,7 +354,9 @@ def _compare(
     with evaluating(model), no_grad():
         wanted = _list(model(*[result(a) for a in arrays]))
         if preprocess is not None:
-            mean, std = (np.array(v, np.float32)[:, None, None] for v in (preprocess.mean, preprocess.std))
+            mean, std = (
+                np.array(v, np.float32)[:, None, None] for v in (preprocess.mean, preprocess.std)
+            )
             arrays[0] = ((arrays[0] * std + mean) * 255).astype(np.float32)
         found = _list(graph(*[result(a) for a in arrays]))
     for i, (a, b) in enumerate(zip(wanted, found, strict=True)):

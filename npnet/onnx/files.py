@@ -6,6 +6,7 @@ it names: none outside of its folder, also not by a link.
 
 from __future__ import annotations
 
+import graphlib
 import math
 import os
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped] # no stubs
 from onnx import TensorProto, numpy_helper
 
 from npnet.base.arrays import Array
@@ -66,10 +67,26 @@ def checked(proto: onnx.ModelProto, folder: Path | None) -> None:
                 raise CheckpointError(f"the weights {_short(tensor.name)} are in another file")
             _fetch(tensor, folder)
         _check_size(tensor)
+    _sort(proto.graph)
     try:
         onnx.checker.check_model(proto)
     except (onnx.checker.ValidationError, ValueError, RuntimeError) as error:
         raise CheckpointError(_short(str(error).strip().splitlines()[0])) from error
+
+
+def _sort(graph: onnx.GraphProto) -> None:
+    """Put nodes behind those that make their inputs, as the format wants and some tools don't."""
+    makers = {name: i for i, node in enumerate(graph.node) for name in node.output if name}
+    before = [{makers[name] for name in node.input if name in makers} for node in graph.node]
+    if all(max(earlier, default=-1) < i for i, earlier in enumerate(before)):
+        return
+    try:
+        order = list(graphlib.TopologicalSorter(dict(enumerate(before))).static_order())
+    except graphlib.CycleError as error:
+        raise CheckpointError("its nodes go round in a circle") from error
+    nodes = [onnx.NodeProto.FromString(graph.node[i].SerializeToString()) for i in order]
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 def opset_of(proto: onnx.ModelProto) -> int:
@@ -80,7 +97,9 @@ def opset_of(proto: onnx.ModelProto) -> int:
             versions = [1]
         else:
             others = ", ".join(_short(entry.domain) for entry in proto.opset_import) or "none"
-            raise CheckpointError(f"it does not say which opset of ONNX it is of; domains: {others}")
+            raise CheckpointError(
+                f"it does not say which opset of ONNX it is of; domains: {others}"
+            )
     if versions[0] < OLDEST:
         raise CheckpointError(
             f"it is of opset {versions[0]}; npnet reads opset {OLDEST} and later: convert it by "
@@ -136,8 +155,8 @@ def _beside(name: str, location: str, folder: Path) -> Path:
     bad = not location or "\0" in location or "\\" in location or Path(location).is_absolute()
     if bad or ".." in Path(location).parts or ":" in location:
         raise CheckpointError(
-            f"the weights {name} are said to be in {_short(location)!r}, which is no file beside it; "
-            "nothing was read there"
+            f"the weights {name} are said to be in {_short(location)!r}, which is no file beside "
+            "it; nothing was read there"
         )
     place = folder / location
     root = Path(os.path.realpath(folder))
@@ -148,8 +167,8 @@ def _beside(name: str, location: str, folder: Path) -> Path:
         )
     if not place.is_file():
         raise CheckpointError(
-            f"the weights {name} are in {_short(location)!r}, which is not there; put it beside the "
-            "model"
+            f"the weights {name} are in {_short(location)!r}, which is not there; put it beside "
+            "the model"
         )
     return place
 
@@ -158,7 +177,9 @@ def _check_size(tensor: TensorProto) -> None:
     """Before memory is taken for what a tensor says to have."""
     count = math.prod(tensor.dims)
     if any(n < 0 for n in tensor.dims) or count > _MOST_VALUES:
-        raise CheckpointError(f"{_short(tensor.name)} has an impossible shape {list(tensor.dims)[:8]}")
+        raise CheckpointError(
+            f"{_short(tensor.name)} has an impossible shape {list(tensor.dims)[:8]}"
+        )
     if tensor.HasField("raw_data"):
         _check_count(tensor, len(tensor.raw_data))
 
@@ -173,13 +194,18 @@ def _check_count(tensor: TensorProto, length: int) -> None:
     wanted = math.prod(tensor.dims) * dtype.itemsize
     if length != wanted:
         raise CheckpointError(
-            f"{_short(tensor.name)}, shape {list(tensor.dims)[:8]}, has {length} bytes, not {wanted}"
+            f"{_short(tensor.name)}, shape {list(tensor.dims)[:8]}, has {length} bytes in place of "
+            f"{wanted}"
         )
 
 
 _PACKED = {
     value for name, value in TensorProto.DataType.items() if name.endswith("4") and "FLOAT4" in name
-} | {value for name, value in TensorProto.DataType.items() if name in ("INT4", "UINT4", "INT2", "UINT2")}
+} | {
+    value
+    for name, value in TensorProto.DataType.items()
+    if name in ("INT4", "UINT4", "INT2", "UINT2")
+}
 
 
 def array_of(tensor: TensorProto) -> Array:

@@ -10,7 +10,7 @@ import onnx
 
 from npnet.base.files import printable
 from npnet.base.grad_mode import no_grad
-from npnet.onnx import read_layers, read_math, read_shapes  # noqa: F401 # they fill the table
+from npnet.onnx import read_layers, read_math, read_shapes, read_windows  # noqa: F401 # they fill it
 from npnet.onnx.files import checked, opset_of, read
 from npnet.onnx.model import Info, OnnxModel
 from npnet.onnx.read_shapes import Reshape
@@ -73,9 +73,21 @@ def _model(proto: onnx.ModelProto) -> OnnxModel:
             raise
         except MemoryError as error:
             raise CheckpointError("onnx.load: it asks for more memory than there is") from error
-        except (ValueError, TypeError, IndexError, KeyError, RuntimeError, AssertionError, OverflowError) as error:
-            text = printable(str(error).strip().splitlines()[0] if str(error).strip() else repr(error))
-            raise CheckpointError(f"onnx.load: a node has inputs or attributes that don't fit: {text}") from error
+        except (
+            ValueError,
+            TypeError,
+            IndexError,
+            KeyError,
+            RuntimeError,
+            AssertionError,
+            OverflowError,
+        ) as error:
+            text = printable(
+                str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+            )
+            raise CheckpointError(
+                f"onnx.load: a node has inputs or attributes that don't fit: {text}"
+            ) from error
     return model.eval()
 
 
@@ -100,7 +112,7 @@ def _loosened(model: OnnxModel, proto: onnx.ModelProto) -> OnnxModel:
     if len(model.inputs) != 1 or not model.inputs[0].shape:
         return model
     info = model.inputs[0]
-    n, *rest = info.shape
+    n, *rest = info.shape or ()
     if not isinstance(n, int) or n < 1 or not all(isinstance(size, int) for size in rest):
         return model
     shape = [int(size) for size in rest if size]
@@ -116,19 +128,25 @@ def _loosened(model: OnnxModel, proto: onnx.ModelProto) -> OnnxModel:
     return model
 
 
-def _takes_others(model: OnnxModel, fixed: list[Reshape], n: int, shape: list[int], dtype: str) -> bool:
+def _takes_others(
+    model: OnnxModel, fixed: list[Reshape], n: int, shape: list[int], dtype: str
+) -> bool:
     """Free the batch in all reshapes. Whether each image then gives what it gave before."""
     rng = np.random.default_rng(0)
     images = rng.random((2 * n + 1, *shape))
     images = images.astype(dtype) if np.dtype(dtype).kind == "f" else (images * 2).astype(dtype)
     seen: dict[int, tuple[int, ...]] = {}
-    handles = [m.register_forward_hook(lambda m, _, y: seen.update({id(m): tuple(y.shape)})) for m in fixed]
+    handles = [
+        m.register_forward_hook(lambda m, _, y: seen.update({id(m): tuple(y.shape)})) for m in fixed
+    ]
     try:
         with no_grad():
             wanted = [_arrays(model(result(images[i : i + n]))) for i in (0, n)]
             for module in fixed:
                 _free(module, n, seen.get(id(module), ()))
-            found = [_arrays(model(result(images[i:j]))) for i, j in ((0, 2 * n), (1, 2 * n + 1), (0, n))]
+            found = [
+                _arrays(model(result(images[i:j]))) for i, j in ((0, 2 * n), (1, 2 * n + 1), (0, n))
+            ]
     except Exception:
         return False  # it says so itself, when it is given another batch
     finally:
@@ -137,7 +155,10 @@ def _takes_others(model: OnnxModel, fixed: list[Reshape], n: int, shape: list[in
     if any(len(y) != n for y in wanted[0]) or any(len(y) != 2 * n for y in found[0]):
         return False
     pairs = [(np.concatenate([a, b]), y) for a, b, y in zip(*wanted, found[0], strict=True)]
-    pairs += [(b[: n - 1] if n > 1 else b, y[n - 1 : n - 1 + max(n - 1, 1)]) for b, y in zip(wanted[1], found[1], strict=True)]
+    pairs += [
+        (b[: n - 1] if n > 1 else b, y[n - 1 : n - 1 + max(n - 1, 1)])
+        for b, y in zip(wanted[1], found[1], strict=True)
+    ]
     pairs += list(zip(wanted[0], found[2], strict=True))
     return all(_alike(a, b) for a, b in pairs)
 

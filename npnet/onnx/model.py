@@ -131,7 +131,9 @@ class OnnxModel(Module):
     def forward(self, *args: Tensor) -> Any:
         if len(args) != len(self.inputs):
             takes = "; ".join(map(str, self.inputs))
-            raise TypeError(f"OnnxModel: takes {len(self.inputs)} tensors ({takes}), got {len(args)}")
+            raise TypeError(
+                f"OnnxModel: takes {len(self.inputs)} tensors ({takes}), got {len(args)}"
+            )
         values: dict[str, Any] = dict(zip([info.name for info in self.inputs], args, strict=True))
         for run in self._runs:
             y = run.module(*[values[name] for name in run.inputs])

@@ -12,7 +12,7 @@ import onnx
 import npnet
 import npnet.nn.functional as F
 from npnet import nn
-from npnet.onnx.reading import Layer, Node, reads, readers
+from npnet.onnx.reading import Layer, Node, readers, reads
 from npnet.tape import result
 from npnet.tensor import Tensor
 
@@ -86,9 +86,11 @@ _LAYERS: dict[str, Callable[[], nn.Module]] = {
 
 
 def _layer(kind: str) -> Any:
-    return lambda node: Layer(_LAYERS[kind](), [i for i in (0,) if node.const(i) is None]) if (
-        node.const(0) is None
-    ) else node.op(_LAYERS[kind]())
+    return lambda node: (
+        Layer(_LAYERS[kind](), [i for i in (0,) if node.const(i) is None])
+        if (node.const(0) is None)
+        else node.op(_LAYERS[kind]())
+    )
 
 
 readers.update({kind: _layer(kind) for kind in _LAYERS})
@@ -183,11 +185,11 @@ def _clip(node: Node) -> Layer:
     if node.opset < 11:
         low, high = node.get("min"), node.get("max")
     elif any(node.has(i) and node.const(i) is None for i in (1, 2)):
-        return node.op(lambda x, a=None, b=None: x if a is None and b is None else npnet.clamp(x, a, b))
-    else:
-        low, high = (
-            None if (value := node.const(i)) is None else value.item() for i in (1, 2)
+        return node.op(
+            lambda x, a=None, b=None: x if a is None and b is None else npnet.clamp(x, a, b)
         )
+    else:
+        low, high = (None if (value := node.const(i)) is None else value.item() for i in (1, 2))
     text = f"min={low}, max={high}"
     if low is None and high is None:
         return Layer(node.inputs[0], [0])
@@ -218,12 +220,13 @@ def _einsum(node: Node) -> Layer:
 
 @reads("Cast", "CastLike")
 def _cast(node: Node) -> Layer:
-    if node.kind == "CastLike":
+    known = node.get("to") or node.reader.dtypes.get(node.inputs[1])
+    if not known:
         return node.op(lambda x, like: x.to(like.dtype))
-    dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(node.get("to")))
+    dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(known))
     if dtype.kind not in "fiub":
         raise node.unread(f"a cast to {dtype}")
-    return node.op(lambda x: x.to(dtype), str(dtype))
+    return node.op(lambda x: x.to(dtype), str(dtype), [0])
 
 
 # ---- reductions ----------------------------------------------------------------------------------

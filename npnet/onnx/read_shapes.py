@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -69,7 +70,8 @@ def _size(node: Node) -> Layer:
 def _range(node: Node) -> Layer:
     def compute(start: Tensor, limit: Tensor, delta: Tensor) -> Tensor:
         count_of([max(0, int((limit.item() - start.item()) / (delta.item() or 1)))], node)
-        return result(np.arange(start.array.item(), limit.array.item(), delta.array.item(), start.dtype))
+        numbers = [value.array.item() for value in (start, limit, delta)]
+        return result(np.arange(*numbers).astype(start.dtype))
 
     return node.op(compute)
 
@@ -86,12 +88,10 @@ def _target(shape: Sequence[int], old: Sequence[int], allow_zero: bool) -> list[
 
 @reads("Reshape")
 def _reshape(node: Node) -> Layer:
-    zero = bool(node.get("allowzero", 0))
-    shape = node.get("shape") if node.opset < 5 else None
-    if shape is None and node.const(1) is None:
+    zero, shape = bool(node.get("allowzero", 0)), node.const(1)
+    if shape is None:
         return node.op(lambda x, shape: x.reshape(*_target(_numbers(shape), x.shape, zero)))
-    known = node.const(1)
-    target = list(shape) if known is None else [int(n) for n in known.reshape(-1)]
+    target = [int(n) for n in shape.reshape(-1)]
     if node.const(0) is not None:
         return node.op(lambda x: x.reshape(*_target(target, x.shape, zero)), uses=[0])
     return Layer(Reshape(target, zero), [0])
@@ -207,7 +207,7 @@ def _split(node: Node) -> Layer:
         step = -(-n // count)
         parts = sizes or [min(step, n - i * step) for i in range(count)]
         ends = np.cumsum([0, *parts]).tolist()
-        return tuple(x.narrow(axis, a, b - a) for a, b in zip(ends[:-1], ends[1:], strict=True))
+        return tuple(x.narrow(axis, a, b - a) for a, b in itertools.pairwise(ends))
 
     if count == 1:
         return Layer(node.inputs[0], [0])
@@ -228,13 +228,28 @@ def _slice(node: Node) -> Layer:
 
     def compute(x: Tensor, *given: Tensor | None) -> Tensor:
         starts, ends, axes, steps = (
-            None if value is None else _numbers(value) for value in (*given, *[None] * (4 - len(given)))
+            [] if value is None else _numbers(value)
+            for value in (*given, *[None] * (4 - len(given)))
         )
-        assert starts is not None and ends is not None
         count = len(starts)
         return _sliced(x, starts, ends, axes or list(range(count)), steps or [1] * count)
 
-    return node.op(compute)
+    if any(node.const(i) is None for i in range(1, len(node.inputs)) if node.has(i)):
+        return node.op(compute)
+    given = [result(node.array(i)) if node.has(i) else None for i in range(1, len(node.inputs))]
+    return node.op(lambda x: compute(x, *given), _slices(given), [0])
+
+
+def _slices(given: Sequence[Tensor | None]) -> str:
+    """`dim 2: 0:5:2` of each slice."""
+    starts, ends, *rest = ([] if value is None else _numbers(value) for value in given)
+    axes = rest[0] if rest and rest[0] else list(range(len(starts)))
+    steps = rest[1] if len(rest) > 1 and rest[1] else [1] * len(starts)
+    parts = []
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        stop = end if abs(end) < 2**31 - 1 else ""
+        parts.append(f"dim {axis}: {start}:{stop}" + (f":{step}" if step != 1 else ""))
+    return ", ".join(parts)
 
 
 def _sliced(
@@ -290,14 +305,24 @@ def _pad(node: Node) -> Layer:
         value = node.get("value", 0.0)
         return node.op(lambda x: _padded(x, pads, None, mode, value), f"{pads}, {mode}")
 
-    def compute(x: Tensor, pads: Tensor, value: Tensor | None = None, axes: Tensor | None = None) -> Tensor:
+    def compute(
+        x: Tensor, pads: Tensor, value: Tensor | None = None, axes: Tensor | None = None
+    ) -> Tensor:
         number = 0 if value is None or not value.numel() else value.item()
         return _padded(x, _numbers(pads), None if axes is None else _numbers(axes), mode, number)
 
-    return node.op(compute, mode)
+    if any(node.const(i) is None for i in range(1, len(node.inputs)) if node.has(i)):
+        return node.op(compute, mode)
+    given = [result(node.array(i)) if node.has(i) else None for i in range(1, len(node.inputs))]
+    first, *others = given
+    if first is None:
+        raise node.unread("it does not say how much")
+    return node.op(lambda x: compute(x, first, *others), f"{_numbers(first)}, {mode}", [0])
 
 
-def _padded(x: Tensor, pads: Sequence[int], axes: Sequence[int] | None, mode: str, value: Any) -> Tensor:
+def _padded(
+    x: Tensor, pads: Sequence[int], axes: Sequence[int] | None, mode: str, value: Any
+) -> Tensor:
     places = [a % x.ndim for a in axes] if axes is not None else list(range(x.ndim))
     frame = [(0, 0)] * x.ndim
     for i, axis in enumerate(places):
@@ -327,6 +352,8 @@ def _depth_to_space(node: Node) -> Layer:
 @reads("SpaceToDepth")
 def _space_to_depth(node: Node) -> Layer:
     r = node.get("blocksize")
+    if node.get("mode", "DCR") == "CRD":
+        return Layer(nn.PixelUnshuffle(r), [0])
 
     def compute(x: Tensor) -> Tensor:
         n, c, h, w = x.shape
@@ -339,14 +366,22 @@ def _space_to_depth(node: Node) -> Layer:
 @reads("Resize", "Upsample")
 def _resize(node: Node) -> Layer:
     """Images in another size by whole or broken factors, in the ways that PyTorch has too."""
-    mode, way = node.get("mode", "nearest"), node.get("coordinate_transformation_mode", "half_pixel")
+    mode, way = (
+        node.get("mode", "nearest"),
+        node.get("coordinate_transformation_mode", "half_pixel"),
+    )
     if node.kind == "Upsample" or node.opset < 11:
         way = "asymmetric"
     scales, sizes = _factors(node)
     rounding = node.get("nearest_mode", "round_prefer_floor") if node.opset >= 11 else "floor"
     known: Array | list[float] = scales if scales is not None else []
-    if scales is not None and list(known[:2]) != [1, 1] and node.get("axes") is None:
+    axes = node.get("axes")
+    if axes is None and scales is not None and list(known[:2]) != [1, 1]:
         raise node.unread("the batch or the channels in another size")
+    if axes is not None and axes != list(range(2, 2 + len(axes))):
+        raise node.unread(f"axes {axes}")
+    if node.get("antialias", 0) or node.get("keep_aspect_ratio_policy", "stretch") != "stretch":
+        raise node.unread("antialias, or keeping the aspect")
 
     def compute(x: Tensor) -> Tensor:
         counts = x.ndim - 2
@@ -373,21 +408,36 @@ def _factors(node: Node) -> tuple[Any, list[int] | None]:
 def _resized(
     node: Node, x: Tensor, size: Any, factor: Any, mode: str, way: str, rounding: str
 ) -> Tensor:
-    if node.get("antialias", 0) or node.get("keep_aspect_ratio_policy", "stretch") != "stretch":
-        raise node.unread("antialias, or keeping the aspect")
-    names = {3: "linear", 4: "bilinear", 5: "trilinear"}
+    """By `interpolate`, where that picks the same pixels and weights."""
+    olds = x.shape[2:]
+    ends = size or [n * f for n, f in zip(olds, factor, strict=True)]
+    whole = all(abs(end - round(end)) < 1e-6 for end in ends)  # else ONNX and PyTorch differ
+    grows = whole and all(round(end) % n == 0 for end, n in zip(ends, olds, strict=True))
+    kind = align = None
     if mode == "nearest" and way == "asymmetric" and rounding == "floor":
-        return F.interpolate(x, size, factor, "nearest")
-    whole = factor is not None and all(f == int(f) for f in factor)
-    if mode == "nearest" and way == "half_pixel" and whole:  # any rounding picks the same pixel
-        return F.interpolate(x, size, factor, "nearest-exact")
-    if mode == "nearest" and way == "asymmetric" and whole and rounding.startswith("round"):
-        raise node.unread(f"nearest pixels by {rounding}")
-    smooth = names[x.ndim] if mode == "linear" else "bicubic"
-    cubic = mode == "cubic" and abs(node.get("cubic_coeff_a", -0.75) + 0.75) < 1e-6 and x.ndim == 4
-    if mode == "linear" or cubic:
-        if way in ("half_pixel", "pytorch_half_pixel"):
-            return F.interpolate(x, size, factor, smooth, False)
-        if way == "align_corners":
-            return F.interpolate(x, size, factor, smooth, True)
-    raise node.unread(f"mode {mode} by {way} and {rounding}")
+        kind = "nearest"
+    elif mode == "nearest" and way == "half_pixel" and grows:  # any rounding picks the same pixel
+        kind = "nearest-exact"
+    elif mode == "linear" or (mode == "cubic" and x.ndim == 4 and _is_keys(node)):
+        kind = (
+            {3: "linear", 4: "bilinear", 5: "trilinear"}[x.ndim] if mode == "linear" else "bicubic"
+        )
+        align = way == "align_corners"
+        fits = (
+            whole
+            if align
+            else way == "half_pixel" or (way.endswith("half_pixel") and min(ends) >= 2)
+        )
+        kind = kind if fits else None
+    if kind is None:
+        raise node.unread(
+            f"mode {mode} by {way} and {rounding} from {tuple(olds)} to {tuple(ends)}"
+        )
+    return F.interpolate(x, size, factor, kind, align)
+
+
+def _is_keys(node: Node) -> bool:
+    """Whether the cubic filter is PyTorch's."""
+    return abs(node.get("cubic_coeff_a", -0.75) + 0.75) < 1e-6 and not node.get(
+        "exclude_outside", 0
+    )

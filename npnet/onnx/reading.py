@@ -22,7 +22,7 @@ from npnet.serialization import CheckpointError
 from npnet.tape import result
 from npnet.tensor import Tensor
 
-__all__ = ["Layer", "Node", "Read", "Reader", "count_of", "prefix_of", "reads"]
+__all__ = ["Layer", "Node", "Read", "Reader", "count_of", "filled", "prefix_of", "reads"]
 
 FOLDED = 2**24  # values: a constant that is computed is no larger
 
@@ -97,6 +97,13 @@ class Node:
         known = self.reader.constants.get(self.inputs[i]) if self.has(i) else None
         return None if known is None else known.array
 
+    def array(self, i: int) -> Array:
+        """The values of an input that must be constant."""
+        array = self.const(i)
+        if array is None:
+            raise self.unread(f"its input {i} is computed from the graph's input")
+        return array
+
     def ints(self, i: int, attribute: str) -> list[int] | None:
         """Whole numbers that older opsets have as an attribute, and newer ones as an input."""
         value = self.get(attribute)
@@ -115,7 +122,9 @@ class Node:
         """What npnet can't do, named with the node."""
         return NotImplementedError(f"onnx.load: {self}: {why}")
 
-    def op(self, compute: Callable[..., Any], text: str = "", uses: Sequence[int] | None = None) -> Layer:
+    def op(
+        self, compute: Callable[..., Any], text: str = "", uses: Sequence[int] | None = None
+    ) -> Layer:
         """The node as an operator on some of its inputs, default all; constants are held by it."""
         numbers = list(range(len(self.inputs))) if uses is None else list(uses)
         held: dict[int, Tensor | None] = {}
@@ -146,8 +155,23 @@ class Node:
         return self.reader.constants[self.inputs[i]].name
 
 
-_TRAINED = ("Add", "Conv", "ConvTranspose", "Gemm", "Gather", "LayerNormalization", "MatMul", "Mul")
-_TRAINED += ("InstanceNormalization", "GroupNormalization", "PRelu", "Sum")
+# What is trained of operators that are no layers: weights, not numbers such as a mean's.
+_TRAINED = frozenset(
+    [
+        "Add",
+        "Conv",
+        "ConvTranspose",
+        "Gather",
+        "Gemm",
+        "GroupNormalization",
+        "InstanceNormalization",
+        "LayerNormalization",
+        "MatMul",
+        "Mul",
+        "PRelu",
+        "Sum",
+    ]
+)
 
 
 def _attribute(attribute: AttributeProto) -> Any:
@@ -158,6 +182,8 @@ def _attribute(attribute: AttributeProto) -> Any:
         return array_of(value)
     if attribute.type in (AttributeProto.INTS, AttributeProto.FLOATS):
         return list(value)
+    if attribute.type == AttributeProto.STRINGS:
+        return [part.decode("utf-8", "replace") for part in value]
     return value
 
 
@@ -166,13 +192,13 @@ class Reader:
 
     Attributes:
         constants: values that are known, by name.
-        ranks: how many axes values have, where that is known.
+        ranks, dtypes: how many axes values have, and their types in ONNX, where that is known.
     """
 
     def __init__(self, proto: onnx.ModelProto, opset: int, model: OnnxModel) -> None:
         self.opset, self.model, self.graph = opset, model, proto.graph
         self.constants: dict[str, Const] = {}
-        self.ranks: dict[str, int] = _ranks(proto)
+        self.ranks, self.dtypes = _inferred(proto)
         self._parameters: list[tuple[Array, Parameter]] = []
         self._uses: dict[str, int] = {}
         self._made: set[str] = {info.name for info in model.inputs}
@@ -222,7 +248,9 @@ class Reader:
         node = Node(proto, self.opset, self, inputs, list(proto.output), attributes)
         for name in inputs:
             if name and name not in self._made:
-                raise CheckpointError(f"onnx.load: {node}: its input {printable(name)} is made by no node before it")
+                raise CheckpointError(
+                    f"onnx.load: {node}: its input {printable(name)} is made by no node before it"
+                )
         read = readers.get(proto.op_type)
         if read is None:
             raise NotImplementedError(f"onnx.load: npnet has no {node}")
@@ -234,7 +262,9 @@ class Reader:
             return
         if isinstance(layer.module, str):  # the value of that name, as it is
             self._alias[node.outputs[0]] = layer.module
-            self._uses[layer.module] = self._uses.get(layer.module, 0) + self._uses.get(node.outputs[0], 0)
+            self._uses[layer.module] = self._uses.get(layer.module, 0) + self._uses.get(
+                node.outputs[0], 0
+            )
             return
         run = Run(layer.module, [inputs[i] for i in layer.uses], node.outputs, [])
         runs.append((run, layer, node))
@@ -246,7 +276,9 @@ class Reader:
         with no_grad(), np.errstate(all="ignore"):
             y = layer.module()
         ys = list(y) if isinstance(y, (tuple, list)) else [y]
-        origin = next((self.constants[n].name for n in node.inputs if n in self.constants), node.outputs[0])
+        origin = next(
+            (self.constants[n].name for n in node.inputs if n in self.constants), node.outputs[0]
+        )
         for name, value in zip(node.outputs, ys, strict=False):
             self.constants[name] = Const(np.asarray(value.array), origin)
         return True
@@ -305,17 +337,19 @@ class Reader:
         self.model._results = results
 
 
-def _ranks(proto: onnx.ModelProto) -> dict[str, int]:
-    """How many axes values have, as far as onnx can tell."""
+def _inferred(proto: onnx.ModelProto) -> tuple[dict[str, int], dict[str, int]]:
+    """How many axes values have, and of which type they are, as far as onnx can tell."""
     try:
-        inferred = onnx.shape_inference.infer_shapes(proto, data_prop=True).graph
+        graph = onnx.shape_inference.infer_shapes(proto, data_prop=True).graph
     except Exception:
-        inferred = proto.graph  # a guess, which nothing depends on that can't be found out later
-    ranks = {}
-    for info in (*inferred.input, *inferred.value_info, *inferred.output):
-        if info.type.tensor_type.HasField("shape"):
-            ranks[info.name] = len(info.type.tensor_type.shape.dim)
-    return ranks
+        graph = proto.graph  # a guess, which nothing depends on that can't be found out later
+    ranks, dtypes = {}, {}
+    for info in (*graph.input, *graph.value_info, *graph.output):
+        kind = info.type.tensor_type
+        dtypes[info.name] = kind.elem_type
+        if kind.HasField("shape"):
+            ranks[info.name] = len(kind.shape.dim)
+    return ranks, dtypes
 
 
 def _needed(nodes: Iterable[onnx.NodeProto], wanted: Sequence[str]) -> list[onnx.NodeProto]:
@@ -340,7 +374,8 @@ class _Names:
         if id(module) in self.taken:
             return
         self.taken.add(id(module))
-        parts = [_clean(part) for part in (wish or _path(node)).split(".")]
+        wish = wish or _path(node, is_layer=isinstance(module._parameters.get("weight"), Parameter))
+        parts = [_clean(part) for part in wish.split(".")]
         parts = [part for part in parts if part] or [node.kind.lower()]
         parent: Module = self.model
         for i, part in enumerate(parts[:-1]):
@@ -363,8 +398,12 @@ def _clean(name: str) -> str:
     return re.sub(r"\W+", "_", name).strip("_")
 
 
-def _path(node: Node) -> str:
-    """The path in a node's name, as PyTorch writes it: /layer1/layer1.0/conv1/Conv."""
+def _path(node: Node, is_layer: bool) -> str:
+    """The path in a node's name, as PyTorch writes it: /layer1/layer1.0/conv1/Conv.
+
+    Args:
+        is_layer: whether the last part, the operator, goes without saying.
+    """
     name = node.proto.name
     if not name.startswith("/"):
         return f"{node.kind.lower()}"
@@ -375,6 +414,8 @@ def _path(node: Node) -> str:
         else:
             path.append(part)
     kind = re.sub(r"_\d+$", "", path[-1])
+    if len(path) > 1 and (is_layer or re.sub(r"_\d+$", "", path[-2]) == kind.lower()):
+        return ".".join(path[:-1])
     return ".".join([*path[:-1], kind.lower() if kind == node.kind else path[-1]])
 
 
@@ -383,7 +424,9 @@ def prefix_of(name: str) -> str | None:
     for ending in (".weight", ".kernel", "/kernel:0", "/kernel", "_weight", "_W", ".weight_ih_l0"):
         if name.endswith(ending) and name[: -len(ending)]:
             stem = name[: -len(ending)]
-            return stem.replace("/", ".") if not stem.startswith("/") else stem[1:].replace("/", ".")
+            return (
+                stem.replace("/", ".") if not stem.startswith("/") else stem[1:].replace("/", ".")
+            )
     return None
 
 
@@ -391,5 +434,14 @@ def count_of(shape: Sequence[int], node: Node) -> int:
     """How many values a computed constant has. CheckpointError where that is out of all reason."""
     count = math.prod(shape)
     if count > FOLDED or any(n < 0 for n in shape):
-        raise CheckpointError(f"onnx.load: {node}: a constant of shape {list(shape)[:8]} is too large")
+        raise CheckpointError(
+            f"onnx.load: {node}: a constant of shape {list(shape)[:8]} is too large"
+        )
     return count
+
+
+def filled(node: Node, layer: Any, weight: Any, bias: int) -> Any:
+    """A layer with the weight of a node, and with its input of number `bias` where it has that."""
+    layer.weight = weight
+    layer.bias = node.parameter(bias) if node.has(bias) else None
+    return layer

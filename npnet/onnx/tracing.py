@@ -80,7 +80,7 @@ class Step:
         return self.ops[0]
 
     def __str__(self) -> str:
-        name = self.op.name().removesuffix("Backward")
+        name = self.kind.__name__
         return f"{name} in {self.path}" if self.path else name
 
 
@@ -289,18 +289,18 @@ def flat(y: Any) -> tuple[list[Tensor], list[str] | None]:
         values, _ = flat(list(y.values()))
         return values, [str(name) for name in y]
     parts = list(y) if isinstance(y, (tuple, list)) else [y]
-    flat: list[Tensor] = []
+    found: list[Tensor] = []
     for part in parts:
         if isinstance(part, (tuple, list)):
-            flat += flat(part)[0]
+            found += flat(part)[0]
         elif isinstance(part, Tensor):
-            flat.append(part)
+            found.append(part)
         elif part is not None:
             raise ValueError(
                 f"export: the model must return tensors, or tuples, lists or a dict of them; got a "
                 f"{type(part).__name__}"
             )
-    return flat, None
+    return found, None
 
 
 class _Reader:
@@ -408,4 +408,3 @@ def _computed(step: Step, whole: Trace) -> list[Array]:
         with np.errstate(all="ignore"):
             results.append(np.asarray(op.forward(*given)))
     return results
-

@@ -13,6 +13,7 @@ from npnet.ops.adaptive_max_pool import AdaptiveMaxPool2d
 from npnet.ops.conv import Conv2d
 from npnet.ops.conv_transpose import ConvTranspose2d
 from npnet.ops.embedding import Embedding
+from npnet.ops.folding import Fold, Unfold
 from npnet.ops.linear import Linear, MatMul
 from npnet.ops.norm import BatchNorm, GroupNorm, LayerNorm
 from npnet.ops.pool import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d, bins
@@ -29,7 +30,7 @@ _GATES: dict[type, list[int]] = {LSTM: [0, 3, 1, 2], GRU: [1, 0, 2], RNN: [0]}
 
 
 def _begins_and_ends(window: Window, axes: slice = slice(None)) -> list[int]:
-    pairs = window.padding[axes]
+    pairs = list(window.padding)[axes]
     return [a for a, _ in pairs] + [b for _, b in pairs]
 
 
@@ -113,6 +114,63 @@ def _embedding(writer: Writer, step: Step) -> str:
         known = writer.same([op.rows for op in step.ops], "an embedding's input")  # type: ignore[attr-defined]
         rows = [writer.constant(known)]
     return writer.node("Gather", [weight, rows[0]], axis=0)
+
+
+@says(Unfold)
+def _unfold(writer: Writer, step: Step) -> str:
+    """A convolution whose filters pick one place of the window each."""
+    shapes = [a.shape for a in step.arrays]
+    channels = writer.shapes_of(step.inputs[0])[0][1]
+    counts = [
+        op.window.output_size(shape[2:])  # type: ignore[attr-defined]
+        for op, shape in zip(step.ops, writer.shapes_of(step.inputs[0]), strict=True)
+    ]
+    images = [(n, rows, *size) for (n, rows, _), size in zip(shapes, counts, strict=True)]
+    y = _picked(writer, step, "Conv", writer.inputs(step)[0], channels, images)
+    return writer.reshape(y, shapes)
+
+
+@says(Fold)
+def _fold(writer: Writer, step: Step) -> str:
+    """The same convolution transposed."""
+    counts = [op.window.output_size(op.size[2:]) for op in step.ops]  # type: ignore[attr-defined]
+    given = writer.shapes_of(step.inputs[0])
+    images = [(n, rows, *size) for (n, rows, _), size in zip(given, counts, strict=True)]
+    x = writer.reshape(writer.inputs(step)[0], images)
+    shapes = [a.shape for a in step.arrays]
+    window = step.op.window
+    added = [
+        tuple(
+            out - ((n - 1) * s + e - sum(pad))
+            for out, n, s, e, pad in zip(
+                shape[2:], image[2:], window.stride, window.extent, window.padding, strict=True
+            )
+        )
+        for shape, image in zip(shapes, images, strict=True)
+    ]
+    more = writer.fixed(step, added, "output_padding")
+    return _picked(
+        writer, step, "ConvTranspose", x, shapes[0][1], shapes, output_padding=list(more)
+    )
+
+
+def _picked(
+    writer: Writer, step: Step, kind: str, x: str, channels: int, shapes: Shapes, **more: Any
+) -> str:
+    window: Window = step.op.window
+    count = math.prod(window.kernel)
+    places = np.eye(count, dtype=step.arrays[0].dtype).reshape(count, 1, *window.kernel)
+    return writer.node(
+        kind,
+        [x, writer.constant(np.tile(places, (channels, 1, 1, 1)))],
+        shapes,
+        kernel_shape=window.kernel,
+        strides=window.stride,
+        dilations=window.dilation,
+        pads=_begins_and_ends(window),
+        group=channels,
+        **more,
+    )
 
 
 # ---- pools ---------------------------------------------------------------------------------------
@@ -285,7 +343,9 @@ def _rms_norm(writer: Writer, step: Step) -> str:
 def _local_response(writer: Writer, step: Step) -> str:
     op = step.op
     if op.size % 2 == 0:
-        raise writer.unsaid(step, f"ONNX centres an even size of {op.size} elsewhere; use an odd one")
+        raise writer.unsaid(
+            step, f"ONNX centres an even size of {op.size} elsewhere; use an odd one"
+        )
     return writer.node(
         "LRN",
         writer.inputs(step),
@@ -353,10 +413,10 @@ def _recurrent_layer(writer: Writer, step: Step) -> str:
     y = writer.node(kind.__name__, given, outputs=names, **attributes)
     stem = y.removesuffix("_Y")
     ys = {name: f"{stem}_{name}" for name in names}
-    for name in names:
-        length = steps if name == "Y" else [1] * len(steps)
-        four = [(t, 1, n, hidden) for t, n in zip(length, batch, strict=True)]
-        writer.shapes[ys[name]] = four if name == "Y" else [(1, n, hidden) for _, _, n, _ in four]
+    lasts = [(1, n, hidden) for n in batch]
+    for name in names[1:]:
+        writer.shapes[ys[name]] = list(lasts)
+    writer.shapes[ys["Y"]] = [(t, 1, n, hidden) for t, n in zip(steps, batch, strict=True)]
     parts = [writer.reshape(ys["Y"], [(t, n, hidden) for t, n in zip(steps, batch, strict=True)])]
     parts += [ys[name] for name in names[1:]]
     whole = writer.node("Concat", parts, axis=0)

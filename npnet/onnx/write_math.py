@@ -10,8 +10,19 @@ import numpy as np
 from npnet.nn.backward_hooks import Through
 from npnet.onnx.tracing import Step
 from npnet.onnx.writing import Writer, says, writers
-from npnet.ops import activation, arithmetic, choices, elementwise, exponentials, functions
-from npnet.ops import piecewise, reduce, smooth, special, trigonometry
+from npnet.ops import (
+    activation,
+    arithmetic,
+    choices,
+    elementwise,
+    exponentials,
+    functions,
+    piecewise,
+    reduce,
+    smooth,
+    special,
+    trigonometry,
+)
 from npnet.ops.dropout import Dropout
 from npnet.ops.einsum import EinSum
 from npnet.ops.extremes import ExtremeOf
@@ -129,7 +140,8 @@ def _log_softmax(writer: Writer, step: Step) -> str:
 @says(piecewise.Hardtanh, choices.Clamp)
 def _clip(writer: Writer, step: Step) -> str:
     bounds = [
-        "" if bound is None else number(writer, step, bound) for bound in (step.op.low, step.op.high)
+        "" if bound is None else number(writer, step, bound)
+        for bound in (step.op.low, step.op.high)
     ]
     return writer.node("Clip", [*writer.inputs(step), *bounds])
 
@@ -148,8 +160,8 @@ def _threshold(writer: Writer, step: Step) -> str:
 
 @says(piecewise.Shrink)
 def _shrink(writer: Writer, step: Step) -> str:
-    options = {"lambd": float(step.op.lambd), "bias": float(step.op.off)}
-    return writer.node("Shrink", writer.inputs(step), **options)
+    lambd, bias = float(step.op.lambd), float(step.op.off)
+    return writer.node("Shrink", writer.inputs(step), lambd=lambd, bias=bias)
 
 
 @says(piecewise.PReLU)
@@ -216,6 +228,13 @@ def _step(writer: Writer, step: Step) -> str:
     if name is None:
         raise writer.unsaid(step, "of the functions with jumps floor, ceil and sign can be said")
     return writer.node(name, writer.inputs(step))
+
+
+@says(elementwise.Frac)
+def _frac(writer: Writer, step: Step) -> str:
+    (x,) = writer.inputs(step)
+    whole = writer.node("Floor", [writer.node("Abs", [x])])
+    return writer.node("Sub", [x, writer.node("Mul", [writer.node("Sign", [x]), whole])])
 
 
 @says(choices.ClampBetween)
@@ -285,10 +304,16 @@ def _reduced(
     return writer.node(kind, given, keepdims=int(keepdim))
 
 
-@says(reduce.Sum, reduce.Mean, Norm2)
+_SUMS: dict[type[Function], str] = {
+    reduce.Mean: "ReduceMean",
+    reduce.Sum: "ReduceSum",
+    Norm2: "ReduceL2",
+}
+
+
+@says(*_SUMS)
 def _sum(writer: Writer, step: Step) -> str:
-    kind = {reduce.Sum: "ReduceSum", reduce.Mean: "ReduceMean"}.get(step.kind, "ReduceL2")
-    return _reduced(writer, step, kind, step.op.axes, step.op.keepdim)
+    return _reduced(writer, step, _SUMS[step.kind], step.op.axes, step.op.keepdim)
 
 
 @says(reduce.Var, reduce.Std)
@@ -296,9 +321,7 @@ def _var(writer: Writer, step: Step) -> str:
     (x,), op = writer.inputs(step), step.op
     divisor = writer.fixed(step, [float(o.divisor) for o in step.ops], "count")  # type: ignore[attr-defined]
     off = writer.node("Sub", [x, _reduced(writer, step, "ReduceMean", op.axes, True)])
-    total = _reduced(
-        writer, step, "ReduceSum", op.axes, op.keepdim, writer.node("Mul", [off, off])
-    )
+    total = _reduced(writer, step, "ReduceSum", op.axes, op.keepdim, writer.node("Mul", [off, off]))
     y = writer.node("Div", [total, number(writer, step, divisor)])
     return writer.node("Sqrt", [y]) if step.kind is reduce.Std else y
 

@@ -57,7 +57,9 @@ def _stack(writer: Writer, step: Step) -> str:
 
 @says(Cast)
 def _cast(writer: Writer, step: Step) -> str:
-    return writer.node("Cast", writer.inputs(step), to=helper.np_dtype_to_tensor_dtype(step.op.dtype))
+    return writer.node(
+        "Cast", writer.inputs(step), to=helper.np_dtype_to_tensor_dtype(step.op.dtype)
+    )
 
 
 # ---- parts ---------------------------------------------------------------------------------------
@@ -170,7 +172,9 @@ def _fixed_bounds(
 @says(Pick)
 def _pick(writer: Writer, step: Step) -> str:
     arrays = [i for i, part in enumerate(step.op.picks) if isinstance(part, np.ndarray)]
-    whole = all(part is ... or part == _ALL for i, part in enumerate(step.op.picks) if i not in arrays)
+    whole = all(
+        part is ... or part == _ALL for i, part in enumerate(step.op.picks) if i not in arrays
+    )
     if len(arrays) != 1 or not whole or any(part is ... for part in step.op.picks[: arrays[0]]):
         raise writer.unsaid(step, "an index of several arrays, or of a mask, can't be said")
     (at,) = arrays
@@ -198,7 +202,9 @@ def _flip(writer: Writer, step: Step) -> str:
     if not dims:
         return writer.inputs(step)[0]
     values = [-1] * len(dims), [-_END] * len(dims), dims, [-1] * len(dims)
-    return writer.node("Slice", [*writer.inputs(step), *(writer.constant(v, np.int64) for v in values)])
+    return writer.node(
+        "Slice", [*writer.inputs(step), *(writer.constant(v, np.int64) for v in values)]
+    )
 
 
 @says(Roll)
@@ -235,9 +241,15 @@ def _frame(widths: Sequence[tuple[int, int]]) -> list[int]:
 
 @says(PadConstant)
 def _pad(writer: Writer, step: Step) -> str:
-    frame = writer.constant(_frame(step.op.widths), np.int64)
+    (x,), widths = writer.inputs(step), step.op.widths
+    cut = [axis for axis, width in enumerate(widths) if min(width) < 0]
+    if cut:  # by a slice: not all readers take negative widths
+        starts = [max(-widths[axis][0], 0) for axis in cut]
+        stops = [min(widths[axis][1], 0) or _END for axis in cut]
+        x = writer.node("Slice", [x, *(writer.constant(v, np.int64) for v in (starts, stops, cut))])
+    frame = writer.constant([max(n, 0) for n in _frame(widths)], np.int64)
     value = writer.constant(step.op.value, step.arrays[0].dtype)
-    return writer.node("Pad", [*writer.inputs(step), frame, value], mode="constant")
+    return writer.node("Pad", [x, frame, value], mode="constant")
 
 
 @says(PadCopy)

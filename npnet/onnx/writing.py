@@ -89,8 +89,13 @@ class Writer:
             if with_softmax and not i:
                 y = self.node("Softmax", [y], axis=1)
             self.nodes.append(helper.make_node("Identity", [y], [name], name=f"{name}_result"))
-            ends.append(self._info(name, [a.shape for a in self.trace.arrays(self.trace.outputs[i])],
-                                   self.trace.arrays(self.trace.outputs[i])[0].dtype))
+            ends.append(
+                self._info(
+                    name,
+                    [a.shape for a in self.trace.arrays(self.trace.outputs[i])],
+                    self.trace.arrays(self.trace.outputs[i])[0].dtype,
+                )
+            )
         begins = [
             self._info(name, [a.shape for a in arrays], arrays[0].dtype)
             for name, arrays in zip(self._inputs, self.trace.inputs, strict=True)
@@ -170,6 +175,8 @@ class Writer:
         leaf = self.trace.leaves[ref[1]]
         if leaf.name is not None:
             name = self.weight(leaf.name, leaf.arrays[0])
+        elif (found := self._detached(leaf.arrays)) is not None:
+            name = found
         elif len({a.shape for a in leaf.arrays}) > 1:
             name = self._spread(leaf.arrays)
         else:
@@ -177,6 +184,29 @@ class Writer:
         self.names[ref] = name
         self.shapes[name] = [a.shape for a in leaf.arrays]
         return name
+
+    def _detached(self, arrays: list[Array]) -> str | None:
+        """What a constant that follows from the input is: the values, or the largest, of a step.
+
+        So it is where a value was detached, or taken off for the sake of the numbers, as logsumexp
+        does. It is known by being the same to the bit in all runs.
+        """
+        if arrays[0].dtype.kind != "f" or np.array_equal(arrays[0], arrays[1]):
+            return None
+        for ref in reversed([ref for ref in self.names if ref[0] != "leaf"]):
+            for kind, choose in (("", None), ("ReduceMax", np.max), ("ReduceMin", np.min)):
+                values = self.trace.arrays(ref)
+                axes = _shrunk(values[0].shape, arrays[0].shape)
+                if axes is None or (choose is None) != (not axes):
+                    continue
+                if choose is not None:
+                    values = [choose(a, axis=tuple(axes), keepdims=True) for a in values]
+                if all(np.array_equal(a, b) for a, b in zip(values, arrays, strict=True)):
+                    if choose is None:
+                        return self.names[ref]
+                    given = [self.names[ref], self.constant(axes, np.int64)]
+                    return self.node(kind, given, keepdims=1)
+        return None
 
     def same(self, arrays: Sequence[Array], what: str) -> Array:
         """What is the same in all runs. ValueError if it is not: it was computed of the input."""
@@ -237,7 +267,9 @@ class Writer:
         return self._constants[key]
 
     def _initialize(self, name: str, array: Array) -> None:
-        self.initializers[name] = numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name)
+        self.initializers[name] = numpy_helper.from_array(
+            np.ascontiguousarray(array).reshape(array.shape), name
+        )
         self.shapes[name] = [array.shape] * self.runs
 
     @property
@@ -311,7 +343,9 @@ class Writer:
         for axis, column in enumerate(columns):
             if len(set(column)) == 1:
                 target.append(column[0])
-            elif all(axis < len(old) and old[axis] == n for old, n in zip(olds, column, strict=True)):
+            elif all(
+                axis < len(old) and old[axis] == n for old, n in zip(olds, column, strict=True)
+            ):
                 target.append(0)
             else:
                 target.append(-1)
@@ -319,6 +353,13 @@ class Writer:
         if left > 1 or any(column == 0 for column in news[0]):
             return self.node("Reshape", [x, self.sizes(news)], allowzero=1)
         return self.node("Reshape", [x, self.constant(target, np.int64)])
+
+
+def _shrunk(old: tuple[int, ...], new: tuple[int, ...]) -> list[int] | None:
+    """The axes that have become of size 1; None where others differ."""
+    if len(old) != len(new) or any(a != b and b != 1 for a, b in zip(old, new, strict=True)):
+        return None
+    return [axis for axis, (a, b) in enumerate(zip(old, new, strict=True)) if a != b]
 
 
 def _needed(nodes: list[onnx.NodeProto], results: Sequence[str]) -> list[onnx.NodeProto]:
@@ -331,9 +372,7 @@ def _needed(nodes: list[onnx.NodeProto], results: Sequence[str]) -> list[onnx.No
     return kept[::-1]
 
 
-def _named_results(
-    nodes: list[onnx.NodeProto], results: Sequence[str]
-) -> list[onnx.NodeProto]:
+def _named_results(nodes: list[onnx.NodeProto], results: Sequence[str]) -> list[onnx.NodeProto]:
     """The nodes that give the results by themselves, where no Identity is needed for that."""
     made = {y: node for node in nodes for y in node.output}
     uses = [x for node in nodes for x in node.input]
