@@ -2,107 +2,111 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from npnet.base.checks import nearest
+from npnet.base.checks import unknown_name
+from npnet.base.files import user_path
 from npnet.runs.commands import run_command
 from npnet.runs.errors import ConfigError
+from npnet.runs.flags import positional, read_flags
 
 if TYPE_CHECKING:
     from npnet.comparison.recorded import Recorded
 
-__all__ = ["main"]
+__all__ = ["SETTINGS", "Options", "main"]
 
-_DESCRIPTION = """\
-Draw pictures of runs: RUN is the --log_dir of npnet train (or its --checkpoint_dir).
-
-  curves      loss and accuracy by epoch; of several runs in one picture
-  confusion   how often each class was taken for each other
-  errors      the worst errors, each with the reason of its place
-  filters     the weights of the first layer
-  features    what each layer makes of a test image
-  saliency    where the network looks: input gradient and occlusion
-  histograms  weights and gradients by epoch, of a run that was trained with --log_images
-
-Pictures of the same names in the output folder are replaced."""
-
-_EXAMPLES = """\
-examples:
-  npnet plot runs/lenet5
-  npnet plot runs/sgd runs/adam --kind curves --format svg --style dark
-  npnet plot runs/lenet5 --kind features saliency --index 115 247"""
-
+KINDS = ("curves", "confusion", "errors", "filters", "features", "saliency", "histograms")
+ALL = "all"
+_FORMATS, _STYLES = ("png", "svg"), ("light", "dark")
 _MOST_IMAGES = 10  # side by side
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message} (see npnet plot --help)")
+@dataclass(frozen=True)
+class Options:
+    """Draw pictures of runs, each RUN a --log_dir of npnet train.
+
+    curves: loss and accuracy by epoch, of several runs in one picture. confusion: how often each
+    class was taken for each other. errors: the worst ones, each with the reason of its place.
+    filters: the weights of the first layer. features: what each layer makes of a test image.
+    saliency: where the network looks, by input gradient and by occlusion. histograms: of weights
+    and gradients by epoch, where the run was trained with --log_images.
+    """
+
+    GROUPS: ClassVar[dict[str, str]] = {"pictures": "kind", "output": "format"}
+    PATHS: ClassVar[tuple[str, ...]] = ("run", "output", "checkpoint")
+    CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {
+        "kind": (*KINDS, ALL),
+        "format": _FORMATS,
+        "style": _STYLES,
+    }
+    EXAMPLES: ClassVar[dict[str, str]] = {
+        "all that there is of a run": "runs/lenet5",
+        "two runs in one picture": "runs/sgd runs/adam --kind curves --style dark",
+        "where it looked in two test images": "runs/lenet5 --kind saliency --index 115 247",
+    }
+
+    run: tuple[str, ...] = positional(())
+    """folders of runs: where their logs are, or their checkpoints"""
+    kind: tuple[str, ...] = (ALL,)
+    """what to draw; all is whatever there is of the run"""
+    index: tuple[int, ...] = ()
+    """test images, from 0, for saliency, and the first of them for features; default: the first
+    image of each class"""
+    checkpoint: str | None = None
+    """the network of the run, where it is no longer in the run's --checkpoint_dir"""
+    model: str | None = None
+    """my_file.py:Net of a network of your own, which is executed"""
+    format: str = "png"
+    """png or svg, in which text is text"""
+    style: str = "light"
+    """light or dark"""
+    output: str | None = None
+    """folder to write; default: plots in the folder of the run, or of several here; pictures of the
+    same names are replaced"""
+    json: bool = False
+    """print what was drawn as JSON"""
+
+    def __post_init__(self) -> None:
+        """Check every setting. Raises ConfigError."""
+        for name, known in self.CHOICES.items():
+            value = getattr(self, name)
+            for each in (value,) if isinstance(value, str) else value:
+                if each not in known:
+                    raise ConfigError(unknown_name(name, each, known))
+        if not self.kind:
+            raise ConfigError(f"kind: name one of {', '.join(KINDS)}, or {ALL}")
+        if len(self.index) > _MOST_IMAGES:
+            raise ConfigError(f"index: at most {_MOST_IMAGES} images, got {len(self.index)}")
+        if len(self.run) > 1 and (self.checkpoint or self.model):
+            raise ConfigError("checkpoint and model are of one run; name a single RUN")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        "npnet plot",
-        usage="npnet plot RUN [RUN ...] [--kind KIND [KIND ...]] [options]",
-        description=_DESCRIPTION,
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="folder of a run's logs")
-    parser.add_argument(
-        "--kind",
-        nargs="+",
-        default=["all"],
-        choices=[*_KINDS, "all"],
-        metavar="KIND",
-        help=f"{', '.join(_KINDS)}, or all (default): all that there is",
-    )
-    parser.add_argument(
-        "--format", choices=("png", "svg"), default="png", help="png (default) or svg"
-    )
-    parser.add_argument(
-        "--style", choices=("light", "dark"), default="light", help="light (default) or dark"
-    )
-    parser.add_argument(
-        "--output", metavar="FOLDER", help="default: plots in the folder of the run, or here"
-    )
-    parser.add_argument(
-        "--index",
-        nargs="+",
-        type=int,
-        metavar="N",
-        help="test images for features (the first of these) and saliency, from 0; default: one of "
-        "each class",
-    )
-    parser.add_argument(
-        "--checkpoint", metavar="PATH", help="the network of the run, if it was moved"
-    )
-    parser.add_argument("--json", action="store_true", help="list the pictures as JSON")
-    return parser
+SETTINGS = Options
 
 
 def main(argv: Sequence[str]) -> int:
     """Draw what the command line asks for. Returns the exit code."""
-    return run_command(lambda: _plot(argv), "npnet plot", "stopped")
+    return run_command(
+        lambda: _plot(read_flags(argv, Options(), "npnet plot")), "npnet plot", "stopped"
+    )
 
 
-def _plot(argv: Sequence[str]) -> None:
-    options = _read(argv)
+def _plot(options: Options) -> None:
     from npnet.comparison.recorded import find
 
-    runs = find(options.runs, options.checkpoint)
-    if options.checkpoint is not None and len(runs) > 1:
-        raise ConfigError("--checkpoint is of one run; name a single RUN")
-    everything = "all" in options.kind
-    kinds = list(_KINDS) if everything else list(dict.fromkeys(options.kind))
-    folder = _output(options.output, runs)
-    made, left = [], []
+    if not options.run:
+        raise ConfigError("name the folder of a run, such as runs/<time>-lenet5")
+    runs = find(options.run, options.checkpoint, options.model)
+    everything = ALL in options.kind
+    kinds = KINDS if everything else tuple(dict.fromkeys(options.kind))
+    folder = _output(options, runs)
+    made: list[dict[str, Any]] = []
+    left: list[dict[str, str]] = []
     for kind in kinds:
         for name, of, draw in _pictures(kind, runs, options):
             try:
@@ -110,40 +114,25 @@ def _plot(argv: Sequence[str]) -> None:
             except ConfigError as error:
                 if not everything:
                     raise
-                left.append((kind, str(error)))
+                left.append({"kind": kind, "why": str(error)})
                 continue
             made.append({"kind": kind, "runs": of, "path": _save(figure, folder, name, options)})
             if not options.json:
                 print(made[-1]["path"], flush=True)
     if options.json:
-        skipped = [{"kind": kind, "why": why} for kind, why in left]
-        print(json.dumps({"pictures": made, "left_out": skipped}, indent=1, ensure_ascii=False))
+        print(json.dumps({"pictures": made, "left_out": left}, indent=1))
         return
-    for kind, why in left:
-        print(f"no {kind}: {why}")
+    for each in left:
+        print(f"no {each['kind']}: {each['why']}")
 
 
-def _read(argv: Sequence[str]) -> argparse.Namespace:
-    parser = _parser()
-    options, rest = parser.parse_known_args(list(argv))
-    if rest:
-        near = nearest(rest[0].lstrip("-"), [action.dest for action in parser._actions])
-        hint = f"; did you mean --{near}?" if near and rest[0].startswith("-") else ""
-        raise ConfigError(f"unrecognized: {' '.join(rest)}{hint} (see npnet plot --help)")
-    if options.index is not None and len(options.index) > _MOST_IMAGES:
-        raise ConfigError(f"--index: at most {_MOST_IMAGES} images, got {len(options.index)}")
-    return options
-
-
-def _output(named: str | None, runs: Sequence[Recorded]) -> Path:
-    from npnet.base.files import user_path
-
-    if named is not None:
-        return user_path(named)
+def _output(options: Options, runs: Sequence[Recorded]) -> Path:
+    if options.output is not None:
+        return user_path(options.output)
     return runs[0].folder / "plots" if len(runs) == 1 else Path("plots")
 
 
-def _save(figure: Any, folder: Path, name: str, options: argparse.Namespace) -> str:
+def _save(figure: Any, folder: Path, name: str, options: Options) -> str:
     from npnet import plots
     from npnet.runs.folders import make_folder
 
@@ -152,7 +141,7 @@ def _save(figure: Any, folder: Path, name: str, options: argparse.Namespace) -> 
 
 
 def _pictures(
-    kind: str, runs: Sequence[Recorded], options: argparse.Namespace
+    kind: str, runs: Sequence[Recorded], options: Options
 ) -> Iterator[tuple[str, list[str], Callable[[], Any]]]:
     """The name of each picture, whose it is, and what draws it."""
     if kind == "curves":
@@ -160,13 +149,13 @@ def _pictures(
         return
     for run in runs:
         suffix = "" if len(runs) == 1 else "-" + re.sub(r"[^\w.=+-]+", "_", run.label)
-        yield f"{kind}{suffix}", [run.label], lambda run=run: _KINDS[kind](run, options)  # type: ignore[misc]  # mypy knows no type of it
+        yield f"{kind}{suffix}", [run.label], lambda run=run: _DRAW[kind](run, options)  # type: ignore[misc]  # mypy knows no type of it
 
 
 # ---- kinds ---------------------------------------------------------------------------------------
 
 
-def _curves(runs: Sequence[Recorded], options: argparse.Namespace) -> Any:
+def _curves(runs: Sequence[Recorded], options: Options) -> Any:
     from npnet import plots
 
     lines = [
@@ -187,7 +176,7 @@ def _criterion(run: Recorded) -> str:
     return "mse" if is_function else run.setting("criterion")
 
 
-def _confusion(run: Recorded, options: argparse.Namespace) -> Any:
+def _confusion(run: Recorded, options: Options) -> Any:
     import numpy as np
 
     from npnet import plots
@@ -199,7 +188,7 @@ def _confusion(run: Recorded, options: argparse.Namespace) -> Any:
     return plots.plot_confusion(counts, result["classes"], title=title, style=options.style)
 
 
-def _errors(run: Recorded, options: argparse.Namespace) -> Any:
+def _errors(run: Recorded, options: Options) -> Any:
     from npnet import plots
 
     mistakes = run.mistakes
@@ -212,7 +201,7 @@ def _errors(run: Recorded, options: argparse.Namespace) -> Any:
     return plots.plot_errors(images, mistakes, title=title, style=options.style)
 
 
-def _filters(run: Recorded, options: argparse.Namespace) -> Any:
+def _filters(run: Recorded, options: Options) -> Any:
     from npnet import plots
 
     model = run.model
@@ -223,7 +212,7 @@ def _filters(run: Recorded, options: argparse.Namespace) -> Any:
     return plots.plot_filters(weight, title=f"{run.title}, {name}", style=options.style)
 
 
-def _features(run: Recorded, options: argparse.Namespace) -> Any:
+def _features(run: Recorded, options: Options) -> Any:
     from npnet import plots
 
     index = options.index[0] if options.index else 0
@@ -236,10 +225,10 @@ def _features(run: Recorded, options: argparse.Namespace) -> Any:
         raise ConfigError(f"{run.folder}: {error}") from None
 
 
-def _saliency(run: Recorded, options: argparse.Namespace) -> Any:
+def _saliency(run: Recorded, options: Options) -> Any:
     from npnet import plots
 
-    indices = options.index or run.first_of_each_class(_MOST_IMAGES)
+    indices = list(options.index) or run.first_of_each_class(_MOST_IMAGES)
     pictures, model = run.pictures(indices), run.model
     images = [model.preprocess(picture).array[0] for picture in pictures]
     which = "the first test image of each class"
@@ -249,14 +238,13 @@ def _saliency(run: Recorded, options: argparse.Namespace) -> Any:
     return plots.saliencies(model, images, pictures, model.classes, title, options.style)
 
 
-def _histograms(run: Recorded, options: argparse.Namespace) -> Any:
+def _histograms(run: Recorded, options: Options) -> Any:
     from npnet import plots
 
     return plots.histograms(run.histograms(), run.title, options.style)
 
 
-_KINDS: dict[str, Callable[[Any, argparse.Namespace], Any]] = {
-    "curves": _curves,
+_DRAW: dict[str, Callable[[Recorded, Options], Any]] = {
     "confusion": _confusion,
     "errors": _errors,
     "filters": _filters,

@@ -19,6 +19,7 @@ from npnet.models.checkpoint import BEST
 from npnet.nn import Module
 from npnet.runs.errors import ConfigError
 from npnet.runs.files import CONFIG, METRICS, RESULT
+from npnet.runs.own import load_class
 from npnet.runs.tensorboard import read_histograms, read_settings_text
 
 __all__ = ["Mistake", "Recorded", "find"]
@@ -45,11 +46,13 @@ class Recorded:
         folder: for logs.
         label: what tells it from other runs.
         checkpoint: where its network is; None is where its settings say.
+        own: my_file.py:Net of a network of the user's own, typed by the user.
     """
 
     folder: Path
     label: str
     checkpoint: Path | None = None
+    own: str | None = None
 
     @functools.cached_property
     def history(self) -> Mapping[str, Array]:
@@ -126,7 +129,13 @@ class Recorded:
     @functools.cached_property
     def model(self) -> Module:
         """The network of the best checkpoint."""
-        return models.from_checkpoint(self.checkpoint or self._checkpoint())
+        place, build = self.checkpoint or self._checkpoint(), None
+        if self.own is not None:
+            build = load_class(self.own, "model", Module, "npnet.nn.Module")
+        try:
+            return models.from_checkpoint(place, build)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(str(error).removeprefix("from_checkpoint: ")) from None
 
     def _checkpoint(self) -> Path:
         if (self.folder / BEST).exists():
@@ -146,7 +155,7 @@ class Recorded:
     @functools.cached_property
     def images(self) -> ImageData:
         """The data that it was tested on."""
-        name = str((self.result or {}).get("dataset") or self.setting("dataset"))
+        name = str(self.setting("dataset") or (self.result or {}).get("dataset") or "")
         if not name:
             raise ConfigError(f"{self.folder}: it is not known which data set it was trained on")
         return datasets.load(name, self.setting("data_dir") or None)
@@ -174,7 +183,9 @@ def _undamaged(folder: Path, read: Any) -> Any:
         raise ConfigError(f"{printable(folder)}: {error}") from None
 
 
-def find(names: Sequence[str], checkpoint: str | None = None) -> list[Recorded]:
+def find(
+    names: Sequence[str], checkpoint: str | None = None, own: str | None = None
+) -> list[Recorded]:
     """The runs that these folders are of.
 
     Args:
@@ -189,7 +200,7 @@ def find(names: Sequence[str], checkpoint: str | None = None) -> list[Recorded]:
         raise ConfigError("a run is named twice; leave one out")
     place = None if checkpoint is None else user_path(checkpoint)
     return [
-        Recorded(folder, label, place)
+        Recorded(folder, label, place, own)
         for folder, label in zip(folders, _labels(folders), strict=True)
     ]
 

@@ -5,7 +5,6 @@ Figures are made without pyplot, and coloured one by one: no window, no state th
 
 from __future__ import annotations
 
-import importlib
 import io
 import os
 import textwrap
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from npnet.base.checks import unknown_name
+from npnet.base.extras import require
 from npnet.base.files import atomic_write
 
 __all__ = [
@@ -95,7 +95,7 @@ def colour_map(colours: Sequence[str]) -> Any:
 
 
 def _matplotlib(module: str) -> Any:
-    return importlib.import_module(f"matplotlib.{module}")
+    return require(f"matplotlib.{module}", "train", "a picture")
 
 
 def style_of(style: str | Style) -> Style:
@@ -233,7 +233,7 @@ def save(figure: Any, path: str | os.PathLike[str]) -> Path:
 @contextmanager
 def _drawing() -> Iterator[None]:
     """What can be said to the whole of matplotlib alone, for the time of a drawing."""
-    settings = importlib.import_module("matplotlib").rcParams
+    settings = require("matplotlib", "train", "a picture").rcParams
     wanted = {"svg.hashsalt": "npnet", "svg.fonttype": "none"}
     with _LOCK, warnings.catch_warnings():
         # The name of a class may have letters that no font has.
