@@ -83,6 +83,7 @@ ALLOWED: dict[str, set[str]] = {
     "runs": LIBRARY | {"datasets", "npnet", "plots"},
     "training": PROGRAM | {"kernels.batches", "plots", "runs"},
     "fitting": PROGRAM | {"plots", "runs"},
+    "prediction": PROGRAM | {"plots", "runs", "training.metrics"},
     "train": PROGRAM | {"runs", "training"},
     "fit_function": PROGRAM | {"fitting", "runs"},
     "drop_in": set(),  # whatever of npnet a program asks for is imported by its name
@@ -90,7 +91,16 @@ ALLOWED: dict[str, set[str]] = {
     # Of training the settings alone, which are what is compared.
     "comparison": PROGRAM | {"fitting", "plots", "runs", "training.config"},
     "cli": PROGRAM
-    | {"comparison", "fit_function", "kernels._jit", "plots", "runs", "train", "training"},
+    | {
+        "comparison",
+        "fit_function",
+        "kernels._jit",
+        "plots",
+        "prediction",
+        "runs",
+        "train",
+        "training",
+    },
     "__main__": {"cli"},
     "reference": PROGRAM | {"fit_function", "fitting", "runs", "train", "training"},
 }
