@@ -91,6 +91,7 @@ ALLOWED: dict[str, set[str]] = {
         "training.learner",
         "training.schedules",
     },
+    "prediction": PROGRAM | {"plots", "runs", "training.metrics"},
     "train": PROGRAM | {"runs", "training"},
     "fit_function": PROGRAM | {"fitting", "runs"},
     "drop_in": set(),  # whatever of npnet a program asks for is imported by its name
@@ -98,7 +99,16 @@ ALLOWED: dict[str, set[str]] = {
     # Of training the settings alone, which are what is compared.
     "comparison": PROGRAM | {"fitting", "plots", "runs", "training.config"},
     "cli": PROGRAM
-    | {"comparison", "fit_function", "kernels._jit", "plots", "runs", "train", "training"},
+    | {
+        "comparison",
+        "fit_function",
+        "kernels._jit",
+        "plots",
+        "prediction",
+        "runs",
+        "train",
+        "training",
+    },
     "__main__": {"cli"},
     "reference": PROGRAM | {"fit_function", "fitting", "runs", "train", "training"},
 }

@@ -1,4 +1,4 @@
-"""Pictures in files, of whatever format and mode, as arrays; Pillow is imported where one is read."""
+"""Pictures in files, of whatever format and mode, as arrays; Pillow is imported by the first."""
 
 from __future__ import annotations
 

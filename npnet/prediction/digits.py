@@ -194,7 +194,7 @@ def _note(parts: list[Mark]) -> str:
 
 
 def _without_lines(mask: Array) -> Array:
-    """Without ruled lines: long thin runs along a whole row or column, but for what crosses them."""
+    """Without ruled lines, which go through whole rows or columns, but for what crosses them."""
     mask = mask.copy()
     for view in (mask, mask.T):
         lines = view.mean(1) > 0.75

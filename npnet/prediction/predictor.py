@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePath
@@ -15,10 +16,9 @@ from npnet.models.checkpoint import Facts
 from npnet.prediction.digits import PLACEMENTS, NothingToRead, Placement, prepare_digit
 from npnet.prediction.sources import Source
 
-__all__ = ["AUTO", "PREPARATIONS", "Guess", "Prediction", "Predictor", "placement_for"]
+__all__ = ["AUTO", "Guess", "Prediction", "Predictor", "placement_for"]
 
 AUTO = "auto"
-PREPARATIONS = (AUTO, "digits", "none")
 NOTHING = "nothing to read"
 _BATCH = 64  # pictures that the network is given at once
 _STRETCHED = 1.05  # times longer than wide, compared with the network's images: that is told
@@ -43,6 +43,7 @@ class Prediction:
         note: what the reader should know; "" is nothing.
         error: why it could not be read; "" if it could.
         image: (1, C, H, W), what the network saw.
+        picture_array: (1 or 3, H, W), what it was made of.
     """
 
     picture: str
@@ -51,6 +52,7 @@ class Prediction:
     note: str = ""
     error: str = ""
     image: npnet.Tensor | None = field(default=None, compare=False, repr=False)
+    picture_array: Array | None = field(default=None, compare=False, repr=False)
 
 
 def placement_for(facts: Facts) -> Placement | None:
@@ -75,10 +77,11 @@ class Predictor:
         prepare: "digits" makes of each what MNIST has, "none" takes it as it is, "auto" does the
             one for networks that were trained on digits, the other for all others.
         top: how many classes are told of each, at most.
+        keep: whether predictions hold the pictures too.
     """
 
-    def __init__(self, model: Any, prepare: str = AUTO, top: int = 3) -> None:
-        self.model, self.top = model, top
+    def __init__(self, model: Any, prepare: str = AUTO, top: int = 3, keep: bool = False) -> None:
+        self.model, self.top, self.keep = model, top, keep
         found = placement_for(model.checkpoint)
         self.placement = {
             AUTO: found,
@@ -105,16 +108,19 @@ class Predictor:
         """The picture as the network sees it, without what it says of it."""
         try:
             picture, note = source.read()
+            kept = picture if self.keep else None
             if picture.min() == picture.max():
                 return Prediction(source.name, note=NOTHING)
             if self.placement is None:
                 notes = [note, self._stretched(picture)]
                 image = self.model.preprocess(picture)
-                return Prediction(source.name, note=_joined(notes), image=image)
+                return Prediction(source.name, note=_joined(notes), image=image, picture_array=kept)
             digit = prepare_digit(picture, self.placement)
             image = self.model.preprocess(digit.image)
             note = _joined([note, digit.note])
-            return Prediction(source.name, (), digit.inverted, note, image=image)
+            return Prediction(
+                source.name, (), digit.inverted, note, image=image, picture_array=kept
+            )
         except NothingToRead:
             return Prediction(source.name, note=NOTHING)
         except OSError as error:
@@ -137,9 +143,7 @@ class Predictor:
                 yield each
             else:
                 top = self._top(next(said))
-                yield Prediction(
-                    each.picture, top, each.inverted, each.note, each.error, each.image
-                )
+                yield dataclasses.replace(each, top=top)
 
     def _probabilities(self, images: list[npnet.Tensor]) -> Array:
         with npnet.no_grad():

@@ -17,7 +17,28 @@ __all__ = ["STDIN", "Source", "find_sources"]
 STDIN = "-"
 MOST_BYTES = 1 << 28  # of standard input: more is no picture's
 _ENDINGS = frozenset(
-    ["avif", "bmp", "dib", "gif", "ico", "jfif", "jp2", "jpe", "jpeg", "jpg", "pbm", "pgm", "png", "pnm", "ppm", "qoi", "tga", "tif", "tiff", "webp"]
+    [
+        "avif",
+        "bmp",
+        "dib",
+        "gif",
+        "ico",
+        "jfif",
+        "jp2",
+        "jpe",
+        "jpeg",
+        "jpg",
+        "pbm",
+        "pgm",
+        "png",
+        "pnm",
+        "ppm",
+        "qoi",
+        "tga",
+        "tif",
+        "tiff",
+        "webp",
+    ]
 )
 
 
