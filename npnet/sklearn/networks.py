@@ -153,7 +153,7 @@ def check_outputs(network: nn.Module, x: Array, outputs: int, what: str) -> None
     """
     network.eval()
     with npnet.no_grad():
-        y = network(npnet.from_numpy(x))
+        y = network(npnet.from_numpy(np.array(x)))  # a copy: it may write to what it is given
     shape = getattr(y, "shape", None)
     if shape is None or tuple(shape) != (len(x), outputs):
         gives = f"a {type(y).__name__}" if shape is None else f"{tuple(shape)}"
