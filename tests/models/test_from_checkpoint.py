@@ -48,7 +48,7 @@ def untrained(config: Config) -> tuple[Any, Any]:
     progress.add(Epoch(1, 0.1, 1.0, 50.0, 1.0, 50.0, 50.0, 1.0))
     folder = Path(config.checkpoint_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    best = best_file(learner.weights(), best_facts(config, data, progress))
+    best = best_file(learner.weights(), best_facts(learner, data, progress))
     Checkpoints(folder).save_best(best)
     return data, learner
 
