@@ -78,7 +78,7 @@ def test_wrong_results(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None
     assert code == 1
     assert "avg_pool2d, sigmoid    WRONG" in out
     assert "max_pool2d, relu       ok" in out
-    assert err.startswith("npnet doctor: error: wrong results: avg_pool2d, sigmoid; please report")
+    assert err.startswith("npnet doctor: error: wrong results: avg_pool2d, sigmoid, LeNet-5")
     assert err.count("\n") == 1
 
 
