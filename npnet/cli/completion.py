@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import math
 from collections.abc import Sequence
@@ -18,6 +19,8 @@ from npnet.runs.flags import positional, read_flags
 __all__ = ["SETTINGS", "Options", "main"]
 
 _PROG = "npnet completion"
+_FILES = (".py", ".npz")  # in the help of a flag that takes such files too
+MANY = 99  # values, more than anybody writes
 _LONGEST = 60  # characters of what is said of a flag
 
 
@@ -43,7 +46,7 @@ class Options:
 SETTINGS = Options
 
 
-def main(argv: Sequence[str], commands: dict[str, str] | None = None) -> int:
+def main(argv: Sequence[str]) -> int:
     """Print the script of the shell that `argv` names. Returns the exit code."""
 
     def work() -> None:
@@ -59,9 +62,13 @@ def _commands() -> list[shells.Command]:
     """All commands with their flags, as the dataclasses of their settings declare them."""
     from npnet.cli import COMMANDS
 
-    return [
-        shells.Command(name, about, *_words(_settings(name))) for name, about in COMMANDS.items()
-    ]
+    found = {name: _words(_settings(name)) for name in COMMANDS}
+    # An axis of a comparison is a flag of a run, with as many values as one likes.
+    own = {word.name for word in found["compare"][0]}
+    for word in found["train"][0]:
+        if word.name not in own:
+            found["compare"][0].append(dataclasses.replace(word, most=MANY))
+    return [shells.Command(name, about, *found[name]) for name, about in COMMANDS.items()]
 
 
 def _settings(command: str) -> Any:
@@ -82,14 +89,18 @@ def _settings(command: str) -> Any:
 def _words(settings: Any) -> tuple[list[shells.Word], list[shells.Word]]:
     """The flags of a command, and what goes without one."""
     docs = docs_of(settings)
-    words = [_word(flag, docs.get(flag.name, "")) for flag in flags_of(settings)]
+    defaults = {field.name: field.default for field in dataclasses.fields(settings)}
+    words = [
+        _word(flag, docs.get(flag.name, ""), defaults[flag.name]) for flag in flags_of(settings)
+    ]
     flags = [word for word in words if word.name.startswith("--")]
     return flags, [word for word in words if word not in flags]
 
 
-def _word(flag: Flag, about: str) -> shells.Word:
+def _word(flag: Flag, about: str, default: Any) -> shells.Word:
     first = about.split(";")[0].split(": ")[0].split(" (")[0]
     short = first if len(first) <= _LONGEST else first[: _LONGEST - 3].rsplit(" ", 1)[0] + "..."
-    takes_files = flag.is_path or (flag.kind == "str" and bool(flag.choices))
-    most = 99 if flag.most == math.inf else int(flag.most)
-    return shells.Word(flag.shown, short, most, flag.choices, takes_files)
+    takes_files = flag.is_path or any(ending in about for ending in _FILES)
+    most = MANY if flag.most == math.inf else int(flag.most)
+    name = f"--no_{flag.name}" if default is True else flag.shown
+    return shells.Word(name, short, most, flag.choices, takes_files)

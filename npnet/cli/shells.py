@@ -159,10 +159,10 @@ compdef _npnet npnet
 
 def _bash(commands: Sequence[Command]) -> str:
     names = " ".join([*(command.name for command in commands), *_HELP])
-    flags = (
-        f"        {command.name}) choices={_quoted([*_names(command), '--help'])} ;;"
-        for command in commands
-    )
+    flags = []
+    for command in commands:
+        words = [*(word.name for word in command.flags), "--help"]
+        flags.append(f"        {command.name}) choices={_quoted(words)} ;;")
     return _BASH.format(
         commands=names,
         flags="\n".join(flags),
@@ -175,7 +175,7 @@ def _zsh(commands: Sequence[Command]) -> str:
     described = " ".join(_described(command.name, command.about) for command in commands)
     flags = []
     for command in commands:
-        words = [_described(name, word.about) for word in command.flags for name in _spelt(word)]
+        words = [_described(word.name, word.about) for word in command.flags]
         words.append(_described("--help", "all flags, with examples"))
         flags.append(f"            {command.name}) described=({' '.join(words)}) ;;")
     return _ZSH.format(
@@ -184,16 +184,6 @@ def _zsh(commands: Sequence[Command]) -> str:
         values="\n".join(_values(commands)),
         places="\n".join(_places(commands)),
     )
-
-
-def _names(command: Command) -> Iterator[str]:
-    for word in command.flags:
-        yield from _spelt(word)
-
-
-def _spelt(word: Word) -> tuple[str, ...]:
-    """A flag, and what takes it back where it is a switch."""
-    return (word.name,) if word.most else (word.name, word.name.replace("--", "--no_", 1))
 
 
 def _values(commands: Sequence[Command]) -> Iterator[str]:
@@ -227,15 +217,34 @@ def _described(name: str, about: str) -> str:
 # ---- fish ----------------------------------------------------------------------------------------
 
 
+_FISH = """\
+# npnet completion fish
+function __npnet_values_of --argument-names flag
+    for word in (commandline -opc)[-1..1]
+        if string match -q -- '--*' $word
+            test $word = $flag
+            return
+        end
+    end
+    return 1
+end
+complete -c npnet -f"""
+
+
 def _fish(commands: Sequence[Command]) -> str:
-    lines = ["# npnet completion fish", "complete -c npnet -f"]
+    lines = [_FISH]
     for command in commands:
         about = _fish_quoted(command.about)
         lines.append(f"complete -c npnet -n __fish_use_subcommand -a {command.name} -d {about}")
     for command in commands:
         start = f"complete -c npnet -n '__fish_seen_subcommand_from {command.name}'"
         for word in command.flags:
-            lines += [f"{start} {line}" for line in _fish_flag(word)]
+            lines.append(f"{start} {_fish_flag(word)}")
+            if word.most > 1 and word.choices:  # fish knows of flags with one value alone
+                lines.append(
+                    f"complete -c npnet -n '__fish_seen_subcommand_from {command.name}; "
+                    f"and __npnet_values_of {word.name}' -a {_fish_quoted(' '.join(word.choices))}"
+                )
         lines.append(f"{start} -l help -d 'all flags, with examples'")
         if command.choices:
             lines.append(f"{start} -a {_fish_quoted(' '.join(command.choices))}")
@@ -244,15 +253,13 @@ def _fish(commands: Sequence[Command]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _fish_flag(word: Word) -> Iterator[str]:
+def _fish_flag(word: Word) -> str:
     about = f" -d {_fish_quoted(word.about)}" if word.about else ""
     if not word.most:
-        for name in _spelt(word):
-            yield f"-l {name.removeprefix('--')}{about}"
-        return
+        return f"-l {word.name.removeprefix('--')}{about}"
     choices = f" -a {_fish_quoted(' '.join(word.choices))}" if word.choices else ""
     files = " -r -F" if word.takes_files else " -x"
-    yield f"-l {word.name.removeprefix('--')}{files}{choices}{about}"
+    return f"-l {word.name.removeprefix('--')}{files}{choices}{about}"
 
 
 def _fish_quoted(text: str) -> str:
