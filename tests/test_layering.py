@@ -103,6 +103,7 @@ ALLOWED: dict[str, set[str]] = {
         "comparison",
         "fit_function",
         "kernels._jit",
+        "onnx",
         "plots",
         "prediction",
         "runs",
