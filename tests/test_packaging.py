@@ -239,7 +239,7 @@ def test_extras_bring_what_they_are_asked_for(wheel: Path) -> None:
         assert set(modules.values()) <= brought[extra], extra
     assert metadata["License-Expression"] == "MIT"
     assert metadata.get_all("Project-URL")
-    assert "Programming Language :: Python :: 3.14" in (metadata.get_all("Classifier") or [])
+    assert "Programming Language :: Python :: 3.13" in (metadata.get_all("Classifier") or [])
 
 
 def _size(*folders: Path) -> int:
