@@ -14,7 +14,7 @@ from npnet.runs.declared import Flag, docs_of, flags_of
 
 __all__ = ["examples", "help_text", "rows", "titled", "wrapped"]
 
-WIDEST = 100  # characters; longer lines are hard to read
+NARROWEST, WIDEST = 40, 100  # characters; longer lines are hard to read
 COLUMN = 24  # where the help of a flag begins, in a terminal that is wide enough for two columns
 _HOW_TO_WRITE = (
     "--flag VALUE and --flag=VALUE are the same, and so are - and _ in a name; --no_flag takes a "
@@ -76,7 +76,7 @@ def rows(names_and_texts: Sequence[tuple[str, str]], column: int = COLUMN) -> It
 
 
 def _width() -> int:
-    return min(shutil.get_terminal_size().columns, WIDEST)
+    return min(max(shutil.get_terminal_size().columns, NARROWEST), WIDEST)
 
 
 def _group(flag: Flag) -> str:
