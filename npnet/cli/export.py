@@ -47,6 +47,8 @@ class Options:
     """a run's best.safetensors, or the folder that it is in"""
     format: str | None = None
     """pth, safetensors or onnx; default: by the ending of --output"""
+    model: str | None = None
+    """of a network of your own, its class: my_file.py:Net, as it was trained by (onnx)"""
     output: str | None = None
     """file to write; default: CHECKPOINT's name, with the ending of the format, in the current
     folder"""
@@ -104,7 +106,7 @@ def _format(options: Options) -> str:
             f"format: is {kind}, but --output {printable(options.output or '')} ends as "
             f"{_ENDINGS[ending]} does; leave out one of the two"
         )
-    for flag in ("with_softmax", "with_preprocessing"):
+    for flag in ("model", "with_softmax", "with_preprocessing"):
         if getattr(options, flag) and kind != "onnx":
             raise ConfigError(
                 f"{flag}: is for --format onnx; {kind} holds weights alone, and no network"
@@ -172,10 +174,9 @@ def _safetensors(weights: Mapping[str, Tensor], facts: Mapping[str, str]) -> byt
 
 
 def _write_onnx(source: Path, place: Path, options: Options) -> None:
-    from npnet.models import from_checkpoint
+    from npnet.prediction.networks import network_of
 
-    model = from_checkpoint(source)
-    _export_onnx(model, place, options)
+    _export_onnx(network_of(str(source), options.model), place, options)
 
 
 def _export_onnx(model: Module, place: Path, options: Options) -> None:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from npnet.base.checks import unknown_name
 from npnet.base.files import atomic_write, printable, user_path
+from npnet.cli.facts import STATISTICS, facts_of
 from npnet.models import MODELS, list_models
 from npnet.runs.commands import run_command
 from npnet.runs.errors import ConfigError
 from npnet.runs.flags import positional, read_flags
+from npnet.runs.own import is_own
 
 if TYPE_CHECKING:
     from npnet.models.checkpoint import Facts
@@ -22,13 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SETTINGS", "Options", "main"]
 
-# Of the training images, as programs for PyTorch write them out: mean, std, height and width.
-_STATISTICS: dict[str, tuple[tuple[float, ...], tuple[float, ...], int]] = {
-    "mnist": ((0.1307,), (0.3081,), 28),
-    "fashion-mnist": ((0.2860,), (0.3530,), 28),
-    "cifar10": ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616), 32),
-    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 224),
-}
 _SHOWN = 5  # tensors in an error
 
 
@@ -49,7 +42,7 @@ class Options:
     }
     PATHS: ClassVar[tuple[str, ...]] = ("file", "output")
     CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {
-        "dataset": tuple(_STATISTICS),
+        "dataset": tuple(STATISTICS),
         "model": tuple(MODELS),
     }
     EXAMPLES: ClassVar[dict[str, str]] = {
@@ -61,7 +54,10 @@ class Options:
     file: str = positional()
     """the file to read"""
     model: str | None = None
-    """network whose weights these are; default: the one that they fit"""
+    """network whose weights these are, or one of your own as my_file.py:Net; default: the one
+    that they fit"""
+    model_args: tuple[str, ...] = ()
+    """what a network of your own is made with, as width=32 depth=3"""
     key: str | None = None
     """where in the file the weights are, such as model or state.net; default: the likeliest"""
     dataset: str | None = None
@@ -109,7 +105,7 @@ def _import(options: Options) -> None:
     place = new_file(output, options.overwrite)
     tree, metadata = read_foreign(source)
     found = _matched(tree, metadata.get("model"), options)
-    facts = _facts(found, tree, metadata, options)
+    facts = facts_of(found, tree, metadata, options)
     texts = {"format": "npnet", "model": found.model} if facts is None else facts.to_metadata()
     atomic_write(place, to_bytes(found.weights, texts))
     _tell(output, found, facts, options)
@@ -131,6 +127,10 @@ def _matched(tree: Any, said: str | None, options: Options) -> Match:
         candidates = [found for found in candidates if found.place == options.key]
     if not candidates:
         raise ConfigError(_nothing(tree, options))
+    if options.model is not None and is_own(options.model):
+        return _of_own(candidates, options.model, options)
+    if options.model_args:
+        raise ConfigError("model_args: are for a network of your own, as --model my_file.py:Net")
     if options.model is not None:
         return _of_model(candidates, options.model, options.file)
     for found in candidates:
@@ -146,21 +146,48 @@ def _matched(tree: Any, said: str | None, options: Options) -> Match:
 
 def _of_model(candidates: Sequence[Found], model: str, file: str) -> Match:
     """The weights that fit the network of this name; of several, the likeliest."""
-    from npnet.models.foreign import match_name, recognised
+    from npnet.models.foreign import match_name
 
     known = dict.fromkeys((*MODELS, *list_models()))
     if model not in known:
         raise ConfigError(unknown_name("model", model, known))
+    return _first(candidates, model, file, lambda found: match_name(found, model))
+
+
+def _of_own(candidates: Sequence[Found], model: str, options: Options) -> Match:
+    """The weights that fit a network of the user's own, whose file is executed."""
+    from npnet.models.foreign import guessed, match
+    from npnet.nn import Module
+    from npnet.runs.arguments import arguments
+    from npnet.runs.own import blamed, load_class
+
+    build = load_class(model, "model", Module, "npnet.nn.Module")
+
+    def tried(found: Found) -> Match:
+        words = options.model_args
+        made_with = arguments(build, words, guessed(found.weights), "model_args", model)
+        with blamed(f"model {model}"):
+            own = build(**made_with).state_dict()
+        return match(found, model, made_with, own)
+
+    return _first(candidates, model, options.file, tried)
+
+
+def _first(
+    candidates: Sequence[Found], model: str, file: str, tried: Callable[[Found], Match]
+) -> Match:
+    """What is tried with each of the candidates, of the first with which it goes."""
+    from npnet.models.foreign import recognised
+
     reasons = []
     for found in candidates:
         try:
-            return match_name(found, model)
+            return tried(found)
         except ValueError as error:
             reasons.append(str(error))
-    first = candidates[0]
-    likely = " or ".join(match.model for match in recognised(first))
+    likely = " or ".join(match.model for match in recognised(candidates[0]))
     raise ConfigError(
-        f"model: {_where(first, file)} are not of a {model}: {reasons[0]}"
+        f"model: {_where(candidates[0], file)} are not of a {model}: {reasons[0]}"
         + (f"; they are of a {likely}" if likely else "")
     )
 
@@ -198,119 +225,6 @@ def _nothing(tree: Any, options: Options) -> str:
     )
 
 
-# ---- what else is known of it --------------------------------------------------------------------
-
-
-def _facts(found: Match, tree: Any, metadata: Mapping[str, str], options: Options) -> Facts | None:
-    """What a user of the weights must know; None where nobody said what the images were."""
-    from npnet.models.checkpoint import Facts
-    from npnet.models.preprocess import Pixels
-
-    if found.model not in MODELS:
-        if options.dataset or options.mean or options.std or options.classes:
-            raise ConfigError(
-                f"dataset: npnet predict takes {', '.join(MODELS)}; of a {found.model}, write the "
-                "weights alone, without --dataset, --mean, --std and --classes"
-            )
-        return None
-    told: dict[str, Any] = {}
-    if metadata.get("model") == found.model and "mean" in metadata:
-        with contextlib.suppress(ValueError):  # a file of npnet's
-            told = dict(vars(Facts.from_metadata(metadata)))
-    told |= _told(found, options)
-    if "mean" not in told or "std" not in told:
-        if "mean" in told or "std" in told:
-            raise ConfigError("mean: give --mean and --std together, or --dataset")
-        if options.classes or options.image_size:
-            raise ConfigError(
-                "mean: add --mean and --std (0 and 1 without Normalize), or --dataset"
-            )
-        return None
-    epoch = tree.get("epoch") if isinstance(tree, dict) else None
-    whole = {
-        "dataset": "unknown",
-        "classes": tuple(map(str, range(found.arguments["num_classes"]))),
-        "image_shape": _shape(found, None),
-        "pixels": Pixels(),
-        "epoch": epoch if type(epoch) is int and epoch >= 0 else 0,
-        "val_accuracy": math.nan,
-        **told,
-        "model": found.model,
-        "arguments": found.arguments,
-    }
-    try:
-        return Facts.from_metadata(Facts(**whole).to_metadata())
-    except ValueError as error:
-        raise ConfigError(str(error)) from None
-
-
-def _told(found: Match, options: Options) -> dict[str, Any]:
-    """The facts that flags say."""
-    channels, count = found.arguments["in_channels"], found.arguments["num_classes"]
-    told: dict[str, Any] = {}
-    if options.dataset is not None:
-        if options.dataset not in _STATISTICS:
-            raise ConfigError(unknown_name("dataset", options.dataset, _STATISTICS))
-        mean, std, size = _STATISTICS[options.dataset]
-        classes = _classes_of(options.dataset)
-        if len(mean) != channels:
-            raise ConfigError(
-                f"dataset: {options.dataset} has {_counted(len(mean), 'channel')} and the network "
-                f"takes {channels}; give --mean and --std, with {_counted(channels, 'number')} each"
-            )
-        if len(classes) != count and not options.classes:
-            raise ConfigError(
-                f"dataset: {options.dataset} has {len(classes)} classes and the network tells "
-                f"{count} apart; name these by --classes"
-            )
-        told = {"dataset": options.dataset, "mean": mean, "std": std, "classes": classes}
-        told["image_shape"] = _shape(found, size)
-    for name in ("mean", "std"):
-        values = getattr(options, name)
-        if values:
-            if len(values) not in (1, channels):
-                raise ConfigError(
-                    f"{name}: takes {_counted(channels, 'number')}, one for each channel, got "
-                    f"{len(values)}"
-                )
-            told[name] = tuple(values) * (channels if len(values) == 1 else 1)
-    if options.classes:
-        if len(options.classes) != count:
-            raise ConfigError(
-                f"classes: the network tells {count} apart, got {len(options.classes)} names"
-            )
-        told["classes"] = options.classes
-    if options.image_size is not None:
-        told["image_shape"] = _shape(found, options.image_size)
-        if told["image_shape"][1] != options.image_size:
-            raise ConfigError(
-                f"image_size: a {found.model} takes {told['image_shape'][1]} pixels, not "
-                f"{options.image_size}"
-            )
-    return told
-
-
-def _shape(found: Match, size: int | None) -> tuple[int, int, int]:
-    """Of the images that the network takes: those of `size`, or the nearest."""
-
-    spec = MODELS[found.model]
-    side = spec.size_for(spec.min_size if size is None else size)
-    return found.arguments["in_channels"], side, side
-
-
-def _classes_of(dataset: str) -> tuple[str, ...]:
-    from npnet.datasets import cifar10, fashion_mnist, mnist
-
-    known = {"mnist": mnist, "fashion-mnist": fashion_mnist, "cifar10": cifar10}
-    if dataset not in known:
-        return tuple(map(str, range(1000)))
-    return known[dataset].SOURCE.classes
-
-
-def _counted(count: int, word: str) -> str:
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"
-
-
 # ---- the answer ----------------------------------------------------------------------------------
 
 
@@ -341,4 +255,5 @@ def _tell(output: str, found: Match, facts: Facts | None, options: Options) -> N
     if facts is None:
         print("weights alone; npnet predict needs more: add --dataset, or --mean and --std")
     else:
-        print(f"use it:  npnet predict {output} PICTURE")
+        own = f" --model {found.model}" if is_own(found.model) else ""
+        print(f"use it:  npnet predict {output} PICTURE{own}")

@@ -12,6 +12,7 @@ from npnet.models import MODELS, list_models
 from npnet.runs.commands import run_command
 from npnet.runs.errors import ConfigError
 from npnet.runs.flags import positional, read_flags
+from npnet.runs.own import is_own
 
 if TYPE_CHECKING:
     from npnet.models.summary import Summary
@@ -27,21 +28,25 @@ _USUAL = (3, 224, 224)  # images that torchvision's networks are made for
 class Options:
     """Show a network layer by layer: outputs, parameters, multiply-adds (MACs) and memory.
 
-    MODEL is a network by name (one of train --model, or of torchvision's), or a file: the
-    best.safetensors of a run, the folder that it is in, or weights that npnet import takes.
+    MODEL is a network by name (one of train --model, or of torchvision's), one of your own as
+    my_file.py:Net, or a file: the best.safetensors of a run, the folder that it is in, or weights
+    that npnet import takes.
     """
 
-    GROUPS: ClassVar[dict[str, str]] = {"options": "input_size"}
+    GROUPS: ClassVar[dict[str, str]] = {"options": "model_args"}
     PATHS: ClassVar[tuple[str, ...]] = ("model",)
     CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {"model": tuple(MODELS)}
     EXAMPLES: ClassVar[dict[str, str]] = {
         "a network by name": "lenet5",
         "on larger images of one channel": "resnet18 --input_size 1 64 64",
         "what a run has made": "checkpoint",
+        "one of your own": "my_file.py:Net --model_args width=32 --input_size 1 28 28",
     }
 
     model: str = positional()
     """name of a network, or a file with weights"""
+    model_args: tuple[str, ...] = ()
+    """what a network of your own is made with, as width=32 depth=3"""
     input_size: tuple[int, ...] = ()
     """channels, height and width of an image, as in 1 28 28; default: the network's own"""
     json: bool = False
@@ -63,7 +68,12 @@ def main(argv: Sequence[str]) -> int:
 def _show(options: Options) -> None:
     from npnet.models.summary import summary
 
-    model, shape = _network(options.model, _size(options))
+    if is_own(options.model):
+        model, shape = _own(options)
+    elif options.model_args:
+        raise ConfigError("model_args: are for a network of your own, as my_file.py:Net")
+    else:
+        model, shape = _network(options.model, _size(options))
     try:
         found = summary(model, (1, *shape))
     except (RuntimeError, ValueError, IndexError) as error:
@@ -128,14 +138,43 @@ def _network(name: str, size: tuple[int, ...]) -> tuple[Module, tuple[int, ...]]
     raise ConfigError(f"{unknown_name('MODEL', name, known)}; nor is there a file of this name")
 
 
+def _own(options: Options) -> tuple[Module, tuple[int, ...]]:
+    """A network of the user's own, whose file is executed."""
+    from npnet.nn import Module
+    from npnet.runs.arguments import arguments
+    from npnet.runs.own import blamed, load_class
+
+    shape = _size(options)
+    if not shape:
+        raise ConfigError(
+            "input_size: say what a network of your own takes, as --input_size 1 28 28"
+        )
+    build = load_class(options.model, "model", Module, "npnet.nn.Module")
+    given = {"in_channels": shape[0], "num_classes": 10}
+    made = arguments(build, options.model_args, given, "model_args", options.model)
+    with blamed(f"model {options.model}"):
+        return build(**made), shape
+
+
 def _of_file(name: str, size: tuple[int, ...]) -> tuple[Module, tuple[int, ...]]:
     """The network of a checkpoint, or of weights that are one network's alone."""
-    from npnet.models import from_checkpoint
+    from npnet.models.checkpoint import BEST
     from npnet.models.foreign import find_weights, made, read_foreign, recognised
 
     path = user_path(name)
-    tree, metadata = ({}, {}) if path.is_dir() else read_foreign(path)
-    if path.is_dir() or "image_shape" in metadata:
+    path = path / BEST if path.is_dir() else path
+    if not path.exists():
+        raise ConfigError(f"there is no {BEST} in {printable(name)}")
+    tree, metadata = read_foreign(path)
+    if is_own(metadata.get("model", "")):
+        raise ConfigError(
+            f"{printable(name)} holds weights of a network that is not npnet's; name it itself: "
+            f"npnet summary {printable(metadata['model'])} --input_size 1 28 28, with --model_args "
+            "as it was trained"
+        )
+    if "image_shape" in metadata:
+        from npnet.models import from_checkpoint
+
         model = from_checkpoint(path)
         return model, size or model.checkpoint.image_shape
     for found in find_weights(tree):

@@ -30,6 +30,7 @@ __all__ = [
     "Found",
     "Match",
     "find_weights",
+    "guessed",
     "made",
     "match",
     "match_name",
@@ -74,7 +75,7 @@ class Match:
     """
 
     model: str
-    arguments: dict[str, int]
+    arguments: dict[str, Any]
     weights: dict[str, Tensor]
     place: str
     prefix: str
@@ -241,7 +242,7 @@ def _some(texts: Sequence[str]) -> str:
     return ", ".join(texts[:SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
-def match(found: Found, name: str, arguments: Mapping[str, int], own: Weights) -> Match:
+def match(found: Found, name: str, arguments: Mapping[str, Any], own: Weights) -> Match:
     """Found weights as those of a network.
 
     Args:
@@ -306,3 +307,11 @@ def arguments_for(name: str, weights: Weights) -> dict[str, int] | None:
         return {"num_classes": last[0]}
     channels = first[1] if len(first) == 4 else first[1] // (MODELS[name].input_size or 1) ** 2
     return {"in_channels": channels, "num_classes": last[0]} if channels in (1, 3) else None
+
+
+def guessed(weights: Weights) -> dict[str, int]:
+    """Channels of the first convolution and classes of the last matrix, where there are these."""
+    convolutions = [w.shape for w in weights.values() if w.ndim == 4]
+    matrices = [w.shape for w in weights.values() if w.ndim in (2, 4)]
+    found = {"in_channels": convolutions[0][1]} if convolutions else {}
+    return found | ({"num_classes": matrices[-1][0]} if matrices else {})

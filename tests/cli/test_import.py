@@ -315,3 +315,71 @@ def test_campaign_of_damaged_files(net: Net) -> None:
                 recognised(found)
         except ValueError:
             pass
+
+
+# ---- a network of one's own ----------------------------------------------------------------------
+
+OWN = """
+from {lib} import nn
+
+class Net(nn.Module):
+    def __init__(self, width=4, num_classes=10):
+        super().__init__()
+        self.conv = nn.Conv2d(1, width, 3)
+        self.head = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, num_classes)
+        )
+
+    def forward(self, x):
+        return self.head(self.conv(x).relu())
+"""
+
+
+@pytest.fixture
+def theirs() -> Net:
+    Path("net.py").write_text(OWN.format(lib="npnet"))
+    namespace: dict[str, Any] = {}
+    exec(OWN.format(lib="torch"), namespace)
+    net: Net = namespace["Net"](8, 5)
+    torch.save({"net": net.state_dict()}, "file.pth")
+    return net
+
+
+def test_network_of_ones_own(theirs: Net, capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ["import", "file.pth", "--model", "net.py:Net", "--model_args", "width=8"]
+    assert cli.main([*argv, "--mean", "0", "--std", "1", "--image_size", "28"]) == 0
+    assert "PICTURE --model net.py:Net" in capsys.readouterr().out
+    namespace: dict[str, Any] = {}
+    exec(OWN.format(lib="npnet"), namespace)
+    ours = models.from_checkpoint("file.safetensors", namespace["Net"])
+    check_same(ours, theirs, (2, 1, 28, 28))
+    assert ours.classes == ("0", "1", "2", "3", "4")
+    assert cli.main(["summary", "file.safetensors"]) == 2
+    assert "npnet summary net.py:Net" in capsys.readouterr().err
+    summary = ["summary", "net.py:Net", "--model_args", "width=8", "--input_size", "1", "28", "28"]
+    assert cli.main(summary) == 0
+    assert "Net on 1 x 28 x 28: 170 parameters" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--model", "net.py:Net"], "3 of another shape: conv.weight is (8, 1, 3, 3)"),
+        (["--model", "net.py:Nte"], "there is no Nte in net.py; it has Net"),
+        (["--model", "nte.py:Net"], "did you mean"),
+        (["--model", "net.py:Net", "--model_args", "depth=3"], "depth"),
+        (["--model_args", "width=8"], "are for a network of your own"),
+        (
+            ["--model", "net.py:Net", "--model_args", "width=8", "--mean", "0", "--std", "1"],
+            "image_size: say how large the images are",
+        ),
+    ],
+)
+def test_wrong_use_with_ones_own(
+    argv: list[str], message: str, theirs: Net, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["import", "file.pth", *argv]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not Path("file.safetensors").exists()
