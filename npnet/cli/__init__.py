@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 
 from npnet import __version__, fit_function, train
-from npnet.base.checks import nearest, unknown_name
+from npnet.base.checks import unknown_name
 from npnet.runs.commands import USAGE_ERROR, answer, complain
 
 __all__ = ["COMMANDS", "main", "module_of"]
@@ -95,7 +95,7 @@ def _usage() -> str:
     from npnet.runs.help import examples, rows, titled, wrapped
 
     starts = {command: title for title, command in _GROUPS.items()}
-    lines = ["usage: npnet [-h] [--version] COMMAND ...", ""]
+    lines = [*wrapped("usage: npnet [-h] [--version] COMMAND ...", 7), ""]
     lines += wrapped("Deep learning with small networks on the CPU.")
     for command, about in COMMANDS.items():
         if command in starts:
@@ -122,7 +122,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _wrong(command: str) -> Iterator[str]:
     """What is said of a word that is no command."""
     meant = _OTHERS_SAY.get(command.lower())
-    if meant is not None and nearest(command, COMMANDS) is None:
+    if meant is not None:
         yield f"there is no command {command}"
         yield f"did you mean npnet {meant}?"
     else:
