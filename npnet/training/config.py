@@ -14,7 +14,7 @@ from npnet import models
 from npnet.base.checks import check_number, unknown_name
 from npnet.base.threads import MOST_THREADS
 from npnet.datasets import NAMES as DATASETS
-from npnet.datasets import names_npz
+from npnet.datasets import names_file
 from npnet.runs.errors import ConfigError
 from npnet.runs.optimizers import OPTIMIZERS
 from npnet.runs.own import is_own
@@ -86,8 +86,9 @@ class Config:
 
     dataset: str = "auto"
     """auto (MNIST where it can be had, else scikit-learn's digits), mnist, fashion-mnist, cifar10,
-    digits, or a .npz file with arrays x and y (and optionally x_test and y_test); the run records
-    what auto came to"""
+    digits, or your own: a folder of class folders of pictures (perhaps in train/, val/ and test/),
+    a .csv file of pixels with a column label, or a .npz file with arrays x and y (and optionally
+    x_test and y_test); the run records what auto came to"""
     data_dir: str | None = None
     """folder where data sets are, or are put; default: $NPNET_DATA, else your cache folder"""
     val_ratio: float = 0.2
@@ -198,11 +199,11 @@ class Config:
         for field in self.PATHS:
             if getattr(self, field) is not None:
                 check_path(field, getattr(self, field))
-        if self.dataset.endswith(".npz"):
+        if names_file(self.dataset):
             check_path("dataset", self.dataset)
 
     def _check_names(self) -> None:
-        is_own = names_npz(self.dataset) or self.dataset == GIVEN
+        is_own = names_file(self.dataset) or self.dataset == GIVEN
         free = {"recipe", "dataset"} if is_own else {"recipe"}
         for field, known in self.CHOICES.items():
             value = getattr(self, field)

@@ -264,7 +264,7 @@ def _data(
     try:
         return load(config, say)
     except DataError as error:
-        if not (config.resume and datasets.names_npz(config.dataset)):
+        if not (config.resume and datasets.names_file(config.dataset)):
             raise
         raise DataError(
             f"{error}; if the file of the run was moved, say where it is now by --dataset: it is "
