@@ -20,7 +20,8 @@ from npnet.runs.callbacks import Callback, Callbacks
 from npnet.runs.errors import DivergedError
 from npnet.runs.files import CONFIG, EVENTS, LAST, METRICS, RESULT
 from npnet.runs.folders import locked, log_folder, make_folder, set_aside
-from npnet.runs.watchers import LogFile, MetricsFile, TensorBoard, Terminal, Watcher
+from npnet.runs.notebook import watcher
+from npnet.runs.watchers import LogFile, MetricsFile, TensorBoard, Watcher
 from npnet.serialization import checksum_of
 from npnet.training.blank import check_network
 from npnet.training.checkpoint import (
@@ -96,7 +97,7 @@ class Surroundings:
 
     load: Load = prepare
     parts: Parts | None = None
-    watcher: Callable[[], Watcher | None] = Terminal
+    watcher: Callable[[], Watcher | None] = watcher
     saves: bool = True
     logs: bool = True
 
@@ -119,8 +120,8 @@ def run(config: Config, build: Build, around: Surroundings | None = None) -> Res
         if around.saves:
             store = Checkpoints(make_folder(config.checkpoint_dir, "checkpoint_dir"))
             stack.enter_context(locked(store.folder, "checkpoint_dir"))
-        watcher = around.watcher()
-        say = _nobody if watcher is None else watcher.say
+        screen = around.watcher()
+        say = _nobody if screen is None else screen.say
         begun = _begin(config, build, parts, store, say, around.load)
         config = begun.config
         # Before any file: the network must take the images.
@@ -129,7 +130,7 @@ def run(config: Config, build: Build, around: Surroundings | None = None) -> Res
         if log_dir is not None:
             config = dataclasses.replace(config, log_dir=str(log_dir))
             stack.enter_context(_locked_unless(store.folder, log_dir))
-        callbacks = _callbacks(config, watcher, begun, log_dir)
+        callbacks = _callbacks(config, screen, begun, log_dir)
         stack.enter_context(contextlib.closing(callbacks))
         training = Training(
             config,
@@ -184,18 +185,18 @@ def _locked_unless(own: Path | None, log_dir: Path) -> contextlib.AbstractContex
 
 
 def _callbacks(
-    config: Config, watcher: Watcher | None, begun: _Begun, folder: Path | None
+    config: Config, screen: Watcher | None, begun: _Begun, folder: Path | None
 ) -> Callbacks:
     """Everything that is told of the run."""
-    shown: list[Callback] = [] if watcher is None else [watcher]
+    shown: list[Callback] = [] if screen is None else [screen]
     own: list[Callback] = []
     if config.patience is not None:
         own.append(EarlyStopping(config.patience))
     if folder is None:
         return Callbacks([*own, *shown], begun.learner.parts.callbacks)
     aside = None if config.resume else set_aside(folder, _WRITTEN)
-    if aside is not None and watcher is not None:
-        watcher.say(aside)
+    if aside is not None and screen is not None:
+        screen.say(aside)
     own += [
         MetricsFile(folder / METRICS),
         *shown,
