@@ -75,7 +75,7 @@ def begin() -> None:
 
 
 def _is_command() -> bool:
-    """Whether the process is `npnet`, or `python -m` of npnet or of a module of npnet, reference."""
+    """Whether the process is `npnet`, or `python -m` of npnet, or of a part of it or reference."""
     words = getattr(sys, "argv", [""])
     if words[:1] == ["-m"]:  # as long as Python looks for the module
         return _COMMANDS.fullmatch(sys.orig_argv[-len(words)]) is not None

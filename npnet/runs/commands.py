@@ -12,7 +12,7 @@ import signal
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TextIO
 
 from npnet.base import signals
 
@@ -83,6 +83,7 @@ def _check_environment() -> None:
 
 def _told(error: BaseException, prog: str) -> int | None:
     """Say what went wrong, and return the exit code; None where it is npnet's own mistake."""
+    from npnet.base import extras
     from npnet.base.checks import ShapeError
     from npnet.datasets import DataError
     from npnet.runs.errors import ConfigError, FailedError
@@ -92,6 +93,10 @@ def _told(error: BaseException, prog: str) -> int | None:
         return _flushed(prog)
     if isinstance(error, FailedError):
         return complain(prog, str(error), FAILED)
+    if isinstance(error, extras.MissingExtraError):
+        return complain(prog, str(error), USAGE_ERROR)
+    if isinstance(error, ModuleNotFoundError) and (line := extras.told(error, prog)):
+        return complain(prog, line, USAGE_ERROR)
     if isinstance(
         error, (ConfigError, DataError, CheckpointError, ShapeError, NotImplementedError)
     ):
@@ -139,8 +144,10 @@ def complain(prog: str, message: str, code: int, kind: str = "error: ") -> int:
         line = f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}"
     shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
     if sys.stderr is not None:
-        with contextlib.suppress(OSError):  # there may be no terminal any more
+        try:
             print(in_words(f"{prog}: {kind}{shown}", sys.stderr), file=sys.stderr, flush=True)
+        except OSError:  # there may be no terminal any more
+            _let_go(sys.stderr)
     return code
 
 
@@ -191,8 +198,13 @@ def _drop_lost_output() -> None:
     try:
         _flush()
     except OSError:
-        with contextlib.suppress(OSError):  # of a stream that is no file
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go(sys.stdout)
+
+
+def _let_go(stream: TextIO) -> None:
+    """Let what a stream still holds go nowhere; at Python's exit it would be exit code 120."""
+    with contextlib.suppress(OSError):  # of a stream that is no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @contextlib.contextmanager

@@ -90,7 +90,7 @@ class Config:
     }
 
     dataset: str = "auto"
-    """auto (MNIST where it can be had, else scikit-learn's digits), mnist, fashion-mnist, cifar10,
+    """auto (MNIST where it can be had, else npnet's own digits), mnist, fashion-mnist, cifar10,
     digits, or your own: a folder of class folders of pictures (perhaps in train/, val/ and test/),
     a .csv file of pixels with a column label, or a .npz file with arrays x and y (and optionally
     x_test and y_test); the run records what auto came to"""
@@ -179,6 +179,11 @@ class Config:
     log_dir: str | None = None
     """folder for TensorBoard events, log.txt, metrics.csv, result.json, classes.csv, curves.png,
     confusion.png and errors.png; default: ./runs/<time>-<model>"""
+    log_images: bool = False
+    """show TensorBoard by epoch the filters of the first layer, histograms of weights and gradients
+    and the worst errors of the validation split; takes about a second an epoch"""
+    log_every: int | None = None
+    """show TensorBoard the loss and learning rate of every so many steps, in log_dir/steps"""
     resume: bool = False
     """go on from last.safetensors in --checkpoint_dir as if the run had never stopped"""
     recipe: str | None = None
@@ -256,7 +261,7 @@ class Config:
         check_number("config", "seed", self.seed, least=0)
         if self.threads is not None:
             check_number("config", "threads", self.threads, least=1, most=MOST_THREADS)
-        for field in ("patience", "cutout", "image_size"):
+        for field in ("patience", "cutout", "image_size", "log_every"):
             if getattr(self, field) is not None:
                 check_number("config", field, getattr(self, field), least=1)
                 check_number("config", field, getattr(self, field), most=LARGEST_COUNT)

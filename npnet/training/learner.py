@@ -7,6 +7,7 @@ or `torch`. That is how `reference.train` repeats a run.
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -282,13 +283,16 @@ def _average(model: Any, decay: float, lib: Any) -> Any:
     Source: TensorFlow, `tf.train.ExponentialMovingAverage` with `num_updates`.
     """
     swa_utils = lib.optim.swa_utils
-
-    def average(averages: Any, values: Any, count: Any) -> None:
-        n = int(count)
-        current = min(decay, (1 + n) / (10 + n))
-        swa_utils.get_ema_multi_avg_fn(current)(averages, values, count)
-
+    average = functools.partial(_averaged, swa_utils.get_ema_multi_avg_fn, decay)
     return swa_utils.AveragedModel(model, multi_avg_fn=average, use_buffers=True)
+
+
+def _averaged(
+    rule: Callable[[float], Any], decay: float, averages: Any, values: Any, count: Any
+) -> None:
+    """Step n of the average, in a function that pickles have by its name."""
+    n = int(count)
+    rule(min(decay, (1 + n) / (10 + n)))(averages, values, count)
 
 
 def _groups(config: Config, model: Any) -> Any:

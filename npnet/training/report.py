@@ -35,12 +35,13 @@ def _draw_test(training: Training, test: Score) -> None:
     confusion = confusion_matrix(test.labels, test.predicted, len(data.classes))
     png = confusion_png(confusion, data.classes, title)
     _draw(training, "confusion", png)
-    if data.test.x is None:  # pictures that nobody holds
+    x = data.test.x
+    if x is None or x.ndim != 4 or x.shape[1] not in (1, 3):  # pictures that nobody has
         return
     errors = worst_errors(test.logits, test.labels, result.WORST)
     wrong = test.total - test.correct
     title += f", {wrong} errors" + (f", the {len(errors)} worst" if len(errors) < wrong else "")
-    png = plots.errors_png(data.test.x, errors, data.classes, title)
+    png = plots.errors_png(x, errors, data.classes, title)
     _draw(training, "errors", png)
 
 

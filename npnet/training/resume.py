@@ -25,7 +25,7 @@ __all__ = ["check_same_data", "needs_renewal", "restore_learner", "restore_own",
 
 # What may differ when a run is resumed, since no weight depends on it.
 _FREE_ON_RESUME = {"epochs", "patience", "threads", "data_dir", "checkpoint_dir", "log_dir"}
-_FREE_ON_RESUME |= {"resume", "config"}
+_FREE_ON_RESUME |= {"log_images", "log_every", "resume", "config"}
 _FIX_THE_EPOCHS = ("poly", "cosine", "warmup_cosine", "onecycle")
 
 

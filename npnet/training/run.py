@@ -35,6 +35,7 @@ from npnet.training.checkpoint import (
 )
 from npnet.training.config import Config
 from npnet.training.data import Data, prepare
+from npnet.training.details import STEPS, ImagesToTensorBoard, StepsToTensorBoard
 from npnet.training.initial import load_initial
 from npnet.training.learner import Learner, initial_model
 from npnet.training.metrics import Score
@@ -53,7 +54,7 @@ from npnet.training.trainer import Training, best_facts, fit
 __all__ = ["LOG", "Result", "Surroundings", "run"]
 
 LOG = "log.txt"
-_WRITTEN = (LOG, METRICS, RESULT, PER_CLASS, *PICTURES, EVENTS)  # to the folder for logs
+_WRITTEN = (LOG, METRICS, RESULT, PER_CLASS, *PICTURES, EVENTS, STEPS)  # to the folder for logs
 
 Load: TypeAlias = Callable[[Config, Callable[[str], None]], Any]
 Build: TypeAlias = Callable[[Config, Data, Parts], Learner]
@@ -198,12 +199,18 @@ def _callbacks(
     aside = None if config.resume else set_aside(folder, _WRITTEN)
     if aside is not None and screen is not None:
         screen.say(aside)
+    finished = begun.progress.epoch
+    tensorboard = TensorBoard(folder, dataclasses.asdict(config), finished)
     own += [
         MetricsFile(folder / METRICS),
         *shown,
         LogFile(folder / LOG),
-        TensorBoard(folder, dataclasses.asdict(config), begun.progress.epoch),
+        tensorboard,
     ]
+    if config.log_every is not None:
+        own.append(StepsToTensorBoard(folder, config.log_every, finished))
+    if config.log_images:
+        own.append(ImagesToTensorBoard(tensorboard.events))
     return Callbacks(own, begun.learner.parts.callbacks)
 
 
