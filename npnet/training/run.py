@@ -252,6 +252,9 @@ def _begin(
     data = _data(config, say, load)
     if config.dataset == AUTO:
         config = dataclasses.replace(config, dataset=data.name)
+    elif data.name.endswith("/") and not config.dataset.endswith("/"):
+        # A folder is told from a name also when it is not there any more.
+        config = dataclasses.replace(config, dataset=f"{config.dataset}/")
     check_same_data(progress, data)
     progress.data = data.identity
     learner = build(config, data, parts)
