@@ -15,7 +15,7 @@ from npnet.base.checks import unknown_name
 from npnet.base.places import user_cache
 from npnet.datasets import _files, cifar10, fashion_mnist, mnist, utils
 from npnet.datasets._errors import DataError, DownloadError
-from npnet.datasets.arrays import ImageData, names_npz, read_npz
+from npnet.datasets.arrays import ImageData, from_arrays, names_npz, read_npz
 from npnet.datasets.cifar import CIFAR10, CIFAR100
 from npnet.datasets.digits import load_digits
 from npnet.datasets.emnist import EMNIST
@@ -51,6 +51,7 @@ __all__ = [
     "ImageFolder",
     "VisionDataset",
     "default_data_dir",
+    "from_arrays",
     "load",
     "load_digits",
     "names_npz",

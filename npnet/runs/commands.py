@@ -10,6 +10,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from typing import TextIO
 
 from npnet.base import signals
 
@@ -137,8 +138,10 @@ def complain(prog: str, message: str, code: int) -> int:
         line = f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}"
     shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
     if sys.stderr is not None:
-        with contextlib.suppress(OSError):  # there may be no terminal any more
+        try:
             print(f"{prog}: error: {shown}", file=sys.stderr, flush=True)
+        except OSError:  # there may be no terminal any more
+            _let_go(sys.stderr)
     return code
 
 
@@ -162,8 +165,13 @@ def _drop_lost_output() -> None:
     try:
         _flush()
     except OSError:
-        with contextlib.suppress(OSError):  # of a stream that is no file
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go(sys.stdout)
+
+
+def _let_go(stream: TextIO) -> None:
+    """Let what a stream still holds go nowhere; at Python's exit it would be exit code 120."""
+    with contextlib.suppress(OSError):  # of a stream that is no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @contextlib.contextmanager
