@@ -6,22 +6,26 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from npnet.base import extras
 from npnet.runs.commands import run_command
 
 if TYPE_CHECKING:
     from npnet.training.config import Config
     from npnet.training.data import Data
     from npnet.training.learner import Learner
+    from npnet.training.parts import Parts
 
 __all__ = ["build", "main", "train"]
 
 
-def build(config: Config, data: Data) -> Learner:
-    """A network of npnet with its loss, optimizer and schedule."""
+def build(config: Config, data: Data, parts: Parts | None = None) -> Learner:
+    """A network of npnet, or the user's own, with its loss, optimizer and schedule."""
     import npnet
     from npnet.training.learner import Learner, initial_model
+    from npnet.training.parts import NONE
 
-    return Learner(config, initial_model(config, data), data, npnet)
+    parts = NONE if parts is None else parts
+    return Learner(config, initial_model(config, data, parts), data, npnet, parts)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,10 +33,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     return train(sys.argv[1:] if argv is None else argv, "python -m npnet.train", build)
 
 
-def train(argv: Sequence[str], prog: str, build: Callable[[Config, Data], Learner]) -> int:
+def train(argv: Sequence[str], prog: str, build: Callable[[Config, Data, Parts], Learner]) -> int:
     """Train as `argv` says a network that `build` makes. Returns the exit code."""
 
     def work() -> None:
+        extras.check("train", prog)
         from npnet.training.command_line import parse
         from npnet.training.run import run
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextvars
 import os
 import threading
+import warnings
 import weakref
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from npnet.base.extras import MissingExtraError, require
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +26,7 @@ __all__ = [
     "get_num_threads",
     "map_in_order",
     "new_lock",
+    "one_blas_thread",
     "set_num_threads",
 ]
 
@@ -50,20 +54,40 @@ def set_num_threads(num: int) -> None:
 
     Raises:
         ValueError: `num` is less than 1. TypeError: it is no whole number.
+        MissingExtraError: threadpoolctl, which sets the threads of BLAS, is not installed.
     """
-    import threadpoolctl  # here: inference needs NumPy alone
-
     if not isinstance(num, Integral):
         raise TypeError(f"set_num_threads: num must be a whole number >= 1, got {num!r}")
     if num < 1:
         raise ValueError(f"set_num_threads: num must be >= 1, got {num}")
-    global _pool, _count, _blas
-    if _blas is None:  # looked for once, which takes longer than all the rest
-        _blas = threadpoolctl.ThreadpoolController().select(user_api="blas")
-    _blas.limit(limits=1)
+    global _pool, _count
+    _blas_libraries().limit(limits=1)
     _count, _pool = num, _new_pool(num)
     for follow in _followers:
         follow(num)
+
+
+def _blas_libraries() -> Any:
+    """What sets the threads of BLAS; looked for once, which takes longer than all the rest."""
+    global _blas
+    if _blas is None:
+        threadpoolctl = require("threadpoolctl", "kernels", "set_num_threads")
+        _blas = threadpoolctl.ThreadpoolController().select(user_api="blas")
+    return _blas
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Let matrix products use one thread each for a while, as they do once a number was set.
+
+    The same seed then gives the same bits on any number of cores, and products of the size of a
+    small network do not wait for threads that have other work.
+    """
+    if _count is not None:
+        yield
+        return
+    with _blas_libraries().limit(limits=1):
+        yield
 
 
 def _new_pool(num: int) -> ThreadPoolExecutor | None:
@@ -97,8 +121,13 @@ def apply_environment() -> None:
         num = environment_threads()
     except ValueError:  # an import is no place for it: a command says it in one line
         return
-    if num is not None:
+    if num is None:
+        return
+    try:
         set_num_threads(num)
+    except MissingExtraError as error:
+        said = f"{VARIABLE} has no effect: {error}; OPENBLAS_NUM_THREADS sets those of NumPy alone"
+        warnings.warn(said, RuntimeWarning, stacklevel=2)
 
 
 def environment_threads() -> int | None:

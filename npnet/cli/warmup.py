@@ -26,7 +26,7 @@ __all__ = ["main", "tasks"]
 DONE = "warm.json"  # in the kernels' folder: what was compiled ahead
 IMAGES, CLASSES = 17, 10  # a whole block of sixteen, and one that is not
 MEGABYTE = 1e6
-_HOW_TO_GET_NUMBA = "unset NPNET_BACKEND and NUMBA_DISABLE_JIT, and pip install numba"
+_HOW_TO_GET_NUMBA = "unset NPNET_BACKEND and NUMBA_DISABLE_JIT, and pip install 'npnet[kernels]'"
 
 _USAGE = """usage: {prog} [-h]
 

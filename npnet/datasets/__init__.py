@@ -12,9 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from npnet.base.checks import unknown_name
+from npnet.base.places import user_cache
 from npnet.datasets import _files, cifar10, fashion_mnist, mnist, utils
 from npnet.datasets._errors import DataError, DownloadError
-from npnet.datasets.arrays import ImageData, names_npz, read_npz
+from npnet.datasets.arrays import ImageData, from_arrays, names_npz, read_npz
 from npnet.datasets.cifar import CIFAR10, CIFAR100
 from npnet.datasets.digits import load_digits
 from npnet.datasets.emnist import EMNIST
@@ -50,6 +51,7 @@ __all__ = [
     "ImageFolder",
     "VisionDataset",
     "default_data_dir",
+    "from_arrays",
     "load",
     "load_digits",
     "names_npz",
@@ -84,8 +86,8 @@ def load(
 
     Args:
         name: one of NAMES, or the path of a `.npz` file (see read_npz). "auto" is MNIST where it
-            is in data_dir or can be downloaded, else the digits of scikit-learn; any other name
-            is never replaced.
+            is in data_dir or can be downloaded, else the digits that ship with npnet; any other
+            name is never replaced.
         data_dir: the folder where data sets are, or are put; None is default_data_dir(). A set is
             looked for in `<data_dir>/<name>/`, `<data_dir>/` and, MNIST and Fashion-MNIST, in
             torchvision's `<data_dir>/<torchvision's name>/raw/`, and downloaded to the first. The
@@ -111,7 +113,7 @@ def load(
         return _LOADERS["mnist"](folder, download)
     except DownloadError as error:
         reason = error.__cause__ or error  # what failed, without the advice on how to get MNIST
-        notice(f"MNIST is not in {folder}, so scikit-learn's digits are used instead: {reason}")
+        notice(f"MNIST is not in {folder}, so npnet's own digits are used instead: {reason}")
         return load_digits()
 
 
@@ -120,6 +122,4 @@ def default_data_dir() -> Path:
     named = os.environ.get("NPNET_DATA")
     if named:
         return _files.data_folder(named, "$NPNET_DATA")
-    import pooch
-
-    return Path(pooch.os_cache("npnet"))
+    return user_cache()

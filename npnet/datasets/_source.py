@@ -63,6 +63,10 @@ class Source(ABC):
             DataError: a file that is there is damaged, or belongs to another data set.
         """
 
+    @abstractmethod
+    def find(self, data_dir: Path) -> list[Path]:
+        """What `read` of both splits reads first, good or not; none where files are missing."""
+
     def fetch(
         self, names: list[str], folders: Sequence[Path], unpacked: str, download: bool
     ) -> list[Path]:

@@ -21,11 +21,11 @@ from npnet.fitting.config import FitConfig
 from npnet.fitting.learner import Fitter
 from npnet.fitting.progress import Progress, Record
 from npnet.fitting.samples import GRID, Samples, prepare
-from npnet.runs import callbacks
-from npnet.runs.callbacks import Callback, Callbacks, MetricsFile, TensorBoard, Terminal
+from npnet.runs.callbacks import Callback, Callbacks
 from npnet.runs.errors import DivergedError
 from npnet.runs.files import CONFIG, EVENTS, METRICS, RESULT, to_csv, to_json
 from npnet.runs.folders import locked, log_folder, set_aside
+from npnet.runs.watchers import MetricsFile, TensorBoard, Terminal
 from npnet.serialization import to_bytes
 from npnet.tape import result
 
@@ -66,49 +66,103 @@ def run(config: FitConfig, build: Callable[[FitConfig, Samples], Fitter]) -> Res
     config = dataclasses.replace(config, log_dir=str(folder))
     with locked(folder, "log_dir"):
         aside = set_aside(folder, _WRITTEN)
-        callback = Callbacks(
-            TensorBoard(folder, dataclasses.asdict(config)),
-            _Seldom(config.epochs, Terminal(config.epochs), MetricsFile(folder / METRICS)),
+        callbacks = Callbacks(
+            [
+                TensorBoard(folder, dataclasses.asdict(config)),
+                Seldom(Terminal()),
+                Seldom(MetricsFile(folder / METRICS)),
+            ]
         )
-        with contextlib.closing(callback):
+        fitting = Fitting(config, fitter, callbacks)
+        with contextlib.closing(callbacks):
             atomic_write(folder / CONFIG, config.to_json().encode())
-            callback.on_message(_overview(config, fitter))
+            fitting.say(_overview(config, fitter))
             if aside is not None:
-                callback.on_message(aside)
-            progress = Progress()
+                fitting.say(aside)
             try:
-                _fit(fitter, config, progress, callback)
+                _fit(fitting)
             except (KeyboardInterrupt, DivergedError):  # not a full disk
-                _write(fitter, config, folder, progress, callback)
+                _write(fitting, folder)
                 raise
-            max_error = _write(fitter, config, folder, progress, callback)
-            _report(fitter, config, folder, progress, max_error, callback)
-            return Result(progress, max_error, folder)
+            max_error = _write(fitting, folder)
+            _report(fitting, folder, max_error)
+            return Result(fitting.progress, max_error, folder)
 
 
-class _Seldom(Callbacks):
+class Fitting:
+    """A fit under way: what callbacks are given as `trainer`. Its steps are its epochs."""
+
+    resumed = False
+
+    def __init__(self, config: FitConfig, fitter: Fitter, callbacks: Callbacks) -> None:
+        self.config, self.fitter, self.callbacks = config, fitter, callbacks
+        self.progress = Progress()
+        self.epoch, self.epochs = 0, config.epochs
+        self.hparams: tuple[dict[str, Any], dict[str, float]] = ({}, {})
+
+    @property
+    def history(self) -> list[Record]:
+        """The records so far."""
+        return self.progress.history
+
+    @property
+    def done(self) -> int:
+        """Epochs so far, of `total`."""
+        return self.epoch
+
+    @property
+    def total(self) -> int:
+        """How many there will be."""
+        return self.epochs
+
+    @property
+    def figures(self) -> str:
+        """What a progress bar shows."""
+        return self.history[-1].figures
+
+    @property
+    def line(self) -> str:
+        """The last record in one line."""
+        return self.progress.line(self.epochs)
+
+    def say(self, text: str) -> None:
+        """Tell the user a line, or several."""
+        self.callbacks.tell("on_message", self, text)
+
+
+class Seldom(Callback):
     """Tells of a tenth of the epochs alone, which is enough for a reader and for the disk."""
 
-    def __init__(self, epochs: int, *callbacks: Callback) -> None:
-        super().__init__(*callbacks)
-        self.epochs = epochs
+    def __init__(self, callback: Callback) -> None:
+        self.callback = callback
 
-    def on_measured(self, epoch: callbacks.Record, progress: callbacks.Progress) -> None:
-        if self._is_due(progress):
-            super().on_measured(epoch, progress)
+    def on_message(self, trainer: Any, text: str) -> None:
+        self.callback.on_message(trainer, text)
 
-    def on_epoch(self, epoch: callbacks.Record, progress: callbacks.Progress) -> None:
-        if self._is_due(progress):
-            super().on_epoch(epoch, progress)
+    def on_step_end(self, trainer: Any) -> None:
+        self.callback.on_step_end(trainer)
 
-    def _is_due(self, progress: callbacks.Progress) -> bool:
+    def on_epoch_end(self, trainer: Any) -> None:
+        if self._is_due(trainer):
+            self.callback.on_epoch_end(trainer)
+
+    def on_checkpoint(self, trainer: Any) -> None:
+        if self._is_due(trainer):
+            self.callback.on_checkpoint(trainer)
+
+    def close(self) -> None:
+        self.callback.close()
+
+    def _is_due(self, trainer: Any) -> bool:
         """Whether the last record is the first of its tenth."""
-        before, last = [0, *(record.epoch for record in progress.history[-2:])][-2:]
-        return last * LINES // self.epochs > before * LINES // self.epochs
+        before, last = [0, *(record.epoch for record in trainer.history[-2:])][-2:]
+        return bool(last * LINES // trainer.epochs > before * LINES // trainer.epochs)
 
 
-def _fit(fitter: Fitter, config: FitConfig, progress: Progress, callback: Callback) -> None:
+def _fit(fitting: Fitting) -> None:
     """Train, and record the first epoch, every so many, and the last."""
+    config, fitter, progress = fitting.config, fitting.fitter, fitting.progress
+    tell = fitting.callbacks.tell
     every = max(1, config.epochs // MOST_RECORDS)
     start = time.perf_counter()
     for epoch in range(1, config.epochs + 1):
@@ -127,9 +181,9 @@ def _fit(fitter: Fitter, config: FitConfig, progress: Progress, callback: Callba
         if progress.add(record):
             progress.weights = fitter.weights()
         start = now
-        callback.on_batch(epoch, epoch, config.epochs, record)
-        callback.on_measured(record, progress)
-        callback.on_epoch(record, progress)
+        fitting.epoch = epoch
+        for hook in ("on_step_end", "on_epoch_end", "on_checkpoint"):
+            tell(hook, fitting)
 
 
 @np.errstate(all="ignore")  # a diverged fit is told by its numbers
@@ -143,14 +197,13 @@ def _errors(fitter: Fitter) -> tuple[float, float]:
 # ---- ends --------------------------------------------------------------------------------------
 
 
-def _write(
-    fitter: Fitter, config: FitConfig, folder: Path, progress: Progress, callback: Callback
-) -> float:
+def _write(fitting: Fitting, folder: Path) -> float:
     """Write and draw what there is, whether the fit is finished or not.
 
     Returns:
         The largest error of the best weights on the grid; NaN where nothing was recorded.
     """
+    config, fitter, progress = fitting.config, fitting.fitter, fitting.progress
     best, samples = progress.best, fitter.samples
     if best is None:
         return float("nan")
@@ -168,19 +221,13 @@ def _write(
     }
     for name, png in pictures.items():
         atomic_write(folder / f"{name}.png", png)
-        callback.on_picture(name, png, best.epoch)
+        fitting.callbacks.tell("on_picture", fitting, name, png)
     return max_error
 
 
-def _report(
-    fitter: Fitter,
-    config: FitConfig,
-    folder: Path,
-    progress: Progress,
-    max_error: float,
-    callback: Callback,
-) -> None:
+def _report(fitting: Fitting, folder: Path, max_error: float) -> None:
     """Say what a finished fit came to; result.json is the last of the files."""
+    config, fitter, progress = fitting.config, fitting.fitter, fitting.progress
     best = progress.best
     assert best is not None  # of an epoch whose loss is finite
     result = {
@@ -196,7 +243,7 @@ def _report(
         "val": None,
         "test": {"loss": best.val_loss, "max_error": max_error},
     }
-    callback.on_end(
+    fitting.hparams = (
         {"library": fitter.lib.__name__} | dataclasses.asdict(config),
         {
             "hparam/test_loss": best.val_loss,
@@ -204,8 +251,9 @@ def _report(
             "hparam/train_loss": best.train_loss,
         },
     )
+    fitting.callbacks.tell("on_test_end", fitting)
     atomic_write(folder / RESULT, to_json(result).encode())
-    callback.on_message(
+    fitting.say(
         f"files: {folder} (fit.png, curves.png, {METRICS}, {RESULT}, {WEIGHTS}, {CONFIG})\n"
         f"mean squared error {best.val_loss:.2e} (on {GRID:,} points between the samples; "
         f"samples {best.train_loss:.2e}; largest error {max_error:.2e}; epoch {best.epoch} of "

@@ -10,6 +10,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from typing import TextIO
 
 from npnet.base import signals
 
@@ -79,6 +80,7 @@ def _check_environment() -> None:
 
 def _told(error: BaseException, prog: str) -> int | None:
     """Say what went wrong, and return the exit code; None where it is npnet's own mistake."""
+    from npnet.base import extras
     from npnet.base.checks import ShapeError
     from npnet.datasets import DataError
     from npnet.runs.errors import ConfigError, FailedError
@@ -88,6 +90,10 @@ def _told(error: BaseException, prog: str) -> int | None:
         return _flushed(prog)
     if isinstance(error, FailedError):
         return complain(prog, str(error), FAILED)
+    if isinstance(error, extras.MissingExtraError):
+        return complain(prog, str(error), USAGE_ERROR)
+    if isinstance(error, ModuleNotFoundError) and (line := extras.told(error, prog)):
+        return complain(prog, line, USAGE_ERROR)
     if isinstance(
         error, (ConfigError, DataError, CheckpointError, ShapeError, NotImplementedError)
     ):
@@ -132,8 +138,10 @@ def complain(prog: str, message: str, code: int) -> int:
         line = f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}"
     shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
     if sys.stderr is not None:
-        with contextlib.suppress(OSError):  # there may be no terminal any more
+        try:
             print(f"{prog}: error: {shown}", file=sys.stderr, flush=True)
+        except OSError:  # there may be no terminal any more
+            _let_go(sys.stderr)
     return code
 
 
@@ -157,8 +165,13 @@ def _drop_lost_output() -> None:
     try:
         _flush()
     except OSError:
-        with contextlib.suppress(OSError):  # of a stream that is no file
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go(sys.stdout)
+
+
+def _let_go(stream: TextIO) -> None:
+    """Let what a stream still holds go nowhere; at Python's exit it would be exit code 120."""
+    with contextlib.suppress(OSError):  # of a stream that is no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @contextlib.contextmanager

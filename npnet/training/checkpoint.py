@@ -14,7 +14,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
@@ -33,8 +33,10 @@ from npnet.training.metrics import Epoch
 __all__ = [
     "OF_THE_PLACE",
     "Checkpoints",
+    "Memory",
     "Progress",
     "Saved",
+    "Store",
     "best_file",
     "read_seconds",
     "read_weights",
@@ -44,7 +46,10 @@ __all__ = [
 Weights: TypeAlias = dict[str, Array]
 
 # Settings that say where a run is and how it was started, in which equal runs may differ.
-OF_THE_PLACE = ("threads", "data_dir", "checkpoint_dir", "log_dir", "resume", "config")
+OF_THE_PLACE = (
+    *("threads", "data_dir", "checkpoint_dir", "log_dir", "log_images", "log_every"),
+    *("resume", "config"),
+)
 
 
 @dataclass
@@ -162,12 +167,66 @@ class Saved:
         learner: as `Learner.state`, not checked yet.
         settings: those that say what the run is; None in files of earlier versions.
         library: that trained: npnet or torch; "" is not known.
+        own: what goes with code of the user's own, see `Training.own_state`; None without any.
     """
 
     learner: Any
     progress: Progress
     settings: Config | None
     library: str
+    own: Any = None
+
+
+class Store(Protocol):
+    """Where a run keeps its weights."""
+
+    @property
+    def folder(self) -> Path | None:
+        """That holds the files; None where there are none."""
+
+    def save_config(self, config: Config) -> None:
+        """Keep the settings."""
+
+    def save_best(self, data: bytes) -> None:
+        """Keep the weights of the best epoch, as `best_file` makes them."""
+
+    def load_best(self) -> Weights:
+        """The weights of the best epoch so far."""
+
+    def save_last(
+        self,
+        learner_state: dict[str, Any],
+        progress: Progress,
+        config: Config,
+        library: str,
+        own: dict[str, Any] | None,
+    ) -> None:
+        """Keep everything that a resume needs."""
+
+
+class Memory:
+    """Keeps the best weights in memory, for a run that writes nothing."""
+
+    folder = None
+
+    def __init__(self) -> None:
+        self._best: bytes | None = None
+
+    def save_config(self, config: Config) -> None:
+        """Nothing: nobody will ask for them."""
+
+    def save_best(self, data: bytes) -> None:
+        """Keep the weights."""
+        self._best = data
+
+    def load_best(self) -> Weights:
+        """The weights of the best epoch so far."""
+        assert self._best is not None  # after a finished epoch
+        tree = serialization.load(io.BytesIO(self._best))
+        return {name: tensor.array for name, tensor in tree.items()}
+
+    def save_last(self, *_: object) -> None:
+        """Nothing: such a run can't be resumed."""
 
 
 @dataclass(frozen=True)
@@ -197,7 +256,12 @@ class Checkpoints:
         return metadata.get(serialization.CHECKSUM, "")
 
     def save_last(
-        self, learner_state: dict[str, Any], progress: Progress, config: Config, library: str
+        self,
+        learner_state: dict[str, Any],
+        progress: Progress,
+        config: Config,
+        library: str,
+        own: dict[str, Any] | None = None,
     ) -> None:
         """Write last.safetensors, everything that a resume needs."""
         settings = dataclasses.asdict(config)
@@ -208,7 +272,7 @@ class Checkpoints:
             "progress": progress.to_tree(),
             "settings": settings,
             "library": library,
-        }
+        } | ({} if own is None else {"own": own})
         serialization.save(tree, self.folder / LAST)
 
     def load_last(self) -> Saved:
@@ -238,7 +302,7 @@ class Checkpoints:
                 raise ValueError("library is no text")
         except ValueError as error:
             raise unusable(path, str(error)) from error
-        return Saved(tree["learner"], progress, _settings(path, tree), library)
+        return Saved(tree["learner"], progress, _settings(path, tree), library, tree.get("own"))
 
 
 def _in_order(tree: Any) -> Any:
@@ -251,7 +315,7 @@ def _in_order(tree: Any) -> Any:
 
 
 def _is_state_of_run(tree: Any) -> bool:
-    known = {"learner", "progress", "settings", "library"}
+    known = {"learner", "progress", "settings", "library", "own"}
     return isinstance(tree, dict) and {"learner", "progress"} <= tree.keys() <= known
 
 

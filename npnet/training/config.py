@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from npnet import models
 from npnet.base.checks import check_number, unknown_name
@@ -17,10 +17,11 @@ from npnet.datasets import NAMES as DATASETS
 from npnet.datasets import names_npz
 from npnet.runs.errors import ConfigError
 from npnet.runs.optimizers import OPTIMIZERS
+from npnet.runs.own import is_own
 from npnet.runs.settings import check_path, checked_values, read_settings
 from npnet.training import recipes
 
-__all__ = ["CRITERIA", "SCHEDULERS", "WEIGHT_DECAY_ON", "Config"]
+__all__ = ["CRITERIA", "GIVEN", "OWN_PARTS", "SCHEDULERS", "WEIGHT_DECAY_ON", "Config"]
 
 CRITERIA = ("cross_entropy", "mse", "softmax_bce")
 # Each with what it takes besides the learning rate and the epochs.
@@ -37,6 +38,10 @@ SCHEDULERS: dict[str, tuple[str, ...]] = {
     "plateau": ("gamma", "plateau_patience", "min_learning_rate"),
 }
 WEIGHT_DECAY_ON = ("all", "weights")
+GIVEN = "given in Python"
+"""The data set of a run whose data a program gave, and no name."""
+OWN_PARTS = ("model", "criterion", "optimizer", "scheduler", "callbacks")
+"""The settings that may name code of the user's own, as my_file.py:Name."""
 LARGEST_COUNT = 10**9  # of epochs, images and pixels
 
 
@@ -44,22 +49,70 @@ LARGEST_COUNT = 10**9  # of epochs, images and pixels
 class Config:
     """Train a network, and test the checkpoint that did best on the validation split."""
 
-    model: str = "lenet4"
-    """the network: lenet4, lenet5, lenet, lenet_fc, convnet, resnet18, resnet20 or mlp"""
+    # What the help text and the shell know besides the fields. A group of flags begins at a field.
+    GROUPS: ClassVar[dict[str, str]] = {
+        "data": "dataset",
+        "network": "model",
+        "optimisation": "epochs",
+        "schedule": "scheduler",
+        "regularisation": "weight_decay",
+        "output": "checkpoint_dir",
+        "settings of a run": "recipe",
+        "machine": "seed",
+    }
+    CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {
+        "dataset": DATASETS,
+        "model": tuple(models.MODELS),
+        "criterion": CRITERIA,
+        "optimizer": tuple(OPTIMIZERS),
+        "scheduler": tuple(SCHEDULERS),
+        "weight_decay_on": WEIGHT_DECAY_ON,
+        "recipe": tuple(recipes.RECIPES),
+    }
+    PATHS: ClassVar[tuple[str, ...]] = (
+        "data_dir",
+        "checkpoint_dir",
+        "log_dir",
+        "init_from",
+        "config",
+    )
+    EXAMPLES: ClassVar[dict[str, str]] = {
+        "lenet5 on MNIST, ten epochs": "--model lenet5 --dataset mnist",
+        "the best that it comes to": "--recipe lenet5-best",
+        "images of your own": "--model convnet --dataset mine.npz --augment",
+        "a network of your own": "--model my_file.py:Net --model_args width=32",
+        "go on with a run that was stopped": "--resume",
+    }
+
     dataset: str = "auto"
-    """auto (MNIST where it can be had, else scikit-learn's digits), mnist, fashion-mnist, cifar10,
+    """auto (MNIST where it can be had, else npnet's own digits), mnist, fashion-mnist, cifar10,
     digits, or a .npz file with arrays x and y (and optionally x_test and y_test); the run records
     what auto came to"""
     data_dir: str | None = None
     """folder where data sets are, or are put; default: $NPNET_DATA, else your cache folder"""
+    val_ratio: float = 0.2
+    """share of the training images that is held out to choose the best checkpoint"""
+    image_size: int | None = None
+    """resize the images to this height and width; default: the least change that the network
+    takes (resnet18 and resnet20 take any size from 32)"""
+    model: str = "lenet4"
+    """the network: lenet4 (the course's, and the default; one convolution fewer than lenet5),
+    lenet5, lenet, lenet_fc, convnet, resnet18, resnet20 or mlp, or your own, as my_file.py:Net"""
+    model_args: tuple[str, ...] = ()
+    """what a network of your own is made with, as width=32 depth=2; in_channels and num_classes are
+    given to it where it takes them"""
+    init_from: str | None = None
+    """start from the weights of this checkpoint (.safetensors) with a new optimizer"""
+    epochs: int = 10
+    """how often the training images are gone through"""
+    batch_size: int = 128
+    """images in a training step"""
     criterion: str = "cross_entropy"
-    """the loss: cross_entropy, mse (against one-hot targets) or softmax_bce"""
-    label_smoothing: float = 0.0
-    """share of each training target that is spread over all classes (cross_entropy); validation
-    and test losses are without it"""
+    """the loss: cross_entropy, mse (against one-hot targets) or softmax_bce, or your own, of logits
+    and class numbers, as my_file.py:MyLoss"""
     optimizer: str = "sgd"
     """the rule that updates the weights: sgd, adam, adamw, nadam, rmsprop, adadelta, adagrad,
-    adamax or radam"""
+    adamax or radam, or your own, as my_file.py:MyOpt"""
     learning_rate: float = 1e-2
     """step size of the optimizer in the first epoch; the highest one of the schedules
     warmup_cosine, warmup_exponential and onecycle"""
@@ -67,18 +120,15 @@ class Config:
     """share of the last step that sgd and rmsprop keep; 0 is plain gradient descent"""
     nesterov: bool = False
     """look ahead along the momentum (sgd)"""
-    weight_decay: float = 0.0
-    """pull of all weights towards 0 (L2 penalty; decoupled for adamw)"""
-    weight_decay_on: str = "all"
-    """what weight_decay pulls: all, or weights, which spares biases and batch norm (parameters of
-    fewer than two axes)"""
-    use_scheduler: bool = False
-    """lower the learning rate polynomially: times (1 - epoch/epochs)**0.9; short for
-    --scheduler poly"""
+    clip_grad_norm: float | None = None
+    """scale gradients down to this norm where it is larger"""
     scheduler: str = "none"
     """how the learning rate changes, after each epoch: none, poly, step, multistep, exponential,
     cosine or plateau; after each batch: warmup_cosine, warmup_exponential or onecycle (which leaves
-    the momentum as it is)"""
+    the momentum as it is); or your own, as my_file.py:MySched, after each epoch"""
+    use_scheduler: bool = False
+    """lower the learning rate polynomially: times (1 - epoch/epochs)**0.9; short for
+    --scheduler poly"""
     step_size: int = 2
     """epochs between two steps of --scheduler step"""
     milestones: tuple[int, ...] = ()
@@ -98,44 +148,46 @@ class Config:
     """learning_rate over that of the first batch (onecycle)"""
     final_div_factor: float = 1e4
     """learning rate of the first batch over that of the last (onecycle)"""
-    batch_size: int = 128
-    """images in a training step"""
-    epochs: int = 10
-    """how often the training images are gone through"""
-    val_ratio: float = 0.2
-    """share of the training images that is held out to choose the best checkpoint"""
-    patience: int | None = None
-    """stop after so many epochs without a better validation accuracy"""
-    clip_grad_norm: float | None = None
-    """scale gradients down to this norm where it is larger"""
-    ema: float | None = None
-    """decay of a moving average of weights and buffers, such as 0.999, which is validated, saved
-    as the best checkpoint and tested; in step n no more than (1 + n)/(10 + n)"""
+    weight_decay: float = 0.0
+    """pull of all weights towards 0 (L2 penalty; decoupled for adamw)"""
+    weight_decay_on: str = "all"
+    """what weight_decay pulls: all, or weights, which spares biases and batch norm (parameters of
+    fewer than two axes)"""
+    label_smoothing: float = 0.0
+    """share of each training target that is spread over all classes (cross_entropy); validation
+    and test losses are without it"""
     augment: bool = False
     """change the training images at random, by the standard set of the data set: shifts, rotation,
     scale and shear of digits and characters, crops and mirror images of clothes and photographs"""
     cutout: int | None = None
     """hide a square of this many pixels a side in each training image, under its mean colour"""
-    image_size: int | None = None
-    """resize the images to this height and width; default: the least change that the network
-    takes (resnet18 and resnet20 take any size from 32)"""
-    init_from: str | None = None
-    """start from the weights of this checkpoint (.safetensors) with a new optimizer"""
-    seed: int = 0
-    """of the split, the initial weights, the order of images and dropout: same seed, same bits"""
-    threads: int | None = None
-    """threads to compute with; default: $NPNET_NUM_THREADS, else all cores"""
+    ema: float | None = None
+    """decay of a moving average of weights and buffers, such as 0.999, which is validated, saved
+    as the best checkpoint and tested; in step n no more than (1 + n)/(10 + n)"""
+    patience: int | None = None
+    """stop after so many epochs without a better validation accuracy"""
+    callbacks: tuple[str, ...] = ()
+    """your own (npnet.training.Callback), as my_file.py:Stopper other.py:Printer"""
     checkpoint_dir: str = "./checkpoint"
     """folder for best.safetensors, last.safetensors and config.json"""
     log_dir: str | None = None
     """folder for TensorBoard events, log.txt, metrics.csv, result.json, classes.csv, curves.png,
     confusion.png and errors.png; default: ./runs/<time>-<model>"""
+    log_images: bool = False
+    """show TensorBoard by epoch the filters of the first layer, histograms of weights and gradients
+    and the worst errors of the validation split; takes about a second an epoch"""
+    log_every: int | None = None
+    """show TensorBoard the loss and learning rate of every so many steps, in log_dir/steps"""
     resume: bool = False
     """go on from last.safetensors in --checkpoint_dir as if the run had never stopped"""
-    config: str | None = None
-    """read the defaults of all other flags from this JSON file, such as a run's config.json"""
     recipe: str | None = None
     """take the defaults of all other flags from this documented run (npnet recipes lists them)"""
+    config: str | None = None
+    """read the defaults of all other flags from this JSON file, such as a run's config.json"""
+    seed: int = 0
+    """of the split, the initial weights, the order of images and dropout: same seed, same bits"""
+    threads: int | None = None
+    """threads to compute with; default: $NPNET_NUM_THREADS, else all cores"""
 
     def __post_init__(self) -> None:
         """Check every setting. Raises ConfigError."""
@@ -148,26 +200,20 @@ class Config:
             raise ConfigError(str(error)) from None
 
     def _check_paths(self) -> None:
-        for field in ("data_dir", "checkpoint_dir", "log_dir", "init_from", "config"):
+        for field in self.PATHS:
             if getattr(self, field) is not None:
                 check_path(field, getattr(self, field))
         if self.dataset.endswith(".npz"):
             check_path("dataset", self.dataset)
 
     def _check_names(self) -> None:
-        names: list[tuple[str, tuple[str, ...]]] = [
-            ("model", tuple(models.MODELS)),
-            ("criterion", CRITERIA),
-            ("optimizer", tuple(OPTIMIZERS)),
-            ("scheduler", tuple(SCHEDULERS)),
-            ("weight_decay_on", WEIGHT_DECAY_ON),
-        ]
-        if not names_npz(self.dataset):
-            names.append(("dataset", DATASETS))
-        for field, known in names:
+        is_own = names_npz(self.dataset) or self.dataset == GIVEN
+        free = {"recipe", "dataset"} if is_own else {"recipe"}
+        for field, known in self.CHOICES.items():
             value = getattr(self, field)
-            if value not in known:
+            if field not in free and field not in self.spellings and value not in known:
                 raise ValueError(unknown_name(field, value, known))
+        self._check_own()
         if self.use_scheduler and self.scheduler not in ("none", "poly"):
             raise ValueError(
                 f"use_scheduler is short for the scheduler poly, but scheduler is "
@@ -182,6 +228,20 @@ class Config:
         if self.recipe is not None:
             recipes.check(self.recipe, self.model, self.dataset)
 
+    def _check_own(self) -> None:
+        if self.model_args and "model" not in self.spellings:
+            raise ValueError(
+                f"model_args: are for a network of your own, as --model my_file.py:Net; "
+                f"{self.model} takes none"
+            )
+        for spelling in self.callbacks:
+            if not is_own(spelling):
+                raise ValueError(f"callbacks: write my_file.py:Name, got {spelling!r}")
+        if "optimizer" in self.spellings and self.weight_decay_on != "all":
+            raise ValueError(
+                "weight_decay_on: an optimizer of your own is given all parameters as one group"
+            )
+
     def _check_numbers(self) -> None:
         for field in ("learning_rate", "gamma"):
             check_number("config", field, getattr(self, field), above=0)
@@ -195,7 +255,7 @@ class Config:
         check_number("config", "seed", self.seed, least=0)
         if self.threads is not None:
             check_number("config", "threads", self.threads, least=1, most=MOST_THREADS)
-        for field in ("patience", "cutout", "image_size"):
+        for field in ("patience", "cutout", "image_size", "log_every"):
             if getattr(self, field) is not None:
                 check_number("config", field, getattr(self, field), least=1)
                 check_number("config", field, getattr(self, field), most=LARGEST_COUNT)
@@ -220,7 +280,7 @@ class Config:
             raise ValueError("milestones: the scheduler multistep needs at least one epoch")
         if self.schedule == "plateau" and self.gamma >= 1:
             raise ValueError(f"gamma: the scheduler plateau needs one below 1, got {self.gamma:g}")
-        used = SCHEDULERS[self.schedule]
+        used = SCHEDULERS.get(self.schedule, ())
         if "min_learning_rate" in used and self.min_learning_rate >= self.learning_rate:
             raise ValueError(
                 f"min_learning_rate must be below learning_rate, {self.learning_rate:g}, got "
@@ -244,8 +304,9 @@ class Config:
     def idle(self) -> set[str]:
         """Settings of other schedules and optimizers than the chosen ones."""
         idle = {name for names in SCHEDULERS.values() for name in names}
-        idle -= set(SCHEDULERS[self.schedule])
-        has_momentum = "momentum" in OPTIMIZERS[self.optimizer].options
+        idle -= set(SCHEDULERS.get(self.schedule, ()))
+        rule = OPTIMIZERS.get(self.optimizer)
+        has_momentum = rule is None or "momentum" in rule.options
         return idle if has_momentum else idle | {"momentum"}
 
     @property
@@ -256,6 +317,17 @@ class Config:
             for field in dataclasses.fields(self)
             if field.name in self.idle and getattr(self, field.name) != field.default
         ]
+
+    @property
+    def spellings(self) -> dict[str, str]:
+        """Setting -> my_file.py:Name, of the network, loss, rule and schedule of the user's own."""
+        values = {name: getattr(self, name) for name in OWN_PARTS if name != "callbacks"}
+        return {name: value for name, value in values.items() if is_own(value)}
+
+    @property
+    def network(self) -> str:
+        """The network's name, without the file where it is the user's own."""
+        return self.model.rpartition(":")[2]
 
     @property
     def schedule(self) -> str:

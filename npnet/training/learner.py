@@ -7,6 +7,7 @@ or `torch`. That is how `reference.train` repeats a run.
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -18,15 +19,21 @@ from npnet import models
 from npnet.base.arrays import Array
 from npnet.compiler import EagerStep
 from npnet.runs import streams
-from npnet.runs.errors import DivergedError
+from npnet.runs.arguments import arguments
+from npnet.runs.errors import ConfigError, DivergedError
 from npnet.runs.optimizers import optimizer
+from npnet.runs.own import blamed
 from npnet.runs.weights import arrays, load_arrays
 from npnet.tape import result
 from npnet.training.config import Config
 from npnet.training.data import Data
+from npnet.training.parts import NONE, Parts, made, own_criterion, own_optimizer
 from npnet.training.schedules import scheduler, steps_each_batch
 
-__all__ = ["Batch", "Learner", "initial_model"]
+__all__ = ["Batch", "Learner", "initial_model", "model_arguments"]
+
+
+_IN_TRAINING = "a training step of the network, loss or optimizer"
 
 
 class Batch(NamedTuple):
@@ -36,11 +43,36 @@ class Batch(NamedTuple):
     logits: Array
 
 
-def initial_model(config: Config, data: Data) -> npnet.nn.Module:
-    """The network that `config` names, with the initial weights that belong to its seed."""
+def initial_model(config: Config, data: Data, parts: Parts = NONE) -> npnet.nn.Module:
+    """The network that `config` names, with the initial weights that belong to its seed.
+
+    One that the user has made already stays as it is.
+
+    Raises:
+        ConfigError: one of the user's own can't be made.
+    """
     npnet.manual_seed(config.seed)
     channels, classes = data.image_shape[0], len(data.classes)
-    return models.create(config.model, in_channels=channels, num_classes=classes)
+    if parts.model is None:
+        return models.create(config.model, in_channels=channels, num_classes=classes)
+    if isinstance(parts.model, npnet.nn.Module):
+        return parts.model
+    model = made(parts.model, model_arguments(config, data, parts), "model", config.model)
+    if not isinstance(model, npnet.nn.Module):
+        raise ConfigError(
+            f"model: {config.model} made a {type(model).__name__}, not a npnet.nn.Module"
+        )
+    return model
+
+
+def model_arguments(config: Config, data: Data, parts: Parts) -> dict[str, Any]:
+    """What the network is made with."""
+    given = {"in_channels": data.image_shape[0], "num_classes": len(data.classes)}
+    if parts.model is None:
+        return given
+    if isinstance(parts.model, npnet.nn.Module):
+        return {}
+    return arguments(parts.model, config.model_args, given, "model_args", config.model)
 
 
 class Learner:
@@ -51,6 +83,7 @@ class Learner:
         model: the network, a `nn.Module` of `lib`.
         data: what it learns; here only the counts of classes and of batches matter.
         lib: the module `npnet` or `torch`.
+        parts: what is the user's own.
 
     Attributes:
         evaluated: the network that is validated, saved and tested: `model`, or with `ema` the
@@ -60,18 +93,12 @@ class Learner:
         ConfigError: the schedule does not fit the count of batches.
     """
 
-    def __init__(self, config: Config, model: Any, data: Data, lib: Any) -> None:
-        self.config, self.model, self.lib = config, model, lib
-        self.criterion, self._target = _criterion(config.criterion, len(data.classes), lib)
-        self.optimizer = optimizer(
-            config.optimizer,
-            _groups(config, model),
-            lib.optim,
-            lr=config.learning_rate,
-            weight_decay=config.weight_decay,
-            momentum=config.momentum,
-            nesterov=config.nesterov,
-        )
+    def __init__(
+        self, config: Config, model: Any, data: Data, lib: Any, parts: Parts = NONE
+    ) -> None:
+        self.config, self.model, self.lib, self.parts = config, model, lib, parts
+        self.criterion, self._target = _criterion(config, parts, len(data.classes), lib)
+        self.optimizer = _optimizer(config, parts, model, lib)
         self._average = _average(model, config.ema, lib) if config.ema is not None else None
         self.evaluated = model if self._average is None else self._average.module
         self._forward = npnet.compile(self.evaluated) if lib is npnet else self.evaluated
@@ -81,8 +108,12 @@ class Learner:
         )
         compiles = lib is npnet and config.criterion != "softmax_bce"  # which has no kernel
         self._step = (npnet.compile if compiles else EagerStep)(model, trained_by, self.optimizer)
-        batches = math.ceil(len(data.train) / config.batch_size)
-        self.scheduler = scheduler(config, self.optimizer, lib.optim.lr_scheduler, batches)
+        if parts.scheduler is not None:
+            build, name = parts.scheduler, config.scheduler
+            self.scheduler = made(lambda: build(self.optimizer), {}, "scheduler", name)
+        else:
+            batches = data.steps(config.batch_size)
+            self.scheduler = scheduler(config, self.optimizer, lib.optim.lr_scheduler, batches)
 
     @property
     def learning_rate(self) -> float:
@@ -101,12 +132,16 @@ class Learner:
             DivergedError: the loss is not finite; the parameters are still those before the step.
         """
         self.model.train()
-        loss = self._step.gradients(self.lib.from_numpy(x), self._target(self.lib.from_numpy(y)))
+        with blamed(_IN_TRAINING):
+            loss = self._step.gradients(
+                self.lib.from_numpy(x), self._target(self.lib.from_numpy(y))
+            )
         if not math.isfinite(loss.item()):
             raise DivergedError(self._where_not_finite(x))
         if self.config.clip_grad_norm is not None:
             self.lib.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_grad_norm)
-        self.optimizer.step()
+        with blamed(_IN_TRAINING):
+            self.optimizer.step()
         if self._average is not None:
             self._average.update_parameters(self.model)
         if steps_each_batch(self.config):
@@ -116,7 +151,7 @@ class Learner:
     def evaluate_batch(self, x: Array, y: Array) -> Batch:
         """Loss, of labels as they are, and logits in evaluation mode; nothing is changed."""
         self.evaluated.eval()
-        with self.lib.no_grad():
+        with self.lib.no_grad(), blamed("the network or its loss"):
             logits = self._forward(self.lib.from_numpy(x))
             loss = self.criterion(logits, self._target(self.lib.from_numpy(y)))
         return Batch(loss.item(), logits.numpy())
@@ -133,7 +168,8 @@ class Learner:
         if self.config.schedule == "plateau":
             self.scheduler.step(loss)
         elif self.scheduler is not None and not steps_each_batch(self.config):
-            self.scheduler.step()
+            with blamed("the scheduler"):
+                self.scheduler.step()
 
     def _where_not_finite(self, x: Array) -> str:
         """The first layer whose output on this batch is not finite."""
@@ -208,9 +244,13 @@ def _tree(tree: Any, leaf: Callable[[Any], Any]) -> Any:
     return leaf(tree)
 
 
-def _criterion(name: str, classes: int, lib: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
+def _criterion(
+    config: Config, parts: Parts, classes: int, lib: Any
+) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """The loss of logits and a target, and what makes that target of class numbers."""
-    F = lib.nn.functional
+    F, name = lib.nn.functional, config.criterion
+    if parts.criterion is not None:
+        return own_criterion(parts.criterion, name), lambda y: y
 
     def one_hot(y: Any) -> Any:
         return F.one_hot(y, classes).to(lib.float32)
@@ -223,6 +263,18 @@ def _criterion(name: str, classes: int, lib: Any) -> tuple[Callable[..., Any], C
     return {"mse": F.mse_loss, "softmax_bce": softmax_bce}[name], one_hot
 
 
+def _optimizer(config: Config, parts: Parts, model: Any, lib: Any) -> Any:
+    options = {
+        "lr": config.learning_rate,
+        "weight_decay": config.weight_decay,
+        "momentum": config.momentum,
+        "nesterov": config.nesterov,
+    }
+    if parts.optimizer is not None:
+        return own_optimizer(parts.optimizer, list(model.parameters()), options, config.optimizer)
+    return optimizer(config.optimizer, _groups(config, model), lib.optim, **options)
+
+
 def _average(model: Any, decay: float, lib: Any) -> Any:
     """The average of the model, whose decay grows to `decay`.
 
@@ -231,13 +283,16 @@ def _average(model: Any, decay: float, lib: Any) -> Any:
     Source: TensorFlow, `tf.train.ExponentialMovingAverage` with `num_updates`.
     """
     swa_utils = lib.optim.swa_utils
-
-    def average(averages: Any, values: Any, count: Any) -> None:
-        n = int(count)
-        current = min(decay, (1 + n) / (10 + n))
-        swa_utils.get_ema_multi_avg_fn(current)(averages, values, count)
-
+    average = functools.partial(_averaged, swa_utils.get_ema_multi_avg_fn, decay)
     return swa_utils.AveragedModel(model, multi_avg_fn=average, use_buffers=True)
+
+
+def _averaged(
+    rule: Callable[[float], Any], decay: float, averages: Any, values: Any, count: Any
+) -> None:
+    """Step n of the average, in a function that pickles have by its name."""
+    n = int(count)
+    rule(min(decay, (1 + n) / (10 + n)))(averages, values, count)
 
 
 def _groups(config: Config, model: Any) -> Any:

@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 import dataclasses
-import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from npnet import datasets
 from npnet.datasets import AUTO
 from npnet.models.checkpoint import BEST
-from npnet.runs.callbacks import Callback
 from npnet.runs.errors import ConfigError
 from npnet.runs.files import CONFIG, LAST
+from npnet.runs.own import is_own
 from npnet.training.checkpoint import OF_THE_PLACE, Checkpoints, Progress, Saved, unusable
 from npnet.training.config import Config
 from npnet.training.data import Data
 from npnet.training.learner import Learner
+from npnet.training.parts import Parts
 from npnet.training.state import restore
+from npnet.training.trainer import Training
 
-__all__ = ["check_same_data", "needs_renewal", "restore_learner", "resumed"]
+__all__ = ["check_same_data", "needs_renewal", "restore_learner", "restore_own", "resumed"]
 
 # What may differ when a run is resumed, since no weight depends on it.
 _FREE_ON_RESUME = {"epochs", "patience", "threads", "data_dir", "checkpoint_dir", "log_dir"}
-_FREE_ON_RESUME |= {"resume", "config"}
+_FREE_ON_RESUME |= {"log_images", "log_every", "resume", "config"}
 _FIX_THE_EPOCHS = ("poly", "cosine", "warmup_cosine", "onecycle")
 
 
-def resumed(config: Config, checkpoints: Checkpoints, callback: Callback) -> tuple[Config, Saved]:
+def resumed(
+    config: Config, checkpoints: Checkpoints, say: Callable[[str], None]
+) -> tuple[Config, Saved]:
     """The settings to go on by, and what was saved; config.json is written again where it is lost.
 
     Raises:
@@ -34,7 +39,7 @@ def resumed(config: Config, checkpoints: Checkpoints, callback: Callback) -> tup
     """
     saved = checkpoints.load_last()
     config = _with_saved_dataset(config, saved.progress)
-    _renew_config(config, checkpoints, saved, callback)
+    _renew_config(config, checkpoints, saved, say)
     _check_resumable(config, checkpoints.folder, saved)
     return config, saved
 
@@ -47,14 +52,14 @@ def _with_saved_dataset(config: Config, progress: Progress) -> Config:
 
 
 def _renew_config(
-    config: Config, checkpoints: Checkpoints, saved: Saved, callback: Callback
+    config: Config, checkpoints: Checkpoints, saved: Saved, say: Callable[[str], None]
 ) -> None:
     """Write config.json again, if there is none, as last.safetensors has it of the run."""
     if saved.settings is None or (checkpoints.folder / CONFIG).exists():
         return
     here = {name: getattr(config, name) for name in OF_THE_PLACE}
     checkpoints.save_config(dataclasses.replace(saved.settings, **here))
-    callback.on_message(f"{CONFIG} was written again, from {LAST}")
+    say(f"{CONFIG} was written again, from {LAST}")
 
 
 def _check_resumable(config: Config, folder: Path, saved: Saved) -> None:
@@ -75,7 +80,8 @@ def _check_resumable(config: Config, folder: Path, saved: Saved) -> None:
     changed = [
         f"{field.name} was {getattr(settings, field.name)!r} and is {getattr(config, field.name)!r}"
         for field in dataclasses.fields(Config)
-        if field.name not in free and getattr(settings, field.name) != getattr(config, field.name)
+        if field.name not in free
+        and _moved(getattr(settings, field.name)) != _moved(getattr(config, field.name))
     ]
     if changed:
         raise ConfigError(
@@ -83,6 +89,15 @@ def _check_resumable(config: Config, folder: Path, saved: Saved) -> None:
             f"{source}: {'; '.join(changed)}; leave these flags out, and {CONFIG} as "
             "it was, or start a new run without --resume"
         )
+
+
+def _moved(value: Any) -> Any:
+    """A setting without the folder of a file of the user's own, which may be another by now."""
+    if isinstance(value, tuple):
+        return tuple(map(_moved, value))
+    if isinstance(value, str) and is_own(value) and ".py:" in value:
+        return Path(value).name
+    return value
 
 
 def _beside(folder: Path) -> Config:
@@ -142,8 +157,47 @@ def restore_learner(
             f"resume: the run in {folder} was trained by {saved.library}, not by {library}; go on "
             f"with it there, or start a new run from its weights by --init_from {folder / LAST}"
         )
-    batches = math.ceil(len(data.train) / config.batch_size)
+    batches = data.steps(config.batch_size)
     try:
         restore(learner, saved.learner, saved.progress.epoch, batches)
     except ValueError as error:
         raise unusable(folder / LAST, str(error)) from error
+
+
+def restore_own(training: Training, saved: Saved) -> None:
+    """Undo what callbacks did to the network at the start, and give them back where they stood.
+
+    What has changed of the user's own files since is told.
+
+    Raises:
+        ConfigError: the file holds something else.
+    """
+    parts = training.learner.parts
+    if not parts.is_any:
+        return
+    path = Path(str(training.checkpoint_dir)) / LAST
+    kept = saved.own if isinstance(saved.own, dict) else {}
+    _tell_of_changes(training, kept.get("files"), parts)
+    if not parts.callbacks:
+        return
+    training.learner.load_state(saved.learner)
+    try:
+        lost = training.callbacks.load_state(kept.get("callbacks"))
+    except ValueError as error:
+        raise unusable(path, str(error)) from error
+    for line in lost:
+        training.say(line)
+    stopped = kept.get("stopped")
+    if isinstance(stopped, str):
+        training.stop(stopped)
+
+
+def _tell_of_changes(training: Training, files: Any, parts: Parts) -> None:
+    before: Mapping[str, Any] = files if isinstance(files, dict) else {}
+    known = {_moved(spelling): digest for spelling, digest in before.items()}
+    for spelling, digest in parts.files.items():
+        if known.get(_moved(spelling)) != digest:
+            training.say(
+                f"{spelling}: the file is not what it was when epoch {training.epoch} was saved; "
+                "the run goes on with it as it is now, and may not end as it would have"
+            )

@@ -4,38 +4,58 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import npnet
 from npnet import datasets
-from npnet.base.files import atomic_write, user_path
+from npnet.base.files import user_path
 from npnet.datasets import AUTO, DataError
 from npnet.models.checkpoint import BEST
 from npnet.models.summary import summary
-from npnet.runs.callbacks import Callback, Callbacks, LogFile, MetricsFile, TensorBoard, Terminal
-from npnet.runs.errors import ConfigError, DivergedError
-from npnet.runs.files import CONFIG, EVENTS, LAST, METRICS, RESULT, to_json
+from npnet.runs.callbacks import Callback, Callbacks
+from npnet.runs.errors import DivergedError
+from npnet.runs.files import CONFIG, EVENTS, LAST, METRICS, RESULT
 from npnet.runs.folders import locked, log_folder, make_folder, set_aside
-from npnet.runs.plots import confusion_png
+from npnet.runs.watchers import LogFile, MetricsFile, TensorBoard, Terminal, Watcher
 from npnet.serialization import checksum_of
-from npnet.training import plots, result
-from npnet.training.checkpoint import Checkpoints, Progress, best_file, read_seconds
+from npnet.training.blank import check_network
+from npnet.training.checkpoint import (
+    Checkpoints,
+    Memory,
+    Progress,
+    Saved,
+    best_file,
+    read_seconds,
+)
 from npnet.training.config import Config
 from npnet.training.data import Data, prepare
+from npnet.training.details import STEPS, ImagesToTensorBoard, StepsToTensorBoard
 from npnet.training.initial import load_initial
 from npnet.training.learner import Learner, initial_model
-from npnet.training.metrics import Score, confusion_matrix, worst_errors
-from npnet.training.resume import check_same_data, needs_renewal, restore_learner, resumed
-from npnet.training.trainer import Training, best_facts, evaluate, fit
+from npnet.training.metrics import Score
+from npnet.training.parts import Parts
+from npnet.training.report import PER_CLASS, PICTURES, draw_curves, report
+from npnet.training.resume import (
+    check_same_data,
+    needs_renewal,
+    restore_learner,
+    restore_own,
+    resumed,
+)
+from npnet.training.stopping import EarlyStopping
+from npnet.training.trainer import Training, best_facts, fit
 
-__all__ = ["Result", "run"]
+__all__ = ["LOG", "Result", "Surroundings", "run"]
 
-_LONGEST_TITLE = 32  # of a data set in the title of a picture
-LOG, PER_CLASS = "log.txt", "classes.csv"
-_PICTURES = ("curves.png", "confusion.png", "errors.png")
+LOG = "log.txt"
+_WRITTEN = (LOG, METRICS, RESULT, PER_CLASS, *PICTURES, EVENTS, STEPS)  # to the folder for logs
+
+Load: TypeAlias = Callable[[Config, Callable[[str], None]], Any]
+Build: TypeAlias = Callable[[Config, Data, Parts], Learner]
 
 
 @dataclass(frozen=True)
@@ -43,120 +63,213 @@ class Result:
     """What a run came to.
 
     Attributes:
-        test: loss, accuracy and predictions of the best checkpoint on the test split.
+        test: loss, accuracy and predictions of the best checkpoint on the test split, which may
+            have no images.
         progress: the finished epochs.
+        training: the run, whose network has the weights of the best checkpoint.
     """
 
     test: Score
     progress: Progress
-    checkpoint_dir: Path
-    log_dir: Path
+    training: Training
+
+    @property
+    def checkpoint_dir(self) -> Path:
+        """The folder of checkpoints."""
+        return Path(str(self.training.checkpoint_dir))
+
+    @property
+    def log_dir(self) -> Path:
+        """The folder for logs and pictures."""
+        return Path(str(self.training.log_dir))
 
 
-def run(config: Config, build: Callable[[Config, Data], Learner]) -> Result:
+@dataclass(frozen=True)
+class Surroundings:
+    """Where a run has its data from, and who sees it: those of the command line by default.
+
+    Attributes:
+        load: the data; is told whom to say which were taken.
+        parts: what is the user's own; None is what the settings spell.
+        watcher: shows the run to the user; None is nobody.
+        saves, logs: whether checkpoints, and logs, are written.
+    """
+
+    load: Load = prepare
+    parts: Parts | None = None
+    watcher: Callable[[], Watcher | None] = Terminal
+    saves: bool = True
+    logs: bool = True
+
+
+def run(config: Config, build: Build, around: Surroundings | None = None) -> Result:
     """Train the network that `build` makes, and test the checkpoint that validated best.
 
     Raises:
         ConfigError: a setting does not fit the data, the folders or the run to be resumed.
-        DivergedError: the loss became infinite or NaN.
+        FailedError: the loss became infinite or NaN (DivergedError), or code of the user's own
+            failed.
         datasets.DataError, serialization.CheckpointError, OSError: a file can't be had or written.
     """
+    around = Surroundings() if around is None else around
     npnet.set_num_threads(config.threads or npnet.get_num_threads())  # PyTorch learns from its data
-    checkpoints = Checkpoints(make_folder(config.checkpoint_dir, "checkpoint_dir"))
-    with locked(checkpoints.folder, "checkpoint_dir"):
-        terminal = Terminal(config.epochs)
-        config, data, learner, progress = _begin(config, build, checkpoints, terminal)
-        overview = _overview(config, data, learner.lib)  # before any file: the images must fit
-        log_dir = log_folder(config.log_dir, config.model)
-        config = dataclasses.replace(config, log_dir=str(log_dir))
-        with (
-            _locked_unless(checkpoints.folder, log_dir),
-            _watched(config, terminal, progress) as callback,
-        ):
-            training = Training(config, data, learner, progress, checkpoints, callback)
-            _announce(training, overview)
-            _renew_best(training)
-            try:
-                fit(training)
-            except (KeyboardInterrupt, DivergedError):  # not a full disk: it has no room for them
-                _draw_curves(training)
-                raise
-            _draw_curves(training)
-            return _report(training)
+    # Before any file is made: what can't be executed can't be trained.
+    parts = Parts.of(config) if around.parts is None else around.parts
+    with contextlib.ExitStack() as stack:
+        store: Checkpoints | Memory = Memory()
+        if around.saves:
+            store = Checkpoints(make_folder(config.checkpoint_dir, "checkpoint_dir"))
+            stack.enter_context(locked(store.folder, "checkpoint_dir"))
+        watcher = around.watcher()
+        say = _nobody if watcher is None else watcher.say
+        begun = _begin(config, build, parts, store, say, around.load)
+        config = begun.config
+        # Before any file: the network must take the images.
+        overview = _overview(config, begun.data, begun.learner)
+        log_dir = log_folder(config.log_dir, config.network) if around.logs else None
+        if log_dir is not None:
+            config = dataclasses.replace(config, log_dir=str(log_dir))
+            stack.enter_context(_locked_unless(store.folder, log_dir))
+        callbacks = _callbacks(config, watcher, begun, log_dir)
+        stack.enter_context(contextlib.closing(callbacks))
+        training = Training(
+            config,
+            begun.data,
+            begun.learner,
+            begun.progress,
+            store,
+            callbacks,
+            log_dir,
+            begun.saved is not None,
+        )
+        stack.enter_context(_warnings_said(training))
+        return _trained(training, begun.saved, overview)
+
+
+def _nobody(text: str) -> None:
+    """Listens to what is said where nobody does."""
+
+
+def _trained(training: Training, saved: Saved | None, overview: str) -> Result:
+    """The run between its first file and its last."""
+    _announce(training, saved, overview)
+    _renew_best(training)
+    try:
+        training.callbacks.tell("on_train_start", training)
+        if saved is not None:
+            restore_own(training, saved)
+        fit(training)
+    except (KeyboardInterrupt, DivergedError):  # not a full disk: it has no room for them
+        draw_curves(training)
+        raise
+    draw_curves(training)
+    return Result(report(training), training.progress, training)
+
+
+@contextlib.contextmanager
+def _warnings_said(training: Training) -> Iterator[None]:
+    """Say warnings, such as why a network of one's own is not compiled, as other words are said."""
+    with warnings.catch_warnings():
+        if training.learner.parts.is_any:
+            warnings.showwarning = lambda message, *_: training.say(f"warning: {message}")
+        yield
 
 
 # ---- folders -----------------------------------------------------------------------------------
 
 
-def _locked_unless(own: Path, log_dir: Path) -> contextlib.AbstractContextManager[None]:
+def _locked_unless(own: Path | None, log_dir: Path) -> contextlib.AbstractContextManager[None]:
     """Lock the folder of logs, unless it is the one of checkpoints, which is locked already."""
-    same = own.resolve() == log_dir.resolve()
+    same = own is not None and own.resolve() == log_dir.resolve()
     return contextlib.nullcontext() if same else locked(log_dir, "log_dir")
 
 
-def _set_aside(folder: Path, names: tuple[str, ...], callback: Callback) -> None:
-    said = set_aside(folder, names)
-    if said is not None:
-        callback.on_message(said)
-
-
-@contextlib.contextmanager
-def _watched(config: Config, terminal: Terminal, progress: Progress) -> Iterator[Callback]:
-    """Everything that is told of the run; closed at its end, however it ends."""
-    folder = Path(str(config.log_dir))
-    if not config.resume:
-        _set_aside(folder, (LOG, METRICS, RESULT, PER_CLASS, *_PICTURES, EVENTS), terminal)
-    callbacks = Callbacks(
-        terminal,
-        LogFile(folder / LOG, config.epochs),
+def _callbacks(
+    config: Config, watcher: Watcher | None, begun: _Begun, folder: Path | None
+) -> Callbacks:
+    """Everything that is told of the run."""
+    shown: list[Callback] = [] if watcher is None else [watcher]
+    own: list[Callback] = []
+    if config.patience is not None:
+        own.append(EarlyStopping(config.patience))
+    if folder is None:
+        return Callbacks([*own, *shown], begun.learner.parts.callbacks)
+    aside = None if config.resume else set_aside(folder, _WRITTEN)
+    if aside is not None and watcher is not None:
+        watcher.say(aside)
+    finished = begun.progress.epoch
+    tensorboard = TensorBoard(folder, dataclasses.asdict(config), finished)
+    own += [
         MetricsFile(folder / METRICS),
-        TensorBoard(folder, dataclasses.asdict(config), progress.epoch),
-    )
-    try:
-        yield callbacks
-    finally:
-        callbacks.close()
+        *shown,
+        LogFile(folder / LOG),
+        tensorboard,
+    ]
+    if config.log_every is not None:
+        own.append(StepsToTensorBoard(folder, config.log_every, finished))
+    if config.log_images:
+        own.append(ImagesToTensorBoard(tensorboard.events))
+    return Callbacks(own, begun.learner.parts.callbacks)
 
 
 # ---- beginnings --------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class _Begun:
+    """A run whose data and network are there, and no file of it yet.
+
+    Attributes:
+        config: in which `dataset` is never "auto": it is what was taken.
+        saved: what it goes on from.
+    """
+
+    config: Config
+    data: Data
+    learner: Learner
+    progress: Progress
+    saved: Saved | None
+
+
 def _begin(
     config: Config,
-    build: Callable[[Config, Data], Learner],
-    checkpoints: Checkpoints,
-    terminal: Callback,
-) -> tuple[Config, Data, Learner, Progress]:
+    build: Build,
+    parts: Parts,
+    store: Checkpoints | Memory,
+    say: Callable[[str], None],
+    load: Load,
+) -> _Begun:
     """Data, network and, of a run that is resumed, where it stands.
 
     No file is written yet, but for a config.json that was lost.
-
-    Returns:
-        The settings too, in which `dataset` is never "auto": it is what was taken.
     """
     saved = None
-    if config.resume:
-        config, saved = resumed(config, checkpoints, terminal)
+    if config.resume and isinstance(store, Checkpoints):
+        config, saved = resumed(config, store, say)
     progress = Progress() if saved is None else saved.progress
-    data = _data(config, terminal)
+    data = _data(config, say, load)
     if config.dataset == AUTO:
         config = dataclasses.replace(config, dataset=data.name)
     check_same_data(progress, data)
     progress.data = data.identity
-    _check_last_batch(config, data)
-    learner = build(config, data)
+    learner = build(config, data, parts)
+    check_network(learner, data)
     if saved is not None:
-        restore_learner(learner, saved, data, config, checkpoints.folder)
+        restore_learner(learner, saved, data, config, Path(str(store.folder)))
         if config.log_dir is not None:
             progress.take_seconds(read_seconds(user_path(config.log_dir) / METRICS, progress))
     elif config.init_from is not None:
         load_initial(learner, user_path(config.init_from), len(data.classes))
-    return config, data, learner, progress
+    return _Begun(config, data, learner, progress, saved)
 
 
-def _data(config: Config, terminal: Callback) -> Data:
+def _data(
+    config: Config,
+    say: Callable[[str], None],
+    load: Load,
+) -> Any:
     try:
-        return prepare(config, terminal.on_message)
+        return load(config, say)
     except DataError as error:
         if not (config.resume and datasets.names_npz(config.dataset)):
             raise
@@ -166,23 +279,25 @@ def _data(config: Config, terminal: Callback) -> Data:
         ) from error
 
 
-def _announce(training: Training, overview: str) -> None:
+def _announce(training: Training, saved: Saved | None, overview: str) -> None:
     """Make room for a new run, or go on with an old one, and say what it is."""
-    config, callback = training.config, training.callback
-    if config.resume:
+    config = training.config
+    if saved is not None:
         # It is the sign of a finished run, and of this one no longer.
-        (training.log_dir / RESULT).unlink(missing_ok=True)
-        callback.on_resume(training.progress)
+        if training.log_dir is not None:
+            (training.log_dir / RESULT).unlink(missing_ok=True)
+        training.say(f"resuming after {training.line}")
     else:
         # Last first: without it the folder is no run's, wherever this is stopped.
-        _set_aside(training.checkpoints.folder, (LAST, BEST, CONFIG), callback)
-        callback.on_message(overview)
+        folder = training.checkpoint_dir
+        said = None if folder is None else set_aside(folder, (LAST, BEST, CONFIG))
+        if said is not None:
+            training.say(said)
+        training.say(overview)
     if config.unused:
         names = ", ".join(config.unused)
-        callback.on_message(
-            f"{config.optimizer} and scheduler {config.schedule} have no use for: {names}"
-        )
-    training.checkpoints.save_config(config)
+        training.say(f"{config.optimizer} and scheduler {config.schedule} have no use for: {names}")
+    training.store.save_config(config)
 
 
 def _renew_best(training: Training) -> None:
@@ -190,111 +305,34 @@ def _renew_best(training: Training) -> None:
 
     The run was stopped after it had written last.safetensors, or somebody lost the file since.
     """
-    config, progress, checkpoints = training.config, training.progress, training.checkpoints
-    if not config.resume or not needs_renewal(progress, checkpoints):
+    progress, checkpoints = training.progress, training.store
+    if not isinstance(checkpoints, Checkpoints) or not training.resumed:
         return
-    best = best_file(training.learner.weights(), best_facts(config, training.data, progress))
-    progress.best_checksum = checksum_of(best)
+    if not needs_renewal(progress, checkpoints):
+        return
+    learner = training.learner
+    best = best_file(learner.weights(), best_facts(learner, training.data, progress))
+    checksum = checksum_of(best)
+    training.say(f"{BEST} was written again, from {LAST}")
+    if progress.best_checksum not in ("", checksum):
+        training.say(
+            f"{BEST} is not to the bit what it was: a callback changed the weights after the epoch "
+            "was validated"
+        )
+    progress.best_checksum = checksum
     checkpoints.save_best(best)
-    training.callback.on_message(f"{BEST} was written again, from {LAST}")
 
 
-def _check_last_batch(config: Config, data: Data) -> None:
-    """Batch norm can't tell the variance of one value, which a last image alone may be.
-
-    Raises:
-        ConfigError: the network refuses the last batch of an epoch.
-    """
-    if len(data.train) % config.batch_size != 1 and config.batch_size > 1:
-        return
-    model = initial_model(config, data)
-    try:
-        with npnet.no_grad():
-            model(npnet.zeros(1, *data.image_shape))
-    except ValueError as error:
-        raise ConfigError(
-            f"batch_size: the last batch of {len(data.train)} training images has a single one, "
-            f"but {error}; choose another --batch_size or a larger --image_size"
-        ) from None
-
-
-def _overview(config: Config, data: Data, lib: Any) -> str:
-    """What is about to happen in `lib`, npnet or torch, and the network layer by layer."""
-    c, h, w = data.image_shape
-    network = summary(initial_model(config, data), (1, c, h, w))
+def _overview(config: Config, data: Data, learner: Learner) -> str:
+    """What is about to happen in npnet or PyTorch, and the network layer by layer."""
+    lib, shape = learner.lib, data.image_shape
+    model = learner.model if lib is npnet else initial_model(config, data)
+    network = summary(model, (1, *shape))
     counts = f"{len(data.train)} training, {len(data.val)} validation, {len(data.test)} test"
+    threads = lib.get_num_threads()
     return (
         f"{lib.__name__} {lib.__version__}: {config.model} on {data.name}, "
-        f"{lib.get_num_threads()} threads\n"
-        f"{counts} images of {c} x {h} x {w}, {len(data.classes)} classes\n"
+        f"{threads} thread{'s' if threads > 1 else ''}\n"
+        f"{counts} images of {' x '.join(map(str, shape))}, {len(data.classes)} classes\n"
         f"{network}"
     )
-
-
-# ---- ends --------------------------------------------------------------------------------------
-
-
-def _draw_curves(training: Training) -> None:
-    progress = training.progress
-    if progress.history:
-        png = plots.curves_png(progress.history, progress.best_epoch, _title(training))
-        _draw(training, "curves", png)
-
-
-def _draw_test(training: Training, test: Score) -> None:
-    data = training.data
-    title = f"{_title(training)}: {test.accuracy:.2f} % of {test.total} test images"
-    confusion = confusion_matrix(data.test.y, test.predicted, len(data.classes))
-    png = confusion_png(confusion, data.classes, title)
-    _draw(training, "confusion", png)
-    errors = worst_errors(test.logits, data.test.y, result.WORST)
-    wrong = test.total - test.correct
-    title += f", {wrong} errors" + (f", the {len(errors)} worst" if len(errors) < wrong else "")
-    png = plots.errors_png(data.test.x, errors, data.classes, title)
-    _draw(training, "errors", png)
-
-
-def _draw(training: Training, name: str, png: bytes) -> None:
-    atomic_write(training.log_dir / f"{name}.png", png)
-    training.callback.on_picture(name, png, training.progress.epoch)
-
-
-def _title(training: Training) -> str:
-    config, name = training.config, training.data.name
-    if len(name) > _LONGEST_TITLE:
-        name = name[: _LONGEST_TITLE - 3] + "..."
-    how = f"{config.criterion}, {config.optimizer} {config.learning_rate:g}"
-    return f"{config.model} on {name}, {how}"
-
-
-def _report(training: Training) -> Result:
-    """Test the best checkpoint, write and draw what came of it, and say where everything is."""
-    config, data, learner = training.config, training.data, training.learner
-    progress, checkpoints, log_dir = training.progress, training.checkpoints, training.log_dir
-    learner.load_weights(checkpoints.load_best())
-    test = evaluate(learner, data, data.test)
-    _draw_test(training, test)
-    outcome = result.classification(config, data, learner, progress, test)
-    atomic_write(log_dir / PER_CLASS, result.classes_csv(outcome).encode())
-    # Last of the files: whoever finds it finds the others.
-    atomic_write(log_dir / RESULT, to_json(outcome).encode())
-    best = progress.history[progress.best_epoch - 1]
-    training.callback.on_end(
-        {"library": learner.lib.__name__} | dataclasses.asdict(config),
-        {
-            "hparam/test_accuracy": test.accuracy,
-            "hparam/test_loss": test.loss,
-            "hparam/test_sampled_accuracy": outcome["test"]["sampled_accuracy"],
-            "hparam/val_accuracy": best.val_accuracy,
-        },
-    )
-    chosen = "the last" if not len(data.val) else f"validation {best.val_accuracy:.2f} %"
-    training.callback.on_message(
-        f"test accuracy {test.accuracy:.2f} %  ({test.correct} of {test.total} on {data.name}; "
-        f"loss {test.loss:.4f}; best checkpoint: epoch {progress.best_epoch}, {chosen})\n"
-        f"{result.summary_line(outcome)}\n"
-        f"weights and settings: {checkpoints.folder}\n"
-        f"logs and pictures:    {log_dir}\n"
-        f"curves:               tensorboard --logdir {log_dir.parent}"
-    )
-    return Result(test, progress, checkpoints.folder, log_dir)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from npnet import serialization
 from npnet.base.arrays import Array
 from npnet.models.checkpoint import Facts
-from npnet.runs.callbacks import Callback
-from npnet.runs.errors import DivergedError
+from npnet.runs.callbacks import Callbacks
+from npnet.runs.errors import DivergedError, FailedError
 from npnet.serialization import checksum_of
-from npnet.training.checkpoint import Checkpoints, Progress, best_file
+from npnet.training.checkpoint import Progress, Store, best_file
 from npnet.training.config import Config
 from npnet.training.data import Data, Split
-from npnet.training.learner import Learner
+from npnet.training.learner import Learner, model_arguments
 from npnet.training.metrics import Epoch, Score, sampled_accuracy
 
 __all__ = ["Training", "best_facts", "evaluate", "fit", "predict", "train_epoch"]
@@ -27,26 +30,153 @@ __all__ = ["Training", "best_facts", "evaluate", "fit", "predict", "train_epoch"
 EVALUATION_BATCH, EVALUATION_PIXELS = 256, 1 << 20
 
 
-@dataclass(frozen=True)
 class Training:
-    """A run under way: everything that its epochs and its end work on."""
+    """A run under way: everything that its epochs and its end work on, and callbacks are told of.
 
-    config: Config
-    data: Data
-    learner: Learner
-    progress: Progress
-    checkpoints: Checkpoints
-    callback: Callback
+    `npnet.training.Callback` says what a callback may read of it, and do.
+
+    Args:
+        store: the folder of checkpoints, or the memory where nothing is written.
+        log_dir: the folder for logs and pictures; None where nothing is written.
+        resumed: whether the run goes on from a checkpoint, which `progress` is of.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        data: Data,
+        learner: Learner,
+        progress: Progress,
+        store: Store,
+        callbacks: Callbacks,
+        log_dir: Path | None = None,
+        resumed: bool = False,
+    ) -> None:
+        self.config, self.data, self.learner = config, data, learner
+        self.progress, self.store, self.callbacks = progress, store, callbacks
+        self.log_dir, self.resumed = log_dir, resumed
+        self.should_stop, self.stopped, self.patience_is_out = False, "", ""
+        self.epoch, self.step, self.done = progress.epoch, 0, 0
+        self.loss, self.score = float("nan"), Score()
+        self.result: Mapping[str, Any] | None = None
+        self.hparams: tuple[dict[str, Any], dict[str, float]] = ({}, {})
+        self.tensorboard: Any = None
+
+    # ---- what callbacks read ---------------------------------------------------------------------
 
     @property
-    def log_dir(self) -> Path:
-        """The folder for logs and pictures, which has a name by now."""
-        return Path(str(self.config.log_dir))
+    def model(self) -> Any:
+        """The network in training."""
+        return self.learner.model
+
+    @property
+    def optimizer(self) -> Any:
+        """What updates its weights."""
+        return self.learner.optimizer
+
+    @property
+    def scheduler(self) -> Any:
+        """What sets the learning rate; None where it stays."""
+        return self.learner.scheduler
+
+    @property
+    def criterion(self) -> Any:
+        """The loss of logits and targets."""
+        return self.learner.criterion
+
+    @property
+    def learning_rate(self) -> float:
+        """Of the next step."""
+        return self.learner.learning_rate
+
+    @property
+    def checkpoint_dir(self) -> Path | None:
+        """The folder of checkpoints; None where nothing is written."""
+        return self.store.folder
+
+    @property
+    def epochs(self) -> int:
+        """How many there may be."""
+        return self.config.epochs
+
+    @property
+    def steps(self) -> int:
+        """Of an epoch."""
+        return math.ceil(len(self.data.train) / self.config.batch_size)
+
+    @property
+    def total(self) -> int:
+        """Images of an epoch."""
+        return len(self.data.train)
+
+    @property
+    def history(self) -> list[Epoch]:
+        """The finished epochs."""
+        return self.progress.history
+
+    @property
+    def best_epoch(self) -> int:
+        """That of the best checkpoint; 0 before the first."""
+        return self.progress.best_epoch
+
+    @property
+    def figures(self) -> str:
+        """Of the epoch so far, as a progress bar shows them."""
+        return self.score.figures
+
+    @property
+    def line(self) -> str:
+        """The last finished epoch in one line."""
+        return self.progress.line(self.epochs)
+
+    # ---- what callbacks do -----------------------------------------------------------------------
+
+    def stop(self, why: str = "") -> None:
+        """Let no epoch come after this one, which is finished and saved."""
+        self.should_stop, self.stopped = True, why
+
+    def say(self, text: str) -> None:
+        """Tell the user a line, or several."""
+        self.callbacks.tell("on_message", self, text)
+
+    def picture(self, name: str, png: bytes) -> None:
+        """Tell of a picture."""
+        self.callbacks.tell("on_picture", self, name, png)
+
+    # ---- what a resume needs ---------------------------------------------------------------------
+
+    def save_last(self) -> None:
+        """Keep everything that a resume needs."""
+        learner = self.learner
+        self.store.save_last(
+            learner.state(), self.progress, self.config, learner.lib.__name__, self.own_state()
+        )
+
+    def own_state(self) -> dict[str, Any] | None:
+        """What goes with code of the user's own: digests of its files, and where callbacks stand.
+
+        None where all is npnet's. `stopped` is the reason why a callback wants no more epochs.
+        """
+        parts = self.learner.parts
+        if not parts.is_any:
+            return None
+        return {
+            "files": dict(sorted(parts.files.items())),
+            "callbacks": self.callbacks.state(),
+            "stopped": self.stopped if self.should_stop else None,
+        }
+
+    def evaluate(self, x: Array, y: Array) -> Score:
+        """Loss and accuracy of images as the data set has them, in evaluation mode.
+
+        Nothing of the run is changed.
+
+        Shape: x (N, C, H, W), of the dtype and size of the splits, y (N,).
+        """
+        return evaluate(self.learner, self.data, Split(x, y))
 
 
-def train_epoch(
-    learner: Learner, data: Data, config: Config, epoch: int, callback: Callback
-) -> Score:
+def train_epoch(training: Training, epoch: int) -> Score:
     """Go through the training split once, in the order, and augmented, as seed and epoch say.
 
     Args:
@@ -55,8 +185,8 @@ def train_epoch(
     Raises:
         DivergedError: a loss is not finite; says which step, and where it came from.
     """
-    learner.seed(config.seed, epoch)  # dropout's masks follow from the epoch, as the order does
-    score = Score()
+    learner, config, data = training.learner, training.config, training.data
+    score = training.score = Score()
     batches = data.epoch(config.seed, epoch, config.batch_size)
     for step, (x, y) in enumerate(batches, 1):
         try:
@@ -68,7 +198,8 @@ def train_epoch(
                 "set --clip_grad_norm 1"
             ) from None
         score.add(batch.loss, batch.logits, y)
-        callback.on_batch(epoch, score.total, len(data.train), score)
+        training.step, training.done, training.loss = step, score.total, batch.loss
+        training.callbacks.tell("on_step_end", training)
     return score
 
 
@@ -83,7 +214,7 @@ def evaluate(learner: Learner, data: Data, split: Split) -> Score:
 
 def _batch_size(data: Data) -> int:
     """Of evaluation; a multiple of the sixteen images that kernels take side by side."""
-    _, height, width = data.image_shape
+    *_, height, width = (1, 1, *data.image_shape)
     fit = EVALUATION_PIXELS // (height * width) // 16 * 16
     return min(EVALUATION_BATCH, max(16, fit))
 
@@ -96,40 +227,69 @@ def predict(learner: Learner, data: Data, x: Array) -> Array:
 
 
 def fit(training: Training) -> None:
-    """Train until `epochs` are finished or `patience` is out; save after each epoch.
+    """Train until `epochs` are finished or somebody stops it; save after each epoch.
 
     Its progress says where to begin, and is kept up to date.
 
     Raises:
         DivergedError: see `train_epoch`, or the weights of an epoch are not finite; the
             checkpoints are those of the last finished epoch.
+        FailedError: a callback failed, or changed what was saved already.
     """
+    while training.epoch < training.epochs and not (
+        training.should_stop or training.patience_is_out
+    ):
+        _fit_epoch(training)
+    if training.epoch < training.epochs:
+        why = training.stopped or training.patience_is_out
+        training.say("stopped early" + (f": {why}" if why else ""))
+    training.callbacks.tell("on_train_end", training)
+
+
+def _fit_epoch(training: Training) -> None:
     config, data, learner = training.config, training.data, training.learner
-    progress, callback = training.progress, training.callback
-    while progress.epoch < config.epochs and not _out_of_patience(config, progress):
-        start, number, rate = time.perf_counter(), progress.epoch + 1, learner.learning_rate
-        train = train_epoch(learner, data, config, number, callback)
-        val = evaluate(learner, data, data.val)
-        _check_finite(learner, val, number, rate)
-        sampled = sampled_accuracy(val.logits, data.val.y, config.seed, number)
-        seconds = time.perf_counter() - start
-        epoch = Epoch(
-            number, rate, train.loss, train.accuracy, val.loss, val.accuracy, sampled, seconds
-        )
-        learner.end_epoch(train.loss if np.isnan(val.loss) else val.loss)
-        best = None
-        if progress.add(epoch):
-            best = best_file(learner.weights(), best_facts(config, data, progress))
-            progress.best_checksum = checksum_of(best)
-        callback.on_measured(epoch, progress)
-        # Before best: a run killed between the two has the weights of both in the one.
-        training.checkpoints.save_last(learner.state(), progress, config, learner.lib.__name__)
-        if best is not None:
-            training.checkpoints.save_best(best)
-        callback.on_epoch(epoch, progress)
-    if progress.epoch < config.epochs:
-        callback.on_message(
-            f"stopped early: no better validation accuracy for {config.patience} epochs"
+    progress, tell = training.progress, training.callbacks.tell
+    start, number = time.perf_counter(), progress.epoch + 1
+    learner.seed(config.seed, number)  # dropout's masks follow from the epoch, as the order does
+    training.epoch, training.step, training.done = number, 0, 0
+    tell("on_epoch_start", training)
+    rate = learner.learning_rate
+    train = train_epoch(training, number)
+    val = evaluate(learner, data, data.val)
+    _check_finite(learner, val, number, rate)
+    sampled = sampled_accuracy(val.logits, val.labels, config.seed, number)
+    seconds = time.perf_counter() - start
+    epoch = Epoch(
+        number, rate, train.loss, train.accuracy, val.loss, val.accuracy, sampled, seconds
+    )
+    learner.end_epoch(train.loss if np.isnan(val.loss) else val.loss)
+    best = None
+    if progress.add(epoch):
+        best = best_file(learner.weights(), best_facts(learner, data, progress))
+        progress.best_checksum = checksum_of(best)
+    tell("on_epoch_end", training)
+    # Before best: a run killed between the two has the weights of both in the one.
+    training.save_last()
+    if best is not None:
+        training.store.save_best(best)
+    _tell_of_checkpoint(training)
+
+
+def _tell_of_checkpoint(training: Training) -> None:
+    """Call `on_checkpoint`, and see to it that nothing is other than what was saved.
+
+    Raises:
+        FailedError: a callback of the user's has changed it.
+    """
+    if not training.callbacks.user_overrides("on_checkpoint"):
+        training.callbacks.tell("on_checkpoint", training)
+        return
+    before = serialization.to_bytes(training.learner.state())
+    training.callbacks.tell("on_checkpoint", training)
+    if serialization.to_bytes(training.learner.state()) != before:
+        raise FailedError(
+            "callbacks: on_checkpoint changed weights, optimizer or schedule after they were "
+            "saved, which a resume would lose; do it in on_epoch_end"
         )
 
 
@@ -151,11 +311,14 @@ def _check_finite(learner: Learner, val: Score, epoch: int, rate: float) -> None
         )
 
 
-def best_facts(config: Config, data: Data, progress: Progress) -> dict[str, str]:
-    """What a user of the best weights must know, as texts beside them in the file."""
-    return Facts(
-        config.model,
-        {"in_channels": data.image_shape[0], "num_classes": len(data.classes)},
+def best_facts(learner: Learner, data: Data, progress: Progress) -> dict[str, str]:
+    """What a user of the best weights must know, as texts beside them in the file.
+
+    Where the user gave data as they are, nobody knows how to make such of pictures.
+    """
+    facts = Facts(
+        learner.config.model,
+        model_arguments(learner.config, data, learner.parts),
         data.name,
         data.classes,
         data.image_shape,
@@ -165,8 +328,6 @@ def best_facts(config: Config, data: Data, progress: Progress) -> dict[str, str]
         progress.best_epoch,
         progress.history[progress.best_epoch - 1].val_accuracy,
     ).to_metadata()
-
-
-def _out_of_patience(config: Config, progress: Progress) -> bool:
-    waited = progress.epoch - progress.best_epoch
-    return config.patience is not None and waited >= config.patience
+    if data.is_standardised:
+        return facts
+    return {k: v for k, v in facts.items() if k not in ("image_shape", "mean", "std", "pixels")}

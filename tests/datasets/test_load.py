@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sklearn.datasets
 
 from npnet import datasets
-from npnet.datasets import DataError, DownloadError, load, mnist
+from npnet.datasets import DataError, DownloadError, digits, load, mnist
 from tests.datasets.idx_files import write_idx_files
 
 NOWHERE = ("http://127.0.0.1:9/first/", "http://127.0.0.1:9/second/")  # nothing listens there
@@ -31,7 +32,7 @@ def test_auto_takes_the_digits_and_says_so_in_one_line(tmp_path: Path) -> None:
     assert len(lines) == 1
     assert "\n" not in lines[0]
     assert lines[0].startswith(
-        f"MNIST is not in {tmp_path}, so scikit-learn's digits are used instead: "
+        f"MNIST is not in {tmp_path}, so npnet's own digits are used instead: "
         "train-images-idx3-ubyte.gz could not be downloaded: "
     )
     for part in (*NOWHERE, "Connection refused"):
@@ -122,3 +123,12 @@ def test_import_needs_numpy_alone() -> None:
         "import npnet.datasets, npnet.transforms"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_the_digits_are_those_of_scikit_learn() -> None:
+    theirs = sklearn.datasets.load_digits()
+    with np.load(digits.FILE) as ours:
+        assert sorted(ours.files) == ["images", "target"]
+        np.testing.assert_array_equal(ours["images"], theirs.images)
+        np.testing.assert_array_equal(ours["target"], theirs.target)
+    assert digits.FILE.stat().st_size < 50_000

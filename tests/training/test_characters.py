@@ -114,7 +114,7 @@ def test_a_run_that_goes_on_has_no_result_until_it_ends(small: Config) -> None:
     assert json.loads(path.read_text())["epochs"] == small.epochs
     longer = dataclasses.replace(small, resume=True, epochs=small.epochs + 1)
 
-    def stop(config: Config, data: Any) -> Any:
+    def stop(config: Config, data: Any, parts: Any) -> Any:
         learner = train.build(config, data)
 
         def interrupted(x: Any, y: Any) -> Any:

@@ -143,7 +143,7 @@ def run_interrupted(config: Config, epoch: int) -> None:
                 raise KeyboardInterrupt
             return super().train_step(x, y)
 
-    def build(config, data):  # type: ignore[no-untyped-def]
+    def build(config, data, parts):  # type: ignore[no-untyped-def]
         learner = train.build(config, data)
         learner.__class__ = Interrupted
         return learner

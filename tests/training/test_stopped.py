@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from npnet import train
-from npnet.runs.callbacks import LogFile
-from npnet.training.metrics import Epoch
+from npnet.runs.watchers import LogFile
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -23,13 +23,13 @@ def test_signal_stops_a_run_which_is_resumed(
         folder = str(tmp_path / name)
         return ["--checkpoint_dir", folder, "--log_dir", folder]
 
-    def press(self: LogFile, epoch: Epoch, *_: object) -> None:
-        if epoch.epoch == 2:
+    def press(self: LogFile, trainer: Any) -> None:
+        if trainer.epoch == 2:
             signal.raise_signal(number)
 
     assert train.main([*argv, *folders("whole")]) == 0
     with monkeypatch.context() as patch:
-        patch.setattr(LogFile, "on_epoch", press)
+        patch.setattr(LogFile, "on_checkpoint", press)
         assert train.main([*argv, *folders("stopped")]) == 128 + number
     error = capsys.readouterr().err
     assert error.endswith("error: stopped; --resume goes on after the last finished epoch\n")

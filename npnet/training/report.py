@@ -1,0 +1,112 @@
+"""What is drawn and said of a run at its end."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from npnet.base.files import atomic_write
+from npnet.runs.files import RESULT, to_json
+from npnet.runs.plots import confusion_png
+from npnet.training import plots, result
+from npnet.training.metrics import Score, confusion_matrix, worst_errors
+from npnet.training.trainer import Training, evaluate
+
+__all__ = ["PER_CLASS", "PICTURES", "draw_curves", "measure_best", "report"]
+
+PER_CLASS = "classes.csv"
+PICTURES = ("curves.png", "confusion.png", "errors.png")
+_LONGEST_TITLE = 32  # of a data set in the title of a picture
+
+
+def draw_curves(training: Training) -> None:
+    """Draw the learning curves of the finished epochs, if there is one."""
+    progress = training.progress
+    if progress.history and training.log_dir is not None:
+        png = plots.curves_png(progress.history, progress.best_epoch, _title(training))
+        _draw(training, "curves", png)
+
+
+def _draw_test(training: Training, test: Score) -> None:
+    data = training.data
+    title = f"{_title(training)}: {test.accuracy:.2f} % of {test.total} test images"
+    confusion = confusion_matrix(test.labels, test.predicted, len(data.classes))
+    png = confusion_png(confusion, data.classes, title)
+    _draw(training, "confusion", png)
+    if data.test.x is None:  # pictures that nobody holds
+        return
+    errors = worst_errors(test.logits, test.labels, result.WORST)
+    wrong = test.total - test.correct
+    title += f", {wrong} errors" + (f", the {len(errors)} worst" if len(errors) < wrong else "")
+    png = plots.errors_png(data.test.x, errors, data.classes, title)
+    _draw(training, "errors", png)
+
+
+def _draw(training: Training, name: str, png: bytes) -> None:
+    assert training.log_dir is not None
+    atomic_write(training.log_dir / f"{name}.png", png)
+    training.picture(name, png)
+
+
+def _title(training: Training) -> str:
+    config, name = training.config, training.data.name
+    if len(name) > _LONGEST_TITLE:
+        name = name[: _LONGEST_TITLE - 3] + "..."
+    how = f"{config.criterion}, {config.optimizer} {config.learning_rate:g}"
+    return f"{config.network} on {name}, {how}"
+
+
+def measure_best(training: Training) -> Score:
+    """Load the best weights into the network, test them, and let `training.result` say so.
+
+    Where no image tests, there is no result.
+    """
+    config, data, learner = training.config, training.data, training.learner
+    progress = training.progress
+    learner.load_weights(training.store.load_best())
+    test = evaluate(learner, data, data.test)
+    if not test.total:
+        return test
+    outcome = result.classification(config, data, learner, progress, test)
+    best = progress.history[progress.best_epoch - 1]
+    training.result = outcome
+    training.hparams = (
+        {"library": learner.lib.__name__} | dataclasses.asdict(config),
+        {
+            "hparam/test_accuracy": test.accuracy,
+            "hparam/test_loss": test.loss,
+            "hparam/test_sampled_accuracy": outcome["test"]["sampled_accuracy"],
+            "hparam/val_accuracy": best.val_accuracy,
+        },
+    )
+    return test
+
+
+def report(training: Training) -> Score:
+    """Test the best checkpoint, write and draw what came of it, and say where everything is."""
+    data, progress, log_dir = training.data, training.progress, training.log_dir
+    test = measure_best(training)
+    if test.total and log_dir is not None:
+        _draw_test(training, test)
+        outcome = dict(training.result or {})
+        atomic_write(log_dir / PER_CLASS, result.classes_csv(outcome).encode())
+        # Last of the files: whoever finds it finds the others.
+        atomic_write(log_dir / RESULT, to_json(outcome).encode())
+    if test.total:
+        training.callbacks.tell("on_test_end", training)
+    best = progress.history[progress.best_epoch - 1]
+    chosen = "the last" if not len(data.val) else f"validation {best.val_accuracy:.2f} %"
+    which = f"best checkpoint: epoch {progress.best_epoch}, {chosen}"
+    lines = [which]
+    if test.total:
+        said = f"{test.correct} of {test.total} on {data.name}; loss {test.loss:.4f}; {which}"
+        lines = [
+            f"test accuracy {test.accuracy:.2f} %  ({said})",
+            result.summary_line(dict(training.result or {})),
+        ]
+    if training.checkpoint_dir is not None:
+        lines.append(f"weights and settings: {training.checkpoint_dir}")
+    if log_dir is not None:
+        lines.append(f"logs and pictures:    {log_dir}")
+        lines.append(f"curves:               tensorboard --logdir {log_dir.parent}")
+    training.say("\n".join(lines))
+    return test
