@@ -85,7 +85,8 @@ class Facts:
         if values["arguments"] is None:  # of a version that had no other
             values["arguments"] = {"in_channels": c, "num_classes": len(classes)}
         expected = {"in_channels": c, "num_classes": len(classes)}
-        if spec is not None and values["arguments"] != expected:
+        are_counts = all(map(_is_count, values["arguments"].values()))
+        if spec is not None and not (are_counts and values["arguments"] == expected):
             raise ValueError(f"arguments are not of {c} channels and {len(classes)} classes")
         if values["pixels"] is None:  # so were nearly all
             values["pixels"] = Pixels()
@@ -101,7 +102,7 @@ def _frozen(name: str, value: list[Any]) -> tuple[Any, ...]:
 
 
 def _is_own(model: str) -> bool:
-    """Whether it can be the spelling of somebody's own class: my_file.py:Net, package.module:Net."""
+    """Whether it can be the spelling of somebody's own class, my_file.py:Net or module:Net."""
     place, _, name = model.rpartition(":")
     return bool(place) and name.replace(".", "_").isidentifier()
 

@@ -14,14 +14,14 @@ from npnet import models
 from npnet.base.checks import check_number, unknown_name
 from npnet.base.threads import MOST_THREADS
 from npnet.datasets import NAMES as DATASETS
-from npnet.datasets import names_npz
+from npnet.datasets import names_file
 from npnet.runs.errors import ConfigError
 from npnet.runs.optimizers import OPTIMIZERS
 from npnet.runs.own import is_own
 from npnet.runs.settings import check_path, checked_values, read_settings
 from npnet.training import recipes
 
-__all__ = ["CRITERIA", "OWN_PARTS", "SCHEDULERS", "WEIGHT_DECAY_ON", "Config"]
+__all__ = ["CRITERIA", "GIVEN", "OWN_PARTS", "SCHEDULERS", "WEIGHT_DECAY_ON", "Config"]
 
 CRITERIA = ("cross_entropy", "mse", "softmax_bce")
 # Each with what it takes besides the learning rate and the epochs.
@@ -38,6 +38,8 @@ SCHEDULERS: dict[str, tuple[str, ...]] = {
     "plateau": ("gamma", "plateau_patience", "min_learning_rate"),
 }
 WEIGHT_DECAY_ON = ("all", "weights")
+GIVEN = "given in Python"
+"""The data set of a run whose data a program gave, and no name."""
 OWN_PARTS = ("model", "criterion", "optimizer", "scheduler", "callbacks")
 """The settings that may name code of the user's own, as my_file.py:Name."""
 LARGEST_COUNT = 10**9  # of epochs, images and pixels
@@ -84,8 +86,9 @@ class Config:
 
     dataset: str = "auto"
     """auto (MNIST where it can be had, else npnet's own digits), mnist, fashion-mnist, cifar10,
-    digits, or a .npz file with arrays x and y (and optionally x_test and y_test); the run records
-    what auto came to"""
+    digits, or your own: a folder of class folders of pictures (perhaps in train/, val/ and test/),
+    a .csv file of pixels with a column label, or a .npz file with arrays x and y (and optionally
+    x_test and y_test); the run records what auto came to"""
     data_dir: str | None = None
     """folder where data sets are, or are put; default: $NPNET_DATA, else your cache folder"""
     val_ratio: float = 0.2
@@ -201,11 +204,12 @@ class Config:
         for field in self.PATHS:
             if getattr(self, field) is not None:
                 check_path(field, getattr(self, field))
-        if self.dataset.endswith(".npz"):
+        if names_file(self.dataset):
             check_path("dataset", self.dataset)
 
     def _check_names(self) -> None:
-        free = {"recipe", "dataset"} if names_npz(self.dataset) else {"recipe"}
+        is_own = names_file(self.dataset) or self.dataset == GIVEN
+        free = {"recipe", "dataset"} if is_own else {"recipe"}
         for field, known in self.CHOICES.items():
             value = getattr(self, field)
             if field not in free and field not in self.spellings and value not in known:
