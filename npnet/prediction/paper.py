@@ -63,10 +63,10 @@ def find_ink(picture: Array, axis: Array | None = None) -> Ink:
         amount = _amount(picture, axis, colour @ axis, colour @ np.abs(axis))
         noise = 1.4826 * ranked(np.abs(amount[is_paper]), 0.5)
         return Ink(amount, max(FAINTEST, _NOISES * noise), axis)
-    if axis is None:
-        axis = _axis(picture - _surfaces(picture))
-    paper = _without_strokes(np.tensordot(axis, picture, 1))
-    brightness = -_without_strokes(-np.tensordot(np.abs(axis), picture, 1))
+    surface = _surfaces(picture)
+    axis = _axis(picture - surface) if axis is None else axis
+    paper = _without_strokes(axis, picture, surface)
+    brightness = -_without_strokes(-np.abs(axis), picture, surface)
     amount = _amount(picture, axis, paper, brightness)
     return Ink(amount, _least(amount), axis)
 
@@ -143,17 +143,22 @@ def _two_tones(picture: Array, axis: Array | None) -> Array | None:
 # ---- paper ---------------------------------------------------------------------------------------
 
 
-def _without_strokes(x: Array) -> Array:
-    """Without what is higher than around and no wider than a stroke: (H, W).
+def _without_strokes(axis: Array, picture: Array, surface: Array) -> Array:
+    """Along an axis the picture without what is higher than around and no wider than a stroke.
 
-    It is opened by a square: each pixel is the largest, over the squares that it is in, of the
-    least in each. So the border of a shadow stays, which no smooth surface would follow.
+    What it is off a smooth surface is opened by a square: each pixel is the largest, over the
+    squares that it is in, of the least in each. So the border of a shadow stays, which the surface
+    does not follow; the edge of a picture would be none on a slope.
+
+    Shape: axis (C,), picture, surface (C, H, W) -> (H, W).
 
     Source: Serra (1982), Image analysis and mathematical morphology, chapter II.
     """
+    smooth = np.tensordot(axis, surface, 1)
+    x = np.tensordot(axis, picture, 1) - smooth
     blur = max(1, max(x.shape) // 100)
     opened = _largest(-_largest(-_box_mean(x, blur), _radius(x)), _radius(x))
-    return _box_mean(opened, blur)
+    return smooth + _box_mean(opened, blur)
 
 
 def _radius(x: Array) -> int:
