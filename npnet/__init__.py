@@ -1286,6 +1286,7 @@ _LATER = frozenset(
         "jit",
         "models",
         "multiprocessing",
+        "onnx",
         "sparse",
         "testing",
         "transforms",

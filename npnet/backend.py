@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gc
 import importlib
-import importlib.util
 import os
 import sys
+import warnings
+from collections.abc import Iterator
 
+from npnet.base import extras
 from npnet.base.checks import unknown_name
 from npnet.base.threads import new_lock
 
-__all__ = ["get_backend", "set_backend", "set_winograd", "uses_kernels", "winograd_wanted"]
+__all__ = [
+    "by_numpy",
+    "get_backend",
+    "set_backend",
+    "set_winograd",
+    "uses_kernels",
+    "winograd_wanted",
+]
 
 BACKENDS = ("auto", "numba", "numpy")
 _chosen = ""
@@ -30,18 +40,30 @@ def set_backend(name: str) -> None:
 
     Raises:
         ValueError: no backend has this name.
-        ImportError: "numba" was asked for and is not installed.
+        ImportError: "numba" was asked for and is not installed, or switched off.
     """
     if name not in BACKENDS:
         raise ValueError(unknown_name("set_backend: name", name, BACKENDS))
-    if name == "numba" and not _has_numba():
-        raise ImportError(
-            "set_backend: numba is not installed, or switched off by NUMBA_DISABLE_JIT; "
-            "pip install numba, or use 'numpy'"
-        )
+    if name == "numba" and not _compiles():
+        raise ImportError("set_backend: numba is switched off by NUMBA_DISABLE_JIT; use 'numpy'")
+    if name == "numba":
+        extras.check("kernels", "the numba backend")
     global _chosen, _wanted
     with _deciding:
         _chosen, _wanted = name, None
+
+
+@contextlib.contextmanager
+def by_numpy() -> Iterator[None]:
+    """Compute by NumPy for a while; whatever was chosen, or not yet, is in force again then."""
+    global _chosen, _wanted
+    with _deciding:
+        before, _chosen, _wanted = (_chosen, _wanted), "numpy", False
+    try:
+        yield
+    finally:
+        with _deciding:
+            _chosen, _wanted = before
 
 
 def get_backend() -> str:
@@ -64,7 +86,7 @@ def _decide() -> bool:
     with _deciding:
         if not _chosen:
             set_backend(os.environ.get("NPNET_BACKEND") or "auto")
-        wanted = _chosen == "numba" or (_chosen == "auto" and _has_numba())
+        wanted = _chosen == "numba" or (_chosen == "auto" and _has_kernels())
         if wanted and "numba" not in sys.modules:
             _import_numba()
         _wanted = wanted
@@ -104,8 +126,22 @@ def _import_numba() -> None:
         gc.unfreeze()
 
 
+def _compiles() -> bool:
+    """Whether Numba, if it is there, compiles: NUMBA_DISABLE_JIT leaves it to Python's loops."""
+    return os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
+
+
 @functools.cache
-def _has_numba() -> bool:
-    """Whether Numba is installed and compiles: NUMBA_DISABLE_JIT leaves it to Python's loops."""
-    compiles = os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
-    return compiles and importlib.util.find_spec("numba") is not None
+def _has_kernels() -> bool:
+    """Whether Numba is installed and compiles, and all that the kernels need besides.
+
+    Numba alone may have come with another library: then a warning says what is missing.
+    """
+    if not _compiles():
+        return False
+    missing = extras.lacking("kernels")
+    if missing and "numba" not in missing:
+        names = " and ".join(missing)
+        said = f"NumPy computes: the kernels need {names}: pip install 'npnet[kernels]'"
+        warnings.warn(said, RuntimeWarning, stacklevel=2)
+    return not missing

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from npnet.base import extras
 from npnet.runs.commands import run_command
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def fit_function(
     """Fit as `argv` says a network that `build` makes. Returns the exit code."""
 
     def work() -> None:
+        extras.check("train", prog)
         from npnet.fitting.config import FitConfig
         from npnet.fitting.run import run
         from npnet.runs.flags import read_flags

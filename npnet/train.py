@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from npnet.base import extras
 from npnet.runs.commands import run_command
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def train(argv: Sequence[str], prog: str, build: Callable[[Config, Data, Parts],
     """Train as `argv` says a network that `build` makes. Returns the exit code."""
 
     def work() -> None:
+        extras.check("train", prog)
         from npnet.training.command_line import parse
         from npnet.training.run import run
 

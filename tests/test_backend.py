@@ -14,6 +14,7 @@ import torch
 import npnet
 import reference.models
 from npnet import backend, models
+from npnet.base import extras
 from npnet.lanes.choice import LEAST, in_lanes
 from npnet.lanes.layout import Lanes, to_lanes
 from npnet.nn import functional as F
@@ -89,11 +90,31 @@ def test_a_wrong_environment_variable_is_one_line() -> None:
 
 
 def test_numba_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backend, "_has_numba", lambda: False)
-    with pytest.raises(ImportError, match="numba is not installed"):
+    monkeypatch.setattr(backend, "_has_kernels", backend._has_kernels.__wrapped__)
+    monkeypatch.setitem(sys.modules, "numba", None)
+    line = "needs numba: pip install 'npnet\\[kernels\\]'"
+    with pytest.raises(extras.MissingExtraError, match=line):
         npnet.set_backend("numba")
     npnet.set_backend("auto")
     assert npnet.get_backend() == "numpy"
+
+
+def test_numba_without_what_else_kernels_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numba may have come with another library."""
+    monkeypatch.setattr(backend, "_has_kernels", backend._has_kernels.__wrapped__)
+    monkeypatch.setitem(sys.modules, "threadpoolctl", None)
+    npnet.set_backend("auto")
+    line = "the kernels need threadpoolctl: pip install 'npnet\\[kernels\\]'"
+    with pytest.warns(RuntimeWarning, match=line):
+        assert npnet.get_backend() == "numpy"
+    with pytest.raises(extras.MissingExtraError, match="needs threadpoolctl"):
+        npnet.set_backend("numba")
+
+
+def test_numba_may_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
+    with pytest.raises(ImportError, match="switched off by NUMBA_DISABLE_JIT"):
+        npnet.set_backend("numba")
 
 
 # ---- tensors in lanes --------------------------------------------------------------------------

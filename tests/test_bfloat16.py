@@ -41,7 +41,9 @@ def test_is_imported_where_it_is_asked_for() -> None:
 def test_without_ml_dtypes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ml_dtypes", None)
     bfloat16.cache_clear()
-    with pytest.raises(ImportError, match="pip install ml_dtypes"):
+    with pytest.raises(
+        ImportError, match=r"bfloat16 needs ml_dtypes: pip install .npnet\[bfloat16\]"
+    ):
         npnet.ones(2).bfloat16()
     monkeypatch.undo()
     assert npnet.ones(2).bfloat16().dtype == npnet.bfloat16

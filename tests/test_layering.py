@@ -79,9 +79,11 @@ ALLOWED: dict[str, set[str]] = {
     "transforms": LAYERS | {"kernels.affine"},
     "datasets": CORE | {"transforms", "utils"},
     "models": LAYERS | {"npnet", "serialization", "transforms"},
-    "runs": LIBRARY | {"datasets", "npnet"},
-    "training": PROGRAM | {"kernels.batches", "runs"},
-    "fitting": PROGRAM | {"runs"},
+    "onnx": LIBRARY | {"npnet", "version"},
+    "plots": LAYERS | {"npnet"},
+    "runs": LIBRARY | {"datasets", "npnet", "plots"},
+    "training": PROGRAM | {"kernels.batches", "plots", "runs"},
+    "fitting": PROGRAM | {"plots", "runs"},
     "sklearn": PROGRAM
     | {
         "runs",
@@ -89,13 +91,25 @@ ALLOWED: dict[str, set[str]] = {
         "training.learner",
         "training.schedules",
     },
+    "prediction": PROGRAM | {"plots", "runs", "training.metrics"},
     "train": PROGRAM | {"runs", "training"},
     "fit_function": PROGRAM | {"fitting", "runs"},
     "drop_in": set(),  # whatever of npnet a program asks for is imported by its name
     "run": {"drop_in"},
     # Of training the settings alone, which are what is compared.
-    "comparison": PROGRAM | {"fitting", "runs", "training.config"},
-    "cli": PROGRAM | {"comparison", "fit_function", "kernels._jit", "runs", "train", "training"},
+    "comparison": PROGRAM | {"fitting", "plots", "runs", "training.config"},
+    "cli": PROGRAM
+    | {
+        "comparison",
+        "fit_function",
+        "kernels._jit",
+        "onnx",
+        "plots",
+        "prediction",
+        "runs",
+        "train",
+        "training",
+    },
     "__main__": {"cli"},
     "reference": PROGRAM | {"fit_function", "fitting", "runs", "train", "training"},
 }

@@ -294,14 +294,14 @@ def test_a_backend_is_chosen_while_another_thread_asks(monkeypatch: pytest.Monke
     """The choice holds, whichever was first: the answer is not kept from before it."""
     chooser = threading.Thread(target=backend.set_backend, args=("numpy",))
 
-    def has_numba() -> bool:
+    def has_kernels() -> bool:
         if chooser.ident is None:
             chooser.start()
             chooser.join(0.1)  # time to choose, if nothing holds it
         return True
 
     backend.set_backend("auto")
-    monkeypatch.setattr(backend, "_has_numba", has_numba)
+    monkeypatch.setattr(backend, "_has_kernels", has_kernels)
     backend.uses_kernels()
     chooser.join()
     assert backend.get_backend() == "numpy"

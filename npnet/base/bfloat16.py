@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from npnet.base.arrays import Array
+from npnet.base.extras import require
 
 __all__ = ["FLOATS", "bfloat16", "dtype_named", "in_use", "is_bfloat16", "limits", "widened"]
 
@@ -32,11 +33,8 @@ in_use = _InUse()
 
 @functools.cache
 def bfloat16() -> np.dtype[Any]:
-    """The dtype. ImportError, with what to do, where ml_dtypes is not installed."""
-    try:
-        import ml_dtypes
-    except ImportError as error:
-        raise ImportError("bfloat16 needs ml_dtypes: pip install ml_dtypes") from error
+    """The dtype. MissingExtraError where ml_dtypes is not installed."""
+    ml_dtypes = require("ml_dtypes", "bfloat16", "bfloat16")
     in_use.bfloat16 = True
     return np.dtype(ml_dtypes.bfloat16)
 

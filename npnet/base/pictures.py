@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from npnet.base.arrays import Array
+from npnet.base.extras import require
 
 __all__ = ["array_to_picture", "is_picture", "picture_to_array", "pillow"]
 
@@ -26,13 +27,9 @@ def pillow(why: str) -> ModuleType:
     """The module PIL.Image.
 
     Raises:
-        ImportError: Pillow is not installed; says what wanted it.
+        MissingExtraError: Pillow is not installed; says what wanted it.
     """
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise ImportError(f"{why}, which needs Pillow: pip install pillow") from error
-    return Image
+    return require("PIL.Image", "pictures", f"{why}, which")
 
 
 def picture_to_array(picture: Any) -> Array:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextvars
 import os
 import threading
+import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from npnet.base.extras import MissingExtraError, require
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -51,6 +54,7 @@ def set_num_threads(num: int) -> None:
 
     Raises:
         ValueError: `num` is less than 1. TypeError: it is no whole number.
+        MissingExtraError: threadpoolctl, which sets the threads of BLAS, is not installed.
     """
     if not isinstance(num, Integral):
         raise TypeError(f"set_num_threads: num must be a whole number >= 1, got {num!r}")
@@ -65,10 +69,9 @@ def set_num_threads(num: int) -> None:
 
 def _blas_libraries() -> Any:
     """What sets the threads of BLAS; looked for once, which takes longer than all the rest."""
-    import threadpoolctl  # here: inference needs NumPy alone
-
     global _blas
     if _blas is None:
+        threadpoolctl = require("threadpoolctl", "kernels", "set_num_threads")
         _blas = threadpoolctl.ThreadpoolController().select(user_api="blas")
     return _blas
 
@@ -118,8 +121,13 @@ def apply_environment() -> None:
         num = environment_threads()
     except ValueError:  # an import is no place for it: a command says it in one line
         return
-    if num is not None:
+    if num is None:
+        return
+    try:
         set_num_threads(num)
+    except MissingExtraError as error:
+        said = f"{VARIABLE} has no effect: {error}; OPENBLAS_NUM_THREADS sets those of NumPy alone"
+        warnings.warn(said, RuntimeWarning, stacklevel=2)
 
 
 def environment_threads() -> int | None:

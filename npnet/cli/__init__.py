@@ -3,23 +3,71 @@
 from __future__ import annotations
 
 import importlib
+import keyword
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from npnet import __version__, fit_function, train
-from npnet.base.checks import unknown_name
+from npnet.base.checks import nearest, unknown_name
 from npnet.runs.commands import USAGE_ERROR, answer, complain
 
-__all__ = ["main"]
+__all__ = ["COMMANDS", "main", "module_of"]
 
 # Command -> what it does, in the order of the help text. Each but the first two has a module here,
 # named after it, whose `main(argv)` returns the exit code, and which is imported when it is asked.
-_COMMANDS = {
-    "train": "train a network: the same as python -m npnet.train; see npnet train --help",
-    "fit-function": "fit a function of x by a network; see npnet fit-function --help",
+COMMANDS = {
+    "train": "train a network: the same as python -m npnet.train",
+    "fit-function": "fit a function of x by a network",
+    "compare": "make a grid of runs and one report of them all",
     "recipes": "list the documented runs that train --recipe takes, or the flags of one",
-    "compare": "make a grid of runs and one report of them all; see npnet compare --help",
+    "predict": "say what pictures show, by a trained network",
+    "evaluate": "test a trained network on a data set: errors, confusion, calibration",
+    "plot": "draw pictures of runs: curves, confusion, errors, filters, where a network looks",
+    "import": "make a checkpoint of weights that PyTorch saved",
+    "export": "write a checkpoint for PyTorch, as safetensors or as ONNX",
+    "summary": "show a network layer by layer: parameters, memory, multiplications",
+    "datasets": "list, find, download and verify data sets",
+    "doctor": "what a bug report needs, and a self-test of ten seconds",
     "warmup": "compile all kernels for this machine, once, so that nothing waits for them later",
+    "completion": "print what makes bash, zsh or fish complete commands, flags and files",
+}
+# Title of a group of commands -> the command that it begins with.
+_GROUPS = {
+    "make a network": "train",
+    "use it": "predict",
+    "take it elsewhere": "import",
+    "this machine": "datasets",
+}
+_EXAMPLES = {
+    "a network that reads digits": "train --model lenet5 --dataset mnist",
+    "weights that PyTorch saved": "import model.pth --dataset mnist --output mine.safetensors",
+    "the flags of a command": "train --help",
+}
+# What the command is called elsewhere.
+_OTHERS_SAY = {
+    "eval": "evaluate",
+    "test": "evaluate",
+    "validate": "evaluate",
+    "score": "evaluate",
+    "fit": "train",
+    "run": "train",
+    "resume": "train",
+    "classify": "predict",
+    "infer": "predict",
+    "inference": "predict",
+    "convert": "export",
+    "save": "export",
+    "load": "import",
+    "info": "summary",
+    "show": "summary",
+    "sweep": "compare",
+    "grid": "compare",
+    "draw": "plot",
+    "data": "datasets",
+    "download": "datasets",
+    "check": "doctor",
+    "version": "--version",
+    "help": "--help",
 }
 
 
@@ -37,9 +85,23 @@ _MAINS: dict[str, Callable[[Sequence[str]], int]] = {
 }
 
 
+def module_of(command: str) -> str:
+    """The module of a command that has one here."""
+    name = command.replace("-", "_")
+    return f"npnet.cli.{name}_" if keyword.iskeyword(name) else f"npnet.cli.{name}"
+
+
 def _usage() -> str:
-    lines = "".join(f"  {name:<12}  {about}\n" for name, about in _COMMANDS.items())
-    return f"usage: npnet [-h] [--version] COMMAND ...\n\ncommands:\n{lines}"
+    from npnet.runs.help import examples, rows, titled, wrapped
+
+    starts = {command: title for title, command in _GROUPS.items()}
+    lines = ["usage: npnet [-h] [--version] COMMAND ...", ""]
+    lines += wrapped("Deep learning with small networks on the CPU.")
+    for command, about in COMMANDS.items():
+        if command in starts:
+            lines += ["", titled(starts[command])]
+        lines += rows([(command, about)], column=16)
+    return "\n".join([*lines, "", *examples(_EXAMPLES, "npnet")])
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,10 +110,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not args or args[0] in ("-h", "--help"):
         return answer(_usage(), "npnet") or (0 if args else USAGE_ERROR)
     if args[0] == "--version":
-        return answer(f"npnet {__version__}\n", "npnet")
-    if args[0] not in _COMMANDS:
-        return complain("npnet", unknown_name("command", args[0], _COMMANDS), USAGE_ERROR)
+        return answer(_version(as_json="--json" in args[1:]), "npnet")
+    if args[0] not in COMMANDS:
+        return complain("npnet", "; ".join(_wrong(args[0])), USAGE_ERROR)
     if args[0] in _MAINS:
         return _MAINS[args[0]](args[1:])
-    command = importlib.import_module(f"npnet.cli.{args[0].replace('-', '_')}")
+    command = importlib.import_module(module_of(args[0]))
     return int(command.main(args[1:]))
+
+
+def _wrong(command: str) -> Iterator[str]:
+    """What is said of a word that is no command."""
+    meant = _OTHERS_SAY.get(command.lower())
+    if meant is not None and nearest(command, COMMANDS) is None:
+        yield f"there is no command {command}"
+        yield f"did you mean npnet {meant}?"
+    else:
+        yield unknown_name("command", command, COMMANDS)
+
+
+def _version(as_json: bool) -> str:
+    if not as_json:
+        return f"npnet {__version__}\n"
+    import json
+    import platform
+
+    import numpy as np
+
+    versions = {"npnet": __version__, "numpy": np.__version__, "python": platform.python_version()}
+    return json.dumps(versions) + "\n"

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
 
+from npnet.base import extras
 from npnet.base.checks import check_number, nearest
 from npnet.base.threads import MOST_THREADS, get_num_threads
 from npnet.comparison.display import Display
@@ -44,7 +45,7 @@ class Options:
         output: the folder of runs and report.
         jobs: how many runs at once.
         threads: that all of them compute with together.
-        smoothing: weight of the past in the smoothed curves, from 0 to below 1, as TensorBoard's.
+        smoothing: weight of the neighbouring epoch in the smoothed curves, from 0 to below 1.
         max_runs: how many runs there may be.
         dry_run: only list the runs.
     """
@@ -93,7 +94,8 @@ def parse(argv: Sequence[str]) -> tuple[Grid, Options]:
             f"compare: nothing to compare; name one of {', '.join(builtin_names())}, a grid file "
             "(.yaml), or flags with several values"
         )
-    return grid.override(axes), _options(given, grid.name)
+    grid = grid.override(axes)
+    return grid, _options(given, grid.folder)
 
 
 def _parser(command: str, names: Sequence[str]) -> argparse.ArgumentParser:
@@ -108,7 +110,10 @@ def _parser(command: str, names: Sequence[str]) -> argparse.ArgumentParser:
     own.add_argument(
         "--list", action="store_true", help="list the comparisons that come with npnet"
     )
-    own.add_argument("--output", help="folder to write; default: ./comparisons/<name>")
+    own.add_argument(
+        "--output",
+        help="folder to write; default: ./comparisons/<name>, or by the flags where it has no name",
+    )
     own.add_argument("--seeds", type=int, metavar="N", help="the seeds 0 to N-1")
     own.add_argument("--jobs", type=int, help="runs at once; default: one for each thread")
     own.add_argument(
@@ -120,7 +125,7 @@ def _parser(command: str, names: Sequence[str]) -> argparse.ArgumentParser:
         "--smoothing",
         type=float,
         default=0.6,
-        help="weight of the past in the smoothed curves, as TensorBoard's; default: 0.6",
+        help="weight of the neighbouring epochs in the smoothed curves; 0: none; default: 0.6",
     )
     own.add_argument(
         "--max_runs",
@@ -191,6 +196,7 @@ def main(argv: Sequence[str]) -> int:
     """Compare as the command line says. Returns the exit code."""
 
     def work() -> None:
+        extras.check("train", "npnet compare")
         grid, options = parse(argv)
         _compare(grid, options, shlex.join(["npnet", "compare", *argv]))
 

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-import functools
-import io
 import math
-from collections.abc import Callable, Sequence
-from typing import Any, ParamSpec
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.comparison.results import Configuration
+from npnet.plots.curves import CRITERIA, MANY_DECADES
+from npnet.plots.style import (
+    STYLES,
+    dashes,
+    dress,
+    encode,
+    legend,
+    new_figure,
+    set_title,
+)
 from npnet.runs.plots import confusion_png
 
 __all__ = ["confusion", "curves", "learning_rates", "splits", "times"]
 
-P = ParamSpec("P")
-
+LOOK = STYLES["light"]
 FIGURE_WIDTH = 9.0  # inches
 MOST_POINTS = 300  # of a line: more can't be told apart at this width
 MOST_BANDS = 8  # lines with bands and raw curves beneath; more would hide each other
 DECADE = 10  # between the learning rates of one figure from which their axis is logarithmic
-MANY_DECADES = 1e3  # between losses of one figure, likewise
 LONG = 1000  # epochs from which the axis is logarithmic
 TITLES = {
     "train_loss": "training loss",
@@ -32,45 +39,27 @@ TITLES = {
 }
 
 
+@dataclass(frozen=True)
+class _Panel:
+    """One pair of axes: a column of metrics.csv, of the configurations of one criterion."""
+
+    column: str
+    title: str
+    members: tuple[int, ...]
+
+
 def _style(i: int) -> dict[str, Any]:
-    """Ten colours, then the same dashed, and so on."""
-    return {"color": f"C{i % 10}", "linestyle": ("-", "--", ":", "-.")[i // 10 % 4]}
-
-
-def _as_written(draw: Callable[P, bytes]) -> Callable[P, bytes]:
-    """Draw names as they are: between two $, matplotlib would read a formula."""
-
-    @functools.wraps(draw)
-    def drawn(*args: P.args, **kwargs: P.kwargs) -> bytes:
-        from matplotlib import rc_context
-
-        with rc_context({"text.parse_math": False}):
-            return draw(*args, **kwargs)
-
-    return drawn
-
-
-def _figure(height: float) -> Any:
-    from matplotlib.figure import Figure  # without pyplot: no window, no global state
-
-    return Figure(figsize=(FIGURE_WIDTH, height), layout="constrained")
+    return {"color": LOOK.colours[i % len(LOOK.colours)], "linestyle": dashes(i, LOOK)}
 
 
 def _svg(figure: Any) -> bytes:
-    from matplotlib import rc_context
-
-    data = io.BytesIO()
-    with rc_context({"svg.hashsalt": "npnet"}):  # the same picture has the same bytes
-        figure.savefig(data, format="svg", metadata={"Date": None})
-    return data.getvalue()
+    return encode(figure, "svg")
 
 
 def _dress(axes: Any, title: str, epochs: int, is_loss: bool = False) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    axes.set_title(title, fontsize=10)
-    axes.grid(alpha=0.25)
-    axes.tick_params(labelsize=8)
+    dress(axes, LOOK, title)
     if is_loss:
         drawn = np.concatenate([line.get_ydata() for line in axes.lines] or [np.ones(1)])
         drawn = drawn[np.isfinite(drawn) & (drawn > 0)]
@@ -78,8 +67,14 @@ def _dress(axes: Any, title: str, epochs: int, is_loss: bool = False) -> None:
             axes.set_yscale("log")  # a fit's error falls far, and a diverging run's loss rises
     if epochs >= LONG:
         axes.set_xscale("log")
+    elif epochs == 1:
+        axes.set_xticks([1])
     else:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+
+
+def _key(figure: Any, handles: Any, labels: Any, place: str, columns: int) -> None:
+    legend(figure, LOOK, handles=handles, labels=labels, loc=place, ncols=columns, frameon=False)
 
 
 def _thinned(epochs: Array) -> Array:
@@ -102,33 +97,45 @@ def _longest(configurations: Sequence[Configuration]) -> int:
     return int(max(c.epochs[-1] for c in configurations))
 
 
-@_as_written
-def curves(configurations: Sequence[Configuration], smoothing: float) -> bytes:
-    """Loss and accuracy of training and validation, a line for each configuration."""
-    columns = [name for name in TITLES if any(_has(c, name) for c in configurations)]
-    legend_columns = 2 if max(len(c.label) for c in configurations) > 40 else 3
-    legend_height = 0.2 * math.ceil(len(configurations) / legend_columns) + 0.2
-    panels = math.ceil(len(columns) / 2)
-    figure = _figure(3.0 * panels + legend_height)
-    grid = figure.subplots(panels, 2, squeeze=False).ravel()
-    for axes, column in zip(grid, columns, strict=False):
+def _panels(configurations: Sequence[Configuration]) -> list[_Panel]:
+    """What there is to draw; losses of each criterion have axes of their own."""
+    panels = []
+    for column, title in TITLES.items():
+        criteria: dict[str, list[int]] = {}
         for i, configuration in enumerate(configurations):
             if _has(configuration, column):
-                faint = len(configurations) <= MOST_BANDS
-                _line(axes, configuration, column, smoothing, _style(i), faint)
-        _dress(
-            axes,
-            TITLES[column],
-            _longest(configurations),
-            "loss" in column,
-        )
-        axes.set_xlabel("epoch", fontsize=8)
-    for axes in grid[len(columns) :]:
+                criteria.setdefault(_criterion(configuration, column), []).append(i)
+        for criterion, members in criteria.items():
+            said = f": {CRITERIA.get(criterion, criterion)}" if len(criteria) > 1 else ""
+            panels.append(_Panel(column, title + said, tuple(members)))
+    return panels
+
+
+def _criterion(configuration: Configuration, column: str) -> str:
+    return str(configuration.settings.get("criterion", "")) if "loss" in column else ""
+
+
+def curves(configurations: Sequence[Configuration], smoothing: float) -> bytes:
+    """Loss and accuracy of training and validation, a line for each configuration."""
+    panels = _panels(configurations)
+    legend_columns = 2 if max(len(c.label) for c in configurations) > 40 else 3
+    legend_height = 0.2 * math.ceil(len(configurations) / legend_columns) + 0.2
+    rows = math.ceil(len(panels) / 2)
+    figure = new_figure(FIGURE_WIDTH, 3.0 * rows + legend_height, LOOK)
+    grid = figure.subplots(rows, 2, squeeze=False).ravel()
+    handles: dict[int, Any] = {}
+    faint = len(configurations) <= MOST_BANDS
+    for axes, panel in zip(grid, panels, strict=False):
+        for i in panel.members:
+            drawn = _line(axes, configurations[i], panel.column, smoothing, _style(i), faint)
+            handles.setdefault(i, drawn)
+        axes.set_xlabel("epoch")
+        _dress(axes, panel.title, _longest(configurations), "loss" in panel.column)
+    for axes in grid[len(panels) :]:
         axes.set_axis_off()
-    handles, labels = grid[0].get_legend_handles_labels()
-    figure.legend(
-        handles, labels, loc="outside lower center", ncols=legend_columns, fontsize=8, frameon=False
-    )
+    at = sorted(handles)
+    labels = [configurations[i].label for i in at]
+    _key(figure, [handles[i] for i in at], labels, "outside lower center", legend_columns)
     return _svg(figure)
 
 
@@ -140,29 +147,35 @@ def _line(
     style: dict[str, Any],
     faint: bool,
     label: str | None = None,
-) -> None:
-    """The smoothed mean over seeds, over the raw one and the band of one deviation."""
+) -> Any:
+    """The smoothed mean over seeds, over the raw one and the band of one deviation.
+
+    Returns:
+        The smoothed line.
+    """
     raw, mean, deviation = configuration.curves(column, smoothing)
     at = _thinned(configuration.epochs)
     x = configuration.epochs[at]
     marker = "o" if len(x) == 1 else None
-    axes.plot(x, mean[at], label=label or configuration.label, marker=marker, lw=1.4, **style)
+    label = label or configuration.label
+    (line,) = axes.plot(x, mean[at], label=label, marker=marker, lw=1.4, **style)
     if not faint:
-        return
+        return line
     axes.plot(x, raw[at], color=style["color"], alpha=0.25, lw=1)
     if len(configuration.outcomes) > 1:
         low, high = mean - deviation, mean + deviation
         axes.fill_between(x, low[at], high[at], color=style["color"], alpha=0.12, lw=0)
+    return line
 
 
-@_as_written
 def splits(configurations: Sequence[Configuration], smoothing: float) -> bytes:
     """Training against validation, a panel for each configuration: the gap is overfitting."""
     is_function = configurations[0].is_function
     measure = "loss" if is_function else "accuracy"
     columns = min(len(configurations), 3)
     rows = math.ceil(len(configurations) / columns)
-    figure = _figure((3.0 if columns == 1 else 2.1) * rows + 0.5)
+    height = (3.0 if columns == 1 else 2.1) * rows + 0.5
+    figure = new_figure(FIGURE_WIDTH, height, LOOK)
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True, sharex=True).ravel()
     for axes, configuration in zip(grid, configurations, strict=False):
         for i, split in enumerate(("train", "val")):
@@ -170,37 +183,26 @@ def splits(configurations: Sequence[Configuration], smoothing: float) -> bytes:
             if _has(configuration, column):
                 said = "training" if split == "train" else "validation"
                 _line(axes, configuration, column, smoothing, _style(i), True, said)
-        _dress(
-            axes, _wrapped(configuration.label, 36), _longest(configurations), measure == "loss",
-        )  # fmt: skip
-        axes.title.set_fontsize(8)
+        _dress(axes, "", _longest(configurations), measure == "loss")
+        set_title(axes, configuration.label, LOOK, 8)
     for axes in grid[len(configurations) :]:
         axes.set_axis_off()
     for axes in grid[max(len(configurations) - columns, 0) : len(configurations)]:
         axes.tick_params(labelbottom=True)  # the last of its column
-    figure.supxlabel("epoch", fontsize=8)
-    figure.supylabel("loss" if is_function else "accuracy (%)", fontsize=8)
-    legend: dict[str, Any] = {}
+    figure.supxlabel("epoch", fontsize=8, color=LOOK.ink)
+    figure.supylabel("loss" if is_function else "accuracy (%)", fontsize=8, color=LOOK.ink)
+    found: dict[str, Any] = {}
     for axes in grid:  # one alone may lack a split
         handles, labels = axes.get_legend_handles_labels()
-        legend |= zip(labels, handles, strict=True)
-    figure.legend(
-        legend.values(), legend, loc="outside upper center", ncols=2, fontsize=8, frameon=False
-    )
+        found |= zip(labels, handles, strict=True)
+    _key(figure, list(found.values()), list(found), "outside upper center", 2)
     return _svg(figure)
 
 
-def _wrapped(text: str, width: int) -> str:
-    import textwrap
-
-    return textwrap.fill(text, width)
-
-
-@_as_written
 def learning_rates(configurations: Sequence[Configuration]) -> bytes:
     """The learning rate by epoch, once for all configurations that share it."""
     curves = _shared_rates(configurations)
-    figure = _figure(2.6 + 0.18 * len(curves))
+    figure = new_figure(FIGURE_WIDTH, 2.6 + 0.18 * len(curves), LOOK)
     axes = figure.subplots()
     for i, (epochs, rates, labels) in enumerate(curves):
         at = _thinned(epochs)
@@ -213,8 +215,10 @@ def learning_rates(configurations: Sequence[Configuration]) -> bytes:
         axes.set_yscale("log")
     else:
         axes.set_ylim(0)
-    axes.set_xlabel("epoch", fontsize=8)
-    figure.legend(loc="outside lower center", ncols=2, fontsize=8, frameon=False)
+    axes.set_xlabel("epoch")
+    dress(axes, LOOK)
+    handles, labels = axes.get_legend_handles_labels()
+    _key(figure, handles, labels, "outside lower center", 2)
     return _svg(figure)
 
 
@@ -224,7 +228,7 @@ def _shared_rates(
     """Epochs, their learning rates, and who has them; who stopped early has their beginning."""
     found: list[tuple[Array, Array, list[str]]] = []
     for configuration in sorted(configurations, key=lambda c: -len(c.epochs)):
-        rates, _, _ = configuration.curves("learning_rate", 0.0)
+        rates = configuration.learning_rates
         for epochs, longer, labels in found:
             count = len(rates)
             same = np.array_equal(longer[:count], rates)
@@ -245,10 +249,9 @@ def _in_common(labels: Sequence[str], configurations: int) -> str:
     return ", ".join(shared) or f"{len(labels)} configurations, such as {labels[0]}"
 
 
-@_as_written
 def times(configurations: Sequence[Configuration]) -> bytes:
     """Seconds of an epoch: median and quartiles over the epochs of all seeds."""
-    figure = _figure(0.9 + 0.28 * len(configurations))
+    figure = new_figure(FIGURE_WIDTH, 0.9 + 0.28 * len(configurations), LOOK)
     axes = figure.subplots()
     at = np.arange(len(configurations))
     low, middle, high = np.transpose(
@@ -258,19 +261,17 @@ def times(configurations: Sequence[Configuration]) -> bytes:
         ]
     )
     spread = [middle - low, high - middle]
-    axes.barh(at, middle, xerr=spread, color="C0", alpha=0.75, ecolor="0.3", capsize=2)
-    axes.set_yticks(at, [configuration.label for configuration in configurations], fontsize=8)
+    axes.barh(at, middle, xerr=spread, color=LOOK.colours[0], ecolor=LOOK.pale, capsize=2)
+    axes.set_yticks(at, [c.label for c in configurations], parse_math=False)
     axes.invert_yaxis()
     axes.set_xlim(0)
-    axes.set_xlabel("seconds per epoch, training and validation", fontsize=8)
-    axes.tick_params(labelsize=8)
-    axes.grid(alpha=0.25, axis="x")
+    axes.set_xlabel("seconds per epoch, training and validation")
+    dress(axes, LOOK, grid="x")
     return _svg(figure)
 
 
-@_as_written
 def confusion(configuration: Configuration) -> bytes:
     """How often each class was taken for each other, summed over the seeds."""
     first = configuration.outcomes[0].result
     counts = np.sum([outcome.result["confusion"] for outcome in configuration.outcomes], axis=0)
-    return confusion_png(counts, first["classes"], _wrapped(configuration.label, 60))
+    return confusion_png(counts, first["classes"], configuration.label)

@@ -18,7 +18,9 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
 import math
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
@@ -35,6 +37,7 @@ __all__ = ["Grid", "builtin_names", "load", "seed_values"]
 
 MOST_SEEDS = 1000
 MOST_RUNS = 1000  # unless somebody asks for more: a product of lists grows faster than one thinks
+_NAMED = 3  # lists, in the name of a folder
 _BUILTIN = resources.files("npnet.comparison") / "grids"
 
 
@@ -54,6 +57,20 @@ class Grid:
     settings: Mapping[str, Any] = field(default_factory=dict)
     axes: Mapping[str, list[Any]] = field(default_factory=dict)
     runs: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def folder(self) -> str:
+        """What its folder is called: its name, or, where nobody gave it one, what is in it.
+
+        Such a grid has the names of its lists, and a sum of everything but the seeds, of which more
+        may be added later: no two grids write over one another.
+        """
+        if self.name not in (Grid.name, *COMMANDS):
+            return self.name
+        everything = [self.command, self.settings, self.axes, self.runs]
+        lists = [name for name, values in self.axes.items() if len(values) > 1 and name != "seed"]
+        text = json.dumps(_without_seed(everything), sort_keys=True, default=str)
+        return "-".join([self.name, *lists[:_NAMED], f"{zlib.crc32(text.encode()):08x}"])
 
     def override(self, axes: Mapping[str, list[Any]]) -> Grid:
         """The grid with these values in place of all that it says of the same names."""
@@ -110,6 +127,13 @@ class Grid:
                 f"compare: {self.name} has {said} runs ({' times '.join(lists)}), and --max_runs "
                 f"allows {most:,}; shorten a list, or raise --max_runs"
             )
+
+
+def _without_seed(tree: Any) -> Any:
+    """Nested settings, without the seeds."""
+    if isinstance(tree, Mapping):
+        return {name: _without_seed(value) for name, value in tree.items() if name != "seed"}
+    return [_without_seed(value) for value in tree] if isinstance(tree, (list, tuple)) else tree
 
 
 def builtin_names() -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 import platform
 import re
 import sys
@@ -124,6 +125,7 @@ def _facts(
         "defaults": {k: v for k, v in common.items() if k not in specs[0].named},
         "overfitting": [(c.label, c.overfitting) for c in configurations],
         "verdicts": _verdicts(configurations),
+        "ends": _ends(configurations),
         "curves": _curves(configurations, smoothing) if configurations else [],
         "matrices": _matrices(configurations),
         **_matrices_words(configurations),
@@ -205,12 +207,20 @@ def _row(
 
 
 def _curves(configurations: Sequence[Configuration], smoothing: float) -> list[Figure]:
-    smooth = (
-        f"smoothed with weight {smoothing:g} over the raw curves (faint); mean over the seeds, and "
-        "a band of one standard deviation where there are several"
-    )
+    smooth = "no smoothing"
+    if smoothing:
+        smooth = (
+            f"smoothed: a mean over the epochs on both sides, each {smoothing:g} times the weight "
+            "of the one before, over fewer towards both ends, so that a line begins and ends with "
+            "the runs' own values, as in the table below (the raw curves are faint)"
+        )
+    spread = "mean over the seeds, and a band of one standard deviation where there are several"
     return [
-        Figure("curves.svg", figures.curves(configurations, smoothing), f"Curves, {smooth}."),
+        Figure(
+            "curves.svg",
+            figures.curves(configurations, smoothing),
+            f"Curves; {smooth}; {spread}. A seed that stopped early stays at its last value.",
+        ),
         Figure(
             "splits.svg",
             figures.splits(configurations, smoothing),
@@ -228,6 +238,22 @@ def _curves(configurations: Sequence[Configuration], smoothing: float) -> list[F
             "share the machine.",
         ),
     ]
+
+
+def _ends(configurations: Sequence[Configuration]) -> dict[str, Any]:
+    """What the last epoch came to: the table in which the curves end."""
+    known = {
+        column: title
+        for column, title in figures.TITLES.items()
+        if any(not math.isnan(c.last(column).mean) for c in configurations)
+    }
+    return {
+        "columns": list(known.values()),
+        "rows": [
+            (c.label, [c.last(n).text(".4f" if "loss" in n else ".2f") for n in known])
+            for c in configurations
+        ],
+    }
 
 
 def _matrices(configurations: Sequence[Configuration]) -> list[Figure]:

@@ -177,10 +177,12 @@ class Configuration:
     def curves(self, column: str, smoothing: float) -> tuple[Array, Array, Array]:
         """At `epochs`: the mean over seeds as it is, the mean of the smoothed, its deviation.
 
-        Where some seeds stopped earlier, the later epochs are of the others.
+        A seed that stopped earlier stays at its last value, so that all curves end at the mean over
+        the seeds of what they ended with: at `last(column)`.
         """
-        raw = _padded([outcome.history[column] for outcome in self.outcomes])
-        smooth = np.stack([smoothed(row, smoothing) for row in raw])
+        rows = [outcome.history[column] for outcome in self.outcomes]
+        raw = _padded(rows)
+        smooth = _padded([smoothed(row, smoothing) for row in rows])
         there = np.isfinite(raw)
         count = np.maximum(there.sum(0), 1)
         free = np.maximum(count - 1, 1)  # the deviation of a sample, as in the table
@@ -188,6 +190,21 @@ class Configuration:
         deviation = np.sqrt(np.where(there, (smooth - middle) ** 2, 0).sum(0) / free)
         none = ~there.any(0)
         return tuple(np.where(none, np.nan, x) for x in (mean, middle, deviation))  # type: ignore[return-value]  # three of them
+
+    def last(self, column: str) -> Spread:
+        """Of the last epoch of each seed."""
+        missing = np.full(1, math.nan)
+        return self.spread(lambda outcome: float(outcome.history.get(column, missing)[-1]))
+
+    @property
+    def learning_rates(self) -> Array:
+        """At `epochs`: the mean over the seeds that came so far."""
+        out, count = np.zeros((2, len(self.epochs)))
+        for outcome in self.outcomes:
+            rates = outcome.history["learning_rate"]
+            out[: len(rates)] += rates
+            count[: len(rates)] += 1
+        return out / count
 
 
 def _overfitting(outcome: Outcome) -> list[float]:
@@ -211,26 +228,49 @@ def _overfitting(outcome: Outcome) -> list[float]:
 
 
 def _padded(rows: Sequence[Array]) -> Array:
-    """Rows of several lengths as one array, NaN after their ends."""
-    out = np.full((len(rows), max(map(len, rows))), np.nan)
-    for i, row in enumerate(rows):
-        out[i, : len(row)] = row
-    return out
+    """Rows of several lengths as one array; each goes on with its last value."""
+    longest = max(map(len, rows))
+    return np.stack([np.pad(row, (0, longest - len(row)), "edge") for row in rows])
 
 
 def smoothed(values: Array, weight: float) -> Array:
-    """The exponential moving average that TensorBoard draws.
+    """A mean over the epochs on both sides, which lags behind neither way.
 
-        m_t = weight * m_(t-1) + (1 - weight) * x_t,  m_0 = 0;    y_t = m_t / (1 - weight**t)
+        y_t = sum over |d| <= r of weight**|d| x_(t+d) / sum over |d| <= r of weight**|d|
+
+    r is the smaller of how many values there are before t and after t: the first and the last value
+    are the run's own. TensorBoard's average of the past alone would end where the curve was before.
 
     Args:
         weight: 0 leaves the values as they are; values that are not finite stay, and do not count.
     """
-    out, mean, count = np.array(values, dtype=float), 0.0, 0
-    for i, x in enumerate(out):
-        if math.isfinite(x):
-            mean, count = weight * mean + (1 - weight) * float(x), count + 1
-            out[i] = mean / (1 - weight**count)
+    out = np.array(values, dtype=float)
+    finite = np.isfinite(out)
+    x = out[finite]
+    if weight == 0 or len(x) < 3:
+        return out
+    at = np.arange(len(x))
+    r = np.minimum(at, at[::-1])
+    # Sums over one side: of all of it, less those beyond r.
+    past, future = _decayed(x, weight), _decayed(x[::-1], weight)[::-1]
+    beyond = weight ** (r + 1.0)
+    early, late = np.maximum(at - r - 1, 0), np.minimum(at + r + 1, len(x) - 1)
+    total = past + future - x
+    total -= np.where(at - r > 0, beyond * past[early], 0)
+    total -= np.where(at + r < len(x) - 1, beyond * future[late], 0)
+    inner = slice(1, -1)  # the ends are exact
+    norm = 1 + 2 * weight * (1 - weight**r) / (1 - weight)
+    x[inner] = (total / norm)[inner]
+    out[finite] = x
+    return out
+
+
+def _decayed(x: Array, weight: float) -> Array:
+    """y_t = sum over d >= 0 of weight**d x_(t-d)."""
+    out, value = np.empty_like(x), 0.0
+    for i, each in enumerate(x.tolist()):
+        value = weight * value + each
+        out[i] = value
     return out
 
 

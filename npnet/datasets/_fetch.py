@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from npnet.base import extras
 from npnet.datasets._errors import DownloadError
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def fetch(names: dict[str, str], mirrors: Sequence[str], folder: Path) -> list[P
         DownloadError: no mirror gave one of the files, with each mirror's reason; or the folder
             cannot be written, or the disk is full.
     """
+    _check_libraries()
     order = list(mirrors)
     paths = [folder / name for name in names]
     for path, checksum in zip(paths, names.values(), strict=True):
@@ -69,6 +71,7 @@ def fetch_url(url: str, path: Path, checksum: str = "") -> None:
     Raises:
         DownloadError: as of `fetch`.
     """
+    _check_libraries()
     try:
         with _locked(path.parent):
             if not checksum:
@@ -81,6 +84,13 @@ def fetch_url(url: str, path: Path, checksum: str = "") -> None:
             f"{path.name} could not be written to {path.parent}: {_root_cause(error)}; free some "
             "space or choose another folder"
         ) from error
+
+
+def _check_libraries() -> None:
+    try:
+        extras.check("datasets", "a download")
+    except extras.MissingExtraError as error:
+        raise DownloadError(str(error)) from error
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from npnet.datasets import _advice, _npz
 from npnet.datasets._augmentation import Augmentation, characters
 from npnet.datasets._errors import DataError
 
-__all__ = ["ImageData", "names_npz", "read_npz", "stratified_split"]
+__all__ = ["ImageData", "from_arrays", "names_npz", "read_npz", "stratified_split"]
 
 Labels: TypeAlias = npt.NDArray[np.int64]
 
@@ -36,6 +36,7 @@ class ImageData:
         x_test, y_test: (M, C, H, W) and (M,), the same dtypes.
         classes: the name of each label.
         augmentation: the standard set that changes training images at random, by their size.
+        x_val, y_val: what validates, where the data set says so; None leaves it to the user.
     """
 
     name: str
@@ -45,6 +46,8 @@ class ImageData:
     y_test: Labels
     classes: tuple[str, ...]
     augmentation: Augmentation = characters
+    x_val: Array | None = None
+    y_val: Labels | None = None
 
     @property
     def channels(self) -> int:
@@ -80,12 +83,17 @@ def read_npz(path: str | os.PathLike[str]) -> ImageData:
         ) from error
 
 
-def _checked(path: str | os.PathLike[str], arrays: dict[str, Array]) -> ImageData:
+def _checked(
+    path: str | os.PathLike[str], arrays: dict[str, Array], split_off: bool = True
+) -> ImageData:
     where = printable(path)
     x, y = _images(where, "x", arrays), _labels(where, "y", arrays)
     _check_lengths(where, arrays, "x", "y")
     if "x_test" not in arrays:
-        return _split_off(where, _name(path), x, y)
+        if split_off:
+            return _split_off(where, _name(path), x, y)
+        classes, y = _classes(where, y, None), y.astype(np.int64)
+        return ImageData(_name(path), x, y, x[:0], y[:0], classes)
     x_test, y_test = _images(where, "x_test", arrays), _labels(where, "y_test", arrays)
     _check_lengths(where, arrays, "x_test", "y_test")
     if x_test.shape[1:] != x.shape[1:] or x_test.dtype != x.dtype:
@@ -97,6 +105,30 @@ def _checked(path: str | os.PathLike[str], arrays: dict[str, Array]) -> ImageDat
     classes = _classes(where, y, y_test)
     y, y_test = y.astype(np.int64), y_test.astype(np.int64)
     return ImageData(_name(path), x, y, x_test, y_test, classes)
+
+
+def from_arrays(
+    x: Array,
+    y: Array,
+    x_test: Array | None = None,
+    y_test: Array | None = None,
+    *,
+    split_off: bool = True,
+    name: str = "arrays",
+) -> ImageData:
+    """Images and labels as `read_npz` takes them out of a file.
+
+    Args:
+        split_off: let a sixth of each class test, where there is no x_test; else nothing tests.
+        name: what a run calls the data, and errors.
+
+    Raises:
+        DataError: an array is not as `read_npz` wants it.
+    """
+    arrays = {"x": x, "y": y}
+    if x_test is not None and y_test is not None:
+        arrays |= {"x_test": x_test, "y_test": y_test}
+    return _checked(name, arrays, split_off)
 
 
 def names_npz(name: str) -> bool:

@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from npnet.base.checks import check_number, unknown_name
 from npnet.base.threads import MOST_THREADS
@@ -25,6 +25,25 @@ MAX_WIDTH, MAX_SAMPLES = 4096, 1_000_000
 @dataclass(frozen=True)
 class FitConfig:
     """Fit a function of one variable by a multilayer perceptron, and draw the two."""
+
+    # What the help text and the shell know besides the fields. A group of flags begins at a field.
+    GROUPS: ClassVar[dict[str, str]] = {
+        "data": "expression",
+        "network": "widths",
+        "optimisation": "epochs",
+        "machine": "seed",
+        "output": "log_dir",
+    }
+    CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {
+        "activation": tuple(ACTIVATIONS),
+        "optimizer": tuple(OPTIMIZERS),
+        "scheduler": PLAIN_SCHEDULES,
+    }
+    PATHS: ClassVar[tuple[str, ...]] = ("log_dir",)
+    EXAMPLES: ClassVar[dict[str, str]] = {
+        "the course's function": "",
+        "one of your own": "--expression 'exp(-x^2) sin 5x' --range -3 3 --widths 64 64 64",
+    }
 
     expression: str = "x^2 + 2 sin x + cos(x - 1) - 5"
     """the function of x, as it is written on paper: 2x, x^3, sin 2x, exp(-x^2), sqrt, log (the
@@ -64,11 +83,7 @@ class FitConfig:
             Expression(self.expression)
             if self.log_dir is not None:
                 check_path("log_dir", self.log_dir)
-            for field, known in (
-                ("activation", tuple(ACTIVATIONS)),
-                ("optimizer", tuple(OPTIMIZERS)),
-                ("scheduler", PLAIN_SCHEDULES),
-            ):
+            for field, known in self.CHOICES.items():
                 if getattr(self, field) not in known:
                     raise ValueError(unknown_name(field, getattr(self, field), known))
             self._check_numbers()

@@ -35,8 +35,9 @@ class Facts:
     """What a user of a run's best weights must know; beside them in the file, as metadata.
 
     Attributes:
-        model: the network's name in `models.MODELS`.
-        arguments: what `models.create` made it with.
+        model: the network's name in `models.MODELS`; or, of the user's own, `my_file.py:Net`, or
+            the name of its class.
+        arguments: what it was made with, as far as JSON holds it.
         dataset: the name of the data that it was trained on.
         classes: the name of each label.
         image_shape: (C, H, W) of the images that the network takes.
@@ -47,7 +48,7 @@ class Facts:
     """
 
     model: str
-    arguments: dict[str, int]
+    arguments: dict[str, Any]
     dataset: str
     classes: tuple[str, ...]
     image_shape: tuple[int, int, int]
@@ -74,14 +75,18 @@ class Facts:
         c, classes = values["image_shape"][0], values["classes"]
         if len(values["mean"]) != c or len(values["std"]) != c:
             raise ValueError(f"mean and std must have a number for each of {c} channels")
-        spec = MODELS[values["model"]]
-        if any(spec.size_for(side) != side for side in values["image_shape"][1:]):
+        spec = MODELS.get(values["model"])
+        if spec is None:
+            values["arguments"] = values["arguments"] or {}
+        elif any(spec.size_for(side) != side for side in values["image_shape"][1:]):
             raise ValueError(
                 f"image_shape is {values['image_shape']}, which no {values['model']} takes"
             )
         if values["arguments"] is None:  # of a version that had no other
             values["arguments"] = {"in_channels": c, "num_classes": len(classes)}
-        if values["arguments"] != {"in_channels": c, "num_classes": len(classes)}:
+        expected = {"in_channels": c, "num_classes": len(classes)}
+        are_counts = all(map(_is_count, values["arguments"].values()))
+        if spec is not None and not (are_counts and values["arguments"] == expected):
             raise ValueError(f"arguments are not of {c} channels and {len(classes)} classes")
         if values["pixels"] is None:  # so were nearly all
             values["pixels"] = Pixels()
@@ -94,6 +99,12 @@ class Facts:
 
 def _frozen(name: str, value: list[Any]) -> tuple[Any, ...]:
     return Pixels(*value) if name == "pixels" else tuple(value)
+
+
+def _is_own(model: str) -> bool:
+    """Whether it can be the spelling of somebody's own class, my_file.py:Net or module:Net."""
+    place, _, name = model.rpartition(":")
+    return bool(place) and name.replace(".", "_").isidentifier()
 
 
 def _is_count(value: Any) -> bool:
@@ -126,11 +137,11 @@ def _is_pixels(value: Any) -> bool:
 
 # Of each fact, what it must be, in words and as a check; a name is no JSON, and None may lack.
 _CHECKS: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "model": (f"one of {', '.join(MODELS)}", lambda v: v in MODELS),
-    "arguments": (
-        "whole numbers by name",
-        lambda v: v is None or (isinstance(v, dict) and all(map(_is_count, v.values()))),
+    "model": (
+        f"one of {', '.join(MODELS)}, or a name in a file of somebody's own",
+        lambda v: v in MODELS or _is_own(v),
     ),
+    "arguments": ("values by name", lambda v: v is None or isinstance(v, dict)),
     "dataset": ("a name", lambda v: True),
     "classes": (
         "two names or more",
@@ -163,13 +174,18 @@ def _value(metadata: Mapping[str, str], name: str) -> Any:
     return value
 
 
-def from_checkpoint(path: str | os.PathLike[str]) -> Module:
+def from_checkpoint(
+    path: str | os.PathLike[str], model: Callable[..., Module] | Module | None = None
+) -> Module:
     """The network that a training run found best, in evaluation, with what its use needs.
 
     `model(model.preprocess(picture))` gives the logits (N, classes) of pictures.
 
     Args:
         path: a run's best.safetensors, or the folder that it is in (`--checkpoint_dir`).
+        model: of a network that is not npnet's, its class, which is made with the arguments that
+            the run made it with, or a network that is made already, which takes the weights. No
+            code is executed because a file names it.
 
     Returns:
         The network, an ordinary Module, with three attributes more: `preprocess`, see `Preprocess`;
@@ -178,6 +194,8 @@ def from_checkpoint(path: str | os.PathLike[str]) -> Module:
     Raises:
         CheckpointError: the file is damaged, or no such checkpoint.
         OSError: it can't be read.
+        ValueError: the network is somebody's own and `model` is not given, or the other way round.
+        TypeError: `model` is no network and makes none.
     """
     place = user_path(path)
     if place.is_dir():
@@ -196,12 +214,35 @@ def from_checkpoint(path: str | os.PathLike[str]) -> Module:
         _check_classes(weights, len(facts.classes))
     except ValueError as error:
         raise _no_checkpoint(place, f"{error}; {_OWN}") from error
-    model = create(facts.model, **facts.arguments)
-    _load(model, weights, place)
-    model.preprocess = Preprocess(facts.image_shape, facts.mean, facts.std, facts.pixels)
-    model.classes = facts.classes
-    model.checkpoint = facts
-    return model.eval()
+    network = _network(facts, model, place)
+    _load(network, weights, place)
+    network.preprocess = Preprocess(facts.image_shape, facts.mean, facts.std, facts.pixels)
+    network.classes = facts.classes
+    network.checkpoint = facts
+    return network.eval()
+
+
+def _network(facts: Facts, given: Callable[..., Module] | Module | None, place: Path) -> Module:
+    """The network that the weights are for, npnet's or what the caller has given."""
+    said = ", ".join(f"{name}={value!r}" for name, value in facts.arguments.items())
+    if given is None:
+        if facts.model in MODELS:
+            return create(facts.model, **facts.arguments)
+        name = facts.model.rpartition(":")[2]
+        raise ValueError(
+            f"from_checkpoint: {printable(place)} is of a network that is not npnet's, "
+            f"{printable(facts.model)}({printable(said)}), and no code is executed because a file "
+            f"names it: give its class, from_checkpoint(path, model={printable(name)}), or at the "
+            f"command line --model {printable(facts.model)}"
+        )
+    if isinstance(given, Module):
+        return given
+    network = given(**facts.arguments)
+    if not isinstance(network, Module):
+        raise TypeError(
+            f"from_checkpoint: model must be a network, or make one, got a {type(network).__name__}"
+        )
+    return network
 
 
 def _weights(place: Path, tree: Any) -> dict[str, Tensor]:

@@ -42,12 +42,19 @@ class Summary:
         input_shape: of one sample.
         rows: one for each call of a layer.
         parameters: how many values all parameters hold, also those outside the layers of `rows`.
+        itemsize: bytes of each value that comes out of a layer.
     """
 
     network: str
     input_shape: tuple[int, ...]
     rows: tuple[Row, ...]
     parameters: int
+    itemsize: int = 4
+
+    @property
+    def output_bytes(self) -> int:
+        """What all layers give for one sample, in bytes: training keeps about so much of each."""
+        return self.itemsize * sum(math.prod(row.output_shape) for row in self.rows)
 
     @property
     def macs(self) -> int:
@@ -114,7 +121,8 @@ def summary(model: nn.Module, input_shape: Sequence[int]) -> Summary:
         for module, training in was_training:
             module.training = training
     total = sum(p.numel() for p in model.parameters())
-    return Summary(type(model).__name__, tuple(input_shape[1:]), tuple(rows), total)
+    shape, itemsize = tuple(input_shape[1:]), sample.dtype.itemsize
+    return Summary(type(model).__name__, shape, tuple(rows), total, itemsize)
 
 
 def _is_leaf(module: nn.Module) -> bool:

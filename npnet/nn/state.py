@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -184,8 +184,9 @@ class Stateful:
         for write in found:
             if write.value.shape != write.own.shape:
                 error_msgs.append(
-                    f"{prefix}{write.name} has shape {write.value.shape} here but "
-                    f"{write.own.shape} in the module"
+                    f"size mismatch for {prefix}{write.name}: copying a param with shape "
+                    f"{write.value.shape} from checkpoint, the shape in current model is "
+                    f"{write.own.shape}."
                 )
         self._load_extra_state(state_dict, prefix, strict, missing_keys)
         if strict:
@@ -273,14 +274,17 @@ class Stateful:
 
     def _refuse_unless_fits(self, keys: IncompatibleKeys, errors: list[str], strict: bool) -> None:
         said = list(errors)
-        if strict and keys.missing_keys:
-            said.insert(0, f"missing: {', '.join(keys.missing_keys)}")
         if strict and keys.unexpected_keys:
-            said.insert(0, f"not known: {', '.join(keys.unexpected_keys)}")
+            said.insert(0, f"Unexpected key(s) in state_dict: {_quoted(keys.unexpected_keys)}. ")
+        if strict and keys.missing_keys:
+            said.insert(0, f"Missing key(s) in state_dict: {_quoted(keys.missing_keys)}. ")
         if said:
-            raise RuntimeError(
-                f"load_state_dict: this is no state of a {type(self).__name__}: {'; '.join(said)}"
-            )
+            name = type(self).__name__
+            raise RuntimeError("\n\t".join([f"Error(s) in loading state_dict for {name}:", *said]))
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
 
 
 def _write_all(writes: list[_Write], assign: bool) -> None:

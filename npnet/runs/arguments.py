@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -122,8 +123,13 @@ def _of_either(kinds: Sequence[Any], text: str) -> Any:
 
 
 def _literal(text: str) -> Any:
-    """The literal of Python that a text is: 32, 1e-3, (2, 3), None, True; else the text."""
+    """The literal of Python that a text is: 32, 1e-3, (2, 3), None, True; else the text.
+
+    JSON must hold it, so that a checkpoint can say it: no bytes, sets or complex numbers.
+    """
     try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        value = ast.literal_eval(text)
+        json.dumps(value)
+        return value
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
         return _TRUTHS.get(text.lower(), text) if text.lower() in ("true", "false") else text

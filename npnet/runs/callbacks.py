@@ -34,8 +34,9 @@ class Callback:
         step, steps             steps done in this epoch; how many it has
         loss                    of the last step
         score                   of this epoch so far: score.loss, score.accuracy (percent)
-        history                 the finished epochs: epoch, learning_rate, train_loss,
-                                train_accuracy, val_loss, val_accuracy, val_sampled_accuracy, seconds
+        history                 the finished epochs, each with epoch, learning_rate, seconds,
+                                train_loss, train_accuracy, val_loss, val_accuracy,
+                                val_sampled_accuracy
         best_epoch              that of the best checkpoint; 0 before the first
         learning_rate           of the next step
         log_dir, checkpoint_dir the folders, or None where nothing is written

@@ -1,17 +1,22 @@
-"""Flags: tyro reads them off a dataclass of settings; here its errors become one line."""
+"""Flags: a command line read into a dataclass of settings, and what is said of a wrong one."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import io
-from collections.abc import Sequence
+import math
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 from npnet import __version__
+from npnet.base.checks import nearest
+from npnet.base.files import printable
+from npnet.runs.declared import Flag, flags_of, positional
 from npnet.runs.errors import ConfigError
+from npnet.runs.help import help_text
+from npnet.runs.others import OTHERS_HAVE, OTHERS_SAY
 
-__all__ = ["read_flags"]
+__all__ = ["positional", "read_flags"]
 
 Settings = TypeVar("Settings")
 
@@ -26,50 +31,105 @@ def read_flags(argv: Sequence[str], defaults: Settings, prog: str) -> Settings:
     if "--version" in argv:
         print(f"npnet {__version__}")
         raise SystemExit(0)
-    _check_switches(argv, defaults)
-    import tyro  # here: a program that trains without a command line need not load it
-
-    messages = io.StringIO()
+    if any(word in ("-h", "--help") for word in argv):
+        print(help_text(defaults, prog), end="")
+        raise SystemExit(0)
     try:
-        with contextlib.redirect_stderr(messages):
-            return tyro.cli(
-                type(defaults), args=argv, default=defaults, prog=prog, use_underscores=True
-            )
-    except SystemExit as stop:
-        if not stop.code:
-            raise
-        raise ConfigError(_one_line(messages.getvalue(), prog)) from None
+        given = _Reader(flags_of(type(defaults))).read(argv)
+    except ConfigError as error:
+        raise ConfigError(f"{error} (see {prog} --help)") from None
+    return dataclasses.replace(defaults, **given)  # type: ignore[type-var]
 
 
-def _check_switches(argv: Sequence[str], defaults: Any) -> None:
-    """Raise ConfigError for --augment=true; tyro would say that true is no option."""
-    switches = {field.name for field in dataclasses.fields(defaults) if field.type == "bool"}
-    for word in argv:
-        flag, is_assigned, value = word.partition("=")
-        name = flag.removeprefix("--").replace("-", "_")
-        if is_assigned and flag.startswith("--") and name.removeprefix("no_") in switches:
+class _Reader:
+    """Reads the words of a command line."""
+
+    def __init__(self, flags: Sequence[Flag]) -> None:
+        self.flags = {flag.name: flag for flag in flags if not flag.is_positional}
+        self.places = [flag for flag in flags if flag.is_positional]
+
+    def read(self, argv: Sequence[str]) -> dict[str, Any]:
+        """Values by the names of the fields. ConfigError of words that can't be read."""
+        given: dict[str, Any] = {}
+        words, at = list(argv), 0
+        free: list[str] = []
+        while at < len(words):
+            word = words[at]
+            at += 1
+            if word == "--":
+                free += words[at:]
+                break
+            if not _is_flag(word):
+                free.append(word)
+                continue
+            at += self._read_flag(word, words[at:], given)
+        given.update(self._placed(free))
+        return given
+
+    def _read_flag(self, word: str, after: Sequence[str], given: dict[str, Any]) -> int:
+        """Take the value of a flag from the words after it. Returns how many these were."""
+        spelling, is_joined, text = word.partition("=")
+        name = spelling.removeprefix("--").replace("-", "_")
+        flag = self.flags.get(name)
+        positive = self.flags.get(name.removeprefix("no_"))
+        if flag is None and name.startswith("no_") and positive and positive.kind == "bool":
+            flag = positive
+        if flag is None or not spelling.startswith("--"):
+            raise ConfigError(self._unknown(word, after))
+        if flag.kind == "bool":
+            if is_joined:
+                raise ConfigError(
+                    f"{flag.name}: is a switch and takes no value, got {text!r}; write {spelling} "
+                    f"alone, or --{'' if name != flag.name else 'no_'}{flag.name}"
+                )
+            given[flag.name] = name == flag.name
+            return 0
+        values = [text] if is_joined else []
+        taken = [*_values(after)][: int(min(flag.most - len(values), len(after)))]
+        values += taken
+        if len(values) < flag.least:
+            wanted = f"{flag.least} values" if flag.least > 1 else "a value"
             raise ConfigError(
-                f"{name}: is a switch and takes no value, got {value!r}; write {flag} alone, or "
-                f"--{'' if name.startswith('no_') else 'no_'}{name.removeprefix('no_')}"
+                f"Missing {wanted} of {flag.shown}: {flag.shown} {flag.metavar}"
+                + (f", got {' '.join(values)}" if values else "")
             )
+        given[flag.name] = flag.value(values)
+        return len(taken)
+
+    def _placed(self, words: Sequence[str]) -> Iterator[tuple[str, Any]]:
+        """The words without a flag, each for the field whose place it has."""
+        left = list(words)
+        for flag in self.places:
+            count = len(left) if flag.most == math.inf else int(flag.most)
+            taken, left = left[:count], left[count:]
+            if taken:
+                yield flag.name, flag.value(taken)
+            elif not flag.takes_none:
+                raise ConfigError(f"Missing {flag.shown}")
+        if left:
+            raise ConfigError(self._unknown(left[0], left[1:]))
+
+    def _unknown(self, word: str, after: Sequence[str]) -> str:
+        spelling = word.partition("=")[0]
+        shown = " ".join([word, *[*_values(after)][:1]]) if _is_flag(word) else word
+        said = f"Unrecognized options: {printable(shown)}"
+        if not _is_flag(word):
+            return said
+        name = spelling.lstrip("-").replace("-", "_").lower()
+        fix = next((known for known in OTHERS_SAY.get(name, ()) if known in self.flags), None)
+        if fix is None and name in OTHERS_HAVE and "epochs" in self.flags:
+            return f"{said}; {OTHERS_HAVE[name]}"
+        fix = fix or nearest(name, list(self.flags))
+        return f"{said}; did you mean --{fix}?" if fix else said
 
 
-def _one_line(box: str, prog: str) -> str:
-    """What tyro's box says: what is wrong, and the flag that was perhaps meant.
+def _is_flag(word: str) -> bool:
+    """Whether a word is a flag: not a number below 0, nor -, which is standard input."""
+    return word.startswith("-") and word != "-" and not re.match(r"-(\.?\d|inf|nan)", word)
 
-    A box has frames of lines where the terminal has them, else its title above a rule of dashes.
-    """
-    lines = [line.strip("│ ") for line in box.splitlines() if not line.startswith(("╭", "╰"))]
-    parts: list[list[str]] = [[]]
-    for line in lines:
-        if line and not line.strip("─-"):
-            parts.append([])
-        elif line:
-            parts[-1].append(line)
-    framed = box.startswith("╭")
-    said, *rest = parts if framed else parts[1:]
-    text = " ".join(said)
-    for part in rest:
-        if part[0].startswith("Perhaps you meant"):
-            text += f"; did you mean {part[1].split()[0]}?"
-    return f"{text} (see {prog} --help)"
+
+def _values(words: Sequence[str]) -> Iterator[str]:
+    for word in words:
+        if _is_flag(word):
+            return
+        yield word

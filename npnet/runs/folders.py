@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 from npnet.base.files import printable, user_path
 from npnet.runs.errors import ConfigError
 
-__all__ = ["locked", "log_folder", "make_folder", "set_aside"]
+__all__ = ["is_default_log_folder", "locked", "log_folder", "make_folder", "set_aside"]
 
 
 def make_folder(name: str, flag: str) -> Path:
@@ -59,6 +60,11 @@ def log_folder(name: str | None, kind: str) -> Path:
             Path(default + suffix).mkdir()
             return Path(default + suffix)
     raise ConfigError(f"log_dir: there are too many folders like {default}; name one by --log_dir")
+
+
+def is_default_log_folder(name: str) -> bool:
+    """Whether `log_folder` has named it, and no user."""
+    return re.fullmatch(r"runs/\d{8}-\d{6}-.+", name) is not None
 
 
 def set_aside(folder: Path, patterns: Iterable[str]) -> str | None:

@@ -2,19 +2,30 @@
 
 tensorboardX's SummaryWriter hands events to a thread, where a full disk would end in a traceback
 and a killed run would lose the last epochs; this uses its record writer and summaries directly.
+They are read back without TensorBoard.
 """
 
 from __future__ import annotations
 
+import importlib
 import math
+import struct
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from npnet.base.tensorboardx import without_torch
+import numpy as np
 
-__all__ = ["EventFile"]
+from npnet.base.arrays import Array
+from npnet.base.files import open_regular
+from npnet.base.tensorboardx import without_torch
+from npnet.runs.files import EVENTS
+
+__all__ = ["EventFile", "read_histograms", "read_settings_text"]
+
+_BINS = 64  # of a histogram
+_MOST_RECORD = 1 << 28  # bytes; a longer one is no record but damage
 
 
 def _text(setting: Any) -> str:
@@ -81,6 +92,25 @@ class EventFile:
         self._write(step, summary=Summary(value=[Summary.Value(tag=tag, image=image)]))
         self._writer.flush()
 
+    def histogram(self, tag: str, step: int, values: Array) -> None:
+        """Write how the finite ones of some values are spread, in 64 bins of equal width."""
+        from tensorboardX.proto.summary_pb2 import HistogramProto, Summary
+
+        x = values.astype(np.float64).ravel()
+        x = x[np.isfinite(x)]
+        counts, edges = np.histogram(x, _BINS)
+        proto = HistogramProto(
+            min=edges[0],
+            max=edges[-1],
+            num=len(x),
+            sum=x.sum(),
+            sum_squares=x @ x,
+            bucket_limit=edges[1:].tolist(),
+            bucket=counts.tolist(),
+        )
+        self._write(step, summary=Summary(value=[Summary.Value(tag=tag, histo=proto)]))
+        self._writer.flush()
+
     def close(self) -> None:
         """Close the file."""
         self._writer.close()
@@ -89,3 +119,66 @@ class EventFile:
         from tensorboardX.proto.event_pb2 import Event
 
         self._writer.write_event(Event(wall_time=time.time(), step=step, **content))
+
+
+# ---- read back ---------------------------------------------------------------------------------
+
+
+def read_histograms(folder: Path, prefix: str) -> dict[str, dict[int, tuple[Array, Array]]]:
+    """The histograms of a run's event files whose tags begin with `prefix`, by the rest and step.
+
+    Where a step was written twice, as after a resume, the later one counts. Ends of files that were
+    torn are left out.
+
+    Returns:
+        Edges (bins + 1,) and counts (bins,).
+    """
+    found: dict[str, dict[int, tuple[Array, Array]]] = {}
+    for event in _events(folder):
+        for value in event.summary.value:
+            if value.HasField("histo") and value.tag.startswith(prefix):
+                histogram = value.histo
+                edges = np.array([histogram.min, *histogram.bucket_limit])
+                counts = np.array(histogram.bucket)
+                found.setdefault(value.tag.removeprefix(prefix), {})[event.step] = edges, counts
+    return found
+
+
+def read_settings_text(folder: Path) -> dict[str, str]:
+    """What `EventFile.settings` wrote, by name; of several files the last one's."""
+    text = ""
+    for event in _events(folder):
+        for value in event.summary.value:
+            if value.tag.startswith("hyperparameters") and value.tensor.string_val:
+                text = value.tensor.string_val[0].decode(errors="replace")
+    rows = [line.removeprefix("| ").removesuffix(" |") for line in text.splitlines()[2:]]
+    return dict(row.partition(" | ")[::2] for row in rows)
+
+
+def _events(folder: Path) -> Iterator[Any]:
+    """The events of a folder's files, in the order in which they were begun.
+
+    A file ends at the first record that is torn or damaged. Only lengths are checked by their sum:
+    that of a picture takes longer, in Python, than to draw it.
+
+    Source of the format: TensorFlow, `tensorflow/core/lib/io/record_writer.h`: length, its masked
+    CRC-32C, data, theirs.
+    """
+    with without_torch():
+        from tensorboardX.proto.event_pb2 import Event
+        from tensorboardX.record_writer import masked_crc32c
+
+    damaged = importlib.import_module("google.protobuf.message").DecodeError
+    for path in sorted(folder.glob(EVENTS)):
+        with open_regular(path) as file:
+            while len(head := file.read(12)) == 12:
+                length, check = struct.unpack("<QI", head)
+                if masked_crc32c(head[:8]) != check or length > _MOST_RECORD:
+                    break
+                record = file.read(length + 4)
+                if len(record) < length + 4:
+                    break
+                try:
+                    yield Event.FromString(record[:-4])
+                except damaged:
+                    break

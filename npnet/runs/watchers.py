@@ -9,10 +9,11 @@ from typing import Any
 
 from npnet.base.files import atomic_write
 from npnet.runs.callbacks import Callback
+from npnet.runs.commands import in_words
 from npnet.runs.files import to_csv
 from npnet.runs.tensorboard import EventFile
 
-__all__ = ["LogFile", "MetricsFile", "TensorBoard", "Terminal"]
+__all__ = ["LogFile", "MetricsFile", "TensorBoard", "Terminal", "Watcher"]
 
 
 def _progress_bar(console: Any) -> Any:
@@ -30,7 +31,18 @@ def _progress_bar(console: Any) -> Any:
     )
 
 
-class Terminal(Callback):
+class Watcher(Callback):
+    """Shows a run to the user: in a terminal, or in a notebook."""
+
+    def say(self, text: str) -> None:
+        """Show a line, or several."""
+        raise NotImplementedError
+
+    def on_message(self, trainer: Any, text: str) -> None:
+        self.say(text)
+
+
+class Terminal(Watcher):
     """The user's terminal: a progress bar where it is one, else plain lines alone."""
 
     def __init__(self) -> None:
@@ -41,11 +53,7 @@ class Terminal(Callback):
         self._task: Any = None
 
     def say(self, text: str) -> None:
-        """Print a line, or several."""
-        self.console.print(text, markup=False)
-
-    def on_message(self, trainer: Any, text: str) -> None:
-        self.say(text)
+        self.console.print(in_words(text, self.console.file), markup=False)
 
     def on_step_end(self, trainer: Any) -> None:
         if self._task is None:

@@ -2,7 +2,9 @@
 
 Both formats are pickles that name their tensors' memory: one of zip archives, with the memory in
 files beside the pickle, and one before PyTorch 1.6, with the memory behind it. A pickle runs what
-it names; here it can name what stands in `_KNOWN` alone, and nothing else of it is imported.
+it names; here it can name what stands in `_KNOWN` alone, and nothing else of it is imported. An
+object of another class ends the reading, or becomes an `Inert` one: a shell that holds what the
+pickle gives the object, so that the weights in it can be found.
 Source: `torch/serialization.py`, `torch/_weights_only_unpickler.py`.
 """
 
@@ -10,9 +12,10 @@ from __future__ import annotations
 
 import io
 import pickle
+import zlib
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,7 +26,10 @@ from npnet.serialization.objects import PYTORCHS
 from npnet.tape import result
 from npnet.tensor import Size, Tensor
 
-__all__ = ["ForeignError", "is_pytorchs", "pytorch_object"]
+if TYPE_CHECKING:
+    import zipfile
+
+__all__ = ["ForeignError", "Inert", "is_pytorchs", "pytorch_object", "records"]
 
 
 def is_pytorchs(data: bytes) -> bool:
@@ -31,15 +37,20 @@ def is_pytorchs(data: bytes) -> bool:
     return data.startswith(PYTORCHS) or _folder(data) is not None
 
 
-def pytorch_object(data: bytes) -> Any:
+def pytorch_object(data: bytes, inert: bool = False) -> Any:
     """What was saved; tensors have memory of their own.
 
+    Args:
+        inert: make an `Inert` of what is neither a tensor nor a number, a text or a list, tuple or
+            dict of these.
+
     Raises:
-        ValueError: the file is damaged, or holds what is neither a tensor nor a number, a text or
-            a list, tuple or dict of these; names it.
+        ForeignError: there is such a thing, and inert is False; names its class.
+        ValueError: the file is damaged.
     """
+    read = _read_old if data.startswith(PYTORCHS) else _read_zip
     try:
-        return _read_old(data) if data.startswith(PYTORCHS) else _read_zip(data)
+        return read(data, _Inerts() if inert else None)
     except ForeignError:
         raise
     except Exception as error:  # damaged pickles raise many kinds
@@ -48,6 +59,57 @@ def pytorch_object(data: bytes) -> Any:
 
 class ForeignError(ValueError):
     """Names the class of what is no tensor, number or text, and no list or dict of these."""
+
+
+class Inert:
+    """Stands for an object of a class that is not known here, whose code is not run.
+
+    Attributes:
+        name: module and name of the class, or of the function whose result it is.
+        args: what it was made of.
+        state: what `__setstate__` would have been given; of most objects the attributes by name.
+        items: what was put into it, of a kind of dict or list.
+    """
+
+    name = ""
+    args: tuple[Any, ...]
+    state: Any
+    items: list[Any]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Inert:
+        self = super().__new__(cls)
+        self.args, self.state, self.items = args, None, []
+        return self
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    def __call__(self, *args: Any) -> Inert:
+        return self
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.items.append((key, value))
+
+    def append(self, value: Any) -> None:
+        """Take one more of a kind of list."""
+        self.items.append(value)
+
+    extend = append
+    add = append
+
+    def __repr__(self) -> str:
+        return f"<{self.name}, not run>"
+
+
+class _Inerts(dict[str, type[Inert]]):
+    """A class of `Inert` for each name."""
+
+    def __missing__(self, name: str) -> type[Inert]:
+        self[name] = type("Inert", (Inert,), {"name": name})
+        return self[name]
 
 
 class _Memory:
@@ -65,9 +127,14 @@ class _Memory:
 class _Unpickler(pickle.Unpickler):
     """Knows `_KNOWN` alone."""
 
-    def __init__(self, file: io.BytesIO, memory: Callable[[str, str, int], _Memory]) -> None:
+    def __init__(
+        self,
+        file: io.BytesIO,
+        memory: Callable[[str, str, int], _Memory],
+        inerts: _Inerts | None,
+    ) -> None:
         super().__init__(file, encoding="utf-8")
-        self.memory = memory
+        self.memory, self.inerts = memory, inerts
 
     def find_class(self, module: str, name: str) -> Any:
         full = f"{module}.{name}"
@@ -75,12 +142,18 @@ class _Unpickler(pickle.Unpickler):
             return _STORAGES[name]
         if module == "torch" and name in _DTYPES:
             return np.dtype(name)
-        if full not in _KNOWN:
+        if full in _KNOWN:
+            return _KNOWN[full]
+        if self.inerts is None:
             raise ForeignError(full)
-        return _KNOWN[full]
+        return self.inerts[full]
 
-    def persistent_load(self, pid: Any) -> _Memory:
+    def persistent_load(self, pid: Any) -> Any:
+        if self.inerts is not None and pid[0] == "module":  # of old files, with its source
+            return pid[1]
         what, kind, key, _, count, *_ = pid
+        if not isinstance(kind, str) and self.inerts is not None:  # of a dtype that is not here
+            return _Memory("U8", 0)
         if what != "storage":
             raise ValueError(f"a {what} instead of a storage")
         return self.memory(key, kind, count)
@@ -99,26 +172,54 @@ def _folder(data: bytes) -> str | None:
     return next((name[:-8] for name in names if name.endswith("data.pkl")), None)
 
 
-def _read_zip(data: bytes) -> Any:
+def records(data: bytes) -> dict[str, bytes]:
+    """The small files beside the pickle of a zip archive, such as those that npnet adds, by name.
+
+    Raises:
+        ValueError: the archive is damaged.
+    """
+    import zipfile
+
+    folder = _folder(data)
+    if folder is None:
+        return {}
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(data))
+        names = [n for n in archive.namelist() if n.startswith(folder) and n.endswith(".json")]
+        return {n.removeprefix(folder): _content(archive, n, _MOST_PICKLE) for n in names}
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error) as error:
+        raise ValueError(f"its archive can't be read: {error}") from error
+
+
+def _content(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
+    """A file of the archive. What was compressed could fill all memory: its size is looked at."""
+    size = archive.getinfo(name).file_size
+    if size > most:
+        raise ValueError(f"{name} has {size} bytes, where {most} are the most")
+    return archive.read(name)
+
+
+def _read_zip(data: bytes, inerts: _Inerts | None) -> Any:
     import zipfile
 
     archive, folder = zipfile.ZipFile(io.BytesIO(data)), _folder(data)
     assert folder is not None
     order = f"{folder}byteorder"
-    if order in archive.namelist() and archive.read(order) != b"little":
+    if order in archive.namelist() and _content(archive, order, 10) != b"little":
         raise ValueError("it was written on a big-endian machine")
     found: dict[str, _Memory] = {}
 
     def memory(key: str, kind: str, count: int) -> _Memory:
         if key not in found:
             found[key] = _Memory(kind, count)
-            found[key].read(archive.read(f"{folder}data/{key}"))
+            found[key].read(_content(archive, f"{folder}data/{key}", 8 * count))
         return found[key]
 
-    return _Unpickler(io.BytesIO(archive.read(f"{folder}data.pkl")), memory).load()
+    pickled = _content(archive, f"{folder}data.pkl", _MOST_PICKLE)
+    return _Unpickler(io.BytesIO(pickled), memory, inerts).load()
 
 
-def _read_old(data: bytes) -> Any:
+def _read_old(data: bytes, inerts: _Inerts | None) -> Any:
     """Magic number, version, machine, object, names of its memory, the memory."""
     file, found = io.BytesIO(data), dict[str, _Memory]()
 
@@ -126,7 +227,7 @@ def _read_old(data: bytes) -> Any:
         return found.setdefault(key, _Memory(kind, count))
 
     def part() -> Any:
-        return _Unpickler(file, memory).load()
+        return _Unpickler(file, memory, inerts).load()
 
     for _ in range(3):
         part()
@@ -164,6 +265,8 @@ def _parameter(data: Tensor | None, requires_grad: bool, *_: Any) -> Tensor | No
     """A Parameter is a tensor that requires a gradient, as `load` gives all of them."""
     return data.requires_grad_(requires_grad) if data is not None else None
 
+
+_MOST_PICKLE = 1 << 28  # bytes of a pickle, which holds names and shapes
 
 _STORAGES = {
     "DoubleStorage": "F64",

@@ -46,7 +46,10 @@ __all__ = [
 Weights: TypeAlias = dict[str, Array]
 
 # Settings that say where a run is and how it was started, in which equal runs may differ.
-OF_THE_PLACE = ("threads", "data_dir", "checkpoint_dir", "log_dir", "resume", "config")
+OF_THE_PLACE = (
+    *("threads", "data_dir", "checkpoint_dir", "log_dir", "log_images", "log_every"),
+    *("resume", "config"),
+)
 
 
 @dataclass
@@ -219,7 +222,8 @@ class Memory:
     def load_best(self) -> Weights:
         """The weights of the best epoch so far."""
         assert self._best is not None  # after a finished epoch
-        return read_weights(io.BytesIO(self._best))
+        tree = serialization.load(io.BytesIO(self._best))
+        return {name: tensor.array for name, tensor in tree.items()}
 
     def save_last(self, *_: object) -> None:
         """Nothing: such a run can't be resumed."""
@@ -341,7 +345,7 @@ def best_file(weights: Weights, facts: Mapping[str, str]) -> bytes:
     return serialization.to_bytes({name: result(w) for name, w in weights.items()}, facts)
 
 
-def read_weights(path: Path | io.BytesIO) -> Weights:
+def read_weights(path: Path) -> Weights:
     """Weights by name from a safetensors file, npnet's or another's.
 
     Raises:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import dataclasses
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from npnet.base.files import user_path
 from npnet.runs.errors import ConfigError
 from npnet.runs.files import CONFIG, LAST
 from npnet.runs.flags import read_flags
+from npnet.runs.folders import is_default_log_folder
 from npnet.runs.settings import check_path
 from npnet.training.checkpoint import Checkpoints
-from npnet.training.config import Config
+from npnet.training.config import OWN_PARTS, Config
 
 __all__ = ["parse"]
 
@@ -28,7 +31,7 @@ def parse(argv: Sequence[str], prog: str) -> Config:
         ConfigError: a wrong setting.
         SystemExit: `--help` or `--version` was answered.
     """
-    return read_flags(argv, _defaults(argv), prog)
+    return read_flags(argv, _defaults(argv, prog), prog)
 
 
 class _Early(argparse.ArgumentParser):
@@ -36,11 +39,11 @@ class _Early(argparse.ArgumentParser):
         raise ConfigError(message)
 
 
-def _defaults(argv: Sequence[str]) -> Config:
+def _defaults(argv: Sequence[str], prog: str) -> Config:
     """The settings that flags change: they have to be known before the flags are read."""
     early = _Early(add_help=False, allow_abbrev=False)
-    for name in ("config", "recipe", "model", "dataset"):
-        early.add_argument(f"--{name}", nargs="?")
+    for name in ("config", "recipe", "model", "dataset", *OWN_PARTS[1:]):
+        early.add_argument(f"--{name}", nargs="*" if name == "callbacks" else "?")
     early.add_argument("--resume", action="store_true")
     early.add_argument("--checkpoint_dir", "--checkpoint-dir", default=Config.checkpoint_dir)
     known, _ = early.parse_known_args([arg for arg in argv if arg not in ("-h", "--help")])
@@ -49,13 +52,38 @@ def _defaults(argv: Sequence[str]) -> Config:
             raise ConfigError(
                 "recipe: --config and --recipe both set the defaults of all flags; leave one out"
             )
-        return Config.from_json(_path("config", known.config))
+        config = Config.from_json(_path("config", known.config))
+        _check_typed(config, vars(known), argv, prog)
+        if config.log_dir is not None and is_default_log_folder(config.log_dir):
+            config = dataclasses.replace(config, log_dir=None)  # another run has another
+        return config
     if known.resume:
-        return _of_saved_run(_path("checkpoint_dir", known.checkpoint_dir))
+        config = _of_saved_run(_path("checkpoint_dir", known.checkpoint_dir))
+        _check_typed(config, vars(known), argv, prog)
+        return config
     if known.recipe is not None:
         fixed = {name: getattr(known, name) for name in ("recipe", "model", "dataset")}
         return Config.from_dict({k: v for k, v in fixed.items() if v is not None}, "--recipe")
     return Config()
+
+
+def _check_typed(config: Config, typed: Mapping[str, Any], argv: Sequence[str], prog: str) -> None:
+    """Refuse to execute code because a file names it, unless the command line names it too.
+
+    Raises:
+        ConfigError: the file names some that the command line does not; says what to type.
+    """
+    named = {name: [value] for name, value in config.spellings.items()}
+    named |= {"callbacks": list(config.callbacks)} if config.callbacks else {}
+    missing = [
+        word for name in named if typed[name] is None for word in (f"--{name}", *named[name])
+    ]
+    if missing:
+        line = shlex.join([*prog.split(), *argv, *missing])
+        raise ConfigError(
+            f"{missing[0].removeprefix('--')}: the run has code of its own, {missing[1]}, which is "
+            f"not executed because a file of settings names it; type it again: {line}"
+        )
 
 
 def _path(flag: str, text: str) -> Path:

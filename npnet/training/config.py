@@ -8,20 +8,20 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from npnet import models
 from npnet.base.checks import check_number, unknown_name
 from npnet.base.threads import MOST_THREADS
 from npnet.datasets import NAMES as DATASETS
-from npnet.datasets import names_npz
+from npnet.datasets import names_file
 from npnet.runs.errors import ConfigError
 from npnet.runs.optimizers import OPTIMIZERS
 from npnet.runs.own import is_own
 from npnet.runs.settings import check_path, checked_values, read_settings
 from npnet.training import recipes
 
-__all__ = ["CRITERIA", "OWN_PARTS", "SCHEDULERS", "WEIGHT_DECAY_ON", "Config"]
+__all__ = ["CRITERIA", "GIVEN", "OWN_PARTS", "SCHEDULERS", "WEIGHT_DECAY_ON", "Config"]
 
 CRITERIA = ("cross_entropy", "mse", "softmax_bce")
 # Each with what it takes besides the learning rate and the epochs.
@@ -38,6 +38,8 @@ SCHEDULERS: dict[str, tuple[str, ...]] = {
     "plateau": ("gamma", "plateau_patience", "min_learning_rate"),
 }
 WEIGHT_DECAY_ON = ("all", "weights")
+GIVEN = "given in Python"
+"""The data set of a run whose data a program gave, and no name."""
 OWN_PARTS = ("model", "criterion", "optimizer", "scheduler", "callbacks")
 """The settings that may name code of the user's own, as my_file.py:Name."""
 LARGEST_COUNT = 10**9  # of epochs, images and pixels
@@ -45,29 +47,78 @@ LARGEST_COUNT = 10**9  # of epochs, images and pixels
 
 @dataclass(frozen=True)
 class Config:
-    """Train a network, and test the checkpoint that did best on the validation split."""
+    """Train a network, and test the checkpoint that did best on the validation split.
 
-    model: str = "lenet4"
-    """the network: lenet4, lenet5, lenet, lenet_fc, convnet, resnet18, resnet20 or mlp, or one of
-    your own, as my_file.py:Net; the default is the course's lenet4, one convolution less than
-    lenet5"""
-    model_args: tuple[str, ...] = ()
-    """what a network of your own is made with besides in_channels and num_classes, as width=32"""
+    Accuracy is the share of images whose largest output is the right class. "sampled" is the share
+    where the class is drawn by the network's probabilities instead: it says how sure the network
+    is, and is lower.
+    """
+
+    # What the help text and the shell know besides the fields. A group of flags begins at a field.
+    GROUPS: ClassVar[dict[str, str]] = {
+        "data": "dataset",
+        "network": "model",
+        "optimisation": "epochs",
+        "schedule": "scheduler",
+        "regularisation": "weight_decay",
+        "output": "checkpoint_dir",
+        "settings of a run": "recipe",
+        "machine": "seed",
+    }
+    CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {
+        "dataset": DATASETS,
+        "model": tuple(models.MODELS),
+        "criterion": CRITERIA,
+        "optimizer": tuple(OPTIMIZERS),
+        "scheduler": tuple(SCHEDULERS),
+        "weight_decay_on": WEIGHT_DECAY_ON,
+        "recipe": tuple(recipes.RECIPES),
+    }
+    PATHS: ClassVar[tuple[str, ...]] = (
+        "data_dir",
+        "checkpoint_dir",
+        "log_dir",
+        "init_from",
+        "config",
+    )
+    EXAMPLES: ClassVar[dict[str, str]] = {
+        "lenet5 on MNIST, ten epochs": "--model lenet5 --dataset mnist",
+        "the best that it comes to": "--recipe lenet5-best",
+        "images of your own": "--model convnet --dataset mine.npz --augment",
+        "a network of your own": "--model my_file.py:Net --model_args width=32",
+        "go on with a run that was stopped": "--resume",
+    }
+
     dataset: str = "auto"
-    """auto (MNIST where it can be had, else scikit-learn's digits), mnist, fashion-mnist, cifar10,
-    digits, or a .npz file with arrays x and y (and optionally x_test and y_test); the run records
-    what auto came to"""
+    """auto (MNIST where it can be had, else npnet's own digits), mnist, fashion-mnist, cifar10,
+    digits, or your own: a folder of class folders of pictures (perhaps in train/, val/ and test/),
+    a .csv file of pixels with a column label, or a .npz file with arrays x and y (and optionally
+    x_test and y_test); the run records what auto came to"""
     data_dir: str | None = None
     """folder where data sets are, or are put; default: $NPNET_DATA, else your cache folder"""
+    val_ratio: float = 0.2
+    """share of the training images that is held out to choose the best checkpoint"""
+    image_size: int | None = None
+    """resize the images to this height and width; default: the least change that the network
+    takes (resnet18 and resnet20 take any size from 32)"""
+    model: str = "lenet4"
+    """the network: lenet4 (the course's, and the default; one convolution fewer than lenet5),
+    lenet5, lenet, lenet_fc, convnet, resnet18, resnet20 or mlp, or your own, as my_file.py:Net"""
+    model_args: tuple[str, ...] = ()
+    """what a network of your own is made with, as width=32 depth=2; in_channels and num_classes are
+    given to it where it takes them"""
+    init_from: str | None = None
+    """start from the weights of this checkpoint (.safetensors) with a new optimizer"""
+    epochs: int = 10
+    """how often the training images are gone through"""
+    batch_size: int = 128
+    """images in a training step"""
     criterion: str = "cross_entropy"
-    """the loss: cross_entropy, mse (against one-hot targets) or softmax_bce, or one of your own of
-    logits and class numbers, as my_file.py:MyLoss"""
-    label_smoothing: float = 0.0
-    """share of each training target that is spread over all classes (cross_entropy); validation
-    and test losses are without it"""
+    """the loss: cross_entropy, mse (against one-hot targets) or softmax_bce, or your own, of logits
+    and class numbers, as my_file.py:MyLoss"""
     optimizer: str = "sgd"
     """the rule that updates the weights: sgd, adam, adamw, nadam, rmsprop, adadelta, adagrad,
-    adamax or radam, or one of your own, as my_file.py:MyOpt"""
+    adamax or radam, or your own, as my_file.py:MyOpt"""
     learning_rate: float = 1e-2
     """step size of the optimizer in the first epoch; the highest one of the schedules
     warmup_cosine, warmup_exponential and onecycle"""
@@ -75,18 +126,15 @@ class Config:
     """share of the last step that sgd and rmsprop keep; 0 is plain gradient descent"""
     nesterov: bool = False
     """look ahead along the momentum (sgd)"""
-    weight_decay: float = 0.0
-    """pull of all weights towards 0 (L2 penalty; decoupled for adamw)"""
-    weight_decay_on: str = "all"
-    """what weight_decay pulls: all, or weights, which spares biases and batch norm (parameters of
-    fewer than two axes)"""
-    use_scheduler: bool = False
-    """lower the learning rate polynomially: times (1 - epoch/epochs)**0.9; short for
-    --scheduler poly"""
+    clip_grad_norm: float | None = None
+    """scale gradients down to this norm where it is larger"""
     scheduler: str = "none"
     """how the learning rate changes, after each epoch: none, poly, step, multistep, exponential,
     cosine or plateau; after each batch: warmup_cosine, warmup_exponential or onecycle (which leaves
-    the momentum as it is); or one of your own, as my_file.py:MySched, after each epoch"""
+    the momentum as it is); or your own, as my_file.py:MySched, after each epoch"""
+    use_scheduler: bool = False
+    """lower the learning rate polynomially: times (1 - epoch/epochs)**0.9; short for
+    --scheduler poly"""
     step_size: int = 2
     """epochs between two steps of --scheduler step"""
     milestones: tuple[int, ...] = ()
@@ -106,46 +154,46 @@ class Config:
     """learning_rate over that of the first batch (onecycle)"""
     final_div_factor: float = 1e4
     """learning rate of the first batch over that of the last (onecycle)"""
-    batch_size: int = 128
-    """images in a training step"""
-    epochs: int = 10
-    """how often the training images are gone through"""
-    val_ratio: float = 0.2
-    """share of the training images that is held out to choose the best checkpoint"""
-    patience: int | None = None
-    """stop after so many epochs without a better validation accuracy"""
-    clip_grad_norm: float | None = None
-    """scale gradients down to this norm where it is larger"""
-    ema: float | None = None
-    """decay of a moving average of weights and buffers, such as 0.999, which is validated, saved
-    as the best checkpoint and tested; in step n no more than (1 + n)/(10 + n)"""
+    weight_decay: float = 0.0
+    """pull of all weights towards 0 (L2 penalty; decoupled for adamw)"""
+    weight_decay_on: str = "all"
+    """what weight_decay pulls: all, or weights, which spares biases and batch norm (parameters of
+    fewer than two axes)"""
+    label_smoothing: float = 0.0
+    """share of each training target that is spread over all classes (cross_entropy); validation
+    and test losses are without it"""
     augment: bool = False
     """change the training images at random, by the standard set of the data set: shifts, rotation,
     scale and shear of digits and characters, crops and mirror images of clothes and photographs"""
     cutout: int | None = None
     """hide a square of this many pixels a side in each training image, under its mean colour"""
-    image_size: int | None = None
-    """resize the images to this height and width; default: the least change that the network
-    takes (resnet18 and resnet20 take any size from 32)"""
+    ema: float | None = None
+    """decay of a moving average of weights and buffers, such as 0.999, which is validated, saved
+    as the best checkpoint and tested; in step n no more than (1 + n)/(10 + n)"""
+    patience: int | None = None
+    """stop after so many epochs without a better validation accuracy"""
     callbacks: tuple[str, ...] = ()
-    """callbacks of your own (npnet.training.Callback), as my_file.py:Stopper other.py:Printer"""
-    init_from: str | None = None
-    """start from the weights of this checkpoint (.safetensors) with a new optimizer"""
-    seed: int = 0
-    """of the split, the initial weights, the order of images and dropout: same seed, same bits"""
-    threads: int | None = None
-    """threads to compute with; default: $NPNET_NUM_THREADS, else all cores"""
+    """your own (npnet.training.Callback), as my_file.py:Stopper other.py:Printer"""
     checkpoint_dir: str = "./checkpoint"
     """folder for best.safetensors, last.safetensors and config.json"""
     log_dir: str | None = None
     """folder for TensorBoard events, log.txt, metrics.csv, result.json, classes.csv, curves.png,
     confusion.png and errors.png; default: ./runs/<time>-<model>"""
+    log_images: bool = False
+    """show TensorBoard by epoch the filters of the first layer, histograms of weights and gradients
+    and the worst errors of the validation split; takes about a second an epoch"""
+    log_every: int | None = None
+    """show TensorBoard the loss and learning rate of every so many steps, in log_dir/steps"""
     resume: bool = False
     """go on from last.safetensors in --checkpoint_dir as if the run had never stopped"""
-    config: str | None = None
-    """read the defaults of all other flags from this JSON file, such as a run's config.json"""
     recipe: str | None = None
     """take the defaults of all other flags from this documented run (npnet recipes lists them)"""
+    config: str | None = None
+    """read the defaults of all other flags from this JSON file, such as a run's config.json"""
+    seed: int = 0
+    """of the split, the initial weights, the order of images and dropout: same seed, same bits"""
+    threads: int | None = None
+    """threads to compute with; default: $NPNET_NUM_THREADS, else all cores"""
 
     def __post_init__(self) -> None:
         """Check every setting. Raises ConfigError."""
@@ -158,25 +206,18 @@ class Config:
             raise ConfigError(str(error)) from None
 
     def _check_paths(self) -> None:
-        for field in ("data_dir", "checkpoint_dir", "log_dir", "init_from", "config"):
+        for field in self.PATHS:
             if getattr(self, field) is not None:
                 check_path(field, getattr(self, field))
-        if self.dataset.endswith(".npz"):
+        if names_file(self.dataset):
             check_path("dataset", self.dataset)
 
     def _check_names(self) -> None:
-        names: list[tuple[str, tuple[str, ...]]] = [
-            ("model", tuple(models.MODELS)),
-            ("criterion", CRITERIA),
-            ("optimizer", tuple(OPTIMIZERS)),
-            ("scheduler", tuple(SCHEDULERS)),
-            ("weight_decay_on", WEIGHT_DECAY_ON),
-        ]
-        if not names_npz(self.dataset):
-            names.append(("dataset", DATASETS))
-        for field, known in names:
+        is_own = names_file(self.dataset) or self.dataset == GIVEN
+        free = {"recipe", "dataset"} if is_own else {"recipe"}
+        for field, known in self.CHOICES.items():
             value = getattr(self, field)
-            if value not in known and field not in self.spellings:
+            if field not in free and field not in self.spellings and value not in known:
                 raise ValueError(unknown_name(field, value, known))
         self._check_own()
         if self.use_scheduler and self.scheduler not in ("none", "poly"):
@@ -196,8 +237,8 @@ class Config:
     def _check_own(self) -> None:
         if self.model_args and "model" not in self.spellings:
             raise ValueError(
-                f"model_args: are for a network of your own, as --model my_file.py:Net; {self.model} "
-                "takes none"
+                f"model_args: are for a network of your own, as --model my_file.py:Net; "
+                f"{self.model} takes none"
             )
         for spelling in self.callbacks:
             if not is_own(spelling):
@@ -220,7 +261,7 @@ class Config:
         check_number("config", "seed", self.seed, least=0)
         if self.threads is not None:
             check_number("config", "threads", self.threads, least=1, most=MOST_THREADS)
-        for field in ("patience", "cutout", "image_size"):
+        for field in ("patience", "cutout", "image_size", "log_every"):
             if getattr(self, field) is not None:
                 check_number("config", field, getattr(self, field), least=1)
                 check_number("config", field, getattr(self, field), most=LARGEST_COUNT)
@@ -258,12 +299,43 @@ class Config:
             "plateau_patience": self.plateau_patience + 3,  # after the best epoch, and the bad ones
         }
         for field in used:
-            if field in last and last[field] > self.epochs:
+            if field in last and last[field] > self.epochs and not self._is_default(field):
                 raise ValueError(
                     f"{field}: the scheduler {self.schedule} with {field} {getattr(self, field)} "
                     f"needs at least {last[field]} epochs, got {self.epochs}; lower --{field}, "
                     "raise --epochs, or choose another --scheduler"
                 )
+
+    def _is_default(self, name: str) -> bool:
+        """Whether a setting is as npnet, and nobody else, has it."""
+        return bool(getattr(self, name) == getattr(type(self), name))
+
+    @property
+    def too_short(self) -> str:
+        """What the schedule can't do in so few epochs with its defaults; "" if nothing."""
+        at = f"in {self.epochs} epoch{'s' if self.epochs > 1 else ''}"
+        if self.schedule == "step" and self.step_size >= self.epochs:
+            return f"the scheduler step takes no step {at}: step_size is {self.step_size}"
+        if self.schedule == "plateau" and self.plateau_patience + 3 > self.epochs:
+            return (
+                f"the scheduler plateau takes no step {at}: plateau_patience is "
+                f"{self.plateau_patience}"
+            )
+        if "warmup_epochs" in SCHEDULERS.get(self.schedule, ()) and self.warms_up < (
+            self.warmup_epochs
+        ):
+            return (
+                f"the scheduler {self.schedule} warms up for half of the run {at}: warmup_epochs "
+                f"is {self.warmup_epochs:g}"
+            )
+        return ""
+
+    @property
+    def warms_up(self) -> float:
+        """Epochs of warm-up: at most half of a run that is as short as the default warm-up."""
+        if self._is_default("warmup_epochs") and self.epochs <= self.warmup_epochs:
+            return self.epochs / 2
+        return self.warmup_epochs
 
     @property
     def idle(self) -> set[str]:

@@ -20,7 +20,7 @@ from npnet.runs import streams
 from npnet.runs.errors import ConfigError
 from npnet.training.config import Config
 
-__all__ = ["Data", "Split", "prepare"]
+__all__ = ["Data", "Split", "load_data", "prepare", "split_up"]
 
 
 # Images are resized once, before the first epoch, where that takes at most so many bytes; else
@@ -64,6 +64,8 @@ class Data:
     augment: transforms.Compose | None = None
     digest: int = 0
 
+    is_standardised = True  # so that whoever uses the network can do the same
+
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """(C, H, W) of the batches."""
@@ -73,7 +75,8 @@ class Data:
     @property
     def identity(self) -> str:
         """What tells these data from others: name, classes, and a sum of all bytes."""
-        return f"{Path(self.name).name}, {len(self.classes)} classes, CRC-32 {self.digest:08x}"
+        end = "/" if self.name.endswith("/") else ""  # of a folder
+        return f"{Path(self.name).name}{end}, {len(self.classes)} classes, CRC-32 {self.digest:08x}"
 
     def steps(self, batch_size: int) -> int:
         """Batches of an epoch."""
@@ -146,8 +149,33 @@ def prepare(config: Config, notice: Callable[[str], None]) -> Data:
             network does not take images of the size.
         datasets.DataError: the data can't be had or are damaged.
     """
-    data = datasets.load(config.dataset, config.data_dir, notice=notice)
-    train, val = _split(config, len(data.x_train))
+    data = load_data(config, notice)
+    if data.x_val is None or data.y_val is None:
+        return split_up(config, data)
+    return split_up(config, data, Split(data.x_val, data.y_val))
+
+
+def load_data(config: Config, notice: Callable[[str], None]) -> datasets.ImageData:
+    """The data set that `config` names. DataError if it can't be had."""
+    size = _wanted_size(config)
+    return datasets.load(config.dataset, config.data_dir, notice=notice, size=size)
+
+
+def split_up(config: Config, data: datasets.ImageData, held_out: Split | None = None) -> Data:
+    """Images as a run reads them.
+
+    Args:
+        held_out: what validates, as the images are stored; None is a part of the training images.
+
+    Raises:
+        ConfigError: see `prepare`.
+    """
+    count = len(data.x_train)
+    if held_out is None:
+        train, val = _split(config, count)
+    else:
+        _check_batch_size(config, count)
+        train, val = np.arange(count), np.arange(0)
     size = _size(config, data.size)
     x_train, x_test = data.x_train, data.x_test
     area = size[0] * size[1] / (data.size[0] * data.size[1])
@@ -155,17 +183,27 @@ def prepare(config: Config, notice: Callable[[str], None]) -> Data:
     if at_once:
         x_train, x_test = map(transforms.Resize(size).transform, (x_train, x_test))
     mean, std = _statistics(x_train, train, size)
+    validation = Split(x_train[val], data.y_train[val])
+    if held_out is not None:
+        x_val = transforms.Resize(size).transform(held_out.x) if at_once else held_out.x
+        validation = Split(x_val, held_out.y)
     return Data(
         data.name,
         data.classes,
         Split(x_train[train], data.y_train[train]),
-        Split(x_train[val], data.y_train[val]),
+        validation,
         Split(x_test, data.y_test),
         mean,
         std,
         None if at_once else size,
         _augmentation(config, data, size, _in_pixels(mean, x_train.dtype)),
-        _digest(data.x_train, data.y_train, data.x_test, data.y_test),
+        _digest(
+            data.x_train,
+            data.y_train,
+            data.x_test,
+            data.y_test,
+            *([] if held_out is None else [held_out.x, held_out.y]),
+        ),
     )
 
 
@@ -199,6 +237,13 @@ def _digest(*arrays: Array) -> int:
     return digest
 
 
+def _wanted_size(config: Config) -> tuple[int, int] | None:
+    """(H, W) that the network is to be given whatever the data have; None where they decide."""
+    spec = models.MODELS.get(config.model)
+    side = config.image_size or (None if spec is None else spec.input_size)
+    return None if side is None else (side, side)
+
+
 def _size(config: Config, stored: tuple[int, int]) -> tuple[int, int]:
     """(H, W) of the images that the network is to be given."""
     spec = models.MODELS.get(config.model)
@@ -223,13 +268,16 @@ def _split(config: Config, count: int) -> tuple[Array, Array]:
             f"val_ratio: {config.val_ratio:g} of {count} training images leaves an empty split; "
             "use a ratio nearer to 0.5, or 0 for no validation"
         )
-    if config.batch_size > count - held_out:
-        raise ConfigError(
-            f"batch_size: must be at most the {count - held_out} training images, "
-            f"got {config.batch_size}"
-        )
+    _check_batch_size(config, count - held_out)
     shuffled = np.random.default_rng((config.seed, streams.SPLIT)).permutation(count)
     return np.sort(shuffled[held_out:]), np.sort(shuffled[:held_out])
+
+
+def _check_batch_size(config: Config, count: int) -> None:
+    if config.batch_size > count:
+        raise ConfigError(
+            f"batch_size: must be at most the {count} training images, got {config.batch_size}"
+        )
 
 
 def _statistics(

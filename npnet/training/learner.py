@@ -19,8 +19,8 @@ from npnet import models
 from npnet.base.arrays import Array
 from npnet.compiler import EagerStep
 from npnet.runs import streams
-from npnet.runs.errors import ConfigError, DivergedError
 from npnet.runs.arguments import arguments
+from npnet.runs.errors import ConfigError, DivergedError
 from npnet.runs.optimizers import optimizer
 from npnet.runs.own import blamed
 from npnet.runs.weights import arrays, load_arrays

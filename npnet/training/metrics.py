@@ -34,7 +34,7 @@ class Score:
         total: images seen.
         correct: how many of them were classified rightly.
         loss_sum: the sum of their losses.
-        logits, predicted: of each image, where `keep` asked for them.
+        logits, predicted, labels: of each image, where `keep` asked for them.
     """
 
     keep: bool = False
@@ -42,6 +42,7 @@ class Score:
     correct: int = 0
     loss_sum: float = 0.0
     _logits: list[Array] = field(default_factory=list)
+    _labels: list[Array] = field(default_factory=list)
 
     def add(self, loss: float, logits: Array, y: Array) -> None:
         """Add a batch: its mean loss, logits (n, classes) and labels (n,)."""
@@ -50,6 +51,7 @@ class Score:
         self.loss_sum += loss * len(y)
         if self.keep:
             self._logits.append(logits)
+            self._labels.append(y)
 
     @property
     def loss(self) -> float:
@@ -70,6 +72,11 @@ class Score:
     def logits(self) -> Array:
         """The logits of each image, in order: (total, classes); (0, 1) of none."""
         return np.concatenate(self._logits) if self._logits else np.empty((0, 1), np.float32)
+
+    @property
+    def labels(self) -> Array:
+        """The label of each image, in order: (total,)."""
+        return np.concatenate(self._labels) if self._labels else np.empty(0, np.int64)
 
     @property
     def predicted(self) -> Array:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from npnet.base.files import atomic_write
 from npnet.runs.files import RESULT, to_json
 from npnet.runs.plots import confusion_png
 from npnet.training import plots, result
+from npnet.training.checkpoint import OF_THE_PLACE
+from npnet.training.config import Config
 from npnet.training.metrics import Score, confusion_matrix, worst_errors
 from npnet.training.trainer import Training, evaluate
 
-__all__ = ["PER_CLASS", "PICTURES", "draw_curves", "report", "measure_best"]
+__all__ = ["PER_CLASS", "PICTURES", "draw_curves", "measure_best", "report"]
 
 PER_CLASS = "classes.csv"
 PICTURES = ("curves.png", "confusion.png", "errors.png")
@@ -21,7 +24,7 @@ _LONGEST_TITLE = 32  # of a data set in the title of a picture
 def draw_curves(training: Training) -> None:
     """Draw the learning curves of the finished epochs, if there is one."""
     progress = training.progress
-    if progress.history:
+    if progress.history and training.log_dir is not None:
         png = plots.curves_png(progress.history, progress.best_epoch, _title(training))
         _draw(training, "curves", png)
 
@@ -29,13 +32,16 @@ def draw_curves(training: Training) -> None:
 def _draw_test(training: Training, test: Score) -> None:
     data = training.data
     title = f"{_title(training)}: {test.accuracy:.2f} % of {test.total} test images"
-    confusion = confusion_matrix(data.test.y, test.predicted, len(data.classes))
+    confusion = confusion_matrix(test.labels, test.predicted, len(data.classes))
     png = confusion_png(confusion, data.classes, title)
     _draw(training, "confusion", png)
-    errors = worst_errors(test.logits, data.test.y, result.WORST)
+    x = data.test.x
+    if x is None or x.ndim != 4 or x.shape[1] not in (1, 3):  # pictures that nobody has
+        return
+    errors = worst_errors(test.logits, test.labels, result.WORST)
     wrong = test.total - test.correct
     title += f", {wrong} errors" + (f", the {len(errors)} worst" if len(errors) < wrong else "")
-    png = plots.errors_png(data.test.x, errors, data.classes, title)
+    png = plots.errors_png(x, errors, data.classes, title)
     _draw(training, "errors", png)
 
 
@@ -54,16 +60,21 @@ def _title(training: Training) -> str:
 
 
 def measure_best(training: Training) -> Score:
-    """Load the best weights into the network, test them, and let `training.result` say so."""
+    """Load the best weights into the network, test them, and let `training.result` say so.
+
+    Where no image tests, there is no result.
+    """
     config, data, learner = training.config, training.data, training.learner
     progress = training.progress
     learner.load_weights(training.store.load_best())
     test = evaluate(learner, data, data.test)
+    if not test.total:
+        return test
     outcome = result.classification(config, data, learner, progress, test)
     best = progress.history[progress.best_epoch - 1]
     training.result = outcome
     training.hparams = (
-        {"library": learner.lib.__name__} | dataclasses.asdict(config),
+        {"library": learner.lib.__name__} | _compared_by(config),
         {
             "hparam/test_accuracy": test.accuracy,
             "hparam/test_loss": test.loss,
@@ -74,25 +85,43 @@ def measure_best(training: Training) -> Score:
     return test
 
 
+def _compared_by(config: Config) -> dict[str, Any]:
+    """The settings that runs are compared by: no folders, and nothing that has no use here.
+
+    TensorBoard shows the accuracies after all of them.
+    """
+    names = [field.name for field in dataclasses.fields(config)]
+    left_out = {*OF_THE_PLACE, *config.idle}
+    values = {name: getattr(config, name) for name in names if name not in left_out}
+    return {name: value for name, value in values.items() if value is not None and value != ()}
+
+
 def report(training: Training) -> Score:
     """Test the best checkpoint, write and draw what came of it, and say where everything is."""
     data, progress, log_dir = training.data, training.progress, training.log_dir
-    assert log_dir is not None
     test = measure_best(training)
-    outcome = dict(training.result or {})
-    _draw_test(training, test)
-    atomic_write(log_dir / PER_CLASS, result.classes_csv(outcome).encode())
-    # Last of the files: whoever finds it finds the others.
-    atomic_write(log_dir / RESULT, to_json(outcome).encode())
-    training.callbacks.tell("on_test_end", training)
+    if test.total and log_dir is not None:
+        _draw_test(training, test)
+        outcome = dict(training.result or {})
+        atomic_write(log_dir / PER_CLASS, result.classes_csv(outcome).encode())
+        # Last of the files: whoever finds it finds the others.
+        atomic_write(log_dir / RESULT, to_json(outcome).encode())
+    if test.total:
+        training.callbacks.tell("on_test_end", training)
     best = progress.history[progress.best_epoch - 1]
     chosen = "the last" if not len(data.val) else f"validation {best.val_accuracy:.2f} %"
-    training.say(
-        f"test accuracy {test.accuracy:.2f} %  ({test.correct} of {test.total} on {data.name}; "
-        f"loss {test.loss:.4f}; best checkpoint: epoch {progress.best_epoch}, {chosen})\n"
-        f"{result.summary_line(outcome)}\n"
-        f"weights and settings: {training.checkpoint_dir}\n"
-        f"logs and pictures:    {log_dir}\n"
-        f"curves:               tensorboard --logdir {log_dir.parent}"
-    )
+    which = f"best checkpoint: epoch {progress.best_epoch}, {chosen}"
+    lines = [which]
+    if test.total:
+        said = f"{test.correct} of {test.total} on {data.name}; loss {test.loss:.4f}; {which}"
+        lines = [
+            f"test accuracy {test.accuracy:.2f} %  ({said})",
+            result.summary_line(dict(training.result or {})),
+        ]
+    if training.checkpoint_dir is not None:
+        lines.append(f"weights and settings: {training.checkpoint_dir}")
+    if log_dir is not None:
+        lines.append(f"logs and pictures:    {log_dir}")
+        lines.append(f"curves:               tensorboard --logdir {log_dir.parent}")
+    training.say("\n".join(lines))
     return test

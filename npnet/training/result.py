@@ -59,7 +59,7 @@ def classification(
         "accuracy": best.val_accuracy,
         "sampled_accuracy": best.val_sampled_accuracy,
     }
-    confusion = confusion_matrix(data.test.y, test.predicted, len(data.classes))
+    confusion = confusion_matrix(test.labels, test.predicted, len(data.classes))
     return {
         "format": "npnet result",
         "kind": "classification",
@@ -81,13 +81,13 @@ def classification(
         "worst_errors": [
             dataclasses.asdict(error)
             | {"true": data.classes[error.true], "predicted": data.classes[error.predicted]}
-            for error in worst_errors(test.logits, data.test.y, WORST)
+            for error in worst_errors(test.logits, test.labels, WORST)
         ],
     }
 
 
 def _test(config: Config, data: Data, test: Score) -> dict[str, Any]:
-    logits, y = test.logits, data.test.y
+    logits, y = test.logits, test.labels
     top_k = range(1, min(TOP_K, len(data.classes)) + 1)
     return {
         "loss": test.loss,
@@ -114,6 +114,7 @@ def summary_line(result: dict[str, Any]) -> str:
     present = [score for score in result["per_class"] if score["support"]]
     worst = min(present, key=lambda score: score["recall"])
     return (
-        f"sampled {test['sampled_accuracy']:.2f} %, top-2 {test['top_k']['2']:.2f} %, "
+        f"sampled {test['sampled_accuracy']:.2f} % (with the class drawn by the network's "
+        f"probabilities, in place of the largest), top-2 {test['top_k']['2']:.2f} %, "
         f"worst class {worst['class']} (recall {worst['recall']:.2f} %)"
     )

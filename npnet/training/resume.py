@@ -13,7 +13,7 @@ from npnet.models.checkpoint import BEST
 from npnet.runs.errors import ConfigError
 from npnet.runs.files import CONFIG, LAST
 from npnet.runs.own import is_own
-from npnet.training.checkpoint import OF_THE_PLACE, Checkpoints, Progress, Saved, Store, unusable
+from npnet.training.checkpoint import OF_THE_PLACE, Checkpoints, Progress, Saved, unusable
 from npnet.training.config import Config
 from npnet.training.data import Data
 from npnet.training.learner import Learner
@@ -25,7 +25,7 @@ __all__ = ["check_same_data", "needs_renewal", "restore_learner", "restore_own",
 
 # What may differ when a run is resumed, since no weight depends on it.
 _FREE_ON_RESUME = {"epochs", "patience", "threads", "data_dir", "checkpoint_dir", "log_dir"}
-_FREE_ON_RESUME |= {"resume", "config"}
+_FREE_ON_RESUME |= {"log_images", "log_every", "resume", "config"}
 _FIX_THE_EPOCHS = ("poly", "cosine", "warmup_cosine", "onecycle")
 
 
@@ -73,8 +73,8 @@ def _check_resumable(config: Config, folder: Path, saved: Saved) -> None:
     free = _FREE_ON_RESUME - ({"epochs"} if config.schedule in _FIX_THE_EPOCHS else set())
     if (
         saved.progress.data
-        and datasets.names_npz(config.dataset)
-        and datasets.names_npz(settings.dataset)
+        and datasets.names_file(config.dataset)
+        and datasets.names_file(settings.dataset)
     ):
         free = free | {"dataset"}  # the checksum knows it, wherever it is
     changed = [
@@ -144,7 +144,7 @@ def check_same_data(progress: Progress, data: Data) -> None:
 def _content(identity: str) -> list[str]:
     """A `Data.identity` without the name of a file, which may be another one by now."""
     name, *rest = identity.rsplit(", ", 2)
-    return ["a file" if datasets.names_npz(name) else name, *rest]
+    return ["a file" if datasets.names_file(name) else name, *rest]
 
 
 def restore_learner(

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import npnet
 from npnet import datasets
 from npnet.base.files import user_path
+from npnet.base.threads import available_cores
 from npnet.datasets import AUTO, DataError
 from npnet.models.checkpoint import BEST
 from npnet.models.summary import summary
@@ -20,12 +21,21 @@ from npnet.runs.callbacks import Callback, Callbacks
 from npnet.runs.errors import DivergedError
 from npnet.runs.files import CONFIG, EVENTS, LAST, METRICS, RESULT
 from npnet.runs.folders import locked, log_folder, make_folder, set_aside
-from npnet.runs.watchers import LogFile, MetricsFile, TensorBoard, Terminal
+from npnet.runs.notebook import watcher
+from npnet.runs.watchers import LogFile, MetricsFile, TensorBoard, Watcher
 from npnet.serialization import checksum_of
 from npnet.training.blank import check_network
-from npnet.training.checkpoint import Checkpoints, Progress, Saved, best_file, read_seconds
+from npnet.training.checkpoint import (
+    Checkpoints,
+    Memory,
+    Progress,
+    Saved,
+    best_file,
+    read_seconds,
+)
 from npnet.training.config import Config
 from npnet.training.data import Data, prepare
+from npnet.training.details import STEPS, ImagesToTensorBoard, StepsToTensorBoard
 from npnet.training.initial import load_initial
 from npnet.training.learner import Learner, initial_model
 from npnet.training.metrics import Score
@@ -41,11 +51,12 @@ from npnet.training.resume import (
 from npnet.training.stopping import EarlyStopping
 from npnet.training.trainer import Training, best_facts, fit
 
-__all__ = ["LOG", "Result", "run"]
+__all__ = ["LOG", "Result", "Surroundings", "run"]
 
 LOG = "log.txt"
-_WRITTEN = (LOG, METRICS, RESULT, PER_CLASS, *PICTURES, EVENTS)  # to the folder for logs
+_WRITTEN = (LOG, METRICS, RESULT, PER_CLASS, *PICTURES, EVENTS, STEPS)  # to the folder for logs
 
+Load: TypeAlias = Callable[[Config, Callable[[str], None]], Any]
 Build: TypeAlias = Callable[[Config, Data, Parts], Learner]
 
 
@@ -54,17 +65,46 @@ class Result:
     """What a run came to.
 
     Attributes:
-        test: loss, accuracy and predictions of the best checkpoint on the test split.
+        test: loss, accuracy and predictions of the best checkpoint on the test split, which may
+            have no images.
         progress: the finished epochs.
+        training: the run, whose network has the weights of the best checkpoint.
     """
 
     test: Score
     progress: Progress
-    checkpoint_dir: Path
-    log_dir: Path
+    training: Training
+
+    @property
+    def checkpoint_dir(self) -> Path:
+        """The folder of checkpoints."""
+        return Path(str(self.training.checkpoint_dir))
+
+    @property
+    def log_dir(self) -> Path:
+        """The folder for logs and pictures."""
+        return Path(str(self.training.log_dir))
 
 
-def run(config: Config, build: Build) -> Result:
+@dataclass(frozen=True)
+class Surroundings:
+    """Where a run has its data from, and who sees it: those of the command line by default.
+
+    Attributes:
+        load: the data; is told whom to say which were taken.
+        parts: what is the user's own; None is what the settings spell.
+        watcher: shows the run to the user; None is nobody.
+        saves, logs: whether checkpoints, and logs, are written.
+    """
+
+    load: Load = prepare
+    parts: Parts | None = None
+    watcher: Callable[[], Watcher | None] = watcher
+    saves: bool = True
+    logs: bool = True
+
+
+def run(config: Config, build: Build, around: Surroundings | None = None) -> Result:
     """Train the network that `build` makes, and test the checkpoint that validated best.
 
     Raises:
@@ -73,32 +113,43 @@ def run(config: Config, build: Build) -> Result:
             failed.
         datasets.DataError, serialization.CheckpointError, OSError: a file can't be had or written.
     """
+    around = Surroundings() if around is None else around
     npnet.set_num_threads(config.threads or npnet.get_num_threads())  # PyTorch learns from its data
-    parts = Parts.of(config)  # before any file is made: what can't be executed can't be trained
-    checkpoints = Checkpoints(make_folder(config.checkpoint_dir, "checkpoint_dir"))
-    with locked(checkpoints.folder, "checkpoint_dir"):
-        terminal = Terminal()
-        begun = _begin(config, build, parts, checkpoints, terminal.say)
+    # Before any file is made: what can't be executed can't be trained.
+    parts = Parts.of(config) if around.parts is None else around.parts
+    with contextlib.ExitStack() as stack:
+        store: Checkpoints | Memory = Memory()
+        if around.saves:
+            store = Checkpoints(make_folder(config.checkpoint_dir, "checkpoint_dir"))
+            stack.enter_context(locked(store.folder, "checkpoint_dir"))
+        screen = around.watcher()
+        say = _nobody if screen is None else screen.say
+        begun = _begin(config, build, parts, store, say, around.load)
+        config = begun.config
         # Before any file: the network must take the images.
-        overview = _overview(begun.config, begun.data, begun.learner)
-        log_dir = log_folder(config.log_dir, config.network)
-        config = dataclasses.replace(begun.config, log_dir=str(log_dir))
-        with (
-            _locked_unless(checkpoints.folder, log_dir),
-            _watched(config, terminal, begun, log_dir) as callbacks,
-        ):
-            training = Training(
-                config,
-                begun.data,
-                begun.learner,
-                begun.progress,
-                checkpoints,
-                callbacks,
-                log_dir,
-                begun.saved is not None,
-            )
-            with _warnings_said(training):
-                return _trained(training, begun.saved, overview)
+        overview = _overview(config, begun.data, begun.learner)
+        log_dir = log_folder(config.log_dir, config.network) if around.logs else None
+        if log_dir is not None:
+            config = dataclasses.replace(config, log_dir=str(log_dir))
+            stack.enter_context(_locked_unless(store.folder, log_dir))
+        callbacks = _callbacks(config, screen, begun, log_dir)
+        stack.enter_context(contextlib.closing(callbacks))
+        training = Training(
+            config,
+            begun.data,
+            begun.learner,
+            begun.progress,
+            store,
+            callbacks,
+            log_dir,
+            begun.saved is not None,
+        )
+        stack.enter_context(_warnings_said(training))
+        return _trained(training, begun.saved, overview)
+
+
+def _nobody(text: str) -> None:
+    """Listens to what is said where nobody does."""
 
 
 def _trained(training: Training, saved: Saved | None, overview: str) -> Result:
@@ -114,10 +165,7 @@ def _trained(training: Training, saved: Saved | None, overview: str) -> Result:
         draw_curves(training)
         raise
     draw_curves(training)
-    test = report(training)
-    assert training.checkpoint_dir is not None
-    assert training.log_dir is not None
-    return Result(test, training.progress, training.checkpoint_dir, training.log_dir)
+    return Result(report(training), training.progress, training)
 
 
 @contextlib.contextmanager
@@ -132,29 +180,38 @@ def _warnings_said(training: Training) -> Iterator[None]:
 # ---- folders -----------------------------------------------------------------------------------
 
 
-def _locked_unless(own: Path, log_dir: Path) -> contextlib.AbstractContextManager[None]:
+def _locked_unless(own: Path | None, log_dir: Path) -> contextlib.AbstractContextManager[None]:
     """Lock the folder of logs, unless it is the one of checkpoints, which is locked already."""
-    same = own.resolve() == log_dir.resolve()
+    same = own is not None and own.resolve() == log_dir.resolve()
     return contextlib.nullcontext() if same else locked(log_dir, "log_dir")
 
 
-@contextlib.contextmanager
-def _watched(
-    config: Config, terminal: Terminal, begun: _Begun, folder: Path
-) -> Iterator[Callbacks]:
-    """Everything that is told of the run; closed at its end, however it ends."""
+def _callbacks(
+    config: Config, screen: Watcher | None, begun: _Begun, folder: Path | None
+) -> Callbacks:
+    """Everything that is told of the run."""
+    shown: list[Callback] = [] if screen is None else [screen]
+    own: list[Callback] = []
+    if config.patience is not None:
+        own.append(EarlyStopping(config.patience))
+    if folder is None:
+        return Callbacks([*own, *shown], begun.learner.parts.callbacks)
     aside = None if config.resume else set_aside(folder, _WRITTEN)
-    if aside is not None:
-        terminal.say(aside)
-    own: list[Callback] = [
-        *([] if config.patience is None else [EarlyStopping(config.patience)]),
+    if aside is not None and screen is not None:
+        screen.say(aside)
+    finished = begun.progress.epoch
+    tensorboard = TensorBoard(folder, dataclasses.asdict(config), finished)
+    own += [
         MetricsFile(folder / METRICS),
-        terminal,
+        *shown,
         LogFile(folder / LOG),
-        TensorBoard(folder, dataclasses.asdict(config), begun.progress.epoch),
+        tensorboard,
     ]
-    with contextlib.closing(Callbacks(own, begun.learner.parts.callbacks)) as callbacks:
-        yield callbacks
+    if config.log_every is not None:
+        own.append(StepsToTensorBoard(folder, config.log_every, finished))
+    if config.log_images:
+        own.append(ImagesToTensorBoard(tensorboard.events))
+    return Callbacks(own, begun.learner.parts.callbacks)
 
 
 # ---- beginnings --------------------------------------------------------------------------------
@@ -180,18 +237,19 @@ def _begin(
     config: Config,
     build: Build,
     parts: Parts,
-    checkpoints: Checkpoints,
+    store: Checkpoints | Memory,
     say: Callable[[str], None],
+    load: Load,
 ) -> _Begun:
     """Data, network and, of a run that is resumed, where it stands.
 
     No file is written yet, but for a config.json that was lost.
     """
     saved = None
-    if config.resume:
-        config, saved = resumed(config, checkpoints, say)
+    if config.resume and isinstance(store, Checkpoints):
+        config, saved = resumed(config, store, say)
     progress = Progress() if saved is None else saved.progress
-    data = _data(config, say)
+    data = _data(config, say, load)
     if config.dataset == AUTO:
         config = dataclasses.replace(config, dataset=data.name)
     check_same_data(progress, data)
@@ -199,7 +257,7 @@ def _begin(
     learner = build(config, data, parts)
     check_network(learner, data)
     if saved is not None:
-        restore_learner(learner, saved, data, config, checkpoints.folder)
+        restore_learner(learner, saved, data, config, Path(str(store.folder)))
         if config.log_dir is not None:
             progress.take_seconds(read_seconds(user_path(config.log_dir) / METRICS, progress))
     elif config.init_from is not None:
@@ -207,11 +265,15 @@ def _begin(
     return _Begun(config, data, learner, progress, saved)
 
 
-def _data(config: Config, say: Callable[[str], None]) -> Data:
+def _data(
+    config: Config,
+    say: Callable[[str], None],
+    load: Load,
+) -> Any:
     try:
-        return prepare(config, say)
+        return load(config, say)
     except DataError as error:
-        if not (config.resume and datasets.names_npz(config.dataset)):
+        if not (config.resume and datasets.names_file(config.dataset)):
             raise
         raise DataError(
             f"{error}; if the file of the run was moved, say where it is now by --dataset: it is "
@@ -224,14 +286,24 @@ def _announce(training: Training, saved: Saved | None, overview: str) -> None:
     config = training.config
     if saved is not None:
         # It is the sign of a finished run, and of this one no longer.
-        (Path(str(config.log_dir)) / RESULT).unlink(missing_ok=True)
+        if training.log_dir is not None:
+            (training.log_dir / RESULT).unlink(missing_ok=True)
         training.say(f"resuming after {training.line}")
     else:
         # Last first: without it the folder is no run's, wherever this is stopped.
-        said = set_aside(Path(str(training.checkpoint_dir)), (LAST, BEST, CONFIG))
+        folder = training.checkpoint_dir
+        said = None if folder is None else set_aside(folder, (LAST, BEST, CONFIG))
         if said is not None:
             training.say(said)
         training.say(overview)
+    if config.too_short:
+        training.say(config.too_short)
+    cores = available_cores()
+    if config.threads is not None and config.threads > cores:
+        training.say(
+            f"{config.threads} threads on {cores} core{'s' if cores > 1 else ''}: more than there "
+            "are cores make it slower, and change no bit"
+        )
     if config.unused:
         names = ", ".join(config.unused)
         training.say(f"{config.optimizer} and scheduler {config.schedule} have no use for: {names}")
@@ -243,8 +315,10 @@ def _renew_best(training: Training) -> None:
 
     The run was stopped after it had written last.safetensors, or somebody lost the file since.
     """
-    config, progress, checkpoints = training.config, training.progress, training.store
-    if not config.resume or not needs_renewal(progress, checkpoints):
+    progress, checkpoints = training.progress, training.store
+    if not isinstance(checkpoints, Checkpoints) or not training.resumed:
+        return
+    if not needs_renewal(progress, checkpoints):
         return
     learner = training.learner
     best = best_file(learner.weights(), best_facts(learner, training.data, progress))
@@ -261,15 +335,14 @@ def _renew_best(training: Training) -> None:
 
 def _overview(config: Config, data: Data, learner: Learner) -> str:
     """What is about to happen in npnet or PyTorch, and the network layer by layer."""
-    c, h, w = data.image_shape
-    lib = learner.lib
+    lib, shape = learner.lib, data.image_shape
     model = learner.model if lib is npnet else initial_model(config, data)
-    network = summary(model, (1, c, h, w))
+    network = summary(model, (1, *shape))
     counts = f"{len(data.train)} training, {len(data.val)} validation, {len(data.test)} test"
     threads = lib.get_num_threads()
     return (
         f"{lib.__name__} {lib.__version__}: {config.model} on {data.name}, "
         f"{threads} thread{'s' if threads > 1 else ''}\n"
-        f"{counts} images of {c} x {h} x {w}, {len(data.classes)} classes\n"
+        f"{counts} images of {' x '.join(map(str, shape))}, {len(data.classes)} classes\n"
         f"{network}"
     )

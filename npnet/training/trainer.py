@@ -15,6 +15,7 @@ from npnet.base.arrays import Array
 from npnet.models.checkpoint import Facts
 from npnet.runs.callbacks import Callbacks
 from npnet.runs.errors import DivergedError, FailedError
+from npnet.runs.watchers import TensorBoard
 from npnet.serialization import checksum_of
 from npnet.training.checkpoint import Progress, Store, best_file
 from npnet.training.config import Config
@@ -60,7 +61,8 @@ class Training:
         self.loss, self.score = float("nan"), Score()
         self.result: Mapping[str, Any] | None = None
         self.hparams: tuple[dict[str, Any], dict[str, float]] = ({}, {})
-        self.tensorboard: Any = None
+        boards = [c for c in callbacks.own if isinstance(c, TensorBoard)]
+        self.tensorboard = boards[0].events if boards else None
 
     # ---- what callbacks read ---------------------------------------------------------------------
 
@@ -214,7 +216,7 @@ def evaluate(learner: Learner, data: Data, split: Split) -> Score:
 
 def _batch_size(data: Data) -> int:
     """Of evaluation; a multiple of the sixteen images that kernels take side by side."""
-    _, height, width = data.image_shape
+    *_, height, width = (1, 1, *data.image_shape)
     fit = EVALUATION_PIXELS // (height * width) // 16 * 16
     return min(EVALUATION_BATCH, max(16, fit))
 
@@ -257,7 +259,7 @@ def _fit_epoch(training: Training) -> None:
     train = train_epoch(training, number)
     val = evaluate(learner, data, data.val)
     _check_finite(learner, val, number, rate)
-    sampled = sampled_accuracy(val.logits, data.val.y, config.seed, number)
+    sampled = sampled_accuracy(val.logits, val.labels, config.seed, number)
     seconds = time.perf_counter() - start
     epoch = Epoch(
         number, rate, train.loss, train.accuracy, val.loss, val.accuracy, sampled, seconds
@@ -312,8 +314,11 @@ def _check_finite(learner: Learner, val: Score, epoch: int, rate: float) -> None
 
 
 def best_facts(learner: Learner, data: Data, progress: Progress) -> dict[str, str]:
-    """What a user of the best weights must know, as texts beside them in the file."""
-    return Facts(
+    """What a user of the best weights must know, as texts beside them in the file.
+
+    Where the user gave data as they are, nobody knows how to make such of pictures.
+    """
+    facts = Facts(
         learner.config.model,
         model_arguments(learner.config, data, learner.parts),
         data.name,
@@ -325,3 +330,6 @@ def best_facts(learner: Learner, data: Data, progress: Progress) -> dict[str, st
         progress.best_epoch,
         progress.history[progress.best_epoch - 1].val_accuracy,
     ).to_metadata()
+    if data.is_standardised:
+        return facts
+    return {k: v for k, v in facts.items() if k not in ("image_shape", "mean", "std", "pixels")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -35,7 +36,7 @@ def test_flags_become_axes() -> None:
         "model": ["lenet4", "lenet5"], "epochs": [2], "nesterov": [True],
         "batch_size": [8, 16], "seed": [0, 1],
     }  # fmt: skip
-    assert options.output == Path("comparisons/comparison")
+    assert re.fullmatch("comparisons/comparison-model-batch_size-[0-9a-f]{8}", str(options.output))
     assert options.smoothing == 0.6
 
 
@@ -50,7 +51,26 @@ def test_fits_by_flags() -> None:
         ("fit-function", (-1, 1)), ("fit-function", (0, 2)),
     }  # fmt: skip
     assert len(grid.specs()) == 4
-    assert options.output == Path("comparisons/fit-function")
+    assert re.fullmatch("comparisons/fit-function-range-epochs-[0-9a-f]{8}", str(options.output))
+
+
+def test_grids_without_a_name_have_folders_of_their_own() -> None:
+    """But for seeds, of which some may be added to a comparison."""
+    grids = [
+        ["--model", "lenet4", "lenet5"],
+        ["--model", "lenet4", "lenet"],
+        ["--model", "lenet5", "lenet4"],
+        ["--model", "lenet4", "lenet5", "--epochs", "3"],
+        ["--model", "lenet4", "lenet5", "--library", "npnet", "pytorch"],
+        ["fit-function", "--learning_rate", "0.1", "0.2"],
+        ["--learning_rate", "0.1", "0.2"],
+    ]
+    folders = [parse(grid)[1].output for grid in grids]
+    assert len(set(folders)) == len(grids)
+    for grid, folder in zip(grids, folders, strict=True):
+        for seeds in (["--seeds", "3"], ["--seed", "4"]):
+            assert parse([*grid, *seeds])[1].output == folder
+    assert parse([*grids[0], "--output", "x"])[1].output == Path("x")
 
 
 def test_flags_override_a_name() -> None:

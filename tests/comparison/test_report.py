@@ -13,12 +13,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from npnet.comparison import figures
 from npnet.comparison.grid import Grid
 from npnet.comparison.report import write
+from npnet.comparison.results import gather
 from npnet.comparison.runner import Failure
 from npnet.comparison.runs import Run
 from tests.comparison.conftest import made
 
+SVG = "{http://www.w3.org/2000/svg}"
 MANY: dict[str, list[Any]] = {
     "model": ["lenet4", "lenet5"],
     "learning_rate": [0.1, 0.01, 0.001, 0.0003, 0.0001],
@@ -83,13 +86,20 @@ def test_table_and_words(tmp_path: Path) -> None:
         "criterion": ["cross_entropy", "mse"], "epochs": [4], "seed": [0, 1]
     }  # fmt: skip
     html, md = reported(tmp_path, made(tmp_path / "runs", axes, [90, 80, 99, 98]))
-    header, first, second = Page(html).rows
+    header, first, second, *ends = Page(html).rows
     assert dict(zip(header, first, strict=True)) == {
         "criterion": "mse", "test %": "98.50 ± 0.71", "validation %": "98.50 ± 0.71",
         "test loss": "0.25", "gap": "+4.00", "best epoch": "4.0", "s/epoch": "0.5",
         "parameters": "29,290", "seeds": "2",
     }  # fmt: skip
     assert second[:2] == ["cross_entropy", "85.00 ± 7.07"]
+    columns = ["training loss", "validation loss", "training accuracy (%)"]
+    assert ends == [
+        ["in the last epoch", *columns, "validation accuracy (%)"],
+        ["mse", "0.2500", "1.2000", "102.50 ± 0.71", "98.50 ± 0.71"],
+        ["cross_entropy", "0.2500", "1.2000", "89.00 ± 7.07", "85.00 ± 7.07"],
+    ]
+    assert all(f"| {' | '.join(row)} |" in md for row in ends)
     assert f"| {' | '.join(first)} |" in md
     for text in (html, md):
         assert "4 runs, 2 configurations: the best on the validation split is mse, with" in text
@@ -121,6 +131,37 @@ def test_html_needs_nothing_else(tmp_path: Path, axes: dict[str, list[Any]]) -> 
         Path(figure).name for figure in figures
     }
     assert all(is_picture((tmp_path / f).read_bytes(), f) for f in figures)
+
+
+def drawn(data: bytes) -> str:
+    """The text of a picture, which is text in it."""
+    return "\n".join("".join(node.itertext()) for node in ET.fromstring(data).iter(f"{SVG}text"))
+
+
+@pytest.mark.parametrize(
+    ("criteria", "expected"),
+    [
+        (["mse"], ["training loss", "validation loss"]),
+        (
+            ["mse", "cross_entropy"],
+            [
+                "training loss: mean squared error", "training loss: cross-entropy",
+                "validation loss: mean squared error", "validation loss: cross-entropy",
+            ],
+        ),
+    ],
+)  # fmt: skip
+def test_losses_of_each_criterion_have_their_own_axes(
+    tmp_path: Path, criteria: list[str], expected: list[str]
+) -> None:
+    axes: dict[str, list[Any]] = {"criterion": criteria, "gamma": [0.1, 0.2], "epochs": [3]}
+    runs = made(tmp_path / "runs", axes, [99, 98, 97, 96][: 2 * len(criteria)])
+    text = drawn(figures.curves(gather(runs), 0.6)).splitlines()
+    assert sorted(line for line in text if "loss" in line) == sorted(expected)
+    assert {"training accuracy (%)", "validation accuracy (%)"} < {*text}
+    for criterion in criteria:  # each configuration once, in the legend
+        named = f"{criterion}, gamma 0.1" if len(criteria) > 1 else "gamma 0.1"
+        assert text.count(named) == 1
 
 
 def test_settings_that_no_run_uses_are_left_out(tmp_path: Path) -> None:
@@ -181,7 +222,7 @@ def test_names_are_no_tags_cells_or_formulas(tmp_path: Path, name: str) -> None:
     html, md = ((tmp_path / f"report.{kind}").read_text() for kind in ("html", "md"))
     page = Page(html)  # every tag is closed
     assert "<script" not in html
-    assert [len(row) for row in page.rows] == [3, 3, 9, 9, 9]
+    assert [len(row) for row in page.rows] == [3, 3, 9, 9, 9, 5, 5, 5]
     (table,) = re.findall(r"## Results\n\n((?:\|.*\n)+)", md)
     cells = [re.sub(r"\\.", "", line).count("|") for line in table.splitlines()]
     assert cells == [10] * 4

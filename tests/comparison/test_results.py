@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from npnet.base.arrays import Array
 from npnet.comparison.results import Overfitting, Spread, as_recorded, gather, smoothed
 from npnet.comparison.runs import Run
 from npnet.runs.files import METRICS, RESULT
@@ -32,16 +33,30 @@ def test_spread() -> None:
     assert Spread.of([math.nan]).text() == "\N{EN DASH}"
 
 
-def test_smoothing_is_tensorboards() -> None:
-    """The values that its formula gives, worked out by hand for weight 0.6."""
-    expected = [1.0, (0.6 * 0.4 + 0.4 * 3) / 0.64, (0.6 * (0.6 * 0.4 + 1.2) + 0.4 * 2) / 0.784]
-    np.testing.assert_allclose(smoothed(np.array([1.0, 3.0, 2.0]), 0.6), expected)
+def plainly_smoothed(x: Array, weight: float) -> list[float]:
+    """By the formula."""
+    out = []
+    for t in range(len(x)):
+        r = min(t, len(x) - 1 - t)
+        weights = np.array([float(weight) ** abs(d) for d in range(-r, r + 1)])
+        out.append(float(weights @ x[t - r : t + r + 1] / weights.sum()))
+    return out
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.3, 0.6, 0.99])
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 9, 40])
+def test_smoothing(count: int, weight: float) -> None:
+    values = np.random.default_rng(0).random(count)
+    smooth = smoothed(values, weight)
+    np.testing.assert_allclose(smooth, plainly_smoothed(values, weight), rtol=1e-12)
+    np.testing.assert_array_equal(smooth[:1], values[:1])
+    np.testing.assert_array_equal(smooth[-1:], values[-1:])
 
 
 def test_smoothing_of_nothing_and_of_gaps() -> None:
-    values = np.array([1.0, np.nan, 3.0, np.inf])
+    values = np.array([1.0, np.nan, 3.0, np.inf, 2.0])
     np.testing.assert_array_equal(smoothed(values, 0.0), values)
-    expected = [1.0, np.nan, (0.5 * 0.5 + 0.5 * 3) / 0.75, np.inf]
+    expected = [1.0, np.nan, (0.5 * 1 + 3 + 0.5 * 2) / 2, np.inf, 2.0]
     np.testing.assert_allclose(smoothed(values, 0.5), expected)
     assert smoothed(np.full(50, 7.0), 0.99) == pytest.approx(np.full(50, 7.0))
 
@@ -95,9 +110,26 @@ def test_curves_of_seeds_that_stopped_at_different_epochs(tmp_path: Path) -> Non
     changed(runs[1], epochs=2, best_epoch=1)
     (configuration,) = gather(runs)
     mean, smooth, deviation = configuration.curves("val_accuracy", 0.6)
-    np.testing.assert_allclose(mean, [85, 85] + [90] * 8)
+    np.testing.assert_allclose(mean, [85] * 10)
     np.testing.assert_allclose(smooth, mean)
-    np.testing.assert_allclose(deviation, [50**0.5] * 2 + [0] * 8)
+    np.testing.assert_allclose(deviation, [50**0.5] * 10)
+    assert configuration.last("val_accuracy") == Spread(85, 50**0.5, 2, 2)
+
+
+def test_curves_end_where_the_table_says(tmp_path: Path) -> None:
+    runs = made(tmp_path, {"seed": [0, 1, 2]}, [90, 80, 85])
+    for run, count in zip(runs, (10, 5, 7), strict=True):
+        path = run.folder / METRICS
+        header, *rows = [line.split(",") for line in path.read_text().splitlines()][: count + 1]
+        for row in rows:
+            row[2:6] = [f"{float(cell) * (1 + math.sin(int(row[0]))):.3f}" for cell in row[2:6]]
+        path.write_text("\n".join(map(",".join, [header, *rows])))
+        changed(run, epochs=count, best_epoch=1)
+    (configuration,) = gather(runs)
+    for column in ("train_loss", "val_loss", "train_accuracy", "val_accuracy"):
+        _, smooth, deviation = configuration.curves(column, 0.6)
+        last = configuration.last(column)
+        assert (smooth[-1], deviation[-1]) == pytest.approx((last.mean, last.std), rel=1e-12)
 
 
 def test_overfitting_of_a_configuration(tmp_path: Path) -> None:

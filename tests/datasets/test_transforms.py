@@ -459,7 +459,7 @@ def test_npnets_own_transforms_need_no_pillow(dataset: Any) -> None:
     assert x.shape[2:] == (18, 18)
     assert dataset[0][0].shape[1:] == (18, 18)
     dataset.transform = lambda picture: picture
-    with pytest.raises(ImportError, match=r"makes a PIL image .* needs Pillow: pip install pillow"):
+    with pytest.raises(ImportError, match=r"makes a PIL image .* needs pillow: pip install .npnet"):
         dataset[0]
 
 

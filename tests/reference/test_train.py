@@ -101,7 +101,7 @@ def test_command(small: Config, capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.slow
 def test_an_epoch_reaches_the_same_accuracy(tmp_path: Path) -> None:
-    """On a fifth of MNIST where it is on the machine, else on scikit-learn's digits."""
+    """On a fifth of MNIST where it is on the machine, else on the digits that ship with npnet."""
     data_dir = os.environ.get("NPNET_DATA", "")
     here = (Path(data_dir) / "mnist").is_dir()
     config = Config(

@@ -129,7 +129,7 @@ def test_divergence_is_one_line_and_code_1(
 
 @pytest.mark.slow
 def test_digits_where_there_is_nothing_else(tmp_path: Path) -> None:
-    """`auto` without MNIST and without a network trains on what scikit-learn ships."""
+    """`auto` without MNIST and without a network trains on the digits that ship with npnet."""
     run = subprocess.run(
         [sys.executable, "-m", "npnet.train", "--model", "lenet5", "--epochs", "1",
          "--data_dir", str(tmp_path / "none")],

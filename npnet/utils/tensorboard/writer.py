@@ -9,21 +9,17 @@ from typing import Any
 
 import numpy as np
 
+from npnet.base.extras import require
 from npnet.base.tensorboardx import without_torch
 from npnet.nn import Module
 from npnet.tensor import Tensor
 from npnet.utils.tensorboard.graph import graph_of
 
-try:
-    with without_torch():
-        import tensorboardX
-        from tensorboardX import summary as _summary
-        from tensorboardX.proto import event_pb2, graph_pb2, summary_pb2, tensor_pb2
-except ImportError as error:
-    raise ImportError(
-        "npnet.utils.tensorboard: tensorboardX, which writes the files, is not installed; "
-        "pip install tensorboardX"
-    ) from error
+with without_torch():
+    require("tensorboardX", "train", "npnet.utils.tensorboard")
+    import tensorboardX
+    from tensorboardX import summary as _summary
+    from tensorboardX.proto import event_pb2, graph_pb2, summary_pb2, tensor_pb2
 
 __all__ = ["SummaryWriter"]
 

@@ -1,0 +1,150 @@
+"""`npnet summary`: a network layer by layer, with what it weighs and what it costs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from npnet.base.files import printable, user_path
+from npnet.models import MODELS, list_models
+from npnet.runs.commands import run_command
+from npnet.runs.errors import ConfigError
+from npnet.runs.flags import positional, read_flags
+
+if TYPE_CHECKING:
+    from npnet.models.summary import Summary
+    from npnet.nn import Module
+
+__all__ = ["SETTINGS", "Options", "main"]
+
+MOST_VALUES = 1 << 28  # of an image
+_USUAL = (3, 224, 224)  # images that torchvision's networks are made for
+
+
+@dataclass(frozen=True)
+class Options:
+    """Show a network layer by layer: outputs, parameters, multiply-adds (MACs) and memory.
+
+    MODEL is a network by name (one of train --model, or of torchvision's), or a file: the
+    best.safetensors of a run, the folder that it is in, or weights that npnet import takes.
+    """
+
+    GROUPS: ClassVar[dict[str, str]] = {"options": "input_size"}
+    PATHS: ClassVar[tuple[str, ...]] = ("model",)
+    CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {"model": tuple(MODELS)}
+    EXAMPLES: ClassVar[dict[str, str]] = {
+        "a network by name": "lenet5",
+        "on larger images of one channel": "resnet18 --input_size 1 64 64",
+        "what a run has made": "checkpoint",
+    }
+
+    model: str = positional()
+    """name of a network, or a file with weights"""
+    input_size: tuple[int, ...] = ()
+    """channels, height and width of an image, as in 1 28 28; default: the network's own"""
+    json: bool = False
+    """print it as JSON"""
+
+
+SETTINGS = Options
+
+
+def main(argv: Sequence[str]) -> int:
+    """Show the network that `argv` names. Returns the exit code."""
+
+    def work() -> None:
+        _show(read_flags(argv, Options(), "npnet summary"))
+
+    return run_command(work, "npnet summary", "stopped")
+
+
+def _show(options: Options) -> None:
+    from npnet.models.summary import summary
+
+    model, shape = _network(options.model, _size(options))
+    try:
+        found = summary(model, (1, *shape))
+    except (RuntimeError, ValueError, IndexError) as error:
+        size = " ".join(map(str, shape))
+        raise ConfigError(
+            f"input_size: the network does not take images of {size}: {error}"
+        ) from None
+    memory = _memory(model, found)
+    if options.json:
+        answer = {
+            "network": found.network,
+            "input_shape": found.input_shape,
+            "parameters": found.parameters,
+            "macs": found.macs,
+            "memory": memory,
+            "layers": [asdict(row) for row in found.rows],
+        }
+        print(json.dumps(answer, indent=1))
+        return
+    print(found)
+    weights, outputs = (f"{memory[name] / 1e6:.2f} MB" for name in ("weights", "outputs"))
+    print(f"{weights} of weights and buffers, {outputs} of outputs of all layers for one sample")
+
+
+def _memory(model: Module, found: Summary) -> dict[str, int]:
+    """Bytes of what the network holds, and of what its layers give for one sample."""
+    held = sum(tensor.array.nbytes for tensor in model.state_dict().values())
+    return {"weights": held, "outputs": found.output_bytes}
+
+
+def _size(options: Options) -> tuple[int, ...]:
+    """The size that was asked for; () is the network's own."""
+    size = options.input_size
+    values = 1
+    for side in size:
+        if side < 1:
+            raise ConfigError(f"input_size: takes whole numbers from 1, got {side}")
+        values *= side
+    if values > MOST_VALUES:
+        raise ConfigError(f"input_size: is more than {MOST_VALUES} values")
+    return size
+
+
+# ---- the network ---------------------------------------------------------------------------------
+
+
+def _network(name: str, size: tuple[int, ...]) -> tuple[Module, tuple[int, ...]]:
+    """A network by name, or the one of a file, and the shape of a sample."""
+    from npnet.base.checks import unknown_name
+    from npnet.models.foreign import made
+
+    if name in MODELS:
+        spec = MODELS[name]
+        side = spec.input_size or spec.min_size
+        shape = size or (spec.in_channels, side, side)
+        return made(name, {"in_channels": shape[0]}), shape
+    if name in list_models():
+        return made(name, {}), size or _USUAL
+    if user_path(name).exists():
+        return _of_file(name, size)
+    known = dict.fromkeys((*MODELS, *list_models()))
+    raise ConfigError(f"{unknown_name('MODEL', name, known)}; nor is there a file of this name")
+
+
+def _of_file(name: str, size: tuple[int, ...]) -> tuple[Module, tuple[int, ...]]:
+    """The network of a checkpoint, or of weights that are one network's alone."""
+    from npnet.models import from_checkpoint
+    from npnet.models.foreign import find_weights, made, read_foreign, recognised
+
+    path = user_path(name)
+    tree, metadata = ({}, {}) if path.is_dir() else read_foreign(path)
+    if path.is_dir() or "image_shape" in metadata:
+        model = from_checkpoint(path)
+        return model, size or model.checkpoint.image_shape
+    for found in find_weights(tree):
+        matches = recognised(found)
+        if matches:
+            match, spec = matches[0], MODELS[matches[0].model]
+            side = spec.input_size or spec.min_size
+            channels = match.arguments["in_channels"]
+            return made(match.model, match.arguments), size or (channels, side, side)
+    raise ConfigError(
+        f"{printable(name)} has the weights of no network that npnet knows; name the network itself"
+    )
