@@ -33,7 +33,6 @@ OTHERS = (
     "tensorboardX",
     "threadpoolctl",
     "torch",
-    "tyro",
     "yaml",
 )
 # Of Python itself and of npnet, what takes milliseconds and a short program may never ask for.

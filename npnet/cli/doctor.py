@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import os
 import platform
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -22,26 +22,39 @@ from npnet.base.places import user_cache
 from npnet.base.threads import available_cores, environment_threads, get_num_threads
 from npnet.datasets.catalogue import CATALOGUE
 from npnet.runs.commands import reason, run_command
-from npnet.runs.errors import ConfigError, FailedError
+from npnet.runs.errors import FailedError
+from npnet.runs.flags import read_flags
 
-__all__ = ["main"]
+__all__ = ["SETTINGS", "Options", "main"]
 
 PROG = "npnet doctor"
 MEGABYTE = 1e6
 SECONDS = 10.0  # of the self-test
 _OF_INTEREST = ("NPNET_", "NUMBA_", "OPENBLAS_", "OMP_", "GOMP_", "MKL_", "BLIS_", "NPY_", "KMP_")
 
-_DESCRIPTION = """\
-Print what a report of a bug needs: versions, processor, threads, BLAS, folders. Then test this
-machine for ten seconds: the kernels against NumPy in float64, and their speed against the fastest
-that was measured here. With NumPy alone, NumPy's float32 is tested.
 
-Exit code 1: something computes wrong."""
+@dataclass(frozen=True)
+class Options:
+    """Print what a report of a bug needs: versions, processor, threads, BLAS, folders.
+
+    Then test this machine for ten seconds: the kernels against NumPy in float64, and their speed
+    against the fastest that was measured here. With NumPy alone, NumPy's float32 is tested.
+
+    Exit code 1: something computes wrong.
+    """
+
+    EXAMPLES: ClassVar[dict[str, str]] = {
+        "all of it": "",
+        "for a program": "--no_test --json",
+    }
+
+    test: bool = True
+    """test the machine"""
+    json: bool = False
+    """print the answer for a program to read"""
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message} (see {PROG} --help)")
+SETTINGS = Options
 
 
 def main(argv: Sequence[str]) -> int:
@@ -50,19 +63,11 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _work(argv: Sequence[str]) -> None:
-    parser = _Parser(
-        prog=PROG,
-        description=_DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--no_test", "--no-test", action="store_true", help="without the self-test")
-    parser.add_argument("--json", action="store_true", help="the answer for a program to read")
-    options = parser.parse_args(argv)
+    options = read_flags(argv, Options(), PROG)
     facts = dict(_facts())
     if not options.json:
         _print(facts)
-    if options.no_test:
+    if not options.test:
         if options.json:
             print(json.dumps(facts, indent=2))
         return

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 import json
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,36 +18,45 @@ import npnet
 from npnet import __version__, models, nn
 from npnet.backend import get_backend
 from npnet.base.files import atomic_write
-from npnet.runs.commands import answer, reason, run_command
+from npnet.runs.commands import reason, run_command
 from npnet.runs.errors import ConfigError
+from npnet.runs.flags import read_flags
 from npnet.runs.optimizers import OPTIMIZERS
 from npnet.training.config import CRITERIA
 
-__all__ = ["main", "tasks"]
+__all__ = ["SETTINGS", "Options", "main", "tasks"]
 
 DONE = "warm.json"  # in the kernels' folder: what was compiled ahead
 IMAGES, CLASSES = 17, 10  # a whole block of sixteen, and one that is not
 MEGABYTE = 1e6
+LINES = 10  # that a file or a pipe is told of the progress
 _HOW_TO_GET_NUMBA = "unset NPNET_BACKEND and NUMBA_DISABLE_JIT, and pip install 'npnet[kernels]'"
 
-_USAGE = """usage: {prog} [-h]
 
-Compile all kernels of npnet for this machine and keep them on disk. It takes a minute or two and is
-done once; without it, a kernel is compiled when it is first used.
-"""
+@dataclass(frozen=True)
+class Options:
+    """Compile all kernels of npnet for this machine and keep them on disk.
+
+    It takes a minute or two and is done once; without it, a kernel is compiled when it is first
+    used.
+    """
+
+
+SETTINGS = Options
 
 
 def main(argv: Sequence[str], prog: str = "npnet warmup") -> int:
     """Compile everything. Returns the exit code."""
-    if argv and argv[0] in ("-h", "--help"):
-        return answer(_USAGE.format(prog=prog), prog)
     stopped = "stopped; what was compiled is kept, npnet warmup goes on from there"
-    return run_command(lambda: _warm_up(argv), prog, stopped)
+
+    def work() -> None:
+        read_flags(argv, Options(), prog)
+        _warm_up()
+
+    return run_command(work, prog, stopped)
 
 
-def _warm_up(argv: Sequence[str]) -> None:
-    if argv:
-        raise ConfigError(f"it takes no arguments, got {' '.join(argv)}")
+def _warm_up() -> None:
     if get_backend() != "numba":
         raise ConfigError(f"the numpy backend has no kernels; {_HOW_TO_GET_NUMBA}")
     from npnet.kernels import _jit
@@ -191,15 +202,19 @@ def _compile_all(folder: Path) -> None:
 
 
 def _with_bar(work: dict[str, Callable[[], None]]) -> Iterator[Callable[[], None]]:
-    """The tasks, with a progress bar where the output is a terminal."""
+    """The tasks, with a progress bar where the output is a terminal, else some lines."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     console = Console(stderr=True)
+    if not console.is_terminal:
+        for number, (name, task) in enumerate(work.items()):
+            if number * LINES // len(work) > (number - 1) * LINES // len(work):
+                print(f"{number} of {len(work)} done, now {name}", file=sys.stderr, flush=True)
+            yield task
+        return
     columns = BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}")
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as progress:
+    with Progress(*columns, console=console, transient=True) as progress:
         bar = progress.add_task("", total=len(work))
         for name, task in work.items():
             progress.update(bar, description=name)

@@ -17,6 +17,7 @@ from npnet.datasets import _files, cifar10, fashion_mnist, mnist, utils
 from npnet.datasets._errors import DataError, DownloadError
 from npnet.datasets.arrays import ImageData, from_arrays, names_npz, read_npz
 from npnet.datasets.cifar import CIFAR10, CIFAR100
+from npnet.datasets.csv_file import read_csv
 from npnet.datasets.digits import load_digits
 from npnet.datasets.emnist import EMNIST
 from npnet.datasets.fakedata import FakeData
@@ -24,6 +25,7 @@ from npnet.datasets.fashion_mnist import FashionMNIST
 from npnet.datasets.folder import DatasetFolder, ImageFolder
 from npnet.datasets.kmnist import KMNIST
 from npnet.datasets.mnist import MNIST
+from npnet.datasets.picture_folder import read_folder
 from npnet.datasets.qmnist import QMNIST
 from npnet.datasets.stl10 import STL10
 from npnet.datasets.svhn import SVHN
@@ -54,7 +56,10 @@ __all__ = [
     "from_arrays",
     "load",
     "load_digits",
+    "names_file",
     "names_npz",
+    "read_csv",
+    "read_folder",
     "read_npz",
     "utils",
 ]
@@ -72,7 +77,18 @@ AUTO = "auto"
 """MNIST where it can be had, else the digits."""
 
 NAMES = (AUTO, *_LOADERS)
-"""What `load` takes besides the path of a `.npz` file."""
+"""What `load` takes besides the path of a file or a folder."""
+
+
+def names_file(name: str) -> bool:
+    """Whether a name is the path of data of one's own: .npz, .csv, or a folder of class folders.
+
+    A folder is told from a name by a slash, or by being there.
+    """
+    if name in NAMES:
+        return False
+    is_folder = any(mark and mark in name for mark in (os.sep, os.altsep)) or name.startswith("~")
+    return names_npz(name) or name.lower().endswith(".csv") or is_folder or os.path.isdir(name)
 
 
 def load(
@@ -81,19 +97,22 @@ def load(
     *,
     download: bool = True,
     notice: Callable[[str], None] = print,
+    size: tuple[int, int] | None = None,
 ) -> ImageData:
     """Load a data set.
 
     Args:
-        name: one of NAMES, or the path of a `.npz` file (see read_npz). "auto" is MNIST where it
-            is in data_dir or can be downloaded, else the digits that ship with npnet; any other
-            name is never replaced.
+        name: one of NAMES, or the path of a `.npz` file (see read_npz), a `.csv` file (read_csv) or
+            a folder of class folders of pictures (read_folder). "auto" is MNIST where it is in
+            data_dir or can be downloaded, else the digits that ship with npnet; any other name is
+            never replaced.
         data_dir: the folder where data sets are, or are put; None is default_data_dir(). A set is
             looked for in `<data_dir>/<name>/`, `<data_dir>/` and, MNIST and Fashion-MNIST, in
             torchvision's `<data_dir>/<torchvision's name>/raw/`, and downloaded to the first. The
             first that is good is taken.
         download: whether files that are not there may be downloaded.
         notice: called with one line where "auto" takes the digits.
+        size: (H, W) that pictures of a folder are stretched to; others stay as they are stored.
 
     Raises:
         DataError: the data cannot be had, or all files of a name are damaged; says what was tried,
@@ -101,10 +120,14 @@ def load(
         ValueError: no data set has this name.
     """
     name = os.fspath(name)
-    if names_npz(name):
-        return read_npz(name)
+    if names_file(name):
+        if names_npz(name):
+            return read_npz(name)
+        if name.lower().endswith(".csv"):
+            return read_csv(name)
+        return read_folder(name, size, notice)
     if name not in NAMES:
-        known = (*NAMES, "<file>.npz")
+        known = (*NAMES, "<file>.npz", "<file>.csv", "<folder>/")
         raise ValueError(unknown_name("dataset", name, known))
     folder = default_data_dir() if data_dir is None else _files.data_folder(data_dir, "data_dir")
     if name != AUTO:

@@ -25,7 +25,8 @@ from npnet.runs.callbacks import Callback, Callbacks
 from npnet.runs.errors import DivergedError
 from npnet.runs.files import CONFIG, EVENTS, METRICS, RESULT, to_csv, to_json
 from npnet.runs.folders import locked, log_folder, set_aside
-from npnet.runs.watchers import MetricsFile, TensorBoard, Terminal
+from npnet.runs.notebook import watcher
+from npnet.runs.watchers import MetricsFile, TensorBoard
 from npnet.serialization import to_bytes
 from npnet.tape import result
 
@@ -69,7 +70,7 @@ def run(config: FitConfig, build: Callable[[FitConfig, Samples], Fitter]) -> Res
         callbacks = Callbacks(
             [
                 TensorBoard(folder, dataclasses.asdict(config)),
-                Seldom(Terminal()),
+                Seldom(watcher()),
                 Seldom(MetricsFile(folder / METRICS)),
             ]
         )

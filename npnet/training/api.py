@@ -11,7 +11,7 @@ from npnet import models, nn
 from npnet.base.checks import unknown_name
 from npnet.runs.callbacks import Callback
 from npnet.runs.errors import ConfigError
-from npnet.runs.watchers import Terminal, Watcher
+from npnet.runs.notebook import watcher
 from npnet.tensor import Tensor
 from npnet.training.config import OWN_PARTS, Config
 from npnet.training.given import Source, evaluated, given_data, name_of, predicted
@@ -119,7 +119,7 @@ class Trainer:
         around = Surroundings(
             lambda config, say: given_data(config, *self._data, say),
             self._parts,
-            _watcher if self._verbose else lambda: None,
+            watcher if self._verbose else lambda: None,
             self._saves,
             self._logs,
         )
@@ -156,10 +156,6 @@ def fit(model: Network, data: Source, **settings: Any) -> History:
 
 def _build(config: Config, data: Any, parts: Parts) -> Learner:
     return Learner(config, initial_model(config, data, parts), data, npnet, parts)
-
-
-def _watcher() -> Watcher:
-    return Terminal()
 
 
 # ---- names ---------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from npnet.runs import streams
 from npnet.runs.errors import ConfigError
 from npnet.training.config import Config
 
-__all__ = ["Data", "Split", "prepare", "split_up"]
+__all__ = ["Data", "Split", "load_data", "prepare", "split_up"]
 
 
 # Images are resized once, before the first epoch, where that takes at most so many bytes; else
@@ -75,7 +75,8 @@ class Data:
     @property
     def identity(self) -> str:
         """What tells these data from others: name, classes, and a sum of all bytes."""
-        return f"{Path(self.name).name}, {len(self.classes)} classes, CRC-32 {self.digest:08x}"
+        end = "/" if self.name.endswith("/") else ""  # of a folder
+        return f"{Path(self.name).name}{end}, {len(self.classes)} classes, CRC-32 {self.digest:08x}"
 
     def steps(self, batch_size: int) -> int:
         """Batches of an epoch."""
@@ -148,10 +149,16 @@ def prepare(config: Config, notice: Callable[[str], None]) -> Data:
             network does not take images of the size.
         datasets.DataError: the data can't be had or are damaged.
     """
-    data = datasets.load(config.dataset, config.data_dir, notice=notice)
+    data = load_data(config, notice)
     if data.x_val is None or data.y_val is None:
         return split_up(config, data)
     return split_up(config, data, Split(data.x_val, data.y_val))
+
+
+def load_data(config: Config, notice: Callable[[str], None]) -> datasets.ImageData:
+    """The data set that `config` names. DataError if it can't be had."""
+    size = _wanted_size(config)
+    return datasets.load(config.dataset, config.data_dir, notice=notice, size=size)
 
 
 def split_up(config: Config, data: datasets.ImageData, held_out: Split | None = None) -> Data:
@@ -228,6 +235,13 @@ def _digest(*arrays: Array) -> int:
     for array in arrays:
         digest = zlib.crc32(np.ascontiguousarray(array).data, digest)
     return digest
+
+
+def _wanted_size(config: Config) -> tuple[int, int] | None:
+    """(H, W) that the network is to be given whatever the data have; None where they decide."""
+    spec = models.MODELS.get(config.model)
+    side = config.image_size or (None if spec is None else spec.input_size)
+    return None if side is None else (side, side)
 
 
 def _size(config: Config, stored: tuple[int, int]) -> tuple[int, int]:

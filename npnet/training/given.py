@@ -14,7 +14,7 @@ from npnet.base.arrays import Array
 from npnet.runs.errors import ConfigError
 from npnet.tensor import Tensor
 from npnet.training.config import GIVEN, Config
-from npnet.training.data import Data, Split, split_up
+from npnet.training.data import Data, Split, load_data, split_up
 from npnet.training.loaded import Loaded, Samples, loaded
 from npnet.training.metrics import Score
 from npnet.training.trainer import EVALUATION_BATCH, Training, evaluate
@@ -51,7 +51,9 @@ def given_data(
     given = [source for source in (train, val, test) if source is not None]
     if isinstance(train, (str, os.PathLike)):
         if all(_is_pictures(source) for source in given[1:]):
-            named = datasets.load(config.dataset, config.data_dir, notice=say)
+            named = load_data(config, say)
+            if val is None and named.x_val is not None:
+                val = named.x_val, named.y_val
             return _of_arrays(config, named, val, test)
         raise ConfigError("val, test: beside a name, give pairs of arrays of pictures (x, y)")
     if all(_is_pictures(source) for source in given):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, overload
 
+from npnet.runs.notebook import page
 from npnet.training.checkpoint import Progress
 from npnet.training.metrics import Epoch, Score
 
@@ -51,6 +52,10 @@ class History(Sequence[Epoch]):
 
     def __iter__(self) -> Iterator[Epoch]:
         return iter(self._epochs)
+
+    def _repr_html_(self) -> str:
+        """A table and curves, for notebooks."""
+        return page(self, self.best_epoch)
 
     def __repr__(self) -> str:
         lines = [epoch.line(len(self)) for epoch in self]

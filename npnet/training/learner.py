@@ -27,7 +27,7 @@ from npnet.runs.weights import arrays, load_arrays
 from npnet.tape import result
 from npnet.training.config import Config
 from npnet.training.data import Data
-from npnet.training.parts import NONE, Parts, made, own_criterion, own_optimizer
+from npnet.training.parts import NONE, Parts, made, own_criterion, own_optimizer, own_scheduler
 from npnet.training.schedules import scheduler, steps_each_batch
 
 __all__ = ["Batch", "Learner", "initial_model", "model_arguments"]
@@ -109,8 +109,7 @@ class Learner:
         compiles = lib is npnet and config.criterion != "softmax_bce"  # which has no kernel
         self._step = (npnet.compile if compiles else EagerStep)(model, trained_by, self.optimizer)
         if parts.scheduler is not None:
-            build, name = parts.scheduler, config.scheduler
-            self.scheduler = made(lambda: build(self.optimizer), {}, "scheduler", name)
+            self.scheduler = own_scheduler(parts.scheduler, self.optimizer, config.scheduler)
         else:
             batches = data.steps(config.batch_size)
             self.scheduler = scheduler(config, self.optimizer, lib.optim.lr_scheduler, batches)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from npnet.base.checks import unknown_name
-from npnet.datasets import names_npz
+from npnet.datasets import names_file
 
 __all__ = ["OWN", "RECIPES", "Recipe", "check", "command", "settings", "words"]
 
@@ -220,7 +220,7 @@ def check(name: str, model: str, dataset: str) -> None:
         raise ValueError(
             f"recipe: {name} is for --dataset {recipe['dataset']}, not {dataset}; {instead}"
         )
-    if "dataset" not in recipe and not names_npz(dataset):
+    if "dataset" not in recipe and not names_file(dataset):
         raise ValueError(
             f"recipe: {name} is for images of your own, not {dataset}; add --dataset {OWN}, "
             "with arrays x and y"

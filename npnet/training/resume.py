@@ -73,8 +73,8 @@ def _check_resumable(config: Config, folder: Path, saved: Saved) -> None:
     free = _FREE_ON_RESUME - ({"epochs"} if config.schedule in _FIX_THE_EPOCHS else set())
     if (
         saved.progress.data
-        and datasets.names_npz(config.dataset)
-        and datasets.names_npz(settings.dataset)
+        and datasets.names_file(config.dataset)
+        and datasets.names_file(settings.dataset)
     ):
         free = free | {"dataset"}  # the checksum knows it, wherever it is
     changed = [
@@ -144,7 +144,7 @@ def check_same_data(progress: Progress, data: Data) -> None:
 def _content(identity: str) -> list[str]:
     """A `Data.identity` without the name of a file, which may be another one by now."""
     name, *rest = identity.rsplit(", ", 2)
-    return ["a file" if datasets.names_npz(name) else name, *rest]
+    return ["a file" if datasets.names_file(name) else name, *rest]
 
 
 def restore_learner(

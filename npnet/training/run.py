@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import npnet
 from npnet import datasets
 from npnet.base.files import user_path
+from npnet.base.threads import available_cores
 from npnet.datasets import AUTO, DataError
 from npnet.models.checkpoint import BEST
 from npnet.models.summary import summary
@@ -20,7 +21,8 @@ from npnet.runs.callbacks import Callback, Callbacks
 from npnet.runs.errors import DivergedError
 from npnet.runs.files import CONFIG, EVENTS, LAST, METRICS, RESULT
 from npnet.runs.folders import locked, log_folder, make_folder, set_aside
-from npnet.runs.watchers import LogFile, MetricsFile, TensorBoard, Terminal, Watcher
+from npnet.runs.notebook import watcher
+from npnet.runs.watchers import LogFile, MetricsFile, TensorBoard, Watcher
 from npnet.serialization import checksum_of
 from npnet.training.blank import check_network
 from npnet.training.checkpoint import (
@@ -97,7 +99,7 @@ class Surroundings:
 
     load: Load = prepare
     parts: Parts | None = None
-    watcher: Callable[[], Watcher | None] = Terminal
+    watcher: Callable[[], Watcher | None] = watcher
     saves: bool = True
     logs: bool = True
 
@@ -120,8 +122,8 @@ def run(config: Config, build: Build, around: Surroundings | None = None) -> Res
         if around.saves:
             store = Checkpoints(make_folder(config.checkpoint_dir, "checkpoint_dir"))
             stack.enter_context(locked(store.folder, "checkpoint_dir"))
-        watcher = around.watcher()
-        say = _nobody if watcher is None else watcher.say
+        screen = around.watcher()
+        say = _nobody if screen is None else screen.say
         begun = _begin(config, build, parts, store, say, around.load)
         config = begun.config
         # Before any file: the network must take the images.
@@ -130,7 +132,7 @@ def run(config: Config, build: Build, around: Surroundings | None = None) -> Res
         if log_dir is not None:
             config = dataclasses.replace(config, log_dir=str(log_dir))
             stack.enter_context(_locked_unless(store.folder, log_dir))
-        callbacks = _callbacks(config, watcher, begun, log_dir)
+        callbacks = _callbacks(config, screen, begun, log_dir)
         stack.enter_context(contextlib.closing(callbacks))
         training = Training(
             config,
@@ -185,18 +187,18 @@ def _locked_unless(own: Path | None, log_dir: Path) -> contextlib.AbstractContex
 
 
 def _callbacks(
-    config: Config, watcher: Watcher | None, begun: _Begun, folder: Path | None
+    config: Config, screen: Watcher | None, begun: _Begun, folder: Path | None
 ) -> Callbacks:
     """Everything that is told of the run."""
-    shown: list[Callback] = [] if watcher is None else [watcher]
+    shown: list[Callback] = [] if screen is None else [screen]
     own: list[Callback] = []
     if config.patience is not None:
         own.append(EarlyStopping(config.patience))
     if folder is None:
         return Callbacks([*own, *shown], begun.learner.parts.callbacks)
     aside = None if config.resume else set_aside(folder, _WRITTEN)
-    if aside is not None and watcher is not None:
-        watcher.say(aside)
+    if aside is not None and screen is not None:
+        screen.say(aside)
     finished = begun.progress.epoch
     tensorboard = TensorBoard(folder, dataclasses.asdict(config), finished)
     own += [
@@ -250,6 +252,9 @@ def _begin(
     data = _data(config, say, load)
     if config.dataset == AUTO:
         config = dataclasses.replace(config, dataset=data.name)
+    elif data.name.endswith("/") and not config.dataset.endswith("/"):
+        # A folder is told from a name also when it is not there any more.
+        config = dataclasses.replace(config, dataset=f"{config.dataset}/")
     check_same_data(progress, data)
     progress.data = data.identity
     learner = build(config, data, parts)
@@ -271,7 +276,7 @@ def _data(
     try:
         return load(config, say)
     except DataError as error:
-        if not (config.resume and datasets.names_npz(config.dataset)):
+        if not (config.resume and datasets.names_file(config.dataset)):
             raise
         raise DataError(
             f"{error}; if the file of the run was moved, say where it is now by --dataset: it is "
@@ -294,6 +299,14 @@ def _announce(training: Training, saved: Saved | None, overview: str) -> None:
         if said is not None:
             training.say(said)
         training.say(overview)
+    if config.too_short:
+        training.say(config.too_short)
+    cores = available_cores()
+    if config.threads is not None and config.threads > cores:
+        training.say(
+            f"{config.threads} threads on {cores} core{'s' if cores > 1 else ''}: more than there "
+            "are cores make it slower, and change no bit"
+        )
     if config.unused:
         names = ", ".join(config.unused)
         training.say(f"{config.optimizer} and scheduler {config.schedule} have no use for: {names}")

@@ -209,7 +209,7 @@ def scalars(log_dir: str | None) -> dict[str, list[int]]:
 
 
 @pytest.mark.parametrize(
-    "place", ["runs.callbacks.atomic_write", "training.checkpoint.serialization.save"]
+    "place", ["runs.watchers.atomic_write", "training.checkpoint.serialization.save"]
 )
 def test_full_disk_loses_nothing(
     small: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
