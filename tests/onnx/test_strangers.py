@@ -60,6 +60,22 @@ def test_names_are_readable(rng: Generator) -> None:
     assert {"conv2d.weight", "dense.bias"} <= {*from_proto(graphs.keras(rng)).state_dict()}
 
 
+def test_a_shape_that_is_computed_of_shapes_is_followed(rng: Generator) -> None:
+    read = from_proto(graphs.pytorch_1(rng))
+    kinds = [type(module).__name__ for module in read.children()]
+    assert kinds == [
+        "Conv2d",
+        "BatchNorm2d",
+        "ReLU",
+        "MaxPool2d",
+        "Reshape",
+        "Dropout",
+        "Linear",
+        "LogSoftmax",
+    ]
+    assert read.reshape.shape == [0, -1]
+
+
 def test_a_fixed_batch_stays_where_images_depend_on_one_another(
     rng: Generator, tmp_path: Path
 ) -> None:
