@@ -1286,8 +1286,10 @@ _LATER = frozenset(
         "jit",
         "models",
         "multiprocessing",
+        "onnx",
         "sparse",
         "testing",
+        "training",
         "transforms",
         "types",
     }

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gc
 import importlib
 import os
 import sys
 import warnings
+from collections.abc import Iterator
 
 from npnet.base import extras
 from npnet.base.checks import unknown_name
 from npnet.base.threads import new_lock
 
-__all__ = ["get_backend", "set_backend", "set_winograd", "uses_kernels", "winograd_wanted"]
+__all__ = [
+    "by_numpy",
+    "get_backend",
+    "set_backend",
+    "set_winograd",
+    "uses_kernels",
+    "winograd_wanted",
+]
 
 BACKENDS = ("auto", "numba", "numpy")
 _chosen = ""
@@ -42,6 +51,19 @@ def set_backend(name: str) -> None:
     global _chosen, _wanted
     with _deciding:
         _chosen, _wanted = name, None
+
+
+@contextlib.contextmanager
+def by_numpy() -> Iterator[None]:
+    """Compute by NumPy for a while; whatever was chosen, or not yet, is in force again then."""
+    global _chosen, _wanted
+    with _deciding:
+        before, _chosen, _wanted = (_chosen, _wanted), "numpy", False
+    try:
+        yield
+    finally:
+        with _deciding:
+            _chosen, _wanted = before
 
 
 def get_backend() -> str:

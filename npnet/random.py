@@ -90,9 +90,9 @@ default_generator: Generator = _DefaultGenerator()
 
 
 @contextmanager
-def drawing_apart() -> Iterator[None]:
-    """Let this thread draw numbers that nobody misses: the default generator stays where it is."""
-    before, _state.apart = _state.apart, np.random.default_rng(0)
+def drawing_apart(seed: int | tuple[int, ...] = 0) -> Iterator[None]:
+    """Let this thread draw from a seed of its own: the default generator stays where it is."""
+    before, _state.apart = _state.apart, np.random.default_rng(seed)
     try:
         yield
     finally:

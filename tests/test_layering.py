@@ -79,10 +79,19 @@ ALLOWED: dict[str, set[str]] = {
     "transforms": LAYERS | {"kernels.affine"},
     "datasets": CORE | {"transforms", "utils"},
     "models": LAYERS | {"npnet", "serialization", "transforms"},
+    "onnx": LIBRARY | {"npnet", "version"},
     "plots": LAYERS | {"npnet"},
     "runs": LIBRARY | {"datasets", "npnet", "plots"},
     "training": PROGRAM | {"kernels.batches", "plots", "runs"},
     "fitting": PROGRAM | {"plots", "runs"},
+    "sklearn": PROGRAM
+    | {
+        "runs",
+        "training.config",
+        "training.learner",
+        "training.schedules",
+    },
+    "prediction": PROGRAM | {"plots", "runs", "training.metrics"},
     "train": PROGRAM | {"runs", "training"},
     "fit_function": PROGRAM | {"fitting", "runs"},
     "drop_in": set(),  # whatever of npnet a program asks for is imported by its name
@@ -90,7 +99,17 @@ ALLOWED: dict[str, set[str]] = {
     # Of training the settings alone, which are what is compared.
     "comparison": PROGRAM | {"fitting", "plots", "runs", "training.config"},
     "cli": PROGRAM
-    | {"comparison", "fit_function", "kernels._jit", "plots", "runs", "train", "training"},
+    | {
+        "comparison",
+        "fit_function",
+        "kernels._jit",
+        "onnx",
+        "plots",
+        "prediction",
+        "runs",
+        "train",
+        "training",
+    },
     "__main__": {"cli"},
     "reference": PROGRAM | {"fit_function", "fitting", "runs", "train", "training"},
 }

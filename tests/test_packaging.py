@@ -32,12 +32,21 @@ ROOT = Path(npnet.__file__).parent.parent
 MEGABYTE = 2**20  # as du counts
 LARGEST = 60 * MEGABYTE  # npnet, NumPy and safetensors
 LARGEST_OWN = 4 * MEGABYTE  # npnet alone
-LONGEST = 0.3  # seconds of import and first prediction
+# Seconds of import and first prediction, of which NumPy's import takes a third. Where other work
+# slows the machine, that says how much.
+LONGEST, NUMPYS = 0.3, 0.1
 MOST_MEMORY = 100  # megabytes; a Python with NumPy has 30
 LEAST_ACCURACY = 0.8  # of the digits, by a network that was trained for a few seconds
 
 LIBRARIES = ("numpy", "safetensors")
 SOURCES = ("npnet", "reference", "tests", "benchmarks", "docs", ".packaging")
+
+IMPORT_NUMPY = """
+import time
+cpu = time.thread_time()
+import numpy
+print(time.thread_time() - cpu)
+"""
 
 INFER = """
 import json, sys, time
@@ -250,15 +259,19 @@ def test_it_is_small(environment: Environment) -> None:
 
 
 def test_it_infers(environment: Environment, checkpoint: Path, tmp_path: Path) -> None:
-    """In the time of a processor: others may be at work on this machine."""
+    """In the time of a processor, as others may be at work on this machine."""
     script = tmp_path / "infer.py"
     script.write_text(INFER)
     python = environment.python
-    runs = [json.loads(_run(str(script), str(checkpoint), python=python).stdout) for _ in range(4)]
+    runs, numpys = [], []
+    for _ in range(4):
+        numpys.append(float(_run("-c", IMPORT_NUMPY, python=python).stdout))
+        runs.append(json.loads(_run(str(script), str(checkpoint), python=python).stdout))
     assert runs[0]["file"].startswith(str(environment.packages))
     assert runs[0]["accuracy"] > LEAST_ACCURACY
     assert not {*runs[0]["libraries"]} & {m for modules in EXTRAS.values() for m in modules}
-    assert min(run["seconds"] for run in runs[1:]) < LONGEST  # the first has written the bytecode
+    longest = LONGEST * max(min(numpys) / NUMPYS, 1)
+    assert min(run["seconds"] for run in runs[1:]) < longest  # the first has written the bytecode
     assert max(run["megabytes"] for run in runs) < MOST_MEMORY
 
 

@@ -30,7 +30,7 @@ MOMENT = 0.01  # seconds
 PATIENCE = 3  # signals until a command that is closing its files ends without
 
 # Of python -m; what npnet.run runs is a user's program.
-_COMMANDS = re.compile(r"(-\w*m)?(?!npnet\.run$)(npnet|reference)\.\w+")
+_COMMANDS = re.compile(r"(-\w*m)?(?!npnet\.run$)(npnet(\.\w+)?|reference\.\w+)")
 _SCRIPTS = ("npnet", "npnet.exe", "npnet-script.py")
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -75,7 +75,7 @@ def begin() -> None:
 
 
 def _is_command() -> bool:
-    """Whether the process is `npnet`, `python -m npnet.…` or `python -m reference.…`."""
+    """Whether the process is `npnet`, or `python -m` of npnet, or of a part of it or reference."""
     words = getattr(sys, "argv", [""])
     if words[:1] == ["-m"]:  # as long as Python looks for the module
         return _COMMANDS.fullmatch(sys.orig_argv[-len(words)]) is not None
@@ -92,7 +92,7 @@ def _set(handler: Any) -> None:
 def _leave(number: int, frame: object) -> None:
     """End at once: nothing is open."""
     with contextlib.suppress(OSError):
-        os.write(2, b"npnet: error: stopped\n")
+        os.write(2, b"npnet: stopped\n")
     os._exit(128 + number)
 
 

@@ -7,8 +7,8 @@ import os
 import threading
 import warnings
 import weakref
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,6 +26,7 @@ __all__ = [
     "get_num_threads",
     "map_in_order",
     "new_lock",
+    "one_blas_thread",
     "set_num_threads",
 ]
 
@@ -59,14 +60,34 @@ def set_num_threads(num: int) -> None:
         raise TypeError(f"set_num_threads: num must be a whole number >= 1, got {num!r}")
     if num < 1:
         raise ValueError(f"set_num_threads: num must be >= 1, got {num}")
-    global _pool, _count, _blas
-    if _blas is None:  # looked for once, which takes longer than all the rest
-        threadpoolctl = require("threadpoolctl", "kernels", "set_num_threads")
-        _blas = threadpoolctl.ThreadpoolController().select(user_api="blas")
-    _blas.limit(limits=1)
+    global _pool, _count
+    _blas_libraries().limit(limits=1)
     _count, _pool = num, _new_pool(num)
     for follow in _followers:
         follow(num)
+
+
+def _blas_libraries() -> Any:
+    """What sets the threads of BLAS; looked for once, which takes longer than all the rest."""
+    global _blas
+    if _blas is None:
+        threadpoolctl = require("threadpoolctl", "kernels", "set_num_threads")
+        _blas = threadpoolctl.ThreadpoolController().select(user_api="blas")
+    return _blas
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Let matrix products use one thread each for a while, as they do once a number was set.
+
+    The same seed then gives the same bits on any number of cores, and products of the size of a
+    small network do not wait for threads that have other work.
+    """
+    if _count is not None:
+        yield
+        return
+    with _blas_libraries().limit(limits=1):
+        yield
 
 
 def _new_pool(num: int) -> ThreadPoolExecutor | None:

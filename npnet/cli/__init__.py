@@ -20,18 +20,23 @@ COMMANDS = {
     "fit-function": "fit a function of x by a network",
     "compare": "make a grid of runs and one report of them all",
     "recipes": "list the documented runs that train --recipe takes, or the flags of one",
+    "predict": "say what pictures show, by a trained network",
+    "evaluate": "test a trained network on a data set: errors, confusion, calibration",
     "plot": "draw pictures of runs: curves, confusion, errors, filters, where a network looks",
     "import": "make a checkpoint of weights that PyTorch saved",
     "export": "write a checkpoint for PyTorch, as safetensors or as ONNX",
     "summary": "show a network layer by layer: parameters, memory, multiplications",
+    "datasets": "list, find, download and verify data sets",
+    "doctor": "what a bug report needs, and a self-test of ten seconds",
     "warmup": "compile all kernels for this machine, once, so that nothing waits for them later",
     "completion": "print what makes bash, zsh or fish complete commands, flags and files",
 }
 # Title of a group of commands -> the command that it begins with.
 _GROUPS = {
     "make a network": "train",
+    "use it": "predict",
     "take it elsewhere": "import",
-    "this machine": "warmup",
+    "this machine": "datasets",
 }
 _EXAMPLES = {
     "a network that reads digits": "train --model lenet5 --dataset mnist",

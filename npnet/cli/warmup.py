@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +27,7 @@ __all__ = ["main", "tasks"]
 DONE = "warm.json"  # in the kernels' folder: what was compiled ahead
 IMAGES, CLASSES = 17, 10  # a whole block of sixteen, and one that is not
 MEGABYTE = 1e6
+LINES = 10  # that a file or a pipe is told of the progress
 _HOW_TO_GET_NUMBA = "unset NPNET_BACKEND and NUMBA_DISABLE_JIT, and pip install 'npnet[kernels]'"
 
 _USAGE = """usage: {prog} [-h]
@@ -191,15 +193,19 @@ def _compile_all(folder: Path) -> None:
 
 
 def _with_bar(work: dict[str, Callable[[], None]]) -> Iterator[Callable[[], None]]:
-    """The tasks, with a progress bar where the output is a terminal."""
+    """The tasks, with a progress bar where the output is a terminal, else some lines."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     console = Console(stderr=True)
+    if not console.is_terminal:
+        for number, (name, task) in enumerate(work.items()):
+            if number * LINES // len(work) > (number - 1) * LINES // len(work):
+                print(f"{number} of {len(work)} done, now {name}", file=sys.stderr, flush=True)
+            yield task
+        return
     columns = BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}")
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as progress:
+    with Progress(*columns, console=console, transient=True) as progress:
         bar = progress.add_task("", total=len(work))
         for name, task in work.items():
             progress.update(bar, description=name)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -21,7 +22,7 @@ from npnet.lanes.unsuited import Layered, Unsuited
 from npnet.random import drawing_apart
 from npnet.tensor import Tensor
 
-__all__ = ["Programs"]
+__all__ = ["Programs", "unasked"]
 
 Build: TypeAlias = Callable[[list[Link], tuple[int, ...], int], Any]
 Shape: TypeAlias = tuple[int, ...]
@@ -34,9 +35,21 @@ KEPT = 32  # programs of one reading
 LARGEST = 2**28  # bytes of all programs of one reading, but for the first
 RECENT = 64 * KEPT  # batches after which the uses of each shape count half
 
+_was_asked_for: ContextVar[bool] = ContextVar("_was_asked_for", default=True)
+
 # Of the largest output, what a program's may be away from the model's. Both add up the same
 # numbers in another order, some 1e-6; what is further away is another computation.
 ALIKE = 1e-4
+
+
+@contextmanager
+def unasked() -> Iterator[None]:
+    """Of models that the user did not ask to be compiled, nobody is told what has no program."""
+    before = _was_asked_for.set(False)
+    try:
+        yield
+    finally:
+        _was_asked_for.reset(before)
 
 
 class Programs:
@@ -137,7 +150,8 @@ class Programs:
     def _leave(self, reading: _Reading, error: Unsuited) -> None:
         """Leave the model to the eager loop; a warning says once why."""
         self.fallback = reading.fallback = reason = str(error)
-        if not isinstance(error, Layered) and reason not in self._warned:
+        told = isinstance(error, Layered) or reason in self._warned
+        if not told and _was_asked_for.get():
             self._warned.add(reason)
             warnings.warn(
                 f"compile: {type(self.model).__name__} runs as an eager loop: {reason}",

@@ -90,6 +90,10 @@ class CompiledModel(nn.Module):
         other = memo[id(self)] = CompiledModel._compiled_form(copy.deepcopy(self._orig_mod, memo))
         return other
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """A pickle holds the model alone; its programs are made anew where they are wanted."""
+        return CompiledModel._compiled_form, (self._orig_mod,)
+
 
 _set = object.__setattr__  # past the model's own, for what is not shared with it
 _classes: weakref.WeakKeyDictionary[type, type] = weakref.WeakKeyDictionary()

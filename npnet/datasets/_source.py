@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import numpy.typing as npt
 from npnet.datasets._augmentation import Augmentation
 from npnet.datasets._errors import DownloadError
 from npnet.datasets._fetch import fetch
-from npnet.datasets._files import Bytes
+from npnet.datasets._files import Bytes, data_folder
 from npnet.datasets.arrays import ImageData
 
 __all__ = ["Labels", "Source"]
@@ -63,6 +64,10 @@ class Source(ABC):
             DataError: a file that is there is damaged, or belongs to another data set.
         """
 
+    @abstractmethod
+    def find(self, data_dir: Path) -> list[Path]:
+        """What `read` of both splits reads first, good or not; none where files are missing."""
+
     def fetch(
         self, names: list[str], folders: Sequence[Path], unpacked: str, download: bool
     ) -> list[Path]:
@@ -82,7 +87,23 @@ class Source(ABC):
         except DownloadError as error:
             raise DownloadError(
                 f"{self.name}: needs {', '.join(names)} (or {unpacked}), not found in "
-                f"{', '.join(map(str, folders))}; {error}. Put the files into {folders[0]}, or "
-                "name the folder that has them: data_dir (of the classes: root), or $NPNET_DATA "
-                "where none is named; the data set 'digits' needs no files."
+                f"{', '.join(map(str, folders))}; {error}. {self._advice(names, folders)}; "
+                "the data set 'digits' needs no files."
             ) from error
+
+    def _advice(self, names: Sequence[str], folders: Sequence[Path]) -> str:
+        """Where the files are, or can be put; $NPNET_DATA only where it is looked at."""
+        put = f"Put the files into {folders[0]}"
+        named = os.environ.get("NPNET_DATA")
+        if named:
+            root = data_folder(named, "$NPNET_DATA")
+            if root in folders[0].parents:
+                return f"{put}; $NPNET_DATA names the folder"
+            for place in (root / self.name, root, *sorted(root.glob("*/raw"))):
+                if all(_is_there(place, name) for name in names):
+                    return f"They are in {place}: name {root} in place of this folder"
+        return f"{put}, or name the folder that has them: data_dir (of the classes: root)"
+
+
+def _is_there(folder: Path, name: str) -> bool:
+    return any((folder / known).is_file() for known in (name, name.removesuffix(".gz")))

@@ -70,15 +70,23 @@ class CifarSource(Source):
                 errors.append(error)
         raise errors[0]
 
+    def find(self, data_dir: Path) -> list[Path]:
+        """The nearest folder or archive; see Source.find."""
+        return self._found(self._folders(data_dir))[:1]
+
     def _places(self, data_dir: Path, download: bool) -> list[Path]:
         """Unpacked folders and archives, good or not; one is downloaded where there is none."""
-        folders = [data_dir / self.name, data_dir]
+        folders, unpacked = self._folders(data_dir), f"the same unpacked, {_FOLDER}"
+        return self._found(folders) or self.fetch([_ARCHIVES[0]], folders, unpacked, download)
+
+    def _folders(self, data_dir: Path) -> list[Path]:
+        return [data_dir / self.name, data_dir]
+
+    def _found(self, folders: Sequence[Path]) -> list[Path]:
         names = (_FOLDER, *_ARCHIVES, *PYTHON.names)
         paths = [folder / name for name in names for folder in folders]
         # Not the method of Path: it raises where a folder may not be entered.
-        found = [path for path in paths if os.path.exists(path)]
-        unpacked = f"the same unpacked, {_FOLDER}"
-        return found or self.fetch([_ARCHIVES[0]], folders, unpacked, download)
+        return [path for path in paths if os.path.exists(path)]
 
     def _read_place(self, place: Path, splits: Sequence[str]) -> list[tuple[Bytes, Labels]]:
         """What `read` gives, out of a folder or an archive."""

@@ -18,6 +18,7 @@ from npnet.transforms import Resize
 __all__ = ["load_digits"]
 
 FILE = Path(__file__).with_name("digits.npz")
+CHECKSUM = "a7e90fa73760e8f2b1dedf547e10a262714d3855f807565302a081a95da5177c"  # SHA-256
 
 
 def load_digits() -> ImageData:

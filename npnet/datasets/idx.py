@@ -130,8 +130,18 @@ class IdxSource(Source):
         self, data_dir: Path, splits: Sequence[str], *, download: bool
     ) -> list[tuple[Bytes, Labels]]:
         """Images (N, 1, 28, 28) and labels (N,) of each split; see Source.read."""
-        folders = [data_dir / self.name, data_dir, data_dir / self.torchvision_folder / "raw"]
-        return self.read_from(folders, splits, download)
+        return self.read_from(self._folders(data_dir), splits, download)
+
+    def find(self, data_dir: Path) -> list[Path]:
+        """Images and labels of both splits; see Source.find."""
+        folders = self._folders(data_dir)
+        names = [self.files[split] for split in ("train", "test")]
+        if any(find_file(folders, name) is None for pair in names for name in pair):
+            return []
+        return [path for pair in names for path in _pairs(folders, *pair)[0]]
+
+    def _folders(self, data_dir: Path) -> list[Path]:
+        return [data_dir / self.name, data_dir, data_dir / self.torchvision_folder / "raw"]
 
     def read_from(
         self, folders: Sequence[Path], splits: Sequence[str], download: bool

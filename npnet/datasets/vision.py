@@ -13,7 +13,7 @@ __all__ = ["StandardTransform", "VisionDataset"]
 Function = Callable[..., Any]
 
 
-class VisionDataset(Dataset):
+class VisionDataset(Dataset[Any]):
     """Base of data sets of pictures. A subclass defines `__getitem__(index)` and `__len__()`.
 
     Args:

@@ -258,8 +258,8 @@ def cpu() -> tuple[str, str]:
 @functools.cache
 def announce() -> None:
     """Say in one line, once in a process, that kernels are being compiled."""
-    once = ", once" if _folder() else ""
-    print(f"compiling kernels for this machine{once}", file=sys.stderr, flush=True)
+    kept = "; they are kept (npnet warmup compiles all at once)" if _folder() else ""
+    print(f"compiling kernels that are new to this machine{kept}", file=sys.stderr, flush=True)
 
 
 reasons_uncached: list[str] = []  # why kernels were not kept in this process

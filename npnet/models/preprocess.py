@@ -12,7 +12,7 @@ import npnet
 from npnet import Tensor, transforms
 from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError
-from npnet.base.files import open_regular, printable
+from npnet.models.pictures import of_pillow, read_picture
 from npnet.tape import result
 
 __all__ = ["Pixels", "Preprocess"]
@@ -20,7 +20,6 @@ __all__ = ["Pixels", "Preprocess"]
 
 # Of red, green and blue in grey, ITU-R BT.601 as Pillow rounds it: in 65536ths of uint8 and as is.
 _GREY_WHOLE, _GREY = (19595, 38470, 7471), (0.299, 0.587, 0.114)
-_SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")  # Pillow's modes of 16-bit grey
 _ROUNDING = 1e-3  # how far from 0 and 1 a float may be that was made of a byte
 
 
@@ -105,9 +104,9 @@ class Preprocess:
     def _images(self, x: Any) -> Array:
         """A picture or a batch as (N, 1 or 3, H, W), uint8 or finite float32 in range."""
         if isinstance(x, (str, os.PathLike)):
-            return self._checked(_opened(x)[None])
+            return self._checked(read_picture(x)[None])
         if hasattr(x, "convert") and hasattr(x, "mode"):  # PIL's, which need not be installed
-            return self._checked(_of_pillow(x)[None])
+            return self._checked(of_pillow(x)[None])
         is_tensor = hasattr(x, "detach")
         if isinstance(x, Tensor):
             x = x.array
@@ -225,55 +224,3 @@ def _advice(x: Array) -> str:
         "write (x / white).astype(np.float32), 0 to 1, where white is 65535 for pictures of 16 "
         "bits, 4095 for 12"
     )
-
-
-# ---- pictures of Pillow --------------------------------------------------------------------------
-
-
-def _opened(path: str | os.PathLike[str]) -> Array:
-    """The picture in a file: (1 or 3, H, W)."""
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise ImportError(
-            "preprocess: to open a picture file needs Pillow (pip install pillow); or give an "
-            "ndarray"
-        ) from error
-    with open_regular(path) as file:
-        try:
-            picture = Image.open(file)
-            picture.load()
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            why = "its format is not known" if "cannot identify" in str(error) else str(error)
-            raise ValueError(
-                f"preprocess: {printable(path)} is no picture that Pillow reads, or a damaged one: "
-                f"{why}; open it in a viewer, and save it as PNG"
-            ) from error
-        return _of_pillow(picture)
-
-
-def _of_pillow(picture: Any) -> Array:
-    """Grey as (1, H, W) or colours as (3, H, W), turned as its EXIF says: uint8 or float32."""
-    from PIL import ImageOps
-
-    picture = ImageOps.exif_transpose(picture)
-    mode = picture.mode
-    if mode in _SIXTEEN_BITS:
-        return (np.asarray(picture, np.float32) / np.float32(65535))[None]
-    if mode == "F":
-        return np.asarray(picture, np.float32)[None]
-    if mode == "I":
-        raise ValueError(
-            "preprocess: the picture has 32-bit whole numbers (mode I), whose white nobody knows; "
-            "give np.asarray(picture) / white, floats from 0 to 1"
-        )
-    has_alpha = "A" in picture.getbands() or "transparency" in picture.info
-    if has_alpha and picture.convert("RGBA").getextrema()[3][0] < 255:
-        raise ValueError(
-            "preprocess: the picture has transparent pixels, whose colour is what it lies on; put "
-            "it on a background: canvas = Image.new('RGB', picture.size, 'white'), "
-            "canvas.paste(picture, mask=picture.convert('RGBA').getchannel('A'))"
-        )
-    if mode in ("1", "L", "LA"):
-        return np.array(picture.convert("L"))[None]
-    return np.array(picture.convert("RGB")).transpose(2, 0, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,8 @@ __all__ = [
 ]
 
 Self = TypeVar("Self", bound="Module")
+P = ParamSpec("P")
+R = TypeVar("R", covariant=True)
 
 _TABLES = ("_parameters", "_buffers", "_modules")
 _HOOKS = (
@@ -75,6 +77,13 @@ def _no_forward(self: Module, *args: Any, **kwargs: Any) -> Any:
     raise NotImplementedError(f"{type(self).__name__}: define forward(self, ...), which is missing")
 
 
+class _HasForward(Protocol[P, R]):
+    """A module, by what its `forward` takes and gives."""
+
+    @property
+    def forward(self) -> Callable[P, R]: ...
+
+
 class Module(Stateful):
     """A part of a network. Subclasses assign parameters and modules in `__init__`, after calling
     `super().__init__()`, and define `forward`.
@@ -96,21 +105,28 @@ class Module(Stateful):
         self._non_persistent = set()
         self.training = True
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the hooks and `forward`."""
-        if not (
-            self._forward_pre_hooks
-            or self._forward_hooks
-            or self._backward_hooks
-            or self._backward_pre_hooks
-            or any(GLOBAL_HOOKS.values())
-        ):
-            try:
-                return self.forward(*args, **kwargs)
-            except (AttributeError, TypeError, RuntimeError) as error:
-                self._check_tensors(args, error)
-                raise
-        return self._call_with_hooks(args, kwargs)
+    if TYPE_CHECKING:  # a call takes and gives what `forward` of the subclass says
+
+        def __call__(self: _HasForward[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+            """Run the hooks and `forward`."""
+
+    else:
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            """Run the hooks and `forward`."""
+            if not (
+                self._forward_pre_hooks
+                or self._forward_hooks
+                or self._backward_hooks
+                or self._backward_pre_hooks
+                or any(GLOBAL_HOOKS.values())
+            ):
+                try:
+                    return self.forward(*args, **kwargs)
+                except (AttributeError, TypeError, RuntimeError) as error:
+                    self._check_tensors(args, error)
+                    raise
+            return self._call_with_hooks(args, kwargs)
 
     def _check_tensors(self, args: tuple[Any, ...], error: Exception) -> None:
         """Of one of npnet's own layers that failed: say so if it was given something else."""

@@ -27,7 +27,7 @@ Group: TypeAlias = dict[str, Any]  # "params" and the options that they are trai
 State: TypeAlias = dict[str, Any]  # what a rule remembers about one parameter: arrays and numbers
 Hook: TypeAlias = Callable[..., Any]
 S = TypeVar("S", bound=Callable[..., Any])
-Params: TypeAlias = Iterable[Tensor] | Iterable[tuple[str, Tensor]] | Iterable[Group]
+Params: TypeAlias = Iterable[Tensor | tuple[str, Tensor] | Group]
 
 
 class _RequiredParameter:

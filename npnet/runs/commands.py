@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
 import re
 import shutil
 import signal
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
+from typing import Any, TextIO
 
 from npnet.base import signals
 
-__all__ = ["FAILED", "USAGE_ERROR", "answer", "complain", "reason", "run_command"]
+__all__ = ["FAILED", "USAGE_ERROR", "answer", "complain", "in_words", "reason", "run_command"]
 
 USAGE_ERROR, FAILED = 2, 1  # exit codes
 
@@ -58,7 +61,8 @@ def _done(work: Callable[[], None], prog: str, stopped: str) -> int:
 
 
 def _stopped(prog: str, stopped: str) -> int:
-    return complain(prog, stopped, 128 + (signals.asked() or signal.SIGINT))
+    """Say that the user has stopped it, which is no error."""
+    return complain(prog, stopped, 128 + (signals.asked() or signal.SIGINT), kind="")
 
 
 def _check_environment() -> None:
@@ -130,16 +134,50 @@ def reason(error: OSError) -> str:
     return f"{error.strerror or error}{where}"
 
 
-def complain(prog: str, message: str, code: int) -> int:
-    """Say on standard error, in one line, what is wrong. Returns the exit code."""
+def complain(prog: str, message: str, code: int, kind: str = "error: ") -> int:
+    """Say on standard error, in one line, what is wrong. Returns the exit code.
+
+    In a terminal that is narrower, the line breaks between words.
+    """
     line = " ".join(message.split())
     if len(line) > LONGEST:  # something long was given where a name or a number must be
         line = f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}"
     shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
     if sys.stderr is not None:
-        with contextlib.suppress(OSError):  # there may be no terminal any more
-            print(f"{prog}: error: {shown}", file=sys.stderr, flush=True)
+        try:
+            print(in_words(f"{prog}: {kind}{shown}", sys.stderr), file=sys.stderr, flush=True)
+        except OSError:  # there may be no terminal any more
+            _let_go(sys.stderr)
     return code
+
+
+def in_words(text: str, stream: Any) -> str:
+    """The same lines, broken between words where a terminal would break them within.
+
+    What is written to a file or a pipe stays as it is, for programs that read it.
+    """
+    if not stream.isatty():
+        return text
+    width = shutil.get_terminal_size()[0]
+    return "\n".join(map(functools.partial(_wrapped, width), text.splitlines()))
+
+
+def _wrapped(width: int, line: str) -> str:
+    if len(line) <= width:
+        return line
+    if set(line) == {"-"}:  # the rule of a table
+        return line[:width]
+    indent = line[: len(line) - len(line.lstrip())] + "  "
+    return "\n".join(
+        textwrap.wrap(
+            line,
+            width,
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+            drop_whitespace=True,
+        )
+    )
 
 
 def _flush() -> None:
@@ -162,8 +200,13 @@ def _drop_lost_output() -> None:
     try:
         _flush()
     except OSError:
-        with contextlib.suppress(OSError):  # of a stream that is no file
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go(sys.stdout)
+
+
+def _let_go(stream: TextIO) -> None:
+    """Let what a stream still holds go nowhere; at Python's exit it would be exit code 120."""
+    with contextlib.suppress(OSError):  # of a stream that is no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @contextlib.contextmanager

@@ -17,8 +17,8 @@ LAST = "last.safetensors"  # everything that a resume needs
 EVENTS = "events.out.tfevents.*"  # TensorBoard's
 
 
-def to_json(result: dict[str, Any]) -> str:
-    """The text of result.json: strict JSON, with null for what is not finite."""
+def to_json(result: Any) -> str:
+    """The text of result.json and its like: strict JSON, with null for what is not finite."""
     return json.dumps(finite(result), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
 

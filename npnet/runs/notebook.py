@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import html
+import importlib
 import math
 import sys
 import time
@@ -60,7 +61,7 @@ class Notebook(Watcher):
         self._show(trainer)
 
     def _show(self, trainer: Any, bar: bool = False) -> None:
-        from IPython.display import display
+        display: Any = importlib.import_module("IPython.display").display
 
         self._last = time.monotonic()
         best = getattr(trainer, "best_epoch", 0)

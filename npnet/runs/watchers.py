@@ -9,6 +9,7 @@ from typing import Any
 
 from npnet.base.files import atomic_write
 from npnet.runs.callbacks import Callback
+from npnet.runs.commands import in_words
 from npnet.runs.files import to_csv
 from npnet.runs.tensorboard import EventFile
 
@@ -52,7 +53,7 @@ class Terminal(Watcher):
         self._task: Any = None
 
     def say(self, text: str) -> None:
-        self.console.print(text, markup=False)
+        self.console.print(in_words(text, self.console.file), markup=False)
 
     def on_step_end(self, trainer: Any) -> None:
         if self._task is None:

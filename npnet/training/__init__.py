@@ -3,9 +3,30 @@
 `Trainer` and `fit` are for programs, `Callback` for what watches a run or changes it.
 """
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from npnet.runs.callbacks import Callback
-from npnet.training.api import Trainer, fit
-from npnet.training.history import History
 from npnet.training.stopping import EarlyStopping
 
+if TYPE_CHECKING:
+    from npnet.training.api import Trainer, fit
+    from npnet.training.history import History
+
 __all__ = ["Callback", "EarlyStopping", "History", "Trainer", "fit"]
+
+# What is imported when it is asked for: a command that needs the settings alone starts sooner.
+_LATER = {
+    "History": "npnet.training.history",
+    "Trainer": "npnet.training.api",
+    "fit": "npnet.training.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Trainer, fit and History."""
+    if name in _LATER:
+        return getattr(importlib.import_module(_LATER[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -47,7 +47,12 @@ LARGEST_COUNT = 10**9  # of epochs, images and pixels
 
 @dataclass(frozen=True)
 class Config:
-    """Train a network, and test the checkpoint that did best on the validation split."""
+    """Train a network, and test the checkpoint that did best on the validation split.
+
+    Accuracy is the share of images whose largest output is the right class. "sampled" is the share
+    where the class is drawn by the network's probabilities instead: it says how sure the network
+    is, and is lower.
+    """
 
     # What the help text and the shell know besides the fields. A group of flags begins at a field.
     GROUPS: ClassVar[dict[str, str]] = {
@@ -294,12 +299,43 @@ class Config:
             "plateau_patience": self.plateau_patience + 3,  # after the best epoch, and the bad ones
         }
         for field in used:
-            if field in last and last[field] > self.epochs:
+            if field in last and last[field] > self.epochs and not self._is_default(field):
                 raise ValueError(
                     f"{field}: the scheduler {self.schedule} with {field} {getattr(self, field)} "
                     f"needs at least {last[field]} epochs, got {self.epochs}; lower --{field}, "
                     "raise --epochs, or choose another --scheduler"
                 )
+
+    def _is_default(self, name: str) -> bool:
+        """Whether a setting is as npnet, and nobody else, has it."""
+        return bool(getattr(self, name) == getattr(type(self), name))
+
+    @property
+    def too_short(self) -> str:
+        """What the schedule can't do in so few epochs with its defaults; "" if nothing."""
+        at = f"in {self.epochs} epoch{'s' if self.epochs > 1 else ''}"
+        if self.schedule == "step" and self.step_size >= self.epochs:
+            return f"the scheduler step takes no step {at}: step_size is {self.step_size}"
+        if self.schedule == "plateau" and self.plateau_patience + 3 > self.epochs:
+            return (
+                f"the scheduler plateau takes no step {at}: plateau_patience is "
+                f"{self.plateau_patience}"
+            )
+        if "warmup_epochs" in SCHEDULERS.get(self.schedule, ()) and self.warms_up < (
+            self.warmup_epochs
+        ):
+            return (
+                f"the scheduler {self.schedule} warms up for half of the run {at}: warmup_epochs "
+                f"is {self.warmup_epochs:g}"
+            )
+        return ""
+
+    @property
+    def warms_up(self) -> float:
+        """Epochs of warm-up: at most half of a run that is as short as the default warm-up."""
+        if self._is_default("warmup_epochs") and self.epochs <= self.warmup_epochs:
+            return self.epochs / 2
+        return self.warmup_epochs
 
     @property
     def idle(self) -> set[str]:

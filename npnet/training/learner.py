@@ -7,6 +7,7 @@ or `torch`. That is how `reference.train` repeats a run.
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -26,7 +27,7 @@ from npnet.runs.weights import arrays, load_arrays
 from npnet.tape import result
 from npnet.training.config import Config
 from npnet.training.data import Data
-from npnet.training.parts import NONE, Parts, made, own_criterion, own_optimizer
+from npnet.training.parts import NONE, Parts, made, own_criterion, own_optimizer, own_scheduler
 from npnet.training.schedules import scheduler, steps_each_batch
 
 __all__ = ["Batch", "Learner", "initial_model", "model_arguments"]
@@ -108,8 +109,7 @@ class Learner:
         compiles = lib is npnet and config.criterion != "softmax_bce"  # which has no kernel
         self._step = (npnet.compile if compiles else EagerStep)(model, trained_by, self.optimizer)
         if parts.scheduler is not None:
-            build, name = parts.scheduler, config.scheduler
-            self.scheduler = made(lambda: build(self.optimizer), {}, "scheduler", name)
+            self.scheduler = own_scheduler(parts.scheduler, self.optimizer, config.scheduler)
         else:
             batches = data.steps(config.batch_size)
             self.scheduler = scheduler(config, self.optimizer, lib.optim.lr_scheduler, batches)
@@ -282,13 +282,16 @@ def _average(model: Any, decay: float, lib: Any) -> Any:
     Source: TensorFlow, `tf.train.ExponentialMovingAverage` with `num_updates`.
     """
     swa_utils = lib.optim.swa_utils
-
-    def average(averages: Any, values: Any, count: Any) -> None:
-        n = int(count)
-        current = min(decay, (1 + n) / (10 + n))
-        swa_utils.get_ema_multi_avg_fn(current)(averages, values, count)
-
+    average = functools.partial(_averaged, swa_utils.get_ema_multi_avg_fn, decay)
     return swa_utils.AveragedModel(model, multi_avg_fn=average, use_buffers=True)
+
+
+def _averaged(
+    rule: Callable[[float], Any], decay: float, averages: Any, values: Any, count: Any
+) -> None:
+    """Step n of the average, in a function that pickles have by its name."""
+    n = int(count)
+    rule(min(decay, (1 + n) / (10 + n)))(averages, values, count)
 
 
 def _groups(config: Config, model: Any) -> Any:

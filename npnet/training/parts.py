@@ -13,7 +13,7 @@ from npnet.runs.callbacks import Callback
 from npnet.runs.errors import ConfigError
 from npnet.training.config import Config
 
-__all__ = ["NONE", "Parts", "made", "own_criterion", "own_optimizer"]
+__all__ = ["NONE", "Parts", "made", "own_criterion", "own_optimizer", "own_scheduler"]
 
 
 @dataclass(frozen=True)
@@ -127,6 +127,8 @@ def own_optimizer(
     Raises:
         ConfigError: it can't be made, or is none.
     """
+    if isinstance(build, optim.Optimizer):
+        return _made_for(build, weights, what)
     known = parameters(build)
     taken = {name: value for name, value in options.items() if name in known}
     rule = made(lambda **values: build(weights, **values), taken, "optimizer", what)
@@ -135,3 +137,35 @@ def own_optimizer(
             f"optimizer: {what} made a {type(rule).__name__}, not a npnet.optim.Optimizer"
         )
     return rule
+
+
+def _made_for(rule: optim.Optimizer, weights: list[Any], what: str) -> optim.Optimizer:
+    """An optimizer that is made already, if it is of these weights."""
+    own = {id(weight) for weight in weights}
+    if not all(id(p) in own for group in rule.param_groups for p in group["params"]):
+        raise ConfigError(
+            f"optimizer: this {what.rpartition(':')[2]} was made with the parameters of another "
+            "network; make it of model.parameters(), or give its class"
+        )
+    return rule
+
+
+def own_scheduler(build: Any, rule: Any, what: str) -> Any:
+    """A schedule of the user's, made of the optimizer unless it is made already.
+
+    Raises:
+        ConfigError: it can't be made, is none, or is of another optimizer.
+    """
+    is_made = isinstance(build, optim.lr_scheduler.LRScheduler)
+    schedule = build if is_made else made(lambda: build(rule), {}, "scheduler", what)
+    if not isinstance(schedule, optim.lr_scheduler.LRScheduler):
+        raise ConfigError(
+            f"scheduler: {what} made a {type(schedule).__name__}, not a "
+            "npnet.optim.lr_scheduler.LRScheduler"
+        )
+    if schedule.optimizer is not rule:
+        raise ConfigError(
+            "scheduler: it was made with another optimizer; give that as optimizer=, or the class "
+            "of the schedule"
+        )
+    return schedule

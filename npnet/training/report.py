@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from npnet.base.files import atomic_write
 from npnet.runs.files import RESULT, to_json
 from npnet.runs.plots import confusion_png
 from npnet.training import plots, result
+from npnet.training.checkpoint import OF_THE_PLACE
+from npnet.training.config import Config
 from npnet.training.metrics import Score, confusion_matrix, worst_errors
 from npnet.training.trainer import Training, evaluate
 
@@ -32,12 +35,13 @@ def _draw_test(training: Training, test: Score) -> None:
     confusion = confusion_matrix(test.labels, test.predicted, len(data.classes))
     png = confusion_png(confusion, data.classes, title)
     _draw(training, "confusion", png)
-    if data.test.x is None:  # pictures that nobody holds
+    x = data.test.x
+    if x is None or x.ndim != 4 or x.shape[1] not in (1, 3):  # pictures that nobody has
         return
     errors = worst_errors(test.logits, test.labels, result.WORST)
     wrong = test.total - test.correct
     title += f", {wrong} errors" + (f", the {len(errors)} worst" if len(errors) < wrong else "")
-    png = plots.errors_png(data.test.x, errors, data.classes, title)
+    png = plots.errors_png(x, errors, data.classes, title)
     _draw(training, "errors", png)
 
 
@@ -70,7 +74,7 @@ def measure_best(training: Training) -> Score:
     best = progress.history[progress.best_epoch - 1]
     training.result = outcome
     training.hparams = (
-        {"library": learner.lib.__name__} | dataclasses.asdict(config),
+        {"library": learner.lib.__name__} | _compared_by(config),
         {
             "hparam/test_accuracy": test.accuracy,
             "hparam/test_loss": test.loss,
@@ -79,6 +83,17 @@ def measure_best(training: Training) -> Score:
         },
     )
     return test
+
+
+def _compared_by(config: Config) -> dict[str, Any]:
+    """The settings that runs are compared by: no folders, and nothing that has no use here.
+
+    TensorBoard shows the accuracies after all of them.
+    """
+    names = [field.name for field in dataclasses.fields(config)]
+    left_out = {*OF_THE_PLACE, *config.idle}
+    values = {name: getattr(config, name) for name in names if name not in left_out}
+    return {name: value for name, value in values.items() if value is not None and value != ()}
 
 
 def report(training: Training) -> Score:

@@ -114,6 +114,7 @@ def summary_line(result: dict[str, Any]) -> str:
     present = [score for score in result["per_class"] if score["support"]]
     worst = min(present, key=lambda score: score["recall"])
     return (
-        f"sampled {test['sampled_accuracy']:.2f} %, top-2 {test['top_k']['2']:.2f} %, "
+        f"sampled {test['sampled_accuracy']:.2f} % (with the class drawn by the network's "
+        f"probabilities, in place of the largest), top-2 {test['top_k']['2']:.2f} %, "
         f"worst class {worst['class']} (recall {worst['recall']:.2f} %)"
     )

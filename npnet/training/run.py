@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import npnet
 from npnet import datasets
 from npnet.base.files import user_path
+from npnet.base.threads import available_cores
 from npnet.datasets import AUTO, DataError
 from npnet.models.checkpoint import BEST
 from npnet.models.summary import summary
@@ -251,6 +252,9 @@ def _begin(
     data = _data(config, say, load)
     if config.dataset == AUTO:
         config = dataclasses.replace(config, dataset=data.name)
+    elif data.name.endswith("/") and not config.dataset.endswith("/"):
+        # A folder is told from a name also when it is not there any more.
+        config = dataclasses.replace(config, dataset=f"{config.dataset}/")
     check_same_data(progress, data)
     progress.data = data.identity
     learner = build(config, data, parts)
@@ -295,6 +299,14 @@ def _announce(training: Training, saved: Saved | None, overview: str) -> None:
         if said is not None:
             training.say(said)
         training.say(overview)
+    if config.too_short:
+        training.say(config.too_short)
+    cores = available_cores()
+    if config.threads is not None and config.threads > cores:
+        training.say(
+            f"{config.threads} threads on {cores} core{'s' if cores > 1 else ''}: more than there "
+            "are cores make it slower, and change no bit"
+        )
     if config.unused:
         names = ", ".join(config.unused)
         training.say(f"{config.optimizer} and scheduler {config.schedule} have no use for: {names}")

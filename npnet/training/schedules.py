@@ -74,7 +74,7 @@ def scheduler(config: Config, optimizer: Any, lr_scheduler: Any, batches: int) -
 
 
 def _warmup_batches(config: Config, batches: int) -> int:
-    rise = round(config.warmup_epochs * batches)
+    rise = round(config.warms_up * batches)
     if not 0 < rise < config.epochs * batches:
         raise ConfigError(
             f"warmup_epochs: {config.warmup_epochs:g} of {config.epochs} epochs of {batches} "

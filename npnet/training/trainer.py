@@ -15,6 +15,7 @@ from npnet.base.arrays import Array
 from npnet.models.checkpoint import Facts
 from npnet.runs.callbacks import Callbacks
 from npnet.runs.errors import DivergedError, FailedError
+from npnet.runs.watchers import TensorBoard
 from npnet.serialization import checksum_of
 from npnet.training.checkpoint import Progress, Store, best_file
 from npnet.training.config import Config
@@ -60,7 +61,8 @@ class Training:
         self.loss, self.score = float("nan"), Score()
         self.result: Mapping[str, Any] | None = None
         self.hparams: tuple[dict[str, Any], dict[str, float]] = ({}, {})
-        self.tensorboard: Any = None
+        boards = [c for c in callbacks.own if isinstance(c, TensorBoard)]
+        self.tensorboard = boards[0].events if boards else None
 
     # ---- what callbacks read ---------------------------------------------------------------------
 

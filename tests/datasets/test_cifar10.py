@@ -139,9 +139,10 @@ def test_unreadable_files(tmp_path: Path) -> None:
 
 
 def test_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NPNET_DATA", raising=False)
     with pytest.raises(DownloadError, match="downloading was switched off") as caught:
         load("cifar10", tmp_path, download=False)
-    for part in (ARCHIVE, FOLDER, f"{tmp_path}/cifar10, {tmp_path};", "NPNET_DATA"):
+    for part in (ARCHIVE, FOLDER, f"{tmp_path}/cifar10, {tmp_path};", "data_dir"):
         assert part in str(caught.value)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     nowhere = dataclasses.replace(cifar10.SOURCE, mirrors=("http://127.0.0.1:9/",))

@@ -12,7 +12,7 @@ import pytest
 import sklearn.datasets
 
 from npnet import datasets
-from npnet.datasets import DataError, DownloadError, digits, load, mnist
+from npnet.datasets import MNIST, DataError, DownloadError, digits, load, mnist
 from tests.datasets.idx_files import write_idx_files
 
 NOWHERE = ("http://127.0.0.1:9/first/", "http://127.0.0.1:9/second/")  # nothing listens there
@@ -54,15 +54,37 @@ def test_auto_takes_mnist_where_it_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("offline")
-def test_a_named_data_set_is_never_replaced(tmp_path: Path) -> None:
+def test_a_named_data_set_is_never_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NPNET_DATA", raising=False)
     write_idx_files(tmp_path / "mnist")
     (tmp_path / "mnist" / "t10k-labels-idx1-ubyte.gz").unlink()
     with pytest.raises(DownloadError, match=r"mnist: needs t10k-labels-idx1-ubyte\.gz \(or ") as e:
         load("mnist", tmp_path)
-    for part in (*NOWHERE, "Connection refused", str(tmp_path / "MNIST" / "raw"), "NPNET_DATA"):
+    for part in (*NOWHERE, "Connection refused", str(tmp_path / "MNIST" / "raw"), "data_dir"):
         assert part in str(e.value)
     with pytest.raises(DataError, match="downloading was switched off"):
         load("mnist", tmp_path, download=False)
+
+
+def test_advice_looks_where_it_sends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """$NPNET_DATA is named where the files are there, or where it names the folder; else not."""
+    there = tmp_path / "there"
+    write_idx_files(there / "mnist")
+
+    def advice(root: Path) -> str:
+        with pytest.raises(DataError) as error:
+            MNIST(root)
+        return str(error.value)
+
+    monkeypatch.delenv("NPNET_DATA", raising=False)
+    assert "NPNET_DATA" not in advice(tmp_path / "data")
+    monkeypatch.setenv("NPNET_DATA", str(there))
+    assert f"They are in {there / 'mnist'}: name {there} in" in advice(tmp_path / "data")
+    assert len(MNIST(there)) > 0  # as it was told
+    monkeypatch.setenv("NPNET_DATA", str(tmp_path / "data"))
+    assert "$NPNET_DATA names the folder" in advice(tmp_path / "data")
 
 
 def test_downloads_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -381,8 +381,8 @@ def test_loading_says_all_that_is_wrong_and_then_writes_nothing() -> None:
         net.load_state_dict(state)
     assert str(error.value) == (
         'Error(s) in loading state_dict for Linear:\n\tMissing key(s) in state_dict: "bias". '
-        '\n\tUnexpected key(s) in state_dict: "bais". \n\tsize mismatch for weight: copying a param '
-        "with shape (2, 2) from checkpoint, the shape in current model is (3, 2)."
+        '\n\tUnexpected key(s) in state_dict: "bais". \n\tsize mismatch for weight: copying a '
+        "param with shape (2, 2) from checkpoint, the shape in current model is (3, 2)."
     )
     with pytest.raises(RuntimeError):
         net.load_state_dict({"weight": npnet.zeros(3, 2), "bias": npnet.zeros(4)})

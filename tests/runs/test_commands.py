@@ -87,8 +87,9 @@ def test_error_is_a_line_that_can_be_shown(capsys: pytest.CaptureFixture[str]) -
 def shell(line: str, **environment: str) -> tuple[int, str]:
     """What a shell makes of a line; $NPNET is the command. Returns its exit code and its stderr."""
     known = {"NPNET": f"{sys.executable} -m npnet", "NPNET_BACKEND": "numpy"}
+    inherited = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}  # it hides losses
     process = subprocess.run(
-        ["bash", "-c", line], env=os.environ | known | environment, capture_output=True, check=False
+        ["bash", "-c", line], env=inherited | known | environment, capture_output=True, check=False
     )
     return process.returncode, process.stderr.decode()
 

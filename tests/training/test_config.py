@@ -39,7 +39,10 @@ PROG = "python -m npnet.train"
         ({"scheduler": "multistep", "milestones": (5, 10)}, "needs at least 11 epochs, got 10"),
         ({"scheduler": "step", "step_size": 10}, "needs at least 11 epochs, got 10"),
         ({"scheduler": "warmup_cosine", "warmup_epochs": 10}, "needs at least 11 epochs, got 10"),
-        ({"scheduler": "warmup_exponential", "epochs": 1}, "raise --epochs, or choose another"),
+        (
+            {"scheduler": "warmup_exponential", "warmup_epochs": 3.0, "epochs": 1},
+            "raise --epochs, or choose another",
+        ),
         ({"scheduler": "plateau", "plateau_patience": 8}, "needs at least 11 epochs, got 10"),
         ({"scheduler": "plateau", "gamma": 1.0}, "needs one below 1, got 1"),
         ({"scheduler": "cosine", "min_learning_rate": 0.01}, "must be below learning_rate, 0.01"),

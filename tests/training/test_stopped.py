@@ -32,7 +32,7 @@ def test_signal_stops_a_run_which_is_resumed(
         patch.setattr(LogFile, "on_checkpoint", press)
         assert train.main([*argv, *folders("stopped")]) == 128 + number
     error = capsys.readouterr().err
-    assert error.endswith("error: stopped; --resume goes on after the last finished epoch\n")
+    assert error.endswith("train: stopped; --resume goes on after the last finished epoch\n")
     assert (tmp_path / "stopped/curves.png").exists()
     assert train.main(["--resume", *folders("stopped")]) == 0
     whole, resumed = (

@@ -179,8 +179,17 @@ def test_one_process_is_the_default() -> None:
 
 
 def test_names_in_annotations_and_by_path() -> None:
-    assert data.DataLoader[Any] is data.DataLoader
-    assert data.IterableDataset[int] is data.IterableDataset
+    class Squares(data.Dataset[int]):
+        def __getitem__(self, index: Any) -> int:
+            return int(index) ** 2
+
+        def __len__(self) -> int:
+            return 3
+
+    loader = data.DataLoader[int](Squares(), batch_size=3)
+    assert isinstance(loader, data.DataLoader)
+    assert next(iter(loader)).tolist() == [0, 1, 4]
+    assert data.IterableDataset[int].__origin__ is data.IterableDataset
     from npnet.utils.data.dataloader import DataLoader, default_collate
     from npnet.utils.data.sampler import SubsetRandomSampler
 

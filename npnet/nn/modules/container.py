@@ -10,6 +10,7 @@ from typing import Any, TypeAlias, TypeVar, overload
 
 from npnet.base.checks import kind_of
 from npnet.nn.module import Module
+from npnet.tensor import Tensor
 
 __all__ = ["ModuleDict", "ModuleList", "Sequential"]
 
@@ -121,7 +122,9 @@ class Sequential(_Indexed):
     def _of(self, items: list[tuple[str, Module]]) -> Any:
         return type(self)(OrderedDict(items))
 
-    def forward(self, input: Any) -> Any:
+    # Nearly all give a Tensor, which a program's types may rely on; one whose last module gives
+    # something else, as an LSTM does, is cast there.
+    def forward(self, input: Any) -> Tensor:
         for module in self:
             input = module(input)
         return input

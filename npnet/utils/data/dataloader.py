@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sized
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic
 
 from npnet.base.checks import check_number
 from npnet.random import Generator
 from npnet.utils.data.collate import default_collate, default_convert
-from npnet.utils.data.dataset import IterableDataset, get_batch, get_items
+from npnet.utils.data.dataset import Items, IterableDataset, T_co, get_batch, get_items
 from npnet.utils.data.sampler import (
     BatchSampler,
     RandomSampler,
@@ -27,7 +27,7 @@ __all__ = ["DataLoader", "default_collate", "default_convert", "get_worker_info"
 _NO_MORE = object()
 
 
-class DataLoader:
+class DataLoader(Generic[T_co]):
     """Batches of a data set, as npnet Tensors.
 
     A batch of a data set that has `take` (see Dataset) is one gather; otherwise its items are
@@ -75,13 +75,9 @@ class DataLoader:
         {"batch_sampler", "batch_size", "dataset", "drop_last", "sampler"}
     )
 
-    def __class_getitem__(cls, item_type: Any) -> type[DataLoader]:
-        """`DataLoader[T]` is DataLoader, so that programs which name the type of a batch run."""
-        return cls
-
     def __init__(
         self,
-        dataset: Any,
+        dataset: Items[T_co] | Iterable[T_co],
         batch_size: int | None = 1,
         shuffle: bool | None = None,
         sampler: Iterable[Any] | None = None,
@@ -117,7 +113,8 @@ class DataLoader:
             check_count("DataLoader", "batch_size", batch_size)
             batch_sampler = BatchSampler(sampler, batch_size, drop_last)
             _warn_if_empty(sampler, batch_size, drop_last)
-        self.dataset, self.batch_size, self.drop_last = dataset, batch_size, drop_last
+        self.dataset: Any = dataset
+        self.batch_size, self.drop_last = batch_size, drop_last
         self.sampler, self.batch_sampler, self.generator = sampler, batch_sampler, generator
         self._default = collate_fn is None
         if collate_fn is None:

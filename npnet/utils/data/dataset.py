@@ -6,8 +6,8 @@ import bisect
 import itertools
 import math
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Iterator, Sequence, Sized
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -33,9 +33,17 @@ __all__ = [
 ]
 
 Indices: TypeAlias = npt.NDArray[np.intp]
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
-class Dataset:
+class Items(Protocol[T_co]):
+    """What has items by number: a data set, but also a list or a user's own class."""
+
+    def __getitem__(self, index: Any, /) -> T_co: ...
+
+
+class Dataset(Generic[T_co]):
     """Base of data sets. A subclass defines `__getitem__(index)` and `__len__()`.
 
     It may also define one of
@@ -47,32 +55,28 @@ class Dataset:
     subclass that overrides `__getitem__` alone is read item by item, so that its items count.
     """
 
-    def __class_getitem__(cls, item_type: Any) -> type[Dataset]:
-        """`Dataset[T]` is Dataset, so that programs which name the type of an item run."""
-        return cls
-
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: Any) -> T_co:
         raise NotImplementedError(f"{type(self).__name__} must define __getitem__(index)")
 
-    def __add__(self, other: Dataset) -> ConcatDataset:
+    def __add__(self, other: Dataset[T_co]) -> ConcatDataset[T_co]:
         return ConcatDataset([self, other])
 
 
-class IterableDataset(Dataset):
+class IterableDataset(Dataset[T_co]):
     """Base of data sets that are only iterated over. A subclass defines `__iter__()`.
 
     With workers, each iterates over a copy of its own, as in PyTorch: one that deals out its items
     asks `get_worker_info()` which it is; others give each item once for every worker.
     """
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[T_co]:
         raise NotImplementedError(f"{type(self).__name__} must define __iter__()")
 
-    def __add__(self, other: Any) -> ChainDataset:  # type: ignore[override] # as in PyTorch
+    def __add__(self, other: Any) -> ChainDataset[Any]:  # type: ignore[override] # as in PyTorch
         return ChainDataset([self, other])
 
 
-class ChainDataset(IterableDataset):
+class ChainDataset(IterableDataset[T_co]):
     """The items of several data sets that are only iterated over, one set after the other.
 
     Args:
@@ -82,7 +86,7 @@ class ChainDataset(IterableDataset):
     def __init__(self, datasets: Iterable[Any]) -> None:
         self.datasets = datasets
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[T_co]:
         for dataset in self.datasets:
             _check_iterable(dataset)
             yield from dataset
@@ -103,7 +107,7 @@ def _check_iterable(dataset: Any) -> None:
         )
 
 
-class TensorDataset(Dataset):
+class TensorDataset(Dataset[tuple[Tensor, ...]]):
     """Item i is (t[i] for each of the tensors); a batch is one gather from each.
 
     Args:
@@ -142,7 +146,7 @@ class TensorDataset(Dataset):
         return tuple(t[indices] for t in self.tensors)
 
 
-class Subset(Dataset):
+class Subset(Dataset[T_co]):
     """Items of another data set, by number.
 
     Args:
@@ -154,21 +158,21 @@ class Subset(Dataset):
         TypeError: a mask.
     """
 
-    def __init__(self, dataset: Any, indices: Sequence[int]) -> None:
-        self.dataset = dataset
+    def __init__(self, dataset: Items[T_co], indices: Sequence[int]) -> None:
+        self.dataset: Any = dataset
         self.indices = indices
         numbers = np.asarray(indices)
         if numbers.dtype == np.bool_:
             raise TypeError(
                 "Subset: indices must be numbers of items, got a mask; use np.flatnonzero(mask)"
             )
-        if hasattr(dataset, "__len__") and numbers.dtype.kind in "iu":
+        if isinstance(dataset, Sized) and numbers.dtype.kind in "iu":
             _check_range("Subset", numbers, len(dataset))
 
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: Any) -> T_co:
         if isinstance(index, list):
             return self.dataset[[self.indices[i] for i in index]]
         return self.dataset[self.indices[index]]
@@ -178,7 +182,7 @@ class Subset(Dataset):
         return get_batch(self.dataset, [self.indices[i] for i in indices])
 
 
-class StackDataset(Dataset):
+class StackDataset(Dataset[Any]):
     """Item i is item i of each of several data sets: a tuple, or a dict where they have names.
 
     Args:
@@ -209,7 +213,7 @@ class StackDataset(Dataset):
         return tuple([dataset[index] for dataset in self.datasets])
 
 
-class ConcatDataset(Dataset):
+class ConcatDataset(Dataset[T_co]):
     """The items of several data sets, one set after the other.
 
     Args:
@@ -219,8 +223,8 @@ class ConcatDataset(Dataset):
         cumulative_sizes: where each of them ends.
     """
 
-    def __init__(self, datasets: Iterable[Any]) -> None:
-        self.datasets = list(datasets)
+    def __init__(self, datasets: Iterable[Items[T_co]]) -> None:
+        self.datasets: list[Any] = list(datasets)
         if not self.datasets:
             raise ValueError("ConcatDataset: needs at least one data set, got none")
         if any(isinstance(dataset, IterableDataset) for dataset in self.datasets):
@@ -231,7 +235,7 @@ class ConcatDataset(Dataset):
     def __len__(self) -> int:
         return self.cumulative_sizes[-1]
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: int) -> T_co:
         _check_number("ConcatDataset", index, len(self))
         index %= len(self)
         which = bisect.bisect_right(self.cumulative_sizes, index)
@@ -265,8 +269,8 @@ class ConcatDataset(Dataset):
 
 
 def random_split(
-    dataset: Any, lengths: Sequence[float], generator: Generator | None = None
-) -> list[Subset]:
+    dataset: Items[T], lengths: Sequence[float], generator: Generator | None = None
+) -> list[Subset[T]]:
     """Deal the items out at random to several subsets; each item goes to one.
 
     Args:

@@ -13,7 +13,7 @@ from npnet.utils.data.sampler import Sampler, length_of
 __all__ = ["DistributedSampler"]
 
 
-class DistributedSampler(Sampler):
+class DistributedSampler(Sampler[int]):
     """Every num_replicas-th item from the rank-th on, in an order that all ranks share.
 
     npnet itself runs in one process; this deals items out where programs start several.

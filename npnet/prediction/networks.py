@@ -1,0 +1,36 @@
+"""The network of a checkpoint, as a command line names it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from npnet.models.checkpoint import from_checkpoint
+from npnet.nn import Module
+from npnet.runs.commands import reason
+from npnet.runs.errors import ConfigError
+
+__all__ = ["network_of"]
+
+
+def network_of(checkpoint: str, spelling: str | None) -> Any:
+    """The network of a run, ready to be used, see `from_checkpoint`.
+
+    Args:
+        checkpoint: its best.safetensors, or the folder that it is in.
+        spelling: of somebody's own network its class, as `my_file.py:Net`; the file is executed.
+
+    Raises:
+        ConfigError: there is no such file, or the network is another.
+        CheckpointError: the file is damaged, or no such checkpoint.
+    """
+    build = None
+    if spelling is not None:
+        from npnet.runs.own import load_class
+
+        build = load_class(spelling, "model", Module, "npnet.nn.Module")
+    try:
+        return from_checkpoint(checkpoint, build)
+    except OSError as error:
+        raise ConfigError(reason(error)) from error
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"model: {error}".replace("model: from_checkpoint: ", "")) from error
