@@ -125,7 +125,7 @@ def _two_tones(picture: Array, axis: Array | None) -> Array | None:
     above = grey.size - below
     with np.errstate(invalid="ignore", divide="ignore"):
         between = below * above * (mass / below - (mass[-1] - mass) / above) ** 2 / grey.size**2
-    best = int(np.nanargmax(between))
+    best = int(np.nan_to_num(between).argmax())  # nothing is between all and nothing
     if not between[best] > _TWO_TONES * float(grey.var()):
         return None
     dark = grey <= edges[best + 1]
