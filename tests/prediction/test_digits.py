@@ -144,6 +144,10 @@ def ruled(squared: bool) -> Callable[[Array, Any], Array]:
     return draw
 
 
+def cut(picture: Array) -> Array:
+    return picture[:, 25:-25, 25:-25]
+
+
 KINDS: dict[str, Callable[[Array, Any], Array]] = {
     "grey paper": pen((50,), (150,)),
     "chalk on a board": pen((200,), (50,)),
@@ -160,8 +164,8 @@ KINDS: dict[str, Callable[[Array, Any], Array]] = {
     "a bright middle": lit(lambda y, x: 1.1 - 1.4 * ((y - 0.5) ** 2 + (x - 0.5) ** 2)),
     "ruled paper": ruled(squared=False),
     "squared paper": ruled(squared=True),
-    "touching the edge": lambda digit, rng: pen((40,), (240,), 210, 210)(digit, rng)[:, 25:-25, 25:-25],
-}  # fmt: skip
+    "touching the edge": lambda digit, rng: cut(pen(*GREY, 210, 210)(digit, rng)),
+}
 
 
 @pytest.mark.parametrize("kind", KINDS)
