@@ -28,8 +28,7 @@ from npnet.runs.optimizers import optimizer
 from npnet.runs.weights import arrays, load_arrays
 from npnet.sklearn.plan import Plan, Record, Samples
 from npnet.training.config import Config
-from npnet.training.learner import _average as moving_average
-from npnet.training.learner import _groups as parameter_groups
+from npnet.training.learner import moving_average, parameter_groups
 from npnet.training.schedules import scheduler, steps_each_batch
 
 __all__ = ["Learning", "outputs"]
