@@ -35,18 +35,33 @@ OTHERS = {
 LIBRARIES = {module for modules in EXTRAS.values() for module in modules} | OTHERS
 # What an extra's libraries import in their turn.
 BESIDES = {
-    "sklearn": {"threadpoolctl"},
+    "sklearn": {"threadpoolctl", "scipy", "joblib"},
     "onnx": {"ml_dtypes"},
-    "train": {*EXTRAS["kernels"], "PIL"},
+    "train": {*EXTRAS["kernels"], *EXTRAS["pictures"], *EXTRAS["datasets"]},
 }
 
 ARGUMENTS = {"datasets": ["list"], "doctor": ["--no-test"], "compare": ["--list"]}
 
+# Let Python not find them, as if they were not there.
+HIDE = """
+import json, sys
+from importlib.machinery import PathFinder
+
+hidden = set(json.loads(sys.argv[1]))
+
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name.partition(".")[0] not in hidden:
+            return PathFinder.find_spec(name, path, target)
+
+sys.meta_path[:] = [Finder if finder is PathFinder else finder for finder in sys.meta_path]
+"""
+
 # Each command's help, and then what it does without arguments, which for most is wrong use.
 RUN = """
-import contextlib, io, json, os, sys, traceback
-hidden, folder, commands = map(json.loads, sys.argv[1:])
-sys.modules.update(dict.fromkeys(hidden))
+import contextlib, io, os, traceback
+folder, commands = map(json.loads, sys.argv[2:])
 os.chdir(folder)
 from npnet import cli
 found = []
@@ -65,9 +80,7 @@ print(json.dumps(found))
 
 # Each module that is no implementation of the kernels.
 IMPORT = """
-import importlib, json, pkgutil, sys
-hidden, = map(json.loads, sys.argv[1:])
-sys.modules.update(dict.fromkeys(hidden))
+import importlib, pkgutil
 import npnet
 from npnet.base.extras import MissingExtraError
 found = {}
@@ -86,7 +99,7 @@ print(json.dumps(found))
 def _run(code: str, *arguments: Any) -> Any:
     offline = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
     done = subprocess.run(
-        [sys.executable, "-c", code, *map(json.dumps, arguments)],
+        [sys.executable, "-c", HIDE + code, *map(json.dumps, arguments)],
         env=os.environ | offline | {"NPNET_BACKEND": "auto"},
         capture_output=True,
         text=True,
