@@ -1289,6 +1289,7 @@ _LATER = frozenset(
         "onnx",
         "sparse",
         "testing",
+        "training",
         "transforms",
         "types",
     }

@@ -304,15 +304,31 @@ def test_it_infers(environment: Environment, checkpoint: Path, tmp_path: Path) -
     assert max(run["megabytes"] for run in runs) < MOST_MEMORY
 
 
-def test_its_commands_tell_what_is_missing(environment: Environment, checkpoint: Path) -> None:
-    python = environment.python
-    done = _run("-m", "npnet.train", "--model", "lenet5", python=python, ok=False)
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1
-    assert done.stderr.rstrip().endswith(": pip install 'npnet[train]'")
-    code = f"from npnet import models; models.from_checkpoint({str(checkpoint)!r}).preprocess('x')"
-    done = _run("-c", code, python=python, ok=False)
-    assert "pip install" in done.stderr.splitlines()[-1]
+def test_its_commands_work_or_tell_what_is_missing(
+    environment: Environment, checkpoint: Path, tmp_path: Path
+) -> None:
+    picture = tmp_path / "seven.png"
+    picture.write_bytes(b"\x89PNG")
+    weights, to = str(checkpoint), ("--output", str(tmp_path / "weights"))
+    commands: dict[tuple[str, ...], str] = {
+        ("summary", "lenet5"): "",
+        ("evaluate", weights, "--dataset", "digits"): "",
+        ("export", weights, "--format", "safetensors", *to): "",
+        ("datasets", "verify"): "",
+        ("doctor", "--no_test"): "",
+        ("predict", weights, str(picture)): "pictures",
+        ("export", weights, "--format", "onnx", *to, "--overwrite"): "onnx",
+        ("train", "--model", "lenet5"): "train",
+        ("plot", str(checkpoint.parent / "log")): "train",
+        ("recipes",): "train",
+        ("datasets", "download", "mnist", "--data_dir", str(tmp_path)): "datasets",
+    }
+    for argv, extra in commands.items():
+        done = _run("-m", "npnet", *argv, python=environment.python, cwd=tmp_path, ok=not extra)
+        if extra:
+            assert done.returncode == 2, argv
+            assert done.stderr.count("\n") == 1, argv
+            assert done.stderr.endswith(f": pip install 'npnet[{extra}]'\n"), argv
 
 
 def test_pip_says_that_nothing_is_broken(environment: Environment) -> None:

@@ -16,12 +16,22 @@ from typing import Any
 import pytest
 
 from npnet.base.extras import EXTRAS
-from npnet.cli import _COMMANDS
+from npnet.cli import COMMANDS
 
 pytestmark = pytest.mark.slow
 
 # What is of use without npnet's asking for it: by the torch extra, and by the tests.
-OTHERS = {"safetensors", "torchvision", "pandas", "onnxruntime", "onnxscript", "nbconvert"}
+OTHERS = {
+    "scipy",
+    "joblib",
+    "IPython",
+    "safetensors",
+    "torchvision",
+    "pandas",
+    "onnxruntime",
+    "onnxscript",
+    "nbconvert",
+}
 LIBRARIES = {module for modules in EXTRAS.values() for module in modules} | OTHERS
 # What an extra's libraries import in their turn.
 BESIDES = {
@@ -92,8 +102,8 @@ def _hidden(extra: str) -> list[str]:
 
 @pytest.mark.parametrize("extra", ["nothing", *EXTRAS])
 def test_each_command_works_or_says_what_is_missing(extra: str, tmp_path: Path) -> None:
-    names = [name for name in _COMMANDS if name != "warmup" or extra not in ("kernels", "train")]
-    commands = [[name, "--help"] for name in _COMMANDS]
+    names = [name for name in COMMANDS if name != "warmup" or extra not in ("kernels", "train")]
+    commands = [[name, "--help"] for name in COMMANDS]
     if extra != "train":  # with which they would train
         commands += [[name, *ARGUMENTS.get(name, [])] for name in names]
     for argv, code, err in _run(RUN, _hidden(extra), str(tmp_path), commands):

@@ -9,7 +9,7 @@ import re
 import shutil
 import stat
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,19 @@ from npnet.comparison.outcome import DamagedError, Outcome, read_columns, read_j
 from npnet.comparison.spec import COMMANDS, PATHS, Spec, differing, labels
 from npnet.datasets import AUTO, NAMES
 from npnet.runs.files import CONFIG, LAST, METRICS, RESULT
+from npnet.training.config import OWN_PARTS
 
 __all__ = ["Run", "place"]
 
 RECORD = "run.json"
 OUTPUT, ERRORS = "output.txt", "errors.txt"  # what a run says
 _ELSEWHERE = ("data_dir",)  # settings that no bit of a run depends on
-_READ = (".npz", ".safetensors")  # what a setting that is a path ends in; others are names
+_READ = (
+    ".npz",
+    ".csv",
+    ".safetensors",
+    ".py",
+)  # what a setting that is a path ends in; others are names
 _LONGEST_FOLDER = 120  # of a folder, in characters
 _TAIL = 1 << 16  # bytes of what a run says, in which its last words are
 
@@ -172,12 +178,20 @@ def _identity(spec: Spec) -> dict[str, Any]:
     """What makes two runs the same one, as JSON has it: settings, and what their files hold."""
     settings = {name: value for name, value in spec.settings.items() if name not in _ELSEWHERE}
     said = [settings[name] for name in PATHS if isinstance(settings.get(name), str)]
+    said += _own_files(settings)
     files = {
         path: _digest(Path(path).expanduser()) for path in said if path.lower().endswith(_READ)
     }
     tree = {"command": spec.command, "settings": settings, "files": files}
     identity: dict[str, Any] = json.loads(json.dumps(tree))
     return identity
+
+
+def _own_files(settings: Mapping[str, Any]) -> list[str]:
+    """The files that hold code of the user's own: another network may be in one by now."""
+    values = [settings.get(name) for name in OWN_PARTS if name != "callbacks"]
+    values += settings.get("callbacks", ())
+    return [v.rpartition(":")[0] for v in values if isinstance(v, str) and ".py:" in v]
 
 
 def _key(identity: Any) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.base.files import open_regular, printable
+from npnet.base.pictures import pillow
 
 __all__ = ["frames", "of_pillow", "open_picture", "read_picture"]
 
@@ -35,13 +36,7 @@ def open_picture(file: BinaryIO | bytes, name: str) -> Any:
     Raises:
         ImportError, ValueError: see `read_picture`.
     """
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise ImportError(
-            "preprocess: to open a picture file needs Pillow (pip install pillow); or give an "
-            "ndarray"
-        ) from error
+    Image = pillow("preprocess opens a picture file")
     stream = io.BytesIO(file) if isinstance(file, bytes) else file
     try:
         with warnings.catch_warnings():

@@ -286,7 +286,7 @@ def _proto(
     pixels = getattr(preprocess, "pixels", None)
     if with_preprocessing and pixels and pixels.dtype != "uint8" and not pixels.are_shares:
         raise ValueError(
-            "export: with_preprocessing takes pixels from 0 to 255, and this network was trained on "
+            "export: with_preprocessing takes pixels from 0 to 255; this network was trained on "
             f"floats from {pixels.least:.3g} to {pixels.most:.3g}; leave it out"
         )
     proto = helper.make_model(

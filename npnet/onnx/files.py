@@ -141,7 +141,7 @@ def _fetch(tensor: TensorProto, folder: Path) -> None:
         if offset < 0 or length < 0 or offset + length > there:
             raise CheckpointError(
                 f"the weights {name} should be {length} bytes from {offset} on in "
-                f"{_short(location)}, which has {there}"
+                f"{_short(location)!r}, which has {there}"
             )
         _check_count(tensor, length)
         file.seek(offset)

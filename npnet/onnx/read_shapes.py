@@ -90,6 +90,9 @@ def _target(shape: Sequence[int], old: Sequence[int], allow_zero: bool) -> list[
 def _reshape(node: Node) -> Layer:
     zero, shape = bool(node.get("allowzero", 0)), node.const(1)
     if shape is None:
+        followed = None if zero or node.const(0) is not None else node.reader.sizes.target(node)
+        if followed is not None:
+            return Layer(Reshape(followed), [0])
         return node.op(lambda x, shape: x.reshape(*_target(_numbers(shape), x.shape, zero)))
     target = [int(n) for n in shape.reshape(-1)]
     if node.const(0) is not None:

@@ -18,6 +18,7 @@ from npnet.base.grad_mode import no_grad
 from npnet.nn import Module, Parameter
 from npnet.onnx.files import array_of
 from npnet.onnx.model import OnnxModel, Op, Part, Run
+from npnet.onnx.sizes import Sizes
 from npnet.serialization import CheckpointError
 from npnet.tape import result
 from npnet.tensor import Tensor
@@ -192,6 +193,7 @@ class Reader:
 
     Attributes:
         constants: values that are known, by name.
+        sizes: what shapes are that follow from shapes.
         ranks, dtypes: how many axes values have, and their types in ONNX, where that is known.
     """
 
@@ -199,6 +201,7 @@ class Reader:
         self.opset, self.model, self.graph = opset, model, proto.graph
         self.constants: dict[str, Const] = {}
         self.ranks, self.dtypes = _inferred(proto)
+        self.sizes = Sizes()
         self._parameters: list[tuple[Array, Parameter]] = []
         self._uses: dict[str, int] = {}
         self._made: set[str] = {info.name for info in model.inputs}
@@ -256,6 +259,10 @@ class Reader:
             raise NotImplementedError(f"onnx.load: npnet has no {node}")
         if self._join(node, runs):
             return
+        self.sizes.note(node)
+        rank = self.sizes.rank(node)
+        if rank is not None and node.outputs:
+            self.ranks.setdefault(node.outputs[0], rank)
         layer = read(node)
         self._made.update(proto.output)
         if not layer.uses and self._fold(node, layer):

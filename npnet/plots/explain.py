@@ -6,6 +6,7 @@ Everything is computed in evaluation mode; the network is left in the mode that 
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -44,10 +45,12 @@ def feature_maps(model: Module, x: Tensor | Array) -> dict[str, Array]:
     shows what such maps answer to.
     """
     images, maps = _image("feature_maps", x), dict[str, Array]()
+    thread = threading.get_ident()
 
     def keep(name: str) -> Any:
         def hook(module: Module, args: tuple[Any, ...], output: Any) -> None:
-            if isinstance(output, Tensor) and output.ndim == 4:
+            is_ours = threading.get_ident() == thread  # others may use the network meanwhile
+            if is_ours and isinstance(output, Tensor) and output.ndim == 4:
                 count = sum(other.split(_CALL)[0] == name for other in maps)
                 title = f"{name}{_CALL}{count + 1}" if count else name
                 maps[title] = output.array[0].copy()  # what comes next may write into it

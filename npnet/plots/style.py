@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import textwrap
 import threading
 import warnings
@@ -222,7 +223,20 @@ def encode(figure: Any, format: str = "png") -> bytes:
     options: dict[str, Any] = {"dpi": _DPI} if format == "png" else {"metadata": {"Date": None}}
     with _drawing():
         figure.savefig(data, format=format, facecolor=figure.get_facecolor(), **options)
-    return data.getvalue()
+    return data.getvalue() if format == "png" else _renamed(data.getvalue())
+
+
+def _renamed(svg: bytes) -> bytes:
+    """The clips of an SVG by their number.
+
+    matplotlib names them after their edges, and the layout leaves the last bits of these to chance.
+    """
+    names: dict[bytes, bytes] = {}
+
+    def name(found: re.Match[bytes]) -> bytes:
+        return found[1] + names.setdefault(found[2], b"clip%d" % len(names))
+
+    return re.sub(rb'(id="|url\(#)(p[0-9a-f]{10})(?=["\)])', name, svg)
 
 
 def save(figure: Any, path: str | os.PathLike[str]) -> Path:

@@ -258,6 +258,8 @@ def _scaled(ink: Ink, labels: Array, digit: list[Mark], sharpness: float, box: i
     )
     amount *= widened(chosen, max(1, side // 25))
     amount = _as_by_a_pen(amount, side)
+    if not (amount > 0.5).any():
+        raise NothingToRead("what is on it is no stroke")
     rows, columns = (np.flatnonzero((amount > 0.5).any(axis)) for axis in (1, 0))
     cut = amount[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     scale = box / max(cut.shape)

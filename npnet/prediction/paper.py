@@ -18,7 +18,7 @@ from npnet.transforms import Resize
 __all__ = ["Ink", "find_ink", "ranked", "reduced", "resized", "widened"]
 
 FAINTEST = 0.07  # of white: less than this is a shade of the paper
-_NOISES = 7.0  # deviations of the paper's noise that ink stands out by
+_NOISES = 5.0  # deviations of the paper's noise that ink stands out by
 _COARSE = 48  # pixels of the longer side, at which the light is looked at
 _ROUNDS = 12  # of the fit: it changes no more after about eight
 _TAIL = 0.02  # share of the pixels that tell whether ink is darker or lighter than paper
@@ -125,7 +125,7 @@ def _two_tones(picture: Array, axis: Array | None) -> Array | None:
     above = grey.size - below
     with np.errstate(invalid="ignore", divide="ignore"):
         between = below * above * (mass / below - (mass[-1] - mass) / above) ** 2 / grey.size**2
-    best = int(np.nanargmax(between))
+    best = int(np.nan_to_num(between).argmax())  # nothing is between all and nothing
     if not between[best] > _TWO_TONES * float(grey.var()):
         return None
     dark = grey <= edges[best + 1]

@@ -165,6 +165,8 @@ def in_words(text: str, stream: Any) -> str:
 def _wrapped(width: int, line: str) -> str:
     if len(line) <= width:
         return line
+    if set(line) == {"-"}:  # the rule of a table
+        return line[:width]
     indent = line[: len(line) - len(line.lstrip())] + "  "
     return "\n".join(
         textwrap.wrap(

@@ -8,7 +8,11 @@ model.fit(X, y).score(X_test, y_test)
 
 from __future__ import annotations
 
-from npnet.sklearn.classifier import NeuralNetClassifier
-from npnet.sklearn.regressor import NeuralNetRegressor
+from npnet.base.extras import require
+
+require("sklearn", "sklearn", "npnet.sklearn")
+
+from npnet.sklearn.classifier import NeuralNetClassifier  # noqa: E402  # needs scikit-learn
+from npnet.sklearn.regressor import NeuralNetRegressor  # noqa: E402
 
 __all__ = ["NeuralNetClassifier", "NeuralNetRegressor"]

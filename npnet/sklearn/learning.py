@@ -25,11 +25,10 @@ from npnet.runs import streams
 from npnet.runs.callbacks import Callbacks
 from npnet.runs.errors import DivergedError
 from npnet.runs.optimizers import optimizer
-from npnet.runs.weights import arrays, load_arrays
-from npnet.sklearn.plan import Plan, Record, Samples
+from npnet.runs.weights import load_arrays
+from npnet.sklearn.plan import Best, Plan, Record, Samples
 from npnet.training.config import Config
-from npnet.training.learner import _average as moving_average
-from npnet.training.learner import _groups as parameter_groups
+from npnet.training.learner import moving_average, parameter_groups
 from npnet.training.schedules import scheduler, steps_each_batch
 
 __all__ = ["Learning", "outputs"]
@@ -151,7 +150,7 @@ class Learning:
         Raises:
             DivergedError: a loss or weight is not finite.
         """
-        self.should_stop, best = False, _Best(self.plan)
+        self.should_stop, best = False, Best(self.plan)
         self.steps = len(_bounds(len(samples), self.plan.config.batch_size))
         last = self.epoch + epochs
         with one_blas_thread(), unasked():
@@ -167,7 +166,7 @@ class Learning:
             module.zero_grad()  # nobody needs the gradients, which are as large as the weights
 
     def _train_epoch(
-        self, samples: Samples, held_out: Samples | None, best: _Best, callbacks: Callbacks
+        self, samples: Samples, held_out: Samples | None, best: Best, callbacks: Callbacks
     ) -> None:
         start, rate = time.perf_counter(), self.learning_rate
         self.epoch += 1
@@ -271,26 +270,6 @@ class Learning:
         with npnet.no_grad():
             losses = self.plan.criterion.each(npnet.from_numpy(y), npnet.from_numpy(samples.y))
         return float(np.average(losses.array.astype(np.float64), weights=samples.weights))
-
-
-class _Best:
-    """The weights of the epoch that did best on the samples that were held out."""
-
-    def __init__(self, plan: Plan) -> None:
-        self._key, self._sign = f"val_{plan.monitor}", 1 if plan.monitor == "score" else -1
-        self._patience = plan.config.patience
-        self._value = -math.inf
-        self.epoch = 0
-        self.weights: dict[str, Array] | None = None
-
-    def see(self, record: Record, network: nn.Module) -> None:
-        value = self._sign * getattr(record, self._key)
-        if self.weights is None or value > self._value:
-            self._value, self.epoch = value, record.epoch
-            self.weights = arrays(network)
-
-    def is_out_of_patience(self, epoch: int) -> bool:
-        return self._patience is not None and epoch - self.epoch >= self._patience
 
 
 def outputs(forward: Callable[..., Any], x: Array) -> Array:

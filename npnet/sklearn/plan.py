@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from npnet import nn
 from npnet.base.arrays import Array
+from npnet.runs.weights import arrays
 from npnet.sklearn.criteria import Criterion
 from npnet.training.config import Config
 
-__all__ = ["Plan", "Record", "Samples"]
+__all__ = ["Best", "Plan", "Record", "Samples"]
 
 
 @dataclass(frozen=True)
@@ -85,3 +87,23 @@ class Record:
         values = {name: getattr(self, name) for name in shown}
         texts = [f"{k.replace('_', ' ')} {v:.4f}" for k, v in values.items() if not math.isnan(v)]
         return "  ".join([f"epoch {self.epoch}", *texts, f"{self.seconds:.2f} s"])
+
+
+class Best:
+    """The weights of the epoch that did best on the samples that were held out."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._key, self._sign = f"val_{plan.monitor}", 1 if plan.monitor == "score" else -1
+        self._patience = plan.config.patience
+        self._value = -math.inf
+        self.epoch = 0
+        self.weights: dict[str, Array] | None = None
+
+    def see(self, record: Record, network: nn.Module) -> None:
+        value = self._sign * getattr(record, self._key)
+        if self.weights is None or value > self._value:
+            self._value, self.epoch = value, record.epoch
+            self.weights = arrays(network)
+
+    def is_out_of_patience(self, epoch: int) -> bool:
+        return self._patience is not None and epoch - self.epoch >= self._patience

@@ -30,7 +30,14 @@ from npnet.training.data import Data
 from npnet.training.parts import NONE, Parts, made, own_criterion, own_optimizer, own_scheduler
 from npnet.training.schedules import scheduler, steps_each_batch
 
-__all__ = ["Batch", "Learner", "initial_model", "model_arguments"]
+__all__ = [
+    "Batch",
+    "Learner",
+    "initial_model",
+    "model_arguments",
+    "moving_average",
+    "parameter_groups",
+]
 
 
 _IN_TRAINING = "a training step of the network, loss or optimizer"
@@ -99,7 +106,7 @@ class Learner:
         self.config, self.model, self.lib, self.parts = config, model, lib, parts
         self.criterion, self._target = _criterion(config, parts, len(data.classes), lib)
         self.optimizer = _optimizer(config, parts, model, lib)
-        self._average = _average(model, config.ema, lib) if config.ema is not None else None
+        self._average = moving_average(model, config.ema, lib) if config.ema is not None else None
         self.evaluated = model if self._average is None else self._average.module
         self._forward = npnet.compile(self.evaluated) if lib is npnet else self.evaluated
         smoothing = config.label_smoothing  # of training alone
@@ -271,10 +278,10 @@ def _optimizer(config: Config, parts: Parts, model: Any, lib: Any) -> Any:
     }
     if parts.optimizer is not None:
         return own_optimizer(parts.optimizer, list(model.parameters()), options, config.optimizer)
-    return optimizer(config.optimizer, _groups(config, model), lib.optim, **options)
+    return optimizer(config.optimizer, parameter_groups(config, model), lib.optim, **options)
 
 
-def _average(model: Any, decay: float, lib: Any) -> Any:
+def moving_average(model: Any, decay: float, lib: Any) -> Any:
     """The average of the model, whose decay grows to `decay`.
 
     In step n it is at most (1 + n) / (10 + n), so that the first steps are soon forgotten.
@@ -294,7 +301,7 @@ def _averaged(
     rule(min(decay, (1 + n) / (10 + n)))(averages, values, count)
 
 
-def _groups(config: Config, model: Any) -> Any:
+def parameter_groups(config: Config, model: Any) -> Any:
     """The parameters; where weight decay spares some of them, in two groups."""
     parameters = list(model.parameters())
     if config.weight_decay_on == "all":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+import npnet
 from npnet import nn, plots
 from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError
@@ -65,10 +67,14 @@ def mistakes(count: int) -> list[Any]:
     ]
 
 
+@functools.cache
 def network() -> nn.Module:
-    return nn.Sequential(
+    """In evaluation, so that threads may share it."""
+    npnet.manual_seed(0)
+    model = nn.Sequential(
         nn.Conv2d(3, 5, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(5 * 25, 10)
     )
+    return model.eval()
 
 
 def image(seed: int = 0) -> Array:
@@ -334,14 +340,11 @@ def test_errors_say_why_they_are_where_they_are() -> None:
 def test_the_same_picture_has_the_same_bytes(name: str, format: str) -> None:
     """Also when threads draw at once, and nothing that is set for all figures is other."""
     draw = {**ON_AXES, **{f"whole {name}": figure for name, figure in WHOLE.items()}}[name]
-    if name.startswith("whole ") and name != "whole curves":
-        pytest.skip("its networks are drawn anew")
     before = dict(matplotlib.rcParams)
     once = plots.encode(draw(), format)
     with ThreadPoolExecutor(3) as pool:
         again = list(pool.map(lambda _: plots.encode(draw(), format), range(3)))
-    if name != "filters":  # of weights that are drawn anew
-        assert again == [once] * 3
+    assert again == [once] * 3
     assert dict(matplotlib.rcParams) == before
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
+import sys
 from typing import Any
 
 import numpy as np
@@ -164,3 +167,15 @@ def test_not_fitted() -> None:
     for model in (NeuralNetClassifier(), NeuralNetRegressor()):
         with pytest.raises(NotFittedError):
             model.predict(X)
+
+
+def test_scikit_learn_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("npnet.sklearn")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *p: None if name == "sklearn" else find(name, *p)
+    )
+    with pytest.raises(ImportError, match=r"npnet.sklearn needs scikit-learn: pip install"):
+        importlib.import_module("npnet.sklearn")
