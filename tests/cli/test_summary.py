@@ -54,7 +54,10 @@ def test_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["lenet5", "--input_size", "1"], "does not take images of 1"),
         (["lenet5", "--input_size", "1", "99999", "99999"], "more than 268435456 values"),
         (["lenet5", "resnet20"], "Unrecognized options: resnet20"),
-        ([__file__], "no safetensors file"),
+        ([str(Path(npnet.__file__).with_name("py.typed"))], "is empty"),
+        (["net.py:Net", "--input_size", "1", "28", "28"], "there is no file net.py"),
+        (["net.py:Net"], "input_size: say what a network of your own takes"),
+        (["lenet5", "--model_args", "width=3"], "are for a network of your own"),
     ],
 )
 def test_wrong_use(argv: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -65,6 +66,12 @@ def test_programs_pass(python: Path, tmp_path: Path) -> None:
     programs = [Path(shutil.copy(program, tmp_path)) for program in PROGRAMS]
     assert programs
     assert said(python, programs) == []
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.stem)
+def test_programs_run(program: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runpy.run_path(str(program))["main"](tmp_path)
+    assert capsys.readouterr().out
 
 
 def test_wrong_programs_are_told(python: Path, tmp_path: Path) -> None:

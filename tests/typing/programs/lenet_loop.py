@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import npnet
@@ -53,7 +55,7 @@ def count_correct(model: nn.Module, loader: Loader) -> int:
     return correct
 
 
-def main() -> None:
+def main(folder: Path) -> None:
     npnet.manual_seed(0)
     data = TensorDataset(npnet.randn(64, 1, 28, 28), npnet.randint(0, 10, (64,)))
     loader = DataLoader(data, batch_size=16, shuffle=True)
@@ -77,10 +79,12 @@ def main() -> None:
     probabilities, classes = logits.softmax(1).topk(3)
     print(probabilities.tolist(), classes.numpy().shape, logits.max(), (logits - 1) * 2 / 3)
     print(-logits, logits @ logits.T, logits[0, :2].mean(), 1 - logits, logits > 0)
+    npnet.save(model.state_dict(), folder / "model.safetensors")
+    model.load_state_dict(npnet.load(folder / "model.safetensors"))
     for name, p in model.named_parameters():
         if p.grad is not None:
             print(name, p.grad.norm().item())
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,7 +55,7 @@ def collate(items: list[tuple[Tensor, int]]) -> tuple[Tensor, Tensor]:
     return npnet.stack(images), npnet.tensor(labels)
 
 
-def main(root: str | None = None) -> None:
+def main(folder: Path) -> None:
     pictures = Pictures(np.zeros((8, 28, 28), np.uint8), [0, 1] * 4)
     training, validation = random_split(pictures, [6, 2], npnet.Generator().manual_seed(0))
     if TYPE_CHECKING:
@@ -70,11 +71,11 @@ def main(root: str | None = None) -> None:
         for images, labels in loader:
             print(images.shape, labels, len(loader))
     print(list(DataLoader(Counter())))
-    if root is not None:
-        digits = MNIST(root, train=False, download=False, transform=transforms.ToTensor())
+    if (folder / "MNIST").exists():
+        digits = MNIST(folder, train=False, download=False, transform=transforms.ToTensor())
         image, label = digits[0]
         print(image.shape, label, len(digits), digits.classes)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    main(Path(sys.argv[1]))

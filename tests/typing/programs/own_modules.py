@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import npnet
@@ -57,7 +58,7 @@ class Square(Function):
         return result
 
 
-def main(path: str) -> None:
+def main(folder: Path) -> None:
     scale = Scale(3)
     pair = Pair()
     y, hidden = pair(npnet.randn(4, 3))
@@ -80,8 +81,8 @@ def main(path: str) -> None:
     Square.apply(x).sum().backward()
     assert x.grad is not None
     print(float(norm), x.grad.tolist(), pair.named["norm"], dict(pair.named_children()))
-    npnet.save({"model": pair.state_dict(), "optimizer": optimizer.state_dict()}, path)
-    saved = npnet.load(path, weights_only=True)
+    npnet.save({"model": pair.state_dict(), "optimizer": optimizer.state_dict()}, folder / "x")
+    saved = npnet.load(folder / "x", weights_only=True)
     pair.load_state_dict(saved["model"])
     optimizer.load_state_dict(saved["optimizer"])
     for group in optimizer.param_groups:
@@ -91,4 +92,4 @@ def main(path: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "pair.safetensors")
+    main(Path(sys.argv[1]))
