@@ -172,8 +172,7 @@ def _curves(runs: Sequence[Recorded], options: Options) -> Any:
 
 
 def _criterion(run: Recorded) -> str:
-    is_function = run.result is not None and run.result["kind"] == "function"
-    return "mse" if is_function else run.setting("criterion")
+    return "mse" if run.is_function else run.setting("criterion")
 
 
 def _confusion(run: Recorded, options: Options) -> Any:

@@ -18,6 +18,7 @@ from npnet.plots.style import (
     dress,
     encode,
     legend,
+    matplotlib,
     new_figure,
     set_title,
 )
@@ -57,8 +58,6 @@ def _svg(figure: Any) -> bytes:
 
 
 def _dress(axes: Any, title: str, epochs: int, is_loss: bool = False) -> None:
-    from matplotlib.ticker import MaxNLocator
-
     dress(axes, LOOK, title)
     if is_loss:
         drawn = np.concatenate([line.get_ydata() for line in axes.lines] or [np.ones(1)])
@@ -70,7 +69,7 @@ def _dress(axes: Any, title: str, epochs: int, is_loss: bool = False) -> None:
     elif epochs == 1:
         axes.set_xticks([1])
     else:
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+        axes.xaxis.set_major_locator(matplotlib("ticker").MaxNLocator(integer=True, nbins=8))
 
 
 def _key(figure: Any, handles: Any, labels: Any, place: str, columns: int) -> None:

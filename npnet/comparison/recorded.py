@@ -92,9 +92,19 @@ class Recorded:
         """`result` of a finished classification. ConfigError if it is no such run."""
         if self.result is None:
             raise ConfigError(f"{self.folder}: the run is not finished, it has no {RESULT}")
-        if self.result["kind"] != "classification":
-            raise ConfigError(f"{self.folder}: the run fitted a function, it has no classes")
+        self._check_has_images()
         return self.result
+
+    @property
+    def is_function(self) -> bool:
+        """Whether it fitted a function of x."""
+        if self.result is None:
+            return "expression" in self.settings
+        return bool(self.result["kind"] == "function")
+
+    def _check_has_images(self) -> None:
+        if self.is_function:
+            raise ConfigError(f"{self.folder}: the run fitted a function, which has no images")
 
     @property
     def mistakes(self) -> list[Mistake]:
@@ -129,6 +139,7 @@ class Recorded:
     @functools.cached_property
     def model(self) -> Module:
         """The network of the best checkpoint."""
+        self._check_has_images()
         place, build = self.checkpoint or self._checkpoint(), None
         if self.own is not None:
             build = load_class(self.own, "model", Module, "npnet.nn.Module")
@@ -155,10 +166,14 @@ class Recorded:
     @functools.cached_property
     def images(self) -> ImageData:
         """The data that it was tested on."""
+        self._check_has_images()
         name = str(self.setting("dataset") or (self.result or {}).get("dataset") or "")
         if not name:
             raise ConfigError(f"{self.folder}: it is not known which data set it was trained on")
-        return datasets.load(name, self.setting("data_dir") or None)
+        try:
+            return datasets.load(name, self.setting("data_dir") or None)
+        except ValueError as error:
+            raise ConfigError(f"{self.folder}: its {error}") from None
 
     def pictures(self, indices: Sequence[int]) -> list[Array]:
         """Test images (C, H, W) as they are stored. ConfigError where there is none."""

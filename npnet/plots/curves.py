@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from npnet.plots.style import (
     head,
     legend,
     line_style,
+    matplotlib,
     new_axes,
     new_figure,
     style_of,
@@ -167,7 +167,7 @@ def _scale(ax: Any) -> None:
 
 def _key(runs: Sequence[Curves], look: Style) -> tuple[list[Any], list[str]]:
     """What the lines mean: of several runs each once, and then the splits."""
-    lines = importlib.import_module("matplotlib.lines")
+    lines = matplotlib("lines")
     handles, labels = [], []
     if len(runs) > 1:
         for i, run in enumerate(runs):

@@ -27,12 +27,9 @@ __all__ = ["explanation", "layers", "plot_probabilities", "saliencies"]
 _WIDTH = 10.0
 _MOST_LAYERS = 10  # whose maps are shown, evenly chosen: a ResNet has dozens
 _BARS = 5
-_LONGEST = 18  # letters of a class beside its bar
-_LEGEND = (
-    "maps: orange above 0, blue below, one scale for a layer; hidden parts: orange ones cost the "
-    "class probability, blue ones add to it"
-)
-_MAPS = "orange above 0, blue below, one scale for a layer"
+_LONGEST, _NARROW = 18, 12  # letters of a class beside its bar, and above a picture
+_MAPS = "maps: orange above 0, blue below, one scale for a layer"
+_HIDDEN = "hidden parts: orange ones cost the class probability, blue ones add to it"
 _ROWS = (
     "below the pictures: what changes the score of the class most (input gradient); where hiding a "
     "part costs it most probability, orange, or adds to it, blue (occlusion)"
@@ -67,7 +64,7 @@ def explanation(
     gradient = explain.input_gradient(model, x, index)
     drop = explain.occlusion(model, x, index)
     image = _image_of(x).reshape(gradient.shape)
-    look, name = style_of(style), _short(names[index])
+    look, name = style_of(style), _short(names[index], _NARROW)
     maps = _evenly(explain.feature_maps(model, x), _MOST_LAYERS)
     figure, panels = _with_maps(model, maps, look, 4 if picture is None else 5)
     head(figure, title, look)
@@ -79,7 +76,8 @@ def explanation(
     said = _occlusion_title(drop, name)
     plot_occlusion(drop, image, next(panels), title=said, style=look)
     plot_probabilities(shares, names, next(panels), style=look)
-    figure.supxlabel(_LEGEND, fontsize=8, color=look.ink)
+    said = f"{_MAPS}; {_HIDDEN}" if maps else _HIDDEN
+    figure.supxlabel(said, fontsize=8, color=look.ink)
     return figure
 
 
@@ -129,7 +127,7 @@ def saliencies(
     for (top, middle, bottom), image, picture in zip(grid.T, images, pictures, strict=True):
         shares = explain.probabilities(model, image)
         index = int(shares.argmax())
-        said = _short(names[index] if names else str(index))
+        said = _short(names[index] if names else str(index), _NARROW)
         plot_picture(picture, top, title=f"{said}\n{100 * shares[index]:.1f} %", style=look)
         plot_saliency(explain.input_gradient(model, image, index), image, middle, style=look)
         drop = explain.occlusion(model, image, index)
@@ -218,5 +216,5 @@ def _evenly(maps: dict[str, Array], most: int) -> dict[str, Array]:
     return {name: maps[name] for name in names}
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 3]}..."
+def _short(name: str, longest: int = _LONGEST) -> str:
+    return name if len(name) <= longest else f"{name[: longest - 3]}..."

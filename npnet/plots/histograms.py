@@ -13,6 +13,7 @@ from npnet.plots.style import (
     colour_map,
     dress,
     head,
+    matplotlib,
     new_axes,
     new_figure,
     set_title,
@@ -25,7 +26,7 @@ Histogram = tuple[Array, Array]  # edges (bins + 1,), counts (bins,)
 
 _MOST_EPOCHS = 12  # that are drawn, evenly chosen
 _MOST_ROWS = 10  # parameters, likewise
-_LEAST_VALUES = 24  # of a parameter; the histogram of a few shows nothing
+_LEAST_VALUES = 100  # of a parameter; the histogram of a few shows nothing
 _OVERLAP = 1.6  # heights of a ridge, in steps from one to the next
 
 
@@ -61,6 +62,7 @@ def plot_histograms(
     ax.set_yticks([-i for i in range(len(epochs))], [str(e) for e in epochs])
     ax.set_ylim(-len(epochs) + 0.7, _OVERLAP + 0.1)
     ax.set_ylabel("epoch")
+    ax.xaxis.set_major_locator(matplotlib("ticker").MaxNLocator(nbins=5))
     dress(ax, look, grid="x")
     set_title(ax, title, look, 9)
     return ax
@@ -91,7 +93,7 @@ def histograms(
     title: str = "",
     style: str | Style = "light",
 ) -> Any:
-    """A column for each kind and a row for each parameter of 24 values or more.
+    """A column for each kind and a row for each parameter of 100 values or more.
 
     Of more than ten, ten are drawn, evenly chosen.
 

@@ -184,14 +184,9 @@ def _tiles(tiles: Array, ax: Any, look: Style, columns: int) -> None:
     """Images (N, H, W) or (N, H, W, 3) side by side, on one scale on both sides of 0."""
     height, width = tiles.shape[1:3]
     most = max(float(np.nanmax(np.abs(tiles))), np.finfo(float).tiny)
-    signed = bool(np.nanmin(tiles) < 0)
+    options: dict[str, Any] = {"cmap": colour_map(look.signs), "vmin": -most, "vmax": most}
     if tiles.ndim == 4:
-        tiles = np.clip(0.5 + 0.5 * tiles / most, 0, 1)
-        options: dict[str, Any] = {}
-    elif signed:
-        options = {"cmap": colour_map(look.signs), "vmin": -most, "vmax": most}
-    else:
-        options = {"cmap": colour_map(look.counts), "vmin": 0, "vmax": most}
+        tiles, options = np.clip(0.5 + 0.5 * tiles / most, 0, 1), {}
     ratio = height / width
     for i, tile in enumerate(tiles):
         left, top = i % columns * (1 + _GAP), -(i // columns) * (ratio + _GAP)

@@ -31,6 +31,7 @@ __all__ = [
     "head",
     "legend",
     "line_style",
+    "matplotlib",
     "new_axes",
     "new_figure",
     "save",
@@ -91,10 +92,11 @@ _MARKS = ("o", "s", "^", "D", "v", "P", "X")
 
 def colour_map(colours: Sequence[str]) -> Any:
     """The map of matplotlib that goes evenly from colour to colour."""
-    return _matplotlib("colors").LinearSegmentedColormap.from_list("npnet", list(colours))
+    return matplotlib("colors").LinearSegmentedColormap.from_list("npnet", list(colours))
 
 
-def _matplotlib(module: str) -> Any:
+def matplotlib(module: str) -> Any:
+    """A module of matplotlib, which is imported where a figure is made."""
     return require(f"matplotlib.{module}", "train", "a picture")
 
 
@@ -109,7 +111,7 @@ def style_of(style: str | Style) -> Style:
 
 def dashes(i: int, style: Style) -> str:
     """Of line i: they go on with the colours, and begin elsewhere when these begin anew."""
-    return _DASHES[(i + i // len(style.colours)) % len(_DASHES)]
+    return _DASHES[sum(divmod(i, len(style.colours))) % len(_DASHES)]
 
 
 def line_style(i: int, style: Style) -> dict[str, Any]:
@@ -118,7 +120,7 @@ def line_style(i: int, style: Style) -> dict[str, Any]:
     return {
         "color": style.colours[i % colours],
         "linestyle": dashes(i, style),
-        "marker": _MARKS[(i + i // colours) % len(_MARKS)],
+        "marker": _MARKS[sum(divmod(i, colours)) % len(_MARKS)],
         "markersize": 4,
         "linewidth": 1.5,
     }
@@ -126,7 +128,7 @@ def line_style(i: int, style: Style) -> dict[str, Any]:
 
 def new_figure(width: float, height: float, style: str | Style = "light") -> Any:
     """A figure of matplotlib, in inches, on the paper of the style."""
-    figure = _matplotlib("figure").Figure(
+    figure = matplotlib("figure").Figure(
         figsize=(width, height), facecolor=style_of(style).paper, layout="constrained"
     )
     figure.get_layout_engine().set(w_pad=_PAD, h_pad=_PAD)
@@ -194,7 +196,7 @@ def legend(owner: Any, style: Style, **options: Any) -> Any:
 
 def whole_epochs(axes: Any, epochs: Sequence[int]) -> None:
     """Ticks at whole epochs alone, with room around the only one."""
-    ticker = _matplotlib("ticker")
+    ticker = matplotlib("ticker")
     axes.set_xlabel("epoch")
     first, last = min(epochs, default=1), max(epochs, default=1)
     room = min(0.5, 0.03 * (last - first)) or 1.0  # never as far as an epoch 0
