@@ -16,8 +16,7 @@ from npnet import datasets, train
 from npnet.datasets import ImageData
 from npnet.runs.errors import ConfigError
 from npnet.runs.tensorboard import EventFile
-from npnet.training import plots
-from npnet.training import report
+from npnet.training import plots, report
 from npnet.training.config import Config
 from tests.datasets.idx_files import write_idx_files
 from tests.runs import run_npnet
