@@ -20,6 +20,7 @@ from npnet.nn import Module
 from npnet.onnx import write_layers, write_math, write_shapes  # noqa: F401 # they fill the table
 from npnet.onnx.tracing import Size, Trace, trace
 from npnet.onnx.writing import Writer
+from npnet.random import drawing_apart
 from npnet.tape import result
 from npnet.tensor import Tensor
 from npnet.version import __version__
@@ -261,12 +262,24 @@ def _graph(
     if preprocess is not None:
         writer.standardise(preprocess.mean, preprocess.std)
     results = writer.write()
+    _check_used(traced, names)
     if output_names is None:
         output_names = traced.names or (
             ["output"] if len(results) == 1 else [f"output_{i}" for i in range(len(results))]
         )
     _check_names("output_names", output_names, len(results), "results")
     return writer.graph(results, list(output_names), with_softmax)
+
+
+def _check_used(traced: Trace, names: list[str]) -> None:
+    """Raise ValueError where integers went in by a way that the tape does not show."""
+    used = {ref for step in traced.steps for ref in step.inputs} | {*traced.outputs}
+    for i, name in enumerate(names):
+        if traced.inputs[i][0].dtype.kind != "f" and ("input", i) not in used:
+            raise ValueError(
+                f"export: what forward makes of {name} is not recorded (one_hot, a comparison, an "
+                "index); integers can go into an embedding or a cast"
+            )
 
 
 def _proto(
@@ -357,7 +370,7 @@ def _compare(
         for number, axis in size.axes:
             shapes[number][axis] = size.other + 2 if size.other == 3 else size.other
     arrays = [like(x, tuple(s), rng) for x, s in zip(samples, shapes, strict=True)]
-    with evaluating(model), no_grad():
+    with evaluating(model), no_grad(), drawing_apart():
         wanted = _list(model(*[result(a) for a in arrays]))
         if preprocess is not None:
             mean, std = (

@@ -219,6 +219,9 @@ def _recurrent(node: Node) -> Layer:
     options: dict[str, Any] = {"bias": b is not None, "bidirectional": direction == "bidirectional"}
     if relu:
         options["nonlinearity"] = "relu"
+    gates = len(_ORDERS[kind]) * r.shape[2]
+    if r.ndim != 3 or w.ndim != 3 or r.shape[2] != hidden or gates != r.shape[1] != w.shape[1]:
+        raise ValueError(f"{node}: hidden_size {hidden} with weights {w.shape} and {r.shape}")
     layer = getattr(nn, kind)(w.shape[2], hidden, **options)
     for d in range(len(w)):
         rows = np.arange(w.shape[1]).reshape(len(_ORDERS[kind]), -1)[_ORDERS[kind]].reshape(-1)

@@ -31,12 +31,19 @@ def _bias_of(channels: int, dims: int) -> Callable[[Array], Array | None]:
     return column
 
 
+def _check_kernel(node: Node, kernel: Sequence[int], weight: Array | None) -> None:
+    """Before a layer is made, for which memory is taken."""
+    if weight is not None and tuple(kernel) != weight.shape[2:]:
+        raise ValueError(f"{node}: kernel_shape {kernel} with a weight {weight.shape}")
+
+
 @reads("Conv")
 def _conv(node: Node) -> Layer:
     weight, groups = node.const(1), node.get("group", 1)
     kernel = node.get("kernel_shape") or (None if weight is None else weight.shape[2:])
     if kernel is None:
         raise node.unread("neither kernel_shape nor a constant weight says how large it is")
+    _check_kernel(node, kernel, weight)
     windows = Windows(node, kernel)
     plain = weight is not None and not (node.has(2) and node.const(2) is None)
     if not plain or windows.even is None:
@@ -108,7 +115,9 @@ def _conv_transpose(node: Node) -> Layer:
     weight, groups = node.const(1), node.get("group", 1)
     if weight is None:
         raise node.unread("its weight is computed from the input")
-    windows = Windows(node, node.get("kernel_shape") or weight.shape[2:])
+    kernel = node.get("kernel_shape") or weight.shape[2:]
+    _check_kernel(node, kernel, weight)
+    windows = Windows(node, kernel)
     added = counted(node, "output_padding", windows.dims, [0] * windows.dims)
     shape = node.get("output_shape")
     simple = windows.even is not None and shape is None and windows.auto in ("NOTSET", "VALID")

@@ -25,7 +25,7 @@ from npnet.tensor import Tensor
 
 __all__ = ["Layer", "Node", "Read", "Reader", "count_of", "filled", "prefix_of", "reads"]
 
-FOLDED = 2**24  # values: a constant that is computed is no larger
+FOLDED, MOST_FOLDED = 2**24, 2**27  # values: a constant that is computed is no larger, nor are all
 
 
 @dataclass
@@ -206,6 +206,8 @@ class Reader:
         self._uses: dict[str, int] = {}
         self._made: set[str] = {info.name for info in model.inputs}
         self._alias: dict[str, str] = {}
+        self._held: set[str] = set()
+        self._folded = 0
         # Layers without a bias, by their results: an Add of this form may become it.
         self.unbiased: dict[str, tuple[Layer, Callable[[Array], Array | None]]] = {}
 
@@ -232,9 +234,7 @@ class Reader:
 
     def _result(self, name: str, runs: list[Any]) -> None:
         if name in self.constants:
-            array = self.constants[name].array
-            held = result(array)
-            runs.append((Run(lambda: held, [], [name], []), None, None))
+            self._hold(name, runs)
         elif name not in self._made:
             raise CheckpointError(f"onnx.load: its result {printable(name)} is made by no node")
 
@@ -265,30 +265,43 @@ class Reader:
             self.ranks.setdefault(node.outputs[0], rank)
         layer = read(node)
         self._made.update(proto.output)
-        if not layer.uses and self._fold(node, layer):
-            return
         if isinstance(layer.module, str):  # the value of that name, as it is
             self._alias[node.outputs[0]] = layer.module
             self._uses[layer.module] = self._uses.get(layer.module, 0) + self._uses.get(
                 node.outputs[0], 0
             )
             return
+        if all(node.const(i) is not None for i in layer.uses):
+            self._fold(node, layer)
+            return
+        for i in layer.uses:
+            if node.const(i) is not None:
+                self._hold(inputs[i], runs)
         run = Run(layer.module, [inputs[i] for i in layer.uses], node.outputs, [])
         runs.append((run, layer, node))
 
-    def _fold(self, node: Node, layer: Layer) -> bool:
+    def _hold(self, name: str, runs: list[Any]) -> None:
+        """Let a constant be there in the forward pass."""
+        if name not in self._held:
+            self._held.add(name)
+            held = result(self.constants[name].array)
+            runs.append((Run(lambda: held, [], [name], []), None, None))
+
+    def _fold(self, node: Node, layer: Layer) -> None:
         """Compute a node whose inputs are constants."""
-        if isinstance(layer.module, str):
-            return False
+        self._folded += count_of([largest(node)], node)
+        if self._folded > MOST_FOLDED:
+            raise CheckpointError(
+                f"onnx.load: {node}: the constants that are computed are too many"
+            )
         with no_grad(), np.errstate(all="ignore"):
-            y = layer.module()
+            y = layer.module(*[result(node.array(i)) for i in layer.uses])
         ys = list(y) if isinstance(y, (tuple, list)) else [y]
         origin = next(
             (self.constants[n].name for n in node.inputs if n in self.constants), node.outputs[0]
         )
         for name, value in zip(node.outputs, ys, strict=False):
             self.constants[name] = Const(np.asarray(value.array), origin)
-        return True
 
     def _join(self, node: Node, runs: list[Any]) -> bool:
         """Let an Add of a constant be the bias of the layer before it, where that is all it is."""
@@ -347,7 +360,7 @@ class Reader:
 def _inferred(proto: onnx.ModelProto) -> tuple[dict[str, int], dict[str, int]]:
     """How many axes values have, and of which type they are, as far as onnx can tell."""
     try:
-        graph = onnx.shape_inference.infer_shapes(_without_weights(proto), data_prop=True).graph
+        graph = onnx.shape_inference.infer_shapes(_without_weights(proto)).graph
     except Exception:
         graph = proto.graph  # a guess, which nothing depends on that can't be found out later
     ranks, dtypes = {}, {}
@@ -452,6 +465,34 @@ def prefix_of(name: str) -> str | None:
                 stem.replace("/", ".") if not stem.startswith("/") else stem[1:].replace("/", ".")
             )
     return None
+
+
+def largest(node: Node) -> int:
+    """How many values a node can give at most, of inputs that are constants.
+
+    Operators that give more than they say here count by themselves, see `count_of`.
+    """
+    arrays = [a for i in range(len(node.inputs)) if (a := node.const(i)) is not None]
+    sizes, kind = [a.size for a in arrays], node.kind
+    if kind in ("MatMul", "Gemm") and all(a.ndim > 1 for a in arrays[:2]):
+        (a, b), inner = arrays[:2], arrays[1].shape[1 if node.get("transB", 0) else -2]
+        return max(a.size // max(inner, 1), 1) * max(b.size // max(inner, 1), 1)
+    if kind == "Gather" and arrays[0].ndim:
+        return sizes[1] * (sizes[0] // max(arrays[0].shape[node.get("axis", 0)], 1))
+    if kind in ("Einsum", "MatMul", "Gemm", "Gather"):
+        return math.prod(sizes)
+    if kind in ("Resize", "Upsample"):
+        raise node.unread("of a constant")
+    if kind == "Pad":  # at most all of the frame along each axis
+        pads = node.get("pads") or (arrays[1].reshape(-1).tolist() if len(arrays) > 1 else [])
+        more = sum(max(int(n), 0) for n in pads)
+        return math.prod(n + more for n in arrays[0].shape)
+    if kind == "Concat":
+        return sum(sizes)
+    try:
+        return math.prod(np.broadcast_shapes(*[a.shape for a in arrays]))
+    except ValueError:  # none that broadcasts: its result is no larger than its inputs
+        return max(sizes, default=1)
 
 
 def count_of(shape: Sequence[int], node: Node) -> int:

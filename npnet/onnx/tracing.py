@@ -277,7 +277,7 @@ def _run(model: Module, arrays: Sequence[Array]) -> _Run:
 def _rows_of(node: EmbeddingOp, places: _Places, inputs: Sequence[Tensor]) -> Tensor | None:
     """The tensor on the tape whose values an embedding took its rows from."""
     given = places.rows(node.order)
-    for x in (*inputs, *([] if given is None else [given])):
+    for x in (*([] if given is None else [given]), *inputs):
         if x._wants and x.dtype.kind in "iu" and np.array_equal(x.array, node.rows):
             return x
     return None

@@ -211,6 +211,30 @@ GRAPHS: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
         "don't fit|windows|npnet",
     ),
     "a constant of a million millions": (_huge, "a constant of shape .* is too large"),
+    "a kernel that is no kernel": (
+        lambda: _one(
+            node("Conv", "x w", "y", kernel_shape=[2**15, 2**15]),
+            w=np.zeros((9, 9, 1, 1), np.float32),
+        ),
+        "kernel_shape .32768, 32768. with a weight",
+    ),
+    "laughs": (
+        lambda: _one(
+            constant("c0", np.zeros(2**16, np.float32)),
+            *[node("Concat", f"c{i} " * 8, f"c{i + 1}", axis=0) for i in range(9)],
+            node("Add", "x c9", "y"),
+        ),
+        "is too large",
+    ),
+    "an outer product": (
+        lambda: _one(
+            node("Add", "w v", "z"),
+            node("Add", "x z", "y"),
+            w=np.zeros((2**16, 1), np.float32),
+            v=np.zeros((1, 2**16), np.float32),
+        ),
+        "is too large",
+    ),
     "of long ago": (_old, "it is of opset 5; npnet reads opset 7 and later"),
     "of no opset": (_without_opset, "it does not say which opset"),
     "a branch": (_branch, "npnet has no If"),

@@ -261,6 +261,12 @@ def test_numbers_of_words(rng: Generator) -> None:
     assert_alike(outputs(from_proto(proto), [words]), wanted)
 
 
+def test_integers_that_the_tape_does_not_show() -> None:
+    model = Of(lambda s, x, k: x * F.one_hot(k, 4).float())
+    with pytest.raises(ValueError, match=r"what forward makes of k is not recorded|follows from"):
+        npnet.onnx.export(model, (npnet.randn(1, 4), npnet.tensor([1])), input_names=["x", "k"])
+
+
 def test_two_inputs_and_a_state(rng: Generator) -> None:
     def compute(s: Any, x: Any, h: Any) -> Any:
         return s.m(x, (h.unsqueeze(0), h.unsqueeze(0) * 2))[0]
