@@ -13,7 +13,7 @@ from npnet.runs.commands import USAGE_ERROR, run_command
 
 @pytest.fixture
 def without(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("onnx", "rich", "tyro"):
+    for name in ("onnx", "rich", "jinja2"):
         monkeypatch.setitem(sys.modules, name, None)
 
 
@@ -40,7 +40,7 @@ def test_a_module_that_is_broken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 @pytest.mark.usefixtures("without")
 def test_all_that_an_extra_lacks_is_told_at_once() -> None:
-    line = "^npnet train needs tyro and rich: pip install 'npnet\\[train\\]'$"
+    line = "^npnet train needs rich and jinja2: pip install 'npnet\\[train\\]'$"
     with pytest.raises(extras.MissingExtraError, match=line):
         extras.check("train", "npnet train")
     assert extras.lacking("onnx") == ["onnx"]
@@ -53,7 +53,7 @@ def test_a_command_tells_it_in_one_line(capsys: pytest.CaptureFixture[str]) -> N
         extras.require("onnx", "onnx", "npnet export --format onnx")
 
     def imports() -> None:
-        import tyro  # noqa: F401
+        import jinja2  # noqa: F401
 
     def imports_another() -> None:
         import there_is_no_such_module  # type: ignore[import-not-found]  # noqa: F401
@@ -62,6 +62,6 @@ def test_a_command_tells_it_in_one_line(capsys: pytest.CaptureFixture[str]) -> N
     line = "npnet export --format onnx needs onnx: pip install 'npnet[onnx]'"
     assert capsys.readouterr().err == f"npnet export: error: {line}\n"
     assert run_command(imports, "npnet train", "stopped") == USAGE_ERROR
-    assert capsys.readouterr().err.endswith("needs tyro: pip install 'npnet[train]'\n")
+    assert capsys.readouterr().err.endswith("needs jinja2: pip install 'npnet[train]'\n")
     with pytest.raises(ModuleNotFoundError):  # a mistake of npnet's own, or the user's
         run_command(imports_another, "npnet train", "stopped")

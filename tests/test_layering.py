@@ -102,6 +102,7 @@ ALLOWED: dict[str, set[str]] = {
     | {
         "comparison",
         "fit_function",
+        "fitting.config",
         "kernels._jit",
         "onnx",
         "plots",

@@ -121,16 +121,20 @@ class Environment(NamedTuple):
 def environment(wheel: Path) -> Iterator[Environment]:
     """An environment with NumPy and safetensors alone, into which pip installed the wheel."""
     folder = wheel.parent.parent / "environment"
-    _run("-m", "venv", "--without-pip", str(folder))
-    python = str(folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
-    where = "import sysconfig; print(sysconfig.get_path('purelib'))"
-    packages = Path(_run("-c", where, python=python).stdout.strip())
+    python, packages = _empty_environment(folder)
     for name in LIBRARIES:
         _copy(name, packages)
     install = ("-m", "pip", "--python", python, "install", "--quiet", "--no-index", "--no-compile")
     _run(*install, str(wheel))  # with what it requires
     yield Environment(python, packages)
     shutil.rmtree(folder)
+
+
+def _empty_environment(folder: Path) -> Environment:
+    _run("-m", "venv", "--without-pip", str(folder))
+    python = str(folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
+    where = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    return Environment(python, Path(_run("-c", where, python=python).stdout.strip()))
 
 
 def _copy(name: str, packages: Path) -> None:
@@ -143,12 +147,12 @@ def _copy(name: str, packages: Path) -> None:
             shutil.copy(str(found.locate_file(file)), target)
 
 
-def _run(*argv: str, python: str = sys.executable, ok: bool = True) -> Any:
+def _run(*argv: str, python: str = sys.executable, cwd: str | Path = "/", ok: bool = True) -> Any:
     """What Python makes of this command line, outside of the clone and without its settings."""
     ours = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "NPNET_DATA", "NPNET_BACKEND")
     environment = {name: value for name, value in os.environ.items() if name not in ours}
     done = subprocess.run(
-        [python, *argv], capture_output=True, text=True, cwd="/", env=environment, check=False
+        [python, *argv], capture_output=True, text=True, cwd=cwd, env=environment, check=False
     )
     assert not ok or done.returncode == 0, done.stdout + done.stderr
     return done
@@ -183,6 +187,23 @@ def test_the_source_distribution_holds_the_tests(built: Path) -> None:
         assert {name for name in files if "__pycache__" not in name} <= names
 
 
+@pytest.fixture(scope="module")
+def editable(source: Path) -> Path:
+    """The folder of the metadata and of the wheel of an editable install, as pip asks for them."""
+    folder = source.parent / "editable"
+    folder.mkdir()
+    code = f"""
+import os, sys
+sys.path.insert(0, {str(source / ".packaging")!r})
+os.chdir({str(source)!r})
+import backend
+backend.prepare_metadata_for_build_editable({str(folder)!r})
+backend.build_editable({str(folder)!r})
+"""
+    _run("-c", code)
+    return folder
+
+
 def _metadata(wheel: Path) -> Message:
     with zipfile.ZipFile(wheel) as file:
         (name,) = (name for name in file.namelist() if name.endswith(".dist-info/METADATA"))
@@ -200,31 +221,39 @@ def _name(requirement: str) -> str:
 
 
 def test_a_wheel_requires_numpy_and_a_clone_what_training_needs(
-    source: Path, wheel: Path, tmp_path: Path
+    wheel: Path, editable: Path
 ) -> None:
     whole = _metadata(wheel)
     assert _required(whole) == {"numpy"}
-    code = f"""
-import os, sys
-sys.path.insert(0, {str(source / ".packaging")!r})
-os.chdir({str(source)!r})
-import backend
-backend.prepare_metadata_for_build_editable({str(tmp_path)!r})
-backend.build_editable({str(tmp_path)!r})
-"""
-    _run("-c", code)
-    (file,), (folder,) = tmp_path.glob("*.whl"), tmp_path.glob("*.dist-info")
-    editable = _metadata(file)
+    (file,), (folder,) = editable.glob("*.whl"), editable.glob("*.dist-info")
+    ours = _metadata(file)
     for extra in ("kernels", "train", "pictures", "datasets", "bfloat16"):
-        assert set(EXTRAS[extra].values()) <= _required(editable)
-    assert "tensorboard" in _required(editable)
-    assert not any("npnet" in name for name in _required(editable))
+        assert set(EXTRAS[extra].values()) <= _required(ours)
+    assert "tensorboard" in _required(ours)
+    assert not any("npnet" in name for name in _required(ours))
     prepared = Parser().parsestr((folder / "METADATA").read_text())
-    assert _required(prepared) == _required(editable)
-    assert editable.get_payload() == whole.get_payload()
-    target = tmp_path / "target"  # pip checks RECORD's checksums
-    _run("-m", "pip", "install", "-q", "--no-index", "--no-deps", "--target", str(target),
-         str(file))  # fmt: skip
+    assert _required(prepared) == _required(ours)
+    assert ours.get_payload() == whole.get_payload()
+
+
+def test_type_checkers_and_the_folder_above_find_an_editable_install(
+    source: Path, editable: Path, tmp_path: Path
+) -> None:
+    (file,) = editable.glob("*.whl")
+    python, packages = _empty_environment(tmp_path / "environment")
+    _run("-m", "pip", "--python", python, "install", "-q", "--no-index", "--no-deps", str(file))
+    assert not (packages / "npnet").exists()
+    where = "from importlib.util import find_spec; print(find_spec('npnet').origin)"
+    assert source.name == "npnet"
+    for folder in (source.parent, source, tmp_path):
+        found = _run("-c", where, python=python, cwd=folder).stdout.strip()
+        assert found == str(source / "npnet" / "__init__.py")
+    program = tmp_path / "program.py"
+    program.write_text("import npnet\nreveal_type(npnet.zeros(2))\n")
+    mypy = ("-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"))
+    said = _run(*mypy, "--python-executable", python, str(program), cwd=tmp_path).stdout
+    assert 'Revealed type is "npnet.tensor.Tensor"' in said
+    assert "Success" in said
 
 
 def test_extras_bring_what_they_are_asked_for(wheel: Path) -> None:
@@ -239,7 +268,7 @@ def test_extras_bring_what_they_are_asked_for(wheel: Path) -> None:
         assert set(modules.values()) <= brought[extra], extra
     assert metadata["License-Expression"] == "MIT"
     assert metadata.get_all("Project-URL")
-    assert "Programming Language :: Python :: 3.14" in (metadata.get_all("Classifier") or [])
+    assert "Programming Language :: Python :: 3.13" in (metadata.get_all("Classifier") or [])
 
 
 def _size(*folders: Path) -> int:

@@ -19,7 +19,6 @@ EXTRAS: dict[str, dict[str, str]] = {
     "kernels": {"numba": "numba", "threadpoolctl": "threadpoolctl", "filelock": "filelock"},
     "pictures": {"PIL": "pillow"},
     "train": {
-        "tyro": "tyro",
         "rich": "rich",
         "matplotlib": "matplotlib",
         "tensorboardX": "tensorboardX",

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from npnet.base import extras
-from npnet.base.checks import check_number, nearest
+from npnet.base.checks import check_number
 from npnet.base.threads import MOST_THREADS, get_num_threads
 from npnet.comparison.display import Display
 from npnet.comparison.grid import MOST_RUNS, Grid, builtin_names, load, seed_values
@@ -20,21 +20,65 @@ from npnet.comparison.runner import Failure, make
 from npnet.comparison.runs import Run, place
 from npnet.comparison.spec import COMMANDS, LIBRARY, Spec, counted, typed
 from npnet.runs.commands import run_command
+from npnet.runs.declared import flags_of, positional
 from npnet.runs.errors import ConfigError, FailedError
 from npnet.runs.folders import locked, make_folder
+from npnet.runs.help import help_text
+from npnet.runs.others import hint_for
 from npnet.runs.settings import check_path
 
-__all__ = ["Options", "main", "parse"]
+__all__ = ["SETTINGS", "Flags", "Options", "main", "parse"]
+
+PROG = "npnet compare"
 
 EVER_RUNS = 100_000  # a folder each
 
-_DESCRIPTION = """\
-Make every run of a grid, and one report of them all: report.html and report.md.
 
-GRID is a comparison that comes with npnet (--list), a YAML file, or fit-function: then the flags
-below are those of npnet fit-function. Every flag of npnet train can be given too, with one value or
-several: npnet compare --model lenet4 lenet5 --seeds 3. Flags replace what GRID says. A comparison
-that was stopped goes on when it is started again."""
+@dataclass(frozen=True)
+class Flags:
+    """Make every run of a grid, and one report of them all: report.html and report.md.
+
+    GRID is a comparison that comes with npnet (--list), a YAML file, or fit-function: then the
+    axes are flags of npnet fit-function. A comparison that was stopped goes on when it is started
+    again.
+
+    Axes of the grid are all flags of npnet train, each with one value or several; they replace
+    what GRID says. --library is npnet or pytorch. Epochs in --milestones are joined by commas:
+    2,5.
+    """
+
+    GROUPS: ClassVar[dict[str, str]] = {"options of the comparison": "list"}
+    PATHS: ClassVar[tuple[str, ...]] = ("grid", "output")
+    CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {
+        "grid": (*builtin_names(), "fit-function"),
+    }
+    EXAMPLES: ClassVar[dict[str, str]] = {
+        "two networks, three seeds each": "--model lenet4 lenet5 --seeds 3",
+        "one that comes with npnet, in a hurry": "lenet-losses --epochs 1 --seeds 1",
+        "beside PyTorch": "--library npnet pytorch --model lenet5",
+    }
+
+    grid: str | None = positional(None, required=False)
+    """name of a comparison, or its file"""
+    list: bool = False
+    """list the comparisons that come with npnet"""
+    output: str | None = None
+    """folder to write; default: ./comparisons/<name>"""
+    seeds: int | None = None
+    """the seeds 0 to N-1"""
+    jobs: int | None = None
+    """runs at once; default: one for each thread"""
+    threads: int | None = None
+    """of all runs together; default: $NPNET_NUM_THREADS, else all cores"""
+    smoothing: float = 0.6
+    """weight of the past in the smoothed curves, as TensorBoard's"""
+    max_runs: int = MOST_RUNS
+    """refuse a grid of more runs"""
+    dry_run: bool = False
+    """list the runs and their commands"""
+
+
+SETTINGS = Flags
 
 
 @dataclass(frozen=True)
@@ -74,6 +118,9 @@ def parse(argv: Sequence[str]) -> tuple[Grid, Options]:
         ConfigError: a wrong flag, or a wrong grid file.
         SystemExit: `--help` or `--list` was answered.
     """
+    if any(word in ("-h", "--help") for word in argv):
+        print(help_text(Flags(), PROG), end="")
+        raise SystemExit(0)
     named = bool(argv) and not argv[0].startswith("-")
     grid = load(argv[0]) if named else Grid()
     names = [LIBRARY, *COMMANDS[grid.command].fields]
@@ -99,54 +146,21 @@ def parse(argv: Sequence[str]) -> tuple[Grid, Options]:
 
 
 def _parser(command: str, names: Sequence[str]) -> argparse.ArgumentParser:
-    parser = _Parser(
-        "npnet compare",
-        usage="npnet compare [GRID] [--FLAG VALUE [VALUE ...]] [options]",
-        description=_DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    own = parser.add_argument_group("options of the comparison")
-    own.add_argument(
-        "--list", action="store_true", help="list the comparisons that come with npnet"
-    )
-    own.add_argument(
-        "--output",
-        help="folder to write; default: ./comparisons/<name>, or by the flags where it has no name",
-    )
-    own.add_argument("--seeds", type=int, metavar="N", help="the seeds 0 to N-1")
-    own.add_argument("--jobs", type=int, help="runs at once; default: one for each thread")
-    own.add_argument(
-        "--threads",
-        type=int,
-        help="of all runs together; default: $NPNET_NUM_THREADS, else all cores",
-    )
-    own.add_argument(
-        "--smoothing",
-        type=float,
-        default=0.6,
-        help="weight of the neighbouring epochs in the smoothed curves; 0: none; default: 0.6",
-    )
-    own.add_argument(
-        "--max_runs",
-        "--max-runs",
-        type=int,
-        default=MOST_RUNS,
-        help=f"refuse a grid of more runs; default: {MOST_RUNS}",
-    )
-    own.add_argument(
-        "--dry_run", "--dry-run", action="store_true", help="list the runs and their commands"
-    )
-    flags = parser.add_argument_group(
-        "axes of the grid, each with one value or several",
-        f"--{', --'.join(names)}; {LIBRARY} is npnet or pytorch, and npnet {command} --help says "
-        "what the others are (epochs in --milestones are joined by commas: 2,5)",
-    )
+    parser = _Parser(PROG, add_help=False, allow_abbrev=False)
+    for flag in flags_of(Flags):
+        if flag.kind == "bool":
+            parser.add_argument(*_spellings(flag.name), action="store_true")
+        elif not flag.is_positional:
+            kind = {"int": int, "float": float}.get(flag.kind, str)
+            default = getattr(Flags, flag.name)
+            parser.add_argument(*_spellings(flag.name), type=kind, default=default)
     for name in names:
-        spellings = dict.fromkeys([f"--{name}", f"--{name.replace('_', '-')}"])
-        flag = _is_switch(command, name)
-        flags.add_argument(*spellings, nargs="*" if flag else "+", help=argparse.SUPPRESS)
+        parser.add_argument(*_spellings(name), nargs="*" if _is_switch(command, name) else "+")
     return parser
+
+
+def _spellings(name: str) -> dict[str, None]:
+    return dict.fromkeys([f"--{name}", f"--{name.replace('_', '-')}"])
 
 
 def _is_switch(command: str, name: str) -> bool:
@@ -160,11 +174,10 @@ def _read(parser: argparse.ArgumentParser, argv: Sequence[str], names: Sequence[
     # A space before it tells argparse that -1,1 is a value and not a flag.
     given, rest = parser.parse_known_args([re.sub(r"^(?=-[.\d])", " ", word) for word in argv])
     if rest:
-        near = nearest(rest[0].lstrip("-").replace("-", "_"), names)
-        hint = f"; did you mean --{near}?" if near else ""
+        hint = hint_for(rest[0].partition("=")[0], names)
         if not rest[0].startswith("-"):
-            hint = "; the name of a comparison or its file comes first"
-        raise ConfigError(f"compare: unrecognized: {' '.join(rest)}{hint}")
+            hint = "the name of a comparison or its file comes first"
+        raise ConfigError(f"compare: unrecognized: {' '.join(rest)}{hint and f'; {hint}'}")
     return vars(given)
 
 

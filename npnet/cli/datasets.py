@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, ClassVar
 
 from npnet import datasets
 from npnet.base import extras
@@ -15,26 +15,46 @@ from npnet.base.files import user_path
 from npnet.datasets.catalogue import CATALOGUE, Known
 from npnet.runs.commands import run_command
 from npnet.runs.errors import ConfigError, FailedError
+from npnet.runs.flags import positional, read_flags
 
-__all__ = ["main"]
+__all__ = ["SETTINGS", "Options", "main"]
 
 PROG = "npnet datasets"
 MEGABYTE = 1e6
 
-_DESCRIPTION = """\
-The data sets that --dataset of npnet train takes by name.
 
-  npnet datasets list                  all of them, and which are here
-  npnet datasets path [NAME]           the folder of the data, or of one data set
-  npnet datasets download NAME ...     fetch, go on where a download broke off, check
-  npnet datasets verify [NAME ...]     checksums, images and labels of what is here
+@dataclass(frozen=True)
+class Options:
+    """The data sets that --dataset of npnet train takes by name.
 
-Exit code 1: NAME is not here, is damaged, or could not be downloaded."""
+    list shows all of them, and which are here. path prints the folder of the data, or of one data
+    set. download fetches, goes on where a download broke off, and checks. verify looks at
+    checksums, images and labels of what is here.
+
+    Exit code 1: NAME is not here, is damaged, or could not be downloaded.
+    """
+
+    PATHS: ClassVar[tuple[str, ...]] = ("data_dir",)
+    CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {
+        "action": ("list", "path", "download", "verify"),
+        "names": tuple(CATALOGUE),
+    }
+    EXAMPLES: ClassVar[dict[str, str]] = {
+        "which there are": "list",
+        "have two of them": "download mnist cifar10",
+    }
+
+    action: str = positional()
+    """list, path, download or verify"""
+    names: tuple[str, ...] = positional((), required=False)
+    """data sets; default: all, or, of verify, those that are here"""
+    data_dir: str | None = None
+    """where data sets are, or are put; default: $NPNET_DATA, else your cache folder"""
+    json: bool = False
+    """print the answer for a program to read"""
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message} (see {PROG} --help)")
+SETTINGS = Options
 
 
 def main(argv: Sequence[str]) -> int:
@@ -44,7 +64,9 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _work(argv: Sequence[str]) -> None:
-    options = _parser().parse_intermixed_args(list(argv))
+    options = read_flags(argv, Options(), PROG)
+    if options.action not in _ACTIONS:
+        raise ConfigError(unknown_name("action", options.action, _ACTIONS))
     for name in options.names:
         if name not in CATALOGUE:
             raise ConfigError(unknown_name("data set", name, CATALOGUE))
@@ -53,28 +75,10 @@ def _work(argv: Sequence[str]) -> None:
     _ACTIONS[options.action](options, folder)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog=PROG,
-        description=_DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("action", choices=tuple(_ACTIONS), help="what to do")
-    parser.add_argument("names", metavar="NAME", nargs="*", help=", ".join(CATALOGUE))
-    parser.add_argument(
-        *("--data_dir", "--data-dir"),
-        metavar="FOLDER",
-        help="where data sets are, or are put; default: $NPNET_DATA, else your cache folder",
-    )
-    parser.add_argument("--json", action="store_true", help="the answer for a program to read")
-    return parser
-
-
 # ---- the actions ---------------------------------------------------------------------------------
 
 
-def _list(options: argparse.Namespace, folder: Path) -> None:
+def _list(options: Options, folder: Path) -> None:
     shown = [CATALOGUE[name] for name in options.names or CATALOGUE]
     if options.json:
         print(json.dumps([_described(known, folder) for known in shown], indent=2))
@@ -104,7 +108,7 @@ def _size(count: int) -> str:
     return f"{count / MEGABYTE:.1f} MB" if count >= MEGABYTE else f"{count / 1e3:.0f} kB"
 
 
-def _path(options: argparse.Namespace, folder: Path) -> None:
+def _path(options: Options, folder: Path) -> None:
     if len(options.names) > 1:
         raise ConfigError(f"path takes one NAME, got {' '.join(options.names)}")
     if not options.names:
@@ -120,7 +124,7 @@ def _path(options: argparse.Namespace, folder: Path) -> None:
         print(place)
 
 
-def _download(options: argparse.Namespace, folder: Path) -> None:
+def _download(options: Options, folder: Path) -> None:
     if not options.names:
         raise ConfigError(f"download needs a NAME: {', '.join(CATALOGUE)}")
     done = []
@@ -140,7 +144,7 @@ def _download(options: argparse.Namespace, folder: Path) -> None:
         print(json.dumps(done, indent=2))
 
 
-def _verify(options: argparse.Namespace, folder: Path) -> None:
+def _verify(options: Options, folder: Path) -> None:
     """Raise FailedError where anything is wrong, after all was looked at."""
     verdicts = [_verdict(CATALOGUE[name], folder) for name in options.names or CATALOGUE]
     if not options.names:

@@ -3,53 +3,86 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from npnet.base.checks import unknown_name
 from npnet.runs.commands import run_command
 from npnet.runs.errors import ConfigError
+from npnet.runs.flags import positional, read_flags
 from npnet.training.config import Config
 from npnet.training.recipes import OWN, RECIPES, Recipe, command, settings, words
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["main"]
+__all__ = ["SETTINGS", "Options", "main"]
+
+PROG = "npnet recipes"
 
 TABLE_WIDTH = 80  # characters
 
-_USAGE = """usage: npnet recipes [-h] [NAME]
 
-List the recipes that --recipe of npnet train takes, or the flags of one of them. Accuracy is of the
-test images, the mean over seeds; time is of all epochs of a run with one thread, on the machine of
-docs/results.md; - is not measured.
-"""
+@dataclass(frozen=True)
+class Options:
+    """List the recipes that --recipe of npnet train takes, or the flags of one of them.
+
+    Accuracy is of the test images, the mean over seeds; time is of all epochs of a run with one
+    thread, on the machine of docs/results.md; - is not measured.
+    """
+
+    CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {"name": tuple(RECIPES)}
+    EXAMPLES: ClassVar[dict[str, str]] = {"the flags of one": "lenet5-best"}
+
+    name: str | None = positional(None, required=False)
+    """of a recipe; default: all of them"""
+    json: bool = False
+    """print the answer for a program to read"""
+
+
+SETTINGS = Options
 
 
 def main(argv: Sequence[str]) -> int:
     """Print the table, or the recipe that `argv` names. Returns the exit code."""
-    return run_command(lambda: _show(argv), "npnet recipes", "stopped")
+    return run_command(lambda: _show(read_flags(argv, Options(), PROG)), PROG, "stopped")
 
 
-def _show(argv: Sequence[str]) -> None:
+def _show(options: Options) -> None:
     from rich.console import Console
 
-    if any(arg in ("-h", "--help") for arg in argv):
-        print(_USAGE, end="")
+    if options.name is not None and options.name not in RECIPES:
+        raise ConfigError(unknown_name("recipe", options.name, RECIPES))
+    if options.json:
+        named = RECIPES if options.name is None else [options.name]
+        print(json.dumps([_described(name) for name in named], indent=1))
         return
-    if len(argv) > 1:
-        raise ConfigError(f"it takes the name of one recipe, got {' '.join(argv)}")
-    if argv and argv[0] not in RECIPES:
-        raise ConfigError(unknown_name("recipe", argv[0], RECIPES))
     console = Console(highlight=False)
     console.width = max(
         console.width, TABLE_WIDTH
     )  # a narrower terminal breaks lines; no name is cut
-    if argv:
-        _show_one(console, argv[0])
+    if options.name is not None:
+        _show_one(console, options.name)
     else:
         _show_all(console)
+
+
+def _described(name: str) -> dict[str, Any]:
+    """What --json says of a recipe."""
+    recipe = RECIPES[name]
+    flags = {flag: value for flag, value in settings(name).items() if flag != "recipe"}
+    return {
+        "name": name,
+        "kind": recipe.kind,
+        "summary": recipe.summary,
+        "flags": flags,
+        "notes": recipe.notes,
+        "accuracy": recipe.accuracy,
+        "seconds": recipe.seconds,
+        "command": command(name),
+    }
 
 
 def _show_all(console: Console) -> None:

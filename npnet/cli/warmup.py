@@ -8,6 +8,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,13 @@ import npnet
 from npnet import __version__, models, nn
 from npnet.backend import get_backend
 from npnet.base.files import atomic_write
-from npnet.runs.commands import answer, reason, run_command
+from npnet.runs.commands import reason, run_command
 from npnet.runs.errors import ConfigError
+from npnet.runs.flags import read_flags
 from npnet.runs.optimizers import OPTIMIZERS
 from npnet.training.config import CRITERIA
 
-__all__ = ["main", "tasks"]
+__all__ = ["SETTINGS", "Options", "main", "tasks"]
 
 DONE = "warm.json"  # in the kernels' folder: what was compiled ahead
 IMAGES, CLASSES = 17, 10  # a whole block of sixteen, and one that is not
@@ -30,24 +32,31 @@ MEGABYTE = 1e6
 LINES = 10  # that a file or a pipe is told of the progress
 _HOW_TO_GET_NUMBA = "unset NPNET_BACKEND and NUMBA_DISABLE_JIT, and pip install 'npnet[kernels]'"
 
-_USAGE = """usage: {prog} [-h]
 
-Compile all kernels of npnet for this machine and keep them on disk. It takes a minute or two and is
-done once; without it, a kernel is compiled when it is first used.
-"""
+@dataclass(frozen=True)
+class Options:
+    """Compile all kernels of npnet for this machine and keep them on disk.
+
+    It takes a minute or two and is done once; without it, a kernel is compiled when it is first
+    used.
+    """
+
+
+SETTINGS = Options
 
 
 def main(argv: Sequence[str], prog: str = "npnet warmup") -> int:
     """Compile everything. Returns the exit code."""
-    if argv and argv[0] in ("-h", "--help"):
-        return answer(_USAGE.format(prog=prog), prog)
     stopped = "stopped; what was compiled is kept, npnet warmup goes on from there"
-    return run_command(lambda: _warm_up(argv), prog, stopped)
+
+    def work() -> None:
+        read_flags(argv, Options(), prog)
+        _warm_up()
+
+    return run_command(work, prog, stopped)
 
 
-def _warm_up(argv: Sequence[str]) -> None:
-    if argv:
-        raise ConfigError(f"it takes no arguments, got {' '.join(argv)}")
+def _warm_up() -> None:
     if get_backend() != "numba":
         raise ConfigError(f"the numpy backend has no kernels; {_HOW_TO_GET_NUMBA}")
     from npnet.kernels import _jit

@@ -103,9 +103,9 @@ def load(
 
     Args:
         name: one of NAMES, or the path of a `.npz` file (see read_npz), a `.csv` file (read_csv) or
-            a folder of class folders of pictures (read_folder). "auto" is MNIST where it
-            is in data_dir or can be downloaded, else the digits that ship with npnet; any other
-            name is never replaced.
+            a folder of class folders of pictures (read_folder). "auto" is MNIST where it is in
+            data_dir or can be downloaded, else the digits that ship with npnet; any other name is
+            never replaced.
         data_dir: the folder where data sets are, or are put; None is default_data_dir(). A set is
             looked for in `<data_dir>/<name>/`, `<data_dir>/` and, MNIST and Fashion-MNIST, in
             torchvision's `<data_dir>/<torchvision's name>/raw/`, and downloaded to the first. The

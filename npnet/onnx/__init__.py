@@ -3,7 +3,11 @@
 Needs the package onnx: `pip install 'npnet[onnx]'`.
 """
 
-from npnet.onnx.exporting import export
-from npnet.onnx.loading import OnnxModel, load
+from npnet.base.extras import require
+
+require("onnx", "onnx", "npnet.onnx")
+
+from npnet.onnx.exporting import export  # noqa: E402 # told in one line, if it lacks
+from npnet.onnx.loading import OnnxModel, load  # noqa: E402
 
 __all__ = ["OnnxModel", "export", "load"]

@@ -283,6 +283,12 @@ def _proto(
             "export: with_preprocessing needs to know mean and std: give preprocess=, or a model "
             "of npnet.models.from_checkpoint"
         )
+    pixels = getattr(preprocess, "pixels", None)
+    if with_preprocessing and pixels and pixels.dtype != "uint8" and not pixels.are_shares:
+        raise ValueError(
+            "export: with_preprocessing takes pixels from 0 to 255, and this network was trained on "
+            f"floats from {pixels.least:.3g} to {pixels.most:.3g}; leave it out"
+        )
     proto = helper.make_model(
         graph,
         opset_imports=[helper.make_opsetid("", OPSET)],

@@ -11,7 +11,7 @@ import onnx
 from npnet.base.files import printable
 from npnet.base.grad_mode import no_grad
 from npnet.onnx import read_layers, read_math, read_shapes, read_windows  # noqa: F401 # they fill it
-from npnet.onnx.files import checked, opset_of, read
+from npnet.onnx.files import opset_of, read
 from npnet.onnx.model import Info, OnnxModel
 from npnet.onnx.read_shapes import Reshape
 from npnet.onnx.reading import Reader
@@ -44,19 +44,14 @@ def load(path: str | os.PathLike[str]) -> OnnxModel:
     """
     proto = read(path)
     try:
-        return _loosened(_model(proto), proto)
+        return _loosened(from_proto(proto))
     except CheckpointError as error:
         text = str(error).removeprefix("onnx.load: ")
         raise CheckpointError(f"onnx.load: {printable(path)} can't be read: {text}") from error
 
 
 def from_proto(proto: onnx.ModelProto) -> OnnxModel:
-    """The same of a model in memory, as it is."""
-    checked(proto, None)
-    return _model(proto)
-
-
-def _model(proto: onnx.ModelProto) -> OnnxModel:
+    """The same of a model in memory, which has been checked."""
     opset, graph = opset_of(proto), proto.graph
     weights = {tensor.name for tensor in graph.initializer}
     inputs = [_info(info) for info in graph.input if info.name not in weights]
@@ -107,7 +102,7 @@ def _info(info: onnx.ValueInfoProto) -> Info:
 # ---- a batch that is fixed -----------------------------------------------------------------------
 
 
-def _loosened(model: OnnxModel, proto: onnx.ModelProto) -> OnnxModel:
+def _loosened(model: OnnxModel) -> OnnxModel:
     """Let a graph for one batch size take others, if its images don't depend on one another."""
     if len(model.inputs) != 1 or not model.inputs[0].shape:
         return model

@@ -416,7 +416,7 @@ def _resized(
     kind = align = None
     if mode == "nearest" and way == "asymmetric" and rounding == "floor":
         kind = "nearest"
-    elif mode == "nearest" and way == "half_pixel" and grows:  # any rounding picks the same pixel
+    elif mode == "nearest" and way == "half_pixel" and grows and rounding[:5] == "round":
         kind = "nearest-exact"
     elif mode == "linear" or (mode == "cubic" and x.ndim == 4 and _is_keys(node)):
         kind = (

@@ -340,7 +340,7 @@ class Reader:
 def _inferred(proto: onnx.ModelProto) -> tuple[dict[str, int], dict[str, int]]:
     """How many axes values have, and of which type they are, as far as onnx can tell."""
     try:
-        graph = onnx.shape_inference.infer_shapes(proto, data_prop=True).graph
+        graph = onnx.shape_inference.infer_shapes(_without_weights(proto), data_prop=True).graph
     except Exception:
         graph = proto.graph  # a guess, which nothing depends on that can't be found out later
     ranks, dtypes = {}, {}
@@ -350,6 +350,23 @@ def _inferred(proto: onnx.ModelProto) -> tuple[dict[str, int], dict[str, int]]:
         if kind.HasField("shape"):
             ranks[info.name] = len(kind.shape.dim)
     return ranks, dtypes
+
+
+def _without_weights(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with its large weights as inputs: what they are need not be copied about."""
+    graph = proto.graph
+    light = onnx.GraphProto(name=graph.name, output=graph.output, node=graph.node)
+    light.input.extend(graph.input)
+    known = {info.name for info in graph.input}
+    for tensor in graph.initializer:
+        if math.prod(tensor.dims) <= 64:
+            light.initializer.append(tensor)
+        elif tensor.name not in known:
+            kind, dims = tensor.data_type, tensor.dims
+            light.input.append(onnx.helper.make_tensor_value_info(tensor.name, kind, dims))
+    return onnx.ModelProto(
+        ir_version=max(proto.ir_version, 4), opset_import=proto.opset_import, graph=light
+    )
 
 
 def _needed(nodes: Iterable[onnx.NodeProto], wanted: Sequence[str]) -> list[onnx.NodeProto]:

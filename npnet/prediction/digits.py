@@ -98,7 +98,7 @@ def prepare_digit(picture: Array, placement: Placement = PLACEMENTS["mnist"]) ->
     ink = find_ink(look(picture))
     _, digit, note = _digit(ink)
     part, size = _around(picture, ink.amount.shape, digit)
-    ink = find_ink(_enlarged(look(part)), ink.is_light)
+    ink = find_ink(_enlarged(look(part)), ink.axis)
     labels, digit, _ = _digit(ink)
     sharpness = size / placement.box  # pixels of the picture to one of the digit
     image = _placed(_scaled(ink, labels, digit, sharpness, placement.box), placement)
@@ -160,7 +160,7 @@ def _digit(ink: Ink) -> tuple[Array, list[Mark], str]:
         marks = inner
     first = marks[0]
     parts = [m for m in marks if m.area >= 0.05 * first.area and _gap(m, first) <= 0.3 * first.side]
-    return labels, parts, _note(parts)
+    return labels, parts, _note(marks)
 
 
 def _threshold(ink: Ink) -> float:
@@ -183,10 +183,10 @@ def _gap(a: Mark, b: Mark) -> int:
     return max(rows, columns, 0)
 
 
-def _note(parts: list[Mark]) -> str:
+def _note(marks: list[Mark]) -> str:
     """Two marks beside each other, of about one height, are two digits, or one in pieces."""
-    first = parts[0]
-    for other in parts[1:]:
+    first = marks[0]
+    for other in marks[1:]:
         beside = other.left > first.right or other.right < first.left
         if beside and other.height > 0.6 * first.height and other.area > 0.3 * first.area:
             return "more than one digit?"

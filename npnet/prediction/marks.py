@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,7 +108,7 @@ def _labelled(
     return labels, marks
 
 
-def _extreme(number: Array, count: int, values: Array) -> Sequence[int]:
+def _extreme(number: Array, count: int, values: Array) -> Array:
     """The least of the values of each number."""
     least = np.full(count, np.iinfo(np.int64).max)
     np.minimum.at(least, number, values)

@@ -77,7 +77,7 @@ def _parts(found: Evaluation) -> Iterator[str]:
 
 
 def _classes(found: Evaluation) -> str:
-    rows = [("class", "precision", "recall", "F1", "images")]
+    rows: list[tuple[str, ...]] = [("class", "precision", "recall", "F1", "images")]
     for name, score in zip(found.classes, found.per_class, strict=True):
         figures = [_percent(value) for value in (score.precision, score.recall, score.f1)]
         rows.append((printable(name), *figures, str(score.support)))
@@ -86,7 +86,7 @@ def _classes(found: Evaluation) -> str:
 
 def _confusion(found: Evaluation) -> str:
     names = [printable(name)[:_LONGEST] for name in found.classes]
-    rows = [("true \\ said", *names)]
+    rows: list[tuple[str, ...]] = [("true \\ said", *names)]
     for name, counts in zip(names, found.confusion.tolist(), strict=True):
         rows.append((name, *(str(count) if count else "." for count in counts)))
     return columns(rows, right=range(1, len(names) + 1))
@@ -97,7 +97,7 @@ def _pairs(found: Evaluation) -> str:
     wrong = found.confusion.copy()
     wrong[range(len(wrong)), range(len(wrong))] = 0
     order = (-wrong).argsort(axis=None, kind="stable")[:_PAIRS]
-    rows = [("true", "said", "images")]
+    rows: list[tuple[str, ...]] = [("true", "said", "images")]
     for at in order.tolist():
         true, said = divmod(at, len(wrong))
         if wrong[true, said]:
@@ -107,7 +107,7 @@ def _pairs(found: Evaluation) -> str:
 
 
 def _worst(found: Evaluation) -> str:
-    rows = [("worst errors: image", "true", "said", "probability", "loss")]
+    rows: list[tuple[str, ...]] = [("worst errors: image", "true", "said", "probability", "loss")]
     for error in found.worst:
         names = (printable(found.classes[k]) for k in (error.true, error.predicted))
         rows.append((str(error.index), *names, _share(error.probability), f"{error.loss:.2f}"))
@@ -115,7 +115,7 @@ def _worst(found: Evaluation) -> str:
 
 
 def _calibration(found: Evaluation) -> str:
-    rows = [("calibration: sure by", "images", "mean", "right")]
+    rows: list[tuple[str, ...]] = [("calibration: sure by", "images", "mean", "right")]
     for each in found.calibration.bins:
         if each.count:
             span = f"{100 * each.low:.0f} to {100 * each.high:.0f} %"

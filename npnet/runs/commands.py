@@ -89,8 +89,8 @@ def _told(error: BaseException, prog: str) -> int | None:
     from npnet.runs.errors import ConfigError, FailedError
     from npnet.serialization import CheckpointError
 
-    if isinstance(error, SystemExit):  # --help was answered
-        return _flushed(prog)
+    if isinstance(error, SystemExit):
+        return None if error.code else _flushed(prog) or 0  # --help was answered
     if isinstance(error, FailedError):
         return complain(prog, str(error), FAILED)
     if isinstance(error, extras.MissingExtraError):

@@ -29,7 +29,7 @@ from npnet.runs.errors import ConfigError
 
 __all__ = ["Flag", "docs_of", "flags_of", "positional"]
 
-_POSITIONAL = "positional"
+_POSITIONAL, _REQUIRED = "positional", "required"  # in the metadata of a field
 _KINDS: dict[str, tuple[type, str]] = {
     "int": (int, "a whole number"),
     "float": (float, "a number"),
@@ -49,6 +49,7 @@ class Flag:
         choices: the values that are known by name; others may be right too.
         is_path: whether it is a file or a folder.
         is_positional: whether it is given without a flag.
+        is_required: whether it has to be given.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Flag:
     choices: tuple[str, ...]
     is_path: bool
     is_positional: bool
+    is_required: bool
 
     @property
     def metavar(self) -> str:
@@ -90,9 +92,9 @@ class Flag:
             raise ConfigError(f"{self.shown}: must be {said}, got '{word}'") from None
 
 
-def positional(default: Any = "") -> Any:
-    """A field that is given as a word of its own, and has to be given if `default` is a text."""
-    return dataclasses.field(default=default, metadata={_POSITIONAL: True})
+def positional(default: Any = "", required: bool = True) -> Any:
+    """A field that is given as a word of its own; a tuple takes all words that are left."""
+    return dataclasses.field(default=default, metadata={_POSITIONAL: True, _REQUIRED: required})
 
 
 def flags_of(settings: type) -> list[Flag]:
@@ -118,6 +120,7 @@ def flags_of(settings: type) -> list[Flag]:
                 choices=getattr(settings, "CHOICES", {}).get(field.name, ()),
                 is_path=field.name in getattr(settings, "PATHS", ()),
                 is_positional=_POSITIONAL in field.metadata,
+                is_required=field.metadata.get(_REQUIRED, False),
             )
         )
     return flags

@@ -9,12 +9,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 from npnet import __version__
-from npnet.base.checks import nearest
 from npnet.base.files import printable
 from npnet.runs.declared import Flag, flags_of, positional
 from npnet.runs.errors import ConfigError
 from npnet.runs.help import help_text
-from npnet.runs.others import OTHERS_HAVE, OTHERS_SAY
+from npnet.runs.others import hint_for
 
 __all__ = ["positional", "read_flags"]
 
@@ -104,7 +103,7 @@ class _Reader:
             taken, left = left[:count], left[count:]
             if taken:
                 yield flag.name, flag.value(taken)
-            elif not flag.takes_none:
+            elif flag.is_required:
                 raise ConfigError(f"Missing {flag.shown}")
         if left:
             raise ConfigError(self._unknown(left[0], left[1:]))
@@ -115,12 +114,8 @@ class _Reader:
         said = f"Unrecognized options: {printable(shown)}"
         if not _is_flag(word):
             return said
-        name = spelling.lstrip("-").replace("-", "_").lower()
-        fix = next((known for known in OTHERS_SAY.get(name, ()) if known in self.flags), None)
-        if fix is None and name in OTHERS_HAVE and "epochs" in self.flags:
-            return f"{said}; {OTHERS_HAVE[name]}"
-        fix = fix or nearest(name, list(self.flags))
-        return f"{said}; did you mean --{fix}?" if fix else said
+        hint = hint_for(spelling, self.flags)
+        return f"{said}; {hint}" if hint else said
 
 
 def _is_flag(word: str) -> bool:

@@ -14,7 +14,7 @@ from npnet.runs.declared import Flag, docs_of, flags_of
 
 __all__ = ["examples", "help_text", "rows", "titled", "wrapped"]
 
-WIDEST = 100  # characters; longer lines are hard to read
+NARROWEST, WIDEST = 40, 100  # characters; longer lines are hard to read
 COLUMN = 24  # where the help of a flag begins, in a terminal that is wide enough for two columns
 _HOW_TO_WRITE = (
     "--flag VALUE and --flag=VALUE are the same, and so are - and _ in a name; --no_flag takes a "
@@ -27,7 +27,9 @@ def help_text(defaults: Any, prog: str) -> str:
     """The help of a dataclass of settings, see `npnet.runs.declared`."""
     flags, docs = flags_of(type(defaults)), docs_of(type(defaults))
     places = " ".join(_place(flag) for flag in flags if flag.is_positional)
-    lines = [*wrapped(f"usage: {prog} [-h] {places and places + ' '}[--FLAG VALUE ...]", 7), ""]
+    has_flags = any(not flag.is_positional for flag in flags)
+    usage = ["usage:", prog, "[-h]", places, "[--FLAG VALUE ...]" if has_flags else ""]
+    lines = [*wrapped(" ".join(filter(None, usage)), 7), ""]
     for paragraph in (type(defaults).__doc__ or "").split("\n\n"):
         lines += [*wrapped(" ".join(paragraph.split())), ""]
     in_order = sorted(flags, key=lambda flag: not flag.is_positional)
@@ -38,7 +40,7 @@ def help_text(defaults: Any, prog: str) -> str:
             lines += _flag(flag, about, getattr(defaults, flag.name))
         lines.append("")
     lines += examples(getattr(type(defaults), "EXAMPLES", {}), prog)
-    lines += wrapped(_HOW_TO_WRITE)
+    lines += wrapped(_HOW_TO_WRITE) if has_flags else []
     return "\n".join(lines) + "\n"
 
 
@@ -74,7 +76,7 @@ def rows(names_and_texts: Sequence[tuple[str, str]], column: int = COLUMN) -> It
 
 
 def _width() -> int:
-    return min(shutil.get_terminal_size().columns, WIDEST)
+    return min(max(shutil.get_terminal_size().columns, NARROWEST), WIDEST)
 
 
 def _group(flag: Flag) -> str:
@@ -83,7 +85,7 @@ def _group(flag: Flag) -> str:
 
 def _place(flag: Flag) -> str:
     shown = f"{flag.shown} ..." if flag.is_tuple else flag.shown
-    return f"[{shown}]" if flag.takes_none else shown
+    return shown if flag.is_required else f"[{shown}]"
 
 
 def _flag(flag: Flag, about: str, default: Any) -> Iterator[str]:

@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
-__all__ = ["OTHERS_HAVE", "OTHERS_SAY"]
+from collections.abc import Collection
+
+from npnet.base.checks import nearest
+
+__all__ = ["hint_for"]
+
+
+def hint_for(name: str, known: Collection[str]) -> str:
+    """What to say of a flag that is not known: another to take, or why there is none; else "".
+
+    Args:
+        name: without its dashes.
+        known: the flags that there are, spelt alike.
+    """
+    name = name.lstrip("-").replace("-", "_").lower()
+    meant = next((flag for flag in _OTHERS_SAY.get(name, ()) if flag in known), None)
+    if meant is None and name in _OTHERS_HAVE and "epochs" in known:
+        return _OTHERS_HAVE[name]
+    meant = meant or nearest(name, list(known))
+    return f"did you mean --{meant}?" if meant else ""
+
 
 # What the flag is called elsewhere -> what it may be called here.
-OTHERS_SAY: dict[str, tuple[str, ...]] = {
+_OTHERS_SAY: dict[str, tuple[str, ...]] = {
     "lr": ("learning_rate",),
     "eta": ("learning_rate",),
     "min_lr": ("min_learning_rate",),
@@ -80,7 +100,7 @@ OTHERS_SAY: dict[str, tuple[str, ...]] = {
 _CPU = "npnet computes on the CPU; --threads says with how many cores"
 _LOADING = "the images are in memory, and no process is needed to load them"
 # What others have and a run of npnet has not, and why.
-OTHERS_HAVE: dict[str, str] = {
+_OTHERS_HAVE: dict[str, str] = {
     "gpu": _CPU,
     "gpus": _CPU,
     "device": _CPU,

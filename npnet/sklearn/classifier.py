@@ -32,7 +32,7 @@ class NeuralNetClassifier(ClassifierMixin, NeuralNet):
 
     X is features (n, f), flat to `sample_shape`, or images (n, H, W) or (n, C, H, W). What is
     float64, or no float, is computed in float64 by NumPy; float32 in float32 by kernels, which is
-    several times as fast for images. A network gets batches (n, f) or (n, *sample_shape) and gives
+    faster, above all for images. A network gets batches (n, f) or (n, *sample_shape) and gives
     (n, classes): logits, whose softmax is `predict_proba`. Nothing is written to any file.
 
     Parameters that `npnet train` has too are as there, and checked at fit:

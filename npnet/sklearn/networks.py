@@ -99,6 +99,7 @@ def _by_class(
     if len(sample_shape) > 1:
         sizes |= dict.fromkeys(_CHANNELS, sample_shape[0])
     name = getattr(make, "__name__", repr(make))
+    known: dict[str, int] = {}
     try:
         signature = inspect.signature(make)
         known = {key: size for key, size in sizes.items() if key in signature.parameters}
@@ -106,12 +107,18 @@ def _by_class(
     except (TypeError, ValueError) as error:  # ValueError: a class of C has no signature
         raise TypeError(
             f"module: {name} can't be called with {_names({**known, **arguments}) or 'nothing'}: "
-            f"{error}; give its arguments as module__NAME=..."
+            f"{error}; {_fix(str(error), sample_shape)}"
         ) from None
     made = make(**{**known, **arguments})
     if not isinstance(made, nn.Module):
         raise TypeError(f"module: {name} must make a Module, got a {type(made).__name__}")
     return made
+
+
+def _fix(error: str, sample_shape: Sequence[int]) -> str:
+    if len(sample_shape) == 1 and any(repr(name) in error for name in _CHANNELS):
+        return "give X as images, or say what a row is by sample_shape=(C, H, W)"
+    return "give its arguments as module__NAME=..."
 
 
 def _names(arguments: Mapping[str, Any]) -> str:

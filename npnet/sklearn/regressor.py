@@ -112,9 +112,9 @@ class NeuralNetRegressor(RegressorMixin, NeuralNet):
         if first:
             self._target_shape = shape
         elif shape != self._target_shape:
-            had = ", ".join(["n", *map(str, self._target_shape)])
+            had = f"(n, {self._target_shape[0]})" if self._target_shape else "(n,)"
             raise ValueError(
-                f"NeuralNetRegressor: y must be of the shape ({had}) as in the first fit, got "
+                f"NeuralNetRegressor: y must be of the shape {had} as in the first fit, got "
                 f"{y.shape}"
             )
         weights = None if sample_weight is None else check_weights(sample_weight, x)

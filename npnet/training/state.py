@@ -44,9 +44,10 @@ def restore(learner: Learner, state: Any, epochs: int, batches: int) -> None:
         _check_names("average", state["average"], own["average"])
         _check_tensors("average.of", state["average"]["of"], own["average"]["of"])
         _check_same("average.n_averaged", state["average"]["n_averaged"], steps)
-    _check_optimizer(state["optimizer"], own["optimizer"], learner, steps)
-    _check_like("scheduler", state["scheduler"], own["scheduler"])
-    _check_rates(state, learner, steps if steps_each_batch(learner.config) else epochs)
+    if not learner.parts.is_any:  # else nobody knows what they keep, or what a callback has set
+        _check_optimizer(state["optimizer"], own["optimizer"], learner, steps)
+        _check_like("scheduler", state["scheduler"], own["scheduler"])
+        _check_rates(state, learner, steps if steps_each_batch(learner.config) else epochs)
     try:
         learner.load_state(state)
     except _MISFITS as error:  # whatever it is, the file is to blame: the learner is fresh

@@ -16,8 +16,7 @@ from npnet import datasets, train
 from npnet.datasets import ImageData
 from npnet.runs.errors import ConfigError
 from npnet.runs.tensorboard import EventFile
-from npnet.training import plots
-from npnet.training import run as job
+from npnet.training import plots, report
 from npnet.training.config import Config
 from tests.datasets.idx_files import write_idx_files
 from tests.runs import run_npnet
@@ -59,7 +58,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Told:
 
         monkeypatch.setattr(owner, name, called)
 
-    pictures = ((plots, "curves_png"), (job, "confusion_png"), (plots, "errors_png"))
+    pictures = ((plots, "curves_png"), (report, "confusion_png"), (plots, "errors_png"))
     for owner, name in pictures:
         watch(owner, name, lambda *args: told["titles"].append(args[-1]))
     watch(EventFile, "settings", lambda self, settings: told.update(settings=settings))

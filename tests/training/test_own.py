@@ -239,3 +239,41 @@ def test_words_are_of_the_parameters_types(word: str, value: object) -> None:
 def test_what_is_missing_is_named() -> None:
     with pytest.raises(ConfigError, match="build needs a; add --model_args a=VALUE"):
         arguments(build, [], {}, "model_args", "build")
+
+
+# ---- optimizers and rates of one's own, resumed --------------------------------------------------
+
+ODD = """
+import npnet
+from npnet.training import Callback
+
+
+class Odd(npnet.optim.Optimizer):
+    def __init__(self, params, lr):
+        super().__init__(params, {"lr": lr})
+
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for p in group["params"]:
+                state = self.state.setdefault(p, {"sign": 1.0, "trace": []})
+                state["sign"] = -state["sign"]
+                state["trace"] = [*state["trace"][-2:], float(p.grad.abs().mean())]
+                p.data.add_(p.grad, alpha=-group["lr"] * (1 + 0.1 * state["sign"]))
+
+
+class Rates(Callback):
+    def on_epoch_start(self, trainer):
+        trainer.optimizer.param_groups[0]["lr"] = 0.05 / trainer.epoch
+"""
+
+
+def test_an_optimizer_of_ones_own_is_resumed(folder: Path, stripes: Path) -> None:
+    (folder / "odd.py").write_text(ODD)
+    argv = ["--model", "mlp", "--optimizer", "odd.py:Odd", "--callbacks", "odd.py:Rates"]
+    assert train.main([*argv, *flags(stripes, "whole")]) == 0
+    assert train.main([*argv, *flags(stripes, "parts"), "--epochs", "2"]) == 0
+    assert train.main([*argv, *flags(stripes, "parts"), "--resume"]) == 0
+    a, b = (load_file(folder / run / "last.safetensors") for run in ("whole", "parts"))
+    assert a.keys() == b.keys()
+    for key in a:
+        np.testing.assert_array_equal(a[key], b[key], err_msg=key)

@@ -172,7 +172,7 @@ def test_one_recipe(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["-h"], 0, "usage: npnet recipes"),
         (["lenet5-bset"], 2, "did you mean 'lenet5-best'?"),
-        (["lenet5-best", "lenet5-course"], 2, "it takes the name of one recipe"),
+        (["lenet5-best", "lenet5-course"], 2, "Unrecognized options: lenet5-course"),
     ],
 )
 def test_use_of_the_list(
