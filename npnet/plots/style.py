@@ -168,13 +168,17 @@ def set_title(axes: Any, title: str, style: Style, size: float, place: str = "ce
     """Give axes a title, as it is written, in as many lines as it needs above them."""
     # The layout, which is made at last, gives axes more room than they have now.
     width = 1.15 * axes.figure.get_figwidth() * axes.get_position().width
-    lines = [wrapped(line, width, size) for line in title.splitlines()]
-    axes.set_title("\n".join(lines), loc=place, fontsize=size, color=style.ink, parse_math=False)
+    text = wrapped(title, width, size)
+    axes.set_title(text, loc=place, fontsize=size, color=style.ink, parse_math=False)
 
 
 def wrapped(text: str, inches: float, size: float) -> str:
-    """The text in lines that are no wider than so many inches, at this size of type in points."""
-    return textwrap.fill(text, max(8, int(inches / (_LETTER * size))))
+    """The text in lines that are no wider than so many inches, at this size of type in points.
+
+    Where it has lines of its own, they stay.
+    """
+    letters = max(8, int(inches / (_LETTER * size)))
+    return "\n".join(textwrap.fill(line, letters) for line in text.splitlines())
 
 
 def head(figure: Any, title: str, style: Style) -> None:
