@@ -1,8 +1,8 @@
 """Using a trained network: what it says of pictures, and what it makes of a data set.
 
-    predict = Predictor(models.from_checkpoint("checkpoint"))
-    for prediction in predict(find_sources(["photos/", "seven.png"])):
-        print(prediction.picture, prediction.top)
+predict = Predictor(models.from_checkpoint("checkpoint"))
+for prediction in predict(find_sources(["photos/", "seven.png"])):
+    print(prediction.picture, prediction.top)
 """
 
 from npnet.prediction.digits import NothingToRead, prepare_digit

@@ -78,9 +78,9 @@ def test_an_image_that_is_one_already_stays_itself(trained: Trained, invert: boo
 
 def test_an_image_of_its_size_that_is_not_centred_is_prepared(trained: Trained) -> None:
     image = np.roll(trained.images[0], (-3, 3), (1, 2))
-    moved = prepare_digit(image).image
-    assert not np.array_equal(moved, image)
-    assert says(trained, [moved]) == says(trained, [trained.images[0]])
+    moved = prepare_digit(image).image[0].astype(float)
+    assert not np.array_equal(moved, image[0])
+    assert 13.45 <= moved.sum(1) @ np.arange(28) / moved.sum() <= 14.55
 
 
 def test_picture_is_not_written_to(trained: Trained) -> None:
