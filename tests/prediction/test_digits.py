@@ -165,7 +165,7 @@ KINDS: dict[str, Callable[[Array, Any], Array]] = {
     "yellow ink": pen((235, 210, 30), (250, 250, 245)),
     "red on green": pen((200, 40, 40), (90, 180, 90)),
     "white on red": pen((250, 250, 250), (200, 40, 40)),
-    "thin pen": stroke(lambda ink: ink.filter(ImageFilter.MinFilter(9))),
+    "thin pen": stroke(lambda ink: ink.filter(ImageFilter.MinFilter(5))),
     "felt pen": stroke(lambda ink: ink.filter(ImageFilter.MaxFilter(15))),
     "a lamp at the side": lit(lambda y, x: 1 - 0.6 * x),
     "a shadow": lit(lambda y, x: 0.6 + 0.4 / (1 + np.exp(40 * (x + y - 1)))),
