@@ -62,8 +62,11 @@ def open_picture(file: BinaryIO | bytes, name: str) -> Any:
 
 
 def frames(picture: Any) -> int:
-    """How many pictures there are in the file that this is the first of."""
-    return int(getattr(picture, "n_frames", 1))
+    """How many pictures there are in the file that this is the first of; 1 where it is damaged."""
+    try:
+        return int(getattr(picture, "n_frames", 1))
+    except Exception:  # the first is read, and what comes behind it is not needed
+        return 1
 
 
 def of_pillow(picture: Any, on_white: bool = False) -> Array:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from npnet.base.arrays import Array
 from npnet.base.files import open_regular, printable, user_path
@@ -66,12 +67,15 @@ class Source:
         if self.error:
             raise ValueError(self.error)
         if self.path is None:
-            picture = open_picture(_all_of_stdin(), self.name)
-        else:
-            with open_regular(self.path) as file:
-                picture = open_picture(file, self.name)
-        count = frames(picture)
-        return of_pillow(picture, on_white=True), f"the first of {count}" if count > 1 else ""
+            return _read(_all_of_stdin(), self.name)
+        with open_regular(self.path) as file:
+            return _read(file, self.name)
+
+
+def _read(file: BinaryIO | bytes, name: str) -> tuple[Array, str]:
+    picture = open_picture(file, name)
+    count = frames(picture)
+    return of_pillow(picture, on_white=True), f"the first of {count}" if count > 1 else ""
 
 
 def find_sources(words: Sequence[str]) -> Iterator[Source]:
