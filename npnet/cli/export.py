@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from npnet.base.files import atomic_write, printable, user_path
-from npnet.runs.commands import run_command
+from npnet.runs.commands import leave_kernels_out, run_command
 from npnet.runs.errors import ConfigError
 from npnet.runs.flags import positional, read_flags
 
@@ -65,6 +65,7 @@ SETTINGS = Options
 
 def main(argv: Sequence[str]) -> int:
     """Export the checkpoint that `argv` names. Returns the exit code."""
+    leave_kernels_out()
 
     def work() -> None:
         _export(read_flags(argv, Options(), "npnet export"))

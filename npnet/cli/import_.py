@@ -11,7 +11,7 @@ from npnet.base.checks import unknown_name
 from npnet.base.files import atomic_write, printable, user_path
 from npnet.cli.facts import STATISTICS, facts_of
 from npnet.models import MODELS, list_models
-from npnet.runs.commands import run_command
+from npnet.runs.commands import leave_kernels_out, run_command
 from npnet.runs.errors import ConfigError
 from npnet.runs.flags import positional, read_flags
 from npnet.runs.own import is_own
@@ -86,6 +86,7 @@ SETTINGS = Options
 
 def main(argv: Sequence[str]) -> int:
     """Import the file that `argv` names. Returns the exit code."""
+    leave_kernels_out()
 
     def work() -> None:
         _import(read_flags(argv, Options(), "npnet import"))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from npnet.backend import set_backend
-from npnet.runs.commands import USAGE_ERROR, complain, run_command
+from npnet.runs.commands import USAGE_ERROR, complain, leave_kernels_out, run_command
 from npnet.runs.errors import ConfigError
 from npnet.runs.flags import positional, read_flags
 
@@ -73,8 +71,7 @@ SETTINGS = Options
 
 def main(argv: Sequence[str]) -> int:
     """Predict as `argv` says. Returns the exit code."""
-    if "NPNET_BACKEND" not in os.environ:
-        set_backend("numpy")  # the kernels take longer to start than a thousand pictures
+    leave_kernels_out()
     failed: list[str] = []
 
     def work() -> None:

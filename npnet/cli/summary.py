@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from npnet.base.files import printable, user_path
 from npnet.models import MODELS, list_models
-from npnet.runs.commands import run_command
+from npnet.runs.commands import leave_kernels_out, run_command
 from npnet.runs.errors import ConfigError
 from npnet.runs.flags import positional, read_flags
 from npnet.runs.own import is_own
@@ -58,6 +58,7 @@ SETTINGS = Options
 
 def main(argv: Sequence[str]) -> int:
     """Show the network that `argv` names. Returns the exit code."""
+    leave_kernels_out()
 
     def work() -> None:
         _show(read_flags(argv, Options(), "npnet summary"))

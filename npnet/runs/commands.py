@@ -16,7 +16,16 @@ from typing import Any, TextIO
 
 from npnet.base import signals
 
-__all__ = ["FAILED", "USAGE_ERROR", "answer", "complain", "in_words", "reason", "run_command"]
+__all__ = [
+    "FAILED",
+    "USAGE_ERROR",
+    "answer",
+    "complain",
+    "in_words",
+    "leave_kernels_out",
+    "reason",
+    "run_command",
+]
 
 USAGE_ERROR, FAILED = 2, 1  # exit codes
 
@@ -41,6 +50,17 @@ def run_command(work: Callable[[], None], prog: str, stopped: str) -> int:
             return _done(work, prog, stopped)
     except KeyboardInterrupt:  # another one, while the first was answered
         return _stopped(prog, stopped)
+
+
+def leave_kernels_out() -> None:
+    """Let NumPy compute, unless NPNET_BACKEND says what does.
+
+    Of a short command, whose kernels would take longer to start than all that it computes.
+    """
+    from npnet.backend import set_backend
+
+    if "NPNET_BACKEND" not in os.environ:
+        set_backend("numpy")
 
 
 def _done(work: Callable[[], None], prog: str, stopped: str) -> int:
