@@ -92,7 +92,8 @@ def _check_environment() -> None:
     from npnet.runs.errors import ConfigError
 
     try:
-        get_backend()
+        if os.environ.get("NPNET_BACKEND"):  # else it can't be wrong, and asking imports Numba
+            get_backend()
     except (ValueError, ImportError) as error:
         raise ConfigError(f"NPNET_BACKEND: {error}") from None
     try:
