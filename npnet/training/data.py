@@ -82,6 +82,11 @@ class Data:
         """Batches of an epoch."""
         return math.ceil(len(self.train) / batch_size)
 
+    @property
+    def total(self) -> int:
+        """Images of an epoch."""
+        return len(self.train)
+
     @functools.cached_property
     def pixels(self) -> Pixels:
         """What the training images are, for whoever gives the network others."""

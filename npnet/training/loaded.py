@@ -117,6 +117,15 @@ class Loaded:
             return len(self.train.source)
         return math.ceil(len(self.train) / batch_size)
 
+    @property
+    def total(self) -> int:
+        """Samples of an epoch: of a loader those that its sampler draws, whole batches at most."""
+        loader = self.train.source
+        if not self.train.is_loader or loader.batch_size is None:
+            return len(self.train)
+        drawn = len(loader.sampler)
+        return min(drawn, len(loader) * loader.batch_size)
+
     def batches(self, split: Samples, batch_size: int) -> Iterator[tuple[Array, Array]]:
         """Batches in their stored order."""
         return split.batches(batch_size)

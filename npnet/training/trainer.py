@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -103,13 +102,13 @@ class Training:
 
     @property
     def steps(self) -> int:
-        """Of an epoch."""
-        return math.ceil(len(self.data.train) / self.config.batch_size)
+        """Of an epoch, by the count of batches that the data have."""
+        return self.data.steps(self.config.batch_size)
 
     @property
     def total(self) -> int:
         """Images of an epoch."""
-        return len(self.data.train)
+        return self.data.total
 
     @property
     def history(self) -> list[Epoch]:

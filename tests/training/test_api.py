@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import npnet
 from npnet import models, nn, train
 from npnet.runs.errors import ConfigError, FailedError
 from npnet.training import Callback, EarlyStopping, History, Trainer, fit
-from npnet.utils.data import DataLoader, Dataset, TensorDataset
+from npnet.utils.data import DataLoader, Dataset, SubsetRandomSampler, TensorDataset
 
 QUIET: dict[str, Any] = {"verbose": False, "batch_size": 32, "learning_rate": 0.05}
 
@@ -144,6 +145,32 @@ def test_data_sets_and_loaders(arrays: dict[str, Any]) -> None:
     assert first[-1].val_accuracy > 90
     flat = fit(nn.Linear(144, 4), (pairs.x.reshape(-1, 144), y), epochs=1, **QUIET)
     assert len(flat) == 1
+
+
+def test_steps_and_samples_of_a_loader(arrays: dict[str, Any], tmp_path: Path) -> None:
+    """They are the loader's, whatever `batch_size` would make of its data set."""
+    heard: list[tuple[int, ...]] = []
+
+    class Hears(Callback):
+        def on_epoch_end(self, trainer: Any) -> None:
+            heard.append((trainer.steps, trainer.step, trainer.total, trainer.done))
+
+    pairs = Pairs(arrays["x"][:50], arrays["y"][:50])
+    for loader in (
+        DataLoader(pairs, 4, drop_last=True),
+        DataLoader(pairs, 4),
+        DataLoader(pairs, 4, sampler=SubsetRandomSampler(range(10))),
+        DataLoader(pairs, batch_sampler=[[0, 1], [2, 3, 4]]),
+    ):
+        fit(Net, loader, epochs=1, callbacks=[Hears()], verbose=False)
+    assert heard[0] == (12, 12, 48, 48)
+    assert heard[1] == (13, 13, 50, 50)
+    assert heard[2] == (3, 3, 10, 10)
+    assert heard[3][:2] == (2, 2)
+    fit(Net, DataLoader(pairs, 10), epochs=2, log_dir="log", log_every=1, verbose=False)
+    reader = EventAccumulator(str(tmp_path / "log/steps"), size_guidance={"scalars": 0})
+    reader.Reload()
+    assert [event.step for event in reader.Scalars("step/loss")] == list(range(1, 11))
 
 
 def test_objects_in_place_of_names(arrays: dict[str, Any]) -> None:
