@@ -21,6 +21,7 @@ import numpy as np
 from npnet.base.arrays import Array
 from npnet.prediction.marks import Mark, find_marks
 from npnet.prediction.paper import Ink, find_ink, ranked, reduced, resized, widened
+from npnet.prediction.strokes import NothingToRead, check_strokes, stroke_width
 
 __all__ = ["NothingToRead", "Prepared", "prepare_digit"]
 
@@ -53,10 +54,6 @@ PLACEMENTS = {
     "usps": Placement(28, by_mass=False),
     "digits": Placement(28, by_mass=False),
 }
-
-
-class NothingToRead(ValueError):
-    """There is no ink on the picture."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,8 +92,10 @@ def prepare_digit(picture: Array, placement: Placement = PLACEMENTS["mnist"]) ->
     def look(part: Array) -> Array:
         return (reduced(part, FINE) - np.float32(black)) / np.float32(white - black)
 
-    ink = find_ink(look(picture))
-    _, digit, note = _digit(ink)
+    seen = look(picture)
+    ink = find_ink(seen)
+    labels, digit, note = _digit(ink)
+    check_strokes(seen, ink, np.isin(labels, [mark.number for mark in digit]))
     part, size = _around(picture, ink.amount.shape, digit)
     ink = find_ink(_enlarged(look(part)), ink.axis)
     labels, digit, _ = _digit(ink)
@@ -268,14 +267,8 @@ def _scaled(ink: Ink, labels: Array, digit: list[Mark], sharpness: float, box: i
 
 
 def _as_by_a_pen(amount: Array, side: int) -> Array:
-    """Strokes thickened or thinned, where they are thinner or thicker than MNIST's.
-
-    A stroke of length l and width b has the area l b and the perimeter 2 l, nearly.
-    """
-    is_ink = np.pad(amount > 0.5, 1)
-    perimeter = sum(np.count_nonzero(np.diff(is_ink, axis=axis)) for axis in (0, 1))
-    # Counted along rows and columns it is longer than a slanted stroke's by 4 / pi on average.
-    width = 2 * np.count_nonzero(is_ink) / (perimeter * np.pi / 4) * _BOX / side
+    """Strokes thickened or thinned, where they are thinner or thicker than MNIST's."""
+    width = stroke_width(amount > 0.5) * _BOX / side
     change = max(_THIN - width, 0) - max(width - _THICK, 0)
     steps = round(abs(change) * side / _BOX / 2)
     room = np.pad(amount, steps + 1) if change > 0 else amount

@@ -37,11 +37,13 @@ class Ink(NamedTuple):
         amount: (H, W) float32, about 0 on paper.
         least: what is ink, and no noise of the paper, is above it.
         axis: (C,), from paper to ink.
+        is_even: whether the light is: two tones are nearly all that there is.
     """
 
     amount: Array
     least: float
     axis: Array
+    is_even: bool = False
 
     @property
     def is_light(self) -> bool:
@@ -62,7 +64,7 @@ def find_ink(picture: Array, axis: Array | None = None) -> Ink:
         axis = _unit(picture[:, ~is_paper].mean(1) - colour)
         amount = _amount(picture, axis, colour @ axis, colour @ np.abs(axis))
         noise = 1.4826 * ranked(np.abs(amount[is_paper]), 0.5)
-        return Ink(amount, max(FAINTEST, _NOISES * noise), axis)
+        return Ink(amount, max(FAINTEST, _NOISES * noise), axis, is_even=True)
     surface = _surfaces(picture)
     axis = _axis(picture - surface) if axis is None else axis
     paper = _without_strokes(axis, picture, surface)

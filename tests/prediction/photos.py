@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image, ImageFilter
 
 Array = np.ndarray[Any, Any]
 
-__all__ = ["blank", "on_sheet", "photograph", "two_colours"]
+__all__ = ["SHADES", "blank", "on_sheet", "photograph", "shaded", "two_colours"]
 
 
 def on_sheet(digit: Array, side: int, size: int, rng: np.random.Generator) -> Array:
@@ -51,6 +52,26 @@ def blank(rng: np.random.Generator, most: int) -> Array:
     grey = rng.uniform(30, 250) * (1 - rng.uniform(0, 0.5) * x - rng.uniform(0, 0.3) * y)
     noise = rng.normal(0, rng.uniform(0, 25), (side, side))
     return _through_jpeg(grey + noise, int(rng.integers(30, 95)))
+
+
+SHADES: dict[str, Callable[[Array, Array], Array]] = {
+    "shadow": lambda y, x: 80.0 * (x + 0.2 * y < 170),
+    "round shadow": lambda y, x: 90.0 * (np.hypot(x, y - 300) < 190),
+    "corner": lambda y, x: 100.0 * (x + y < 190),
+    "crease": lambda y, x: 30 * np.exp(-(((x - 180 - 0.1 * y) / 2) ** 2)),
+    "soft spot": lambda y, x: 60 * np.exp(-((x - 200) ** 2 + (y - 150) ** 2) / 3000),
+    "stain": lambda y, x: 25.0 * (np.hypot(x - 190, y - 160) < 45),
+    "finger": lambda y, x: 70.0 * (np.hypot((x - 400) / 60, (y - 190) / 25) < 1),
+}
+"""By how much paper is darker at a row and column of 300 x 400."""
+
+
+def shaded(kind: str) -> Array:
+    """(1, 300, 400) uint8: empty paper with a shade on it."""
+    y, x = np.mgrid[:300, :400]
+    image = Image.fromarray((210 - SHADES[kind](y, x)).astype(np.uint8))
+    soft = np.asarray(image.filter(ImageFilter.GaussianBlur(2)))
+    return _through_jpeg(soft + np.random.default_rng(3).normal(0, 2, soft.shape), 85)
 
 
 def _through_jpeg(picture: Array, quality: int) -> Array:

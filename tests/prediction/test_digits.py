@@ -16,7 +16,7 @@ from npnet.prediction.marks import find_marks
 from npnet.prediction.paper import find_ink, reduced
 from tests.campaign import trials
 from tests.prediction import Trained, trained
-from tests.prediction.photos import blank, on_sheet, photograph, two_colours
+from tests.prediction.photos import SHADES, blank, on_sheet, photograph, shaded, two_colours
 
 __all__ = ["trained"]  # a fixture
 
@@ -204,6 +204,20 @@ def test_blank_paper_is_nothing_to_read() -> None:
     for _ in range(trials(15, 500)):
         with pytest.raises(NothingToRead):
             prepare_digit(blank(rng, 600))
+
+
+@pytest.mark.parametrize("kind", list(SHADES))
+def test_shades_of_empty_paper_are_nothing_to_read(kind: str) -> None:
+    with pytest.raises(NothingToRead):
+        prepare_digit(shaded(kind))
+
+
+@pytest.mark.parametrize("kind", ["shadow", "round shadow", "crease"])
+def test_a_digit_beside_a_shade_is_read(kind: str, trained: Trained) -> None:
+    picture, clean = shaded(kind).copy(), sure(trained, 1)[0]
+    digit = np.kron(clean[0], np.ones((5, 5), np.uint8))
+    picture[0, 30:170, 220:360][digit > 127] = 40
+    assert (says(trained, [prepare_digit(picture).image]) == says(trained, [clean])).all()
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (3, 2, 5), (1, 28, 28), (1, 1, 400), (3, 500, 3)])
