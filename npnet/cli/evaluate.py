@@ -107,6 +107,8 @@ def _check(options: Options) -> None:
         raise ConfigError(unknown_name("split", options.split, splits))
     if options.worst < 0:
         raise ConfigError(f"worst: must be at least 0, got {options.worst}")
+    if options.worst == 0 and options.errors is not None:
+        raise ConfigError("worst: must be at least 1, as many errors as --errors is to draw")
     if options.json and options.csv:
         raise ConfigError("json, csv: give one of the two")
     if options.errors is not None and not options.errors.lower().endswith((".png", ".svg")):

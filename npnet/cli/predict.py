@@ -117,6 +117,19 @@ def _check(options: Options) -> None:
         raise ConfigError(unknown_name("prepare", options.prepare, known))
     if options.json and options.csv:
         raise ConfigError("json, csv: give one of the two")
+    if options.explain is not None:
+        _check_place(options.explain)
+
+
+def _check_place(explain: str) -> None:
+    """Refuse what looks like a file of another kind, which would become a folder."""
+    from npnet.base.files import user_path
+    from npnet.prediction.sources import ENDINGS
+
+    place = user_path(explain)
+    ending = place.suffix.lower()
+    if ending[1:] in ENDINGS | {"pdf"} and ending not in _DRAWN and not place.is_dir():
+        raise ConfigError(f"explain: must end in .png or .svg, or be a folder, got {explain}")
 
 
 # ---- --explain -----------------------------------------------------------------------------------

@@ -125,8 +125,12 @@ class Predictor:
             return Prediction(source.name, note=NOTHING)
         except OSError as error:
             return Prediction(source.name, error=f"{source.name}: {error.strerror or error}")
-        except (ImportError, ValueError, TypeError) as error:
-            return Prediction(source.name, error=str(error).removeprefix("preprocess: "))
+        except ImportError as error:
+            return Prediction(source.name, error=str(error))
+        except (ValueError, TypeError) as error:
+            why = str(error).removeprefix("preprocess: ")
+            is_named = source.name in why
+            return Prediction(source.name, error=why if is_named else f"{source.name}: {why}")
 
     def _stretched(self, picture: Array) -> str:
         height, width = self.model.preprocess.size

@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
+
 from npnet.base.arrays import Array
 from npnet.base.files import open_regular, printable, user_path
 from npnet.models.pictures import frames, of_pillow, open_picture
 
-__all__ = ["STDIN", "Source", "find_sources"]
+__all__ = ["ENDINGS", "STDIN", "Source", "find_sources"]
 
 STDIN = "-"
 MOST_BYTES = 1 << 28  # of standard input: more is no picture's
-_ENDINGS = frozenset(
+ENDINGS = frozenset(
     [
         "avif",
         "bmp",
@@ -75,7 +77,14 @@ class Source:
 def _read(file: BinaryIO | bytes, name: str) -> tuple[Array, str]:
     picture = open_picture(file, name)
     count = frames(picture)
-    return of_pillow(picture, on_white=True), f"the first of {count}" if count > 1 else ""
+    if picture.mode == "I":
+        raise ValueError(
+            f"{name} has whole numbers of 32 bits, whose white nobody knows; save it with 8 or 16"
+        )
+    pixels = of_pillow(picture, on_white=True)
+    if not np.isfinite(pixels).all():
+        raise ValueError(f"{name} has pixels that are no finite numbers; save it as PNG")
+    return pixels, f"the first of {count}" if count > 1 else ""
 
 
 def find_sources(words: Sequence[str]) -> Iterator[Source]:
@@ -94,7 +103,7 @@ def find_sources(words: Sequence[str]) -> Iterator[Source]:
         if inside is None:
             yield Source(printable(word), path)
         elif not inside:
-            endings = ", ".join(sorted(_ENDINGS))
+            endings = ", ".join(sorted(ENDINGS))
             why = f"the folder {printable(word)} has no pictures; their names end in {endings}"
             yield Source(printable(word), None, why)
         else:
@@ -106,12 +115,14 @@ def _pictures_in(folder: Path) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             ending = name.rpartition(".")[2].lower()
-            if ending in _ENDINGS and not name.startswith("."):
+            if ending in ENDINGS and not name.startswith("."):
                 yield Path(where, name)
 
 
 def _all_of_stdin() -> bytes:
-    if sys.stdin is None or sys.stdin.isatty():
+    if sys.stdin is None:
+        raise ValueError("standard input is closed; pipe a picture: cat seven.png | npnet ... -")
+    if sys.stdin.isatty():
         raise ValueError(
             "standard input is a terminal; pipe a picture: cat seven.png | npnet ... -"
         )

@@ -212,6 +212,32 @@ def test_a_bad_picture_is_told_and_the_others_are_answered(
     assert why in first["error"]
 
 
+@pytest.mark.parametrize(
+    ("value", "dtype", "why"),
+    [
+        (np.nan, np.float32, "no finite numbers"),
+        (np.inf, np.float32, "no finite numbers"),
+        (70_000, np.int32, "of 32 bits"),
+    ],
+)
+def test_pixels_that_mean_nothing_are_told_with_the_file(
+    trained: Trained,
+    value: float,
+    dtype: type[Any],
+    why: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pixels = np.full((40, 40), 100, dtype)
+    pixels[10:30, 20] = value
+    path = tmp_path / "it.tif"
+    Image.fromarray(pixels).save(path)
+    code, out, err = asked(capsys, "predict", trained.checkpoint, path)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith(f"npnet predict: error: {path} has ")
+    assert why in err
+
+
 @pytest.mark.parametrize("ending", ["png", "jpg", "gif", "webp", "bmp", "tif"])
 def test_truncated_pictures_are_told_in_a_line(
     trained: Trained, seven: Path, ending: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -265,6 +291,8 @@ def wrong(trained: Trained, folder: Path) -> dict[str, tuple[Sequence[object], s
         "other classes": (["evaluate", ck, "--dataset", other], "has 3 classes (0, 1, 2)"),
         "colours": (["evaluate", ck, "--dataset", colour], "are coloured; convert them first"),
         "no data": (["evaluate", ck, "--dataset", "nope"], "dataset must be one of"),
+        "explain": (["predict", ck, "x.png", "--explain", folder / "x.jpg"], "end in .png or .svg"),
+        "no errors": (["evaluate", ck, "--errors", "e.png", "--worst", 0], "worst: must be at lea"),
         "split": (["evaluate", ck, "--split", "val"], "split must be one of test, train"),
         "errors": (
             ["evaluate", ck, "--dataset", trained.data, "--errors", folder / "there.png"],
