@@ -67,10 +67,10 @@ def arguments(
         if known[name].default is inspect.Parameter.empty and name not in (values | said)
     ]
     if missing:
-        raise ConfigError(
-            f"{flag}: {what} needs {', '.join(missing)}; add --{flag} {missing[0]}=VALUE, or give "
-            "it a default"
-        )
+        fix = "give it a default, or name a function that makes it"
+        if flag == "model_args":
+            fix = f"add --{flag} {missing[0]}=VALUE, or give it a default"
+        raise ConfigError(f"{flag}: {what} needs {', '.join(missing)}; {fix}")
     return said | values
 
 

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from npnet import serialization
+from npnet.base.checks import nearest
 from npnet.runs.errors import FailedError
 from npnet.runs.own import blamed
 from npnet.tape import result
 
-__all__ = ["HOOKS", "Callback", "Callbacks"]
+__all__ = ["HOOKS", "Callback", "Callbacks", "unknown_hook"]
 
 _ARRAY = "ndarray"  # marks an array in the state of a callback
 
@@ -107,6 +108,16 @@ class Callback:
 HOOKS = tuple(name for name in vars(Callback) if name.startswith("on_"))
 
 
+def unknown_hook(callback: Callback) -> str:
+    """The sentence for a method that looks like a hook and is none, which nobody would call."""
+    for name in dir(type(callback)):
+        if name.startswith("on_") and name not in HOOKS and callable(getattr(callback, name)):
+            near = nearest(name, HOOKS)
+            hint = f"did you mean {near}?" if near else f"hooks are {', '.join(HOOKS)}"
+            return f"{type(callback).__name__}.{name} is no hook, and nobody would call it; {hint}"
+    return ""
+
+
 class Callbacks:
     """Tells several: the user's first, so that npnet's own tell of what they made of it.
 
@@ -179,7 +190,7 @@ def _overrides(callback: Callback, hook: str) -> bool:
 
 
 def _blamed(callback: Callback, hook: str) -> contextlib.AbstractContextManager[None]:
-    return blamed(f"callback {type(callback).__name__}.{hook}")
+    return blamed(f"callback {type(callback).__name__}.{hook}", getattr(callback, hook))
 
 
 @contextlib.contextmanager

@@ -116,24 +116,35 @@ def where(error: BaseException) -> str | None:
 
 
 @contextlib.contextmanager
-def blamed(what: str) -> Iterator[None]:
+def blamed(what: str, called: object = None) -> Iterator[None]:
     """Tell of an error in somebody's own code by its file and line.
 
     Args:
         what: whose it is, such as "model my_file.py:Net".
+        called: the method of theirs that is called: where no line of theirs was reached, as by a
+            wrong count of arguments, it is told by its own.
 
     Raises:
-        FailedError: anything that the code within raised, and npnet does not tell in a line.
+        FailedError: anything that the code within raised, and npnet does not tell in a line; also
+            an end of the program (sys.exit), which would seem a run that ended well.
     """
     try:
         yield
     except (FailedError, ConfigError):
         raise
-    except Exception as error:
-        place = where(error)
+    except (Exception, SystemExit) as error:
+        place = where(error) or _line_of(called)
         if place is None:
             raise
         raise FailedError(f"{what} failed at {place}: {_said(error)}") from error
+
+
+def _line_of(called: object) -> str | None:
+    """`FILE:LINE` where a function of the user's begins; None of any other."""
+    code = getattr(called, "__code__", None)
+    if code is None or not _is_users(code.co_filename):
+        return None
+    return f"{_short(code.co_filename)}:{code.co_firstlineno}"
 
 
 def _said(error: BaseException) -> str:

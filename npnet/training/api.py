@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import npnet
-from npnet import models, nn
+from npnet import models, nn, optim
 from npnet.base.checks import unknown_name
-from npnet.runs.callbacks import Callback
+from npnet.runs.callbacks import Callback, unknown_hook
 from npnet.runs.errors import ConfigError
 from npnet.runs.notebook import watcher
 from npnet.tensor import Tensor
-from npnet.training.config import OWN_PARTS, Config
+from npnet.training.config import OWN_PARTS, SCHEDULERS, Config
 from npnet.training.given import Source, evaluated, given_data, name_of, predicted
 from npnet.training.history import History
 from npnet.training.learner import Learner, initial_model
@@ -21,6 +21,7 @@ from npnet.training.metrics import Score
 from npnet.training.parts import Parts
 from npnet.training.run import Surroundings, run
 from npnet.training.trainer import Training
+from npnet.utils.data import DataLoader
 
 __all__ = ["Trainer", "fit"]
 
@@ -82,6 +83,7 @@ class Trainer:
         _check_callbacks(callbacks)
         _check_names(settings)
         own = {name: value for name, value in settings.items() if _is_own(name, value)}
+        _check_beside(settings, own, model, train, val)
         names = {name: _spelling(value) for name, value in own.items()}
         named = {**settings, **names, "dataset": name_of(train), "model": _model_name(model)}
         self._config = Config.from_dict(named, "settings")
@@ -168,6 +170,35 @@ def _check_names(settings: Mapping[str, Any]) -> None:
             raise ConfigError(f"Trainer: {unknown_name('a setting', name, known)}")
 
 
+def _check_beside(
+    settings: Mapping[str, Any], own: Mapping[str, Any], model: Network, train: Source, val: Source
+) -> None:
+    """Refuse a setting beside an object that says it already: it would have no effect."""
+    said: dict[str, tuple[str, Any]] = {}  # setting -> whose it is, and its value there
+    rule = own.get("optimizer")
+    if isinstance(rule, optim.Optimizer):
+        for name in ("learning_rate", "momentum", "nesterov", "weight_decay", "weight_decay_on"):
+            key = "lr" if name == "learning_rate" else name
+            said[name] = "the optimizer", rule.param_groups[0].get(key)
+    if "scheduler" in own:
+        for name in ("use_scheduler", *(name for names in SCHEDULERS.values() for name in names)):
+            said[name] = "the scheduler", None
+    if isinstance(model, nn.Module):
+        said["model_args"] = "the network", ()
+    if isinstance(train, DataLoader):
+        said["batch_size"] = "the DataLoader", train.batch_size
+        said["val_ratio"] = "the DataLoader", 0
+    if val is not None:
+        said["val_ratio"] = "val", None
+    for name in settings.keys() & said.keys():
+        whose, value = said[name]
+        if settings[name] != value:
+            raise ConfigError(
+                f"{name}: {settings[name]!r} would have no effect, since {whose} is given as it "
+                "is; leave it out"
+            )
+
+
 def _check_callbacks(callbacks: Any) -> None:
     if not isinstance(callbacks, (list, tuple)):
         raise ConfigError(f"callbacks: must be a list of them, got a {type(callbacks).__name__}")
@@ -178,6 +209,8 @@ def _check_callbacks(callbacks: Any) -> None:
             raise ConfigError(
                 f"callbacks: each must be an instance of npnet.training.Callback, got {kind}{fix}"
             )
+        if unknown_hook(callback):
+            raise ConfigError(f"callbacks: {unknown_hook(callback)}")
 
 
 def _is_own(name: str, value: Any) -> bool:

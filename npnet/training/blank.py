@@ -37,7 +37,7 @@ def _logits(learner: Learner, data: Data) -> Any:
     try:
         with npnet.no_grad():
             return learner.model.eval()(npnet.zeros(_IMAGES, *shape))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         place = own.where(error)
         at = f" at {place}" if place else ""
         raise ConfigError(
@@ -80,7 +80,7 @@ def _check_loss(logits: Tensor, learner: Learner) -> None:
     name = learner.config.criterion
     try:
         loss = learner.criterion(logits, npnet.zeros(_IMAGES, dtype=npnet.int64))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         place = own.where(error)
         at = f" at {place}" if place else ""
         raise ConfigError(

@@ -72,6 +72,17 @@ def initial_model(config: Config, data: Data, parts: Parts = NONE) -> npnet.nn.M
     return model
 
 
+def _check_parameters(model: Any, what: str) -> None:
+    """Refuse a network that has nothing to train. Raises ConfigError."""
+    weights = list(model.parameters())
+    if any(weight.requires_grad for weight in weights):
+        return
+    why = "all its parameters have requires_grad=False"
+    if not weights:
+        why = "it has no parameters; make its layers in __init__: self.fc = nn.Linear(...)"
+    raise ConfigError(f"model: {what} has nothing to train: {why}")
+
+
 def model_arguments(config: Config, data: Data, parts: Parts) -> dict[str, Any]:
     """What the network is made with."""
     given = {"in_channels": data.image_shape[0], "num_classes": len(data.classes)}
@@ -104,6 +115,7 @@ class Learner:
         self, config: Config, model: Any, data: Data, lib: Any, parts: Parts = NONE
     ) -> None:
         self.config, self.model, self.lib, self.parts = config, model, lib, parts
+        _check_parameters(model, config.model)
         self.criterion, self._target = _criterion(config, parts, len(data.classes), lib)
         self.optimizer = _optimizer(config, parts, model, lib)
         self._average = moving_average(model, config.ema, lib) if config.ema is not None else None

@@ -144,6 +144,12 @@ def loaded(config: Config, train: Any, val: Any, test: Any) -> Loaded:
     Raises:
         ConfigError: a split is empty, or no pairs of floats and class numbers.
     """
+    for name in ("image_size", "augment", "cutout"):
+        if getattr(config, name):
+            raise ConfigError(
+                f"{name}: data sets, loaders, and arrays that are no pictures are taken as they "
+                "are; do it in the data set's transform, or give arrays of pictures (x, y)"
+            )
     training = Samples(train)
     if not len(training):
         raise ConfigError("train: has no samples")

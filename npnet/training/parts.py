@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from npnet import nn, optim
 from npnet.runs import own
 from npnet.runs.arguments import arguments, parameters
-from npnet.runs.callbacks import Callback
+from npnet.runs.callbacks import Callback, unknown_hook
 from npnet.runs.errors import ConfigError
 from npnet.training.config import Config
 
@@ -83,6 +84,8 @@ def _callback(spelling: str) -> Callback:
         raise ConfigError(
             f"callbacks: {spelling} made a {type(callback).__name__}, not a npnet.training.Callback"
         )
+    if unknown_hook(callback):
+        raise ConfigError(f"callbacks: {unknown_hook(callback)}")
     return callback
 
 
@@ -90,7 +93,7 @@ def made(build: Callable[..., Any], values: Mapping[str, Any], flag: str, what: 
     """What a class of the user's is with these arguments. ConfigError where its code fails."""
     try:
         return build(**values)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         place = own.where(error)
         at = f" at {place}" if place else ""
         said = ", ".join(f"{name}={value!r}" for name, value in values.items())
@@ -129,14 +132,35 @@ def own_optimizer(
     """
     if isinstance(build, optim.Optimizer):
         return _made_for(build, weights, what)
-    known = parameters(build)
-    taken = {name: value for name, value in options.items() if name in known}
+    taken = _taken(build, options, what)
     rule = made(lambda **values: build(weights, **values), taken, "optimizer", what)
     if not isinstance(rule, optim.Optimizer):
         raise ConfigError(
             f"optimizer: {what} made a {type(rule).__name__}, not a npnet.optim.Optimizer"
         )
     return rule
+
+
+def _taken(build: Callable[..., Any], options: Mapping[str, Any], what: str) -> dict[str, Any]:
+    """The options that an optimizer of the user's takes; by **kwargs the rate, and what was said.
+
+    Raises:
+        ConfigError: it does not take one that was said, which would have no effect.
+    """
+    known = parameters(build)
+    takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known.values())
+    taken = {}
+    for name, value in options.items():
+        flag = "learning_rate" if name == "lr" else name
+        was_said = value != getattr(Config, flag)
+        if name in known or (takes_any and (was_said or name == "lr")):
+            taken[name] = value
+        elif was_said:
+            raise ConfigError(
+                f"optimizer: {what} takes no {name}, so that {flag} {value} would have no effect; "
+                f"leave {flag} out, or let the optimizer take {name}"
+            )
+    return taken
 
 
 def _made_for(rule: optim.Optimizer, weights: list[Any], what: str) -> optim.Optimizer:

@@ -140,7 +140,8 @@ def test_data_sets_and_loaders(arrays: dict[str, Any]) -> None:
     two = fit(Net, tensors, epochs=2, **QUIET)
     assert [e.val_loss for e in one] == [e.val_loss for e in two]  # the same split and order
     loader = DataLoader(tensors, 16, shuffle=True)
-    first, again = (fit(Net, loader, epochs=2, val=tensors, **QUIET) for _ in range(2))
+    quiet = QUIET | {"batch_size": 16}
+    first, again = (fit(Net, loader, epochs=2, val=tensors, **quiet) for _ in range(2))
     assert [e.train_loss for e in first] == [e.train_loss for e in again]
     assert first[-1].val_accuracy > 90
     flat = fit(nn.Linear(144, 4), (pairs.x.reshape(-1, 144), y), epochs=1, **QUIET)
@@ -269,7 +270,7 @@ def test_what_a_callback_keeps(arrays: dict[str, Any], capsys: pytest.CaptureFix
         ({"train": 3}, "train: must be a name"),
         ({"val": (np.zeros((3, 12, 12), np.uint8), np.zeros(4, int))}, "of one length"),
         ({"model": nn.Linear(3, 4)}, "failed .*with 2 blank images 1 x 12 x 12"),
-        ({"optimizer": lambda params: None}, "made a NoneType"),
+        ({"optimizer": lambda params, lr: None}, "made a NoneType"),
         ({"resume": True}, "name that too"),
     ],
 )
@@ -277,6 +278,50 @@ def test_what_is_wrong(settings: dict[str, Any], said: str, arrays: dict[str, An
     given = {"model": Net(), "train": (arrays["x"], arrays["y"]), **QUIET, **settings}
     with pytest.raises(RuntimeError, match=said):
         Trainer(given.pop("model"), **given).fit()
+
+
+def test_no_setting_is_ignored_beside_an_object(arrays: dict[str, Any]) -> None:
+    x, y = arrays["x"], arrays["y"]
+    loader, pairs = DataLoader(Pairs(x, y), 16), (x, y)
+    model = Net()
+    rule = npnet.optim.SGD(model.parameters(), lr=0.01)
+
+    def half(rule: Any) -> Any:
+        return npnet.optim.lr_scheduler.StepLR(rule, 1, 0.5)
+
+    for source, settings in (
+        (loader, {"batch_size": 32}),
+        (loader, {"val_ratio": 0.1}),
+        (loader, {"image_size": 32}),
+        (Pairs(x, y), {"augment": True}),
+        (pairs, {"val": pairs, "val_ratio": 0.1}),
+        (pairs, {"optimizer": rule, "learning_rate": 5.0}),
+        (pairs, {"optimizer": rule, "weight_decay": 0.1}),
+        (pairs, {"scheduler": half, "gamma": 0.5}),
+        (pairs, {"model_args": ("width=3",)}),
+    ):
+        name = list(settings)[-1]
+        with pytest.raises(ConfigError, match=f"^{name}: "):
+            fit(model, source, epochs=1, verbose=False, **settings)
+    with pytest.raises(ConfigError, match="takes no momentum, so that momentum"):
+        fit(
+            Net,
+            pairs,
+            optimizer=lambda params, lr: npnet.optim.Adam(params, lr),
+            momentum=0.5,
+            epochs=1,
+            verbose=False,
+        )
+    seen: list[Any] = []
+    fit(
+        Net,
+        pairs,
+        optimizer=lambda params, **said: seen.append(said) or npnet.optim.SGD(params, **said),
+        learning_rate=0.2,
+        epochs=1,
+        verbose=False,
+    )
+    assert seen == [{"lr": 0.2}]
 
 
 def test_an_error_in_a_callback_names_its_line(arrays: dict[str, Any]) -> None:

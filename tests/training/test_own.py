@@ -139,6 +139,9 @@ def test_a_changed_file_is_told(
         (["--optimizer", "my_file.py:Net"], "must be a subclass of npnet.optim.Optimizer"),
         (["--callbacks", "my_file.py:Net"], "must be a subclass of npnet.training.Callback"),
         (["--callbacks", "Stopper"], "write my_file.py:Name"),
+        (["--callbacks", "my_file.py:Misspells"], "is no hook.*did you mean on_epoch_end"),
+        (["--callbacks", "my_file.py:Needs"], "needs count; give it a default, or name a function"),
+        (["--model", "my_file.py:Nothing"], "has nothing to train: it has no parameters"),
     ],
 )
 def test_what_is_wrong_is_one_line(
@@ -187,6 +190,18 @@ def test_an_error_in_a_callback_is_told_and_the_checkpoint_stays(
     assert f"callback Breaks.on_epoch_end failed at my_file.py:{line}: KeyError" in error
     assert len((folder / "c/metrics.csv").read_text().splitlines()) == 2  # the first epoch's
     assert (folder / "c/last.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("Exits", "SystemExit: 0"), ("Forgets", "TypeError: .* 0 positional")]
+)
+def test_a_callback_that_ends_the_program_or_takes_nothing(
+    name: str, said: str, folder: Path, stripes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train.main(["--callbacks", f"my_file.py:{name}", *flags(stripes)]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert re.search(rf"{name}.on_epoch_end failed at my_file.py:\d+: {said}", error), error
 
 
 def test_a_callback_stops_a_run_and_a_resume_does_not_go_on(
