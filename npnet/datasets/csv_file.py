@@ -188,6 +188,15 @@ def _pictures(where: str, pixels: Array, body: list[tuple[int, str]]) -> Array:
         raise DataError(
             f"{where}: line {body[int(np.argmax(bad))][0]} has a pixel that is no number"
         )
-    is_bytes = pixels.min() >= 0 and pixels.max() <= 255 and (pixels == np.floor(pixels)).all()
+    is_whole = bool((pixels == np.floor(pixels)).all())
+    outside = (pixels < 0) | (pixels > 255)
+    if is_whole and pixels.max() > 1 and outside.any():
+        row, column = (int(at[0]) for at in np.nonzero(outside))
+        raise DataError(
+            f"{where}: line {body[row][0]}: a pixel must be from 0 to 255, got "
+            f"{pixels[row, column]:g}; divide pixels of more bits by their white, so that they are "
+            "floats from 0 to 1"
+        )
+    is_bytes = pixels.min() >= 0 and pixels.max() <= 255 and is_whole
     x = pixels.astype(np.uint8 if is_bytes and pixels.max() > 1 else np.float32)
     return x.reshape(len(x), channels, side, side)

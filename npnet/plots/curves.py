@@ -27,7 +27,10 @@ __all__ = ["CRITERIA", "Curves", "curves", "plot_curves"]
 
 MANY_DECADES = 1e3  # between losses of one figure, from which their axis is logarithmic
 MANY_EPOCHS = 25  # from which not every one has its mark
-_SPLITS = {"val": ("validation", "-"), "train": ("training", "--")}
+_SPLITS: dict[str, tuple[str, dict[str, Any]]] = {  # open marks tell single epochs apart too
+    "val": ("validation", {"linestyle": "-"}),
+    "train": ("training", {"linestyle": "--", "fillstyle": "none"}),
+}
 CRITERIA = {  # the name of an axis; losses of different criteria are never on one
     "cross_entropy": "cross-entropy",
     "mse": "mean squared error",
@@ -129,10 +132,10 @@ def curves(runs: Sequence[Curves], title: str = "", style: str | Style = "light"
 def _draw(ax: Any, runs: Mapping[int, Curves], measure: str, look: Style, alone: bool) -> None:
     """The lines of runs by their number, which gives each its colour."""
     for i, run in runs.items():
-        for j, (split, (said, dashes)) in enumerate(_SPLITS.items()):
+        for j, (split, (said, look_of)) in enumerate(_SPLITS.items()):
             column = f"{split}_{measure}"
             if run.has(column):
-                options = line_style(j if alone else i, look) | {"linestyle": dashes}
+                options = line_style(j if alone else i, look) | look_of
                 label = said if alone else f"{run.label}, {said}"
                 _line(ax, run.history["epoch"], run.history[column], label, options)
     if alone:
@@ -173,10 +176,12 @@ def _key(runs: Sequence[Curves], look: Style) -> tuple[list[Any], list[str]]:
         for i, run in enumerate(runs):
             handles.append(lines.Line2D([], [], **line_style(i, look) | {"linestyle": "-"}))
             labels.append(run.label)
-    for j, (split, (said, dashes)) in enumerate(_SPLITS.items()):
+    for j, (split, (said, look_of)) in enumerate(_SPLITS.items()):
         if any(run.has(f"{split}_loss") for run in runs):
-            options = {"color": look.pale} if len(runs) > 1 else line_style(j, look)
-            handles.append(lines.Line2D([], [], **options | {"linestyle": dashes}))
+            options = line_style(j, look)
+            if len(runs) > 1:
+                options |= {"color": look.pale, "marker": "o"}
+            handles.append(lines.Line2D([], [], **options | look_of))
             labels.append(said)
     if len(runs) == 1 and runs[0].best_epoch is not None:
         handles.append(lines.Line2D([], [], **_best_style(look)))

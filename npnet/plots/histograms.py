@@ -106,6 +106,7 @@ def histograms(
     look = style_of(style)
     names = _large(found)
     if len(names) > _MOST_ROWS:
+        title = f"{title}, {_MOST_ROWS} of {len(names)} parameters".removeprefix(", ")
         at = np.linspace(0, len(names) - 1, _MOST_ROWS).round().astype(int)
         names = [names[i] for i in at]
     epochs = max(len(each) for parameters in found.values() for each in parameters.values())

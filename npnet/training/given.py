@@ -48,6 +48,8 @@ def given_data(
     Raises:
         ConfigError, DataError: they can't be used.
     """
+    if train is None:
+        raise ConfigError(f"train: must be {_KINDS}, got None")
     given = [source for source in (train, val, test) if source is not None]
     if isinstance(train, (str, os.PathLike)):
         if all(_is_pictures(source) for source in given[1:]):
@@ -135,11 +137,17 @@ def _pair(what: str, source: Source) -> tuple[Any, Any]:
         return None, None
     if not isinstance(source, (tuple, list)) or len(source) != 2:
         raise ConfigError(f"{what}: must be {_KINDS}, got a {type(source).__name__}")
-    return _array(source[0]), _array(source[1])
+    x, y = _array(source[0]), _array(source[1])
+    if x.dtype.kind == "f" and not np.isfinite(x).all():
+        raise ConfigError(f"{what}: x has values that are NaN or infinite")
+    return x, y
 
 
 def _array(value: Any) -> Any:
-    return value.array if isinstance(value, Tensor) else np.asarray(value)
+    try:
+        return value.array if isinstance(value, Tensor) else np.asarray(value)
+    except ValueError as error:  # lists of unequal lengths
+        raise ConfigError(f"data: x and y must be arrays; {error}") from None
 
 
 def _datasets(**sources: Source) -> list[Any]:
@@ -154,6 +162,11 @@ def _dataset(what: str, source: Source) -> Any:
         x, y = _pair(what, source)
         if x.dtype.kind not in "fiub":
             raise ConfigError(f"{what}: x must be numbers, got {x.dtype}")
+        if y.dtype.kind not in "fiub":
+            raise ConfigError(
+                f"{what}: y must be class numbers from 0, got {y.dtype}; of names make them by "
+                "names, y = np.unique(y, return_inverse=True)"
+            )
         if y.ndim != 1 or len(x) != len(y):
             raise ConfigError(
                 f"{what}: x and y must be of one length, y with one axis, got {x.shape}, {y.shape}"

@@ -193,6 +193,11 @@ def train_epoch(training: Training, epoch: int) -> Score:
         try:
             batch = learner.train_step(x, y)
         except DivergedError as error:
+            if not np.isfinite(x).all():
+                raise DivergedError(
+                    f"the samples of step {step} of epoch {epoch} have values that are NaN or "
+                    "infinite; mend the data"
+                ) from None
             raise DivergedError(
                 f"diverged: the loss is not finite in step {step} of epoch {epoch}, at learning "
                 f"rate {learner.learning_rate:g}; not finite is {error}; lower --learning_rate, or "

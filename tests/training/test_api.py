@@ -268,6 +268,10 @@ def test_what_a_callback_keeps(arrays: dict[str, Any], capsys: pytest.CaptureFix
         ({"callbacks": [EarlyStopping]}, r"must be an instance .*write EarlyStopping\(\)"),
         ({"model": 3}, "model: must be a Module"),
         ({"train": 3}, "train: must be a name"),
+        ({"train": None}, "train: must be a name"),
+        ({"train": (np.full((8, 144), np.nan), np.arange(8) % 4)}, "x has values that are NaN"),
+        ({"train": (np.zeros((4, 144)), np.array(list("abcd")))}, "y must be class numbers"),
+        ({"train": ([[1.0], [1.0, 2.0]], [0, 1])}, "x and y must be arrays"),
         ({"val": (np.zeros((3, 12, 12), np.uint8), np.zeros(4, int))}, "of one length"),
         ({"model": nn.Linear(3, 4)}, "failed .*with 2 blank images 1 x 12 x 12"),
         ({"optimizer": lambda params, lr: None}, "made a NoneType"),
@@ -331,6 +335,13 @@ def test_an_error_in_a_callback_names_its_line(arrays: dict[str, Any]) -> None:
 
     with pytest.raises(FailedError, match=r"Breaks.on_step_end failed at .*test_api.py:\d+: Zero"):
         fit(Net, (arrays["x"], arrays["y"]), epochs=1, callbacks=[Breaks()], **QUIET)
+
+
+def test_values_that_are_not_finite_are_the_datas(arrays: dict[str, Any]) -> None:
+    pairs = Pairs(arrays["x"], arrays["y"])
+    pairs.x[:, 0, 3, 3] = np.nan
+    with pytest.raises(FailedError, match="samples of step 1 of epoch 1 have values that are NaN"):
+        fit(Net, pairs, epochs=1, **QUIET)
 
 
 def test_labels_that_are_no_classes(arrays: dict[str, Any]) -> None:
