@@ -13,6 +13,7 @@ import hypothesis
 import pytest
 
 from tests import campaign, pictures, workers
+from tests.ids import ADDRESS
 
 # Folders and files whose tests hang on no arithmetic, and so on no CPU, or are about one CPU. What
 # is not named here is marked `numerical`: .ci/run repeats it as on other CPUs.
@@ -22,39 +23,58 @@ ELSEWHERE = frozenset(
         "comparison",
         "datasets",
         "devices",
-        "fitting",
         "drop_in",
+        "fitting",
         "kernels/test_arguments.py",
         "kernels/test_avx2.py",
         "kernels/test_jit.py",
         "kernels/test_thread_pool.py",
+        "onnx/test_hostile.py",
+        "onnx/test_layers.py",
+        "onnx/test_pytorch.py",
+        "onnx/test_strangers.py",
+        "plots",
         "reference",
         "runs",
         "serialization",
+        "sklearn/test_callbacks.py",
+        "sklearn/test_errors.py",
+        "sklearn/test_manual.py",
+        "sklearn/test_pickles.py",
+        "sklearn/test_pipelines.py",
         "test_advice.py",
         "test_coming_from_pytorch.py",
         "test_drop_in.py",
+        "test_extras.py",
         "test_files.py",
         "test_fit_function.py",
         "test_forks.py",
         "test_imports.py",
         "test_layering.py",
         "test_memory.py",
+        "test_packaging.py",
         "test_replaced_data.py",
         "test_run.py",
         "test_shared_tensors.py",
         "test_signals.py",
+        "test_slim.py",
         "test_tensor_repr.py",
         "test_threads.py",
         "test_unchanged_by_errors.py",
         "training/test_config.py",
         "training/test_dataset_recorded.py",
+        "training/test_details.py",
         "training/test_faults.py",
         "training/test_flags.py",
+        "training/test_frictions.py",
+        "training/test_notebook.py",
+        "training/test_own.py",
         "training/test_recipes.py",
         "training/test_resume.py",
         "training/test_saved.py",
         "training/test_stopped.py",
+        "training/test_terminal.py",
+        "typing",
         "utils",
     }
 )
@@ -90,6 +110,10 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
+        if ADDRESS.search(item.nodeid):
+            raise pytest.UsageError(
+                f"{item.nodeid}: an address is no id; write ids=tests.ids.named"
+            )
         path = item.path.relative_to(here)
         is_sample = path.parts[0] in SAMPLES and "float32" not in item.name
         if ELSEWHERE.isdisjoint({path.as_posix(), path.parts[0]}) and not is_sample:

@@ -25,7 +25,8 @@ def draw_curves(training: Training) -> None:
     """Draw the learning curves of the finished epochs, if there is one."""
     progress = training.progress
     if progress.history and training.log_dir is not None:
-        png = plots.curves_png(progress.history, progress.best_epoch, _title(training))
+        criterion = training.config.criterion
+        png = plots.curves_png(progress.history, progress.best_epoch, _title(training), criterion)
         _draw(training, "curves", png)
 
 

@@ -17,6 +17,7 @@ from npnet.base.arrays import Array
 from npnet.sklearn import NeuralNetClassifier
 from npnet.sklearn.learning import _bounds
 from npnet.training.config import Config
+from tests.ids import named
 from tests.sklearn import networks
 
 
@@ -246,7 +247,7 @@ def test_one_sample_that_is_left_over(few: tuple[Array, Array]) -> None:
         {"learning_rate": np.float32(0.01), "batch_size": np.int64(20), "milestones": np.arange(0)},
         {"augment": lambda x, rng: x + rng.normal(0, 0.1, x.shape)},
     ],
-    ids=str,
+    ids=named,
 )
 def test_options_change_the_training(options: dict[str, Any], few: tuple[Array, Array]) -> None:
     x, y = few

@@ -16,6 +16,7 @@ from npnet import nn, optim
 from npnet.base.arrays import Array
 from npnet.runs.errors import DivergedError
 from npnet.sklearn import NeuralNetClassifier, NeuralNetRegressor
+from tests.ids import named
 from tests.sklearn import networks
 
 X, Y = np.random.default_rng(0).normal(size=(40, 16)), np.arange(40) % 3
@@ -60,7 +61,7 @@ PARAMETERS: list[tuple[dict[str, Any], str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("options", "said"), PARAMETERS, ids=[str(p[0]) for p in PARAMETERS])
+@pytest.mark.parametrize(("options", "said"), PARAMETERS, ids=[named(p[0]) for p in PARAMETERS])
 def test_parameters_are_checked_at_fit(options: dict[str, Any], said: str) -> None:
     model = NeuralNetClassifier(**options)
     with pytest.raises((ValueError, TypeError), match=said) as error:

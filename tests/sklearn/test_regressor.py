@@ -14,6 +14,7 @@ from npnet import nn
 from npnet.base.arrays import Array
 from npnet.nn import functional as F
 from npnet.sklearn import NeuralNetRegressor
+from tests.ids import named
 
 
 def net(**options: Any) -> NeuralNetRegressor:
@@ -45,7 +46,7 @@ def test_predictions_have_the_shape_of_y(dtype: Any, curve: tuple[Array, Array])
 @pytest.mark.parametrize(
     "criterion",
     ["mse", "l1", "huber", "smooth_l1", nn.HuberLoss(delta=0.1), nn.L1Loss, F.mse_loss],
-    ids=str,
+    ids=named,
 )
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_equal_weights_are_no_weights(
