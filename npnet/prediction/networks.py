@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import PurePath
 from typing import Any
 
+from npnet.base.files import printable
 from npnet.models.checkpoint import from_checkpoint
 from npnet.nn import Module
 from npnet.runs.commands import reason
@@ -29,8 +32,27 @@ def network_of(checkpoint: str, spelling: str | None) -> Any:
 
         build = load_class(spelling, "model", Module, "npnet.nn.Module")
     try:
-        return from_checkpoint(checkpoint, build)
+        model = from_checkpoint(checkpoint, build)
+        if spelling is not None and _differs(spelling, model.checkpoint.model):
+            print(
+                f"npnet: the run's network was {printable(model.checkpoint.model)}, and "
+                f"{printable(spelling)} is taken in its place; answers are right only where both "
+                "compute the same",
+                file=sys.stderr,
+            )
+        return model
     except OSError as error:
         raise ConfigError(reason(error)) from error
     except (TypeError, ValueError) as error:
         raise ConfigError(f"model: {error}".replace("model: from_checkpoint: ", "")) from error
+
+
+def _differs(spelling: str, recorded: str) -> bool:
+    """Whether two spellings name different classes, or files of different names."""
+    (place, _, name), (known_place, _, known_name) = (
+        text.rpartition(":") for text in (spelling, recorded)
+    )
+    if name != known_name:
+        return True
+    are_files = place.endswith(".py") and known_place.endswith(".py")
+    return are_files and PurePath(place).name != PurePath(known_place).name

@@ -35,8 +35,7 @@ def _logits(learner: Learner, data: Data) -> Any:
     name, shape = learner.config.model, data.image_shape
     was_training = [(module, module.training) for module in learner.model.modules()]
     try:
-        with npnet.no_grad():
-            return learner.model.eval()(npnet.zeros(_IMAGES, *shape))
+        return learner.model.eval()(npnet.zeros(_IMAGES, *shape))
     except (Exception, SystemExit) as error:
         place = own.where(error)
         at = f" at {place}" if place else ""
@@ -58,6 +57,11 @@ def _check_logits(logits: Any, learner: Learner, data: Data) -> None:
             f"{type(logits).__name__}; let forward return the logits alone"
         )
     if tuple(logits.shape) == (_IMAGES, classes):
+        if not logits.requires_grad:
+            raise ConfigError(
+                f"model: {name} gives logits that depend on no parameter, so that nothing would be "
+                "learnt; leave detach(), no_grad() and numpy() out of forward"
+            )
         return
     shape = tuple(logits.shape)
     if len(shape) != 2 or shape[0] != _IMAGES:

@@ -185,6 +185,8 @@ def spoiled(x: Any, y: Any, row: int, column: int, value: str) -> list[list[str]
     [
         (lambda x, y: spoiled(x, y, 4, 7, "dog"), r"line 5, column 8: a pixel .* got 'dog'"),
         (lambda x, y: spoiled(x, y, 4, 7, "nan"), "line 5 has a pixel that is no number"),
+        (lambda x, y: spoiled(x, y, 4, 7, "300"), "line 5: a pixel must be from 0 to 255, got 300"),
+        (lambda x, y: spoiled(x, y, 4, 7, "-5"), "line 5: a pixel must be from 0 to 255, got -5"),
         (lambda x, y: spoiled(x, y, 3, 0, "1,2"), "line 4 has 146 columns, and those before 145"),
         (lambda x, y: [[n, *p, 7] for p, n in zip(x.tolist(), y, strict=True)], "no square"),
         (lambda x, y: x.tolist(), "neither the first nor the last column"),

@@ -18,6 +18,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from npnet import models, train
+from npnet.prediction.networks import network_of
 from npnet.runs import own
 from npnet.runs.arguments import arguments
 from npnet.runs.errors import ConfigError
@@ -104,6 +105,19 @@ def test_files_and_checkpoint_of_an_own_network(folder: Path, stripes: Path) -> 
     assert 100 * right.mean() == pytest.approx(result["test"]["accuracy"])
 
 
+def test_another_class_in_the_place_of_the_runs_is_told(
+    folder: Path, stripes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy("my_file.py", "other.py")
+    assert train.main(["--model", "my_file.py:Net", *flags(stripes)]) == 0
+    capsys.readouterr()
+    network_of("c", "my_file.py:Net")
+    assert capsys.readouterr().err == ""
+    network_of("c", "other.py:Net")
+    error = capsys.readouterr().err
+    assert "the run's network was my_file.py:Net, and other.py:Net is taken in its place" in error
+
+
 def test_a_changed_file_is_told(
     folder: Path, stripes: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -141,6 +155,7 @@ def test_a_changed_file_is_told(
         (["--callbacks", "Stopper"], "write my_file.py:Name"),
         (["--callbacks", "my_file.py:Misspells"], "is no hook.*did you mean on_epoch_end"),
         (["--callbacks", "my_file.py:Needs"], "needs count; give it a default, or name a function"),
+        (["--model", "my_file.py:Detached"], "logits that depend on no parameter"),
         (["--model", "my_file.py:Nothing"], "has nothing to train: it has no parameters"),
     ],
 )
