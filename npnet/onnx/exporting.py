@@ -32,6 +32,13 @@ Target: TypeAlias = str | os.PathLike[str] | BinaryIO
 Axes: TypeAlias = Mapping[str, Any] | Sequence[Any]
 _MOST = 2**31 - 1  # bytes of a protobuf
 _TOLERANCE = 1e-4  # of the outputs' scale: float32 in another order, through many layers
+_MANY = 2**19  # numbers in the largest batch that is tried
+# How the batches that are tried differ from the sample: the factor and shift of their values, and
+# how large they are.
+_PROBES = (
+    (1, 0, "other"), (1, 0, "many"), (-1, 0, "one"), (10, 3, "one"), (0.1, -0.5, "one"),
+    (0.1, 0, "odd"), (0.1, 0, "odder"),
+)  # fmt: skip
 _MISSING: Any = object()
 
 
@@ -115,6 +122,13 @@ def export(
     with by_numpy():  # a few images are not worth compiling kernels for
         traced = trace(model, samples, sizes)
         graph = _graph(traced, names, output_names, within, with_softmax)
+        if traced.reads:
+            raise ValueError(
+                f"export: forward takes values out of what follows from its input "
+                f"({traced.reads[0]}): a number, branch or mask made of it is no op and would be "
+                "frozen as it was in the sample; say it by ops that are recorded, such as relu, "
+                "clamp or maximum, or take it out of forward"
+            )
         proto = _proto(graph, model, classes, preprocess, with_preprocessing, metadata)
         proto = _checked(proto, opset_version or OPSET)
         _compare(model, proto, samples, sizes, within, with_softmax)
@@ -359,37 +373,84 @@ def _compare(
     preprocess: Any,
     with_softmax: bool,
 ) -> None:
-    """Raise unless the graph, as it was read back, gives what the model gives."""
+    """Raise unless the graph, as it was read back, gives what the model gives.
+
+    Also for many images, and for values of another sign, scale and mean than the sample's, which
+    the model may refuse.
+    """
     from npnet.onnx.loading import from_proto
     from npnet.onnx.tracing import evaluating, like
 
     rng = np.random.default_rng(1)
     graph = from_proto(proto)
-    shapes = [list(x.shape) for x in samples]
-    for size in sizes:
-        for number, axis in size.axes:
-            shapes[number][axis] = size.other + 2 if size.other == 3 else size.other
-    arrays = [like(x, tuple(s), rng) for x, s in zip(samples, shapes, strict=True)]
-    with evaluating(model), no_grad(), drawing_apart():
-        wanted = _list(model(*[result(a) for a in arrays]))
-        if preprocess is not None:
-            mean, std = (
-                np.array(v, np.float32)[:, None, None] for v in (preprocess.mean, preprocess.std)
-            )
-            arrays[0] = ((arrays[0] * std + mean) * 255).astype(np.float32)
-        found = _list(graph(*[result(a) for a in arrays]))
-    for i, (a, b) in enumerate(zip(wanted, found, strict=True)):
-        expected = np.asarray(a.softmax(1).array if with_softmax and not i else a.array)
-        scale = max(float(np.abs(expected).max(initial=0)), 1e-30)
-        tolerance = _TOLERANCE * (10 if preprocess is not None else 1)
-        if b.shape != expected.shape or not np.allclose(
-            b.array, expected, rtol=0, atol=tolerance * scale, equal_nan=True
+    tolerance = _TOLERANCE * (10 if preprocess is not None else 1)
+    for factor, shift, kind in _PROBES:
+        shapes = _probed(samples, sizes, kind)
+        alike = {"many": "other", "odd": "one", "odder": "one"}.get(kind, "")
+        if alike and shapes == _probed(samples, sizes, alike):
+            continue
+        arrays = [like(x, s, rng) for x, s in zip(samples, shapes, strict=True)]
+        if (factor, shift) != (1, 0):
+            arrays = [
+                (a * factor + shift).astype(a.dtype) if a.dtype.kind == "f" else a for a in arrays
+            ]
+        with evaluating(model), no_grad(), drawing_apart():
+            try:
+                wanted = [y.array for y in _list(model(*[result(a) for a in arrays]))]
+            except Exception:
+                if kind == "other":
+                    raise
+                continue  # values, or a size, that are none of its
+            if with_softmax:
+                wanted[0] = result(wanted[0]).softmax(1).array
+            if preprocess is not None:
+                mean, std = (
+                    np.array(v, np.float32)[:, None, None]
+                    for v in (preprocess.mean, preprocess.std)
+                )
+                arrays[0] = ((arrays[0] * std + mean) * 255).astype(np.float32)
+            try:
+                found = [y.array for y in _list(graph(*[result(a) for a in arrays]))]
+            except ValueError:  # a size that was frozen does not fit
+                found = []
+        is_far = (factor, shift) != (1, 0)  # where rounding weighs more
+        if len(found) != len(wanted) or not all(
+            _are_alike(a, b, tolerance * (10 if is_far else 1), is_far)
+            for a, b in zip(wanted, found, strict=True)
         ):
             raise ValueError(
                 "export: the graph does not give what the model gives for a batch of other values "
-                f"and sizes (inputs {[tuple(s) for s in shapes]}): forward depends on its input in "
-                "a way that is not recorded, such as Python numbers made of it"
+                f"and sizes (inputs {shapes}): forward depends on its input in a way that is not "
+                "recorded, such as Python numbers made of it, or of its size; "
+                "ceil_mode on a free height or width can't be said either"
             )
+
+
+def _probed(samples: list[Array], sizes: list[Size], kind: str) -> list[tuple[int, ...]]:
+    """The shapes of a batch that the graph was not made from."""
+    shapes = [list(x.shape) for x in samples]
+    for size in sizes:
+        image = max(int(np.prod(samples[number].shape[1:])) for number, _ in size.axes)
+        few = min(_MANY // max(image, 1), 33)  # of large images, which take their time
+        is_batch = all(axis == 0 for _, axis in size.axes)
+        if is_batch:
+            length = {"other": size.other + 2, "many": max(few, size.other + 2)}.get(kind, 1)
+        else:
+            length = {"odd": size.base + 1, "odder": size.other + 3}.get(kind, size.other)
+        for number, axis in size.axes:
+            shapes[number][axis] = length
+    return [tuple(shape) for shape in shapes]
+
+
+def _are_alike(wanted: Array, found: Array, tolerance: float, is_far: bool) -> bool:
+    """Whether results agree within a share of the largest; what is not finite counts as it is."""
+    if found.shape != wanted.shape:
+        return False
+    finite = np.isfinite(wanted)
+    scale = max(float(np.abs(wanted[finite]).max(initial=0)), 1e-30)
+    if is_far:  # which of the large numbers overflows is a matter of order
+        wanted, found = wanted[finite], found[finite]
+    return np.allclose(found, wanted, rtol=0, atol=tolerance * scale, equal_nan=True)
 
 
 def _list(y: Any) -> list[Tensor]:

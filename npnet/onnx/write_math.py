@@ -202,7 +202,11 @@ def _glu(writer: Writer, step: Step) -> str:
 
 @says(arithmetic.Scale)
 def _scale(writer: Writer, step: Step) -> str:
-    return writer.node("Mul", [*writer.inputs(step), number(writer, step, step.op.factor)])
+    factors = [op.factor for op in step.ops]  # type: ignore[attr-defined]
+    if factors[0] == factors[1]:  # else it was made of values, which is told of forward
+        writer.fixed(step, factors, "factor")
+    factor = factors[0]
+    return writer.node("Mul", [*writer.inputs(step), number(writer, step, factor)])
 
 
 @says(arithmetic.FloorDivide)
