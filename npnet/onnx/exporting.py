@@ -110,11 +110,17 @@ def export(
         NotImplementedError: an op has no form in ONNX; names it and its layer.
         ValueError: what the model does depends on its input's values, or an argument is no such.
     """
+    if not isinstance(model, Module):
+        raise TypeError(
+            f"export: the model must be a Module, got a {type(model).__name__}; put a function "
+            "into the forward of one"
+        )
     target, given = _places(path, sample, args, f)
     _check_options(opset_version, export_params, training, external_data)
     model = getattr(model, "_orig_mod", model)  # of a compiled one
     preprocess = getattr(model, "preprocess", None) if preprocess is None else preprocess
     samples = _samples(model, given, preprocess)
+    _check_dtypes(model, samples)
     names = _input_names(model, len(samples), input_names)
     axes = dynamic_axes if dynamic_shapes is None else dynamic_shapes
     sizes = _sizes(axes, names, samples, output_names)
@@ -129,6 +135,7 @@ def export(
                 "frozen as it was in the sample; say it by ops that are recorded, such as relu, "
                 "clamp or maximum, or take it out of forward"
             )
+        _check_classes(model, classes, traced)
         proto = _proto(graph, model, classes, preprocess, with_preprocessing, metadata)
         proto = _checked(proto, opset_version or OPSET)
         _compare(model, proto, samples, sizes, within, with_softmax)
@@ -198,6 +205,16 @@ def _samples(model: Module, given: Any, preprocess: Any) -> list[Array]:
     if not arrays or any(0 in a.shape for a in arrays):
         raise ValueError("export: the sample is empty; it must have an image at least")
     return arrays
+
+
+def _check_dtypes(model: Module, samples: Sequence[Array]) -> None:
+    named = [(name, t.dtype) for name, t in (*model.named_parameters(), *model.named_buffers())]
+    for name, dtype in (*named, *(("the sample", x.dtype) for x in samples)):
+        if dtype.kind == "V":
+            raise NotImplementedError(
+                f"export: {name} is bfloat16, in which ONNX's operators are not written here; give "
+                "model.float() and a sample in float32"
+            )
 
 
 def _input_names(model: Module, count: int, names: Sequence[str] | None) -> list[str]:
@@ -282,6 +299,11 @@ def _graph(
             ["output"] if len(results) == 1 else [f"output_{i}" for i in range(len(results))]
         )
     _check_names("output_names", output_names, len(results), "results")
+    if both := {*names} & {*output_names}:
+        raise ValueError(
+            f"export: {sorted(both)[0]!r} is the name of an input and of a result; give "
+            "output_names of their own"
+        )
     return writer.graph(results, list(output_names), with_softmax)
 
 
@@ -294,6 +316,16 @@ def _check_used(traced: Trace, names: list[str]) -> None:
                 f"export: what forward makes of {name} is not recorded (one_hot, a comparison, an "
                 "index); integers can go into an embedding or a cast"
             )
+
+
+def _check_classes(model: Module, classes: Sequence[str] | None, traced: Trace) -> None:
+    classes = getattr(model, "classes", None) if classes is None else classes
+    shape = traced.arrays(traced.outputs[0])[0].shape
+    if classes is not None and len(shape) == 2 and len(classes) != shape[1]:
+        raise ValueError(
+            f"export: classes has {len(classes)} names, and the model gives {shape[1]} values for "
+            "each image; give one name for each"
+        )
 
 
 def _proto(

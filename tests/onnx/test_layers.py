@@ -386,3 +386,26 @@ def test_an_op_is_named_with_its_layer() -> None:
     model = Sequential(nn.Linear(12, 12), Sequential(nn.Tanh(), Block()))
     with pytest.raises(NotImplementedError, match=r"^export: Inv in 1\.1: this op has no form"):
         npnet.onnx.export(model, None, npnet.randn(1, 12, 12))
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "message"),
+    [
+        (lambda x: x, {}, "must be a Module, got a function"),
+        (nn.Tanh(), {"input_names": ["a"], "output_names": ["a"]}, "'a' is the name of an input"),
+        (nn.Linear(3, 2), {"classes": ["a", "b", "c"]}, "classes has 3 names, .* gives 2 values"),
+        (nn.Linear(3, 2).to(npnet.bfloat16), {}, "weight is bfloat16, .* give model.float()"),
+    ],
+)
+def test_arguments_that_do_not_fit(model: Any, options: dict[str, Any], message: str) -> None:
+    with pytest.raises((NotImplementedError, TypeError, ValueError), match=message) as caught:
+        npnet.onnx.export(model, None, npnet.randn(2, 3), **options)
+    assert str(caught.value).startswith("export: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_softplus_is_a_line_from_its_threshold(rng: Generator) -> None:
+    for model in (nn.Softplus(2, 3), nn.Softplus(1, 3)):
+        proto = npnet.onnx.export(model, None, npnet.randn(2, 3))
+        x = 4 * rng.standard_normal((17, 3), np.float32)
+        assert_alike(by_onnxruntime(proto, [x]), outputs(model, [x]))
