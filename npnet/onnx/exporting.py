@@ -32,6 +32,13 @@ Target: TypeAlias = str | os.PathLike[str] | BinaryIO
 Axes: TypeAlias = Mapping[str, Any] | Sequence[Any]
 _MOST = 2**31 - 1  # bytes of a protobuf
 _TOLERANCE = 1e-4  # of the outputs' scale: float32 in another order, through many layers
+_MANY = 2**19  # numbers in the largest batch that is tried
+# How the batches that are tried differ from the sample: the factor and shift of their values, and
+# how large they are.
+_PROBES = (
+    (1, 0, "other"), (1, 0, "many"), (-1, 0, "one"), (10, 3, "one"), (0.1, -0.5, "one"),
+    (0.1, 0, "odd"), (0.1, 0, "odder"),
+)  # fmt: skip
 _MISSING: Any = object()
 
 
@@ -103,11 +110,17 @@ def export(
         NotImplementedError: an op has no form in ONNX; names it and its layer.
         ValueError: what the model does depends on its input's values, or an argument is no such.
     """
+    if not isinstance(model, Module):
+        raise TypeError(
+            f"export: the model must be a Module, got a {type(model).__name__}; put a function "
+            "into the forward of one"
+        )
     target, given = _places(path, sample, args, f)
     _check_options(opset_version, export_params, training, external_data)
     model = getattr(model, "_orig_mod", model)  # of a compiled one
     preprocess = getattr(model, "preprocess", None) if preprocess is None else preprocess
     samples = _samples(model, given, preprocess)
+    _check_dtypes(model, samples)
     names = _input_names(model, len(samples), input_names)
     axes = dynamic_axes if dynamic_shapes is None else dynamic_shapes
     sizes = _sizes(axes, names, samples, output_names)
@@ -115,6 +128,14 @@ def export(
     with by_numpy():  # a few images are not worth compiling kernels for
         traced = trace(model, samples, sizes)
         graph = _graph(traced, names, output_names, within, with_softmax)
+        if traced.reads:
+            raise ValueError(
+                f"export: forward takes values out of what follows from its input "
+                f"({traced.reads[0]}): a number, branch or mask made of it is no op and would be "
+                "frozen as it was in the sample; say it by ops that are recorded, such as relu, "
+                "clamp or maximum, or take it out of forward"
+            )
+        _check_classes(model, classes, traced)
         proto = _proto(graph, model, classes, preprocess, with_preprocessing, metadata)
         proto = _checked(proto, opset_version or OPSET)
         _compare(model, proto, samples, sizes, within, with_softmax)
@@ -184,6 +205,16 @@ def _samples(model: Module, given: Any, preprocess: Any) -> list[Array]:
     if not arrays or any(0 in a.shape for a in arrays):
         raise ValueError("export: the sample is empty; it must have an image at least")
     return arrays
+
+
+def _check_dtypes(model: Module, samples: Sequence[Array]) -> None:
+    named = [(name, t.dtype) for name, t in (*model.named_parameters(), *model.named_buffers())]
+    for name, dtype in (*named, *(("the sample", x.dtype) for x in samples)):
+        if dtype.kind == "V":
+            raise NotImplementedError(
+                f"export: {name} is bfloat16, in which ONNX's operators are not written here; give "
+                "model.float() and a sample in float32"
+            )
 
 
 def _input_names(model: Module, count: int, names: Sequence[str] | None) -> list[str]:
@@ -268,6 +299,11 @@ def _graph(
             ["output"] if len(results) == 1 else [f"output_{i}" for i in range(len(results))]
         )
     _check_names("output_names", output_names, len(results), "results")
+    if both := {*names} & {*output_names}:
+        raise ValueError(
+            f"export: {sorted(both)[0]!r} is the name of an input and of a result; give "
+            "output_names of their own"
+        )
     return writer.graph(results, list(output_names), with_softmax)
 
 
@@ -280,6 +316,16 @@ def _check_used(traced: Trace, names: list[str]) -> None:
                 f"export: what forward makes of {name} is not recorded (one_hot, a comparison, an "
                 "index); integers can go into an embedding or a cast"
             )
+
+
+def _check_classes(model: Module, classes: Sequence[str] | None, traced: Trace) -> None:
+    classes = getattr(model, "classes", None) if classes is None else classes
+    shape = traced.arrays(traced.outputs[0])[0].shape
+    if classes is not None and len(shape) == 2 and len(classes) != shape[1]:
+        raise ValueError(
+            f"export: classes has {len(classes)} names, and the model gives {shape[1]} values for "
+            "each image; give one name for each"
+        )
 
 
 def _proto(
@@ -359,37 +405,84 @@ def _compare(
     preprocess: Any,
     with_softmax: bool,
 ) -> None:
-    """Raise unless the graph, as it was read back, gives what the model gives."""
+    """Raise unless the graph, as it was read back, gives what the model gives.
+
+    Also for many images, and for values of another sign, scale and mean than the sample's, which
+    the model may refuse.
+    """
     from npnet.onnx.loading import from_proto
     from npnet.onnx.tracing import evaluating, like
 
     rng = np.random.default_rng(1)
     graph = from_proto(proto)
-    shapes = [list(x.shape) for x in samples]
-    for size in sizes:
-        for number, axis in size.axes:
-            shapes[number][axis] = size.other + 2 if size.other == 3 else size.other
-    arrays = [like(x, tuple(s), rng) for x, s in zip(samples, shapes, strict=True)]
-    with evaluating(model), no_grad(), drawing_apart():
-        wanted = _list(model(*[result(a) for a in arrays]))
-        if preprocess is not None:
-            mean, std = (
-                np.array(v, np.float32)[:, None, None] for v in (preprocess.mean, preprocess.std)
-            )
-            arrays[0] = ((arrays[0] * std + mean) * 255).astype(np.float32)
-        found = _list(graph(*[result(a) for a in arrays]))
-    for i, (a, b) in enumerate(zip(wanted, found, strict=True)):
-        expected = np.asarray(a.softmax(1).array if with_softmax and not i else a.array)
-        scale = max(float(np.abs(expected).max(initial=0)), 1e-30)
-        tolerance = _TOLERANCE * (10 if preprocess is not None else 1)
-        if b.shape != expected.shape or not np.allclose(
-            b.array, expected, rtol=0, atol=tolerance * scale, equal_nan=True
+    tolerance = _TOLERANCE * (10 if preprocess is not None else 1)
+    for factor, shift, kind in _PROBES:
+        shapes = _probed(samples, sizes, kind)
+        alike = {"many": "other", "odd": "one", "odder": "one"}.get(kind, "")
+        if alike and shapes == _probed(samples, sizes, alike):
+            continue
+        arrays = [like(x, s, rng) for x, s in zip(samples, shapes, strict=True)]
+        if (factor, shift) != (1, 0):
+            arrays = [
+                (a * factor + shift).astype(a.dtype) if a.dtype.kind == "f" else a for a in arrays
+            ]
+        with evaluating(model), no_grad(), drawing_apart():
+            try:
+                wanted = [y.array for y in _list(model(*[result(a) for a in arrays]))]
+            except Exception:
+                if kind == "other":
+                    raise
+                continue  # values, or a size, that are none of its
+            if with_softmax:
+                wanted[0] = result(wanted[0]).softmax(1).array
+            if preprocess is not None:
+                mean, std = (
+                    np.array(v, np.float32)[:, None, None]
+                    for v in (preprocess.mean, preprocess.std)
+                )
+                arrays[0] = ((arrays[0] * std + mean) * 255).astype(np.float32)
+            try:
+                found = [y.array for y in _list(graph(*[result(a) for a in arrays]))]
+            except ValueError:  # a size that was frozen does not fit
+                found = []
+        is_far = (factor, shift) != (1, 0)  # where rounding weighs more
+        if len(found) != len(wanted) or not all(
+            _are_alike(a, b, tolerance * (10 if is_far else 1), is_far)
+            for a, b in zip(wanted, found, strict=True)
         ):
             raise ValueError(
                 "export: the graph does not give what the model gives for a batch of other values "
-                f"and sizes (inputs {[tuple(s) for s in shapes]}): forward depends on its input in "
-                "a way that is not recorded, such as Python numbers made of it"
+                f"and sizes (inputs {shapes}): forward depends on its input in a way that is not "
+                "recorded, such as Python numbers made of it, or of its size; "
+                "ceil_mode on a free height or width can't be said either"
             )
+
+
+def _probed(samples: list[Array], sizes: list[Size], kind: str) -> list[tuple[int, ...]]:
+    """The shapes of a batch that the graph was not made from."""
+    shapes = [list(x.shape) for x in samples]
+    for size in sizes:
+        image = max(int(np.prod(samples[number].shape[1:])) for number, _ in size.axes)
+        few = min(_MANY // max(image, 1), 33)  # of large images, which take their time
+        is_batch = all(axis == 0 for _, axis in size.axes)
+        if is_batch:
+            length = {"other": size.other + 2, "many": max(few, size.other + 2)}.get(kind, 1)
+        else:
+            length = {"odd": size.base + 1, "odder": size.other + 3}.get(kind, size.other)
+        for number, axis in size.axes:
+            shapes[number][axis] = length
+    return [tuple(shape) for shape in shapes]
+
+
+def _are_alike(wanted: Array, found: Array, tolerance: float, is_far: bool) -> bool:
+    """Whether results agree within a share of the largest; what is not finite counts as it is."""
+    if found.shape != wanted.shape:
+        return False
+    finite = np.isfinite(wanted)
+    scale = max(float(np.abs(wanted[finite]).max(initial=0)), 1e-30)
+    if is_far:  # which of the large numbers overflows is a matter of order
+        wanted, found = wanted[finite], found[finite]
+    return np.allclose(found, wanted, rtol=0, atol=tolerance * scale, equal_nan=True)
 
 
 def _list(y: Any) -> list[Tensor]:

@@ -68,10 +68,39 @@ def checked(proto: onnx.ModelProto, folder: Path | None) -> None:
             _fetch(tensor, folder)
         _check_size(tensor)
     _sort(proto.graph)
+    _check_nodes(proto.graph)
+    # The checker wants the shapes of results, which runtimes do without.
+    types = [
+        info.type.tensor_type for info in proto.graph.output if info.type.HasField("tensor_type")
+    ]
+    shapeless = [kind for kind in types if not kind.HasField("shape")]
+    for kind in shapeless:
+        kind.shape.SetInParent()
     try:
         onnx.checker.check_model(proto)
     except (onnx.checker.ValidationError, ValueError, RuntimeError) as error:
         raise CheckpointError(_short(str(error).strip().splitlines()[0])) from error
+    finally:
+        for kind in shapeless:
+            kind.ClearField("shape")
+
+
+def _check_nodes(graph: onnx.GraphProto) -> None:
+    """Raise unless each node's operator is one of ONNX, and its inputs are there."""
+    known = {info.name for info in graph.input} | {tensor.name for tensor in graph.initializer}
+    known |= {tensor.values.name for tensor in graph.sparse_initializer} | {""}
+    for node in graph.node:
+        kind = str(node.op_type)  # protobuf gives bytes where it is no text
+        name = str(node.name or " ".join(map(str, node.output)))
+        title = f"the node {_short(name)!r} ({_short(kind)})"
+        if node.domain in ("", "ai.onnx") and not onnx.defs.has(kind):
+            raise CheckpointError(f"{title} is no operator of ONNX {onnx.__version__}")
+        for given in node.input:
+            if given not in known:
+                raise CheckpointError(
+                    f"{_short(str(given))!r}, an input of {title}, is not in the file"
+                )
+        known |= {*node.output}
 
 
 def _sort(graph: onnx.GraphProto) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 from npnet.base.arrays import Array
 from npnet.base.grad_mode import enable_grad, state
 from npnet.nn import Embedding, EmbeddingBag, Module
+from npnet.onnx.values import Reads
 from npnet.ops.embedding import Embedding as EmbeddingOp
 from npnet.ops.shape import Reshape
 from npnet.random import drawing_apart
@@ -93,6 +94,7 @@ class Trace:
         inputs: the arrays of each input in each run.
         outputs: where the results come from.
         names: of the results, where the model gave a dict.
+        reads: where the model made numbers or conditions of what follows from its input.
     """
 
     sizes: list[Size]
@@ -102,6 +104,7 @@ class Trace:
     outputs: list[Ref]
     names: list[str] | None
     state: dict[str, Array] = field(default_factory=dict)
+    reads: list[str] = field(default_factory=list)
 
     def arrays(self, ref: Ref) -> list[Array]:
         """The values of an input, a leaf or a step in each run."""
@@ -121,6 +124,7 @@ class _Run:
     names: list[str] | None
     paths: dict[int, str]
     rows: dict[int, Tensor]  # of an embedding, the numbers that it was given
+    reads: list[str]
 
 
 def trace(model: Module, samples: Sequence[Array], sizes: Sequence[Size]) -> Trace:
@@ -250,7 +254,9 @@ def _run(model: Module, arrays: Sequence[Array]) -> _Run:
     with evaluating(model), _traced():
         places = _Places(model)
         try:
-            outputs, names = flat(model(*inputs))
+            with Reads(inputs) as reads:
+                y = model(*inputs)
+            outputs, names = flat(y)
         finally:
             places.remove()
     roots = [y._edge() for y in outputs]
@@ -271,7 +277,7 @@ def _run(model: Module, arrays: Sequence[Array]) -> _Run:
                 ahead += [edge] if isinstance(edge, Function) else []
     ordered = sorted(nodes.values(), key=lambda node: node.order)
     paths = {id(node): places.of(node.order) for node in ordered}
-    return _Run(ordered, inputs, outputs, names, paths, rows)
+    return _Run(ordered, inputs, outputs, names, paths, rows, reads.found)
 
 
 def _rows_of(node: EmbeddingOp, places: _Places, inputs: Sequence[Tensor]) -> Tensor | None:
@@ -373,6 +379,7 @@ def _joined(runs: list[_Run], sizes: list[Size], named: dict[int, tuple[str, Ten
         outputs=outputs[0],
         names=runs[0].names,
         state={name: arrays[id(t)] for name, t in named.values()},
+        reads=runs[0].reads,
     )
     for k, (_, refs, path) in enumerate(first.steps):
         ops = [reader.steps[k][0] for reader in readers]

@@ -176,11 +176,15 @@ def _prelu(writer: Writer, step: Step) -> str:
 
 @says(smooth.Softplus)
 def _softplus(writer: Writer, step: Step) -> str:
-    (x,), beta = writer.inputs(step), step.op.beta
-    if beta == 1:
-        return writer.node("Softplus", [x])
-    factor = number(writer, step, beta)
-    return writer.node("Div", [writer.node("Softplus", [writer.node("Mul", [x, factor])]), factor])
+    (x,), beta, threshold = writer.inputs(step), step.op.beta, step.op.threshold
+    factor = None if beta == 1 else number(writer, step, beta)
+    given = x if factor is None else writer.node("Mul", [x, factor])
+    y = writer.node("Softplus", [given])
+    y = y if factor is None else writer.node("Div", [y, factor])
+    if threshold >= 20:  # there the two are the same within 2e-9
+        return y
+    is_above = writer.node("Greater", [given, number(writer, step, threshold)])
+    return writer.node("Where", [is_above, x, y])
 
 
 @says(smooth.LogSigmoid)
@@ -202,7 +206,11 @@ def _glu(writer: Writer, step: Step) -> str:
 
 @says(arithmetic.Scale)
 def _scale(writer: Writer, step: Step) -> str:
-    return writer.node("Mul", [*writer.inputs(step), number(writer, step, step.op.factor)])
+    factors = [op.factor for op in step.ops]  # type: ignore[attr-defined]
+    if factors[0] == factors[1]:  # else it was made of values, which is told of forward
+        writer.fixed(step, factors, "factor")
+    factor = factors[0]
+    return writer.node("Mul", [*writer.inputs(step), number(writer, step, factor)])
 
 
 @says(arithmetic.FloorDivide)

@@ -20,7 +20,7 @@ from npnet.runs import streams
 from npnet.runs.callbacks import Callback, Callbacks
 from npnet.runs.errors import ConfigError
 from npnet.sklearn.criteria import Criterion
-from npnet.sklearn.inputs import FLOATS, as_rows, check_given, shape_of_samples
+from npnet.sklearn.inputs import FLOATS, as_rows, check_given, scaled, shape_of_samples
 from npnet.sklearn.learning import Learning, outputs
 from npnet.sklearn.networks import build, check_outputs, in_memory, input_size
 from npnet.sklearn.plan import Plan, Record, Samples
@@ -129,8 +129,16 @@ class NeuralNet(BaseEstimator):
         there = weights > 0
         if not there.all():
             x, y, weights = x[there], y[there], weights[there]
-        weights = weights / weights.mean() if normalise else weights
-        return Samples(x, y, weights.astype(self._dtype))
+        if normalise:
+            weights = scaled(weights)
+            weights = weights / weights.mean()
+        with np.errstate(over="ignore"):
+            weights = weights.astype(self._dtype)
+        if not np.isfinite(weights).all():
+            raise ValueError(
+                f"sample_weight: too large for {np.dtype(self._dtype)}; divide all by the largest"
+            )
+        return Samples(x, y, weights)
 
     def _split(self, samples: Samples) -> tuple[Samples, Samples | None]:
         """The samples that are learnt, and those that are held out for early stopping."""

@@ -15,7 +15,7 @@ from npnet.base.arrays import Array
 from npnet.nn import functional as F
 from npnet.sklearn import criteria
 from npnet.sklearn.base import NeuralNet
-from npnet.sklearn.inputs import check_weights
+from npnet.sklearn.inputs import check_weights, scaled
 from npnet.sklearn.plan import Samples
 
 __all__ = ["NeuralNetClassifier"]
@@ -216,8 +216,11 @@ class NeuralNetClassifier(ClassifierMixin, NeuralNet):
         weights = None if sample_weight is None else check_weights(sample_weight, x)
         if self.class_weight is None:
             return weights
+        if balanced and weights is not None:
+            weights = scaled(weights)
         if not isinstance(self.class_weight, str):
             own = compute_class_weight(self.class_weight, classes=self.classes_, y=self.classes_)
+            self._check_class_weights(own)
         elif self.class_weight != "balanced":
             raise ValueError(
                 "NeuralNetClassifier: class_weight must be None, 'balanced' or a dict, got "
@@ -233,7 +236,20 @@ class NeuralNetClassifier(ClassifierMixin, NeuralNet):
             sums = np.bincount(labels, weights, minlength=len(self.classes_)).astype(np.float64)
             there = sums > 0
             own = np.where(there, sums.sum() / (there.sum() * np.where(there, sums, 1)), 0)
-        return own[labels] if weights is None else weights * own[labels]
+        weights = own[labels] if weights is None else weights * own[labels]
+        if not weights.any():
+            raise ValueError(
+                "NeuralNetClassifier: class_weight leaves no sample a weight above zero"
+            )
+        return weights
+
+    def _check_class_weights(self, own: Array) -> None:
+        for label, weight in zip(self.classes_, own, strict=True):
+            if not 0 <= weight < np.inf:
+                raise ValueError(
+                    "NeuralNetClassifier: class_weight must be finite and >= 0, got "
+                    f"{weight:g} for class {label}"
+                )
 
     def _criterion(self, outputs: int) -> criteria.Criterion:
         return criteria.classification(self.criterion, outputs, self.label_smoothing)

@@ -82,3 +82,8 @@ def check_weights(sample_weight: Any, X: Array) -> Array:
     if not weights.any():
         raise ValueError("sample_weight: must have a number above zero, got weights of zero alone")
     return weights
+
+
+def scaled(weights: Array) -> Array:
+    """Weights times a power of two, of which sums do not overflow; their shares are the same."""
+    return np.ldexp(weights, -np.frexp(weights.max())[1])

@@ -52,6 +52,12 @@ def build(
                 f"{_names(arguments)}; give its class for them"
             )
         return in_memory(copy.deepcopy(module))
+    kinds = module.__mro__ if isinstance(module, type) else type(module).__mro__
+    if any(kind.__module__.startswith("torch.nn.") for kind in kinds):
+        raise TypeError(
+            "module: a network of PyTorch's can't be trained here; write it with npnet.nn, which "
+            "has the same names and state_dict keys"
+        )
     if isinstance(module, str):
         return _by_name(module, arguments, sample_shape, outputs)
     if callable(module):
@@ -74,6 +80,12 @@ def _by_name(
         raise ValueError(
             f"module: {name} takes images (C, H, W), got samples of shape {tuple(sample_shape)}; "
             "give X as (N, H, W) or (N, C, H, W), or say what a row is by sample_shape=(C, H, W)"
+        )
+    few, (first, rows, last) = (1, 3, 4), sample_shape
+    if last in few and first not in few and rows not in few:
+        raise ValueError(
+            f"module: {name} takes images (C, H, W), and samples of {tuple(sample_shape)} look "
+            "like (H, W, C); give np.moveaxis(X, -1, 1)"
         )
     return create(name, in_channels=sample_shape[0], num_classes=outputs, **arguments)
 

@@ -298,11 +298,31 @@ def _in_view(x: Any) -> Any:
     return y
 
 
+def _counted(x: Any) -> float:
+    with npnet.no_grad():
+        return (x * 0 + 1).mean().item()
+
+
 REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "condition": (lambda x: npnet.where(x > 0, x, x * 0.1), "a condition follows from the input"),
     "argmax": (lambda x: x.argmax(1), "does not depend on its input by ops that are recorded"),
     "branch": (_loop, "which ops the model applies depends"),
-    "number": (lambda x: x * float(x.abs().mean()), "does not give what the model gives"),
+    "number": (lambda x: x * float(x.abs().mean()), r"\(float in <lambda>, line \d+\): a number"),
+    "branch that the sample takes": (
+        lambda x: x * 2 if x.sum() > -1e9 else x,
+        "takes values out of what follows from its input",
+    ),
+    "number of something detached": (
+        lambda x: x * 2 if float(x.detach().abs().max()) < 1e9 else x,
+        "takes values out",
+    ),
+    "number without a tape": (lambda x: x * _counted(x), "takes values out"),
+    "values for NumPy": (lambda x: x * int(np.sign(x.detach().numpy()).max()), "takes values out"),
+    "all close": (lambda x: x if npnet.allclose(x, x) else -x, "takes values out"),
+    "mask that is empty here": (lambda x: x * (x > 1e9).float(), "takes values out"),
+    "sign": (lambda x: x * (x.detach() + 4).sign(), "does not give what the model gives"),
+    "few images": (lambda x: x * (1 if len(x) < 10 else 2), "does not give what the model gives"),
+    "first images": (lambda x: x[: min(x.shape[0], 6)], "does not give what the model gives"),
     "sort": (lambda x: x.sort(1)[0], "an index follows from the input"),
     "detached": (lambda x: x * (x.mean() * 2).detach(), "a constant follows from the input"),
     "dropout": (lambda x: F.dropout(x), "Dropout: it draws random numbers in evaluation too"),
@@ -321,6 +341,43 @@ def test_what_cannot_be_said(name: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("compute", "message"),
+    [
+        (lambda x: F.max_pool2d(x, 2, 2, ceil_mode=True), "does not give what the model gives"),
+        (lambda x: F.avg_pool2d(x, 2, 2, ceil_mode=True), "does not give what the model gives"),
+        (lambda x: F.scaled_dot_product_attention(x, x, x), "Scale: its factor follows from"),
+    ],
+)
+def test_what_a_free_size_changes_is_not_frozen(compute: Any, message: str) -> None:
+    axes = {"x": {0: "n", 2: "h", 3: "w"}}
+    with pytest.raises((NotImplementedError, ValueError), match=message):
+        npnet.onnx.export(
+            Of(lambda s, x: compute(x)),
+            None,
+            npnet.randn(2, 3, 8, 8),
+            input_names=["x"],
+            dynamic_axes=axes,
+        )
+
+
+@pytest.mark.parametrize(
+    "compute",
+    [
+        lambda x: x * (npnet.ones_like(x) > 0).float() * x.new_ones(1),
+        lambda x: x * (npnet.arange(x.shape[-1]) > 1).float(),
+        lambda x: x - x.detach().max(1, keepdim=True)[0],
+        lambda x: x * float(npnet.tensor(2.0)) * len(x.shape),
+        lambda x: (x.flatten(1) ** 2).logsumexp(1),
+    ],
+)
+def test_what_does_not_follow_from_values_is_no_reason(compute: Any, rng: Generator) -> None:
+    model = Of(lambda s, x: compute(x))
+    proto = npnet.onnx.export(model, None, npnet.randn(*IMAGES))
+    x = rng.standard_normal((17, *IMAGES[1:]), np.float32)
+    assert_alike(by_onnxruntime(proto, [x]), outputs(model, [x]))
+
+
 def test_an_op_is_named_with_its_layer() -> None:
     class Block(Module):
         def forward(self, x: Any) -> Any:
@@ -329,3 +386,26 @@ def test_an_op_is_named_with_its_layer() -> None:
     model = Sequential(nn.Linear(12, 12), Sequential(nn.Tanh(), Block()))
     with pytest.raises(NotImplementedError, match=r"^export: Inv in 1\.1: this op has no form"):
         npnet.onnx.export(model, None, npnet.randn(1, 12, 12))
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "message"),
+    [
+        (lambda x: x, {}, "must be a Module, got a function"),
+        (nn.Tanh(), {"input_names": ["a"], "output_names": ["a"]}, "'a' is the name of an input"),
+        (nn.Linear(3, 2), {"classes": ["a", "b", "c"]}, "classes has 3 names, .* gives 2 values"),
+        (nn.Linear(3, 2).to(npnet.bfloat16), {}, "weight is bfloat16, .* give model.float()"),
+    ],
+)
+def test_arguments_that_do_not_fit(model: Any, options: dict[str, Any], message: str) -> None:
+    with pytest.raises((NotImplementedError, TypeError, ValueError), match=message) as caught:
+        npnet.onnx.export(model, None, npnet.randn(2, 3), **options)
+    assert str(caught.value).startswith("export: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_softplus_is_a_line_from_its_threshold(rng: Generator) -> None:
+    for model in (nn.Softplus(2, 3), nn.Softplus(1, 3)):
+        proto = npnet.onnx.export(model, None, npnet.randn(2, 3))
+        x = 4 * rng.standard_normal((17, 3), np.float32)
+        assert_alike(by_onnxruntime(proto, [x]), outputs(model, [x]))

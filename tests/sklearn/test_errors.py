@@ -57,6 +57,10 @@ PARAMETERS: list[tuple[dict[str, Any], str]] = [
     ({"early_stopping": True, "patience": 0}, "patience must be >= 1, got 0"),
     ({"monitor": "accuracy"}, "monitor must be one of loss, score; got 'accuracy'"),
     ({"augment": 3}, "augment must be a function of a batch and a generator, .* got 3"),
+    ({"class_weight": {1: -2.0}}, "class_weight must be finite and >= 0, got -2 for class 1"),
+    ({"class_weight": {1: np.nan}}, "class_weight must be finite and >= 0, got nan for class 1"),
+    ({"class_weight": {2: np.inf}}, "class_weight must be finite and >= 0, got inf for class 2"),
+    ({"class_weight": dict.fromkeys(range(3), 0)}, "leaves no sample a weight above zero"),
     ({"class_weight": "balance"}, "class_weight must be None, 'balanced' or a dict, got 'balance'"),
 ]  # fmt: skip
 
@@ -180,3 +184,27 @@ def test_scikit_learn_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     with pytest.raises(ImportError, match=r"npnet.sklearn needs scikit-learn: pip install"):
         importlib.import_module("npnet.sklearn")
+
+
+def test_images_with_channels_last_are_refused() -> None:
+    model = NeuralNetClassifier("resnet20", epochs=1)
+    with pytest.raises(ValueError, match=r"look like \(H, W, C\); give np.moveaxis\(X, -1, 1\)"):
+        model.fit(np.zeros((6, 32, 32, 3), np.float32), np.arange(6) % 3)
+
+
+def test_a_network_of_pytorch_is_named() -> None:
+    torch = pytest.importorskip("torch")
+    with pytest.raises(TypeError, match="a network of PyTorch's can't be trained here"):
+        NeuralNetClassifier(torch.nn.Linear(16, 3)).fit(X, Y)
+
+
+@pytest.mark.parametrize("class_weight", [None, "balanced", {0: 2.0}])
+def test_the_unit_of_weights_is_of_no_matter(class_weight: Any) -> None:
+    weights = 1.0 + np.arange(40) % 4
+    of = [
+        NeuralNetClassifier(epochs=2, random_state=0, class_weight=class_weight)
+        .fit(X, Y, sample_weight=weights * unit)
+        .predict_proba(X)
+        for unit in (1.0, 2.0**1021)
+    ]
+    np.testing.assert_array_equal(of[0], of[1])
