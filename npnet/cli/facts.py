@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from npnet.base.checks import unknown_name
 from npnet.models import MODELS
 from npnet.runs.errors import ConfigError
-from npnet.runs.own import is_own
+from npnet.runs.own import digest_of, is_own
 
 if TYPE_CHECKING:
     from npnet.cli.import_ import Options
@@ -67,6 +67,7 @@ def facts_of(
         **told,
         "model": found.model,
         "arguments": found.arguments,
+        "code": digest_of(found.model) if is_own(found.model) else "",
     }
     try:
         return Facts.from_metadata(Facts(**whole).to_metadata())

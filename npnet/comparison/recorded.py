@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from npnet import datasets, models
+from npnet import datasets
 from npnet.base.arrays import Array
 from npnet.base.files import printable, user_path
 from npnet.comparison.outcome import DamagedError, Outcome, read_columns, read_json
 from npnet.datasets import ImageData
 from npnet.models.checkpoint import BEST
 from npnet.nn import Module
+from npnet.prediction.networks import network_of
 from npnet.runs.errors import ConfigError
 from npnet.runs.files import CONFIG, METRICS, RESULT
-from npnet.runs.own import load_class
 from npnet.runs.tensorboard import read_histograms, read_settings_text
 
 __all__ = ["Mistake", "Recorded", "find"]
@@ -140,13 +140,8 @@ class Recorded:
     def model(self) -> Module:
         """The network of the best checkpoint."""
         self._check_has_images()
-        place, build = self.checkpoint or self._checkpoint(), None
-        if self.own is not None:
-            build = load_class(self.own, "model", Module, "npnet.nn.Module")
-        try:
-            return models.from_checkpoint(place, build)
-        except (TypeError, ValueError) as error:
-            raise ConfigError(str(error).removeprefix("from_checkpoint: ")) from None
+        network: Module = network_of(str(self.checkpoint or self._checkpoint()), self.own)
+        return network
 
     def _checkpoint(self) -> Path:
         if (self.folder / BEST).exists():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +17,13 @@ import numpy as np
 from npnet import Tensor
 from npnet.base.bfloat16 import FLOATS
 from npnet.base.files import printable, user_path
+from npnet.models.origin import doubt
 from npnet.models.preprocess import Pixels, Preprocess
 from npnet.models.registry import MODELS, create
 from npnet.nn import Module
 from npnet.serialization import CheckpointError, load_with_metadata
 
-__all__ = ["BEST", "Facts", "from_checkpoint"]
+__all__ = ["BEST", "Facts", "from_checkpoint", "opened"]
 
 BEST = "best.safetensors"
 _MOST_PIXELS = 1 << 14  # of a side
@@ -45,6 +48,7 @@ class Facts:
         pixels: what the training images were.
         epoch: whose weights these are.
         val_accuracy: of that epoch, in percent; NaN where nothing was held out.
+        code: SHA-256 of the file that the user's own network was made from; "" is not known.
     """
 
     model: str
@@ -57,10 +61,13 @@ class Facts:
     pixels: Pixels
     epoch: int
     val_accuracy: float
+    code: str = ""
 
     def to_metadata(self) -> dict[str, str]:
         """As texts by name: names as they are, all else as JSON."""
         values = {"format": "npnet", **vars(self)}
+        if not self.code:
+            del values["code"]
         plain = {name: v if isinstance(v, str) else json.dumps(v) for name, v in values.items()}
         return plain | {"dataset": printable(self.dataset)}
 
@@ -88,6 +95,7 @@ class Facts:
         are_counts = all(map(_is_count, values["arguments"].values()))
         if spec is not None and not (are_counts and values["arguments"] == expected):
             raise ValueError(f"arguments are not of {c} channels and {len(classes)} classes")
+        values["code"] = values["code"] or ""
         if values["pixels"] is None:  # so were nearly all
             values["pixels"] = Pixels()
         frozen: dict[str, Any] = {
@@ -153,8 +161,9 @@ _CHECKS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "pixels": ("a dtype and a range", lambda v: v is None or _is_pixels(v)),
     "epoch": ("a whole number", _is_count),
     "val_accuracy": ("a number", lambda v: type(v) in (int, float)),
+    "code": ("a SHA-256", lambda v: v is None or re.fullmatch(r"[0-9a-f]{64}", v) is not None),
 }
-_NAMES, _LATER = ("model", "dataset"), ("arguments", "pixels")
+_NAMES, _LATER = ("model", "dataset", "code"), ("arguments", "pixels", "code")
 
 
 def _value(metadata: Mapping[str, str], name: str) -> Any:
@@ -185,7 +194,8 @@ def from_checkpoint(
         path: a run's best.safetensors, or the folder that it is in (`--checkpoint_dir`).
         model: of a network that is not npnet's, its class, which is made with the arguments that
             the run made it with, or a network that is made already, which takes the weights. No
-            code is executed because a file names it.
+            code is executed because a file names it. A warning tells where its file is not what it
+            was in the run.
 
     Returns:
         The network, an ordinary Module, with three attributes more: `preprocess`, see `Preprocess`;
@@ -197,6 +207,16 @@ def from_checkpoint(
         ValueError: the network is somebody's own and `model` is not given, or the other way round.
         TypeError: `model` is no network and makes none.
     """
+    network, said = opened(path, model)
+    if said:
+        warnings.warn(f"from_checkpoint: {said}", stacklevel=2)
+    return network
+
+
+def opened(
+    path: str | os.PathLike[str], model: Callable[..., Module] | Module | None
+) -> tuple[Module, str]:
+    """What `from_checkpoint` gives, and what it warns of; "" is nothing."""
     place = user_path(path)
     if place.is_dir():
         place = place / BEST
@@ -219,7 +239,7 @@ def from_checkpoint(
     network.preprocess = Preprocess(facts.image_shape, facts.mean, facts.std, facts.pixels)
     network.classes = facts.classes
     network.checkpoint = facts
-    return network.eval()
+    return network.eval(), "" if model is None else doubt(facts.model, facts.code, model)
 
 
 def _network(facts: Facts, given: Callable[..., Module] | Module | None, place: Path) -> Module:

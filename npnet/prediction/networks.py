@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import Any
 
 from npnet.base.files import printable
-from npnet.models.checkpoint import from_checkpoint
+from npnet.models.checkpoint import opened
 from npnet.nn import Module
 from npnet.runs.commands import reason
 from npnet.runs.errors import ConfigError
@@ -17,6 +17,9 @@ __all__ = ["network_of"]
 
 def network_of(checkpoint: str, spelling: str | None) -> Any:
     """The network of a run, ready to be used, see `from_checkpoint`.
+
+    That another class is taken in the place of the run's, or its file was changed since, is told on
+    standard error.
 
     Args:
         checkpoint: its best.safetensors, or the folder that it is in.
@@ -32,19 +35,20 @@ def network_of(checkpoint: str, spelling: str | None) -> Any:
 
         build = load_class(spelling, "model", Module, "npnet.nn.Module")
     try:
-        model = from_checkpoint(checkpoint, build)
-        if spelling is not None and _differs(spelling, model.checkpoint.model):
-            print(
-                f"npnet: the run's network was {printable(model.checkpoint.model)}, and "
-                f"{printable(spelling)} is taken in its place; answers are right only where both "
-                "compute the same",
-                file=sys.stderr,
-            )
-        return model
+        model, said = opened(checkpoint, build)
     except OSError as error:
         raise ConfigError(reason(error)) from error
     except (TypeError, ValueError) as error:
         raise ConfigError(f"model: {error}".replace("model: from_checkpoint: ", "")) from error
+    recorded = model.checkpoint.model
+    if spelling is not None and _differs(spelling, recorded):
+        said = (
+            f"the run's network was {printable(recorded)}, and {printable(spelling)} is taken in "
+            "its place; answers are right only where both compute the same"
+        )
+    if said:
+        print(f"npnet: {said}", file=sys.stderr)
+    return model
 
 
 def _differs(spelling: str, recorded: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import npnet
 from npnet import models, nn, optim
 from npnet.base.checks import unknown_name
+from npnet.models.origin import code_of
 from npnet.runs.callbacks import Callback, unknown_hook
 from npnet.runs.errors import ConfigError
 from npnet.runs.notebook import watcher
@@ -88,11 +89,15 @@ class Trainer:
         named = {**settings, **names, "dataset": name_of(train), "model": _model_name(model)}
         self._config = Config.from_dict(named, "settings")
         self._parts = Parts(
-            model=None if isinstance(model, str) else model, callbacks=tuple(callbacks), **own
+            model=None if isinstance(model, str) else model,
+            callbacks=tuple(callbacks),
+            files={} if isinstance(model, str) else {named["model"]: code_of(model)},
+            **own,
         )
         if self._config.spellings and isinstance(model, str):
             spelled = Parts.of(self._config)
-            self._parts = dataclasses.replace(self._parts, model=spelled.model)
+            files = {k: v for k, v in spelled.files.items() if k == model}
+            self._parts = dataclasses.replace(self._parts, model=spelled.model, files=files)
         self._saves, self._logs = "checkpoint_dir" in settings, "log_dir" in settings
         if self._config.resume and not self._saves:
             raise ConfigError("resume: goes on from checkpoint_dir; name that too")

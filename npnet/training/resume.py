@@ -21,7 +21,14 @@ from npnet.training.parts import Parts
 from npnet.training.state import restore
 from npnet.training.trainer import Training
 
-__all__ = ["check_same_data", "needs_renewal", "restore_learner", "restore_own", "resumed"]
+__all__ = [
+    "check_same_data",
+    "code_then",
+    "needs_renewal",
+    "restore_learner",
+    "restore_own",
+    "resumed",
+]
 
 # What may differ when a run is resumed, since no weight depends on it.
 _FREE_ON_RESUME = {"epochs", "patience", "threads", "data_dir", "checkpoint_dir", "log_dir"}
@@ -190,6 +197,15 @@ def restore_own(training: Training, saved: Saved) -> None:
     stopped = kept.get("stopped")
     if isinstance(stopped, str):
         training.stop(stopped)
+
+
+def code_then(saved: Saved, model: str) -> str:
+    """The digest of the file of the user's own network when the run was saved; "" of none."""
+    files = saved.own.get("files") if isinstance(saved.own, dict) else None
+    before: Mapping[str, Any] = files if isinstance(files, dict) else {}
+    known = {_moved(spelling): digest for spelling, digest in before.items()}
+    found = known.get(_moved(model), "")
+    return found if isinstance(found, str) else ""
 
 
 def _tell_of_changes(training: Training, files: Any, parts: Parts) -> None:

@@ -43,6 +43,7 @@ from npnet.training.parts import Parts
 from npnet.training.report import PER_CLASS, PICTURES, draw_curves, report
 from npnet.training.resume import (
     check_same_data,
+    code_then,
     needs_renewal,
     restore_learner,
     restore_own,
@@ -155,7 +156,7 @@ def _nobody(text: str) -> None:
 def _trained(training: Training, saved: Saved | None, overview: str) -> Result:
     """The run between its first file and its last."""
     _announce(training, saved, overview)
-    _renew_best(training)
+    _renew_best(training, saved)
     try:
         training.callbacks.tell("on_train_start", training)
         if saved is not None:
@@ -313,18 +314,19 @@ def _announce(training: Training, saved: Saved | None, overview: str) -> None:
     training.store.save_config(config)
 
 
-def _renew_best(training: Training) -> None:
+def _renew_best(training: Training, saved: Saved | None) -> None:
     """Write best.safetensors again where its weights are those of the last epoch, and it is not.
 
     The run was stopped after it had written last.safetensors, or somebody lost the file since.
     """
     progress, checkpoints = training.progress, training.store
-    if not isinstance(checkpoints, Checkpoints) or not training.resumed:
+    if not isinstance(checkpoints, Checkpoints) or saved is None:
         return
     if not needs_renewal(progress, checkpoints):
         return
     learner = training.learner
-    best = best_file(learner.weights(), best_facts(learner, training.data, progress))
+    code = code_then(saved, training.config.model)
+    best = best_file(learner.weights(), best_facts(learner, training.data, progress, code))
     checksum = checksum_of(best)
     training.say(f"{BEST} was written again, from {LAST}")
     if progress.best_checksum not in ("", checksum):

@@ -317,11 +317,20 @@ def _check_finite(learner: Learner, val: Score, epoch: int, rate: float) -> None
         )
 
 
-def best_facts(learner: Learner, data: Data, progress: Progress) -> dict[str, str]:
+def best_facts(
+    learner: Learner, data: Data, progress: Progress, code: str | None = None
+) -> dict[str, str]:
     """What a user of the best weights must know, as texts beside them in the file.
 
     Where the user gave data as they are, nobody knows how to make such of pictures.
+
+    Args:
+        code: of the file of the user's own network when these weights were trained; None is the one
+            that the run began with.
     """
+    parts = learner.parts
+    if code is None:
+        code = parts.files.get(learner.config.model, "") if parts.model is not None else ""
     facts = Facts(
         learner.config.model,
         model_arguments(learner.config, data, learner.parts),
@@ -333,6 +342,7 @@ def best_facts(learner: Learner, data: Data, progress: Progress) -> dict[str, st
         data.pixels,
         progress.best_epoch,
         progress.history[progress.best_epoch - 1].val_accuracy,
+        code,
     ).to_metadata()
     if data.is_standardised:
         return facts

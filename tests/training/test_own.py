@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -10,14 +11,17 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
 from npnet import models, train
+from npnet.cli import evaluate, plot
 from npnet.prediction.networks import network_of
 from npnet.runs import own
 from npnet.runs.arguments import arguments
@@ -44,6 +48,10 @@ def flags(stripes: Path, name: str = "c") -> list[str]:
         "--dataset", str(stripes), "--epochs", "4", "--batch_size", "32",
         "--checkpoint_dir", name, "--log_dir", name,
     ]  # fmt: skip
+
+
+def load(spelling: str) -> Any:
+    return own.load_object(spelling, "model")
 
 
 def command(argv: Sequence[str]) -> subprocess.Popen[str]:
@@ -116,6 +124,60 @@ def test_another_class_in_the_place_of_the_runs_is_told(
     network_of("c", "other.py:Net")
     error = capsys.readouterr().err
     assert "the run's network was my_file.py:Net, and other.py:Net is taken in its place" in error
+
+
+def test_a_file_that_was_changed_since_is_told_by_whoever_uses_it(
+    folder: Path, stripes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train.main(["--model", "my_file.py:Net", *flags(stripes)]) == 0
+    code = hashlib.sha256((folder / "my_file.py").read_bytes()).hexdigest()
+    assert models.from_checkpoint("c", load("my_file.py:Net")).checkpoint.code == code
+    with (folder / "my_file.py").open("a") as file:
+        file.write("\n\nclass Same(Net):\n    pass\n")
+    capsys.readouterr()
+    network_of("c", "my_file.py:Net")
+    error = capsys.readouterr().err
+    assert "was my_file.py:Net, and the file of Net is not the file that it was then" in error
+    assert error.count("\n") == 1
+    assert evaluate.main(["c", "--model", "my_file.py:Net", "--dataset", str(stripes)]) == 0
+    assert "the file of Net is not" in capsys.readouterr().err
+    assert plot.main(["c", "--kind", "filters", "--model", "my_file.py:Net"]) == 0
+    assert "the file of Net is not" in capsys.readouterr().err
+    with pytest.warns(UserWarning, match="from_checkpoint: the run's network was my_file.py:Net"):
+        models.from_checkpoint("c", load("my_file.py:Net"))
+    made = load("my_file.py:Net")(1, 4)
+    with pytest.warns(UserWarning, match="the file of Net is not"):
+        models.from_checkpoint("c", made)
+
+
+def test_another_class_of_the_same_file_is_told(folder: Path, stripes: Path) -> None:
+    with (folder / "my_file.py").open("a") as file:
+        file.write("\n\nclass Other(Net):\n    pass\n\n\ndef make(): return Net(1, 4)\n")
+    assert train.main(["--model", "my_file.py:Net", *flags(stripes)]) == 0
+    with pytest.warns(UserWarning, match="my_file.py:Net, and Other is taken in its place"):
+        models.from_checkpoint("c", load("my_file.py:Other"))
+    assert train.main(["--model", "my_file.py:make", *flags(stripes)]) == 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        models.from_checkpoint("c", load("my_file.py:make"))
+        models.from_checkpoint("c", load("my_file.py:Net")(1, 4))
+
+
+def test_a_best_file_that_is_written_again_has_the_digest_of_then(
+    folder: Path, stripes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ["--model", "my_file.py:Net", *flags(stripes), "--val_ratio", "0"]
+    assert train.main(argv) == 0
+    best = (folder / "c/best.safetensors").read_bytes()
+    (folder / "c/best.safetensors").unlink()
+    with (folder / "my_file.py").open("a") as file:
+        file.write("\n# another line\n")
+    capsys.readouterr()
+    assert train.main([*argv, "--resume"]) == 0
+    output = capsys.readouterr().out
+    assert "was written again" in output
+    assert "to the bit" not in output
+    assert (folder / "c/best.safetensors").read_bytes() == best
 
 
 def test_a_changed_file_is_told(
