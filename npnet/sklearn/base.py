@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from npnet import nn
 from npnet.base.arrays import Array
 from npnet.base.checks import unknown_name
+from npnet.models.outputs import is_softmax, softmax_advice
 from npnet.random import drawing_apart
 from npnet.runs import streams
 from npnet.runs.callbacks import Callback, Callbacks
@@ -33,6 +35,7 @@ __all__ = ["NeuralNet"]
 Self = TypeVar("Self", bound="NeuralNet")
 
 _ARGUMENT = "module__"  # begins the parameters that are the module's arguments
+_TAKE_SOFTMAX = ("cross_entropy", "softmax_bce", "CrossEntropyLoss")  # of what they are given
 
 
 class NeuralNet(BaseEstimator):
@@ -262,7 +265,12 @@ class NeuralNet(BaseEstimator):
         with drawing_apart((self._seed, streams.SPLIT)):
             network = build(self.module, self._arguments, self.sample_shape_, n_outputs)
             network.to(self._dtype)
-            check_outputs(network, x[:2], n_outputs, self._what)
+            y = check_outputs(network, x[:2], n_outputs, self._what)
+        loss = getattr(self.criterion, "__name__", self.criterion)
+        loss = loss if isinstance(loss, str) else type(loss).__name__
+        if loss in _TAKE_SOFTMAX and self._what == "classes" and is_softmax(y):
+            said = softmax_advice(type(network).__name__, loss)
+            warnings.warn(f"{type(self).__name__}: {said}", stacklevel=4)
         return network
 
     def _new_learning(

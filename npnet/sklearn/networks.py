@@ -161,11 +161,14 @@ def input_size(module: Any, sample_shape: Sequence[int]) -> tuple[int, int] | No
     return None if size == (height, width) else size
 
 
-def check_outputs(network: nn.Module, x: Array, outputs: int, what: str) -> None:
+def check_outputs(network: nn.Module, x: Array, outputs: int, what: str) -> Array:
     """Run the network on a few samples, which also gives lazy layers their sizes.
 
     Args:
         what: the outputs are of, for the error: "classes" or "targets".
+
+    Returns:
+        What it gives for the samples.
 
     Raises:
         ValueError: it does not give (N, outputs).
@@ -181,3 +184,5 @@ def check_outputs(network: nn.Module, x: Array, outputs: int, what: str) -> None
             f"{what}, got {gives} for X {x.shape}; let its last layer have {outputs} outputs, or "
             "its class an argument num_classes or n_outputs"
         )
+    given: Array = y.array
+    return given

@@ -13,6 +13,7 @@ from npnet.models.origin import code_of
 from npnet.runs.callbacks import Callback, unknown_hook
 from npnet.runs.errors import ConfigError
 from npnet.runs.notebook import watcher
+from npnet.runs.own import is_own
 from npnet.tensor import Tensor
 from npnet.training.config import OWN_PARTS, SCHEDULERS, Config
 from npnet.training.given import Source, evaluated, given_data, name_of, predicted
@@ -91,7 +92,7 @@ class Trainer:
         self._parts = Parts(
             model=None if isinstance(model, str) else model,
             callbacks=tuple(callbacks),
-            files={} if isinstance(model, str) else {named["model"]: code_of(model)},
+            files=_files(model, named["model"]),
             **own,
         )
         if self._config.spellings and isinstance(model, str):
@@ -227,6 +228,11 @@ def _spelling(value: Any) -> str:
     """How a run calls something of the user's: module:Name."""
     kind = value if hasattr(value, "__qualname__") else type(value)
     return f"{kind.__module__}:{kind.__qualname__}"
+
+
+def _files(model: Network, name: str) -> dict[str, str]:
+    """The digest of the file of a network that is not npnet's, by how the run calls it."""
+    return {name: code_of(model)} if is_own(name) and not isinstance(model, str) else {}
 
 
 def _model_name(model: Network) -> str:

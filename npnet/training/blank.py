@@ -7,6 +7,7 @@ from typing import Any
 
 import npnet
 from npnet import Tensor
+from npnet.models.outputs import is_softmax, softmax_advice
 from npnet.runs import own
 from npnet.runs.errors import ConfigError
 from npnet.training.data import Data
@@ -17,17 +18,23 @@ __all__ = ["check_network"]
 _IMAGES = 2
 
 
-def check_network(learner: Learner, data: Data) -> None:
+def check_network(learner: Learner, data: Data) -> str:
     """Refuse a network that does not take the images, or does not tell the classes apart.
+
+    Returns:
+        Advice for who made it; "" if there is none.
 
     Raises:
         ConfigError: so it is, or the loss of the user's own is no number.
     """
+    advice = ""
     if learner.parts.model is not None or learner.parts.criterion is not None:
         logits = _logits(learner, data)
         _check_logits(logits, learner, data)
         _check_loss(logits, learner)
+        advice = _advice(logits, learner)
     _check_last_batch(learner, data)
+    return advice
 
 
 def _logits(learner: Learner, data: Data) -> Any:
@@ -75,6 +82,20 @@ def _check_logits(logits: Any, learner: Learner, data: Data) -> None:
         f"model: {name} must give (N, {classes}), a logit for each of the {classes} classes of "
         f"{data.name}, got {shape} for {_IMAGES} images {_said(data.image_shape)}; {fix}"
     )
+
+
+def _advice(logits: Tensor, learner: Learner) -> str:
+    """Of a network that ends in a softmax, where the loss takes another; "" of others."""
+    config, loss = learner.config, learner.parts.criterion
+    takes_softmax = config.criterion in ("cross_entropy", "softmax_bce")
+    if loss is not None:
+        own_name = getattr(loss, "__name__", "")
+        takes_softmax = isinstance(learner.criterion, npnet.nn.CrossEntropyLoss) or (
+            own_name == "cross_entropy"
+        )
+    if not takes_softmax or not is_softmax(logits.array):
+        return ""
+    return softmax_advice(config.model, config.criterion)
 
 
 def _check_loss(logits: Tensor, learner: Learner) -> None:

@@ -129,6 +129,8 @@ def run(config: Config, build: Build, around: Surroundings | None = None) -> Res
         config = begun.config
         # Before any file: the network must take the images.
         overview = _overview(config, begun.data, begun.learner)
+        if begun.advice:
+            overview += f"\n{begun.advice}"
         log_dir = log_folder(config.log_dir, config.network) if around.logs else None
         if log_dir is not None:
             config = dataclasses.replace(config, log_dir=str(log_dir))
@@ -225,6 +227,7 @@ class _Begun:
     Attributes:
         config: in which `dataset` is never "auto": it is what was taken.
         saved: what it goes on from.
+        advice: for who made the network; "" if there is none.
     """
 
     config: Config
@@ -232,6 +235,7 @@ class _Begun:
     learner: Learner
     progress: Progress
     saved: Saved | None
+    advice: str
 
 
 def _begin(
@@ -259,14 +263,14 @@ def _begin(
     check_same_data(progress, data)
     progress.data = data.identity
     learner = build(config, data, parts)
-    check_network(learner, data)
+    advice = check_network(learner, data)
     if saved is not None:
         restore_learner(learner, saved, data, config, Path(str(store.folder)))
         if config.log_dir is not None:
             progress.take_seconds(read_seconds(user_path(config.log_dir) / METRICS, progress))
     elif config.init_from is not None:
         load_initial(learner, user_path(config.init_from), len(data.classes))
-    return _Begun(config, data, learner, progress, saved)
+    return _Begun(config, data, learner, progress, saved, advice)
 
 
 def _data(

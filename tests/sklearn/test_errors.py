@@ -208,3 +208,10 @@ def test_the_unit_of_weights_is_of_no_matter(class_weight: Any) -> None:
         for unit in (1.0, 2.0**1021)
     ]
     np.testing.assert_array_equal(of[0], of[1])
+
+
+def test_a_network_that_gives_probabilities_is_told() -> None:
+    ends = nn.Sequential(nn.Linear(16, 3), nn.Softmax(1))
+    with pytest.warns(UserWarning, match="Sequential gives probabilities .* without softmax"):
+        NeuralNetClassifier(ends, epochs=1).fit(X, Y)
+    NeuralNetClassifier(ends, epochs=1, criterion="mse").fit(X, Y)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,20 @@ def test_same_bits_as_the_command(stripes: Path, arrays: dict[str, Any], tmp_pat
         weights = trainer.model.state_dict()
         for name, array in command.items():
             np.testing.assert_array_equal(weights[name].numpy(), array, err_msg=name)
+
+
+def test_the_digest_of_the_file_of_a_network(arrays: dict[str, Any], tmp_path: Path) -> None:
+    """Of the user's own, and of none of npnet's."""
+    x = (arrays["x"], arrays["y"])
+    for model, code in (
+        (Net, hashlib.sha256(Path(__file__).read_bytes()).hexdigest()),
+        (models.LeNet5, ""),
+    ):
+        fit(model, x, checkpoint_dir="c", epochs=1, **QUIET)
+        given = Net if model is Net else None
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert models.from_checkpoint("c", given).checkpoint.code == code
 
 
 def test_nothing_is_written_unless_folders_are_named(

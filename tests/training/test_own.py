@@ -180,6 +180,21 @@ def test_a_best_file_that_is_written_again_has_the_digest_of_then(
     assert (folder / "c/best.safetensors").read_bytes() == best
 
 
+@pytest.mark.parametrize("loss", ["cross_entropy", "mse"])
+def test_probabilities_under_a_loss_that_takes_logits_are_told_once(
+    loss: str, folder: Path, stripes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (folder / "my_file.py").open("a") as file:
+        file.write("\n\nclass Ends(Net):\n    def forward(self, x):\n")
+        file.write("        return F.softmax(super().forward(x), 1)\n")
+    for name in ("Net", "Ends"):
+        argv = ["--model", f"my_file.py:{name}", "--criterion", loss, *flags(stripes)]
+        assert train.main(argv) == 0
+        told = int(name == "Ends" and loss == "cross_entropy")
+        assert capsys.readouterr().out.count("Ends gives probabilities") == told
+        assert (folder / "c/log.txt").read_text().count("gives probabilities") == told
+
+
 def test_a_changed_file_is_told(
     folder: Path, stripes: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
