@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from npnet.base.files import user_path
+from npnet.models.checkpoint import BEST
 from npnet.runs.errors import ConfigError
-from npnet.runs.files import CONFIG, LAST
+from npnet.runs.files import CONFIG, LAST, METRICS
 from npnet.runs.flags import read_flags
 from npnet.runs.folders import is_default_log_folder
 from npnet.runs.settings import check_path
@@ -52,9 +53,10 @@ def _defaults(argv: Sequence[str], prog: str) -> Config:
             raise ConfigError(
                 "recipe: --config and --recipe both set the defaults of all flags; leave one out"
             )
-        config = Config.from_json(_path("config", known.config))
+        path = _path("config", known.config)
+        config = Config.from_json(path)
         _check_typed(config, vars(known), argv, prog)
-        if config.log_dir is not None and is_default_log_folder(config.log_dir):
+        if _has_logs_of_its_own(config, path, argv):
             config = dataclasses.replace(config, log_dir=None)  # another run has another
         return config
     if known.resume:
@@ -65,6 +67,25 @@ def _defaults(argv: Sequence[str], prog: str) -> Config:
         fixed = {name: getattr(known, name) for name in ("recipe", "model", "dataset")}
         return Config.from_dict({k: v for k, v in fixed.items() if v is not None}, "--recipe")
     return Config()
+
+
+def _has_logs_of_its_own(config: Config, path: Path, argv: Sequence[str]) -> bool:
+    """Whether settings are of a run whose logs are to stay where they are.
+
+    So are those in a folder that nobody has named, and those of a run by its own config.json. A
+    resume goes on in the folder; where weights and logs share one, the new run sets all aside.
+    """
+    if config.log_dir is None:
+        return False
+    if is_default_log_folder(config.log_dir):
+        return True
+    is_of_run = path.name == CONFIG and any((path.parent / name).exists() for name in (LAST, BEST))
+    typed = {arg.partition("=")[0].replace("-", "_") for arg in argv}
+    folder = user_path(config.log_dir)
+    if not is_of_run or "__resume" in typed or not (folder / METRICS).exists():
+        return False
+    shared = folder.resolve() == user_path(config.checkpoint_dir).resolve()
+    return not shared or "__checkpoint_dir" in typed
 
 
 def _check_typed(config: Config, typed: Mapping[str, Any], argv: Sequence[str], prog: str) -> None:

@@ -189,7 +189,8 @@ class Config:
     recipe: str | None = None
     """take the defaults of all other flags from this documented run (npnet recipes lists them)"""
     config: str | None = None
-    """read the defaults of all other flags from this JSON file, such as a run's config.json"""
+    """read the defaults of all other flags from this JSON file, such as a run's config.json, whose
+    logs stay where they are: the new run has a log_dir of its own"""
     seed: int = 0
     """of the split, the initial weights, the order of images and dropout: same seed, same bits"""
     threads: int | None = None

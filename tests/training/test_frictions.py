@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from npnet import train
-from npnet.runs.files import CONFIG
+from npnet.runs.files import CONFIG, METRICS
+from npnet.training.command_line import parse
 from npnet.training.config import Config
 from tests.runs import run_npnet
 
@@ -64,8 +65,27 @@ def test_a_run_by_config_has_a_log_folder_of_its_own(argv: list[str], tmp_path: 
     assert second != first
     assert not list(Path(str(first)).glob("earlier-*"))
     assert train.main([*again, "--log_dir", "mine"]) == 0
-    assert train.main(["--config", f"b/{CONFIG}", "--checkpoint_dir", "c"]) == 0
-    assert Config.from_json(tmp_path / "c" / CONFIG).log_dir == "mine"  # which somebody has named
+    metrics = (tmp_path / "mine" / METRICS).read_bytes()
+    assert train.main(["--config", f"b/{CONFIG}", "--checkpoint_dir", "c", "--seed", "1"]) == 0
+    assert Config.from_json(tmp_path / "c" / CONFIG).log_dir != "mine"
+    assert (tmp_path / "mine" / METRICS).read_bytes() == metrics
+    assert not list((tmp_path / "mine").glob("earlier-*"))
+
+
+def test_where_a_run_by_config_writes_its_logs(argv: list[str], tmp_path: Path) -> None:
+    def chosen(*words: str) -> str | None:
+        return parse(words, "npnet train").log_dir
+
+    assert train.main([*argv, "--epochs", "1", "--checkpoint_dir", "a", "--log_dir", "la"]) == 0
+    assert chosen("--config", f"a/{CONFIG}") is None
+    assert chosen("--config", f"a/{CONFIG}", "--log-dir", "x") == "x"
+    assert chosen("--config", f"a/{CONFIG}", "--checkpoint_dir", "a", "--resume") == "la"
+    (tmp_path / "written.json").write_bytes((tmp_path / "a" / CONFIG).read_bytes())
+    assert chosen("--config", "written.json") == "la"  # by hand, and not of a run
+    # Weights and logs in one folder stay together, and are set aside together.
+    assert train.main([*argv, "--epochs", "1", "--checkpoint_dir", "b", "--log_dir", "b"]) == 0
+    assert chosen("--config", f"b/{CONFIG}") == "b"
+    assert chosen("--config", f"b/{CONFIG}", "--checkpoint-dir", "c") is None
 
 
 def test_hparams_are_what_runs_are_compared_by(
