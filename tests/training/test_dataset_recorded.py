@@ -60,10 +60,15 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Told:
 
     pictures = ((plots, "curves_png"), (report, "confusion_png"), (plots, "errors_png"))
     for owner, name in pictures:
-        watch(owner, name, lambda *args: told["titles"].append(args[-1]))
+        watch(owner, name, lambda *args: told["titles"].append(_title(args)))
     watch(EventFile, "settings", lambda self, settings: told.update(settings=settings))
     watch(EventFile, "hparams", lambda self, settings, _: told.update(hparams=settings))
     return told
+
+
+def _title(args: tuple[Any, ...]) -> str:
+    """The first text: of curves the name of the loss follows."""
+    return next(arg for arg in args if isinstance(arg, str))
 
 
 def recorded(config: Config) -> str:
