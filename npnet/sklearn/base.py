@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import warnings
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -26,7 +27,7 @@ from npnet.sklearn.inputs import FLOATS, as_rows, check_given, scaled, shape_of_
 from npnet.sklearn.learning import Learning, outputs
 from npnet.sklearn.networks import build, check_outputs, in_memory, input_size
 from npnet.sklearn.plan import Plan, Record, Samples
-from npnet.sklearn.settings import MONITORS, as_value_error, config_of
+from npnet.sklearn.settings import MONITORS, as_value_error, config_of, unused
 from npnet.training.schedules import steps_each_batch
 from npnet.transforms import Resize
 
@@ -183,7 +184,7 @@ class NeuralNet(BaseEstimator):
             first: whether the network is new, or the one that is there goes on.
         """
         self._seed = self._drawn_seed()
-        plan = self._plan(n_outputs)
+        plan = self._plan(n_outputs, True)
         train, held_out = self._split(samples)
         network = self._network(samples.x, n_outputs) if first else self.module_
         learning = self._new_learning(plan, network, len(train))
@@ -198,7 +199,7 @@ class NeuralNet(BaseEstimator):
         """Train on samples for one epoch more: `partial_fit`."""
         if first:
             self._seed, self.history_, self.n_iter_ = self._drawn_seed(), [], 0
-        plan = self._plan(n_outputs)
+        plan = self._plan(n_outputs, first)
         if plan.scheduler is None and steps_each_batch(plan.config):
             raise ValueError(
                 f"{type(self).__name__}: scheduler {self.scheduler} goes by all batches, of which "
@@ -238,7 +239,7 @@ class NeuralNet(BaseEstimator):
     def _drawn_seed(self) -> int:
         return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
 
-    def _plan(self, n_outputs: int) -> Plan:
+    def _plan(self, n_outputs: int, first: bool) -> Plan:
         name = type(self).__name__
         parameters = self.get_params(deep=False)
         if self.monitor not in MONITORS:
@@ -248,8 +249,15 @@ class NeuralNet(BaseEstimator):
                 f"{name}: augment must be a function of a batch and a generator, such as "
                 f"transforms.RandomAffine(5).transform, got {self.augment!r}"
             )
+        config = config_of(name, parameters)
+        defaults = {
+            key: value.default for key, value in inspect.signature(type(self)).parameters.items()
+        }
+        said = unused(parameters, defaults, config)
+        if said and first:
+            warnings.warn(f"{name}: no use is made of {said}", stacklevel=4)
         return Plan(
-            config_of(name, parameters),
+            config,
             self._seed,
             self._criterion(n_outputs),
             self._score_of,

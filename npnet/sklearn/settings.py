@@ -14,7 +14,7 @@ from npnet.runs.errors import ConfigError
 from npnet.runs.optimizers import OPTIMIZERS
 from npnet.training.config import SCHEDULERS, Config
 
-__all__ = ["MONITORS", "SHARED", "as_value_error", "config_of"]
+__all__ = ["MONITORS", "SHARED", "as_value_error", "config_of", "unused"]
 
 MONITORS = ("loss", "score")
 
@@ -84,6 +84,41 @@ def config_of(name: str, parameters: Mapping[str, Any]) -> Config:
         return Config.from_dict(values, name)
     except ConfigError as error:
         raise as_value_error(error, name) from None
+
+
+def unused(parameters: Mapping[str, Any], defaults: Mapping[str, Any], config: Config) -> str:
+    """The parameters that somebody changed, and that change nothing, and why; "" is none.
+
+    Args:
+        config: what `config_of` made of them.
+    """
+    rule, schedule = parameters["optimizer"], parameters["scheduler"]
+    idle = {name: f"scheduler {_name(schedule)}" for name in config.idle}
+    why = f"optimizer {_name(rule)}"
+    for name in ("momentum", "nesterov"):
+        if not isinstance(rule, str) or name in idle:
+            idle[name] = why
+    if not config.weight_decay:
+        idle["weight_decay_on"] = "weight_decay 0"
+    if not parameters["early_stopping"]:
+        held_out = ("validation_fraction", "patience", "monitor")
+        idle |= dict.fromkeys(held_out, "early_stopping False")
+    changed = [
+        name
+        for name, value in parameters.items()
+        if name in idle and _comparable(value) != _comparable(defaults[name])
+    ]
+    return ", ".join(f"{name} (with {idle[name]})" for name in changed)
+
+
+def _name(value: Any) -> str:
+    """A choice by name, or what the function or class in its place is called."""
+    return value if isinstance(value, str) else str(getattr(value, "__name__", "of your own"))
+
+
+def _comparable(value: Any) -> Any:
+    value = _plain(value)
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _plain(value: Any) -> Any:

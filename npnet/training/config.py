@@ -349,11 +349,12 @@ class Config:
 
     @property
     def unused(self) -> list[str]:
-        """The idle settings that somebody changed."""
+        """The idle settings that somebody changed, and whose weight decay where there is none."""
+        idle = self.idle if self.weight_decay else self.idle | {"weight_decay_on"}
         return [
             field.name
             for field in dataclasses.fields(self)
-            if field.name in self.idle and getattr(self, field.name) != field.default
+            if field.name in idle and getattr(self, field.name) != field.default
         ]
 
     @property

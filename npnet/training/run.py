@@ -313,7 +313,7 @@ def _announce(training: Training, saved: Saved | None, overview: str) -> None:
             "are cores make it slower, and change no bit"
         )
     if config.unused:
-        names = ", ".join(config.unused)
+        names = ", ".join(config.unused).replace("_decay_on", "_decay_on (weight_decay is 0)")
         training.say(f"{config.optimizer} and scheduler {config.schedule} have no use for: {names}")
     training.store.save_config(config)
 

@@ -215,3 +215,37 @@ def test_a_network_that_gives_probabilities_is_told() -> None:
     with pytest.warns(UserWarning, match="Sequential gives probabilities .* without softmax"):
         NeuralNetClassifier(ends, epochs=1).fit(X, Y)
     NeuralNetClassifier(ends, epochs=1, criterion="mse").fit(X, Y)
+
+
+@pytest.mark.parametrize("kind", [NeuralNetClassifier, NeuralNetRegressor])
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"momentum": 0.5}, r"momentum \(with optimizer adam\)$"),
+        ({"momentum": 0.5, "optimizer": optim.SGD}, r"momentum \(with optimizer SGD\)$"),
+        ({"nesterov": True, "optimizer": optim.SGD}, r"nesterov \(with optimizer SGD\)$"),
+        ({"milestones": [3]}, r"milestones \(with scheduler none\)$"),
+        ({"scheduler": "poly", "gamma": 0.5}, r"gamma \(with scheduler poly\)$"),
+        ({"weight_decay_on": "weights"}, r"weight_decay_on \(with weight_decay 0\)$"),
+        (
+            {"patience": 3, "monitor": "score", "validation_fraction": 0.2},
+            r"monitor \(with early_stopping False\), patience .*, validation_fraction ",
+        ),
+    ],
+)
+def test_what_has_no_use_is_told(kind: Any, options: dict[str, Any], said: str) -> None:
+    model = kind(epochs=1, **options)
+    with pytest.warns(UserWarning, match=f"{kind.__name__}: no use is made of {said}"):
+        model.fit(X, Y)
+
+
+def test_what_has_a_use_is_not_told() -> None:
+    used: list[dict[str, Any]] = [
+        {"optimizer": "sgd", "momentum": 0.5, "nesterov": True, "milestones": []},
+        {"optimizer": "rmsprop", "momentum": np.float64(0.9)},
+        {"weight_decay": 0.1, "weight_decay_on": "weights"},
+        {"early_stopping": True, "patience": 3, "monitor": "score"},
+        {"scheduler": "exponential", "gamma": 0.5},
+    ]
+    for options in used:
+        NeuralNetClassifier(epochs=1, **options).fit(X, Y)

@@ -82,6 +82,9 @@ def test_settings_of_other_schedules_are_known() -> None:
     config = Config(scheduler="step", gamma=0.5, milestones=(3,), pct_start=0.2)
     assert config.unused == ["milestones", "pct_start"]
     assert Config(use_scheduler=True, gamma=0.5).unused == ["gamma"]
+    assert Config(optimizer="adam", momentum=0.5).unused == ["momentum"]
+    assert Config(weight_decay_on="weights").unused == ["weight_decay_on"]
+    assert Config(weight_decay_on="weights", weight_decay=0.1).unused == []
 
 
 @pytest.mark.parametrize("flag", ["--learning_rate", "--learning-rate"])
