@@ -257,7 +257,8 @@ def test_options_change_the_training(options: dict[str, Any], few: tuple[Array, 
 
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_plateau_sees_the_loss(early_stopping: bool, few: tuple[Array, Array]) -> None:
-    options = {"scheduler": "plateau", "plateau_patience": 0, "gamma": 0.5, "patience": 99}
+    options: dict[str, Any] = {"scheduler": "plateau", "plateau_patience": 0, "gamma": 0.5}
+    options |= {"patience": 99} if early_stopping else {}
     model = net(learning_rate=1.0, epochs=20, early_stopping=early_stopping, **options).fit(*few)
     losses = [row["val_loss" if early_stopping else "train_loss"] for row in model.history_]
     rate, best = 1.0, np.inf
