@@ -14,7 +14,6 @@ from npnet.runs.flags import positional, read_flags
 
 if TYPE_CHECKING:
     from npnet import Tensor
-    from npnet.nn import Module
 
 __all__ = ["SETTINGS", "Options", "main"]
 
@@ -30,7 +29,8 @@ class Options:
     CHECKPOINT is a run's best.safetensors or the folder that it is in. pth and safetensors hold the
     weights under the names of the same network in PyTorch: load_state_dict takes what
     torch.load(file, weights_only=True) or safetensors.torch.load_file(file) gives. They also take
-    weights without a network that npnet knows. onnx holds the network itself.
+    weights without a network that npnet knows. onnx holds the network itself: the run's, or that
+    which weights alone (also a file of PyTorch) fit, or which --model names.
     """
 
     GROUPS: ClassVar[dict[str, str]] = {"output": "format", "onnx": "with_softmax"}
@@ -41,6 +41,9 @@ class Options:
         "for onnxruntime, from bytes of pictures to probabilities": (
             "checkpoint --output lenet5.onnx --with_softmax --with_preprocessing"
         ),
+        "weights alone, for images of this size": (
+            "weights.pth --model resnet18 --input_size 3 64 64 --output resnet18.onnx"
+        ),
     }
 
     checkpoint: str = positional()
@@ -48,7 +51,13 @@ class Options:
     format: str | None = None
     """pth, safetensors or onnx; default: by the ending of --output"""
     model: str | None = None
-    """of a network of your own, its class: my_file.py:Net, as it was trained by (onnx)"""
+    """of a network of your own, its class: my_file.py:Net, as it was trained by; of weights alone
+    also a network's name, where they fit several (onnx)"""
+    model_args: tuple[str, ...] = ()
+    """of weights alone, what a network of your own is made with, as width=32 depth=3 (onnx)"""
+    input_size: tuple[int, ...] = ()
+    """of weights alone, channels, height and width of an image, as in 1 28 28; default: the
+    network's own (onnx)"""
     output: str | None = None
     """file to write; default: CHECKPOINT's name, with the ending of the format, in the current
     folder"""
@@ -107,7 +116,7 @@ def _format(options: Options) -> str:
             f"format: is {kind}, but --output {printable(options.output or '')} ends as "
             f"{_ENDINGS[ending]} does; leave out one of the two"
         )
-    for flag in ("model", "with_softmax", "with_preprocessing"):
+    for flag in ("model", "model_args", "input_size", "with_softmax", "with_preprocessing"):
         if getattr(options, flag) and kind != "onnx":
             raise ConfigError(
                 f"{flag}: is for --format onnx; {kind} holds weights alone, and no network"
@@ -175,25 +184,25 @@ def _safetensors(weights: Mapping[str, Tensor], facts: Mapping[str, str]) -> byt
 
 
 def _write_onnx(source: Path, place: Path, options: Options) -> None:
+    from npnet import onnx, zeros
+    from npnet.cli.bare import bare_network
+    from npnet.models import MODELS
+    from npnet.models.foreign import read_foreign
     from npnet.prediction.networks import network_of
 
-    _export_onnx(network_of(str(source), options.model), place, options)
-
-
-def _export_onnx(model: Module, place: Path, options: Options) -> None:
-    import npnet
-    from npnet import onnx
-
-    facts = model.checkpoint
-    onnx.export(
-        model,
-        place,
-        npnet.zeros(1, *facts.image_shape),
-        classes=facts.classes,
-        preprocess=model.preprocess,
-        with_softmax=options.with_softmax,
-        with_preprocessing=options.with_preprocessing,
-    )
+    tree, metadata = read_foreign(source)
+    is_run = isinstance(tree, dict) and {"learner", "progress"} <= tree.keys()  # an error tells
+    if is_run or "image_shape" in metadata:
+        for flag in ("model_args", "input_size"):
+            if getattr(options, flag):
+                raise ConfigError(f"{flag}: is for weights alone; this file says it; leave it out")
+        named = None if options.model == metadata.get("model") in MODELS else options.model
+        model = network_of(str(source), named)
+        shape = model.checkpoint.image_shape
+    else:
+        model, shape = bare_network(tree, metadata.get("model"), options)
+    softmax, within = options.with_softmax, options.with_preprocessing
+    onnx.export(model, place, zeros(1, *shape), with_softmax=softmax, with_preprocessing=within)
 
 
 def _how_to_read(kind: str, output: str) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from npnet.models.checkpoint import Facts
     from npnet.models.foreign import Found, Match
 
-__all__ = ["SETTINGS", "Options", "main"]
+__all__ = ["SETTINGS", "Options", "main", "matched"]
 
 _SHOWN = 5  # tensors in an error
 
@@ -105,7 +105,7 @@ def _import(options: Options) -> None:
     output = options.output or f"{source.stem}.safetensors"
     place = new_file(output, options.overwrite)
     tree, metadata = read_foreign(source)
-    found = _matched(tree, metadata.get("model"), options)
+    found = matched(tree, metadata.get("model"), options)
     facts = facts_of(found, tree, metadata, options)
     texts = {"format": "npnet", "model": found.model} if facts is None else facts.to_metadata()
     atomic_write(place, to_bytes(found.weights, texts))
@@ -115,11 +115,14 @@ def _import(options: Options) -> None:
 # ---- the network ---------------------------------------------------------------------------------
 
 
-def _matched(tree: Any, said: str | None, options: Options) -> Match:
+def matched(tree: Any, said: str | None, options: Options) -> Match:
     """The weights in a file, under the names of the network that they are of.
 
     Args:
         said: the network that the file itself names.
+
+    Raises:
+        ConfigError: there are none, or not of the network that the options name.
     """
     from npnet.models.foreign import find_weights, recognised
 

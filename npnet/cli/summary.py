@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from npnet.base.files import printable, user_path
+from npnet.cli.bare import checked_size, usual_size
 from npnet.models import MODELS, list_models
 from npnet.runs.commands import leave_kernels_out, run_command
 from npnet.runs.errors import ConfigError
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from npnet.nn import Module
 
 __all__ = ["SETTINGS", "Options", "main"]
-
-MOST_VALUES = 1 << 28  # of an image
-_USUAL = (3, 224, 224)  # images that torchvision's networks are made for
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ def _show(options: Options) -> None:
     elif options.model_args:
         raise ConfigError("model_args: are for a network of your own, as my_file.py:Net")
     else:
-        model, shape = _network(options.model, _size(options))
+        model, shape = _network(options.model, checked_size(options.input_size))
     try:
         found = summary(model, (1, *shape))
     except (RuntimeError, ValueError, IndexError) as error:
@@ -105,19 +103,6 @@ def _memory(model: Module, found: Summary) -> dict[str, int]:
     return {"weights": held, "outputs": found.output_bytes}
 
 
-def _size(options: Options) -> tuple[int, ...]:
-    """The size that was asked for; () is the network's own."""
-    size = options.input_size
-    values = 1
-    for side in size:
-        if side < 1:
-            raise ConfigError(f"input_size: takes whole numbers from 1, got {side}")
-        values *= side
-    if values > MOST_VALUES:
-        raise ConfigError(f"input_size: is more than {MOST_VALUES} values")
-    return size
-
-
 # ---- the network ---------------------------------------------------------------------------------
 
 
@@ -127,12 +112,10 @@ def _network(name: str, size: tuple[int, ...]) -> tuple[Module, tuple[int, ...]]
     from npnet.models.foreign import made
 
     if name in MODELS:
-        spec = MODELS[name]
-        side = spec.input_size or spec.min_size
-        shape = size or (spec.in_channels, side, side)
+        shape = size or usual_size(name)
         return made(name, {"in_channels": shape[0]}), shape
     if name in list_models():
-        return made(name, {}), size or _USUAL
+        return made(name, {}), size or usual_size(name)
     if user_path(name).exists():
         return _of_file(name, size)
     known = dict.fromkeys((*MODELS, *list_models()))
@@ -145,7 +128,7 @@ def _own(options: Options) -> tuple[Module, tuple[int, ...]]:
     from npnet.runs.arguments import arguments
     from npnet.runs.own import blamed, load_class
 
-    shape = _size(options)
+    shape = checked_size(options.input_size)
     if not shape:
         raise ConfigError(
             "input_size: say what a network of your own takes, as --input_size 1 28 28"
@@ -181,10 +164,9 @@ def _of_file(name: str, size: tuple[int, ...]) -> tuple[Module, tuple[int, ...]]
     for found in find_weights(tree):
         matches = recognised(found)
         if matches:
-            match, spec = matches[0], MODELS[matches[0].model]
-            side = spec.input_size or spec.min_size
-            channels = match.arguments["in_channels"]
-            return made(match.model, match.arguments), size or (channels, side, side)
+            match = matches[0]
+            shape = size or usual_size(match.model, match.arguments["in_channels"])
+            return made(match.model, match.arguments), shape
     raise ConfigError(
         f"{printable(name)} has the weights of no network that npnet knows; name the network itself"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, overload
+from typing import Any, TypeVar, overload
 
 from npnet import nn
 from npnet.base.checks import unknown_name
@@ -24,9 +24,7 @@ _COMPILERS_MODES = (
     "lite",
 )
 
-
-@overload
-def compile(model: nn.Module) -> CompiledModel: ...
+_C = TypeVar("_C", bound=Callable[..., Any])
 
 
 @overload
@@ -34,8 +32,8 @@ def compile(model: nn.Module, criterion: Callable[..., Tensor], optimizer: Optim
 
 
 @overload
-def compile(
-    model: Callable[..., Any] | None = None,
+def compile(  # a compiled model is of the model's class too
+    model: _C,
     *,
     fullgraph: bool = False,
     dynamic: bool | None = None,
@@ -43,7 +41,20 @@ def compile(
     mode: str | None = None,
     options: dict[str, Any] | None = None,
     disable: bool = False,
-) -> Any: ...
+) -> _C: ...
+
+
+@overload
+def compile(
+    model: None = None,
+    *,
+    fullgraph: bool = False,
+    dynamic: bool | None = None,
+    backend: str | None = None,
+    mode: str | None = None,
+    options: dict[str, Any] | None = None,
+    disable: bool = False,
+) -> Callable[[_C], _C]: ...
 
 
 def compile(

@@ -29,7 +29,9 @@ BEST = "best.safetensors"
 _MOST_PIXELS = 1 << 14  # of a side
 _MOST = float(np.finfo(np.float32).max)
 _OWN = (
-    "weights without these are given to a network of yours: model.load_state_dict(npnet.load(path))"
+    "weights without these are given to a network of yours: "
+    "model.load_state_dict(npnet.load(path)); or npnet import adds them: npnet import FILE "
+    "--dataset NAME --output NEW"
 )
 
 

@@ -167,6 +167,11 @@ def _fetch(tensor: TensorProto, folder: Path) -> None:
             length = int(entries.get("length", there - offset))
         except ValueError as error:
             raise CheckpointError(f"where the weights {name} begin is no number") from error
+        if offset > there:
+            raise CheckpointError(
+                f"the weights {name} should begin at byte {offset} of {_short(location)!r}, which "
+                f"has {there}"
+            )
         if offset < 0 or length < 0 or offset + length > there:
             raise CheckpointError(
                 f"the weights {name} should be {length} bytes from {offset} on in "
@@ -193,6 +198,11 @@ def _beside(name: str, location: str, folder: Path) -> Path:
         raise CheckpointError(
             f"the weights {name} are in {_short(location)!r}, a link that leads out of the model's "
             "folder; nothing was read there"
+        )
+    if place.exists() and not place.is_file():
+        raise CheckpointError(
+            f"the weights {name} are in {_short(location)!r}, which is a folder or a pipe, and no "
+            "file"
         )
     if not place.is_file():
         raise CheckpointError(

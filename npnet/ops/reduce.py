@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -248,6 +248,14 @@ def _extreme(op: str, x: Tensor, dim: int | None, keepdim: bool) -> Tensor | Min
     return MinMax(values, indices)
 
 
+@overload
+def max(input: Tensor, dim: int, keepdim: bool = False) -> MinMax: ...
+
+
+@overload
+def max(input: Tensor, dim: Tensor | None = None) -> Tensor: ...
+
+
 def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Any:
     """The largest value: a Tensor; with `dim`, (values, indices) along that axis.
 
@@ -260,6 +268,14 @@ def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -
         return choices.maximum(input, dim)
     check_tensors("max", input)
     return _extreme("max", input, dim, keepdim)
+
+
+@overload
+def min(input: Tensor, dim: int, keepdim: bool = False) -> MinMax: ...
+
+
+@overload
+def min(input: Tensor, dim: Tensor | None = None) -> Tensor: ...
 
 
 def min(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Any:

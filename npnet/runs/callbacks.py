@@ -27,7 +27,7 @@ class Callback:
                 if trainer.history[-1].val_accuracy > 99:
                     trainer.stop("99 % are enough")
 
-    `trainer` is the run. A callback may read of it
+    `trainer` is the run, to type checkers an `npnet.training.Training`. A callback may read of it
 
         config                  the settings, and data: what is learnt
         model                   the network in training; also optimizer, scheduler, criterion

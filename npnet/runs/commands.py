@@ -145,7 +145,7 @@ def answer(text: str, prog: str) -> int:
             print(text, end="")
             _flush()
         except OSError as error:
-            return _told(error, prog) or FAILED
+            return _unwritten(error, prog)
     return 0
 
 
@@ -212,8 +212,16 @@ def _flushed(prog: str) -> int | None:
     try:
         _flush()
     except OSError as error:
-        return _told(error, prog)
+        return _unwritten(error, prog)
     return None
+
+
+def _unwritten(error: OSError, prog: str) -> int:
+    """Say that standard output takes no more. Returns the exit code."""
+    _drop_lost_output()
+    if isinstance(error, BrokenPipeError):  # whoever reads the output has enough of it
+        return FAILED
+    return complain(prog, f"standard output can't be written: {reason(error)}", USAGE_ERROR)
 
 
 def _drop_lost_output() -> None:

@@ -105,6 +105,7 @@ class Trainer:
         self._data = train, val, test
         self._verbose = verbose
         self._training: Training | None = None
+        self._running: Training | None = None
         self._given = model
 
     @property
@@ -130,11 +131,27 @@ class Trainer:
             watcher if self._verbose else lambda: None,
             self._saves,
             self._logs,
+            self._begun,
         )
-        result = run(self._config, _build, around)
+        try:
+            result = run(self._config, _build, around)
+        finally:
+            self._running = None
         self._training = result.training
         self._training.model.eval()
         return History(result.progress, result.test, self._training.result)
+
+    def _begun(self, training: Training) -> None:
+        self._running = training
+
+    def stop(self, why: str = "") -> None:
+        """Let no epoch come after the one under way, which is finished and saved.
+
+        For what watches the run while `fit` trains; a callback is also told of the run itself.
+        """
+        if self._running is None:
+            raise ConfigError("stop: nothing is being trained; call it while fit() runs")
+        self._running.stop(why)
 
     def evaluate(self, data: Source = None) -> Score:
         """Loss and accuracy of other data, or of the test data, with the weights as they are now.

@@ -96,6 +96,7 @@ class Surroundings:
         parts: what is the user's own; None is what the settings spell.
         watcher: shows the run to the user; None is nobody.
         saves, logs: whether checkpoints, and logs, are written.
+        begun: is given the run before its first epoch.
     """
 
     load: Load = prepare
@@ -103,6 +104,7 @@ class Surroundings:
     watcher: Callable[[], Watcher | None] = watcher
     saves: bool = True
     logs: bool = True
+    begun: Callable[[Training], None] | None = None
 
 
 def run(config: Config, build: Build, around: Surroundings | None = None) -> Result:
@@ -148,6 +150,8 @@ def run(config: Config, build: Build, around: Surroundings | None = None) -> Res
             begun.saved is not None,
         )
         stack.enter_context(_warnings_said(training))
+        if around.begun is not None:
+            around.begun(training)
         return _trained(training, begun.saved, overview)
 
 

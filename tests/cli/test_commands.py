@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -88,3 +89,14 @@ def test_as_a_module() -> None:
     )
     assert done.returncode == 2
     assert done.stderr == ("npnet export: error: Missing CHECKPOINT (see npnet export --help)\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+@pytest.mark.parametrize("argv", [["--help"], []])
+def test_an_output_that_is_full(argv: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "npnet", *argv], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 2
+    assert "error: standard output can't be written: No space left on device" in done.stderr

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 import safetensors.torch
 import torch
 
 import npnet
 from npnet import cli, models
+from npnet.cli.bare import usual_size
 from npnet.models.checkpoint import Facts
 from npnet.models.preprocess import Pixels
 from npnet.serialization import to_bytes
@@ -104,6 +106,88 @@ def test_weights_of_no_known_network() -> None:
     npnet.save({"my.layer": npnet.ones(2)}, "mine.safetensors")
     assert cli.main(["export", "mine.safetensors", "--format", "pth"]) == 0
     assert torch.load("mine.pth", weights_only=True)["my.layer"].tolist() == [1, 1]
+
+
+def bare(name: str, file: str) -> npnet.nn.Module:
+    """A network, and its weights alone as a file of PyTorch."""
+    npnet.manual_seed(1)
+    model = models.create(name) if name in models.MODELS else models.get_model(name)
+    arrays = {f"module.{key}": value.array for key, value in model.state_dict().items()}
+    Path(file).write_bytes(pytorch_bytes(arrays, {}))
+    return model.eval()
+
+
+def outputs(file: str, x: npnet.Tensor) -> Any:
+    return onnxruntime.InferenceSession(file).run(None, {"x": x.numpy()})[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "flags"),
+    [
+        ("resnet20", []),
+        ("lenet5", ["--model", "lenet5"]),
+        ("resnet18", ["--input-size", "3", "40", "40"]),
+        ("squeezenet1_1", ["--model", "squeezenet1_1", "--input-size", "3", "64", "64"]),
+    ],
+)
+def test_onnx_of_weights_alone(name: str, flags: list[str]) -> None:
+    model = bare(name, "w.pth")
+    assert cli.main(["export", "w.pth", "--output", "w.onnx", *flags]) == 0
+    shape = [int(word) for word in flags if word.isdigit()] or list(usual_size(name))
+    x = npnet.randn(2, *shape)
+    with npnet.no_grad():
+        y = model(x).numpy()
+    np.testing.assert_allclose(outputs("w.onnx", x), y, rtol=1e-4, atol=1e-5 * np.abs(y).max())
+
+
+def test_onnx_of_weights_alone_of_ones_own_network() -> None:
+    Path("mine.py").write_text(
+        "from npnet import nn\n\n\nclass Net(nn.Module):\n"
+        "    def __init__(self, width=4):\n        super().__init__()\n"
+        "        self.c = nn.Conv2d(1, width, 3)\n\n"
+        "    def forward(self, x):\n        return self.c(x).mean((2, 3))\n"
+    )
+    weights = {"c.weight": npnet.ones(8, 1, 3, 3), "c.bias": npnet.zeros(8)}
+    npnet.save(weights, "mine.safetensors")
+    argv = ["export", "mine.safetensors", "--output", "mine.onnx", "--model", "mine.py:Net"]
+    argv += ["--model-args", "width=8"]
+    assert cli.main(argv) == 2
+    assert cli.main([*argv, "--input-size", "1", "6", "6"]) == 0
+    np.testing.assert_allclose(outputs("mine.onnx", npnet.ones(1, 1, 6, 6)), np.full((1, 8), 9.0))
+
+
+def test_a_run_may_be_called_by_its_networks_name() -> None:
+    checkpoint("lenet5")
+    assert cli.main(["export", ".", "--output", "x.onnx", "--model", "lenet5"]) == 0
+
+
+WRONG_BARE = {
+    "several": ([], "may be weights of lenet5 or lenet; say of which by --model"),
+    "another": (["--model", "resnet20"], "are not of a resnet20"),
+    "unknown": (["--model", "lenet6"], "did you mean"),
+    "size": (["--model", "lenet5", "--input-size", "1", "3", "3"], "does not take images of 1 3 3"),
+    "none": (["--model", "lenet5", "--input-size", "0"], "takes whole numbers from 1"),
+    "pixels": (["--model", "lenet5", "--with-preprocessing"], "npnet import w.pth --dataset NAME"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_BARE)
+def test_weights_alone_that_are_no_network(case: str, capsys: pytest.CaptureFixture[str]) -> None:
+    flags, message = WRONG_BARE[case]
+    bare("lenet5", "w.pth")
+    assert cli.main(["export", "w.pth", "--output", "w.onnx", *flags]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not Path("w.onnx").exists()
+
+
+def test_predict_says_how_weights_alone_learn_of_their_images(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    bare("lenet5", "w.pth")
+    assert cli.main(["predict", "w.pth", "7.png"]) == 2
+    assert "npnet import FILE --dataset NAME" in capsys.readouterr().err
 
 
 WRONG_USE = {

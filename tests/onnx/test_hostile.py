@@ -128,7 +128,7 @@ def test_weights_elsewhere_are_not_read(location: str, tmp_path: Path) -> None:
         ("-8", "24", "should be 24 bytes from -8 on"),
         ("x", "24", "is no number"),
         ("0", "20", "has 20 bytes in place of 24"),
-        ("9" * 30, "24", "should be 24 bytes from 9"),
+        ("9" * 30, "24", "should begin at byte 9"),
     ],
 )
 def test_a_wrong_place(offset: str, length: str, message: str, tmp_path: Path) -> None:
@@ -141,6 +141,8 @@ def test_a_wrong_place(offset: str, length: str, message: str, tmp_path: Path) -
 def test_weights_that_are_missing(tmp_path: Path) -> None:
     (tmp_path / "net.onnx").write_bytes(_apart("net.data").SerializeToString())
     _refused(tmp_path / "net.onnx", "'net.data', which is not there; put it beside the model")
+    (tmp_path / "net.data").mkdir()
+    _refused(tmp_path / "net.onnx", "'net.data', which is a folder or a pipe, and no file")
 
 
 # ---- graphs --------------------------------------------------------------------------------------

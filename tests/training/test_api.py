@@ -73,6 +73,21 @@ def test_the_digest_of_the_file_of_a_network(arrays: dict[str, Any], tmp_path: P
             assert models.from_checkpoint("c", given).checkpoint.code == code
 
 
+def test_a_trainer_is_stopped_while_it_trains(arrays: dict[str, Any]) -> None:
+    class Watch(Callback):
+        def on_epoch_end(self, run: Any) -> None:
+            trainer.stop("seen enough")
+
+    trainer = Trainer(
+        Net(), train=(arrays["x"], arrays["y"]), epochs=5, callbacks=[Watch()], **QUIET
+    )
+    with pytest.raises(ConfigError, match="stop: nothing is being trained"):
+        trainer.stop()
+    assert len(trainer.fit()) == 1
+    with pytest.raises(ConfigError, match="stop: nothing is being trained"):
+        trainer.stop()
+
+
 def test_nothing_is_written_unless_folders_are_named(
     arrays: dict[str, Any], tmp_path: Path
 ) -> None:

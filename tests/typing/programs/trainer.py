@@ -11,7 +11,7 @@ import numpy as np
 import npnet
 from npnet import Tensor, models, nn, onnx
 from npnet.sklearn import NeuralNetClassifier
-from npnet.training import Callback, Trainer, fit
+from npnet.training import Callback, Trainer, Training, fit
 
 if TYPE_CHECKING:
     from typing_extensions import assert_type
@@ -35,6 +35,17 @@ class Loud(Callback):
         print(self.word)
 
 
+class Enough(Callback):
+    def on_epoch_end(self, trainer: Training) -> None:
+        if trainer.history[-1].val_accuracy > 99:
+            trainer.stop("enough")
+
+
+class Stopper(Callback):
+    def on_epoch_end(self, trainer: Trainer) -> None:
+        trainer.stop("one is enough")
+
+
 def main(folder: Path) -> None:
     rng = np.random.default_rng(0)
     x = rng.integers(0, 256, (40, 28, 28), dtype=np.uint8)
@@ -42,7 +53,12 @@ def main(folder: Path) -> None:
     trainer = Trainer(Net(), train=(x, y), epochs=1, batch_size=8, verbose=False)
     history = trainer.fit()
     accuracy: float = history.best.val_accuracy
-    settings = {"epochs": 1, "batch_size": 8, "callbacks": [Loud("on")], "verbose": False}
+    settings = {
+        "epochs": 1,
+        "batch_size": 8,
+        "callbacks": [Loud("on"), Enough(), Stopper()],
+        "verbose": False,
+    }
     print(accuracy, fit(Net, (x, y), **settings))
     net = Net()
     onnx.export(net, folder / "net.onnx", npnet.zeros(1, 1, 28, 28))
@@ -55,6 +71,9 @@ def main(folder: Path) -> None:
     if TYPE_CHECKING:
         assert_type(net(npnet.zeros(1)), Tensor)
         assert_type(models.LeNet5()(npnet.zeros(1)), Tensor)
+        assert_type(npnet.compile(net)(npnet.zeros(1)), Tensor)
+        assert_type(npnet.zeros(2, 2).max(1).values, Tensor)
+        assert_type(npnet.zeros(2, 2).min(), Tensor)
     print(models.resnet18(num_classes=3).eval()(npnet.zeros(1, 3, 32, 32)).shape, lenet)
 
 
