@@ -212,13 +212,22 @@ def _unknown(found: Found, file: str) -> str:
 
 
 def _nothing(tree: Any, options: Options) -> str:
-    from npnet.models.foreign import find_weights
+    from npnet.models.foreign import find_weights, unread_tensors
 
     places = [printable(found.place) or "the top" for found in find_weights(tree)]
     if places:
         return (
             f"key: there are no weights at {printable(options.key or '')}; there are some at "
             f"{', '.join(places[:_SHOWN])}"
+        )
+    unread = unread_tensors(tree)
+    if unread:
+        name, kind = next(iter(unread.items()))
+        more = f" and {len(unread) - 1} more" if len(unread) > 1 else ""
+        return (
+            f"{printable(options.file)} has no weights that npnet reads: {printable(name)}{more} "
+            f"are of {printable(kind)}; in PyTorch, save {{name: w.to_dense().float() for name, w "
+            "in model.state_dict().items()}"
         )
     what = repr(tree)
     if isinstance(tree, dict):

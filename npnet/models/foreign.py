@@ -23,7 +23,7 @@ from npnet.models.named import get_model
 from npnet.models.registry import MODELS, create
 from npnet.nn import Module
 from npnet.serialization import CheckpointError, load_with_metadata
-from npnet.serialization.pytorch import Inert, is_pytorchs, pytorch_object, records
+from npnet.serialization.pytorch import Inert, is_pytorchs, pytorch_object, records, unread_kind
 
 __all__ = [
     "FACTS",
@@ -36,6 +36,7 @@ __all__ = [
     "match_name",
     "read_foreign",
     "recognised",
+    "unread_tensors",
 ]
 
 FACTS = "npnet.json"  # in npnet's own files of PyTorch's format, what else is known of the network
@@ -142,6 +143,22 @@ def _found(tree: Any, place: str, depth: int) -> Iterator[Found]:
         yield Found(place, tensors)
     for key, value in tree.items():
         yield from _found(value, f"{place}.{key}" if place else str(key), depth + 1)
+
+
+def unread_tensors(tree: Any) -> dict[str, str]:
+    """The tensors that can't be read here, by their places in a file, with their kinds."""
+    return dict(_unread(tree, "", 0))
+
+
+def _unread(tree: Any, place: str, depth: int) -> Iterator[tuple[str, str]]:
+    kind = unread_kind(tree)
+    if kind is not None:
+        yield place, kind
+        return
+    tree = tree.state if isinstance(tree, Inert) else tree
+    if isinstance(tree, dict) and depth <= _DEEPEST:
+        for key, value in tree.items():
+            yield from _unread(value, f"{place}.{key}" if place else str(key), depth + 1)
 
 
 def _is_state_of_optimizer(found: Found) -> bool:

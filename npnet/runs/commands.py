@@ -68,7 +68,7 @@ def _done(work: Callable[[], None], prog: str, stopped: str) -> int:
     try:
         _check_environment()
         work()
-        _flush()
+        return _flushed(prog) or 0
     except BaseException as error:
         # Libraries, and C code among them, may make another error of the one that a signal raised.
         if signals.asked() is not None or isinstance(error, KeyboardInterrupt):
@@ -77,7 +77,6 @@ def _done(work: Callable[[], None], prog: str, stopped: str) -> int:
         if code is None:
             raise
         return code
-    return 0
 
 
 def _stopped(prog: str, stopped: str) -> int:
@@ -110,8 +109,8 @@ def _told(error: BaseException, prog: str) -> int | None:
     from npnet.runs.errors import ConfigError, FailedError
     from npnet.serialization import CheckpointError
 
-    if isinstance(error, SystemExit):
-        return None if error.code else _flushed(prog) or 0  # --help was answered
+    if isinstance(error, SystemExit):  # --help was answered, or could not be
+        return error.code or _flushed(prog) or 0 if isinstance(error.code, int) else None
     if isinstance(error, FailedError):
         return complain(prog, str(error), FAILED)
     if isinstance(error, extras.MissingExtraError):
@@ -123,9 +122,8 @@ def _told(error: BaseException, prog: str) -> int | None:
     ):
         return complain(prog, str(error), USAGE_ERROR)
     if isinstance(error, OSError):
-        _drop_lost_output()
-        if isinstance(error, BrokenPipeError):  # whoever reads the output has enough of it
-            return FAILED
+        if _drop_lost_output() or isinstance(error, BrokenPipeError):
+            return _unwritten(error, prog)
         said = f"{reason(error)}; what was saved before is still there"
         return complain(prog, said, USAGE_ERROR)
     if isinstance(error, MemoryError):
@@ -224,12 +222,14 @@ def _unwritten(error: OSError, prog: str) -> int:
     return complain(prog, f"standard output can't be written: {reason(error)}", USAGE_ERROR)
 
 
-def _drop_lost_output() -> None:
-    """Where the output can't be written, let what is left of it go nowhere."""
+def _drop_lost_output() -> bool:
+    """Where the output can't be written, let what is left of it go nowhere; whether it was so."""
     try:
         _flush()
     except OSError:
         _let_go(sys.stdout)
+        return True
+    return False
 
 
 def _let_go(stream: TextIO) -> None:

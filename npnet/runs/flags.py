@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from npnet import __version__
 from npnet.base.files import printable
+from npnet.runs.commands import answer
 from npnet.runs.declared import Flag, flags_of, positional
 from npnet.runs.errors import ConfigError
 from npnet.runs.help import help_text
@@ -28,11 +29,9 @@ def read_flags(argv: Sequence[str], defaults: Settings, prog: str) -> Settings:
         SystemExit: `--help` or `--version` was answered.
     """
     if "--version" in argv:
-        print(f"npnet {__version__}")
-        raise SystemExit(0)
+        raise SystemExit(answer(f"npnet {__version__}\n", prog))
     if any(word in ("-h", "--help") for word in argv):
-        print(help_text(defaults, prog), end="")
-        raise SystemExit(0)
+        raise SystemExit(answer(help_text(defaults, prog), prog))
     try:
         given = _Reader(flags_of(type(defaults))).read(argv)
     except ConfigError as error:

@@ -29,7 +29,7 @@ from npnet.tensor import Size, Tensor
 if TYPE_CHECKING:
     import zipfile
 
-__all__ = ["ForeignError", "Inert", "is_pytorchs", "pytorch_object", "records"]
+__all__ = ["ForeignError", "Inert", "is_pytorchs", "pytorch_object", "records", "unread_kind"]
 
 
 def is_pytorchs(data: bytes) -> bool:
@@ -153,7 +153,7 @@ class _Unpickler(pickle.Unpickler):
             return pid[1]
         what, kind, key, _, count, *_ = pid
         if not isinstance(kind, str) and self.inerts is not None:  # of a dtype that is not here
-            return _Memory("U8", 0)
+            return _Memory(kind.name, 0)
         if what != "storage":
             raise ValueError(f"a {what} instead of a storage")
         return self.memory(key, kind, count)
@@ -247,9 +247,11 @@ def _tensor(
     stride: Sequence[int],
     requires_grad: bool = False,
     *_: Any,
-) -> Tensor | None:
-    """Values of a storage, on memory of their own."""
+) -> Tensor | Inert | None:
+    """Values of a storage, on memory of their own; an `Inert` where their dtype is not here."""
     values = memory.values
+    if memory.kind not in _STORAGES.values():
+        return _Inerts()["torch._utils._rebuild_tensor_v2"](memory)
     if not len(values) and memory.count:
         return None  # of an old file, whose memory comes later
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
@@ -261,9 +263,23 @@ def _tensor(
     return x.requires_grad_() if requires_grad else x
 
 
-def _parameter(data: Tensor | None, requires_grad: bool, *_: Any) -> Tensor | None:
+def _parameter(data: Tensor | Inert | None, requires_grad: bool, *_: Any) -> Tensor | Inert | None:
     """A Parameter is a tensor that requires a gradient, as `load` gives all of them."""
-    return data.requires_grad_(requires_grad) if data is not None else None
+    return data.requires_grad_(requires_grad) if isinstance(data, Tensor) else data
+
+
+def unread_kind(value: Any) -> str | None:
+    """What kind of tensor an `Inert` stands for, such as "float8_e4m3fn"; None if for none."""
+    if not isinstance(value, Inert) or not value.name.startswith("torch._utils._rebuild_"):
+        return None
+    kind = value.name.removeprefix("torch._utils._rebuild_")
+    if kind == "parameter" and value.args:
+        return unread_kind(value.args[0])
+    if kind == "tensor_v2":
+        return _COMPLEX.get(value.args[0].kind, "unknown dtype")
+    if kind == "tensor_v3" and len(value.args) > _DTYPE_AT:
+        return str(getattr(value.args[_DTYPE_AT], "name", kind)).removeprefix("torch.")
+    return _LAYOUTS.get(kind, kind.removesuffix("_tensor"))
 
 
 _MOST_PICKLE = 1 << 28  # bytes of a pickle, which holds names and shapes
@@ -280,6 +296,17 @@ _STORAGES = {
     "ByteStorage": "U8",
     "BoolStorage": "BOOL",
 }
+_COMPLEX = {
+    "torch.ComplexDoubleStorage": "complex128",
+    "torch.ComplexFloatStorage": "complex64",
+    "torch.ComplexHalfStorage": "complex32",
+}
+_LAYOUTS = {
+    "sparse_tensor": "a sparse layout",
+    "qtensor": "quantized numbers",
+    "meta_tensor_no_storage": "the device meta, without values",
+}
+_DTYPE_AT = 6  # among the arguments of _rebuild_tensor_v3
 _BYTES = {"64": 8, "32": 4, "16": 2}  # by how the names above end
 _DTYPES = frozenset(
     ["bool", "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8"]

@@ -228,6 +228,29 @@ def test_wrong_use(case: str, net: Net, capsys: pytest.CaptureFixture[str]) -> N
     assert message in refused(capsys, "file.pth", *argv)
 
 
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (lambda w: w.to(torch.float8_e4m3fn), "float8_e4m3fn"),
+        (lambda w: w.to(torch.complex64), "complex64"),
+        (lambda w: w.to(torch.uint16), "uint16"),
+        (lambda w: w.to_sparse(), "a sparse layout"),
+        (lambda w: w.to("meta"), "the device meta"),
+        (lambda w: torch.nn.Parameter(w.to(torch.complex128)), "complex128"),
+    ],
+    ids=["float8", "complex", "uint16", "sparse", "meta", "parameter"],
+)
+def test_tensors_of_other_kinds(
+    make: Callable[[torch.Tensor], torch.Tensor],
+    kind: str,
+    net: Net,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    torch.save({"net": {name: make(w) for name, w in net.state_dict().items()}}, "file.pth")
+    error = refused(capsys, "file.pth", "--output", "out.safetensors")
+    assert f"net.conv1.weight and 9 more are of {kind}" in error
+
+
 def test_optimizer_alone(net: Net, capsys: pytest.CaptureFixture[str]) -> None:
     torch.save({"optimizer": with_optimizer(net)["optimizer"]}, "file.pth")
     assert "no weights by name, but a dict with the keys optimizer" in refused(capsys, "file.pth")
