@@ -19,6 +19,7 @@ from npnet.lanes.choice import LEAST, in_lanes
 from npnet.lanes.layout import Lanes, to_lanes
 from npnet.nn import functional as F
 from npnet.tape import result
+from tests.missing import hide
 
 # Rounding flips the sign at some ReLUs, in PyTorch's float32 too; how many is chance, and of two
 # float32 computations that are equally right the one is easily twice as far off as the other.
@@ -91,7 +92,7 @@ def test_a_wrong_environment_variable_is_one_line() -> None:
 
 def test_numba_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backend, "_has_kernels", backend._has_kernels.__wrapped__)
-    monkeypatch.setitem(sys.modules, "numba", None)
+    hide(monkeypatch, "numba")
     line = "needs numba: pip install 'npnet\\[kernels\\]'"
     with pytest.raises(extras.MissingExtraError, match=line):
         npnet.set_backend("numba")
@@ -102,7 +103,7 @@ def test_numba_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_numba_without_what_else_kernels_need(monkeypatch: pytest.MonkeyPatch) -> None:
     """Numba may have come with another library."""
     monkeypatch.setattr(backend, "_has_kernels", backend._has_kernels.__wrapped__)
-    monkeypatch.setitem(sys.modules, "threadpoolctl", None)
+    hide(monkeypatch, "threadpoolctl")
     npnet.set_backend("auto")
     line = "the kernels need threadpoolctl: pip install 'npnet\\[kernels\\]'"
     with pytest.warns(RuntimeWarning, match=line):

@@ -9,12 +9,12 @@ import pytest
 
 from npnet.base import extras
 from npnet.runs.commands import USAGE_ERROR, run_command
+from tests.missing import hide
 
 
 @pytest.fixture
 def without(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("onnx", "rich", "jinja2"):
-        monkeypatch.setitem(sys.modules, name, None)
+    hide(monkeypatch, "onnx", "rich", "jinja2")
 
 
 def test_a_module_that_is_there() -> None:

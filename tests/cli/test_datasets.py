@@ -6,7 +6,6 @@ import dataclasses
 import gzip
 import hashlib
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from npnet.datasets import catalogue
 from npnet.datasets.catalogue import CATALOGUE
 from npnet.datasets.digits import FILE, load_digits
 from tests.datasets.idx_files import write_idx_files
+from tests.missing import hide
 
 Capture = pytest.CaptureFixture[str]
 
@@ -144,7 +144,7 @@ def test_download(folder: Path, capsys: Capture) -> None:
 def test_download_without_the_libraries(
     folder: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "requests", None)
+    hide(monkeypatch, "requests")
     (folder / "mnist" / "t10k-labels-idx1-ubyte.gz").unlink()
     code, _, err = run(capsys, "download", "mnist")
     assert code == 2

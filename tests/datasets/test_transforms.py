@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from npnet.transforms.base import Transform
 from npnet.utils.data import ConcatDataset, DataLoader, Subset, default_collate, random_split
 from tests.campaign import trials
 from tests.datasets.idx_files import write_idx_files
+from tests.missing import hide
 from tests.torchvision_import import import_torchvision
 
 COUNT = 6
@@ -445,7 +445,7 @@ def _no_pillow(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     from npnet.transforms import resize
 
     resize._as_pillow.cache_clear()
-    monkeypatch.setitem(sys.modules, "PIL", None)
+    hide(monkeypatch, "PIL")
     yield
     resize._as_pillow.cache_clear()
 

@@ -17,6 +17,7 @@ from npnet.base.arrays import Array
 from npnet.runs.errors import DivergedError
 from npnet.sklearn import NeuralNetClassifier, NeuralNetRegressor
 from tests.ids import named
+from tests.missing import hide
 from tests.sklearn import networks
 
 X, Y = np.random.default_rng(0).normal(size=(40, 16)), np.arange(40) % 3
@@ -177,7 +178,7 @@ def test_not_fitted() -> None:
 def test_scikit_learn_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.startswith("npnet.sklearn")]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "sklearn", None)
+    hide(monkeypatch, "sklearn")
     find = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name, *p: None if name == "sklearn" else find(name, *p)

@@ -223,4 +223,5 @@ except ImportError as error:
     print(error)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "tensorboardX, which writes the files, is not installed; pip install" in done.stdout
+    line = "npnet.utils.tensorboard needs tensorboardX: pip install 'npnet[train]'"
+    assert done.stdout == f"{line}\n"
