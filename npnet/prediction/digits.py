@@ -21,7 +21,7 @@ import numpy as np
 from npnet.base.arrays import Array
 from npnet.prediction.marks import Mark, find_marks
 from npnet.prediction.paper import Ink, find_ink, ranked, reduced, resized, widened
-from npnet.prediction.strokes import NothingToRead, check_strokes, stroke_width
+from npnet.prediction.strokes import NothingToRead, check_strokes, stroke_width, without_shades
 
 __all__ = ["NothingToRead", "Prepared", "prepare_digit"]
 
@@ -93,11 +93,11 @@ def prepare_digit(picture: Array, placement: Placement = PLACEMENTS["mnist"]) ->
         return (reduced(part, FINE) - np.float32(black)) / np.float32(white - black)
 
     seen = look(picture)
-    ink = find_ink(seen)
+    ink = _strokes(seen)
     labels, digit, note = _digit(ink)
-    check_strokes(seen, ink, np.isin(labels, [mark.number for mark in digit]))
+    check_strokes(ink, _pixels(labels, digit))
     part, size = _around(picture, ink.amount.shape, digit)
-    ink = find_ink(_enlarged(look(part)), ink.axis)
+    ink = _strokes(_enlarged(look(part)), ink.axis)
     labels, digit, _ = _digit(ink)
     sharpness = size / placement.box  # pixels of the picture to one of the digit
     image = _placed(_scaled(ink, labels, digit, sharpness, placement.box), placement)
@@ -146,6 +146,24 @@ def _extremes(picture: Array) -> tuple[float, float]:
 # ---- the digit among the marks -------------------------------------------------------------------
 
 
+def _strokes(picture: Array, axis: Array | None = None) -> Ink:
+    """Ink, as `find_ink` tells it, without the borders of shadows where light is uneven.
+
+    Where that leaves nothing, the other direction of colours is tried: paper in a shadow may have
+    looked like the ink of a dark sheet.
+    """
+    ink = find_ink(picture, axis)
+    if ink.is_even:
+        return ink
+    try:
+        return without_shades(picture, ink, _threshold(ink))
+    except NothingToRead:
+        if axis is not None:
+            raise
+        ink = find_ink(picture, -ink.axis)
+        return without_shades(picture, ink, _threshold(ink))
+
+
 def _digit(ink: Ink) -> tuple[Array, list[Mark], str]:
     """The labels of all marks, the marks that are the digit's, and what is to be said of it."""
     mask = ink.amount > _threshold(ink)
@@ -160,6 +178,10 @@ def _digit(ink: Ink) -> tuple[Array, list[Mark], str]:
     first = marks[0]
     parts = [m for m in marks if m.area >= 0.05 * first.area and _gap(m, first) <= 0.3 * first.side]
     return labels, parts, _note(marks)
+
+
+def _pixels(labels: Array, digit: list[Mark]) -> Array:
+    return np.isin(labels, [mark.number for mark in digit])
 
 
 def _threshold(ink: Ink) -> float:
@@ -247,7 +269,7 @@ def _scaled(ink: Ink, labels: Array, digit: list[Mark], sharpness: float, box: i
     full = _full(ink)
     low, high = 0.08 + 0.22 * blurred, 1 - 0.3 * blurred
     amount = np.clip((ink.amount / full - low) / (high - low), 0, 1)
-    chosen = np.isin(labels, [mark.number for mark in digit])
+    chosen = _pixels(labels, digit)
     side = (
         max(
             max(m.bottom for m in digit) - min(m.top for m in digit),

@@ -24,6 +24,7 @@ class Trained(NamedTuple):
         checkpoint: its best weights.
         data: the file that it was trained on.
         images, labels: (N, 1, 28, 28) and (N,), its test images.
+        images_train, labels_train: those that it was trained on.
         correct: of these.
     """
 
@@ -31,6 +32,8 @@ class Trained(NamedTuple):
     data: Path
     images: np.ndarray[Any, Any]
     labels: np.ndarray[Any, Any]
+    images_train: np.ndarray[Any, Any]
+    labels_train: np.ndarray[Any, Any]
     correct: int
 
 
@@ -55,7 +58,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     result = run_npnet(config)
     assert result.test.accuracy > 90
     checkpoint = folder / "checkpoint" / BEST
-    return Trained(checkpoint, data, x_test, digits.y_test, result.test.correct)
+    return Trained(
+        checkpoint, data, x_test, digits.y_test, x_train, digits.y_train, result.test.correct
+    )
 
 
 def as_mnist(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
