@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import operator
 import sys
 from collections.abc import Iterable, Sequence
@@ -189,6 +188,8 @@ def is_finite(value: float) -> bool:
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name most like `name`, or None where none is like it."""
+    import difflib  # only here: npnet starts faster without
+
     close = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.5)
     return close[0] if close else None
 
