@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from npnet.base.files import printable
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from npnet.models.foreign import Match
     from npnet.nn import Module
 
-__all__ = ["bare_network", "checked_size", "usual_size"]
+__all__ = ["bare_network", "checked_size", "own_size", "tried_on", "usual_size"]
 
 MOST_VALUES = 1 << 28  # of an image
 _USUAL = (3, 224, 224)  # images that torchvision's networks are made for
@@ -42,18 +44,28 @@ def bare_network(tree: Any, said: str | None, options: Options) -> tuple[Module,
         )
     flags = import_.Options(options.checkpoint, options.model, options.model_args)
     match = import_.matched(tree, said, flags)
-    shape = checked_size(options.input_size) or _size_of(match)
+    shape = _size_of(match, options.input_size)
     model = _made(match)
     model.load_state_dict(match.weights)
+    with tried_on(shape), no_grad():
+        model.eval()(zeros(1, *shape))
+    return model, shape
+
+
+@contextlib.contextmanager
+def tried_on(shape: tuple[int, ...]) -> Iterator[None]:
+    """Say of what fails within that the network does not take images of this shape.
+
+    Raises:
+        ConfigError: so it is.
+    """
     try:
-        with no_grad():
-            model.eval()(zeros(1, *shape))
+        yield
     except (RuntimeError, ValueError, IndexError) as error:
         size = " ".join(map(str, shape))
         raise ConfigError(
             f"input_size: the network does not take images of {size}: {error}"
         ) from None
-    return model, shape
 
 
 def _made(match: Match) -> Module:
@@ -69,12 +81,19 @@ def _made(match: Match) -> Module:
     return model
 
 
-def _size_of(match: Match) -> tuple[int, ...]:
+def _size_of(match: Match, size: tuple[int, ...]) -> tuple[int, ...]:
     if is_own(match.model):
+        return own_size(size)
+    return checked_size(size) or usual_size(match.model, match.arguments.get("in_channels"))
+
+
+def own_size(size: tuple[int, ...]) -> tuple[int, ...]:
+    """The size that was asked for, without which nothing is known of a network of one's own."""
+    if not checked_size(size):
         raise ConfigError(
             "input_size: say what a network of your own takes, as --input_size 1 28 28"
         )
-    return usual_size(match.model, match.arguments.get("in_channels"))
+    return size
 
 
 def usual_size(name: str, channels: int | None = None) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from npnet.base.files import printable, user_path
-from npnet.cli.bare import checked_size, usual_size
+from npnet.cli.bare import checked_size, own_size, tried_on, usual_size
 from npnet.models import MODELS, list_models
 from npnet.runs.commands import leave_kernels_out, run_command
 from npnet.runs.errors import ConfigError
@@ -73,13 +73,8 @@ def _show(options: Options) -> None:
         raise ConfigError("model_args: are for a network of your own, as my_file.py:Net")
     else:
         model, shape = _network(options.model, checked_size(options.input_size))
-    try:
+    with tried_on(shape):
         found = summary(model, (1, *shape))
-    except (RuntimeError, ValueError, IndexError) as error:
-        size = " ".join(map(str, shape))
-        raise ConfigError(
-            f"input_size: the network does not take images of {size}: {error}"
-        ) from None
     memory = _memory(model, found)
     if options.json:
         answer = {
@@ -128,11 +123,7 @@ def _own(options: Options) -> tuple[Module, tuple[int, ...]]:
     from npnet.runs.arguments import arguments
     from npnet.runs.own import blamed, load_class
 
-    shape = checked_size(options.input_size)
-    if not shape:
-        raise ConfigError(
-            "input_size: say what a network of your own takes, as --input_size 1 28 28"
-        )
+    shape = own_size(options.input_size)
     build = load_class(options.model, "model", Module, "npnet.nn.Module")
     given = {"in_channels": shape[0], "num_classes": 10}
     made = arguments(build, options.model_args, given, "model_args", options.model)
