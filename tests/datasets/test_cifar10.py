@@ -28,7 +28,6 @@ from tests.datasets.cifar_files import (
 from tests.torchvision_import import import_torchvision
 
 META = "batches.meta.txt"
-BROKEN = " is damaged: its archive is broken ("
 
 
 @pytest.fixture(autouse=True)
@@ -105,27 +104,25 @@ def test_damaged_files_are_named_and_kept(
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    "spoil",
     [
-        (lambda c: b"", BROKEN),
-        (lambda c: c[: len(c) // 2], BROKEN),
-        (lambda c: c[:-8], BROKEN),
-        (lambda c: c[:-8] + bytes([c[-8] ^ 1]) + c[-7:], BROKEN),
-        # What it comes to hangs on the times of the files in the archive; often it is wrong labels.
-        (lambda c: c[:900] + bytes([c[900] ^ 1]) + c[901:], "is damaged: "),
-        (lambda c: b"<!DOCTYPE html><html>log in to this network</html>", BROKEN),
+        lambda c: b"",
+        lambda c: c[: len(c) // 2],
+        lambda c: c[:-8],
+        lambda c: c[:-8] + bytes([c[-8] ^ 1]) + c[-7:],
+        lambda c: c[:3000] + bytes([c[3000] ^ 1]) + c[3001:],  # a pixel of the first record
+        lambda c: b"<!DOCTYPE html><html>log in to this network</html>",
     ],
     ids=["empty", "half", "no end", "wrong crc", "bit flipped", "web page"],
 )
-def test_broken_archives(tmp_path: Path, spoil: Callable[[bytes], bytes], said: str) -> None:
+def test_broken_archives(tmp_path: Path, spoil: Callable[[bytes], bytes]) -> None:
     write_cifar_files(tmp_path)
     path = write_archive(tmp_path)
     path.write_bytes(spoil(path.read_bytes()))
     for read in (load, lambda name, root: CIFAR10(root, train=False)):
         with pytest.raises(DataError) as caught:
             read("cifar10", tmp_path)
-        assert str(caught.value).startswith(str(path))
-        assert said in str(caught.value)
+        assert str(caught.value).startswith(f"{path} is damaged: its archive is broken (")
     assert path.exists()
 
 
