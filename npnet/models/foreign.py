@@ -125,40 +125,33 @@ def find_weights(tree: Any) -> list[Found]:
     An optimizer's are left out: its state goes by numbers. Dicts of a wrapper, which has numbers
     beside tensors, count by their tensors.
     """
-    found = [f for f in _found(tree, "", 0) if not _is_state_of_optimizer(f)]
-    return sorted(found, key=_rank)
-
-
-def _found(tree: Any, place: str, depth: int) -> Iterator[Found]:
-    if depth > _DEEPEST:
-        return
-    if isinstance(tree, Inert):
-        tree = _inside(tree, depth) if _is_module(tree) else tree.state
-    if isinstance(tree, (list, tuple)):
-        tree = dict(enumerate(tree))
-    if not isinstance(tree, dict):
-        return
-    tensors = {k: v for k, v in tree.items() if isinstance(k, str) and isinstance(v, Tensor)}
-    if tensors:
-        yield Found(place, tensors)
-    for key, value in tree.items():
-        yield from _found(value, f"{place}.{key}" if place else str(key), depth + 1)
+    found = [Found(place, weights) for place, node in _walk(tree) if (weights := _weights(node))]
+    return sorted((f for f in found if not _is_state_of_optimizer(f)), key=_rank)
 
 
 def unread_tensors(tree: Any) -> dict[str, str]:
     """The tensors that can't be read here, by their places in a file, with their kinds."""
-    return dict(_unread(tree, "", 0))
+    kinds = ((place, unread_kind(node)) for place, node in _walk(tree))
+    return {place: kind for place, kind in kinds if kind is not None}
 
 
-def _unread(tree: Any, place: str, depth: int) -> Iterator[tuple[str, str]]:
-    kind = unread_kind(tree)
-    if kind is not None:
-        yield place, kind
+def _walk(node: Any, place: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """All that is in a file, by its place; containers as dicts, before what they hold."""
+    if depth > _DEEPEST:
         return
-    tree = tree.state if isinstance(tree, Inert) else tree
-    if isinstance(tree, dict) and depth <= _DEEPEST:
-        for key, value in tree.items():
-            yield from _unread(value, f"{place}.{key}" if place else str(key), depth + 1)
+    if isinstance(node, Inert) and unread_kind(node) is None:
+        node = _inside(node, depth) if _is_module(node) else node.state
+    if isinstance(node, (list, tuple)):
+        node = dict(enumerate(node))
+    yield place, node
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from _walk(value, f"{place}.{key}" if place else str(key), depth + 1)
+
+
+def _weights(node: Any) -> dict[str, Tensor]:
+    items = node.items() if isinstance(node, dict) else ()
+    return {k: v for k, v in items if isinstance(k, str) and isinstance(v, Tensor)}
 
 
 def _is_state_of_optimizer(found: Found) -> bool:
@@ -176,13 +169,14 @@ def _is_module(obj: Inert) -> bool:
     return isinstance(obj.state, dict) and {"_parameters", "_modules"} <= obj.state.keys()
 
 
-def _inside(module: Inert, depth: int) -> dict[str, Tensor]:
+def _inside(module: Inert, depth: int) -> dict[str, Any]:
     """What `state_dict` of a module would give that was saved as a whole."""
-    weights: dict[str, Tensor] = {}
+    weights: dict[str, Any] = {}
     fleeting = module.state.get("_non_persistent_buffers_set") or ()
     for kind in ("_parameters", "_buffers"):
         for name, value in dict(module.state.get(kind) or {}).items():
-            if isinstance(value, Tensor) and name not in fleeting:
+            is_tensor = isinstance(value, Tensor) or unread_kind(value)
+            if is_tensor and name not in fleeting:
                 weights[name] = value
     for name, inner in dict(module.state["_modules"] or {}).items():
         if isinstance(inner, Inert) and _is_module(inner) and depth < _DEEPEST:

@@ -251,6 +251,16 @@ def test_tensors_of_other_kinds(
     assert f"net.conv1.weight and 9 more are of {kind}" in error
 
 
+@pytest.mark.parametrize(
+    ("wrap", "name"), [(lambda net: net, "conv1.weight"), (lambda net: [net], "0.conv1.weight")]
+)
+def test_tensors_of_other_kinds_in_a_module(
+    wrap: Callable[[Net], Any], name: str, net: Net, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.save(wrap(net.to(torch.float8_e4m3fn)), "file.pth")
+    assert f"{name} and 9 more are of float8_e4m3fn" in refused(capsys, "file.pth")
+
+
 def test_optimizer_alone(net: Net, capsys: pytest.CaptureFixture[str]) -> None:
     torch.save({"optimizer": with_optimizer(net)["optimizer"]}, "file.pth")
     assert "no weights by name, but a dict with the keys optimizer" in refused(capsys, "file.pth")
