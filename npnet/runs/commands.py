@@ -68,7 +68,7 @@ def _done(work: Callable[[], None], prog: str, stopped: str) -> int:
     try:
         _check_environment()
         work()
-        return _flushed(prog) or 0
+        return _flushed(prog)
     except BaseException as error:
         # Libraries, and C code among them, may make another error of the one that a signal raised.
         if signals.asked() is not None or isinstance(error, KeyboardInterrupt):
@@ -110,7 +110,8 @@ def _told(error: BaseException, prog: str) -> int | None:
     from npnet.serialization import CheckpointError
 
     if isinstance(error, SystemExit):  # --help was answered, or could not be
-        return error.code or _flushed(prog) or 0 if isinstance(error.code, int) else None
+        code = error.code or _flushed(prog)
+        return code if isinstance(code, int) else None  # a text is for Python to tell
     if isinstance(error, FailedError):
         return complain(prog, str(error), FAILED)
     if isinstance(error, extras.MissingExtraError):
@@ -205,13 +206,13 @@ def _flush() -> None:
         sys.stdout.flush()
 
 
-def _flushed(prog: str) -> int | None:
-    """`_flush`; the exit code where it failed."""
+def _flushed(prog: str) -> int:
+    """`_flush`. Returns the exit code."""
     try:
         _flush()
     except OSError as error:
         return _unwritten(error, prog)
-    return None
+    return 0
 
 
 def _unwritten(error: OSError, prog: str) -> int:
