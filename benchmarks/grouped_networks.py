@@ -65,7 +65,7 @@ def _shufflenet(lib: Any) -> Any:
         n, c, h, w = x.size()
         return x.view(n, 2, c // 2, h, w).permute(0, 2, 1, 3, 4).reshape(n, c, h, w)
 
-    class Basic(nn.Module):  # type: ignore[misc, name-defined]
+    class Basic(nn.Module):  # type: ignore[misc, name-defined] # of either library
         def __init__(self, channels: int) -> None:
             super().__init__()
             self.half = channels // 2
@@ -75,7 +75,7 @@ def _shufflenet(lib: Any) -> Any:
             left, right = x[:, : self.half], x[:, self.half :]
             return shuffled(lib.cat([left, self.right(right)], 1))
 
-    class Down(nn.Module):  # type: ignore[misc, name-defined]
+    class Down(nn.Module):  # type: ignore[misc, name-defined] # of either library
         def __init__(self, seen: int, made: int) -> None:
             super().__init__()
             self.left = nn.Sequential(
@@ -105,7 +105,7 @@ def _efficientnet(lib: Any) -> Any:
     def swish(x: Any) -> Any:
         return x * x.sigmoid()
 
-    class Block(nn.Module):  # type: ignore[misc, name-defined]
+    class Block(nn.Module):  # type: ignore[misc, name-defined] # of either library
         def __init__(self, seen: int, made: int, kernel: int, stride: int, expansion: int) -> None:
             super().__init__()
             planes = expansion * seen
@@ -126,7 +126,7 @@ def _efficientnet(lib: Any) -> Any:
             y = self.bn3(self.conv3(y * gate))
             return y + x if self.skips else y
 
-    class Net(nn.Module):  # type: ignore[misc, name-defined]
+    class Net(nn.Module):  # type: ignore[misc, name-defined] # of either library
         def __init__(self) -> None:
             super().__init__()
             self.conv1, self.bn1 = nn.Conv2d(3, 32, 3, 1, 1, bias=False), nn.BatchNorm2d(32)
@@ -149,7 +149,7 @@ def _efficientnet(lib: Any) -> Any:
 def _resnext(lib: Any) -> Any:
     nn = lib.nn
 
-    class Block(nn.Module):  # type: ignore[misc, name-defined]
+    class Block(nn.Module):  # type: ignore[misc, name-defined] # of either library
         def __init__(self, seen: int, width: int, stride: int) -> None:
             super().__init__()
             self.layers = nn.Sequential(

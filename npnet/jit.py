@@ -7,7 +7,6 @@ not have: `npnet.save` keeps a model, `npnet.compile` makes it faster.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from npnet.nn import Module
@@ -52,8 +51,7 @@ def unused(fn: T) -> T:
 
 def ignore(drop: Any = False, **kwargs: Any) -> Any:
     """The function itself, as a decorator with and without arguments."""
-    same: Callable[[T], T] = lambda fn: fn  # noqa: E731
-    return drop if callable(drop) else same
+    return drop if callable(drop) else unused
 
 
 def is_scripting() -> bool:

@@ -16,7 +16,7 @@ import time
 import traceback
 import weakref
 from collections.abc import Callable, Sequence
-from multiprocessing import *  # noqa: F403
+from multiprocessing import *  # noqa: F403 # all that Python's has
 from multiprocessing import __all__ as _all
 from multiprocessing import connection
 from pathlib import Path

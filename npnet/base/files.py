@@ -55,7 +55,7 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
     """
     place = user_path(path)
     _check_regular(place, os.stat(place).st_mode)  # before: to open a device may change it
-    # Without waiting, should the file be replaced by a pipe in between.
+    # Without waiting, should the file be replaced by a pipe in between. The caller closes it.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
     file = open(place, "rb", opener=lambda name, mode: os.open(name, flags | mode))  # noqa: SIM115
     try:

@@ -37,7 +37,7 @@ def teach_tensorboardx(kind: type[Any], to_array: Callable[[Any], Any]) -> None:
         for name in ("summary", "writer"):  # which have taken the function over
             module = sys.modules.get(f"tensorboardX.{name}")
             if hasattr(module, "make_np"):
-                module.make_np = sys.modules[_READER].make_np  # type: ignore[union-attr]
+                module.make_np = sys.modules[_READER].make_np  # type: ignore[union-attr] # is there
     else:
         sys.meta_path.insert(0, _Finder(kind, to_array))
 
@@ -50,7 +50,7 @@ def _teach(module: ModuleType, kind: type[Any], to_array: Callable[[Any], Any]) 
             x = [to_array(v) if isinstance(v, kind) else v for v in x]
         return others(to_array(x) if isinstance(x, kind) else x)
 
-    module.make_np = make_np  # type: ignore[attr-defined]
+    module.make_np = make_np  # type: ignore[attr-defined] # any module, to mypy
 
 
 class _Finder:  # no MetaPathFinder, whose module imports a dozen others
@@ -74,5 +74,5 @@ class _Finder:  # no MetaPathFinder, whose module imports a dozen others
             run(module)
             _teach(module, self._kind, self._to_array)
 
-        loader.exec_module = exec_module  # type: ignore[method-assign]
+        loader.exec_module = exec_module  # type: ignore[method-assign] # of this one loader
         return spec

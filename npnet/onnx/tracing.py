@@ -65,7 +65,7 @@ class Step:
         arrays: its result in each run.
     """
 
-    ops: list[Function]
+    ops: list[Any]  # what says a kind knows the attributes of its Functions
     inputs: list[Ref]
     path: str
     arrays: list[Array]

@@ -80,7 +80,7 @@ def _conv_transpose(writer: Writer, step: Step) -> str:
     window = step.op.window
     added = []
     for shape, op in zip(writer.shapes_of(step.inputs[0]), step.ops, strict=True):
-        size: tuple[int, int] = op.size  # type: ignore[attr-defined]
+        size: tuple[int, int] = op.size
         added.append(
             tuple(
                 out - ((n - 1) * s + e - a - b)
@@ -111,7 +111,7 @@ def _matmul(writer: Writer, step: Step) -> str:
 def _embedding(writer: Writer, step: Step) -> str:
     weight, *rows = writer.inputs(step)
     if not rows:
-        known = writer.same([op.rows for op in step.ops], "an embedding's input")  # type: ignore[attr-defined]
+        known = writer.same([op.rows for op in step.ops], "an embedding's input")
         rows = [writer.constant(known)]
     return writer.node("Gather", [weight, rows[0]], axis=0)
 
@@ -122,7 +122,7 @@ def _unfold(writer: Writer, step: Step) -> str:
     shapes = [a.shape for a in step.arrays]
     channels = writer.shapes_of(step.inputs[0])[0][1]
     counts = [
-        op.window.output_size(shape[2:])  # type: ignore[attr-defined]
+        op.window.output_size(shape[2:])
         for op, shape in zip(step.ops, writer.shapes_of(step.inputs[0]), strict=True)
     ]
     images = [(n, rows, *size) for (n, rows, _), size in zip(shapes, counts, strict=True)]
@@ -133,7 +133,7 @@ def _unfold(writer: Writer, step: Step) -> str:
 @says(Fold)
 def _fold(writer: Writer, step: Step) -> str:
     """The same convolution transposed."""
-    counts = [op.window.output_size(op.size[2:]) for op in step.ops]  # type: ignore[attr-defined]
+    counts = [op.window.output_size(op.size[2:]) for op in step.ops]
     given = writer.shapes_of(step.inputs[0])
     images = [(n, rows, *size) for (n, rows, _), size in zip(given, counts, strict=True)]
     x = writer.reshape(writer.inputs(step)[0], images)

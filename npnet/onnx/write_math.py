@@ -206,7 +206,7 @@ def _glu(writer: Writer, step: Step) -> str:
 
 @says(arithmetic.Scale)
 def _scale(writer: Writer, step: Step) -> str:
-    factors = [op.factor for op in step.ops]  # type: ignore[attr-defined]
+    factors = [op.factor for op in step.ops]
     if factors[0] == factors[1]:  # else it was made of values, which is told of forward
         writer.fixed(step, factors, "factor")
     factor = factors[0]
@@ -259,7 +259,7 @@ def _extremum(writer: Writer, step: Step) -> str:
 
 @says(choices.Where)
 def _where(writer: Writer, step: Step) -> str:
-    condition = writer.same([op.condition for op in step.ops], "a condition")  # type: ignore[attr-defined]
+    condition = writer.same([op.condition for op in step.ops], "a condition")
     return writer.node("Where", [writer.constant(condition), *writer.inputs(step)])
 
 
@@ -327,7 +327,7 @@ def _sum(writer: Writer, step: Step) -> str:
 @says(reduce.Var, reduce.Std)
 def _var(writer: Writer, step: Step) -> str:
     (x,), op = writer.inputs(step), step.op
-    divisor = writer.fixed(step, [float(o.divisor) for o in step.ops], "count")  # type: ignore[attr-defined]
+    divisor = writer.fixed(step, [float(o.divisor) for o in step.ops], "count")
     off = writer.node("Sub", [x, _reduced(writer, step, "ReduceMean", op.axes, True)])
     total = _reduced(writer, step, "ReduceSum", op.axes, op.keepdim, writer.node("Mul", [off, off]))
     y = writer.node("Div", [total, number(writer, step, divisor)])

@@ -77,7 +77,7 @@ def _get_item(writer: Writer, step: Step) -> str:
     (x,) = writer.inputs(step)
     sizes = writer.shapes_of(step.inputs[0])
     parts = [
-        [part for part in _whole_index(op.slices, len(size)) if part is not None]  # type: ignore[attr-defined]
+        [part for part in _whole_index(op.slices, len(size)) if part is not None]
         for op, size in zip(step.ops, sizes, strict=True)
     ]
     joined = _part(writer, x, parts, sizes)
@@ -178,7 +178,7 @@ def _pick(writer: Writer, step: Step) -> str:
     if len(arrays) != 1 or not whole or any(part is ... for part in step.op.picks[: arrays[0]]):
         raise writer.unsaid(step, "an index of several arrays, or of a mask, can't be said")
     (at,) = arrays
-    rows = writer.same([op.picks[at] for op in step.ops], "an index")  # type: ignore[attr-defined]
+    rows = writer.same([op.picks[at] for op in step.ops], "an index")
     if rows.dtype == np.bool_:
         if rows.ndim > 1:
             raise writer.unsaid(step, "a mask of several axes can't be said")
@@ -188,7 +188,7 @@ def _pick(writer: Writer, step: Step) -> str:
 
 @says(Gather)
 def _gather(writer: Writer, step: Step) -> str:
-    index = writer.same([op.index for op in step.ops], "an index")  # type: ignore[attr-defined]
+    index = writer.same([op.index for op in step.ops], "an index")
     given = [*writer.inputs(step), writer.constant(index, np.int64)]
     return writer.node("GatherElements", given, axis=step.op.dim)
 
@@ -227,7 +227,7 @@ def _roll(writer: Writer, step: Step) -> str:
 
 @says(Triangle)
 def _triangle(writer: Writer, step: Step) -> str:
-    mask = writer.same([op.mask for op in step.ops], "a mask")  # type: ignore[attr-defined]
+    mask = writer.same([op.mask for op in step.ops], "a mask")
     zero = writer.constant(0, step.arrays[0].dtype)
     return writer.node("Where", [writer.constant(mask), *writer.inputs(step), zero])
 
@@ -264,7 +264,7 @@ def _resample(writer: Writer, step: Step) -> str:
     (x,) = writer.inputs(step)
     ndim, dtype, count = step.arrays[0].ndim, step.arrays[0].dtype, len(step.op.taps)
     for a in range(count - 1, -1, -1):
-        writer.fixed(step, [op.taps[a].size for op in step.ops], "image size")  # type: ignore[attr-defined]
+        writer.fixed(step, [op.taps[a].size for op in step.ops], "image size")
         index, weight, size = step.op.taps[a]
         axis = ndim - count + a
         if weight is None:

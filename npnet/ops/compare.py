@@ -36,8 +36,8 @@ __all__ = [
 
 def _compared(op: str, compute: np.ufunc, input: Operand, other: Operand) -> Tensor:
     check_tensors(op, input)
-    if isinstance(other, Variable) and input.dtype == other.dtype:  # type: ignore[union-attr] # one
-        return quietly(op, compute, (input.array, other.array))  # type: ignore[union-attr]
+    if isinstance(other, Variable) and input.dtype == other.dtype:  # type: ignore[union-attr] # checked
+        return quietly(op, compute, (input.array, other.array))  # type: ignore[union-attr] # checked
     return off_tape(op, compute, input, other)
 
 

@@ -154,7 +154,7 @@ def _transpose(
     window = Window(
         kernel,
         stride,
-        tuple((p, max(p - a, 0)) for p, a in zip(around, added, strict=True)),  # type: ignore[arg-type]
+        tuple((p, max(p - a, 0)) for p, a in zip(around, added, strict=True)),  # type: ignore[arg-type] # (h, w)
         dilation,
     )
     size = tuple(

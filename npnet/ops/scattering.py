@@ -237,6 +237,7 @@ def scatter(
     places = _scattered("scatter", input, dim, index, tensor)
     if places is None:
         return shape.clone(input)
+    # (where it is no tensor it is a number, which mypy does not see)
     part = _value(input, given) if tensor is None else _part(tensor, index, input)  # type: ignore[arg-type]
     if reduce == "add":
         return AddAt(places)(input, part)

@@ -36,7 +36,7 @@ def read_flags(argv: Sequence[str], defaults: Settings, prog: str) -> Settings:
         given = _Reader(flags_of(type(defaults))).read(argv)
     except ConfigError as error:
         raise ConfigError(f"{error} (see {prog} --help)") from None
-    return dataclasses.replace(defaults, **given)  # type: ignore[type-var]
+    return dataclasses.replace(defaults, **given)  # type: ignore[type-var] # Settings are dataclasses
 
 
 class _Reader:

@@ -13,6 +13,6 @@ from npnet.base.extras import require
 require("sklearn", "sklearn", "npnet.sklearn")
 
 from npnet.sklearn.classifier import NeuralNetClassifier  # noqa: E402  # needs scikit-learn
-from npnet.sklearn.regressor import NeuralNetRegressor  # noqa: E402
+from npnet.sklearn.regressor import NeuralNetRegressor  # noqa: E402  # so does this
 
 __all__ = ["NeuralNetClassifier", "NeuralNetRegressor"]

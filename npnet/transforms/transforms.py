@@ -1,4 +1,4 @@
 """Where torchvision has its transforms: all names of `npnet.transforms`."""
 
-from npnet.transforms import *  # noqa: F403
+from npnet.transforms import *  # noqa: F403 # the same under another name
 from npnet.transforms import __all__ as __all__

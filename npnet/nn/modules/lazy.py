@@ -115,7 +115,7 @@ class _Lazy(Module):
         setattr(self, self.size_name, size)
         self.__dict__.pop("_first_hook").remove()
         self.__dict__.pop("_load_hook").remove()
-        self.__class__ = self.becomes  # type: ignore[assignment]
+        self.__class__ = self.becomes  # type: ignore[assignment] # as in PyTorch
 
 
 def _first_input(module: Any, args: tuple[Any, ...]) -> None:

@@ -81,13 +81,13 @@ class Worker:
 
 
 def _numbers() -> tuple[Any, ...]:
-    """Where the random numbers of the process stand."""
+    """Where the random numbers of the process stand; programs draw NumPy's global ones too."""
     return random.getstate(), np.random.get_state(), default_generator.get_state()  # noqa: NPY002
 
 
 def _set_numbers(state: tuple[Any, ...]) -> None:
     random.setstate(state[0])
-    np.random.set_state(state[1])  # noqa: NPY002
+    np.random.set_state(state[1])  # noqa: NPY002 # the global ones
     default_generator.set_state(state[2])
 
 
