@@ -56,7 +56,7 @@ class Discriminator(nn.Module):
 netG, netD = Generator(), Discriminator()
 netG.apply(weights_init)
 netD.apply(weights_init)
-start(netG, netD)
+start(netG, netD, seed=3)
 criterion = nn.BCELoss()
 fixed_noise = torch.randn(4, nz, 1, 1)
 optimizerD = optim.Adam(netD.parameters(), lr=0.0002, betas=(0.5, 0.999))

@@ -17,7 +17,8 @@ model = start(
         nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),
         nn.Linear(12, 10),
-    )
+    ),
+    seed=1,
 )
 activation, gradients = {}, {}
 

@@ -7,7 +7,7 @@ from shared import BATCH, STEPS, digits, start
 
 images, labels = digits(BATCH * 4)
 x, y = images.double().flatten(1), labels
-model = start(nn.Sequential(nn.Linear(784, 12), nn.Tanh(), nn.Linear(12, 10))).double()
+model = start(nn.Sequential(nn.Linear(784, 12), nn.Tanh(), nn.Linear(12, 10)), seed=8).double()
 criterion = nn.CrossEntropyLoss()
 optimizer = torch.optim.LBFGS(model.parameters(), lr=0.1, max_iter=5, history_size=5)
 losses = []

@@ -58,7 +58,7 @@ class NeuralNetwork(nn.Module):
         return logits
 
 
-model = start(NeuralNetwork().to(device))
+model = start(NeuralNetwork().to(device), seed=1)
 print(model)
 loss_fn = nn.CrossEntropyLoss()
 optimizer = torch.optim.SGD(model.parameters(), lr=1e-1)

@@ -35,7 +35,10 @@ def digits(count=BATCH * STEPS, size=28, channels=1):
 
 
 def start(*models, seed=0):
-    """Fill the models' parameters from NumPy's generator, in the order of their names."""
+    """Fill the models' parameters from NumPy's generator, in the order of their names.
+
+    A seed other than 0 begins where no rounding decides at a kink (see test_programs.py).
+    """
     rng, nudges = np.random.default_rng(seed), np.random.default_rng(int(NUDGE or 0))
     for model in models:
         for name, p in ((n, p) for n, p in model.named_parameters() if p.requires_grad):

@@ -44,7 +44,7 @@ class Net(nn.Module):
         return F.log_softmax(self.fc2(x), dim=1)
 
 
-model = start(Net())
+model = start(Net(), seed=1)
 model.fc_loc[2].weight.data.zero_()
 # Not the identity: there every point lies on a pixel, where the slope is of one side or the other.
 model.fc_loc[2].bias.data.copy_(

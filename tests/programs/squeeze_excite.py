@@ -50,7 +50,8 @@ net = nn.DataParallel(
             nn.AdaptiveMaxPool2d(2),
             nn.Flatten(),
             nn.Linear(32, 10),
-        )
+        ),
+        seed=2,
     )
 )
 criterion, optimizer, losses = (

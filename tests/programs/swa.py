@@ -11,7 +11,8 @@ loader = DataLoader(TensorDataset(*digits()), batch_size=BATCH)
 model = start(
     nn.Sequential(
         nn.Conv2d(1, 8, 3, 2), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 169, 10)
-    )
+    ),
+    seed=1,
 )
 optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
 swa_model = AveragedModel(model)

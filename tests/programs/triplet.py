@@ -38,7 +38,7 @@ def triplets(n):
     return images[pick(anchor_class)], images[pick(anchor_class)], images[pick(other)]
 
 
-model = start(EmbeddingNet())
+model = start(EmbeddingNet(), seed=1)
 criterion = nn.TripletMarginLoss(margin=1.0, p=2)
 optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
 losses = []
