@@ -11,11 +11,12 @@ from npnet.kernels import lanes, simd
 from npnet.kernels import winograd as kernels
 from npnet.kernels.simd import LANES
 from npnet.kernels.turned_gradient import add_chunks
-from npnet.kernels.winograd import FREQUENCIES, FREQUENCY_SHAPE, Gradients, Strips
+from npnet.kernels.winograd import FEWER, FREQUENCIES, FREQUENCY_SHAPE, Gradients, Strips
+from npnet.kernels.winograd_tiles import SHORT, TALL
 from npnet.lanes.plan import Buffer, Calls
 from npnet.ops.windows import Pair
 
-__all__ = ["backward_weight", "correlate", "gradient_bytes"]
+__all__ = ["SHORT", "TALL", "backward_weight", "correlate", "gradient_bytes"]
 
 LEAST_STRIPS = 4  # of a batch, to keep threads busy
 # Transformed pixels and results of the tiles that are worked on at a time, for one thread.
@@ -34,6 +35,7 @@ def correlate(
     out: Calls,
     residual: Array | None = None,
     relu: bool = False,
+    tall: int = TALL,
 ) -> bool:
     """y[o, i, j] = bias[o] + sum over c, u, v of
         weight[o, c, u, v] * x[c, i - top + u, j - left + v].
@@ -42,6 +44,7 @@ def correlate(
 
     Args:
         before: (top, left), how many zeros stand before the first pixel.
+        tall: rows of results of a tile; of `SHORT` ones the results are more exact.
 
     Returns:
         Whether all sums are finite. Otherwise y is of no use: the transforms carry NaN and
@@ -52,13 +55,14 @@ def correlate(
     """
     (channels, *_), outputs, blocks, rows = x.shape, y.shape[0], len(x.array), FREQUENCY_SHAPE.rows
     adds, together = residual is not None, LANES // rows
-    plan = _strips(channels, outputs, y.size, blocks, before, adds, relu)
-    panels = -(-outputs // rows)
-    u = lanes.empty((FREQUENCIES, panels, -(-channels // together) * together, rows))
+    plan = _strips(channels, outputs, y.size, blocks, before, adds, relu, tall)
+    panels, frequencies = -(-outputs // rows), FREQUENCIES if tall == TALL else FEWER
+    u = lanes.empty((frequencies, panels, -(-channels // together) * together, rows))
     out.before(
         kernels.weight_panel, weight, transposed, lanes.empty((panels, FREQUENCIES, LANES)), u
     )
-    scratch = out.scratch((FREQUENCIES * (plan.v_apart + plan.m_apart + LANES),))
+    floats = frequencies * (plan.v_apart + plan.m_apart) + FREQUENCIES * LANES
+    scratch = out.scratch((floats,))
     spoiled, added = (
         np.empty(blocks * plan.strips, np.bool_),
         y.array if residual is None else residual,
@@ -69,14 +73,21 @@ def correlate(
 
 @functools.lru_cache(256)
 def _strips(
-    channels: int, outputs: int, size: Pair, blocks: int, before: Pair, adds: bool, relu: bool
+    channels: int,
+    outputs: int,
+    size: Pair,
+    blocks: int,
+    before: Pair,
+    adds: bool,
+    relu: bool,
+    tall: int,
 ) -> Strips:
-    total = _tile_count(size)
+    total = _tile_count(size, tall)
     most = max(2, -(-total * blocks // (2 * LEAST_STRIPS)) * 2)
     tiles = min(_tiles_at_a_time(channels + outputs, total), most)
     v_apart, m_apart = (count * tiles * LANES + GAP for count in (channels, outputs))
     strips = -(-total // tiles)
-    return Strips(FREQUENCY_SHAPE, *before, tiles, strips, v_apart, m_apart, adds, relu)
+    return Strips(FREQUENCY_SHAPE, tall, *before, tiles, strips, v_apart, m_apart, adds, relu)
 
 
 def backward_weight(x: Buffer, gy: Buffer, before: Pair, chunks: int, out: Calls) -> Array:
@@ -111,9 +122,9 @@ def gradient_bytes(channels: int, outputs: int) -> int:
     return 4 * FREQUENCIES * outputs * lanes.whole(channels)
 
 
-def _tile_count(size: Pair) -> int:
-    """How many tiles of 4x4 results cover an image (OH, OW)."""
-    return -(-size[0] // 4) * -(-size[1] // 4)
+def _tile_count(size: Pair, tall: int = TALL) -> int:
+    """How many tiles of `tall` x 4 results cover an image (OH, OW)."""
+    return -(-size[0] // tall) * -(-size[1] // 4)
 
 
 def _tiles_at_a_time(channels: int, total: int) -> int:

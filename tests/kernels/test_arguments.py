@@ -193,7 +193,7 @@ OTHERS = {
     "activation.SPAN", "lanes.block_count", "lanes.empty", "lanes.whole", "lanes.zeros",
     "linear.BLOCK_SHAPE", "linear.NO_BIAS", "linear.SHAPE", "pool.APART", "pool.COVER",
     "pool.OVERLAP", "program.BLOCK", "program.Call", "program.Phase", "program.Program",
-    "program.SLOT", "winograd.FREQUENCIES", "winograd.FREQUENCY_SHAPE",
+    "program.SLOT", "winograd.FEWER", "winograd.FREQUENCIES", "winograd.FREQUENCY_SHAPE",
 }  # fmt: skip
 ELSEWHERE = {name for name in CASES if name.startswith("dense.")}  # in lanes
 
