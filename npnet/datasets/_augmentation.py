@@ -28,17 +28,19 @@ def characters(size: Sequence[int]) -> Compose:
 def photographs(size: Sequence[int]) -> Compose:
     """Photographs are padded by an eighth of their side, cropped at random, and mirrored.
 
-    It is 4 pixels of 32, as in He et al. (2015), arXiv:1512.03385, section 4.2.
+    It is 4 pixels of 32, as in He et al. (2015), arXiv:1512.03385, section 4.2, by reflection in
+    place of zeros, as in Jordan (2024), arXiv:2404.00498.
     """
-    return _mirrored_crops(size, 8)
+    return _mirrored_crops(size, 8, "reflect")
 
 
 def clothes(size: Sequence[int]) -> Compose:
     """Clothes are treated as photographs, with a single pixel of 28: they stand still."""
-    return _mirrored_crops(size, 28)
+    return _mirrored_crops(size, 28, "constant")
 
 
-def _mirrored_crops(size: Sequence[int], part: int) -> Compose:
+def _mirrored_crops(size: Sequence[int], part: int, mode: str) -> Compose:
     height, width = size
-    crop = RandomCrop((height, width), padding=(width // part, height // part))
+    padding = width // part, height // part
+    crop = RandomCrop((height, width), padding=padding, padding_mode=mode)
     return Compose([crop, RandomHorizontalFlip()])

@@ -10,7 +10,7 @@ import numpy as np
 
 from npnet.base.arrays import Array
 
-__all__ = ["AUGMENT", "DROPOUT", "NOISE", "ORDER", "SAMPLING", "SPLIT", "epoch_order"]
+__all__ = ["AUGMENT", "DROPOUT", "FLIP", "NOISE", "ORDER", "SAMPLING", "SPLIT", "epoch_order"]
 
 SPLIT = 0  # (seed, 0) is what `npnet.manual_seed(seed)` sets, by which initial weights are drawn
 ORDER = 1  # of an epoch's images
@@ -18,6 +18,7 @@ DROPOUT = 2
 AUGMENT = 3
 NOISE = 4  # of a function's samples
 SAMPLING = 5  # of labels from the softmax
+FLIP = 6  # which images are mirrored in the first epoch
 
 
 def epoch_order(seed: int, epoch: int, count: int) -> Array:

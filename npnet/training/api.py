@@ -200,7 +200,8 @@ def _check_beside(
     said: dict[str, tuple[str, Any]] = {}  # setting -> whose it is, and its value there
     rule = own.get("optimizer")
     if isinstance(rule, optim.Optimizer):
-        for name in ("learning_rate", "momentum", "nesterov", "weight_decay", "weight_decay_on"):
+        names = "learning_rate", "momentum", "nesterov", "weight_decay", "weight_decay_on"
+        for name in (*names, "bias_lr_factor"):
             key = "lr" if name == "learning_rate" else name
             said[name] = "the optimizer", rule.param_groups[0].get(key)
     if "scheduler" in own:

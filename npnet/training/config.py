@@ -159,17 +159,28 @@ class Config:
     weight_decay_on: str = "all"
     """what weight_decay pulls: all, or weights, which spares biases and batch norm (parameters of
     fewer than two axes)"""
+    bias_lr_factor: float = 1.0
+    """learning rate of biases, batch norm's among them, over that of all other weights"""
+    batch_norm_momentum: float | None = None
+    """share of each batch in the running statistics of batch norm, which evaluation takes; default:
+    the network's own, 0.1; with --ema, a larger one lets the average keep up"""
     label_smoothing: float = 0.0
     """share of each training target that is spread over all classes (cross_entropy); validation
     and test losses are without it"""
     augment: bool = False
     """change the training images at random, by the standard set of the data set: shifts, rotation,
     scale and shear of digits and characters, crops and mirror images of clothes and photographs"""
+    alternating_flip: bool = False
+    """mirror each image in every second epoch, in place of a coin for each, so that in two epochs
+    both sides of it are seen (--augment of clothes and photographs)"""
     cutout: int | None = None
     """hide a square of this many pixels a side in each training image, under its mean colour"""
     ema: float | None = None
     """decay of a moving average of weights and buffers, such as 0.999, which is validated, saved
     as the best checkpoint and tested; in step n no more than (1 + n)/(10 + n)"""
+    mirror_test: bool = False
+    """test once more, with the mean of the logits of each image and its mirror image; the accuracy
+    of the images as they are stays the one that counts"""
     patience: int | None = None
     """stop after so many epochs without a better validation accuracy"""
     callbacks: tuple[str, ...] = ()
@@ -230,6 +241,8 @@ class Config:
             raise ValueError(
                 f"label_smoothing: only the criterion cross_entropy has it, got {self.criterion}"
             )
+        if self.alternating_flip and not self.augment:
+            raise ValueError("alternating_flip: is of how --augment mirrors images; add --augment")
         if self.nesterov and (self.optimizer != "sgd" or self.momentum == 0):
             raise ValueError("nesterov: needs the optimizer sgd with a momentum above 0")
         if self.recipe is not None:
@@ -244,14 +257,17 @@ class Config:
         for spelling in self.callbacks:
             if not is_own(spelling):
                 raise ValueError(f"callbacks: write my_file.py:Name, got {spelling!r}")
-        if "optimizer" in self.spellings and self.weight_decay_on != "all":
-            raise ValueError(
-                "weight_decay_on: an optimizer of your own is given all parameters as one group"
-            )
+        for field in ("weight_decay_on", "bias_lr_factor"):
+            if "optimizer" in self.spellings and not self._is_default(field):
+                raise ValueError(
+                    f"{field}: an optimizer of your own is given all parameters as one group"
+                )
 
     def _check_numbers(self) -> None:
-        for field in ("learning_rate", "gamma"):
+        for field in ("learning_rate", "gamma", "bias_lr_factor"):
             check_number("config", field, getattr(self, field), above=0)
+        if self.batch_norm_momentum is not None:
+            check_number("config", "batch_norm_momentum", self.batch_norm_momentum, above=0, most=1)
         check_number("config", "momentum", self.momentum, least=0, below=1)
         check_number("config", "weight_decay", self.weight_decay, least=0)
         check_number("config", "label_smoothing", self.label_smoothing, least=0, below=1)

@@ -19,6 +19,7 @@ from npnet.models.preprocess import Pixels
 from npnet.runs import streams
 from npnet.runs.errors import ConfigError
 from npnet.training.config import Config
+from npnet.transforms.flip import hflip
 
 __all__ = ["Data", "Split", "load_data", "prepare", "split_up"]
 
@@ -50,6 +51,7 @@ class Data:
         mean, std: of each channel of the training split, in units of `transforms.ToTensor`.
         size: (H, W) that each batch is resized to; None where the splits have it already.
         augment: changes the images of the training split at random; None leaves them.
+        alternates: whether each image is mirrored in every second epoch, and by `augment` in none.
         digest: CRC-32 of all images and labels as they are stored.
     """
 
@@ -63,6 +65,7 @@ class Data:
     size: tuple[int, int] | None = None
     augment: transforms.Compose | None = None
     digest: int = 0
+    alternates: bool = False
 
     is_standardised = True  # so that whoever uses the network can do the same
 
@@ -110,11 +113,21 @@ class Data:
         order = streams.epoch_order(seed, epoch, len(self.train))
         for number, start in enumerate(range(0, len(order), batch_size)):
             at = order[start : start + batch_size]
-            augment = None
+            augment: Callable[[Array], Array] | None = None
             if self.augment is not None:
                 rng = np.random.default_rng((seed, streams.AUGMENT, epoch, number))
                 augment = functools.partial(self.augment.transform, rng=rng)
+            if self.alternates:
+                augment = _after_flip(self._mirrored(seed, epoch)[at], augment)
             yield self._standardised(self.train.x, at, augment), self.train.y[at]
+
+    def _mirrored(self, seed: int, epoch: int) -> Array:
+        """Which of the training images (N,) are mirrored in an epoch: in the next, the others are.
+
+        Source: Jordan (2024), arXiv:2404.00498, section 3.6, alternating flip.
+        """
+        coins = np.random.default_rng((seed, streams.FLIP)).random(len(self.train)) < 0.5
+        return coins ^ bool(epoch % 2)
 
     def _standardised(
         self, x: Array, at: Array, augment: Callable[[Array], Array] | None = None
@@ -126,6 +139,18 @@ class Data:
             x = x if augment is None else augment(x)
         standardise = _by_kernel if _suits_kernel(x) else _by_transforms
         return standardise(x, at, self.mean, self.std)
+
+
+def _after_flip(
+    mirrored: Array, augment: Callable[[Array], Array] | None
+) -> Callable[[Array], Array]:
+    """`augment` of images of which some are mirrored first."""
+
+    def change(x: Array) -> Array:
+        x = hflip(x, mirrored)
+        return x if augment is None else augment(x)
+
+    return change
 
 
 def _suits_kernel(x: Array) -> bool:
@@ -209,6 +234,7 @@ def split_up(config: Config, data: datasets.ImageData, held_out: Split | None = 
             data.y_test,
             *([] if held_out is None else [held_out.x, held_out.y]),
         ),
+        config.alternating_flip,
     )
 
 
@@ -222,9 +248,18 @@ def _augmentation(
         mean: the colour (C,) that Cutout leaves, in units and dtype of the stored images.
 
     Raises:
-        ConfigError: the square of Cutout would cover whole images.
+        ConfigError: the square of Cutout would cover whole images, or the set mirrors none that
+            could alternate.
     """
     chosen = list(data.augmentation(size).transforms) if config.augment else []
+    if config.alternating_flip:
+        others = [t for t in chosen if not isinstance(t, transforms.RandomHorizontalFlip)]
+        if len(others) == len(chosen):
+            raise ConfigError(
+                f"alternating_flip: --augment mirrors no images of {data.name}, which would become "
+                "others; leave it out"
+            )
+        chosen = others
     if config.cutout is not None:
         if config.cutout >= min(size):
             raise ConfigError(

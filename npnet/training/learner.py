@@ -83,6 +83,21 @@ def _check_parameters(model: Any, what: str) -> None:
     raise ConfigError(f"model: {what} has nothing to train: {why}")
 
 
+def _set_batch_norm_momentum(config: Config, model: Any, lib: Any) -> None:
+    """Raises ConfigError if there is no batch norm whose momentum could be set."""
+    if config.batch_norm_momentum is None:
+        return
+    kinds = (lib.nn.BatchNorm1d, lib.nn.BatchNorm2d, lib.nn.BatchNorm3d)
+    layers = [m for m in model.modules() if isinstance(m, kinds) and m.track_running_stats]
+    if not layers:
+        raise ConfigError(
+            f"batch_norm_momentum: {config.model} has no batch norm with running statistics; leave "
+            "it out"
+        )
+    for layer in layers:
+        layer.momentum = config.batch_norm_momentum
+
+
 def model_arguments(config: Config, data: Data, parts: Parts) -> dict[str, Any]:
     """What the network is made with."""
     given = {"in_channels": data.image_shape[0], "num_classes": len(data.classes)}
@@ -116,6 +131,7 @@ class Learner:
     ) -> None:
         self.config, self.model, self.lib, self.parts = config, model, lib, parts
         _check_parameters(model, config.model)
+        _set_batch_norm_momentum(config, model, lib)
         self.criterion, self._target = _criterion(config, parts, len(data.classes), lib)
         self.optimizer = _optimizer(config, parts, model, lib)
         self._average = moving_average(model, config.ema, lib) if config.ema is not None else None
@@ -314,10 +330,16 @@ def _averaged(
 
 
 def parameter_groups(config: Config, model: Any) -> Any:
-    """The parameters; where weight decay spares some of them, in two groups."""
-    parameters = list(model.parameters())
-    if config.weight_decay_on == "all":
-        return parameters
-    spared = [p for p in parameters if p.ndim < 2]
-    pulled = [p for p in parameters if p.ndim >= 2]
-    return [{"params": pulled}, {"params": spared, "weight_decay": 0.0}]
+    """The parameters in groups: those that weight decay pulls, then those that it spares, and of
+    each the biases after the others where they have a learning rate of their own.
+    """
+    spares, factor = config.weight_decay_on == "weights", config.bias_lr_factor
+    groups: dict[tuple[bool, bool], dict[str, Any]] = {}
+    for name, p in model.named_parameters():
+        is_spared, is_bias = spares and p.ndim < 2, factor != 1 and name.endswith("bias")
+        if (is_spared, is_bias) not in groups:
+            options = {"weight_decay": 0.0} if is_spared else {}
+            options |= {"lr": config.learning_rate * factor} if is_bias else {}
+            groups[is_spared, is_bias] = {"params": [], **options}
+        groups[is_spared, is_bias]["params"].append(p)
+    return [groups[key] for key in sorted(groups)]

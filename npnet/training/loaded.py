@@ -144,7 +144,7 @@ def loaded(config: Config, train: Any, val: Any, test: Any) -> Loaded:
     Raises:
         ConfigError: a split is empty, or no pairs of floats and class numbers.
     """
-    for name in ("image_size", "augment", "cutout"):
+    for name in ("image_size", "augment", "cutout", "mirror_test"):
         if getattr(config, name):
             raise ConfigError(
                 f"{name}: data sets, loaders, and arrays that are no pictures are taken as they "

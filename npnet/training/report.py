@@ -12,7 +12,7 @@ from npnet.training import plots, result
 from npnet.training.checkpoint import OF_THE_PLACE
 from npnet.training.config import Config
 from npnet.training.metrics import Score, confusion_matrix, worst_errors
-from npnet.training.trainer import Training, evaluate
+from npnet.training.trainer import Training, evaluate, mirrored_accuracy
 
 __all__ = ["PER_CLASS", "PICTURES", "draw_curves", "measure_best", "report"]
 
@@ -72,6 +72,8 @@ def measure_best(training: Training) -> Score:
     if not test.total:
         return test
     outcome = result.classification(config, data, learner, progress, test)
+    if config.mirror_test:
+        outcome["test"]["mirrored_accuracy"] = mirrored_accuracy(learner, data, data.test)
     best = progress.history[progress.best_epoch - 1]
     training.result = outcome
     training.hparams = (

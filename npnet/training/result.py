@@ -11,9 +11,10 @@
      "worst_errors": [{"index", "true", "predicted", "probability", "loss"}, ...]}
 
 "class", "true" and "predicted" are names from "classes", "index" is the image's in the test split.
-Everything under "test" and below it is of the best checkpoint on the test split, in the units of
-`training.metrics`; what has no value there is null, such as the precision of a class that was never
-predicted. A seed gives the same file but for "seconds".
+With --mirror_test, "test" has "mirrored_accuracy" too: by the mean of the logits of each image and
+its mirror image. Everything under "test" and below it is of the best checkpoint on the test split,
+in the units of `training.metrics`; what has no value there is null, such as the precision of a
+class that was never predicted. A seed gives the same file but for "seconds".
 """
 
 from __future__ import annotations
@@ -113,8 +114,10 @@ def summary_line(result: dict[str, Any]) -> str:
     test = result["test"]
     present = [score for score in result["per_class"] if score["support"]]
     worst = min(present, key=lambda score: score["recall"])
+    mirrored = test.get("mirrored_accuracy")
     return (
         f"sampled {test['sampled_accuracy']:.2f} % (with the class drawn by the network's "
         f"probabilities, in place of the largest), top-2 {test['top_k']['2']:.2f} %, "
         f"worst class {worst['class']} (recall {worst['recall']:.2f} %)"
+        + ("" if mirrored is None else f", with mirror images {mirrored:.2f} %")
     )

@@ -33,7 +33,7 @@ def scheduler(config: Config, optimizer: Any, lr_scheduler: Any, batches: int) -
     Raises:
         ConfigError: the warm-up, or the way up of onecycle, has no batch or all.
     """
-    epochs, rate, gamma = config.epochs, config.learning_rate, config.gamma
+    epochs, gamma = config.epochs, config.gamma
     floor, total = config.min_learning_rate, config.epochs * batches
     if config.schedule in PLAIN_SCHEDULES:
         return plain_schedule(config.schedule, optimizer, lr_scheduler, epochs, floor)
@@ -53,7 +53,8 @@ def scheduler(config: Config, optimizer: Any, lr_scheduler: Any, batches: int) -
         names = "pct_start", "div_factor", "final_div_factor"
         options = dict(zip(names, factors, strict=True))
         # Momentum is what its own flag says: the cycle would overwrite it, even where it is 0.
-        return lr_scheduler.OneCycleLR(optimizer, rate, total, cycle_momentum=False, **options)
+        rates = [group["lr"] for group in optimizer.param_groups]
+        return lr_scheduler.OneCycleLR(optimizer, rates, total, cycle_momentum=False, **options)
 
     build: dict[str, Callable[[], Any]] = {
         "step": lambda: lr_scheduler.StepLR(optimizer, config.step_size, gamma),

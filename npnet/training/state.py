@@ -118,7 +118,7 @@ def _check_rates(state: Mapping[str, Any], learner: Learner, taken: int) -> None
     rates = [group["lr"] for group in state["optimizer"]["param_groups"]]
     schedule = state["scheduler"]
     if schedule is None:
-        set_to = [learner.config.learning_rate] * len(rates)
+        set_to = [group["lr"] for group in learner.optimizer.param_groups]
     else:
         set_to = schedule["_last_lr"]
         _check_same("scheduler.last_epoch", schedule["last_epoch"], taken)

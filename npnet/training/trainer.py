@@ -22,7 +22,15 @@ from npnet.training.data import Data, Split
 from npnet.training.learner import Learner, model_arguments
 from npnet.training.metrics import Epoch, Score, sampled_accuracy
 
-__all__ = ["Training", "best_facts", "evaluate", "fit", "predict", "train_epoch"]
+__all__ = [
+    "Training",
+    "best_facts",
+    "evaluate",
+    "fit",
+    "mirrored_accuracy",
+    "predict",
+    "train_epoch",
+]
 
 
 # Of evaluation: large enough to be fast, small enough for the activations of a ResNet-18, which
@@ -223,6 +231,16 @@ def _batch_size(data: Data) -> int:
     *_, height, width = (1, 1, *data.image_shape)
     fit = EVALUATION_PIXELS // (height * width) // 16 * 16
     return min(EVALUATION_BATCH, max(16, fit))
+
+
+def mirrored_accuracy(learner: Learner, data: Data, split: Split) -> float:
+    """Percent of the images whose logits, in the mean with their mirror image's, are right."""
+    correct = 0
+    for x, y in data.batches(split, _batch_size(data)):
+        mirrored = np.ascontiguousarray(x[..., ::-1])
+        logits = learner.predict(x) + learner.predict(mirrored)
+        correct += int((logits.argmax(1) == y).sum())
+    return 100 * correct / len(split)
 
 
 def predict(learner: Learner, data: Data, x: Array) -> Array:

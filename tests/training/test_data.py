@@ -11,10 +11,11 @@ import pytest
 
 import npnet
 from npnet.datasets import ImageData, cifar10, fashion_mnist, mnist
+from npnet.datasets._augmentation import characters, photographs
 from npnet.runs.errors import ConfigError
 from npnet.runs.streams import epoch_order
 from npnet.training.config import Config
-from npnet.training.data import Data, Split, prepare
+from npnet.training.data import Data, Split, prepare, split_up
 
 
 def prepared(config: Config) -> Data:
@@ -141,6 +142,39 @@ def test_augmented_images_follow_from_seed_epoch_and_batch(small: Config) -> Non
     assert (first[back] != second[forth]).any((1, 2, 3)).mean() > 0.9
     for x, y in zip(data.batches(data.val, 32), data.batches(data.val, 32), strict=True):
         np.testing.assert_array_equal(x[0], y[0])
+
+
+def test_alternating_flips_show_both_sides_in_two_epochs() -> None:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (200, 3, 8, 8), dtype=np.uint8)
+    split, size, nothing = Split(images, np.arange(200) % 10), (0.5,) * 3, (1.0,) * 3
+    data = Data("drawn", tuple("0123456789"), split, split, split, size, nothing, alternates=True)
+    plain = np.concatenate([x for x, _ in data.batches(split, 200)])
+
+    def mirrored(seed: int, number: int) -> np.ndarray:
+        x = np.concatenate([x for x, _ in data.epoch(seed, number, 32)])
+        order = epoch_order(seed, number, 200)
+        as_they_are = (x == plain[order]).all((1, 2, 3))
+        np.testing.assert_array_equal(x[~as_they_are], plain[order][~as_they_are][..., ::-1])
+        return ~as_they_are[np.argsort(order)]
+
+    first = mirrored(0, 1)
+    assert 0.3 < first.mean() < 0.7
+    np.testing.assert_array_equal(mirrored(0, 2), ~first)
+    np.testing.assert_array_equal(mirrored(0, 3), first)
+    assert (mirrored(1, 1) != first).any()
+
+
+def test_alternating_flips_take_the_place_of_the_coins() -> None:
+    config = Config(dataset="cifar10", batch_size=16, augment=True, alternating_flip=True)
+    images = np.zeros((40, 3, 32, 32), np.uint8)
+    labels, names = np.arange(40) % 10, tuple("0123456789")
+    source = ImageData("cifar10", images, labels, images, labels, names, photographs)
+    data = split_up(config, source)
+    assert data.alternates
+    assert [type(t).__name__ for t in data.augment.transforms] == ["RandomCrop"]  # type: ignore[union-attr]
+    with pytest.raises(ConfigError, match="alternating_flip: --augment mirrors no images of cifar"):
+        split_up(config, dataclasses.replace(source, augmentation=characters))
 
 
 @pytest.mark.parametrize("augment", [False, True])

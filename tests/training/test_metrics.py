@@ -76,6 +76,19 @@ def test_what_is_not_finite_is_never_right() -> None:
     assert np.isnan(sampled_accuracy(np.empty((0, 1)), np.empty(0, np.int64), 0, 1))
 
 
+def test_mirror_images_are_tested_besides(
+    small: Config, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = run_npnet(dataclasses.replace(small, mirror_test=True))
+    test = json.loads((Path(str(small.log_dir)) / "result.json").read_text())["test"]
+    training = run.training
+    x, y = next(training.data.batches(training.data.test, len(training.data.test)))
+    both = training.learner.predict(x) + training.learner.predict(x[..., ::-1].copy())
+    assert test["mirrored_accuracy"] == 100 * (both.argmax(1) == y).mean()
+    assert test["accuracy"] == run.test.accuracy  # of the images as they are
+    assert f"with mirror images {test['mirrored_accuracy']:.2f} %" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("val_ratio", [0.0, 0.2])
 def test_result_json(small: Config, val_ratio: float) -> None:
     run = run_npnet(dataclasses.replace(small, val_ratio=val_ratio))

@@ -33,6 +33,7 @@ OTHERS: list[dict[str, object]] = [
     {"scheduler": "warmup_exponential", "weight_decay": 1e-2, "weight_decay_on": "weights"},
     {"scheduler": "plateau", "plateau_patience": 0, "optimizer": "nadam"},
     {"scheduler": "multistep", "milestones": (1, 3), "nesterov": True},
+    {"bias_lr_factor": 4.0, "weight_decay": 1e-2, "weight_decay_on": "weights"},
 ]
 
 

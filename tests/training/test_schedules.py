@@ -188,6 +188,41 @@ def test_smoothing_is_of_the_training_loss_alone(small: Config) -> None:
 
 
 @pytest.mark.parametrize("build", [train.build, reference.build], ids=["npnet", "torch"])
+@pytest.mark.parametrize("scheduler", ["none", "cosine", "onecycle", "warmup_cosine"])
+@pytest.mark.parametrize("on", ["all", "weights"])
+def test_biases_have_a_learning_rate_of_their_own(
+    small: Config, scheduler: str, on: str, build: Any
+) -> None:
+    learner, data = learner_of(
+        small, build, model="resnet20", scheduler=scheduler, bias_lr_factor=8.0,
+        weight_decay=1e-3, weight_decay_on=on,
+    )  # fmt: skip
+    biases = {id(p) for n, p in learner.model.named_parameters() if n.endswith("bias")}
+    seen: set[int] = set()
+    for group in learner.optimizer.param_groups:
+        of_biases = {id(p) for p in group["params"]} <= biases
+        assert group["lr"] == pytest.approx(learner.learning_rate * (8 if of_biases else 1))
+        seen |= {id(p) for p in group["params"]} if of_biases else set()
+    assert seen == biases
+    before = learner.learning_rate
+    for x, y in data.batches(data.train, 96):
+        learner.train_step(x, y)
+    learner.end_epoch(1.0)
+    assert (learner.learning_rate == before) == (scheduler == "none")
+
+
+@pytest.mark.parametrize("build", [train.build, reference.build], ids=["npnet", "torch"])
+def test_batch_norm_may_follow_faster(small: Config, build: Any) -> None:
+    learner, _ = learner_of(small, build, model="resnet20", batch_norm_momentum=0.4, ema=0.9)
+    for model in (learner.model, learner.evaluated):
+        norms = [m for m in model.modules() if type(m).__name__ == "BatchNorm2d"]
+        assert {m.momentum for m in norms} == {0.4}
+        assert norms
+    with pytest.raises(ConfigError, match="lenet5 has no batch norm with running statistics"):
+        learner_of(small, build, model="lenet5", batch_norm_momentum=0.4)
+
+
+@pytest.mark.parametrize("build", [train.build, reference.build], ids=["npnet", "torch"])
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "nadam", "rmsprop"])
 def test_decay_can_spare_biases_and_batch_norm(small: Config, optimizer: str, build: Any) -> None:
     settings = {"model": "resnet20", "optimizer": optimizer, "weight_decay": 0.5}
