@@ -22,7 +22,7 @@ import numba
 import numpy as np
 
 from npnet.kernels import simd, simd_math
-from npnet.kernels._jit import kernel
+from npnet.kernels._jit import inlined, kernel
 from npnet.kernels._task import Facts, need, task
 from npnet.kernels.norm_parts import Area, area_statistics, area_sums
 from npnet.kernels.simd import LANES
@@ -182,8 +182,24 @@ def forward_region(plan, x, residual, constants, z, u, bias, y, n, scratch, part
             bad = simd.add(bad, results_tile(plan, scratch, place, own, value, y, y, plane, i, j))
         if plan.counts:
             start = (plane.start + first_row * width + first_column) * LANES
-            area_statistics(y, Area(start, width * LANES, high, wide), images, parts, k, o)
+            area = Area(start, width * LANES, high, wide)
+            area_statistics(y, area, images, parts, k, o)
+            prefetch_area(y, area, height * width * LANES)
     spoiled[k] = simd.total(bad, LANES) != 0
+
+
+@inlined
+def prefetch_row(x, start, count):
+    """Begin to fetch so many vectors; the processor does not follow rows as short as a region's."""
+    for i in range(start, start + count * LANES, LANES):
+        simd.prefetch(x, i)
+
+
+@kernel
+def prefetch_area(x, area, ahead):
+    """Begin to fetch what lies so many floats behind an area."""
+    for i in range(area.rows):
+        prefetch_row(x, area.start + i * area.down + ahead, area.columns)
 
 
 @kernel
@@ -202,7 +218,7 @@ def load_pixels(plan, x, residual, constants, z, region, c, inner, scratch):
     _, channels, height, width, _ = x.shape
     top, left = region.i - 1, region.j - 1
     first, last = max(0, -left), min(inner.width, width - left)
-    zero = simd.splat(np.float32(0))
+    zero, behind = simd.splat(np.float32(0)), height * width * LANES
     mean, scale, bias = constants[0, c], constants[1, c], constants[2, c]
     mean, scale, bias = simd.splat(mean), simd.splat(scale), simd.splat(bias)
     for i in range(inner.height):
@@ -212,6 +228,7 @@ def load_pixels(plan, x, residual, constants, z, region, c, inner, scratch):
                 simd.store(scratch, to + j * LANES, zero)
         else:
             start = (((region.b * channels + c) * height + h) * width + left) * LANES
+            prefetch_row(x, start + behind, inner.width)
             for j in range(first):
                 simd.store(scratch, to + j * LANES, zero)
             for j in range(last, inner.width):
@@ -220,6 +237,7 @@ def load_pixels(plan, x, residual, constants, z, region, c, inner, scratch):
                 for j in range(first * LANES, last * LANES, LANES):
                     simd.store(scratch, to + j, simd.load(x, start + j))
             elif plan.takes_residual:
+                prefetch_row(residual, start + behind, inner.width)
                 for j in range(first * LANES, last * LANES, LANES):
                     value = simd.fma(simd_math.subtract(simd.load(x, start + j), mean), scale, bias)
                     value = simd.add(value, simd.load(residual, start + j))
@@ -233,6 +251,7 @@ def load_pixels(plan, x, residual, constants, z, region, c, inner, scratch):
                         value = simd_math.maximum(zero, value)
                     simd.store(scratch, to + j, value)
             if plan.keeps and region.i <= h < region.i + region.height:
+                prefetch_row(z, start + behind, inner.width)
                 for j in range(LANES, (1 + region.width) * LANES, LANES):
                     simd.store(z, start + j, simd.load(scratch, to + j))
 
@@ -301,7 +320,13 @@ def backward_region(
     for c in range(channels):
         plane = Plane((b * channels + c) * height * width, height, width)
         start = (plane.start + first_row * width + first_column) * LANES
-        area = Area(start, width * LANES, high, wide)
+        area, next_plane = Area(start, width * LANES, high, wide), height * width * LANES
+        prefetch_area(gx, area, next_plane)
+        prefetch_area(x, area, next_plane)
+        if plan.adds:
+            prefetch_area(residual, area, next_plane)
+        if plan.sums and not plan.normalises:
+            prefetch_area(raw, area, next_plane)
         for t in range(count):
             place = Place(m_start + (c * plan.tiles + t) * LANES, plan.m_apart)
             i, j = first_row + t // across * 4, first_column + t % across * 4
@@ -339,6 +364,8 @@ def load_gradients(plan, g, y, behind, slopes, region, o, inner, scratch, gb, k)
                 simd.store(scratch, to + j * LANES, zero)
         else:
             start = (((region.b * outputs + o) * height + h) * width + left) * LANES
+            prefetch_row(g, start + height * width * LANES, inner.width)
+            prefetch_row(y, start + height * width * LANES, inner.width)
             for j in range(first):
                 simd.store(scratch, to + j * LANES, zero)
             for j in range(last, inner.width):

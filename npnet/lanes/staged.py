@@ -33,6 +33,7 @@ class Staged(Recorded):
 
     phases: list[Phase] = field(default_factory=list)
     rooms: dict[Shape, Array] = field(default_factory=dict)
+    turns: bool = True
 
     def empty(self, shape: Shape, by: int = BLOCK) -> Buffer:
         return Buffer(lanes.empty((self.extent.blocks, *shape, LANES)))
@@ -57,19 +58,22 @@ class Staged(Recorded):
     def close(self) -> None:
         """Let what comes next wait for all that was added."""
         blocks = self.extent.blocks
-        self.phases += [
-            phase
-            for phase in (Phase(self.blocks, blocks, blocks), Phase(self.end), Phase(self.rest))
-            if phase.calls
-        ]
+        if self.blocks:
+            self.phases.append(Phase(self.blocks, blocks, blocks, self._turned()))
+        self.phases += [Phase(calls) for calls in (self.end, self.rest) if calls]
         self.blocks, self.end, self.rest = [], [], []
+
+    def _turned(self) -> bool:
+        """Every other stage begins where the one before has ended, for what is in the cache."""
+        self.turns = not self.turns
+        return self.turns
 
     def alone(self, task: Task, *arguments: object, parts: int = 0) -> None:
         """A stage of one call, whose items threads share, or share in so many runs."""
         self.close()
         items = task.reach(arguments).items
         if parts:
-            self.phases.append(Phase([Call(task, arguments)], items, parts))
+            self.phases.append(Phase([Call(task, arguments)], items, parts, self._turned()))
         else:
             self.phases.append(Phase([Call(task, arguments, items)]))
 
