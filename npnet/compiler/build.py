@@ -20,7 +20,7 @@ from npnet.lanes.plan import Buffer, Extent, Recorded
 from npnet.tape import result
 from npnet.tensor import Tensor
 
-__all__ = ["ChainProgram", "InferenceProgram", "TrainingProgram"]
+__all__ = ["ChainProgram", "InferenceProgram", "TrainingProgram", "Trains"]
 
 
 class ChainProgram:
@@ -112,31 +112,23 @@ class InferenceProgram(ForwardProgram):
         self._program = Program([p for p in (Phase(calls.first), *phases) if p.calls])
 
 
-class TrainingProgram(ForwardProgram):
-    """Forward, loss and backward.
+class Trains(ChainProgram):
+    """What programs of a training step share, beside their layers.
 
     Attributes:
         gradients: of each parameter, overwritten by each run.
     """
 
-    def __init__(
-        self, links: list[Link], shape: tuple[int, ...], slots: int, loss: LaneLoss
-    ) -> None:
-        super().__init__(links, shape, slots)
-        calls, extent = self.calls, self.calls.extent
-        self._loss, g = loss, loss.forward(self.last, self.calls)
-        g = calls.spread(g, g.shape, self.last_by)
-        self.gradients: dict[Tensor, Tensor] = {}
-        calls.overwrites = True  # a gradient is nobody's but the next layer's
-        for layer, link in reversed(self.layers):
-            first = layer is self.layers[0][0]
-            layer.needs_input_grad = (not first, *[True] * len(link.params))
-            g, *found = layer.backward(g, calls)
-            for p, a in zip(link.params, found, strict=True):
-                self.gradients[p] = result(a if a.shape == p.shape else a.reshape(p.shape))
-        blocks = Phase(calls.blocks, extent.blocks, extent.chunks)
-        pieces = [Phase(c) for c in (calls.first, calls.end, calls.rest)]
-        self._program = Program([p for p in (pieces[0], blocks, *pieces[1:]) if p.calls])
+    gradients: dict[Tensor, Tensor]
+    _loss: LaneLoss
+
+    def _keep(self, params: tuple[Tensor, ...], found: list[Array]) -> None:
+        """Note a layer's gradients."""
+        for p, a in zip(params, found, strict=True):
+            self.gradients[p] = result(a if a.shape == p.shape else a.reshape(p.shape))
+
+    def _hand_out(self) -> None:
+        """Note who holds the gradients before anybody else does."""
         self._memory = [_memory(g.array) for g in self.gradients.values()]
         self._references = self._count_references()
 
@@ -158,11 +150,34 @@ class TrainingProgram(ForwardProgram):
         """Take the targets of the next batch; False if it has no loss of such."""
         return self._loss.bind(target)
 
-    def run(self, x: Array) -> np.float32:
-        """The loss of a batch, whose targets it has."""
+    def run(self, x: Array) -> np.float32 | None:
+        """The loss of a batch, whose targets it has; None where the eager loop must be asked."""
         self.bind(x)
         self._program.run()
         return self._loss.value()
+
+
+class TrainingProgram(ForwardProgram, Trains):
+    """Forward, loss and backward."""
+
+    def __init__(
+        self, links: list[Link], shape: tuple[int, ...], slots: int, loss: LaneLoss
+    ) -> None:
+        super().__init__(links, shape, slots)
+        calls, extent = self.calls, self.calls.extent
+        self._loss, g = loss, loss.forward(self.last, self.calls)
+        g = calls.spread(g, g.shape, self.last_by)
+        self.gradients = {}
+        calls.overwrites = True  # a gradient is nobody's but the next layer's
+        for layer, link in reversed(self.layers):
+            first = layer is self.layers[0][0]
+            layer.needs_input_grad = (not first, *[True] * len(link.params))
+            g, *found = layer.backward(g, calls)
+            self._keep(link.params, found)
+        blocks = Phase(calls.blocks, extent.blocks, extent.chunks)
+        pieces = [Phase(c) for c in (calls.first, calls.end, calls.rest)]
+        self._program = Program([p for p in (pieces[0], blocks, *pieces[1:]) if p.calls])
+        self._hand_out()
 
 
 def _memory(array: Array) -> list[Array]:

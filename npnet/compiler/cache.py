@@ -16,6 +16,7 @@ from npnet.backend import uses_kernels
 from npnet.base.arrays import Array
 from npnet.base.threads import get_num_threads
 from npnet.compiler.guard import Guard
+from npnet.compiler.statistics import Statistics, is_counted
 from npnet.compiler.trace import Later, Link, trace
 from npnet.compiler.watch import Watch
 from npnet.lanes.unsuited import Layered, Unsuited
@@ -58,18 +59,27 @@ class Programs:
     Args:
         build: makes one of the layers of a chain, the shape, and how many threads there are.
         others: modules beside the model that a program is made of, such as the criterion.
+        chains: whether there are programs of chains alone, whose layers keep no statistics.
 
     Attributes:
         fallback: why the last batch had none; None if it had one.
         output: what the model itself gave for the last batch, where it was run to be read; else
             None.
+        before: the statistics that its layers had kept before, if it was.
     """
 
     fallback: str | None = None
     output: Any = None
+    before: Statistics | None = None
 
-    def __init__(self, model: nn.Module, build: Build, others: Iterable[nn.Module] = ()) -> None:
-        self.model, self.build, self.others = model, build, tuple(others)
+    def __init__(
+        self,
+        model: nn.Module,
+        build: Build,
+        others: Iterable[nn.Module] = (),
+        chains: bool = True,
+    ) -> None:
+        self.model, self.build, self.others, self.chains = model, build, tuple(others), chains
         self._readings: dict[tuple[bool, ...], _Reading] = {}
         self._modules = self._all_modules()
         self._warned: set[str] = set()
@@ -77,7 +87,7 @@ class Programs:
 
     def of(self, x: Any) -> Any:
         """The program for a batch like `x`, or None."""
-        self.output = None
+        self.output = self.before = None
         self.fallback = _reason(x)
         if self.fallback is not None:
             return None
@@ -132,11 +142,14 @@ class Programs:
         """Run the model on a batch; a guard of all that it read. Unsuited if that can change."""
         for module in self.model.modules():
             if any(b is not None for b in module._buffers.values()):  # a forward pass may move them
+                if not self.chains and is_counted(module):
+                    continue
                 raise Layered(f"{type(module).__name__} keeps statistics")
         if self._refused >= PATIENCE:
             raise Unsuited(self._last_refusal)
         self._refused += 1
         watch = Watch(before.modules, self.others)
+        self.before = Statistics(self.model)
         self.output = watch.run(self.model, x)
         places = watch.places()
         if watch.reason is None and not before.holds():
@@ -183,7 +196,7 @@ class _Reading:
     def __init__(self, owner: Programs, guard: Guard) -> None:
         self.guard = guard
         self.fallback: str | None = None
-        self._model, self._build = owner.model, owner.build
+        self._model, self._build, self._chains = owner.model, owner.build, owner.chains
         self._programs: dict[Shape, Any] = {}
         self._uses: dict[Shape, int] = {}  # of late
         self._batches = 0
@@ -225,7 +238,11 @@ class _Reading:
 
     def _new(self, x: Tensor, output: Any) -> Any:
         """A program that was tried on the batch: it gives what the model gave."""
-        links, traced = trace(self._model, x)
+        before = Statistics(self._model)
+        try:
+            links, traced = trace(self._model, x, self._chains)
+        finally:
+            before.restore()
         draws = any(link.draws for link in links)
         if draws and output is not None:
             raise Later("the model itself was run on it, and drew its numbers")

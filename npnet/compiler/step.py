@@ -1,4 +1,4 @@
-"""A training step: by a program where the network is a chain, else by the eager loop."""
+"""A training step: by a program where all of the network's layers have one, else by the loop."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from npnet.base.grad_mode import is_grad_enabled
 from npnet.base.threads import new_lock
 from npnet.compiler.cache import Programs
 from npnet.compiler.inference import CompiledModel
-from npnet.compiler.trace import Link
-from npnet.lanes.unsuited import Unsuited
+from npnet.compiler.statistics import Statistics
+from npnet.compiler.trace import Link, is_chain
+from npnet.lanes.choice import LEAST
+from npnet.lanes.unsuited import Layered, Unsuited
 from npnet.optim import Optimizer
 from npnet.tape import result
 from npnet.tensor import Tensor
@@ -108,7 +110,11 @@ class Step(EagerStep):
             if self.fallback == _HELD:
                 programs.drop(x.shape)
             if self.fallback is None:
-                return self._run(program, x)
+                loss = self._run(program, x, programs.before)
+                if loss is not None:
+                    return loss
+                self.fallback = "a sum is not finite"
+                programs.output = None
             output = programs.output  # the model may have been run already, to be read
             return self._backward(self.model(x) if output is None else output, y)
 
@@ -122,7 +128,7 @@ class Step(EagerStep):
     def _new_programs(self) -> Programs:
         self._criterion = self.criterion
         others = [self.criterion] if isinstance(self.criterion, nn.Module) else []
-        return Programs(_original(self.model), self._build, others)
+        return Programs(_original(self.model), self._build, others, chains=False)
 
     def _unsuited(self, program: Any, y: Any) -> str | None:
         """Why a program is not to be run with these targets."""
@@ -139,13 +145,18 @@ class Step(EagerStep):
             return f"targets of {y.dtype} {y.shape} with such values have no kernels"
         return None
 
-    def _run(self, program: Any, x: Tensor) -> Tensor:
+    def _run(self, program: Any, x: Tensor, before: Statistics | None) -> Tensor | None:
+        """The loss of a batch; None, and nothing has changed, where the loop must be asked."""
+        if before is not None:
+            before.restore()
         self.optimizer.zero_grad()
         wanted = {p: g for p, g in program.gradients.items() if p.requires_grad}
         for p, g in wanted.items():
             if p.grad is g:  # the optimizer does not have it: what is there is to be added to
                 p.grad = g.clone()
         loss = program.run(x.array)
+        if loss is None:
+            return None
         for p, g in wanted.items():
             if p.grad is None:
                 p.grad = g.clone() if self._hands_out_copies else g
@@ -158,13 +169,21 @@ class Step(EagerStep):
         # here: NumPy alone needs nothing of it
         from npnet.compiler.build import TrainingProgram
         from npnet.compiler.losses import loss_of
+        from npnet.compiler.staged import StagedProgram
 
         loss = loss_of(self.criterion)
         if loss is None:
             raise Unsuited(
                 "its criterion is neither cross_entropy nor mse_loss with options that have kernels"
             )
-        return TrainingProgram(links, shape, slots, loss(shape[0]))
+        if is_chain(links):
+            try:
+                return TrainingProgram(links, shape, slots, loss(shape[0]))
+            except Layered:
+                pass  # in stages it can be done
+        if shape[0] < LEAST:
+            raise Layered("a program in stages wants more images")
+        return StagedProgram(links, shape, slots, loss(shape[0]), self._programs.model)
 
 
 _HELD = "somebody holds the gradients of the batch before, whose memory a program would overwrite"

@@ -1,4 +1,4 @@
-"""What a network computes, read off the tape: a chain of layers that a program can run."""
+"""What a network computes, read off the tape: layers, in a chain or not, that a program can run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from npnet.tensor import Tensor
 if TYPE_CHECKING:
     from npnet.lanes.function import LaneOp
 
-__all__ = ["Later", "Link", "trace"]
+__all__ = ["Later", "Link", "is_chain", "trace"]
 
 
 class Later(Exception):
@@ -29,17 +29,19 @@ class Later(Exception):
 
 @dataclass(frozen=True)
 class Link:
-    """One layer of a chain.
+    """One layer of a network.
 
     Attributes:
         op: as it stands on the tape, with its options.
         params: weight and perhaps bias, or neither.
         shapes: those in which the op takes them, such as a signal's weight as an image's.
+        inputs: the numbers of the layers that give what it takes; -1 for the batch.
     """
 
     op: Function
     params: tuple[Tensor, ...]
     shapes: tuple[tuple[int, ...], ...]
+    inputs: tuple[int, ...] = (-1,)
 
     @property
     def weights(self) -> list[Array]:
@@ -50,7 +52,7 @@ class Link:
     @property
     def draws(self) -> bool:
         """Whether the op draws random numbers, for each batch anew."""
-        return bool(self._kind.draws)
+        return bool(getattr(self._kind, "draws", False))
 
     def layer(self) -> LaneOp:
         """A new one of the same kind and options, for a program."""
@@ -64,15 +66,16 @@ class Link:
         return table().get(type(self.op), type(self.op))
 
 
-def trace(model: nn.Module, x: Tensor) -> tuple[list[Link], Tensor]:
-    """The layers that `model` is a chain of, found by a forward pass on the batch `x`, and what
-    it gives.
+def trace(model: nn.Module, x: Tensor, chains: bool = True) -> tuple[list[Link], Tensor]:
+    """The layers of `model` in the order in which they ran, found by a forward pass on the batch
+    `x`, and what it gives.
+
+    Args:
+        chains: whether they must be a chain, of layers that treat each image by itself.
 
     Raises:
         Unsuited: it is something else.
     """
-    from npnet.lanes.function import LaneFunction  # NumPy alone needs nothing of it
-
     sample = _in_lanes(x)
     sample.requires_grad = True
     try:
@@ -82,27 +85,66 @@ def trace(model: nn.Module, x: Tensor) -> tuple[list[Link], Tensor]:
         if type(error) is RuntimeError:  # not without recording: it writes over its input, say
             raise Unsuited(f"its forward pass can't be recorded: {error}") from error
         raise Later(f"its forward pass fails: {error}") from error  # the model says it best
+    nodes = _nodes(y.grad_fn if isinstance(y, Tensor) else None)
+    for node in reversed(nodes):
+        _check_layer(node, x, chains)
+    numbers = {id(node): k for k, node in enumerate(nodes)} | {id(sample): -1}
     links: list[Link] = []
-    node = y.grad_fn if isinstance(y, Tensor) else None
-    while node is not None:
-        if not _is_chained(node):
-            # of a few images, everything is in lanes that can be
-            by_kernels = isinstance(node, LaneFunction) and not is_few(x)
-            kind = Layered if by_kernels else Unsuited
-            raise kind(f"{node.name().removesuffix('Backward')} is not among its layers")
-        before, *params = node.parents
-        viewed = [_viewed(p) for p in params]
-        shapes = tuple([shape for _, shape in viewed])
-        links.append(Link(node, _parameters(node, [p for p, _ in viewed]), shapes))
-        node = before if isinstance(before, Function) else None
-    if not links or links[-1].op.parents[0] is not sample:
+    for node in nodes:
+        count = _image_count(node)
+        params = [_viewed(p) for p in node.parents[count:]]
+        shapes = tuple([shape for _, shape in params])
+        inputs = tuple([numbers.get(id(p), len(nodes)) for p in node.parents[:count]])
+        links.append(Link(node, _parameters(node, [p for p, _ in params]), shapes, inputs))
+    if not links or max(max(link.inputs) for link in links) >= len(nodes):
         raise Unsuited("its output does not depend on its input alone")
     seen = [id(p) for link in links for p in link.params]
     if len(set(seen)) < len(seen):
         raise Unsuited("two of its layers share parameters")
     if not {id(p) for p in model.parameters()}.issuperset(seen):
         raise Unsuited("a weight is none of its parameters")
-    return links[::-1], y
+    return links, y
+
+
+def is_chain(links: list[Link]) -> bool:
+    """Whether each layer takes what the one before it gave, and treats each image by itself."""
+    in_order = all(link.inputs == (k - 1,) for k, link in enumerate(links))
+    return in_order and all(_is_chained(link.op) for link in links)
+
+
+def _nodes(last: Function | None) -> list[Function]:
+    """The ops that the last one, and no weight, came of, in the order in which they ran."""
+    found: dict[int, Function] = {}
+    waiting = [] if last is None else [last]
+    while waiting:
+        node = waiting.pop()
+        if id(node) not in found:
+            found[id(node)] = node
+            images = node.parents[: _image_count(node)]
+            waiting += [p for p in images if isinstance(p, Function)]
+    return sorted(found.values(), key=lambda node: node.order)
+
+
+def _image_count(node: Function) -> int:
+    """How many of an op's inputs are images; what else it takes are weights."""
+    from npnet.lanes.function import LaneFunction
+
+    kind = type(node) if isinstance(node, LaneFunction) else table().get(type(node))
+    return 1 if kind is None or kind.images is None else kind.images
+
+
+def _check_layer(node: Function, x: Tensor, chains: bool) -> None:
+    """Raise unless programs may have such a layer."""
+    from npnet.lanes.function import LaneFunction  # NumPy alone needs nothing of it
+
+    if _is_chained(node):
+        return
+    # of a few images, everything is in lanes that can be
+    by_kernels = isinstance(node, LaneFunction) and not is_few(x)
+    if by_kernels and not chains and isinstance(node, LaneFunction) and node.staged:
+        return
+    kind = Layered if by_kernels else Unsuited
+    raise kind(f"{node.name().removesuffix('Backward')} is not among its layers")
 
 
 def _is_chained(node: Function) -> bool:

@@ -39,7 +39,8 @@ from npnet.compiler.code import chains, is_known, is_npnets, tables, title, what
 from npnet.compiler.guard import Place
 from npnet.devices.cpu import device
 from npnet.nn.modules import container
-from npnet.ops import in_memory
+from npnet.nn.modules.batchnorm import _BatchNorm
+from npnet.ops import in_memory, norm
 from npnet.tape import Function
 from npnet.tensor import Tensor
 
@@ -87,6 +88,8 @@ _CHANGES = _code_of(
     "register_post_accumulate_grad_hook",
 )  # fmt: skip
 _CHANGES |= _code_of(nn.Module, "requires_grad_", "zero_grad") | {check_writable.__code__}
+# Batch norm moves its statistics, which a program does too.
+_COUNTS = _code_of(_BatchNorm, "forward") | {norm._check_running.__code__}
 _APPLIES = _code_of(Function, "__call__")
 
 # Where Python tells of calls, if nobody else listens there: `cProfile`, a debugger.
@@ -164,7 +167,8 @@ class Watch:
             if code in _READS_VALUES:
                 self._refuse("its forward pass reads the values of a tensor")
             written = _WRITES.get(code)
-            if code in _CHANGES or (written and not self._is_made(frame.f_locals[written])):
+            changes = code in _CHANGES and not (caller and caller.f_code in _COUNTS)
+            if changes or (written and not self._is_made(frame.f_locals[written])):
                 self._refuse("its forward pass changes in place what was there before")
             if code not in self._own and str(frame.f_globals["__name__"]).startswith(_LAYERS):
                 self._own.add(code)  # F.relu of a layer of ours may be replaced, too

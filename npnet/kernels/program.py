@@ -112,11 +112,14 @@ class Phase:
             another, and their items are shared out among threads.
         items: how many blocks the batch has.
         parts: how many runs of items threads share; a run is gone through in order.
+        backwards: whether the last run comes first, and so what the phase before has left in the
+            cache.
     """
 
     calls: Sequence[Call]
     items: int = 0
     parts: int = 0
+    backwards: bool = False
 
 
 class _Row(NamedTuple):
@@ -126,6 +129,7 @@ class _Row(NamedTuple):
     last: int
     items: int
     parts: int
+    backwards: bool
 
 
 def _check_alike(new: Any, old: Any, what: str, constant: bool) -> None:
@@ -161,13 +165,13 @@ class Program:
         for phase in phases:
             last = first + len(phase.calls)
             if phase.items:
-                rows.append(_Row(first, last, phase.items, phase.parts))
+                rows.append(_Row(first, last, phase.items, phase.parts, phase.backwards))
             else:
                 counts = self._table[first:last, 2]
                 self._table[first:last, 3] = np.cumsum(counts) - counts  # a call's first piece
-                rows.append(_Row(first, last, 0, int(counts.sum())))
+                rows.append(_Row(first, last, 0, int(counts.sum()), False))
             first = last
-        self._phases = np.array(rows, np.int64).reshape(-1, 4)
+        self._phases = np.array(rows, np.int64).reshape(-1, 5)
 
     @property
     def nbytes(self) -> int:
@@ -222,16 +226,19 @@ def _bind(arguments, task, data):
 @kernel
 def _run(table, phases, slots):
     for p in range(phases.shape[0]):
-        first, last, items, parts = phases[p]
+        first, last, items, parts, backwards = phases[p]
         if items > 0:
-            parallel_for_slots(run_part, parts, (table, first, last, items, parts), slots)
+            numbers = items, parts, backwards
+            parallel_for_slots(run_part, parts, (table, first, last, numbers), slots)
         else:
             parallel_for_slots(run_piece, parts, (table, first, last), slots)
 
 
 @kernel
-def run_part(table, first, last, items, parts, part):
+def run_part(table, first, last, numbers, part):
     """All calls on the items of one part."""
+    items, parts, backwards = numbers
+    part = parts - 1 - part if backwards else part
     slot = np.intp(numba.get_thread_id())
     for item in range(part * items // parts, (part + 1) * items // parts):
         for i in range(first, last):

@@ -32,6 +32,8 @@ class OfTwoBatches(LaneFunction):
 class Add(OfTwoBatches):
     """The sum, as it is between layers."""
 
+    staged = True
+
     def forward(self, x: Lanes, other: Lanes) -> Lanes:
         return x.plus(other)
 

@@ -34,11 +34,13 @@ class LaneFunction(Function):
         any_axes: whether they may be other than images (N, C, H, W) and features (N, F).
         joins: whether it is enough that one of the images is in lanes: the others, of the same
             batch, come there. Otherwise all must be.
+        staged: whether programs may have it that run in stages.
     """
 
     images: ClassVar[int | None] = 1
     any_axes: ClassVar[bool] = False
     joins: ClassVar[bool] = False
+    staged: ClassVar[bool] = False
     _scalar = False  # whether the result is no batch of images
 
     def __init__(self, op: Any) -> None:

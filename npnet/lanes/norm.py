@@ -32,6 +32,7 @@ class BatchNorm(LaneFunction):
     """
 
     any_axes = True
+    staged = True
 
     @staticmethod
     def takes(op: Any, *inputs: Variable) -> bool:

@@ -124,6 +124,7 @@ class GetItem(LaneOp):
     """A slice of each axis but the batch's."""
 
     view = True
+    staged = True
     layout = LanePart
 
     def __init__(self, op: indexing.GetItem) -> None:
@@ -160,6 +161,8 @@ def _taken(size: Shape, slices: tuple[Any, ...]) -> list[range] | None:
 @by_lanes(padding.PadConstant)
 class PadConstant(LaneOp):
     """Where nothing is cut off, and not along the batch."""
+
+    staged = True
 
     @staticmethod
     def takes(op: Any, *inputs: Variable) -> bool:

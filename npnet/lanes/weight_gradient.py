@@ -14,7 +14,7 @@ from npnet.kernels._arguments import fixed
 from npnet.kernels.simd import LANES
 from npnet.kernels.turned_gradient import ByChannels
 from npnet.kernels.weight_gradient import ByLanes
-from npnet.lanes.plan import MOST_CHUNKS, Buffer, Calls, Shape, longest_parts
+from npnet.lanes.plan import MOST_CHUNKS, Buffer, Calls, Shape, longest_parts, total
 from npnet.ops.windows import Pair, Window
 
 __all__ = ["backward_bias", "backward_weight"]
@@ -49,16 +49,11 @@ def backward_bias(gy: Buffer, out: Calls) -> Array:
     gb = lanes.empty((out.extent.chunks, gy.shape[0]))
     if out.whole:
         out.add(kernels.bias_chunk, gy.array, out.extent.n, gb)
-        return _sum(gb)
+        return total(gb, gb.shape[1:], out)
     gbias = lanes.empty(gy.shape[:1])
     out.add(kernels.bias_block, gy.array, out.extent.n, gb)
     out.after(block_ops.sum_parts, gb, gbias)
     return gbias
-
-
-def _sum(parts: Array) -> Array:
-    """The sum of what the chunks have."""
-    return parts.sum(0, dtype=np.float64).astype(np.float32)
 
 
 # ---- by channels -------------------------------------------------------------------------------
@@ -75,7 +70,7 @@ def _by_channels(x: Buffer, gy: Buffer, window: Window, out: Calls) -> tuple[Arr
     gweight, turned = lanes.empty((outputs, channels, *window.kernel)), out.scratch(plan.turned)
     out.add(turned_gradient.channels_chunk, plan, x.array, gy.array, out.extent.n, turned, gw, gb)
     out.add(turned_gradient.add_chunks, gw, gweight.reshape(outputs, channels, taps))
-    return gweight, _sum(gb)
+    return gweight, total(gb, gb.shape[1:], out)
 
 
 @functools.lru_cache(256)
@@ -113,8 +108,8 @@ def _by_lanes(
     gb = lanes.empty((chunks * groups, outputs))
     images = x.grouped(groups), gy.grouped(groups)
     out.add(kernels.lanes_chunk, plan, *images, out.extent.n, out.scratch(room), gw, gb)
-    gweight, gbias = _sum(gw.reshape(chunks, -1)), _sum(gb.reshape(chunks, -1))
-    return gweight.reshape(gy.shape[0], channels, *window.kernel), gbias
+    gweight = total(gw.reshape(chunks, -1), (gy.shape[0], channels, *window.kernel), out)
+    return gweight, total(gb.reshape(chunks, -1), gy.shape[:1], out)
 
 
 def _by_blocks(

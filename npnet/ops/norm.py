@@ -34,7 +34,12 @@ class BatchNorm(Function):
 
     A mean that is large beside the deviation is kept as two numbers, `start` and `off`: x - start
     is exact there, and what is left to take off goes into the constants.
+
+    Attributes:
+        running: mean and variance as tensors, which are given or move in training, and momentum.
     """
+
+    running: tuple[Tensor | None, Tensor | None, float] = (None, None, 0.0)
 
     def __init__(self, eps: float, statistics: tuple[Array, Array] | None) -> None:
         self.eps, self.given = eps, statistics
@@ -128,7 +133,9 @@ def batch_norm(
             )
         # Copies: a later forward in training moves the running statistics before backward.
         given = (running_mean.array.copy(), running_var.array.copy())
-        return BatchNorm(eps, given)(input, *affine)
+        function = BatchNorm(eps, given)
+        function.running = running_mean, running_var, 0.0
+        return function(input, *affine)
     count = input.numel() // max(input.shape[1], 1)
     if count == 1:
         raise ValueError(
@@ -142,6 +149,7 @@ def batch_norm(
         if running is not None:
             _check_running(name, running)
     function = BatchNorm(eps, None)
+    function.running = running_mean, running_var, momentum
     y = function(input, *affine)
     with np.errstate(all="ignore"):  # a diverged batch shall not warn here either
         move(running_mean, momentum, function.mean)

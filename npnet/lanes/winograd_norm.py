@@ -1,0 +1,177 @@
+"""The plans by which `kernels.winograd_norm` does a convolution of a program, and its calls."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from npnet.base.arrays import Array
+from npnet.kernels import lanes, simd
+from npnet.kernels import winograd_norm as kernels
+from npnet.kernels.simd import LANES
+from npnet.kernels.winograd import FREQUENCIES, FREQUENCY_SHAPE, weight_panel
+from npnet.kernels.winograd_norm import Backward, Forward
+from npnet.lanes.plan import Buffer, total
+from npnet.lanes.staged import Staged
+from npnet.lanes.winograd import GAP
+from npnet.ops.windows import Pair, Window
+
+__all__ = ["Norm", "backward", "forward", "suits"]
+
+# Transformed pixels and results of the tiles of a region, for one thread, if it has few tiles.
+import os
+SCRATCH_BYTES, LEAST_TILES, MOST_TILES = int(os.environ.get("SB", 5 * 2**17)), int(os.environ.get("LT", 4)), 16
+
+
+class Norm(NamedTuple):
+    """A batch norm, and what follows it.
+
+    Attributes:
+        y: what it takes.
+        constants: see `kernels.norm`.
+        slopes: see `kernels.norm_parts`; filled on the way back.
+        residual: what is added.
+        relu: whether a ReLU follows.
+    """
+
+    y: Buffer
+    constants: Array
+    slopes: Array
+    residual: Buffer | None
+    relu: bool
+
+
+def suits(window: Window) -> bool:
+    """Whether images keep their size."""
+    return window.padding == ((1, 1), (1, 1))
+
+
+def _regions(size: Pair, channels: int) -> tuple[int, int, int, int]:
+    """(rows, columns) of tiles of a region, and how many there are (down, across)."""
+    high, wide = (-(-n // 4) for n in size)
+    fit = SCRATCH_BYTES // (FREQUENCIES * channels * LANES * 4)
+    most = min(max(fit, LEAST_TILES), MOST_TILES)
+    columns = -(-wide // -(-wide // most))
+    rows = max(1, min(high, most // columns))
+    rows = -(-high // -(-high // rows))
+    return rows, columns, -(-high // rows), -(-wide // columns)
+
+
+def _panels(weight: Array, transposed: bool, out: Staged) -> Array:
+    outputs, inputs = weight.shape[:2] if not transposed else weight.shape[1::-1]
+    rows = FREQUENCY_SHAPE.rows
+    panels, together = -(-outputs // rows), LANES // rows
+    u = lanes.empty((FREQUENCIES, panels, -(-inputs // together) * together, rows))
+    out.before(weight_panel, weight, transposed, lanes.empty((panels, FREQUENCIES, LANES)), u)
+    return u
+
+
+def _tiles(rows: int, columns: int) -> int:
+    across = FREQUENCY_SHAPE.columns
+    return -(-rows * columns // across) * across
+
+
+def forward(
+    x: Buffer | None,
+    norm: Norm | None,
+    kept: Buffer | None,
+    weight: Array,
+    bias: Array,
+    y: Buffer,
+    counts: bool,
+    out: Staged,
+) -> tuple[Array, Array]:
+    """y = the convolution of x, or of what the norm gives, which is kept, too, if there is room.
+
+    Returns:
+        Sums for the batch norm behind it, if it `counts`, and of each region whether it is spoiled.
+    """
+    before = x if norm is None else norm.y
+    assert before is not None
+    channels, outputs = before.shape[0], y.shape[0]
+    rows, columns, down, across = _regions(y.size, channels + outputs)
+    tiles = _tiles(rows, columns)
+    v_apart, m_apart = (count * tiles * LANES + GAP for count in (channels, outputs))
+    residual = None if norm is None else norm.residual
+    plan = Forward(
+        FREQUENCY_SHAPE, rows, columns, down, across, tiles, v_apart, m_apart,
+        norm is not None, residual is not None, norm is not None and norm.relu, kept is not None,
+        counts, False, False,
+    )  # fmt: skip
+    items = out.extent.blocks * down * across
+    floats = FREQUENCIES * (v_apart + m_apart + LANES) + _image(rows, columns)
+    parts = np.zeros((items, outputs, 4))
+    spoiled = np.zeros(items, np.bool_)
+    out.alone(
+        kernels.forward_region, plan, before.array, (residual or before).array,
+        _constants(norm, channels), (kept or before).array, _panels(weight, False, out), bias,
+        y.array, out.extent.n, out.scratch((floats,)), parts, spoiled,
+        parts=items,
+    )  # fmt: skip
+    return parts, spoiled
+
+
+def _image(rows: int, columns: int) -> int:
+    return (4 * rows + 2) * (4 * columns + 2) * LANES
+
+
+def _constants(norm: Norm | None, channels: int) -> Array:
+    return lanes.zeros((4, channels)) if norm is None else norm.constants
+
+
+def backward(
+    g: Buffer,
+    behind: Norm | None,
+    x: Buffer | None,
+    before: Norm | None,
+    finishes: bool,
+    residual: Buffer | None,
+    weight: Array,
+    gx: Buffer,
+    out: Staged,
+) -> tuple[Array, Array, Array, list[Array]]:
+    """gx, the gradient of what the convolution took, plus the residual.
+
+    Args:
+        g: the gradient of the result, or of what the norm `behind` it gives, after its ReLU.
+        x, before: what the convolution took, or the norm that gives it, if it was not kept.
+        finishes: whether gx is to go through the norm's ReLU, and leaves its sums.
+
+    Returns:
+        The gradients of weight and bias, those sums, and arrays that say what is spoiled.
+    """
+    outputs, channels, wide = g.shape[0], gx.shape[0], lanes.whole(gx.shape[0])
+    rows, columns, down, across = _regions(gx.size, wide + outputs)
+    tiles = _tiles(rows, columns)
+    v_apart, m_apart = (count * tiles * LANES + GAP for count in (outputs, wide))
+    relu = before is not None and before.relu and (finishes or x is None)
+    plan = Backward(
+        FREQUENCY_SHAPE, simd.row_shape(wide), rows, columns, down, across, tiles, v_apart, m_apart,
+        behind is not None, x is None, relu, finishes, residual is not None, False,
+    )  # fmt: skip
+    items = out.extent.blocks * down * across
+    floats = FREQUENCIES * (v_apart + m_apart + LANES) + _image(rows, columns)
+    floats += tiles * LANES * wide
+    parts, gb = np.zeros((items, channels, 2)), np.zeros((items, outputs), np.float32)
+    spoiled, chunks = np.zeros(items, np.bool_), min(out.extent.chunks, items)
+    scratch = out.scratch((floats,))
+    if wide > channels:  # those that are not there stay zero
+        scratch = lanes.zeros(scratch.shape)
+    d = out.room((chunks, FREQUENCIES, outputs, wide))
+    slopes = lanes.zeros((2, outputs)) if behind is None else behind.slopes
+    raw = x if before is None else before.y
+    values = raw if x is None else x
+    assert raw is not None
+    assert values is not None
+    out.alone(
+        kernels.backward_region, plan, g.array, (g if behind is None else behind.y).array,
+        _constants(behind, outputs), slopes, _panels(weight, True, out), values.array, raw.array,
+        _constants(before, channels), (residual or gx).array, gx.array, out.extent.n,
+        scratch, d, parts, gb, spoiled,
+        parts=chunks,
+    )  # fmt: skip
+    gweight, spoiled_outputs = lanes.empty(weight.shape), np.zeros(outputs, np.bool_)
+    room = lanes.empty((outputs, FREQUENCIES, LANES))
+    out.alone(kernels.weights_output, d, room, gweight, spoiled_outputs)
+    return gweight, total(gb, (outputs,), out), parts, [spoiled, spoiled_outputs]
