@@ -11,6 +11,7 @@ Source: Muller, "Elementary Functions" (2016), sections 3.4 and 11.1.
 
 from __future__ import annotations
 
+import itertools
 import math
 
 from llvmlite import ir
@@ -77,39 +78,55 @@ def tanh(typing, x):
     """
 
     def code(context, builder, sig, args):
-        x = args[0]
-        a = _call(builder, "llvm.fabs.v16f32", x)
-        a = _choose(builder, ">", a, TANH_IS_ONE, TANH_IS_ONE, a)
-        shifted = _multiply_add(builder, a, _constant(TANH_HALVES), _constant(ROUND - 1))
-        shifted = _choose(builder, ">", ROUND, shifted, ROUND, shifted)
-        n = builder.fsub(shifted, _constant(ROUND))
-        r = _multiply_add(builder, n, _constant(-math.log(2) / 2), a)
-        square = builder.fmul(r, r)
-        series = _polynomial(builder, TANH_SERIES, square)
-        t = _multiply_add(builder, series, builder.fmul(square, r), r)
-        s = _power_of_two(builder, shifted)
-        less, more = builder.fsub(s, _constant(1.0)), builder.fadd(s, _constant(1.0))
-        above = _multiply_add(builder, t, more, less)
-        below = builder.fadd(above, _multiply_add(builder, t, _constant(-2.0), _constant(2.0)))
-        return _call(builder, "llvm.copysign.v16f32", builder.fdiv(above, below), x)
+        (y,) = _tanh(builder, args)
+        return y
 
     return vector(vector), code
+
+
+def _tanh(builder, xs):
+    """Of several vectors, step by step in turns: each step waits for the one before it."""
+    steps = [_tanh_steps(builder, x) for x in xs]
+    *_, results = itertools.zip_longest(*steps)
+    return results
+
+
+def _tanh_steps(builder, x):
+    yield (a := _call(builder, "llvm.fabs.v16f32", x))
+    yield (a := _choose(builder, ">", a, TANH_IS_ONE, TANH_IS_ONE, a))
+    yield (shifted := _multiply_add(builder, a, _constant(TANH_HALVES), _constant(ROUND - 1)))
+    yield (shifted := _choose(builder, ">", ROUND, shifted, ROUND, shifted))
+    yield (n := builder.fsub(shifted, _constant(ROUND)))
+    yield (r := _multiply_add(builder, n, _constant(-math.log(2) / 2), a))
+    yield (square := builder.fmul(r, r))
+    series = _constant(TANH_SERIES[-1])
+    for c in TANH_SERIES[-2::-1]:
+        yield (series := _multiply_add(builder, series, square, _constant(c)))
+    yield (cube := builder.fmul(square, r))
+    yield (t := _multiply_add(builder, series, cube, r))
+    yield (s := _power_of_two(builder, shifted))
+    yield (less := builder.fsub(s, _constant(1.0)))
+    yield (more := builder.fadd(s, _constant(1.0)))
+    yield (above := _multiply_add(builder, t, more, less))
+    yield (rest := _multiply_add(builder, t, _constant(-2.0), _constant(2.0)))
+    yield (below := builder.fadd(above, rest))
+    yield (quotient := builder.fdiv(above, below))
+    yield _call(builder, "llvm.copysign.v16f32", quotient, x)
 
 
 @intrinsic
 def sigmoid(typing, x):
     """1 / (1 + e^-x); zero where that is denormal."""
+    return vector(vector), lambda context, builder, sig, args: _sigmoid(builder, args[0])
 
-    def code(context, builder, sig, args):
-        x = args[0]
-        a = _choose(builder, "<", x, LOWEST, LOWEST, x)
-        a = _choose(builder, ">", a, -LOWEST, -LOWEST, a)
-        p, scale = _expm1(builder, builder.fneg(a))
-        # in this order 1 counts even where it is a half of scale's last place
-        below = builder.fadd(scale, _multiply_add(builder, scale, p, _constant(1.0)))
-        return _choose(builder, "<", x, LOWEST, 0.0, builder.fdiv(_constant(1.0), below))
 
-    return vector(vector), code
+def _sigmoid(builder, x):
+    a = _choose(builder, "<", x, LOWEST, LOWEST, x)
+    a = _choose(builder, ">", a, -LOWEST, -LOWEST, a)
+    p, scale = _expm1(builder, builder.fneg(a))
+    # in this order 1 counts even where it is a half of scale's last place
+    below = builder.fadd(scale, _multiply_add(builder, scale, p, _constant(1.0)))
+    return _choose(builder, "<", x, LOWEST, 0.0, builder.fdiv(_constant(1.0), below))
 
 
 def _expm1(builder, x):
