@@ -189,10 +189,11 @@ def _memory(array: Array) -> list[Array]:
 
 
 def _next_layer(links: list[Link], x: Buffer, may_overwrite: bool) -> tuple[LaneOp, int]:
-    """What the first of the links does to `x`, perhaps with the second; how many they are."""
-    layer = links[0].layer()
-    if may_overwrite and len(links) > 1:
-        both = links[1].layer().after(layer, x)
-        if both is not None:
-            return both, 2
-    return layer, 1
+    """What the first of the links does to `x`, perhaps with those behind; how many they are."""
+    layer, used = links[0].layer(), 1
+    for link in links[1:]:
+        both = link.layer().after(layer, x, may_overwrite)
+        if both is None:
+            break
+        layer, used = both, used + 1
+    return layer, used

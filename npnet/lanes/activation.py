@@ -9,6 +9,7 @@ import numpy as np
 from npnet.base.arrays import Array
 from npnet.kernels import activation
 from npnet.kernels._task import Task
+from npnet.lanes.conv import ActivatedConv2d, Conv2d
 from npnet.lanes.function import LaneOp, by_lanes
 from npnet.lanes.fusion import masked
 from npnet.lanes.layout import Lanes, to_lanes
@@ -22,7 +23,7 @@ class Activation(LaneOp):
     """An activation whose gradient follows from its result, in place where nobody needs its input.
 
     Attributes:
-        kernel: its name among those of `kernels.activated_pool`.
+        kernel: its name in `kernels.simd_windows`.
         span, backward_span: the kernels (x, y) and (y, gy, gx).
     """
 
@@ -32,6 +33,9 @@ class Activation(LaneOp):
     kernel: ClassVar[str]
     span: ClassVar[Task]
     backward_span: ClassVar[Task]
+
+    def after(self, first: LaneOp, x: Buffer, overwrites: bool) -> LaneOp | None:
+        return ActivatedConv2d(first, self) if type(first) is Conv2d else None
 
     def forward(self, x: Buffer, out: Calls) -> Buffer:
         self.y = y = out.over(x)

@@ -15,7 +15,7 @@ from npnet.kernels.program import BLOCK, SLOT
 from npnet.lanes import channels, dense, weight_gradient, winograd
 from npnet.lanes.channels import Channels
 from npnet.lanes.convolve import convolve, suits_dense, suits_winograd
-from npnet.lanes.correlate import correlate, walks
+from npnet.lanes.correlate import Epilogue, correlate, walks
 from npnet.lanes.function import LaneOp, by_lanes
 from npnet.lanes.fusion import Convolution, Pending, WaitingLanes
 from npnet.lanes.layout import Lanes
@@ -26,7 +26,7 @@ from npnet.ops import conv as ops
 from npnet.ops import conv_transpose
 from npnet.tape import Variable
 
-__all__ = ["Conv2d", "ConvTranspose2d"]
+__all__ = ["ActivatedConv2d", "Conv2d", "ConvTranspose2d"]
 
 # For each weight, for a convolution to wait for a batch norm: to copy and to scale a weight takes
 # three times as long as the pass over a result that this saves.
@@ -58,13 +58,22 @@ class Conv2d(LaneOp):
         waits = Convolution(x.blocks, *copies, self.window, self.fast, self.op.groups)
         return WaitingLanes(shape, Pending(waits))
 
-    def forward(self, x: Buffer, out: Calls, weight: Array, bias: Array | None = None) -> Buffer:
+    def forward(
+        self,
+        x: Buffer,
+        out: Calls,
+        weight: Array,
+        bias: Array | None = None,
+        epilogue: Epilogue | None = None,
+    ) -> Buffer:
         self.save_for_backward(weight)
         self.given, self.size = (x.shape, x.by), x.size
         suits_dense = self._suits_dense(weight.shape, out)
         self.x = out.gathered(x) if suits_dense else in_slots(x, out)
-        groups = self.op.groups
-        return convolve(self.x, weight, bias, self.window, self.fast, out, groups=groups)
+        weights, groups = (weight, bias), self.op.groups
+        return convolve(
+            self.x, *weights, self.window, self.fast, out, groups=groups, epilogue=epilogue
+        )
 
     def _suits_dense(self, weight: Shape, out: Calls) -> bool:
         return suits_dense(self.window, self.size, weight, self.op.groups, out)
@@ -152,6 +161,32 @@ class Conv2d(LaneOp):
         if not np.isfinite(gweight).all():
             return None
         return gweight, weight_gradient.backward_bias(gy, out)
+
+
+class ActivatedConv2d(LaneOp):
+    """A convolution and the activation of its result, made while that is in registers."""
+
+    keeps_output = True
+
+    def __init__(self, conv: Conv2d, activation: Any) -> None:
+        super().__init__(conv.op)
+        self.conv, self.activation = conv, activation
+
+    def forward(self, x: Buffer, out: Calls, *weights: Array) -> Buffer:
+        return self.followed(x, out, weights, Epilogue(self.activation))
+
+    def followed(
+        self, x: Buffer, out: Calls, weights: tuple[Array, ...], epilogue: Epilogue
+    ) -> Buffer:
+        """The result by an epilogue that has more than the activation."""
+        weight, bias = weights[0], None if len(weights) == 1 else weights[1]
+        self.activation.y = y = self.conv.forward(x, out, weight, bias, epilogue)
+        return y
+
+    def backward(self, gy: Buffer, out: Calls) -> tuple[Buffer | Array | None, ...]:
+        (g,) = self.activation.backward(gy, out)
+        self.conv.needs_input_grad = self.needs_input_grad
+        return self.conv.backward(g, out)
 
 
 def in_slots(x: Buffer, out: Calls) -> Buffer:

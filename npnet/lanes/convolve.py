@@ -17,7 +17,7 @@ from npnet.kernels._arguments import row_major
 from npnet.kernels.linear import NO_BIAS
 from npnet.kernels.program import SLOT
 from npnet.lanes import dense, winograd
-from npnet.lanes.correlate import correlate
+from npnet.lanes.correlate import Epilogue, activate, correlate
 from npnet.lanes.linear import multiply
 from npnet.lanes.plan import Buffer, Calls, Shape
 from npnet.lanes.unsuited import Layered
@@ -41,11 +41,12 @@ def convolve(
     residual: Array | None = None,
     relu: bool = False,
     groups: int = 1,
+    epilogue: Epilogue | None = None,
 ) -> Buffer:
     """y[o, i, j] = bias[o] + sum over c, u, v of
         weight[o, c, u, v] * x[c, i*SH - PT + u*DH, j*SW - PL + v*DW],
 
-    then y + residual, then max(y, 0), while what is stored is still in registers.
+    then y + residual, then max(y, 0), while what is stored is still in registers; or an epilogue.
 
     Args:
         window: which `correlate.walks`.
@@ -64,6 +65,8 @@ def convolve(
         biases = bias if size == (1, 1) or bias is NO_BIAS else np.repeat(bias, math.prod(size))
         y = multiply(x.flattened, dense.gather(weight, window, x.size), biases, out)
         _finish(y, residual, relu)
+        if epilogue is not None:
+            activate(y, epilogue.activation, out)
         return y.viewed((len(weight), *size))
     by_winograd = fast and suits_winograd(window, min(weight.shape[:2]), groups)
     if by_winograd and not out.whole:
@@ -75,7 +78,7 @@ def convolve(
         by_winograd
         and winograd.correlate(x, weight, bias, before, y, False, out, residual, relu, tall)
     ):
-        correlate(x, weight, bias, window, y, False, out, residual, relu, groups)
+        correlate(x, weight, bias, window, y, False, out, residual, relu, groups, epilogue)
     return y
 
 

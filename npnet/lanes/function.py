@@ -93,8 +93,12 @@ class LaneOp(LaneFunction):
         """The result together with what x still waits for, or one that waits itself; else None."""
         return None
 
-    def after(self, first: LaneOp, x: Buffer) -> LaneOp | None:
-        """This op, and the one before it that takes x, as one; None where they stay two."""
+    def after(self, first: LaneOp, x: Buffer, overwrites: bool) -> LaneOp | None:
+        """This op, and the one before it that takes x, as one; None where they stay two.
+
+        Args:
+            overwrites: whether nobody else needs x.
+        """
         return None
 
     def by_channels(self, x: Channels, out: Calls, *weights: Array) -> Channels:

@@ -14,10 +14,13 @@ from npnet.kernels.pool import COVER, Means
 from npnet.lanes import pool_plans
 from npnet.lanes.activation import Activation
 from npnet.lanes.channels import Channels
+from npnet.lanes.conv import ActivatedConv2d
+from npnet.lanes.correlate import Epilogue
 from npnet.lanes.function import LaneOp, by_lanes
 from npnet.lanes.plan import Buffer, Calls, Shape
 from npnet.ops import pool as ops
 from npnet.ops import reduce
+from npnet.ops.windows import Pair
 from npnet.tape import Variable
 
 BYTE_NUMBERS = 256  # places in a window that a byte can number
@@ -64,10 +67,14 @@ class Means2d(LaneOp):
         """Where, in images (H, W)."""
         raise NotImplementedError
 
-    def after(self, first: LaneOp, x: Buffer) -> LaneOp | None:
-        if not (isinstance(first, Activation) and len(x.shape) == 3):
+    def after(self, first: LaneOp, x: Buffer, overwrites: bool) -> LaneOp | None:
+        if isinstance(first, ActivatedConv2d):
+            size = first.conv.window.output_size(x.size)
+        elif isinstance(first, Activation) and overwrites and len(x.shape) == 3:
+            size = x.size
+        else:
             return None
-        return ActivatedMeans2d(first, self) if self.means(x.size).apart == COVER else None
+        return ActivatedMeans2d(first, self) if self.means(size).apart == COVER else None
 
     def forward(self, x: Buffer, out: Calls) -> Buffer:  # (C, H, W) -> (C, OH, OW)
         y = self.planned(x, out)
@@ -136,24 +143,51 @@ class PixelMean(Means2d):
         return Channels(self.by_window(y.buffer), y.channels)  # features are images of one pixel
 
 
-class ActivatedMeans2d(LaneOp):
-    """An activation and the means after it, whose windows cover each pixel once.
+def _whole_windows(plan: Means) -> tuple[Pair, float]:
+    """Rows, columns and factor of windows that are all alike; else those of single pixels."""
+    sizes = []
+    for table in (plan.rows, plan.columns):
+        size = int(table[0, 2])
+        places = size * np.arange(len(table))
+        alike = np.stack([places, 0 * places, 0 * places + size], 1)
+        sizes.append(size if np.array_equal(table, alike) else 1)
+    share = plan.shares.flat[0]
+    high, wide = sizes
+    if 1 in sizes or (plan.shares != share).any():
+        return (1, 1), 1.0
+    return (high, wide), float(share)
 
-    The activation writes over its input, and its gradient over its output; see
-    `kernels.activated_pool`.
+
+class ActivatedMeans2d(LaneOp):
+    """An activation, perhaps of a convolution, and means after it that cover each pixel once.
+
+    Backward, the gradient takes the place of the activation's result; see `kernels.activated_pool`.
     """
 
-    def __init__(self, activation: Activation, means: Means2d) -> None:
+    def __init__(self, first: Activation | ActivatedConv2d, means: Means2d) -> None:
         super().__init__(means.op)
-        self.kind, self.inner = activated_pool.ACTIVATIONS[activation.kernel], means
+        self.first, self.inner = first, means
+        activation = first.activation if isinstance(first, ActivatedConv2d) else first
+        self.kind = activated_pool.ACTIVATIONS[activation.kernel]
 
-    def forward(self, x: Buffer, out: Calls) -> Buffer:
-        self.x, y = x, self.inner.planned(x, out)
-        arguments = self.kind, x.planes, self.inner.plan, y.planes
-        out.add(activated_pool.activated_pool_plane, *arguments, of=y)
-        return self.inner.given(y)
+    def forward(self, x: Buffer, out: Calls, *weights: Array) -> Buffer:
+        first = self.first
+        if isinstance(first, Activation):
+            self.y = first.forward(x, out)
+            return self.inner.forward(self.y, out)
+        plan = self.inner.means(first.conv.window.output_size(x.size))
+        epilogue = Epilogue(first.activation, *_whole_windows(plan))
+        self.y = first.followed(x, out, weights, epilogue)
+        if epilogue.means is None:
+            return self.inner.forward(self.y, out)
+        self.inner.plan = plan
+        return self.inner.given(epilogue.means)
 
-    def backward(self, gy: Buffer, out: Calls) -> tuple[Buffer]:
-        arguments = self.kind, self.inner.by_window(gy).planes, self.inner.plan, self.x.planes
-        out.add(activated_pool.activated_pool_backward_plane, *arguments, of=self.x)
-        return (self.x,)
+    def backward(self, gy: Buffer, out: Calls) -> tuple[Buffer | Array | None, ...]:
+        arguments = self.kind, self.inner.by_window(gy).planes, self.inner.plan, self.y.planes
+        out.add(activated_pool.activated_pool_backward_plane, *arguments, of=self.y)
+        if isinstance(self.first, Activation):
+            return (self.y,)
+        conv = self.first.conv
+        conv.needs_input_grad = self.needs_input_grad
+        return conv.backward(self.y, out)

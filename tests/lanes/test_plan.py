@@ -25,8 +25,11 @@ from npnet.lanes.layout import to_lanes
 from npnet.lanes.loss import LOSSES, LaneLoss
 from npnet.lanes.plan import Buffer, Extent, Loop, Recorded
 from npnet.lanes.unsuited import Unsuited
+from npnet.ops.conv import Conv2d
 from npnet.ops.elementwise_loss import MeanSquaredError
 from npnet.ops.loss import CrossEntropy
+from npnet.ops.pool import AvgPool2d
+from npnet.ops.windows import Pair, Window
 from npnet.tape import Function, Variable
 from tests.cases import CASES, arrays_of, npnet_names
 from tests.kernels.oracle import spoiled
@@ -186,13 +189,55 @@ def test_an_activation_and_means_are_one_op_with_the_same_bits(name: str) -> Non
     activation = applied()[CHAINED[name]][0].op
     pairs = 0
     for means in (case for kind in MEANS for case in applied()[CHAINED[kind]]):
-        both = means.op().after(activation(), Buffer(lanes.empty(lanes_of(means))))
+        both = means.op().after(activation(), Buffer(lanes.empty(lanes_of(means))), True)
         if both is not None:
             expected = in_turn(means, activation(), means.op())
             for one, two in zip(in_turn(means, both), expected, strict=True):
                 np.testing.assert_array_equal(one, two)
             pairs += 1
     assert pairs
+
+
+# Windows of many taps, for which a kernel is compiled, alone and with what follows; and another.
+CONVOLUTIONS = {
+    "tiles along a row": ((3, 12, 20), 6, Window((5, 5))),
+    "padding": ((2, 9, 12), 5, Window((5, 5), (1, 1), ((2, 2), (2, 2)))),
+    "less padding": ((2, 8, 12), 20, Window((4, 6), (1, 1), ((1, 2), (0, 3)))),
+    "strides": ((3, 13, 19), 7, Window((4, 4), (3, 3), ((0, 0), (0, 0)))),
+    "dilation": ((3, 16, 16), 9, Window((3, 5), (1, 1), ((0, 0), (0, 0)), (2, 3))),
+    "few taps": ((3, 10, 10), 9, Window((3, 3))),
+}
+
+
+@pytest.mark.parametrize("pool", [(2, 2), (4, 2), (1, 1)])
+@pytest.mark.parametrize("name", ["tanh", "sigmoid", "relu"])
+@pytest.mark.parametrize("where", CONVOLUTIONS)
+def test_a_convolution_and_what_follows_are_one_op_with_the_same_bits(
+    where: str, name: str, pool: Pair
+) -> None:
+    shape, outputs, window = CONVOLUTIONS[where]
+    function = Applied(
+        Conv2d(window, 1), [(N, *shape), (outputs, shape[0], *window.kernel), (outputs,)]
+    )
+    activation = applied()[CHAINED[name]][0].op
+    ops = [function.op(), activation()]
+    conv, act = function.op(), activation()
+    both = act.after(conv, Buffer(lanes.empty((SLOTS, *shape, 16))), False)
+    assert both is not None
+    if pool != (1, 1):
+        size = window.output_size(shape[1:])
+        if size[0] % pool[0] or size[1] % pool[1]:
+            return  # such windows leave pixels out
+        means = AvgPool2d(Window(pool, pool), True, None)
+        ops.append(BY_LANES[AvgPool2d](means))
+        both = BY_LANES[AvgPool2d](means).after(
+            both, Buffer(lanes.empty((SLOTS, *shape, 16))), False
+        )
+        assert both is not None
+    both.needs_input_grad = (True, True, True)
+    expected = in_turn(function, *ops)
+    for one, two in zip(in_turn(function, both), expected, strict=True):
+        np.testing.assert_array_equal(one, two)
 
 
 MEANS = ("avg_pool2d", "adaptive_avg_pool2d", "mean")
@@ -203,15 +248,16 @@ def lanes_of(case: Applied) -> tuple[int, ...]:
 
 
 def in_turn(case: Applied, *ops: LaneOp) -> list[Array]:
-    """y and gx of ops one after the other, in slots."""
-    (images, _), out = case.draw(), Recorded(Extent(N, SLOTS))
+    """y, gx and the first one's gradients by weights, of ops one after the other, in slots."""
+    (images, weights), out = case.draw(), Recorded(Extent(N, SLOTS))
+    images[0, 0, 0, 0], images[1, -1, -1, -1] = np.nan, np.inf
     x = loaded(images, SLOT, out)
     for op in ops:
-        x = op.forward(x, out)
+        x = op.forward(x, out, *(weights if op is ops[0] else ()))
     results, gy = [stored(x, out)], loaded(gradient(x), SLOT, out)
     for op in reversed(ops):
-        gy, *_ = op.backward(gy, out)
-    results.append(stored(gy, out))
+        gy, *gradients = op.backward(gy, out)
+    results += [stored(gy, out), *gradients]
     run(out)
     return results
 
