@@ -29,6 +29,7 @@ import numba
 from numba import types
 from numba.core import caching
 from numba.core import config as numba_config
+from numba.core.compiler import Compiler
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 from numba.core.runtime.nrt import rtsys
@@ -60,9 +61,9 @@ LEVEL = 1
 _OPTIONS = {"nogil": True, "error_model": "numpy", "boundscheck": False}
 
 
-def kernel(function: Callable[..., Any]) -> Any:
+def kernel(function: Callable[..., Any], compiler: Any = Compiler) -> Any:
     """Compile a function of arrays and numbers, for each combination of types it is called with."""
-    return _with_cache(numba.njit(**_OPTIONS)(function))
+    return _with_cache(numba.njit(pipeline_class=compiler, **_OPTIONS)(function))
 
 
 def inlined(function: Callable[..., Any]) -> Any:
