@@ -35,6 +35,7 @@ from numba.core.registry import cpu_target
 from numba.core.runtime.nrt import rtsys
 from numba.misc.appdirs import AppDirs
 
+from npnet.base.memory import uncollected
 from npnet.base.signals import held
 from npnet.base.threads import follow_num_threads
 from npnet.kernels import _pool
@@ -61,14 +62,61 @@ LEVEL = 1
 _OPTIONS = {"nogil": True, "error_model": "numpy", "boundscheck": False}
 
 
-def kernel(function: Callable[..., Any], compiler: Any = Compiler) -> Any:
-    """Compile a function of arrays and numbers, for each combination of types it is called with."""
-    return _with_cache(numba.njit(pipeline_class=compiler, **_OPTIONS)(function))
+# Functions by which Python, or C, call what is compiled; they take a tenth of the time.
+_NO_WRAPPERS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+
+def kernel(function: Callable[..., Any], compiler: Any = None) -> Any:
+    """Compile a function of arrays and numbers, for each combination of types it is called with.
+
+    Args:
+        function: in Python.
+        compiler: Numba's, or one that compiles something besides where others have a function
+            for C.
+    """
+    no_wrappers = {**_NO_WRAPPERS, "no_cfunc_wrapper": compiler is None}
+    dispatcher = numba.njit(pipeline_class=compiler or Compiler, **no_wrappers, **_OPTIONS)(
+        function
+    )
+    _with_cache(dispatcher, _KernelCache(function))
+    return _refuse_python(dispatcher, lambda: _entered(dispatcher))
+
+
+def _entered(dispatcher: Any) -> Any:
+    """The same, compiled with a function that Python calls it by, and kept beside it."""
+    entered, cache = (
+        numba.njit(no_cfunc_wrapper=True, **_OPTIONS)(dispatcher.py_func),
+        dispatcher._cache,
+    )
+    if isinstance(cache, _KernelCache):
+        cache = _KernelCache(cache.function, ".python")
+    return _with_cache(entered, cache)
 
 
 def inlined(function: Callable[..., Any]) -> Any:
     """Compile a part of kernels that is too small to be called: arrays are passed on the stack."""
-    return numba.njit(forceinline=True, **_OPTIONS)(function)
+    dispatcher = numba.njit(forceinline=True, **_NO_WRAPPERS, **_OPTIONS)(function)
+    return _refuse_python(dispatcher, lambda: numba.njit(**_OPTIONS)(function))
+
+
+def _refuse_python(dispatcher: Any, entered: Callable[[], Any]) -> Any:
+    """Let Python call another dispatcher: in this one there is nothing that it could call."""
+
+    def add(result: Any) -> None:
+        dispatcher.overloads[tuple(result.signature.args)] = result
+
+    @functools.cache
+    def of_python() -> Any:
+        return entered()
+
+    def compile_for(*arguments: Any, **named: Any) -> Any:
+        called = of_python()._compile_for_args(*arguments, **named)
+        kinds = [of_python().typeof_pyval(argument) for argument in arguments]
+        dispatcher._insert([kind._code for kind in kinds], called)
+        return called
+
+    dispatcher.add_overload, dispatcher._compile_for_args = add, compile_for
+    return dispatcher
 
 
 follow_num_threads(set_num_threads)
@@ -82,8 +130,8 @@ if hasattr(os, "register_at_fork"):
     )
 
 
-def _with_cache(dispatcher: Any) -> Any:
-    dispatcher._cache = _KernelCache(dispatcher.py_func)
+def _with_cache(dispatcher: Any, cache: Any) -> Any:
+    dispatcher._cache = cache
     # LLVM calls back into Python, which can't raise through it: Ctrl-C waits for the end.
     dispatcher.compile = held()(_at_level(LEVEL, dispatcher.compile))
     return dispatcher
@@ -103,7 +151,8 @@ def _at_level(level: int, compile: Callable[..., Any]) -> Callable[..., Any]:
                 return compile(signature)
             codegen._pass_builder = functools.partial(_build_passes, codegen._pass_builder, level)
             try:
-                return compile(signature)
+                with uncollected():
+                    return compile(signature)
             finally:
                 del codegen._pass_builder
 
@@ -128,29 +177,31 @@ class _Locator(caching._SourceFileBackedLocatorMixin, caching._CacheLocator):
 class _Files(caching.CompileResultCacheImpl):
     """How Numba keeps one function, but for the place, which is no matter of the user's options."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], variant: str) -> None:
         file = inspect.getfile(function)
         self._lineno = function.__code__.co_firstlineno
         self._locator = _Locator(function, file)
-        name = f"{Path(file).stem}.{function.__qualname__}"
+        name = f"{Path(file).stem}.{function.__qualname__}{variant}"
         self._filename_base = self.get_filename_base(name, getattr(sys, "abiflags", ""))
 
 
 class _Disk(caching.FunctionCache):
     """Numba's cache of one function, in our folder."""
 
-    _impl_class = _Files
+    def __init__(self, function: Callable[..., Any], variant: str) -> None:
+        self._impl_class = functools.partial(_Files, variant=variant)
+        super().__init__(function)
 
 
 class _KernelCache(caching.NullCache):
     """Numba's cache of one function, opened at the first call, and safe between processes."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function = function
+    def __init__(self, function: Callable[..., Any], variant: str = "") -> None:
+        self.function, self.variant = function, variant
 
     @functools.cached_property
     def disk(self) -> Any:
-        return caching.NullCache() if _folder() is None else _Disk(self.function)
+        return caching.NullCache() if _folder() is None else _Disk(self.function, self.variant)
 
     @property
     def cache_path(self) -> Any:
