@@ -38,7 +38,7 @@ from numba.misc.appdirs import AppDirs
 from npnet.base.memory import uncollected
 from npnet.base.signals import held
 from npnet.base.threads import follow_num_threads
-from npnet.kernels import _pool
+from npnet.kernels import _ahead, _announce, _pool
 from npnet.kernels._pool import get_num_threads, set_num_threads
 
 __all__ = [
@@ -155,6 +155,7 @@ def _at_level(level: int, compile: Callable[..., Any]) -> Callable[..., Any]:
                     return compile(signature)
             finally:
                 del codegen._pass_builder
+                _announce.clear()
 
     return compiled
 
@@ -210,15 +211,30 @@ class _KernelCache(caching.NullCache):
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         _pool.launch()  # the threads whose symbols the code may refer to
         rtsys.initialize(target_context)
-        try:
-            # Not the public method: it first imports Numba's whole library of functions, for 0.3 s
-            # and 30 MB. Code that is compiled already needs the runtime's symbols alone.
-            found = self.disk._load_overload(sig, target_context)
-        except Exception:  # a torn or foreign file, whatever unpickling it raises: compile anew
-            found = None
+        found = self._load(sig, target_context)
+        folder = _folder()
+        session = found is None and folder and _ahead.begin(folder, _options(folder))
+        if session:
+            announce()
+            _show_progress(session)
+            if not session.claim(self.name(sig)):  # the helper compiles it
+                session.wait(self.name(sig), _show_progress)
+                found = self._load(sig, target_context)
         if found is None:
             announce()
         return found
+
+    def _load(self, sig: Any, target_context: Any) -> Any:
+        try:
+            # Not the public method: it first imports Numba's whole library of functions, for 0.3 s
+            # and 30 MB. Code that is compiled already needs the runtime's symbols alone.
+            return self.disk._load_overload(sig, target_context)
+        except Exception:  # a torn or foreign file, whatever unpickling it raises: compile anew
+            return None
+
+    def name(self, sig: Any) -> str:
+        """Names the kernel of these types."""
+        return f"{self.function.__module__}.{self.function.__qualname__}{self.variant}{sig}"
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep the code. Numba reads, extends and writes an index: one process at a time."""
@@ -227,6 +243,7 @@ class _KernelCache(caching.NullCache):
         folder = _folder()
         if folder is None or _has_foreign(sig, _package(self.function)):
             return
+        session = _ahead.session()
         try:
             with FileLock(folder / "lock", timeout=LOCK_SECONDS):
                 try:
@@ -238,6 +255,25 @@ class _KernelCache(caching.NullCache):
                     self.disk.save_overload(sig, data)
         except OSError as error:  # a full disk, or the lock's Timeout
             _warn_uncached(str(error))
+        finally:
+            if session is not None:
+                session.keep(self.name(sig))
+
+
+def _show_progress(session: _ahead.Session) -> None:
+    progress = session.progress()
+    if progress is not None:
+        kept, count = progress
+        _announce.show(min(kept + 1, count), count)
+
+
+def _options(folder: Path) -> dict[str, str]:
+    """What the environment of another process must have for the same kernels."""
+    options = {"NUMBA_CACHE_DIR": str(folder.parent)}
+    name, features = cpu()
+    if numba_config.CPU_NAME or numba_config.CPU_FEATURES is not None:
+        options |= {"NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": features}
+    return options
 
 
 def _has_foreign(sig: Any, package: str) -> bool:
@@ -307,11 +343,9 @@ def cpu() -> tuple[str, str]:
     return name, features
 
 
-@functools.cache
 def announce() -> None:
     """Say in one line, once in a process, that kernels are being compiled."""
-    kept = "; they are kept (npnet warmup compiles all at once)" if _folder() else ""
-    print(f"compiling kernels that are new to this machine{kept}", file=sys.stderr, flush=True)
+    _announce.announce(_folder() is not None)
 
 
 reasons_uncached: list[str] = []  # why kernels were not kept in this process

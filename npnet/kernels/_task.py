@@ -26,11 +26,12 @@ that passed and for no others. So the usual call costs no more than one of a com
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import itertools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from types import SimpleNamespace
 from typing import Any, NamedTuple, TypeAlias, get_type_hints
 
@@ -50,6 +51,8 @@ __all__ = [
     "Reach",
     "Task",
     "images_of_blocks",
+    "is_listing",
+    "listing",
     "need",
     "spanned",
     "task",
@@ -164,7 +167,8 @@ class Task:
         except (TypeError, OverflowError):  # they are of other types than the last ones
             self.reach(self._with_plans(leaves))
             code, known = self._compile(leaves)
-            self._done_last = code.call
+            if _listed is None:
+                self._done_last = code.call
             code.call(items, ENDLESS, *known)
 
     def _call_new(self, arguments: tuple[Any, ...]) -> None:
@@ -192,6 +196,9 @@ class Task:
             for name, value in zip(self._leaf_names, given, strict=True)
         ]
         leaves, values = [leaf for leaf, _ in looked], [value for _, value in looked]
+        if _listed is not None:
+            _listed.setdefault((self, self._signature(leaves)))
+            return Code(0, sum(leaf.words for leaf in leaves), _nothing, _nothing, None), values
         code = self._codes.get(key := tuple(leaves))
         if code is None:
             same = [v for leaf, v in looked if not leaf.words]  # known by their addresses
@@ -240,7 +247,7 @@ class Task:
 
     def check_values(self, arguments: tuple[Any, ...]) -> None:
         """Raise if arrays, of shapes and types that fit, hold values that the kernel can't take."""
-        if self._values is not None:
+        if self._values is not None and _listed is None:
             self._values(arguments)
 
     def arrays(self, arguments: tuple[Any, ...]) -> list[Any]:
@@ -284,6 +291,35 @@ class Task:
 
 def _refuse(*_: Any) -> None:
     raise TypeError("nothing is compiled yet")
+
+
+def _nothing(*_: Any) -> None:
+    pass
+
+
+# Tasks that were called, in their order, with the types of their arguments and of the item.
+Listed: TypeAlias = dict[tuple[Task, tuple[Any, ...]], None]
+
+_listed: Listed | None = None
+
+
+@contextlib.contextmanager
+def listing() -> Iterator[Listed]:
+    """List the tasks that are called in this block. They do nothing, nor are they compiled.
+
+    What would be computed holds any values. For a process that does nothing else.
+    """
+    global _listed
+    _listed = {}
+    try:
+        yield _listed
+    finally:
+        _listed = None
+
+
+def is_listing() -> bool:
+    """Whether tasks are listed, and do nothing."""
+    return _listed is not None
 
 
 def _opened(declared: dict[str, Any]) -> dict[str, str]:

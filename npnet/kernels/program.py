@@ -24,7 +24,7 @@ from numba.extending import intrinsic
 from npnet.base.checks import ShapeError, check_count
 from npnet.kernels._jit import kernel
 from npnet.kernels._parallel import CALL_LOOP, POINTER, parallel_for_slots
-from npnet.kernels._task import ENDLESS, Task
+from npnet.kernels._task import ENDLESS, Task, is_listing
 
 __all__ = ["BLOCK", "SLOT", "Call", "Phase", "Program"]
 
@@ -177,7 +177,8 @@ class Program:
 
     def run(self) -> None:
         """Make all calls, on as many threads as the arrays have slots for, if there are more."""
-        _run(self._table, self._phases, self._slots)
+        if not is_listing():
+            _run(self._table, self._phases, self._slots)
 
 
 def _check_phase(phase: Phase) -> int:
