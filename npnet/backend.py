@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from npnet.base import extras
 from npnet.base.checks import unknown_name
+from npnet.base.memory import uncollected
 from npnet.base.threads import new_lock
 
 __all__ = [
@@ -114,13 +115,8 @@ def _import_numba() -> None:
     It would walk the 200,000 objects again and again that Numba makes and keeps, which takes longer
     than a quarter of the import. Afterwards they count as old, so that it seldom looks at them.
     """
-    collects = gc.isenabled()
-    gc.disable()
-    try:
+    with uncollected():
         importlib.import_module("numba")
-    finally:
-        if collects:
-            gc.enable()
     if gc.get_freeze_count() == 0:  # else somebody has put objects aside, to stay there
         gc.freeze()
         gc.unfreeze()

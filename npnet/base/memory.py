@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-__all__ = ["available_memory", "empty_cache", "when_emptied"]
+__all__ = ["available_memory", "empty_cache", "uncollected", "when_emptied"]
 
 CGROUPS = Path("/sys/fs/cgroup")
 OWN_CGROUPS = Path("/proc/self/cgroup")
@@ -36,6 +37,21 @@ def empty_cache() -> None:
 def when_emptied(give_back: Callable[[], None]) -> None:
     """Let `empty_cache` call this too."""
     _caches.append(give_back)
+
+
+@contextlib.contextmanager
+def uncollected() -> Iterator[None]:
+    """Make objects by the hundred thousand, to be kept, without Python's cycle collector.
+
+    It would walk all that there are again and again.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def available_memory() -> int:

@@ -29,14 +29,16 @@ import numba
 from numba import types
 from numba.core import caching
 from numba.core import config as numba_config
+from numba.core.compiler import Compiler
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 from numba.core.runtime.nrt import rtsys
 from numba.misc.appdirs import AppDirs
 
+from npnet.base.memory import uncollected
 from npnet.base.signals import held
 from npnet.base.threads import follow_num_threads
-from npnet.kernels import _pool
+from npnet.kernels import _ahead, _announce, _pool
 from npnet.kernels._pool import get_num_threads, set_num_threads
 
 __all__ = [
@@ -60,14 +62,61 @@ LEVEL = 1
 _OPTIONS = {"nogil": True, "error_model": "numpy", "boundscheck": False}
 
 
-def kernel(function: Callable[..., Any]) -> Any:
-    """Compile a function of arrays and numbers, for each combination of types it is called with."""
-    return _with_cache(numba.njit(**_OPTIONS)(function))
+# Functions by which Python, or C, call what is compiled; they take a tenth of the time.
+_NO_WRAPPERS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+
+def kernel(function: Callable[..., Any], compiler: Any = None) -> Any:
+    """Compile a function of arrays and numbers, for each combination of types it is called with.
+
+    Args:
+        function: in Python.
+        compiler: Numba's, or one that compiles something besides where others have a function
+            for C.
+    """
+    no_wrappers = {**_NO_WRAPPERS, "no_cfunc_wrapper": compiler is None}
+    dispatcher = numba.njit(pipeline_class=compiler or Compiler, **no_wrappers, **_OPTIONS)(
+        function
+    )
+    _with_cache(dispatcher, _KernelCache(function))
+    return _refuse_python(dispatcher, lambda: _entered(dispatcher))
+
+
+def _entered(dispatcher: Any) -> Any:
+    """The same, compiled with a function that Python calls it by, and kept beside it."""
+    entered, cache = (
+        numba.njit(no_cfunc_wrapper=True, **_OPTIONS)(dispatcher.py_func),
+        dispatcher._cache,
+    )
+    if isinstance(cache, _KernelCache):
+        cache = _KernelCache(cache.function, ".python")
+    return _with_cache(entered, cache)
 
 
 def inlined(function: Callable[..., Any]) -> Any:
     """Compile a part of kernels that is too small to be called: arrays are passed on the stack."""
-    return numba.njit(forceinline=True, **_OPTIONS)(function)
+    dispatcher = numba.njit(forceinline=True, **_NO_WRAPPERS, **_OPTIONS)(function)
+    return _refuse_python(dispatcher, lambda: numba.njit(**_OPTIONS)(function))
+
+
+def _refuse_python(dispatcher: Any, entered: Callable[[], Any]) -> Any:
+    """Let Python call another dispatcher: in this one there is nothing that it could call."""
+
+    def add(result: Any) -> None:
+        dispatcher.overloads[tuple(result.signature.args)] = result
+
+    @functools.cache
+    def of_python() -> Any:
+        return entered()
+
+    def compile_for(*arguments: Any, **named: Any) -> Any:
+        called = of_python()._compile_for_args(*arguments, **named)
+        kinds = [of_python().typeof_pyval(argument) for argument in arguments]
+        dispatcher._insert([kind._code for kind in kinds], called)
+        return called
+
+    dispatcher.add_overload, dispatcher._compile_for_args = add, compile_for
+    return dispatcher
 
 
 follow_num_threads(set_num_threads)
@@ -81,8 +130,8 @@ if hasattr(os, "register_at_fork"):
     )
 
 
-def _with_cache(dispatcher: Any) -> Any:
-    dispatcher._cache = _KernelCache(dispatcher.py_func)
+def _with_cache(dispatcher: Any, cache: Any) -> Any:
+    dispatcher._cache = cache
     # LLVM calls back into Python, which can't raise through it: Ctrl-C waits for the end.
     dispatcher.compile = held()(_at_level(LEVEL, dispatcher.compile))
     return dispatcher
@@ -102,9 +151,11 @@ def _at_level(level: int, compile: Callable[..., Any]) -> Callable[..., Any]:
                 return compile(signature)
             codegen._pass_builder = functools.partial(_build_passes, codegen._pass_builder, level)
             try:
-                return compile(signature)
+                with uncollected():
+                    return compile(signature)
             finally:
                 del codegen._pass_builder
+                _announce.clear()
 
     return compiled
 
@@ -127,29 +178,31 @@ class _Locator(caching._SourceFileBackedLocatorMixin, caching._CacheLocator):
 class _Files(caching.CompileResultCacheImpl):
     """How Numba keeps one function, but for the place, which is no matter of the user's options."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], variant: str) -> None:
         file = inspect.getfile(function)
         self._lineno = function.__code__.co_firstlineno
         self._locator = _Locator(function, file)
-        name = f"{Path(file).stem}.{function.__qualname__}"
+        name = f"{Path(file).stem}.{function.__qualname__}{variant}"
         self._filename_base = self.get_filename_base(name, getattr(sys, "abiflags", ""))
 
 
 class _Disk(caching.FunctionCache):
     """Numba's cache of one function, in our folder."""
 
-    _impl_class = _Files
+    def __init__(self, function: Callable[..., Any], variant: str) -> None:
+        self._impl_class = functools.partial(_Files, variant=variant)
+        super().__init__(function)
 
 
 class _KernelCache(caching.NullCache):
     """Numba's cache of one function, opened at the first call, and safe between processes."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function = function
+    def __init__(self, function: Callable[..., Any], variant: str = "") -> None:
+        self.function, self.variant = function, variant
 
     @functools.cached_property
     def disk(self) -> Any:
-        return caching.NullCache() if _folder() is None else _Disk(self.function)
+        return caching.NullCache() if _folder() is None else _Disk(self.function, self.variant)
 
     @property
     def cache_path(self) -> Any:
@@ -158,15 +211,30 @@ class _KernelCache(caching.NullCache):
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         _pool.launch()  # the threads whose symbols the code may refer to
         rtsys.initialize(target_context)
-        try:
-            # Not the public method: it first imports Numba's whole library of functions, for 0.3 s
-            # and 30 MB. Code that is compiled already needs the runtime's symbols alone.
-            found = self.disk._load_overload(sig, target_context)
-        except Exception:  # a torn or foreign file, whatever unpickling it raises: compile anew
-            found = None
+        found = self._load(sig, target_context)
+        folder = _folder()
+        session = found is None and folder and _ahead.begin(folder, _options(folder))
+        if session:
+            announce()
+            _show_progress(session)
+            if not session.claim(self.name(sig)):  # the helper compiles it
+                session.wait(self.name(sig), _show_progress)
+                found = self._load(sig, target_context)
         if found is None:
             announce()
         return found
+
+    def _load(self, sig: Any, target_context: Any) -> Any:
+        try:
+            # Not the public method: it first imports Numba's whole library of functions, for 0.3 s
+            # and 30 MB. Code that is compiled already needs the runtime's symbols alone.
+            return self.disk._load_overload(sig, target_context)
+        except Exception:  # a torn or foreign file, whatever unpickling it raises: compile anew
+            return None
+
+    def name(self, sig: Any) -> str:
+        """Names the kernel of these types."""
+        return f"{self.function.__module__}.{self.function.__qualname__}{self.variant}{sig}"
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep the code. Numba reads, extends and writes an index: one process at a time."""
@@ -175,6 +243,7 @@ class _KernelCache(caching.NullCache):
         folder = _folder()
         if folder is None or _has_foreign(sig, _package(self.function)):
             return
+        session = _ahead.session()
         try:
             with FileLock(folder / "lock", timeout=LOCK_SECONDS):
                 try:
@@ -186,6 +255,25 @@ class _KernelCache(caching.NullCache):
                     self.disk.save_overload(sig, data)
         except OSError as error:  # a full disk, or the lock's Timeout
             _warn_uncached(str(error))
+        finally:
+            if session is not None:
+                session.keep(self.name(sig))
+
+
+def _show_progress(session: _ahead.Session) -> None:
+    progress = session.progress()
+    if progress is not None:
+        kept, count = progress
+        _announce.show(min(kept + 1, count), count)
+
+
+def _options(folder: Path) -> dict[str, str]:
+    """What the environment of another process must have for the same kernels."""
+    options = {"NUMBA_CACHE_DIR": str(folder.parent)}
+    name, features = cpu()
+    if numba_config.CPU_NAME or numba_config.CPU_FEATURES is not None:
+        options |= {"NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": features}
+    return options
 
 
 def _has_foreign(sig: Any, package: str) -> bool:
@@ -255,11 +343,9 @@ def cpu() -> tuple[str, str]:
     return name, features
 
 
-@functools.cache
 def announce() -> None:
     """Say in one line, once in a process, that kernels are being compiled."""
-    kept = "; they are kept (npnet warmup compiles all at once)" if _folder() else ""
-    print(f"compiling kernels that are new to this machine{kept}", file=sys.stderr, flush=True)
+    _announce.announce(_folder() is not None)
 
 
 reasons_uncached: list[str] = []  # why kernels were not kept in this process

@@ -19,7 +19,7 @@ from numba.extending import intrinsic
 
 from npnet.kernels._pool import GATE, OPEN, SHARE, TAKEN, THREADS
 
-__all__ = ["parallel_for", "parallel_for_slots"]
+__all__ = ["CALL_LOOP", "parallel_for", "parallel_for_slots", "run_items"]
 
 WORD, BYTE = ir.IntType(64), ir.IntType(8)
 POINTER = BYTE.as_pointer()
@@ -29,6 +29,9 @@ MODE, FLUSH = ir.IntType(32), 0x8040  # results to zero, operands to zero
 POOL_LOOP = ir.FunctionType(
     ir.VoidType(), [POINTER.as_pointer(), WORD.as_pointer(), WORD.as_pointer(), POINTER]
 )
+
+# What `_entry` compiles with a kernel: of words, the first item, and how many.
+CALL_LOOP = ir.FunctionType(ir.VoidType(), [POINTER, WORD, WORD])
 
 
 @intrinsic
@@ -61,23 +64,36 @@ def _code_for(typing, task, arguments):
         context.active_code_library.add_linking_library(result.library)
         loop = _loop(context, builder.module, result.fndesc, sig.args[2])
         data = cgutils.alloca_once_value(builder, args[2])
-        start = cgutils.alloca_once_value(builder, POINTER(None))  # item k is the address k
-        one = cgutils.alloca_once_value(builder, WORD(1))
-        items = cgutils.alloca_once_value(builder, args[1])
-        places = (start, items, one, builder.bitcast(data, POINTER))
-        threads = _thread_count(builder)
-        for most in args[3:]:
-            fewer = builder.icmp_signed("<", most, threads)
-            threads = builder.select(fewer, most, threads)
-        several = builder.and_(*(builder.icmp_signed(">", n, WORD(1)) for n in (args[1], threads)))
-        with builder.if_else(several) as (shared, alone):
-            with shared:
-                _run_on_threads(builder, loop, places, threads)
-            with alone:  # no thread needs to wake
-                builder.call(loop, places)
+        _run(builder, loop, data, args[1], *args[3:])
         return context.get_dummy_value()
 
     return code
+
+
+def run_items(builder, loop, words, count, most):
+    """Let a loop of `_entry`, by its address, do items 0..count on at most so many threads."""
+    data = builder.alloca(ir.ArrayType(WORD, 2))
+    for k, value in enumerate((loop, builder.ptrtoint(words, WORD))):
+        builder.store(value, builder.gep(data, [WORD(0), WORD(k)]))
+    _run(builder, _loop_by_address(builder.module), data, count, most)
+
+
+def _run(builder, loop, data, count, *most):
+    """Run a loop of a pool on its data, on all threads or at most so many."""
+    start = cgutils.alloca_once_value(builder, POINTER(None))  # item k is the address k
+    one = cgutils.alloca_once_value(builder, WORD(1))
+    items = cgutils.alloca_once_value(builder, count)
+    places = (start, items, one, builder.bitcast(data, POINTER))
+    threads = _thread_count(builder)
+    for fewest in most:
+        fewer = builder.icmp_signed("<", fewest, threads)
+        threads = builder.select(fewer, fewest, threads)
+    several = builder.and_(*(builder.icmp_signed(">", n, WORD(1)) for n in (count, threads)))
+    with builder.if_else(several) as (shared, alone):
+        with shared:
+            _run_on_threads(builder, loop, places, threads)
+        with alone:  # no thread needs to wake
+            builder.call(loop, places)
 
 
 def _thread_count(builder):
@@ -110,21 +126,47 @@ def _declare(module, result, arguments, name):
 
 def _loop(context, module, task, arguments):
     """The function that a thread runs: the task on each of its items."""
-    loop = ir.Function(module, POOL_LOOP, module.get_unique_name("items"))
+    kind = context.get_value_type(arguments)
+    function = context.declare_function(module, task)
+
+    def call(builder, data, first, count):
+        values = builder.load(builder.bitcast(data, kind.as_pointer()), typ=kind)
+        unpacked = [builder.extract_value(values, i) for i in range(len(arguments.types))]
+        with cgutils.for_range(builder, count, intp=WORD) as item:
+            k = builder.add(first, item.index)
+            context.call_conv.call_function(
+                builder, function, task.restype, task.argtypes, [*unpacked, k]
+            )
+
+    return _pool_loop(module, "items", call)
+
+
+def _loop_by_address(module):
+    """The function that a thread runs: the loop whose address stands there, with its words."""
+
+    def call(builder, data, first, count):
+        loop, words = (
+            builder.load(
+                builder.gep(builder.bitcast(data, WORD.as_pointer()), [WORD(k)], source_etype=WORD),
+                typ=WORD,
+            )
+            for k in range(2)
+        )
+        function = builder.inttoptr(loop, CALL_LOOP.as_pointer())
+        builder.call(function, [builder.inttoptr(words, POINTER), first, count])
+
+    return _pool_loop(module, "by_address", call)
+
+
+def _pool_loop(module, name, call):
+    """A function that a thread runs: `call` on a run of items, denormals flushed."""
+    loop = ir.Function(module, POOL_LOOP, module.get_unique_name(name))
     loop.linkage = "internal"
     builder = ir.IRBuilder(loop.append_basic_block())
     starts, counts, _, data = loop.args
-    kind = context.get_value_type(arguments)
-    values = builder.load(builder.bitcast(data, kind.as_pointer()), typ=kind)
-    unpacked = [builder.extract_value(values, i) for i in range(len(arguments.types))]
     first = builder.ptrtoint(builder.load(starts, typ=POINTER), WORD)
-    function = context.declare_function(module, task)
     mode = _flush_denormals(builder) if FLUSHES else None
-    with cgutils.for_range(builder, builder.load(counts, typ=WORD), intp=WORD) as item:
-        k = builder.add(first, item.index)
-        context.call_conv.call_function(
-            builder, function, task.restype, task.argtypes, [*unpacked, k]
-        )
+    call(builder, data, first, builder.load(counts, typ=WORD))
     if mode is not None:
         _call_on_mode(builder, "ldmxcsr", mode)
     builder.ret_void()

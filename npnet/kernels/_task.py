@@ -20,27 +20,28 @@ An argument is declared as
   calls.
 
 What passed once is known by its shapes and numbers; plans that have arrays, and tables that nobody
-can write to, are known by their identity. Types are looked at by Numba, which has code for those
+can write to, are known by their identity. Types are looked at by `_entry`, which has code for those
 that passed and for no others. So the usual call costs no more than one of a compiled function.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import itertools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from types import SimpleNamespace
 from typing import Any, NamedTuple, TypeAlias, get_type_hints
 
-import numba
 import numpy as np
+from numba import types
 
 from npnet.base.checks import ShapeError, check_count
 from npnet.kernels._arguments import KNOWN, Rule
+from npnet.kernels._entry import Code, ItemsCompiler, Leaf, leaf_of, make_code
 from npnet.kernels._jit import kernel
-from npnet.kernels._parallel import parallel_for, parallel_for_slots
 from npnet.kernels.simd import LANES, TileShape
 
 __all__ = [
@@ -50,6 +51,8 @@ __all__ = [
     "Reach",
     "Task",
     "images_of_blocks",
+    "is_listing",
+    "listing",
     "need",
     "spanned",
     "task",
@@ -108,7 +111,7 @@ class Task:
         empty: str,
         declared: dict[str, Any],
     ) -> None:
-        self.kernel, self.names = kernel(function), [*declared]
+        self.kernel, self.names = kernel(function, ItemsCompiler), [*declared]
         self.__name__, self.__doc__ = function.__name__, function.__doc__
         if [*inspect.signature(function).parameters][:-1] != self.names:
             raise TypeError(f"{self.__name__}: its parameters are not those that are declared")
@@ -127,7 +130,10 @@ class Task:
         tables = {argument.name for argument in self._rule.arguments if argument.table}
         with_arrays = {name for name, plan in self._plans.items() if {*plan._fields} & {*arrays}}
         self.constant = {name for name in self.names if name in tables | with_arrays}
-        self._known: dict[tuple[Any, ...], tuple[tuple[int, ...], list[Any]]] = {}
+        self._only_read = {argument.name for argument in self._rule.arguments if argument.readable}
+        self._codes: dict[tuple[Any, ...], Code] = {}
+        self._done_last: Callable[..., None] = _refuse
+        self._known: dict[tuple[Any, ...], tuple[Callable[..., None], Reach, list[Any]]] = {}
 
     @property
     def _numba_type_(self) -> Any:
@@ -142,43 +148,72 @@ class Task:
         if known is None:
             self._call_new(arguments)
             return
-        reach, _ = known
+        call, reach, _ = known
         try:
             if self._values is not None:
                 self._values(arguments)
-            self._region(*reach, *(self._flat(*arguments) if self._plans else arguments))
+            call(*reach, *(self._flat(*arguments) if self._plans else arguments))
         except Exception:  # they are of other types: kernels raise nothing
             self._call_new(arguments)
 
-    @functools.cached_property
-    def do(self) -> Callable[..., None]:
-        """Does items with arguments that were looked at before, of a task without slots.
+    def do(self, items: int, *leaves: Any) -> None:
+        """Do items with arguments that were looked at before, of a task without slots.
 
-        It takes how many, and the arguments, of plans their fields. They are looked at here only if
+        The arguments are given one by one, of plans their fields. They are looked at here only if
         their types are new.
         """
-        function: Callable[..., None] = self._region
-        return function
+        try:
+            self._done_last(items, ENDLESS, *leaves)
+        except (TypeError, OverflowError):  # they are of other types than the last ones
+            self.reach(self._with_plans(leaves))
+            code, known = self._compile(leaves)
+            if _listed is None:
+                self._done_last = code.call
+            code.call(items, ENDLESS, *known)
 
     def _call_new(self, arguments: tuple[Any, ...]) -> None:
         """Look at everything, and remember it, before the call."""
-        reach = self.reach(arguments)[: 2 if self._has_slots else 1]
-        call = *reach, *self._flat(*arguments)
-        self._compile(call)
+        reach = self.reach(arguments)
+        code, leaves = self.code(arguments)
         kept = [a for name, a in zip(self.names, arguments, strict=True) if name in self.constant]
         if all(map(_is_fixed, kept)):  # nothing else may get their identity as long as it is known
             if len(self._known) >= KNOWN:
                 self._known.clear()
-            self._known[self._key(*arguments)] = reach, kept
-        self._region(*call)
+            self._known[self._key(*arguments)] = code.call, reach, kept
+        code.call(*reach, *leaves)
 
-    def _compile_new(self, *call: Any) -> Any:
-        """The region compiled for arguments of types that are new, if they fit; Numba calls it."""
-        self.reach(self._with_plans(call[2 if self._has_slots else 1 :]))
-        return self._compile(call)
+    def code(self, arguments: tuple[Any, ...]) -> tuple[Code, list[Any]]:
+        """The kernel compiled for these arguments, which fit, and they as it takes them."""
+        return self._compile(self._flat(*arguments))
 
-    def _compile(self, call: tuple[Any, ...]) -> Any:
-        return self._region.compile(tuple(map(numba.typeof, call)))
+    def leaves(self, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The arguments one by one, of plans their fields."""
+        return self._flat(*arguments)
+
+    def _compile(self, given: tuple[Any, ...]) -> tuple[Code, list[Any]]:
+        looked = [
+            leaf_of(value, name not in self._only_read)
+            for name, value in zip(self._leaf_names, given, strict=True)
+        ]
+        leaves, values = [leaf for leaf, _ in looked], [value for _, value in looked]
+        if _listed is not None:
+            _listed.setdefault((self, self._signature(leaves)))
+            return Code(0, sum(leaf.words for leaf in leaves), _nothing, _nothing, None), values
+        code = self._codes.get(key := tuple(leaves))
+        if code is None:
+            same = [v for leaf, v in looked if not leaf.words]  # known by their addresses
+            code = make_code(self.kernel, self._signature(leaves), leaves, same)
+            self._codes[key] = code
+        return code, values
+
+    def _signature(self, leaves: Iterable[Leaf]) -> tuple[Any, ...]:
+        """The kernel's types of arguments, plans put together, and of the item."""
+        given = self._with_plans([leaf.type for leaf in leaves])
+        plans = [
+            types.BaseTuple.from_types(kind, type(kind)) if isinstance(kind, tuple) else kind
+            for kind in given
+        ]
+        return (*plans, types.intp)
 
     def _with_plans(self, leaves: Iterable[Any]) -> tuple[Any, ...]:
         """The arguments, of whose plans the fields are given."""
@@ -212,7 +247,7 @@ class Task:
 
     def check_values(self, arguments: tuple[Any, ...]) -> None:
         """Raise if arrays, of shapes and types that fit, hold values that the kernel can't take."""
-        if self._values is not None:
+        if self._values is not None and _listed is None:
             self._values(arguments)
 
     def arrays(self, arguments: tuple[Any, ...]) -> list[Any]:
@@ -253,33 +288,38 @@ class Task:
         )
         return function
 
-    @functools.cached_property
-    def _region(self) -> Any:
-        """The compiled function of (items, perhaps slots, *flat arguments) that does all items."""
-        calls = [
-            f"{name}_({', '.join(self._plans[name]._fields)})" if name in self._plans else name
-            for name in self.names
-        ]
-        counts, loop = ["items_"], "parallel_for"
-        if self._has_slots:
-            counts, loop = ["items_", "slots_"], "parallel_for_slots"
-        source = (
-            f"def region({', '.join([*counts, *self._leaf_names])}):\n"
-            f"    {loop}(kernel_, items_, ({', '.join(calls)},), {', '.join(counts[1:])})\n"
-        )
-        function = self.kernel.py_func
-        names: dict[str, Any] = {
-            "__name__": function.__module__,
-            "parallel_for": parallel_for,
-            "parallel_for_slots": parallel_for_slots,
-            "kernel_": self.kernel,
-            **{f"{name}_": plan for name, plan in self._plans.items()},
-        }
-        exec(compile(source, function.__code__.co_filename, "exec"), names)
-        names["region"].__qualname__ = f"{self.__name__}.region"  # under which it is kept on disk
-        region = kernel(names["region"])
-        region._compile_for_args = self._compile_new
-        return region
+
+def _refuse(*_: Any) -> None:
+    raise TypeError("nothing is compiled yet")
+
+
+def _nothing(*_: Any) -> None:
+    pass
+
+
+# Tasks that were called, in their order, with the types of their arguments and of the item.
+Listed: TypeAlias = dict[tuple[Task, tuple[Any, ...]], None]
+
+_listed: Listed | None = None
+
+
+@contextlib.contextmanager
+def listing() -> Iterator[Listed]:
+    """List the tasks that are called in this block. They do nothing, nor are they compiled.
+
+    What would be computed holds any values. For a process that does nothing else.
+    """
+    global _listed
+    _listed = {}
+    try:
+        yield _listed
+    finally:
+        _listed = None
+
+
+def is_listing() -> bool:
+    """Whether tasks are listed, and do nothing."""
+    return _listed is not None
 
 
 def _opened(declared: dict[str, Any]) -> dict[str, str]:

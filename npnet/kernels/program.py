@@ -18,15 +18,13 @@ from typing import Any, NamedTuple, TypeAlias
 import numba
 import numpy as np
 import numpy.typing as npt
-from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 from npnet.base.checks import ShapeError, check_count
 from npnet.kernels._jit import kernel
-from npnet.kernels._parallel import POINTER, WORD, parallel_for_slots
-from npnet.kernels._task import ENDLESS, Task
+from npnet.kernels._parallel import CALL_LOOP, POINTER, parallel_for_slots
+from npnet.kernels._task import ENDLESS, Task, is_listing
 
 __all__ = ["BLOCK", "SLOT", "Call", "Phase", "Program"]
 
@@ -35,8 +33,6 @@ Table: TypeAlias = npt.NDArray[np.int64]
 # What a call's items are counted from: the block of the batch, or the thread's slot, where arrays
 # that only live as long as a block have their place.
 BLOCK, SLOT = 0, 1
-
-CALL_LOOP = ir.FunctionType(ir.VoidType(), [POINTER, WORD, WORD])  # arguments, first item, items
 
 
 class Call:
@@ -72,9 +68,10 @@ class Call:
                 f"Call: {task.__name__} has {self.reach.items} items with these arguments, "
                 f"got count {count}"
             )
-        self._address = _address(task.kernel, arguments)
-        self._data = np.zeros(1 + sum(map(_words, arguments)), np.int64)
-        self._take(arguments)
+        self._code, leaves = task.code(arguments)
+        self._words = np.zeros(self._code.words, np.int64)
+        self._code.write(self._words, *leaves)
+        self.arguments = arguments  # keeps the arrays alive
 
     def bind(self, arguments: tuple[Any, ...]) -> None:
         """Take other arrays of the same shapes and types, and the same numbers.
@@ -91,16 +88,17 @@ class Call:
             if new is not old:
                 _check_alike(new, old, f"{of} of {name}", of in self.task.constant)
         self.task.check_values(arguments)
-        self._take(arguments)
-
-    def _take(self, arguments: tuple[Any, ...]) -> None:
-        self.arguments = arguments  # keeps the arrays alive
-        self._loop = _bind(arguments, self._address, self._data)
+        leaves = self.task.leaves(arguments)
+        try:
+            self._code.write(self._words, *leaves)
+        except TypeError:  # a class of arrays, or a dtype, that equals
+            self._code.write(self._words, *self.task.code(arguments)[1])
+        self.arguments = arguments
 
     @property
     def row(self) -> tuple[int, int, int, int]:
         """The call in a program's table."""
-        return self._loop, self._data.ctypes.data, self.count, self.by
+        return self._code.loop, self._words.ctypes.data, self.count, self.by
 
 
 @dataclass(frozen=True)
@@ -183,7 +181,8 @@ class Program:
 
     def run(self) -> None:
         """Make all calls, on as many threads as the arrays have slots for, if there are more."""
-        _run(self._table, self._phases, self._slots)
+        if not is_listing():
+            _run(self._table, self._phases, self._slots)
 
 
 def _check_phase(phase: Phase) -> int:
@@ -201,26 +200,6 @@ def _check_phase(phase: Phase) -> int:
                 f"Phase: {call.task.__name__} has items for {most} blocks, got items {phase.items}"
             )
     return slots
-
-
-def _words(argument: Any) -> int:
-    """At most so many 64-bit words hold an argument."""
-    if isinstance(argument, tuple):
-        return sum(map(_words, argument))
-    return 5 + 2 * argument.ndim if isinstance(argument, np.ndarray) else 1
-
-
-def _address(task: Any, arguments: tuple[Any, ...]) -> int:
-    """The address of a kernel, compiled for these arguments."""
-    signature = (*[numba.typeof(a) for a in arguments], types.intp)
-    task.compile(signature)
-    result = task.overloads[signature]
-    return result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
-
-
-@kernel
-def _bind(arguments, task, data):
-    return store_call(arguments, task, data)
 
 
 @kernel
@@ -242,9 +221,9 @@ def run_part(table, first, last, numbers, part):
     slot = np.intp(numba.get_thread_id())
     for item in range(part * items // parts, (part + 1) * items // parts):
         for i in range(first, last):
-            loop, data, count, by = table[i]
+            loop, words, count, by = table[i]
             start = slot if by == SLOT else item
-            call_loop(loop, data, start * count, count)
+            call_loop(loop, words, start * count, count)
 
 
 @kernel
@@ -253,71 +232,18 @@ def run_piece(table, first, last, piece):
     i = first
     while i + 1 < last and piece >= table[i + 1, 3]:
         i += 1
-    loop, data, _, before = table[i]
-    call_loop(loop, data, piece - before, 1)
+    loop, words, _, before = table[i]
+    call_loop(loop, words, piece - before, 1)
 
 
 @intrinsic
-def store_call(typing, arguments, task, data):
-    """Write a kernel's address and its arguments; the address of the loop that reads them."""
+def call_loop(typing, loop, words, first, count):
+    """Let a kernel's loop, see `_entry`, do some items."""
 
     def code(context, builder, sig, args):
-        place = context.make_array(sig.args[2])(context, builder, args[2]).data
-        builder.store(args[1], place)
-        kind = args[0].type
-        behind = builder.gep(place, [WORD(1)], source_etype=WORD)
-        values = _unowned(context, builder, sig.args[0], args[0])
-        builder.store(values, builder.bitcast(behind, kind.as_pointer()), align=8)
-        return builder.ptrtoint(_loop(context, builder.module, sig.args[0], kind), WORD)
-
-    return types.int64(arguments, types.int64, data), code
-
-
-@intrinsic
-def call_loop(typing, loop, data, first, count):
-    """Let a loop that `store_call` gave make its calls."""
-
-    def code(context, builder, sig, args):
-        loop, data, first, count = args
+        loop, words, first, count = args
         function = builder.inttoptr(loop, CALL_LOOP.as_pointer())
-        builder.call(function, [builder.inttoptr(data, POINTER), first, count])
+        builder.call(function, [builder.inttoptr(words, POINTER), first, count])
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64, types.int64, types.int64), code
-
-
-def _unowned(context, builder, kind, value):
-    """A tuple, its arrays without the counter of references that Numba gave them for one call."""
-    for i, part in enumerate(kind.types):
-        one = builder.extract_value(value, i)
-        if isinstance(part, types.BaseTuple):
-            one = _unowned(context, builder, part, one)
-        elif isinstance(part, types.Array):
-            array = context.make_array(part)(context, builder, one)
-            array.meminfo = cgutils.get_null_value(array.meminfo.type)
-            array.parent = cgutils.get_null_value(array.parent.type)
-            one = array._getvalue()
-        value = builder.insert_value(value, one, i)
-    return value
-
-
-def _loop(context, module, arguments, kind):
-    """The function that calls a kernel on some items, all by what was written to memory."""
-    loop = ir.Function(module, CALL_LOOP, module.get_unique_name("calls"))
-    loop.linkage = "internal"
-    builder = ir.IRBuilder(loop.append_basic_block())
-    data, first, count = loop.args
-    words = builder.bitcast(data, WORD.as_pointer())
-    types_of_call = (*arguments.types, types.intp)
-    signature = context.call_conv.get_function_type(types.none, types_of_call)
-    function = builder.inttoptr(builder.load(words, typ=WORD), signature.as_pointer())
-    behind = builder.gep(words, [WORD(1)], source_etype=WORD)
-    values = builder.load(builder.bitcast(behind, kind.as_pointer()), typ=kind, align=8)
-    unpacked = [builder.extract_value(values, i) for i in range(len(arguments.types))]
-    results = [cgutils.alloca_once(builder, t.pointee) for t in signature.args[:2]]
-    packer = context.get_arg_packer(types_of_call)
-    with cgutils.for_range(builder, count, intp=WORD) as item:
-        k = builder.add(first, item.index)
-        builder.call(function, [*results, *packer.as_arguments(builder, [*unpacked, k])])
-    builder.ret_void()
-    return loop

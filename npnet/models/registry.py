@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from npnet.base import expected
 from npnet.base.checks import unknown_name
 from npnet.models.convnet import ConvNet
 from npnet.models.lenet import LeNet, LeNet4, LeNet5, LeNetFC
@@ -65,6 +66,7 @@ def create(
     """
     if name not in MODELS:
         raise ValueError(unknown_name("models.create: name", name, MODELS))
+    expected.expect(name)
     spec = MODELS[name]
     channels = spec.in_channels if in_channels is None else in_channels
     return spec.build(in_channels=channels, num_classes=num_classes, **options)

@@ -382,7 +382,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> tuple[list[Given], list[Given]]
     npnet.set_backend("numba")  # whatever NPNET_BACKEND says: without kernels there are no programs
     by_programs: list[Given] = []
     at_once: list[Given] = []
-    init, call, do = Call.__init__, Task.__call__, vars(Task)["do"]
+    init, call, do = Call.__init__, Task.__call__, Task.do
 
     def noted_init(
         self: Call, task: Any, arguments: tuple[Any, ...], *rest: Any, **more: Any
@@ -394,16 +394,13 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> tuple[list[Given], list[Given]]
         at_once.append((self, arguments))
         call(self, *arguments)
 
-    def noted_do(self: Task) -> Callable[..., None]:
-        def done(items: int, *leaves: Any) -> None:
-            at_once.append((self, self._with_plans(leaves)))
-            self._region(items, *leaves)
-
-        return done
+    def noted_do(self: Task, items: int, *leaves: Any) -> None:
+        at_once.append((self, self._with_plans(leaves)))
+        do(self, items, *leaves)
 
     monkeypatch.setattr(Call, "__init__", noted_init)
     monkeypatch.setattr(Task, "__call__", noted_call)
-    monkeypatch.setattr(Task, "do", property(noted_do))
+    monkeypatch.setattr(Task, "do", noted_do)
     for layers in NETWORKS:
         _train(nn.Sequential(*layers))
     for layer in LAYERS:
