@@ -103,14 +103,14 @@ class Step(EagerStep):
             if not is_grad_enabled():  # it fails, with what the eager loop says
                 return super().gradients(x, y)
             programs = self._programs_now()
-            program = programs.of(x)
+            program = programs.of(_original(self.model), x)
             self.fallback = programs.fallback or self._unsuited(program, y)
             if self.fallback == _HELD:
                 programs.drop(x.shape)
             if self.fallback is None:
                 return self._run(program, x)
             output = programs.output  # the model may have been run already, to be read
-            return self._backward(self.model(x) if output is None else output, y)
+            return self._backward(self.model(x) if output is NotImplemented else output, y)
 
     def _programs_now(self) -> Programs:
         """The programs of the model and the criterion that the step has now."""
