@@ -41,6 +41,7 @@ from npnet.base.tensorboardx import teach_tensorboardx as _teach_tensorboardx
 from npnet.base.threads import apply_environment as _apply_environment
 from npnet.base.threads import get_num_threads, set_num_threads
 from npnet.compiler import compile
+from npnet.compiler import serve as _serve
 from npnet.creation import (
     arange,
     asarray,
@@ -73,6 +74,7 @@ from npnet.creation import (
 from npnet.devices import accelerator, amp, backends, cuda, device, mps, xpu
 from npnet.devices.amp import autocast
 from npnet.lanes.choice import choose as _choose
+from npnet.nn.module import let_serve as _let_serve
 from npnet.numerics import finfo, iinfo
 from npnet.ops.activation import log_softmax, relu, sigmoid, softmax, tanh
 from npnet.ops.aliases import (
@@ -433,6 +435,7 @@ if _TYPE_CHECKING:
 
 _apply_environment()
 _let_choose(_choose)
+_let_serve(_serve)
 _teach_tensorboardx(Tensor, lambda x: x.detach().numpy())
 
 __version__ = "0.1.0"  # a literal, which building a package reads without importing npnet

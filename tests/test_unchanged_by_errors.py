@@ -18,6 +18,7 @@ import npnet
 from npnet import nn, optim
 from npnet.compiler.trace import _traced
 from npnet.models.summary import summary
+from npnet.nn.module import SERVING
 from npnet.optim import lr_scheduler as schedules
 from npnet.optim.swa_utils import AveragedModel
 from npnet.random import Generator, default_generator
@@ -59,7 +60,8 @@ def frozen(value: Any, seen: frozenset[int] = frozenset()) -> Any:
     if isinstance(value, (list, tuple)):
         return tuple(frozen(v, seen) for v in value)
     if isinstance(value, (nn.Module, optim.Optimizer, schedules.LRScheduler)):
-        return id(value), frozen(vars(value), seen)
+        own = {k: v for k, v in vars(value).items() if k != SERVING}  # which counts all calls
+        return id(value), frozen(own, seen)
     return type(value).__name__, repr(value)
 
 

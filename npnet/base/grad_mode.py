@@ -23,6 +23,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 class _State(threading.local):
     enabled = True
     traced = False  # whether the tape keeps inputs that need no gradient too
+    inside = False  # whether this is the forward pass of a model that was called unrecorded
 
 
 state = _State()

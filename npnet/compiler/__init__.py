@@ -9,11 +9,12 @@ from typing import Any, TypeVar, overload
 from npnet import nn
 from npnet.base.checks import unknown_name
 from npnet.compiler.inference import CompiledModel
+from npnet.compiler.serving import serve
 from npnet.compiler.step import EagerStep, Step
 from npnet.optim import Optimizer
 from npnet.tensor import Tensor
 
-__all__ = ["CompiledModel", "EagerStep", "Step", "compile"]
+__all__ = ["CompiledModel", "EagerStep", "Step", "compile", "serve"]
 
 
 _COMPILERS_MODES = (
@@ -76,7 +77,9 @@ def compile(
         loss.backward()
         optimizer.step()
 
-    or, of a model alone, the model with a faster forward pass under `no_grad`.
+    or, of a model alone, the model with a faster forward pass under `no_grad`. In evaluation, its
+    ordinary calls find the same program after some with batches of one shape, see `serving`;
+    `compile` makes it at the first, also in training, and says why where there is none.
 
     A network that is a chain of convolutions, pools, linear layers, activations and norms of each
     image by itself (the LeNets, an MLP, an autoencoder) becomes a program: each thread takes

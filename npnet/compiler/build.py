@@ -32,6 +32,7 @@ class ChainProgram:
 
     output: Array
     _load: Call
+    _rows: Array  # in the place of images where no batch is loaded; never read
     _to: Array  # where `_load` takes the images
     _program: Program
 
@@ -41,8 +42,8 @@ class ChainProgram:
 
     def _load_by(self, task: Any, to: Array, features: int) -> None:
         """Begin with `task`, which takes an image or a block of rows (N, features) into `to`."""
-        rows = np.empty((self.calls.extent.n, features), np.float32)
-        self._load, self._to = Call(task, (rows, to)), to
+        self._rows, self._to = np.empty((self.calls.extent.n, features), np.float32), to
+        self._load = Call(task, (self._rows, to))
         self.calls.blocks.append(self._load)
 
     @functools.cached_property
@@ -60,10 +61,14 @@ class ChainProgram:
         self._load.bind((x.reshape(len(x), -1), self._to))
         self.calls.draw()
 
-    def infer(self, x: Array) -> Array:
-        """What the network gives for a batch, where the program ends with it."""
+    def _run(self, x: Array) -> None:
         self.bind(x)
         self._program.run()
+        self._load.arguments = self._rows, self._to  # the batch is not kept
+
+    def infer(self, x: Array) -> Array:
+        """What the network gives for a batch, where the program ends with it."""
+        self._run(x)
         return self.output.copy()
 
 
@@ -152,8 +157,7 @@ class Trains(ChainProgram):
 
     def run(self, x: Array) -> np.float32 | None:
         """The loss of a batch, whose targets it has; None where the eager loop must be asked."""
-        self.bind(x)
-        self._program.run()
+        self._run(x)
         return self._loss.value()
 
 

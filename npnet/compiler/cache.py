@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
@@ -56,6 +57,8 @@ def unasked() -> Iterator[None]:
 class Programs:
     """The programs of a model, each checked by a `Guard` before it runs.
 
+    They do not keep the model alive, which may have them itself.
+
     Args:
         build: makes one of the layers of a chain, the shape, and how many threads there are.
         others: modules beside the model that a program is made of, such as the criterion.
@@ -64,12 +67,12 @@ class Programs:
     Attributes:
         fallback: why the last batch had none; None if it had one.
         output: what the model itself gave for the last batch, where it was run to be read; else
-            None.
+            NotImplemented.
         before: the statistics that its layers had kept before, if it was.
     """
 
     fallback: str | None = None
-    output: Any = None
+    output: Any = NotImplemented
     before: Statistics | None = None
 
     def __init__(
@@ -79,28 +82,51 @@ class Programs:
         others: Iterable[nn.Module] = (),
         chains: bool = True,
     ) -> None:
-        self.model, self.build, self.others, self.chains = model, build, tuple(others), chains
+        self._model, self.build, self.others = weakref.ref(model), build, tuple(others)
+        self.chains = chains
         self._readings: dict[tuple[bool, ...], _Reading] = {}
-        self._modules = self._all_modules()
+        self._inside = self._modules_inside(model)
         self._warned: set[str] = set()
         self._refused, self._last_refusal = 0, ""  # readings in a row
 
-    def of(self, x: Any) -> Any:
-        """The program for a batch like `x`, or None."""
-        self.output = self.before = None
+    @property
+    def model(self) -> nn.Module | None:
+        """The model whose programs they are, as long as anybody has it."""
+        return self._model()
+
+    def known(self, model: nn.Module, x: Any) -> Any:
+        """The program that was made before for batches like `x`, if all is as it was; or None."""
+        if _reason(x) is not None:
+            return None
+        reading = self._readings.get(self._modes(model))
+        if reading is None or not reading.guard.holds() or reading.guard.has_hooks:
+            return None
+        return reading.known(x.shape)
+
+    def of(self, model: nn.Module, x: Any) -> Any:
+        """The program for a batch like `x`, made now if need be, or None."""
+        self.output, self.before = NotImplemented, None
         self.fallback = _reason(x)
         if self.fallback is not None:
             return None
-        reading = self._reading(x)
+        reading = self._reading(model, x)
         self.fallback = "it has forward hooks" if reading.guard.has_hooks else reading.fallback
         if self.fallback is None:
             try:
-                return reading.program(x, self.output)
+                return reading.program(model, x, self.output)
             except Later as error:
                 self.fallback = str(error)
             except Unsuited as error:
                 self._leave(reading, error)
+            except Exception as error:  # of whatever was done for those who have not asked for it
+                if _was_asked_for.get():
+                    raise
+                self._leave(reading, Unsuited(f"no program can be made of it: {error}"))
         return None
+
+    def begin_again(self) -> None:
+        """Read the model once more, even if that has come to nothing several times."""
+        self._refused = 0
 
     def drop(self, shape: Shape) -> None:
         """Forget the programs for batches of this shape, whose memory somebody else holds."""
@@ -109,25 +135,28 @@ class Programs:
 
     # ---- reading -------------------------------------------------------------------------------
 
-    def _all_modules(self) -> list[nn.Module]:
-        found = [m for root in (self.model, *self.others) for m in root.modules()]
+    def _modules_inside(self, model: nn.Module) -> list[nn.Module]:
+        """All modules but the model itself."""
+        found = [m for root in (model, *self.others) for m in root.modules() if m is not model]
         # what a compiled model inside stands for, of whose class it may be no longer
         return [*found, *[m._orig_mod for m in found if hasattr(type(m), "_orig_mod")]]
 
-    def _reading(self, x: Tensor) -> _Reading:
-        """What is known of the model as it is; if that is nothing, it is run on the batch."""
-        modes = tuple([m.training for m in self._modules])
-        reading = self._readings.get(modes)
-        return reading if reading is not None and reading.guard.holds() else self._read(x)
+    def _modes(self, model: nn.Module) -> tuple[bool, ...]:
+        return (model.training, *[m.training for m in self._inside])
 
-    def _read(self, x: Tensor) -> _Reading:
-        self._modules = self._all_modules()
-        guard = Guard(self._modules)
+    def _reading(self, model: nn.Module, x: Tensor) -> _Reading:
+        """What is known of the model as it is; if that is nothing, it is run on the batch."""
+        reading = self._readings.get(self._modes(model))
+        return reading if reading is not None and reading.guard.holds() else self._read(model, x)
+
+    def _read(self, model: nn.Module, x: Tensor) -> _Reading:
+        self._inside = self._modules_inside(model)
+        guard = Guard(model, self._inside)
         reading = _Reading(self, guard)
         if guard.has_hooks:
             return reading  # it is read when they are gone
         try:
-            reading.guard = self._watched(x, guard)
+            reading.guard = self._watched(model, x, guard)
         except Unsuited as error:
             self._leave(reading, error)
         known = self._readings
@@ -138,9 +167,9 @@ class Programs:
         known[reading.guard.modes] = reading
         return reading
 
-    def _watched(self, x: Tensor, before: Guard) -> Guard:
+    def _watched(self, model: nn.Module, x: Tensor, before: Guard) -> Guard:
         """Run the model on a batch; a guard of all that it read. Unsuited if that can change."""
-        for module in self.model.modules():
+        for module in model.modules():
             if any(b is not None for b in module._buffers.values()):  # a forward pass may move them
                 if not self.chains and is_counted(module):
                     continue
@@ -149,8 +178,8 @@ class Programs:
             raise Unsuited(self._last_refusal)
         self._refused += 1
         watch = Watch(before.modules, self.others)
-        self.before = Statistics(self.model)
-        self.output = watch.run(self.model, x)
+        self.before = Statistics(model)
+        self.output = watch.run(model, x)
         places = watch.places()
         if watch.reason is None and not before.holds():
             watch.reason = "its forward pass changes what it is made of"
@@ -158,7 +187,7 @@ class Programs:
             self._last_refusal = watch.reason
             raise Unsuited(watch.reason)
         self._refused = 0
-        return Guard(before.modules, places)
+        return Guard(model, before.others, places)
 
     def _leave(self, reading: _Reading, error: Unsuited) -> None:
         """Leave the model to the eager loop; a warning says once why."""
@@ -196,20 +225,26 @@ class _Reading:
     def __init__(self, owner: Programs, guard: Guard) -> None:
         self.guard = guard
         self.fallback: str | None = None
-        self._model, self._build, self._chains = owner.model, owner.build, owner.chains
+        self._build, self._chains = owner.build, owner.chains
         self._programs: dict[Shape, Any] = {}
         self._uses: dict[Shape, int] = {}  # of late
         self._batches = 0
 
-    def program(self, x: Tensor, output: Any) -> Any:
-        """The program for a batch. Unsuited if there can be none, Later if there is none yet."""
-        self._count(x.shape)
-        program = self._programs.get(x.shape)
+    def known(self, shape: Shape) -> Any:
+        """The program for batches of a shape, if it was made and still fits; or None."""
+        self._count(shape)
+        program = self._programs.get(shape)
         if program is not None and program.slots >= get_num_threads() and program.fits():
             return program
-        self._programs.pop(x.shape, None)
-        self._make_room(x.shape)
-        program = self._programs[x.shape] = self._new(x, output)
+        return None
+
+    def program(self, model: nn.Module, x: Tensor, output: Any) -> Any:
+        """The program for a batch. Unsuited if there can be none, Later if there is none yet."""
+        program = self.known(x.shape)
+        if program is None:
+            self._programs.pop(x.shape, None)
+            self._make_room(x.shape)
+            program = self._programs[x.shape] = self._new(model, x, output)
         return program
 
     def drop(self, shape: Shape) -> None:
@@ -236,15 +271,15 @@ class _Reading:
     def _nbytes(self) -> int:
         return sum([program.nbytes for program in self._programs.values()])
 
-    def _new(self, x: Tensor, output: Any) -> Any:
+    def _new(self, model: nn.Module, x: Tensor, output: Any) -> Any:
         """A program that was tried on the batch: it gives what the model gave."""
-        before = Statistics(self._model)
+        before = Statistics(model)
         try:
-            links, traced = trace(self._model, x, self._chains)
+            links, traced = trace(model, x, self._chains)
         finally:
             before.restore()
         draws = any(link.draws for link in links)
-        if draws and output is not None:
+        if draws and output is not NotImplemented:
             raise Later("the model itself was run on it, and drew its numbers")
         try:
             program = self._build(links, x.shape, get_num_threads())
@@ -252,7 +287,7 @@ class _Reading:
             raise Unsuited(f"no program can be made of it: {error}") from error
         with drawing_apart() if draws else nullcontext():  # the same numbers as in the trace
             got = program.infer(x.array)
-        if not _are_alike(got, traced if output is None else output):
+        if not _are_alike(got, traced if output is NotImplemented else output):
             raise Unsuited("a program of it gives other values than the model itself")
         return program
 

@@ -10,6 +10,7 @@ notes these objects and compares identities, so that no way of writing them goes
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable
 from itertools import chain, repeat
 from operator import is_
@@ -17,7 +18,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from npnet import nn
-from npnet.nn.module import GLOBAL_HOOKS
+from npnet.nn.module import GLOBAL_HOOKS, SERVING
 
 __all__ = ["Guard", "Place"]
 
@@ -34,32 +35,55 @@ _LOOKUPS = ((dict, dict.get), (MappingProxyType, MappingProxyType.get), (object,
 class Guard:
     """The state of modules, and of what else a forward pass read, as it is now.
 
+    The model itself is not kept alive, nor its own attributes: it has what it is served by among
+    them, and the guard in there, and shall be gone, with its programs, when nobody else has it.
+
     Args:
-        modules: all of a model, and perhaps a criterion.
+        model: the outermost module.
+        others: all modules inside, and perhaps a criterion.
         places: what was read beside their attributes.
     """
 
-    def __init__(self, modules: Iterable[nn.Module], places: Iterable[Place] = ()) -> None:
-        self.modules = tuple(modules)
-        self._types = [type(m) for m in self.modules]
-        tables = [m.__dict__[name] for m in self.modules for name in _TABLES]
-        self._dicts = [*(m.__dict__ for m in self.modules), *filter(None, tables)]
+    def __init__(
+        self, model: nn.Module, others: Iterable[nn.Module], places: Iterable[Place] = ()
+    ) -> None:
+        self._model, self.others = weakref.ref(model), tuple(others)
+        modules = self.modules
+        self._types = [type(m) for m in modules]
+        tables = [m.__dict__[name] for m in modules for name in _TABLES]
+        self._dicts = [*(m.__dict__ for m in self.others), *filter(None, tables)]
         self._empty = [table for table in tables if not table]
-        self._names = [*chain.from_iterable(self._dicts)]
-        self._values = [*chain.from_iterable(map(dict.values, self._dicts))]
-        self._hooks = [m.__dict__[name] for m in self.modules for name in _HOOKS]
+        dicts = self._all_dicts(model)
+        self._names = [*chain.from_iterable(dicts)]
+        self._values = [*chain.from_iterable(map(dict.values, dicts))]
+        self._hooks = [m.__dict__[name] for m in modules for name in _HOOKS]
         self._hooks += GLOBAL_HOOKS.values()
         self._rows = _rows(places)
 
+    def _all_dicts(self, model: nn.Module) -> list[dict[str, Any]]:
+        own = model.__dict__.copy()
+        own.pop(SERVING, None)
+        return [own, *self._dicts]
+
     def holds(self) -> bool:
         """Whether all is as it was; hooks count for themselves, see `has_hooks`."""
+        model = self._model()
+        if model is None or any(self._empty):
+            return False
+        dicts = self._all_dicts(model)
         return (
-            not any(self._empty)
-            and all(map(is_, map(type, self.modules), self._types))
-            and [*chain.from_iterable(self._dicts)] == self._names
-            and all(map(is_, chain.from_iterable(map(dict.values, self._dicts)), self._values))
+            all(map(is_, map(type, (model, *self.others)), self._types))
+            and [*chain.from_iterable(dicts)] == self._names
+            and all(map(is_, chain.from_iterable(map(dict.values, dicts)), self._values))
             and all(all(map(is_, look_up(), values)) for look_up, values in self._rows)
         )
+
+    @property
+    def modules(self) -> tuple[nn.Module, ...]:
+        """The model and the others."""
+        model = self._model()
+        assert model is not None  # who asks has it
+        return (model, *self.others)
 
     @property
     def modes(self) -> tuple[bool, ...]:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import types
 import weakref
 from typing import Any
 
 from npnet import nn
-from npnet.base.grad_mode import is_grad_enabled
-from npnet.base.threads import new_lock
-from npnet.compiler.cache import Programs
-from npnet.compiler.trace import Link
+from npnet.base.grad_mode import is_grad_enabled, state
+from npnet.compiler.serving import Serving
 from npnet.compiler.watch import is_watching
-from npnet.lanes.unsuited import Unsuited
-from npnet.tape import result
 
 __all__ = ["CompiledModel"]
 
@@ -25,18 +20,17 @@ class CompiledModel(nn.Module):
 
     It is of the model's class too and shares all attributes with it: what is written to one is
     written to both, and `train`, `to` and the like return the one that they were called on. Under
-    `no_grad` a chain of layers runs as a program, for one Python thread after the other; with
-    gradients, or called with anything but one batch, it is the model itself.
+    `no_grad` a chain of layers runs as a program, for one Python thread after the other, from the
+    first call on; with gradients, or called with anything but one batch, it is the model itself.
+    The programs are those of the model's own calls, see `serving`.
 
     Attributes:
         fallback: why the last batch had no program, such as batch norm; None if it had one.
     """
 
-    __slots__ = ("_orig_mod", "_programs", "_turn", "fallback")
+    __slots__ = ("_orig_mod", "fallback")
     _kind: type[nn.Module]  # the model's class
     _orig_mod: nn.Module  # PyTorch's name
-    _programs: Programs
-    _turn: Any
     fallback: str | None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -70,15 +64,15 @@ class CompiledModel(nn.Module):
         """What the model gives for images (N, C, H, W) or features (N, F)."""
         if is_grad_enabled() or is_watching() or len(args) != 1 or kwargs:
             return self._orig_mod(*args, **kwargs)
-        programs, x = self._programs, args[0]
-        with self._turn:  # a program has one set of buffers
-            program = programs.of(x)
-            _set(self, "fallback", programs.fallback)
-            if program is not None:
-                return result(program.infer(x.array))
-            if programs.output is not None:
-                return programs.output  # the model was run already, to be read
-        return self._orig_mod(x)
+        model, x = self._orig_mod, args[0]
+        before, state.inside = state.inside, True  # what has no program here has none elsewhere
+        try:
+            serving = Serving.of(model)
+            y = serving.ask(model, x)
+            _set(self, "fallback", serving.fallback)
+            return model(x) if y is NotImplemented else y
+        finally:
+            state.inside = before
 
     def _get_name(self) -> str:
         return self._orig_mod._get_name()
@@ -102,9 +96,8 @@ _classes: weakref.WeakKeyDictionary[type, type] = weakref.WeakKeyDictionary()
 def _wrap(self: CompiledModel, model: nn.Module) -> None:
     _set(self, "__dict__", model.__dict__)
     _set(self, "_orig_mod", model)
-    _set(self, "_programs", Programs(model, _build))
-    _set(self, "_turn", new_lock())
     _set(self, "fallback", None)
+    Serving.of(model).begin_again()
 
 
 def _members(kind: type) -> dict[str, Any]:
@@ -114,14 +107,3 @@ def _members(kind: type) -> dict[str, Any]:
         "__doc__": kind.__doc__,
         "_kind": kind,
     }
-
-
-def _build(links: list[Link], shape: tuple[int, ...], slots: int) -> Any:
-    # here: NumPy alone needs nothing of it
-    from npnet.compiler.build import InferenceProgram
-    from npnet.compiler.channels import FEW_IMAGES, FewImages
-
-    if shape[0] <= FEW_IMAGES:
-        with contextlib.suppress(Unsuited):
-            return FewImages(links, shape, slots)
-    return InferenceProgram(links, shape, slots)

@@ -105,7 +105,7 @@ class Step(EagerStep):
             if not is_grad_enabled():  # it fails, with what the eager loop says
                 return super().gradients(x, y)
             programs = self._programs_now()
-            program = programs.of(x)
+            program = programs.of(_original(self.model), x)
             self.fallback = programs.fallback or self._unsuited(program, y)
             if self.fallback == _HELD:
                 programs.drop(x.shape)
@@ -114,9 +114,9 @@ class Step(EagerStep):
                 if loss is not None:
                     return loss
                 self.fallback = "a sum is not finite"
-                programs.output = None
+                programs.output = NotImplemented
             output = programs.output  # the model may have been run already, to be read
-            return self._backward(self.model(x) if output is None else output, y)
+            return self._backward(self.model(x) if output is NotImplemented else output, y)
 
     def _programs_now(self) -> Programs:
         """The programs of the model and the criterion that the step has now."""
@@ -183,7 +183,7 @@ class Step(EagerStep):
                 pass  # in stages it can be done
         if shape[0] < LEAST:
             raise Layered("a program in stages wants more images")
-        return StagedProgram(links, shape, slots, loss(shape[0]), self._programs.model)
+        return StagedProgram(links, shape, slots, loss(shape[0]), _original(self.model))
 
 
 _HELD = "somebody holds the gradients of the batch before, whose memory a program would overwrite"

@@ -98,6 +98,10 @@ def trace(model: nn.Module, x: Tensor, chains: bool = True) -> tuple[list[Link],
         links.append(Link(node, _parameters(node, [p for p, _ in params]), shapes, inputs))
     if not links or max(max(link.inputs) for link in links) >= len(nodes):
         raise Unsuited("its output does not depend on its input alone")
+    if all(link.op.view for link in links):
+        raise Unsuited("its output lies on the memory of its input")
+    for link in links:  # programs live on, and want the ops' options alone
+        _forget_values(link.op)
     seen = [id(p) for link in links for p in link.params]
     if len(set(seen)) < len(seen):
         raise Unsuited("two of its layers share parameters")
@@ -178,6 +182,13 @@ def _traced() -> Iterator[None]:
             yield
     finally:
         state.traced = before
+
+
+def _forget_values(op: Any) -> None:
+    """Let go of what an op computed from and what its backward pass would need."""
+    while isinstance(op, Function):
+        op.free()
+        op.parents, op = (), getattr(op, "op", None)
 
 
 def _viewed(weight: Any) -> tuple[Any, tuple[int, ...]]:

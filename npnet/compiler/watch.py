@@ -35,6 +35,7 @@ import numpy as np
 
 from npnet import nn
 from npnet.base.checks import check_writable
+from npnet.base.grad_mode import state as mode
 from npnet.compiler.code import chains, is_known, is_npnets, tables, title, what_else
 from npnet.compiler.guard import Place
 from npnet.devices.cpu import device
@@ -125,13 +126,14 @@ class Watch:
         if put is None:
             self._refuse("a profiler and a debugger are at work")
             return model(x)
-        before, _state.watching = _state.watching, True
+        before = _state.watching, mode.inside
+        _state.watching = mode.inside = True
         put(self._event)
         try:
             return model(x)
         finally:
             put(None)
-            _state.watching = before
+            _state.watching, mode.inside = before
 
     def places(self) -> list[Place]:
         """What a guard must look at beside the modules, once the pass is done."""
@@ -188,9 +190,12 @@ class Watch:
             self._made[id(result)] = result
         if caller.f_code not in self._seen or not _is_ours(frame):
             return
+        name = frame.f_code.co_name
         of_values = frame.f_code not in _READS_SHAPES and not _calls_users(frame)
         if of_values and not _holds_tensors(result):
-            self._refuse(f"its forward pass takes a value out of {frame.f_code.co_name}()")
+            self._refuse(f"its forward pass takes a value out of {name}()")
+        elif result is None and not _is_a_layers(frame):
+            self._refuse(f"its forward pass calls {name}() for what it does, and not for a result")
 
     def _is_made(self, tensor: Tensor) -> bool:
         """Whether an op of this pass made the memory of a tensor."""
@@ -337,6 +342,11 @@ def _is_collectors(code: types.CodeType) -> bool:
 
 def _calls_users(frame: types.FrameType) -> bool:
     return str(frame.f_globals.get("__name__")).startswith(_CALLERS)
+
+
+def _is_a_layers(frame: types.FrameType) -> bool:
+    """Whether this makes a layer, which gives nothing, as no constructor does."""
+    return frame.f_code.co_name == "__init__" and isinstance(frame.f_locals.get("self"), nn.Module)
 
 
 def _holds_tensors(value: Any) -> bool:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from npnet.base.bfloat16 import FLOATS, bfloat16
 from npnet.base.checks import check_writable, kind_of, nearest, refused
+from npnet.base.grad_mode import state as _mode
 from npnet.base.hooks import RemovableHandle
 from npnet.base.sharing import shared
 from npnet.nn.backward_hooks import HookedCall
@@ -25,6 +26,8 @@ __all__ = [
     "IncompatibleKeys",
     "Module",
     "RemovableHandle",
+    "has_ordinary_call",
+    "let_serve",
     "register_module_forward_hook",
     "register_module_forward_pre_hook",
     "register_module_full_backward_hook",
@@ -49,6 +52,19 @@ _STATE_HOOKS = (
     "_load_state_dict_post_hooks",
 )
 GLOBAL_HOOKS: dict[str, dict[int, Any]] = {name: {} for name in _HOOKS}  # of all modules
+SERVING = "_serving"  # the attribute of a model that `let_serve`'s has for itself
+
+_serve: Callable[[Module, Any], Any] = lambda model, x: NotImplemented  # noqa: E731 # as let_serve says
+
+
+def let_serve(serve: Callable[[Module, Any], Any]) -> None:
+    """Let `serve(model, x)` say what a model gives for a batch, or NotImplemented.
+
+    It is asked at each ordinary call in evaluation of what is not being recorded: of the outermost
+    module, if it has others inside and no hooks of its own. With NotImplemented, `forward` runs.
+    """
+    global _serve
+    _serve = serve
 
 
 def register_module_forward_pre_hook(hook: Hook) -> RemovableHandle:
@@ -121,12 +137,31 @@ class Module(Stateful):
                 or self._backward_pre_hooks
                 or any(GLOBAL_HOOKS.values())
             ):
+                if (
+                    not self.training
+                    and self._modules
+                    and len(args) == 1
+                    and not (kwargs or _mode.enabled or _mode.inside or _mode.traced)
+                ):
+                    return self._call_outermost(args[0])
                 try:
                     return self.forward(*args, **kwargs)
                 except (AttributeError, TypeError, RuntimeError) as error:
                     self._check_tensors(args, error)
                     raise
             return self._call_with_hooks(args, kwargs)
+
+    def _call_outermost(self, x: Any) -> Any:
+        """A model's forward pass that nothing is recorded of, in whatever way it is `_serve`d."""
+        _mode.inside = True
+        try:
+            y = _serve(self, x)
+            return self.forward(x) if y is NotImplemented else y
+        except (AttributeError, TypeError, RuntimeError) as error:
+            self._check_tensors((x,), error)
+            raise
+        finally:
+            _mode.inside = False
 
     def _check_tensors(self, args: tuple[Any, ...], error: Exception) -> None:
         """Of one of npnet's own layers that failed: say so if it was given something else."""
@@ -551,14 +586,21 @@ class Module(Stateful):
 
     def __copy__(self: Self) -> Self:
         other = object.__new__(type(self))
-        other.__dict__.update(self.__dict__)
+        other.__dict__.update(self._own())
         return other
 
     def __deepcopy__(self: Self, memo: dict[int, Any]) -> Self:
         other = object.__new__(type(self))
         memo[id(self)] = other
-        other.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        other.__dict__.update(copy.deepcopy(self._own(), memo))
         return other
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self._own()
+
+    def _own(self) -> dict[str, Any]:
+        """All attributes, but not by what the model is served."""
+        return {name: value for name, value in self.__dict__.items() if name != SERVING}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -582,3 +624,11 @@ class Module(Stateful):
         if len(extra) <= 1 and not children:
             return f"{self._get_name()}({''.join(extra)})"
         return f"{self._get_name()}(\n  " + "\n  ".join([*extra, *children]) + "\n)"
+
+
+_ordinary_call = Module.__call__
+
+
+def has_ordinary_call(model: Module) -> bool:
+    """Whether calling a model is what it is here: not its class's own, nor replaced by anybody."""
+    return type(model).__call__ is _ordinary_call

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
 
 import npnet
 from npnet import models, nn, optim
+from npnet.compiler import serving
 from npnet.nn import functional as F
 from tests.compiler.test_step import FLOAT32, NETWORKS, batch
 
@@ -93,3 +95,25 @@ def test_what_has_no_program_runs_as_it_is() -> None:
     with npnet.no_grad(), pytest.warns(UserWarning, match="Mul is not among its layers"):
         y = compiled(x)
     np.testing.assert_array_equal(y.numpy(), x.numpy() * 2)
+
+
+def test_one_image_of_a_small_network_has_no_second_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And keeps its program when the number of threads changes, down or up again."""
+    made: list[int] = []
+    build = serving._build
+
+    def noted(links: Any, shape: Any, slots: int) -> Any:
+        program = build(links, shape, slots)
+        made.append(program._program._slots)
+        return program
+
+    monkeypatch.setattr(serving, "_build", noted)
+    model, (x, _) = npnet.compile(models.create("lenet4")), batch((1, 32, 32), 1)
+    outputs = []
+    with npnet.no_grad():
+        for threads in (2, 1, 2):
+            npnet.set_num_threads(threads)
+            outputs.append(model(x).numpy())
+    assert made == [1]
+    np.testing.assert_array_equal(outputs[0], outputs[1])
+    np.testing.assert_array_equal(outputs[0], outputs[2])

@@ -81,9 +81,9 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sizes: list[int] = []
     before = cache._Reading._new
 
-    def new(self: Any, x: npnet.Tensor, output: Any) -> Any:
+    def new(self: Any, model: nn.Module, x: npnet.Tensor, output: Any) -> Any:
         sizes.append(len(x))
-        return before(self, x, output)
+        return before(self, model, x, output)
 
     monkeypatch.setattr(cache._Reading, "_new", new)
     return sizes
