@@ -72,7 +72,10 @@ class _Value:
     @property
     def shape(self) -> Shape:
         """Of one image."""
-        return (self.norm.y if self.buffer is None else self.buffer).shape
+        if self.buffer is not None:
+            return self.buffer.shape
+        assert self.norm is not None
+        return self.norm.y.shape
 
 
 class StagedProgram(Trains):
@@ -95,7 +98,9 @@ class StagedProgram(Trains):
         super().__init__(links, shape, slots)
         self.calls = Staged(Extent(shape[0], slots))
         self.whole = Whole(self.calls)
-        self.gradients, self.spoiled, self._moves = {}, [], []
+        self.gradients = {}
+        self.spoiled: list[Array] = []  # flags that the kernels set
+        self._moves: list[tuple[Tensor, float, Array, float]] = []
         self._norms = {id(m.running_mean): m for m in model.modules() if is_counted(m)}
         self._counting: list[nn.Module] = []
         self._kept: list[tuple[Tensor, Array]] = []
@@ -128,7 +133,7 @@ class StagedProgram(Trains):
 
     def run(self, x: Array) -> np.float32 | None:
         loss = super().run(x)
-        if not np.isfinite(loss) or any(map(np.any, self.spoiled)):
+        if loss is None or not np.isfinite(loss) or any(map(np.any, self.spoiled)):
             return None
         for running, momentum, new, factor in self._moves:
             move(running, momentum, new if factor == 1 else new * factor)
@@ -255,8 +260,8 @@ def _layers(links: list[Link]) -> list[_Layer]:
         layers[last] = _NormLayer(link, last, inputs, relu)
     for k, link in enumerate(links):
         if k not in done:
-            kind = _ConvLayer if isinstance(link.op, conv.Conv2d) else _OpLayer
-            kind = _AddLayer if isinstance(link.op, Add) else kind
+            kind: type[_Layer] = _AddLayer if isinstance(link.op, Add) else _OpLayer
+            kind = _ConvLayer if isinstance(link.op, conv.Conv2d) else kind
             layers[k] = kind(link, k, link.inputs)
     return [layers[k] for k in sorted(layers)]
 
@@ -374,16 +379,17 @@ class _ConvLayer(_Layer):
         (x,), calls, op = inputs, program.calls, self.link.layer()
         assert isinstance(op, conv.Conv2d)
         (weight, *biases), self.op, window = self.link.weights, op, op.window
-        size = x.shape[1:]
-        groups, channels = op.op.groups, min(weight.shape[:2])
+        _, height, width = x.shape
+        size, groups, channels = (height, width), op.op.groups, min(weight.shape[:2])
         self.by_winograd = op.fast and suits_winograd(window, channels, groups)
         if suits_dense(window, size, weight.shape, groups, program.whole) or (
             self.by_winograd and not winograd_norm.suits(window)
         ):
             raise Layered("a convolution wants the whole batch")
         bias = biases[0] if biases else NO_BIAS
-        value = _Value(calls.empty((len(weight), *window.output_size(size))), takers)
-        value.from_conv, y = True, value.buffer
+        y = calls.empty((len(weight), *window.output_size(size)))
+        value = _Value(y, takers)
+        value.from_conv = True
         if self.by_winograd and channels >= LEAST_FORWARD:
             norm = x.norm if x.buffer is None else None
             kept = None
@@ -401,6 +407,7 @@ class _ConvLayer(_Layer):
 
     def backward(self, program: StagedProgram, value: _Value, inputs: list[_Value]) -> None:
         (x,), calls, weight = inputs, program.calls, self.link.weights[0]
+        assert value.gradient is not None
         if self.by_winograd:
             gx, finishes = calls.empty(x.shape), x.norm is not None and x.missing == 1
             gweight, gbias, sums, spoiled = winograd_norm.backward(
@@ -418,6 +425,6 @@ class _ConvLayer(_Layer):
                 correlate(g, weight, NO_BIAS, window, gx, True, calls, groups=groups)
                 program.add_gradient(x, gx, owned=True)
             gweight, gbias = weight_gradient.backward_weight(
-                x.buffer, g, window, program.whole, groups
+                program.materialised(x), g, window, program.whole, groups
             )
         program.keep(self.link, [gweight, gbias][: len(self.link.params)])

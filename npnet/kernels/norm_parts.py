@@ -24,9 +24,6 @@ from npnet.kernels.norm import Backward, backward_plane, backward_sums, plane_st
 from npnet.kernels.simd import LANES
 
 __all__ = [
-    "Area",
-    "area_statistics",
-    "area_sums",
     "constants_channel",
     "gradient_plane",
     "slopes_channel",

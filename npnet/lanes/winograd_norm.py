@@ -21,7 +21,12 @@ __all__ = ["Norm", "backward", "forward", "suits"]
 
 # Transformed pixels and results of the tiles of a region, for one thread, if it has few tiles.
 import os
-SCRATCH_BYTES, LEAST_TILES, MOST_TILES = int(os.environ.get("SB", 5 * 2**17)), int(os.environ.get("LT", 4)), 16
+
+SCRATCH_BYTES, LEAST_TILES, MOST_TILES = (
+    int(os.environ.get("SB", 5 * 2**17)),
+    int(os.environ.get("LT", 4)),
+    16,
+)
 
 
 class Norm(NamedTuple):

@@ -435,6 +435,9 @@ NETWORKS = (
     [nn.ConvTranspose2d(2, 4, 3, 2), nn.GroupNorm(2, 4), nn.PReLU(4), nn.Flatten(),
      nn.Linear(4 * 289, 6), nn.LayerNorm(6), nn.PReLU(), nn.Unflatten(1, (6, 1, 1)),
      nn.ConvTranspose2d(6, 5, 3, 2, 1), nn.Flatten()],
+    [nn.Conv2d(2, 24, 3), nn.BatchNorm2d(24), nn.ReLU(), nn.Conv2d(24, 26, 3, padding=1),
+     nn.BatchNorm2d(26), nn.ReLU(), nn.Conv2d(26, 5, 3, 2), nn.BatchNorm2d(5), nn.Flatten(),
+     nn.Linear(20, 5)],
 )  # fmt: skip
 
 
