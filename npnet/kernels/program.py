@@ -11,6 +11,7 @@ function walks, so a new network needs no compilation: the kernels are those of 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
@@ -120,12 +121,13 @@ class Phase:
 
 
 class _Row(NamedTuple):
-    """A phase in a program's table."""
+    """A phase in a program's table; of pieces, number k * stride % parts is taken as the k-th."""
 
     first: int
     last: int
     items: int
     parts: int
+    stride: int = 1
 
 
 def _check_alike(new: Any, old: Any, what: str, constant: bool) -> None:
@@ -165,9 +167,10 @@ class Program:
             else:
                 counts = self._table[first:last, 2]
                 self._table[first:last, 3] = np.cumsum(counts) - counts  # a call's first piece
-                rows.append(_Row(first, last, 0, int(counts.sum())))
+                parts = int(counts.sum())
+                rows.append(_Row(first, last, 0, parts, _spreading(parts)))
             first = last
-        self._phases = np.array(rows, np.int64).reshape(-1, 4)
+        self._phases = np.array(rows, np.int64).reshape(-1, len(_Row._fields))
 
     @property
     def nbytes(self) -> int:
@@ -180,6 +183,14 @@ class Program:
     def run(self) -> None:
         """Make all calls, on as many threads as the arrays have slots for, if there are more."""
         _run(self._table, self._phases, self._slots)
+
+
+def _spreading(parts: int) -> int:
+    """A stride by which each run of pieces has some of all calls, whose pieces are not alike."""
+    stride = round(parts * (math.sqrt(5) - 1) / 2)
+    while math.gcd(stride, parts) > 1:
+        stride += 1
+    return stride
 
 
 def _check_phase(phase: Phase) -> int:
@@ -222,11 +233,11 @@ def _bind(arguments, task, data):
 @kernel
 def _run(table, phases, slots):
     for p in range(phases.shape[0]):
-        first, last, items, parts = phases[p]
+        first, last, items, parts, stride = phases[p]
         if items > 0:
             parallel_for_slots(run_part, parts, (table, first, last, items, parts), slots)
         else:
-            parallel_for_slots(run_piece, parts, (table, first, last), slots)
+            parallel_for_slots(run_piece, parts, (table, first, last, parts, stride), slots)
 
 
 @kernel
@@ -241,9 +252,9 @@ def run_part(table, first, last, items, parts, part):
 
 
 @kernel
-def run_piece(table, first, last, piece):
-    """The item of one call that is this piece."""
-    i = first
+def run_piece(table, first, last, parts, stride, k):
+    """The item of one call that is the k-th piece."""
+    i, piece = first, k * stride % parts
     while i + 1 < last and piece >= table[i + 1, 3]:
         i += 1
     loop, data, _, before = table[i]
