@@ -18,7 +18,9 @@ __all__ = ["BLOCK_SHAPE", "NO_BIAS", "SHAPE", "gradients_panel", "multiply_panel
 
 
 SHAPE = simd.row_shape()
-BLOCK_SHAPE = simd.row_shape(LANES)  # where blocks come one by one
+# Where blocks come one by one. Each weight is loaded for one product then, whatever the tile is; a
+# sum of fewer rows waits for the product before.
+BLOCK_SHAPE = simd.TILES[12, 1] if simd.WIDE else SHAPE
 NO_BIAS = np.zeros(1, np.float32)
 PRODUCTS = 64 * LANES  # of a sum, one by one
 

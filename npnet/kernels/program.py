@@ -11,6 +11,7 @@ function walks, so a new network needs no compilation: the kernels are those of 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
@@ -121,13 +122,14 @@ class Phase:
 
 
 class _Row(NamedTuple):
-    """A phase in a program's table."""
+    """A phase in a program's table; of pieces, number k * stride % parts is taken as the k-th."""
 
     first: int
     last: int
     items: int
     parts: int
     backwards: bool
+    stride: int = 1
 
 
 def _check_alike(new: Any, old: Any, what: str, constant: bool) -> None:
@@ -167,9 +169,11 @@ class Program:
             else:
                 counts = self._table[first:last, 2]
                 self._table[first:last, 3] = np.cumsum(counts) - counts  # a call's first piece
-                rows.append(_Row(first, last, 0, int(counts.sum()), False))
+                parts = int(counts.sum())
+                stride = _spreading(parts) if len(phase.calls) > 1 else 1
+                rows.append(_Row(first, last, 0, parts, False, stride))
             first = last
-        self._phases = np.array(rows, np.int64).reshape(-1, 5)
+        self._phases = np.array(rows, np.int64).reshape(-1, len(_Row._fields))
 
     @property
     def nbytes(self) -> int:
@@ -183,6 +187,14 @@ class Program:
         """Make all calls, on as many threads as the arrays have slots for, if there are more."""
         if not is_listing():
             _run(self._table, self._phases, self._slots)
+
+
+def _spreading(parts: int) -> int:
+    """A stride by which each run of pieces has some of all calls, whose pieces are not alike."""
+    stride = round(parts * (math.sqrt(5) - 1) / 2)
+    while math.gcd(stride, parts) > 1:
+        stride += 1
+    return stride
 
 
 def _check_phase(phase: Phase) -> int:
@@ -205,12 +217,12 @@ def _check_phase(phase: Phase) -> int:
 @kernel
 def _run(table, phases, slots):
     for p in range(phases.shape[0]):
-        first, last, items, parts, backwards = phases[p]
+        first, last, items, parts, backwards, stride = phases[p]
         if items > 0:
             numbers = items, parts, backwards
             parallel_for_slots(run_part, parts, (table, first, last, numbers), slots)
         else:
-            parallel_for_slots(run_piece, parts, (table, first, last), slots)
+            parallel_for_slots(run_piece, parts, (table, first, last, parts, stride), slots)
 
 
 @kernel
@@ -227,9 +239,9 @@ def run_part(table, first, last, numbers, part):
 
 
 @kernel
-def run_piece(table, first, last, piece):
-    """The item of one call that is this piece."""
-    i = first
+def run_piece(table, first, last, parts, stride, k):
+    """The item of one call that is the k-th piece."""
+    i, piece = first, k * stride % parts
     while i + 1 < last and piece >= table[i + 1, 3]:
         i += 1
     loop, words, _, before = table[i]

@@ -99,7 +99,8 @@ def lane_shape(outputs: int) -> TileShape:
     return TILES[3, 5] if outputs % 4 and outputs % 3 == 0 else TILES[4, 5]
 
 
-SHAPES = [(4, 1), (2, 3), (8, 2), (8, 1), (6, 4), (4, 5), (3, 5), (1, 8), (1, 4), (1, 9), (1, 5)]
+SHAPES = [(4, 1), (2, 3), (8, 2), (8, 1), (12, 1), (6, 4), (4, 5), (3, 5)]
+SHAPES += [(1, 8), (1, 4), (1, 9), (1, 5)]
 TILES = {s: TileShape(*s) for s in SHAPES}
 
 vector = Vector()

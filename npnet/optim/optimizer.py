@@ -211,10 +211,16 @@ class Optimizer:
             for group in self.param_groups:
                 names = self.zero_arrays(group)
                 options = as_numbers(group) if id(group) in self._live else group
+                if self._update_jointly(group, options):
+                    continue
                 for p in group["params"]:
                     if p.grad is not None:
                         self._step_one(p, p.grad.array, options, names)
         return loss
+
+    def _update_jointly(self, group: Group, options: Group) -> bool:
+        """Update all parameters of a group at once, where the rule can; whether it did."""
+        return False
 
     def _check_one(self, p: Tensor, g: Array, names: tuple[str, ...]) -> None:
         """Raise unless the gradient and the state suit the parameter: `update` walks them alike."""
@@ -535,7 +541,7 @@ class Optimizer:
     def __getstate__(self) -> dict[str, Any]:
         """What a copy or a pickle holds: no hooks, as in PyTorch."""
         kept = {k: v for k, v in self.__dict__.items() if not k.endswith("_hooks")}
-        return {k: v for k, v in kept.items() if k not in ("_checked", "_live")}
+        return {k: v for k, v in kept.items() if k not in ("_checked", "_live", "_joint")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

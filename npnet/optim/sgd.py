@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import weakref
+from typing import Any
+
 import numpy as np
 
+from npnet.backend import uses_kernels
 from npnet.base.arrays import Array
 from npnet.optim._compiled import kernels_for
 from npnet.optim._options import check_option
@@ -11,6 +15,10 @@ from npnet.optim.optimizer import Group, Optimizer, Params, State
 from npnet.tensor import Tensor
 
 __all__ = ["SGD"]
+
+
+def _nothing() -> None:
+    """In the place of a reference to the gradient of a step before."""
 
 
 class SGD(Optimizer):
@@ -77,6 +85,40 @@ class SGD(Optimizer):
 
     def used_arrays(self, group: Group) -> tuple[str, ...]:
         return self.arrays if group["momentum"] else ()
+
+    def _update_jointly(self, group: Group, options: Group) -> bool:
+        """Where the gradients lie where those of the step before did, as in a compiled step."""
+        params = [p for p in group["params"] if p.grad is not None]
+        if not (params and options["momentum"]) or options["maximize"]:
+            return False
+        known = self.__dict__.setdefault("_joint", {})
+        first, update = known.get(id(group), (_nothing, None))
+        if first() is not params[0].grad.array:
+            known[id(group)] = weakref.ref(params[0].grad.array), None
+            return False
+        arrays: list[Any] = []
+        for p in params:
+            arrays += p.array, p.grad.array, self.state[p].get("momentum_buffer")
+        if update is None or not (update.takes(arrays) and uses_kernels()):
+            update = self._joint_update(arrays)
+            known[id(group)] = first, update
+            if update is None:
+                return False
+        rates = options["lr"], options["momentum"], 1.0 - options["dampening"]
+        update.run(*rates, options["weight_decay"], options["nesterov"])
+        for p in params:
+            p._version.writes += 1
+        return True
+
+    def _joint_update(self, arrays: list[Any]) -> Any:
+        """The update of all arrays by one kernel, if it takes them."""
+        if type(self).update is not SGD.update or any(a is None for a in arrays):
+            return None
+        if kernels_for(*arrays) is None:
+            return None
+        from npnet.kernels import joint_update
+
+        return joint_update.JointSGD(arrays) if joint_update.are_apart(arrays) else None
 
     def update(self, p: Array, g: Array, state: State, group: Group) -> None:
         momentum = group["momentum"]
