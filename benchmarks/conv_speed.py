@@ -21,8 +21,17 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
-import torch
-from harness import Timing, environment, interleave, plot_bars, report
+from harness import (
+    Table,
+    Timing,
+    best_of_pytorch,
+    environment,
+    interleave,
+    plot_bars,
+    pytorch,
+    times,
+    torch_threads,
+)
 from peak import peak
 
 import npnet
@@ -41,7 +50,6 @@ Passes: TypeAlias = dict[
 ]  # by name of the pass, then of the competitor
 
 NAIVE_TERMS = 2**16  # of a layer's sums, that the loop in Python is timed on
-LAYOUTS = {"torch": torch.contiguous_format, "torch channels_last": torch.channels_last}
 quiet = np.errstate(all="ignore")  # decorates what runs an op by itself, as the tape does
 IMAGES = {"lenet5": (128, 32), "resnet20": (128, 32), "resnet18": (16, 224)}  # how many, how large
 
@@ -57,11 +65,13 @@ class Result:
     gflop: float
     difference: float
 
-    @property
-    def ratio(self) -> float:
-        """How many times as fast as the faster of PyTorch's layouts npnet is."""
-        best = min(self.seconds[name].median for name in LAYOUTS)
-        return best / self.seconds["npnet"].median
+
+def layouts() -> dict[str, Any]:
+    """PyTorch's, by the columns' names; none where it is not installed."""
+    torch = pytorch()
+    if torch is None:
+        return {}
+    return {"torch": torch.contiguous_format, "torch channels_last": torch.channels_last}
 
 
 # ---- layers ------------------------------------------------------------------------------------
@@ -102,7 +112,7 @@ def describe(name: str, module: Any, shape: tuple[int, ...]) -> str:
 
 def as_array(result: Any, n: int) -> Array:
     """A competitor's result as (N, C, H, W)."""
-    if isinstance(result, torch.Tensor):
+    if not isinstance(result, np.ndarray):
         return result.detach().numpy()
     return lanes.from_lanes(result, n) if result.ndim == 5 else result
 
@@ -134,7 +144,7 @@ def convolution(module: Any, shape: tuple[int, ...], first: bool) -> Passes:
 
     forward, by_weight = each(needs_weights)
     _, data = each((True, False, False))
-    for name, layout in LAYOUTS.items():
+    for name, layout in layouts().items():
         forward[name], data[name], by_weight[name] = torch_convolution(
             layout, x, weight, bias, gy, window
         )
@@ -181,6 +191,7 @@ def torch_convolution(
     layout: Any, x: Array, weight: Array, bias: Array | None, gy: Array, window: Window
 ) -> list[Callable[[], Any]]:
     """PyTorch's three passes, each alone."""
+    torch = pytorch()
     a, w, g = (torch.from_numpy(v).to(memory_format=layout) for v in (x, weight, gy))
     b = None if bias is None else torch.from_numpy(bias)
     where = (window.stride, [p[0] for p in window.padding], (1, 1))
@@ -209,14 +220,15 @@ def pooling(module: Any, shape: tuple[int, ...]) -> Passes:
     else:
         op = pool.AdaptiveAvgPool2d(function := AdaptiveAvgPool2d((1, 1)))
     forward, backward = by_name(in_numpy(function, (True,), x, gy), in_lanes(op, (True,), x, gy))
-    theirs = eval(repr(module), vars(torch.nn))  # the two libraries print modules alike
-    for name, layout in LAYOUTS.items():
+    for name, layout in layouts().items():
+        theirs = eval(repr(module), vars(pytorch().nn))  # the two libraries print modules alike
         forward[name], backward[name] = torch_pooling(theirs, layout, x, gy)
     return {"forward": forward, "backward": backward}
 
 
 def torch_pooling(module: Any, layout: Any, x: Array, gy: Array) -> list[Callable[[], Any]]:
     """PyTorch's two passes, each alone."""
+    torch = pytorch()
     a, g = (torch.from_numpy(v).to(memory_format=layout) for v in (x, gy))
     a.requires_grad_()
     y = module(a)
@@ -275,7 +287,7 @@ def row(result: Result, most: float) -> list[str]:
         cells.append(f"{median:.3g} [{low:.3g}, {high:.3g}]")
     speed = result.gflop / t["npnet"].median
     cells += ["", ""] if math.isnan(speed) else [f"{speed:.0f}", f"{speed / most:.0%}"]
-    return [*cells, f"{result.ratio:.2f}", f"{result.difference:.0e}"]
+    return [*cells, times(t["npnet"], best_of_pytorch(t)), f"{result.difference:.0e}"]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -290,21 +302,23 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--plot", help="draw the results into this file")
     args = parser.parse_args(argv)
     npnet.set_num_threads(args.threads)
-    torch.set_num_threads(args.threads)
-    results, most = [], 0.0
+    torch_threads(args.threads)
     images = {name: tuple(args.images or IMAGES[name]) for name in args.models}
+    batches = ", ".join(f"{k} {n} images of {s}x{s}" for k, (n, s) in images.items())
+    table: Any = None
+    most = max(peak() for _ in range(3))
     for name in args.models:
         for result in measure(name, images[name], args.naive, args.rounds):
-            results.append(result)
             most = max(most, peak())  # each time: another program may have had a core
-    batches = ", ".join(f"{k} {n} images of {s}x{s}" for k, (n, s) in images.items())
-    about = {**environment(args.threads), "measured peak": f"{most:.0f} GFLOP/s"}
-    columns = ["network", "layer", "pass", *results[0].seconds, "GFLOP/s", "of peak"]
-    report(f"convolution and pooling, ms: median [quartiles]; {batches}", about,
-           [*columns, "x best torch", "differs by"], [row(r, most) for r in results], results,
-           args.json)  # fmt: skip
+            if table is None:
+                columns = ["network", "layer", "pass", *result.seconds, "GFLOP/s", "of peak"]
+                title = f"convolution and pooling, ms: median [quartiles]; {batches}"
+                about = environment(args.threads)
+                table = Table(title, about, [*columns, "x best torch", "differs by"], args.json)
+            table.add(row(result, most), result)
+    table.close(**{"measured peak": f"{most:.0f} GFLOP/s"})
     if args.plot is not None:
-        draw(results, {name: n for name, (n, _) in images.items()}, args.plot)
+        draw(table.results, {name: n for name, (n, _) in images.items()}, args.plot)
 
 
 def draw(results: Sequence[Result], batches: dict[str, int], file: str) -> None:
@@ -312,8 +326,8 @@ def draw(results: Sequence[Result], batches: dict[str, int], file: str) -> None:
     panels: dict[str, dict[str, dict[str, float]]] = {}
     for r in results:
         panel = panels.setdefault(f"{r.network}, {batches[r.network]} images", {})
-        best = min(r.seconds[name].median for name in LAYOUTS)
-        shown = ("npnet", *LAYOUTS, "numpy")
+        best = best_of_pytorch(r.seconds)
+        shown = ("npnet", *layouts(), "numpy")
         panel[f"{r.layer}, {r.direction}"] = {k: best / r.seconds[k].median for k in shown}
     plot_bars("speed, as a multiple of the faster PyTorch layout", panels, file)
 

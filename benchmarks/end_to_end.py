@@ -18,14 +18,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from harness import Timing, environment, report
+from harness import ROOT, Timing, environment, pytorch, report, times
 
 MEBIBYTE = 2**20
-COMMANDS = {"npnet": "npnet.train", "torch": "reference.train"}
+COMMANDS = {"npnet": "npnet.train", "torch": "reference.train"}  # PyTorch's where it is installed
 # The child runs the command and says at its end how much memory it took at most: what getrusage
 # reports of children would include this process at the time of the fork.
 CODE = """
 import runpy, sys
+sys.path.append({root!r})
 sys.argv[0] = {module!r}
 try:
     runpy.run_module({module!r}, run_name="__main__", alter_sys=True)
@@ -61,7 +62,13 @@ def run(module: str, flags: Sequence[str]) -> Run:
     variables.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed library has its bytecode
     with tempfile.TemporaryDirectory() as folder:
         folders = ["--checkpoint_dir", f"{folder}/checkpoint", "--log_dir", f"{folder}/log"]
-        command = [sys.executable, "-c", CODE.format(module=module), *flags, *folders]
+        command = [
+            sys.executable,
+            "-c",
+            CODE.format(module=module, root=str(ROOT)),
+            *flags,
+            *folders,
+        ]
         start = time.perf_counter()
         done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
         seconds = time.perf_counter() - start
@@ -75,10 +82,11 @@ def run(module: str, flags: Sequence[str]) -> Run:
 
 
 def measure(flags: Sequence[str], rounds: int) -> list[Result]:
-    found: dict[str, list[Run]] = {name: [] for name in COMMANDS}
+    names = [name for name in COMMANDS if name == "npnet" or pytorch() is not None]
+    found: dict[str, list[Run]] = {name: [] for name in names}
     for _ in range(rounds):
-        for name, module in COMMANDS.items():
-            found[name].append(run(module, flags))
+        for name in names:
+            found[name].append(run(COMMANDS[name], flags))
     return [
         Result(
             name,
@@ -90,12 +98,12 @@ def measure(flags: Sequence[str], rounds: int) -> list[Result]:
     ]
 
 
-def row(result: Result, torch: Timing) -> list[str]:
+def row(result: Result, torch: float | None) -> list[str]:
     t = result.seconds
     return [
         result.library,
         f"{t.median:.1f} [{t.first_quartile:.1f}, {t.third_quartile:.1f}]",
-        f"{torch.median / t.median:.2f}",
+        times(t, torch),
         f"{result.peak / MEBIBYTE:.0f}",
         " ".join(f"{a:.2f}" for a in sorted(set(result.accuracies))),
     ]
@@ -131,7 +139,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     names = ("model", "dataset", "epochs", "threads")
     flags = [*(part for n in names for part in (f"--{n}", str(getattr(args, n)))), *others]
     results = measure(flags, args.rounds)
-    torch = next(r.seconds for r in results if r.library == "torch")
+    torch = next((r.seconds.median for r in results if r.library == "torch"), None)
     title = f"train {' '.join(flags)}"
     report(f"{title}, seconds: median [quartiles]", environment(args.threads),
            ["library", "seconds", "x torch", "peak MiB", "test accuracy %"],

@@ -1,7 +1,5 @@
 """Loaders of MNIST and CIFAR-10 beside torchvision's: microseconds a picture.
 
-    python benchmarks/loaders.py --data DIR
-
 DIR has MNIST/raw, unpacked, and CIFAR-10 as npnet finds it; both libraries read the same arrays.
 torchvision runs in the calling process (num_workers=0), as npnet does. Items are read in a loop
 (dataset[i]); batches are of 64, shuffled. Competitors take turns.
@@ -10,20 +8,29 @@ torchvision runs in the calling process (num_workers=0), as npnet does. Items ar
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import torch
+from harness import Table, Timing, environment, interleave, pytorch, torch_threads
 
 import npnet
-from benchmarks.harness import interleave
 from npnet import datasets, transforms
 from npnet.utils.data import DataLoader
-from tests.torchvision_import import import_torchvision
 
 COUNT = 640  # pictures of one pass
 
 Build = Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One row: seconds of a pass over COUNT pictures, by library."""
+
+    pipeline: str
+    seconds: dict[str, Timing]
 
 
 def _standard(ns: Any, channels: int = 1) -> list[Any]:
@@ -97,41 +104,74 @@ def _pass(dataset: Any, loader: Any) -> Callable[[], None]:
 
 def _data(folder: str) -> dict[str, tuple[Any, Any]]:
     """The first pictures of each data set, in npnet and in torchvision."""
-    theirs = import_torchvision().datasets
-    mnist, cifar = datasets.MNIST(folder), datasets.CIFAR10(folder)
-    for dataset in (mnist, cifar):
+    pairs: dict[str, tuple[Any, Any]] = {}
+    for kind in (datasets.MNIST, datasets.CIFAR10):
+        try:
+            dataset: Any = kind(folder)
+        except datasets.DownloadError as error:
+            print(f"{kind.__name__} is not there, its rows are missing: {error}", file=sys.stderr)
+            continue
         dataset.data, dataset.targets = dataset.data[:COUNT], dataset.targets[:COUNT]
-    pairs = {}
-    for name, ours in (("MNIST", mnist), ("CIFAR10", cifar)):
-        other = getattr(theirs, name).__new__(getattr(theirs, name))
+        pairs[kind.__name__] = dataset, None
+    vision = torchvision()
+    if vision is None:
+        return pairs
+    for name, (ours, _) in pairs.items():
+        kind = getattr(vision.datasets, name)
+        other: Any = kind.__new__(kind)
         other.target_transform, other.targets = None, ours.targets
-        other.data = ours.data if name == "CIFAR10" else torch.from_numpy(ours.data.numpy())
+        other.data = ours.data if name == "CIFAR10" else pytorch().from_numpy(ours.data.numpy())
         pairs[name] = (ours, other)
     return pairs
 
 
-def main() -> None:
+def torchvision() -> Any:
+    """The library, or None."""
+    if pytorch() is None:
+        return None
+    from tests.torchvision_import import import_torchvision
+
+    try:
+        return import_torchvision()
+    except ImportError:
+        return None
+
+
+def row(result: Result) -> list[str]:
+    each = [t.median / COUNT * 1e6 for t in result.seconds.values()]
+    return [result.pipeline, *[f"{t:.1f}" for t in each], *[f"{each[0] / t:.2f}" for t in each[1:]]]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", required=True, help="the folder with both data sets")
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument(
+        "--data", default=os.environ.get("NPNET_DATA"), help="the folder with both data sets"
+    )
     parser.add_argument("--rounds", type=int, default=7)
-    args = parser.parse_args()
+    parser.add_argument("--json", help="write the results to this file")
+    args = parser.parse_args(argv)
+    if args.data is None:
+        parser.error("--data, or the environment variable NPNET_DATA, must name the folder")
     npnet.set_num_threads(1)
-    torch.set_num_threads(1)
-    pairs, theirs = _data(args.data), import_torchvision().transforms
-    print(f"{'pipeline':42} {'npnet us':>9} {'torchvision us':>15} {'ratio':>6}")
+    torch_threads(1)
+    pairs, vision = _data(args.data), torchvision()
+    libraries = ["npnet", *["torchvision"] * (vision is not None)]
+    columns = ["pipeline", *libraries, *["ratio"] * (vision is not None)]
+    table = Table("microseconds a picture: median", environment(threads=1), columns, args.json)
     for name, (which, by_loader, build) in ROWS.items():
+        if which not in pairs:
+            continue
         ours, other = pairs[which]
-        ours.transform, other.transform = build(transforms), build(theirs)
-        timings = interleave(
-            {
-                "npnet": _pass(ours, DataLoader if by_loader else None),
-                "torch": _pass(other, torch.utils.data.DataLoader if by_loader else None),
-            },
-            args.rounds,
-        )
-        a, b = (timings[who].median / COUNT * 1e6 for who in ("npnet", "torch"))
-        print(f"{name:42} {a:9.1f} {b:15.1f} {a / b:6.2f}", flush=True)
+        ours.transform = build(transforms)
+        passes = {"npnet": _pass(ours, DataLoader if by_loader else None)}
+        if vision is not None:
+            other.transform = build(vision.transforms)
+            loader = pytorch().utils.data.DataLoader if by_loader else None
+            passes["torchvision"] = _pass(other, loader)
+        result = Result(name, interleave(passes, args.rounds))
+        table.add(row(result), result)
+    table.close()
 
 
 if __name__ == "__main__":

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+from harness import Table, environment
+
+import npnet
 from npnet.kernels import lanes, simd
 from npnet.kernels._jit import get_num_threads, kernel
 from npnet.kernels._parallel import parallel_for
@@ -38,3 +44,31 @@ def multiply_add(shape, w, x, y, k):
         acc = simd.add_products(acc, w, 0, x, 0, simd.LANES)
     right = y.shape[3]
     simd.store_tile(acc, y, k * y[0].size, y[0, 0].size, right, y.shape[1], y.shape[2])
+
+
+@dataclass(frozen=True)
+class Result:
+    """One row: what a number of threads reaches."""
+
+    threads: int
+    gflops: float
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--json", help="write the results to this file")
+    args = parser.parse_args(argv)
+    about = environment(args.threads)
+    table = Table("multiply-adds, GFLOP/s: most of the rounds", about, ["threads", "GFLOP/s"],
+                  args.json)  # fmt: skip
+    for threads in sorted({1, args.threads}):
+        npnet.set_num_threads(threads)
+        most = max(peak() for _ in range(args.rounds))
+        table.add([str(threads), f"{most:.0f}"], Result(threads, most))
+    table.close(**{"measured peak": f"{most:.0f} GFLOP/s"})
+
+
+if __name__ == "__main__":
+    main()

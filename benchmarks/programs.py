@@ -19,19 +19,17 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import sklearn.datasets
-from harness import Timing, environment, report
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
+from harness import Table, Timing, environment, pytorch
 
 from tests.programs.both import PROGRAMS, run
 
-LIBRARIES = ("npnet", "torch")
 BOUND = 1e-4  # relative, as in tests/programs
 NUDGES = 8
 TIMES = 2  # what so few runs show of the largest difference there may be
@@ -43,20 +41,47 @@ class Result:
 
     program: str
     seconds: dict[str, Timing]
-    difference: float  # of the losses of the first thirty steps, relative
+    difference: float | None  # of the losses of the first thirty steps, relative
     rounding: float | None  # of PyTorch's from nudged weights; None where it need not be known
-    ratio: float  # PyTorch's time by npnet's: the median of the rounds
+    ratio: float | None  # PyTorch's time by npnet's: the median of the rounds
 
     @property
     def agrees(self) -> bool:
         """Whether the losses are the same but for rounding."""
-        return _is_rounding(self.difference, self.rounding)
+        return self.difference is None or _is_rounding(self.difference, self.rounding)
+
+
+def libraries() -> tuple[str, ...]:
+    """Those that are here."""
+    return ("npnet",) if pytorch() is None else ("npnet", "torch")
 
 
 def measure(program: str, rounds: int, threads: int) -> Result:
     """Run a program in turns; the first run of each library, which compiles, is not timed."""
-    ours, theirs = (_run(program, library, threads)[0] for library in LIBRARIES)
-    difference, rounding = _difference(ours, theirs), None
+    losses = {library: _run(program, library, threads)[0] for library in libraries()}
+    difference, rounding = _compared(program, losses, threads)
+    seconds: dict[str, list[float]] = {library: [] for library in libraries()}
+    for _ in range(rounds):
+        for library in libraries():
+            seconds[library].append(_run(program, library, threads)[1])
+    ratio = None
+    if "torch" in seconds:
+        ratio = float(np.median(np.divide(seconds["torch"], seconds["npnet"])))
+    timings = {
+        library: Timing(*(float(q) for q in np.quantile(values, [0.5, 0.25, 0.75])))
+        for library, values in seconds.items()
+    }
+    return Result(program, timings, difference, rounding, ratio)
+
+
+def _compared(
+    program: str, losses: dict[str, list[float]], threads: int
+) -> tuple[float | None, float | None]:
+    """How far both libraries' losses are apart, and how far PyTorch's own, if need be."""
+    if "torch" not in losses:
+        return None, None
+    theirs, rounding = losses["torch"], None
+    difference = _difference(losses["npnet"], theirs)
     for seed in range(NUDGES):
         if _is_rounding(difference, rounding):
             break
@@ -64,16 +89,7 @@ def measure(program: str, rounds: int, threads: int) -> Result:
         nudged = _run(program, "torch", threads)[0]
         rounding = max(rounding or 0.0, _difference(nudged, theirs))
     os.environ.pop("PROGRAMS_NUDGE", None)
-    seconds: dict[str, list[float]] = {library: [] for library in LIBRARIES}
-    for _ in range(rounds):
-        for library in LIBRARIES:
-            seconds[library].append(_run(program, library, threads)[1])
-    ratios = np.divide(seconds["torch"], seconds["npnet"])
-    timings = {
-        library: Timing(*(float(q) for q in np.quantile(values, [0.5, 0.25, 0.75])))
-        for library, values in seconds.items()
-    }
-    return Result(program, timings, difference, rounding, float(np.median(ratios)))
+    return difference, rounding
 
 
 def _is_rounding(difference: float, rounding: float | None) -> bool:
@@ -102,44 +118,42 @@ def _run(program: str, library: str, threads: int) -> tuple[list[float], float]:
 def row(result: Result) -> list[str]:
     times = (
         f"{1e3 * t.median:.0f} [{1e3 * t.first_quartile:.0f}, {1e3 * t.third_quartile:.0f}]"
-        for t in (result.seconds[library] for library in LIBRARIES)
+        for t in result.seconds.values()
     )
+    if result.ratio is None:
+        return [result.program, *times]
     rounding = "" if result.rounding is None else f"{result.rounding:.0e}"
-    differences = f"{result.difference:.0e}", rounding
-    return [result.program, *times, f"{result.ratio:.2f}", *differences]
+    return [result.program, *times, f"{result.ratio:.2f}", f"{result.difference:.0e}", rounding]
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--programs", nargs="+", default=PROGRAMS, choices=PROGRAMS)
     parser.add_argument("--batch", type=int, default=64, help="pictures in a batch")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", help="write the results to this file")
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     os.environ["PROGRAMS_BATCH"] = str(options.batch)
     sklearn.datasets.load_digits = cache(sklearn.datasets.load_digits)
-    results: list[Result] = []
+    title = f"whole programs, batch {options.batch}, milliseconds: median [quartiles]"
+    columns = ["program", *libraries()]
+    columns += ["x torch", "losses differ by", "by nudges"] * (pytorch() is not None)
+    table = Table(title, environment(options.threads), columns, options.json)
     failed: list[str] = []
     for program in options.programs:
         try:
-            results.append(measure(program, options.rounds, options.threads))
+            result = measure(program, options.rounds, options.threads)
         except (AttributeError, ImportError, TypeError) as error:
             print(f"{program} does not run: {error}", file=sys.stderr)
             failed.append(program)
             continue
-        print("  ".join(row(results[-1])), file=sys.stderr, flush=True)
-    report(
-        f"Seconds of whole programs, batch {options.batch}: milliseconds, median and quartiles",
-        environment(options.threads),
-        ("program", "npnet", "torch", "x torch", "losses differ by", "by nudges"),
-        [row(result) for result in results],
-        results,
-        options.json,
-    )
-    slower = [result.program for result in results if result.ratio < 1]
-    print(f"\nslower than in PyTorch: {', '.join(slower) or 'none'}")
-    failed += [result.program for result in results if not result.agrees]
+        table.add(row(result), result)
+    table.close()
+    slower = [r.program for r in table.results if r.ratio is not None and r.ratio < 1]
+    if pytorch() is not None:
+        print(f"\nslower than in PyTorch: {', '.join(slower) or 'none'}")
+    failed += [r.program for r in table.results if not r.agrees]
     if failed:
         sys.exit(f"other losses than in PyTorch, or none: {', '.join(failed)}")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import functools
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,13 +85,13 @@ def _text(t: Timing) -> str:
     return f"{t.median:.2f} [{t.first_quartile:.2f}, {t.third_quartile:.2f}]"
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Read the flags and print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--json", help="write the results to this file")
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     warnings.simplefilter("ignore", ConvergenceWarning)  # as many epochs as were asked for
     npnet.set_num_threads(1)
     results = [

@@ -17,13 +17,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from harness import Timing, environment, report
+from harness import ROOT, Timing, environment, pytorch, report, times
 
 MEBIBYTE = 2**20
 
 IMPORT = "import sys, time\nimport {lib}\n"
 STEP = """
 import numpy as np
+sys.path.append({root!r})
 from {models} import models
 {lib}.set_num_threads({threads})
 {lib}.manual_seed(0)
@@ -76,13 +77,14 @@ def runs(batch: int, threads: int) -> dict[tuple[str, str], Callable[[], tuple[f
     def code(lib: str, step: bool) -> str:
         models = "npnet" if lib == "npnet" else "reference"
         values = {"lib": lib, "models": models, "batch": batch, "threads": threads}
+        values |= {"root": str(ROOT)}
         return "".join([IMPORT, *[STEP] * step, END]).format(**values)
 
     def cold() -> tuple[float, float]:
         with tempfile.TemporaryDirectory() as folder:
             return run(code("npnet", True), folder)
 
-    for lib in ("npnet", "torch"):
+    for lib in ("npnet", *["torch"] * (pytorch() is not None)):
         calls["import", lib] = lambda lib=lib: run(code(lib, False), None)
         calls["warm first step", lib] = lambda lib=lib: run(code(lib, True), None)
     calls["cold first step", "npnet"] = cold
@@ -104,11 +106,11 @@ def measure(batch: int, threads: int, rounds: int) -> list[Result]:
     ]
 
 
-def row(result: Result, torch: Mapping[str, Timing]) -> list[str]:
+def row(result: Result, torch: Mapping[str, float]) -> list[str]:
     t = result.seconds
     seconds = f"{t.median:.2f} [{t.first_quartile:.2f}, {t.third_quartile:.2f}]"
-    ratio = torch[result.what.replace("cold", "warm")].median / t.median  # torch has no kernels
-    return [result.what, result.library, seconds, f"{ratio:.2f}", f"{result.peak / MEBIBYTE:.0f}"]
+    ratio = times(t, torch.get(result.what.replace("cold", "warm")))  # torch has no kernels
+    return [result.what, result.library, seconds, ratio, f"{result.peak / MEBIBYTE:.0f}"]
 
 
 def plot(results: Sequence[Result], file: str) -> None:
@@ -136,7 +138,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--plot", help="draw the results to this file")
     args = parser.parse_args(argv)
     results = measure(args.batch, args.threads, args.rounds)
-    torch = {r.what: r.seconds for r in results if r.library == "torch"}
+    torch = {r.what: r.seconds.median for r in results if r.library == "torch"}
     report("start-up, seconds: median [quartiles]", environment(args.threads),
            ["what", "library", "seconds", "x torch", "peak MiB"],
            [row(r, torch) for r in results], results, args.json)  # fmt: skip

@@ -2,6 +2,7 @@
 
 Each network and batch size is run by npnet, as an eager loop and compiled, and by PyTorch, eager,
 channels_last and torch.compile (max-autotune), in turns, from the same weights on the same batch;
+for information also channels_last under autocast to bfloat16, where the CPU multiplies in it.
 --peers adds JAX and tinygrad where they are installed. Before timing, the losses of the first steps
 are compared.
 """
@@ -15,14 +16,27 @@ from typing import Any
 
 import numpy as np
 import peers
-import torch
-from harness import Timing, environment, interleave, network_parser, plot_networks, report
+from harness import (
+    BFLOAT16,
+    Table,
+    Timing,
+    best_of_pytorch,
+    best_threads,
+    environment,
+    has_bfloat16,
+    interleave,
+    network_parser,
+    on_threads,
+    plot_networks,
+    pytorch,
+    times,
+    torch_models,
+)
 from peak import peak
 
 import npnet
 from npnet import models
 from npnet.models.summary import summary
-from reference import models as torch_models
 
 LEARNING_RATE, MOMENTUM = 0.01, 0.9
 COMPARED_STEPS = 3
@@ -57,22 +71,9 @@ def steps(name: str, batch: int, args: argparse.Namespace) -> dict[str, Run]:
         model.load_state_dict(initial)
         return make(npnet, model, npnet.from_numpy(x), npnet.from_numpy(y))
 
-    def torch_run(layout: Any, compiled: bool = False) -> Run:
-        model = torch_models.create(name)
-        model.load_state_dict({k: torch.from_numpy(a) for k, a in arrays.items()})
-        model = model.to(memory_format=layout)
-        images = torch.from_numpy(x).to(memory_format=layout)
-        forward = torch.compile(model, mode="max-autotune") if compiled else model
-        return eager(torch, forward, images, torch.from_numpy(y))
-
-    competitors = {
-        "npnet compiled": npnet_run(compiled),
-        "npnet": npnet_run(eager),
-        "torch": torch_run(torch.contiguous_format),
-        "channels_last": torch_run(torch.channels_last),
-    }
-    if not args.no_compile:
-        competitors["torch.compile"] = torch_run(torch.contiguous_format, compiled=True)
+    competitors = {"npnet compiled": npnet_run(compiled), "npnet": npnet_run(eager)}
+    if pytorch() is not None:
+        competitors |= torch_steps(name, arrays, x, y, args)
     if args.peers and name in peers.NETWORKS:
         # batch norm's running statistics are no weights: the loss of a step does not use them
         weights = {k: arrays[k] for k, _ in models.create(name).named_parameters()}
@@ -81,9 +82,45 @@ def steps(name: str, batch: int, args: argparse.Namespace) -> dict[str, Run]:
     return competitors
 
 
-def eager(lib: Any, model: Any, x: Any, y: Any) -> Run:
-    """A training step in either library, as a user writes it."""
-    optimizer = lib.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
+def torch_steps(
+    name: str, arrays: dict[str, Any], x: Any, y: Any, args: argparse.Namespace
+) -> dict[str, Run]:
+    """PyTorch's ways, each on the number of threads that suits it."""
+    torch = pytorch()
+
+    def run_of(layout: Any, wrap: Callable[[Any], Any] = lambda model: model) -> Run:
+        def make() -> Run:
+            model = torch_models().create(name)
+            model.load_state_dict({k: torch.from_numpy(a) for k, a in arrays.items()})
+            images = torch.from_numpy(x).to(memory_format=layout)
+            forward = wrap(model.to(memory_format=layout))
+            return eager(torch, forward, images, torch.from_numpy(y), model.parameters())
+
+        # the first losses are compared: how many threads suit it, another model's steps say
+        return on_threads(make(), best_threads(make(), args.threads))
+
+    def rounded(model: Any) -> Any:
+        def forward(images: Any) -> Any:
+            with torch.autocast("cpu", torch.bfloat16):
+                return model(images).float()
+
+        return forward
+
+    contiguous, last = torch.contiguous_format, torch.channels_last
+    competitors = {"torch": run_of(contiguous), "channels_last": run_of(last)}
+    if not args.no_compile:
+        competitors["torch.compile"] = run_of(
+            contiguous, lambda model: torch.compile(model, mode="max-autotune")
+        )
+    if has_bfloat16():
+        competitors[BFLOAT16] = run_of(last, rounded)
+    return competitors
+
+
+def eager(lib: Any, model: Any, x: Any, y: Any, parameters: Any = None) -> Run:
+    """A training step in either library, as a user writes it; of these parameters, or model's."""
+    parameters = model.parameters() if parameters is None else parameters
+    optimizer = lib.optim.SGD(parameters, lr=LEARNING_RATE, momentum=MOMENTUM)
 
     def run() -> float:
         loss = lib.nn.functional.cross_entropy(model(x), y)
@@ -104,14 +141,20 @@ def compiled(lib: Any, model: Any, x: Any, y: Any) -> Run:
 
 def measure(name: str, batch: int, args: argparse.Namespace) -> Result:
     competitors = steps(name, batch, args)
-    losses = {n: [run() for _ in range(COMPARED_STEPS)] for n, run in competitors.items()}
-    difference = max(
-        abs(a - b) / abs(b)
-        for values in losses.values()
-        for a, b in zip(values, losses["torch"], strict=True)
-    )
+    difference = losses_differ_by(competitors)
     seconds = interleave(competitors, args.rounds)
     return Result(name, batch, seconds, batch * gflop_of_an_image(name), difference)
+
+
+def losses_differ_by(competitors: dict[str, Run]) -> float:
+    """How far the first losses in float32 are from PyTorch's, or else the loop's; relative."""
+    losses = {
+        n: [run() for _ in range(COMPARED_STEPS)] for n, run in competitors.items() if n != BFLOAT16
+    }
+    want = losses.get("torch", losses["npnet"])
+    return max(
+        abs(a - b) / abs(b) for values in losses.values() for a, b in zip(values, want, strict=True)
+    )
 
 
 def gflop_of_an_image(name: str) -> float:
@@ -128,14 +171,13 @@ def gflop_of_an_image(name: str) -> float:
 
 def row(result: Result, most: float) -> list[str]:
     t = result.seconds
-    best = min(timing.median for name, timing in t.items() if not name.startswith("npnet"))
+    of_eager = t["torch"].median if "torch" in t else None
     cells = [result.model, str(result.batch)]
     for timing in t.values():
         low, high = result.batch / timing.third_quartile, result.batch / timing.first_quartile
         cells.append(f"{result.batch / timing.median:,.0f} [{low:,.0f}, {high:,.0f}]")
     for ours in ("npnet compiled", "npnet"):
-        cells.append(f"{t['torch'].median / t[ours].median:.2f}")
-        cells.append(f"{best / t[ours].median:.2f}")
+        cells += [times(t[ours], of_eager), times(t[ours], best_of_pytorch(t))]
     share = result.gflop / t["npnet compiled"].median / most
     return [*cells, f"{share:.0%}", f"{result.difference:.0e}"]
 
@@ -145,19 +187,22 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--peers", action="store_true", help="JAX and tinygrad, where installed")
     args = parser.parse_args(argv)
     npnet.set_num_threads(args.threads)
-    torch.set_num_threads(args.threads)
-    results, most = [], 0.0
+    table: Any = None
+    most = 0.0
     for name in args.models:
         for batch in args.batches:
-            results.append(measure(name, batch, args))
+            result = measure(name, batch, args)
             most = max(most, peak())  # each time: another program may have had a core
-    ratios = ["compiled x torch", "x best", "eager x torch", "x best"]
-    columns = ["network", "batch", *results[0].seconds, *ratios, "of peak", "losses differ by"]
-    about = {**environment(args.threads), "measured peak": f"{most:.0f} GFLOP/s"}
-    report("training step, images a second: median [quartiles]", about,
-           columns, [row(r, most) for r in results], results, args.json)  # fmt: skip
+            if table is None:
+                columns = ["network", "batch", *result.seconds]
+                columns += ["compiled x torch", "x best", "eager x torch", "x best"]
+                title = "training step, images a second: median [quartiles]"
+                about = environment(args.threads)
+                table = Table(title, about, [*columns, "of peak", "losses differ by"], args.json)
+            table.add(row(result, most), result)
+    table.close(**{"measured peak": f"{most:.0f} GFLOP/s"})
     if args.plot:
-        plot_networks("speed of a training step", results, args.plot)
+        plot_networks("speed of a training step", table.results, args.plot)
 
 
 if __name__ == "__main__":

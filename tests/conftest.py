@@ -43,6 +43,7 @@ ELSEWHERE = frozenset(
         "sklearn/test_pickles.py",
         "sklearn/test_pipelines.py",
         "test_advice.py",
+        "test_benchmarks.py",
         "test_coming_from_pytorch.py",
         "test_drop_in.py",
         "test_extras.py",

@@ -5,8 +5,6 @@ from __future__ import annotations
 import functools
 from types import ModuleType
 
-import torch
-
 __all__ = ["import_torchvision"]
 
 
@@ -20,6 +18,8 @@ def import_torchvision() -> ModuleType:
     with (transforms, ResNet) calls either. Where the compiled half can be loaded, it defines them
     itself and must not find them taken, hence the first attempt.
     """
+    import torch  # here: who imports this file may have npnet alone
+
     try:
         import torchvision
     except RuntimeError:  # operator torchvision::nms does not exist
