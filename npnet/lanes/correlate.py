@@ -14,7 +14,7 @@ from npnet.kernels.correlate import Correlation, correlate_row, pack_panel
 from npnet.lanes.plan import Buffer, Calls
 from npnet.ops.windows import Window
 
-__all__ = ["correlate", "walks"]
+__all__ = ["correlate", "walk_of_axis", "walks"]
 
 
 def correlate(
@@ -60,7 +60,7 @@ def _correlation(
     window: Window, outputs: int, transposed: bool, adds: bool, relu: bool, groups: int
 ) -> Correlation:
     rows, columns = (
-        _phases(
+        walk_of_axis(
             window.kernel[a],
             window.stride[a],
             window.padding[a][0],
@@ -75,7 +75,7 @@ def _correlation(
 
 
 @functools.cache
-def _phases(kernel: int, stride: int, before: int, apart: int, transposed: bool) -> Array:
+def walk_of_axis(kernel: int, stride: int, before: int, apart: int, transposed: bool) -> Array:
     """(first tap, taps, base) for each phase: result phase + t * phases reads, with its i-th tap
     (first tap + i * phases), what stands at base + t * step + i * apart.
 
