@@ -256,13 +256,29 @@ def prefetch(typing, array, index):
     """Begin to fetch the line of float `index`, which may lie outside of the array."""
 
     def code(context, builder, sig, args):
-        address = _address(context, builder, sig, args, 0, args[1])
-        kind = ir.FunctionType(ir.VoidType(), [BYTE_POINTER, INT32, INT32, INT32])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        builder.call(function, [builder.bitcast(address, BYTE_POINTER), *PREFETCH])
+        _prefetch(builder, _address(context, builder, sig, args, 0, args[1]))
         return context.get_dummy_value()
 
     return types.void(array, INDEX), code
+
+
+def _prefetch(builder, address):
+    kind = ir.FunctionType(ir.VoidType(), [BYTE_POINTER, INT32, INT32, INT32])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    builder.call(function, [builder.bitcast(address, BYTE_POINTER), *PREFETCH])
+
+
+@intrinsic
+def prefetch_tile(typing, shape, array, start, down, right):
+    """Begin to fetch what a tile is stored to, see `store_tile`; some may lie outside."""
+
+    def code(context, builder, sig, args):
+        first = _address(context, builder, sig, args, 1, args[2])
+        for _, r, c in _each(shape):
+            _prefetch(builder, _step(builder, _step(builder, first, r, args[3]), c, args[4]))
+        return context.get_dummy_value()
+
+    return types.void(shape, array, INDEX, INDEX, INDEX), code
 
 
 @intrinsic
@@ -490,6 +506,20 @@ def rectified(typing, tile):
 
 
 @intrinsic
+def spoiled(typing, tile):
+    """Zeros, or NaN in the lanes where a vector of the tile is not finite."""
+
+    def code(context, builder, sig, args):
+        zero = VECTOR([0.0] * LANES)
+        result = zero
+        for k, _, _ in _each(tile):
+            result = _multiply_add(builder, builder.extract_value(args[0], k), zero, result)
+        return result
+
+    return vector(tile), code
+
+
+@intrinsic
 def store_tile(typing, tile, y, start, down, right, rows, columns):
     """y[start + r * down + c * right : + 16] = tile[r][c] for r < rows, c < columns."""
 
@@ -542,6 +572,25 @@ def add_totals(typing, tile, y, start, down, rows, columns, lanes):
         return context.get_dummy_value()
 
     return types.void(tile, y, INDEX, INDEX, INDEX, INDEX, INDEX), code
+
+
+@intrinsic
+def store_pieces(typing, shape, y, start, apart, value, count):
+    """y[start + i * apart + r] = value[i * rows + r] for the rows r of a TileShape, i < count."""
+    rows = shape.rows
+
+    def code(context, builder, sig, args):
+        first = _address(context, builder, sig, args, 1, args[2])
+        kind = ir.VectorType(FLOAT, rows)
+        for i in range(LANES // rows):
+            lanes = ir.VectorType(INT32, rows)(list(range(i * rows, (i + 1) * rows)))
+            with builder.if_then(builder.icmp_signed(">", args[5], INT64(i)), likely=True):
+                piece = builder.shuffle_vector(args[4], VECTOR(ir.Undefined), lanes)
+                place = _step(builder, first, i, args[3])
+                builder.store(piece, builder.bitcast(place, kind.as_pointer()), align=FLOAT_BYTES)
+        return context.get_dummy_value()
+
+    return types.void(shape, y, INDEX, INDEX, vector, INDEX), code
 
 
 # ---- layout ------------------------------------------------------------------------------------

@@ -14,8 +14,8 @@ from npnet.kernels.linear import NO_BIAS
 from npnet.kernels.program import BLOCK, SLOT
 from npnet.lanes import channels, dense, weight_gradient, winograd
 from npnet.lanes.channels import Channels
-from npnet.lanes.convolve import convolve, suits_dense, suits_winograd
-from npnet.lanes.correlate import Epilogue, correlate, walks
+from npnet.lanes.convolve import convolve, suits_dense, suits_winograd, walk
+from npnet.lanes.correlate import Epilogue, walks
 from npnet.lanes.function import LaneOp, by_lanes
 from npnet.lanes.fusion import Convolution, Pending, WaitingLanes
 from npnet.lanes.layout import Lanes
@@ -116,7 +116,7 @@ class Conv2d(LaneOp):
             self._suits_winograd(weight.shape)
             and winograd.correlate(gy, weight, bias, before, gx, True, out)
         ):
-            correlate(gy, weight, bias, window, gx, True, out, groups=self.op.groups)
+            walk(gy, weight, bias, window, gx, True, self.fast, out, groups=self.op.groups)
         return out.gathered(gx) if by == BLOCK else gx
 
     def backward_weight(self, gy: Buffer, shape: Shape, out: Calls) -> tuple[Array, Array]:

@@ -16,14 +16,14 @@ from npnet.kernels import activation, elementwise, lanes
 from npnet.kernels._arguments import row_major
 from npnet.kernels.linear import NO_BIAS
 from npnet.kernels.program import SLOT
-from npnet.lanes import dense, winograd
+from npnet.lanes import dense, packed, winograd
 from npnet.lanes.correlate import Epilogue, activate, correlate
 from npnet.lanes.linear import multiply
 from npnet.lanes.plan import Buffer, Calls, Shape
 from npnet.lanes.unsuited import Layered
 from npnet.ops.windows import Pair, Window
 
-__all__ = ["convolve", "suits_dense", "suits_winograd"]
+__all__ = ["convolve", "suits_dense", "suits_winograd", "walk"]
 
 # With fewer channels Winograd's transforms cost more than they save. Forward, where an error can
 # flip the sign at a ReLU, few channels go by tiles of two rows: with those of four, ResNet-20's
@@ -78,8 +78,42 @@ def convolve(
         by_winograd
         and winograd.correlate(x, weight, bias, before, y, False, out, residual, relu, tall)
     ):
-        correlate(x, weight, bias, window, y, False, out, residual, relu, groups, epilogue)
+        walk(x, weight, bias, window, y, False, fast, out, residual, relu, groups, epilogue)
     return y
+
+
+def walk(
+    x: Buffer,
+    weight: Array,
+    bias: Array,
+    window: Window,
+    y: Buffer,
+    transposed: bool,
+    fast: bool,
+    out: Calls,
+    residual: Array | None = None,
+    relu: bool = False,
+    groups: int = 1,
+    epilogue: Epilogue | None = None,
+) -> None:
+    """Fill y by walking the windows, see `lanes.correlate.correlate`; packed, where that is faster.
+
+    Args:
+        fast: as of `convolve`.
+    """
+    arguments = x, weight, bias, window, y, transposed, out, residual, relu
+    if not packed.suits_packed(window, x.shape[0], y.shape[0], groups):
+        correlate(*arguments, groups, epilogue)
+        return
+    if not (
+        fast
+        and out.whole
+        and packed.suits_phases(window, x.shape[0], y.shape[0], y.size)
+        and packed.correlate_phases(*arguments)
+    ):
+        packed.correlate(*arguments)
+    if epilogue is not None:
+        activate(y, epilogue.activation, out)
 
 
 def _finish(y: Buffer, residual: Array | None, relu: bool) -> None:

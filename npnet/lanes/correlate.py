@@ -19,7 +19,7 @@ from npnet.kernels.unrolled import Unrolled, unrolled_row
 from npnet.lanes.plan import Buffer, Calls
 from npnet.ops.windows import Pair, Window
 
-__all__ = ["Epilogue", "Pointwise", "activate", "correlate", "walks"]
+__all__ = ["Epilogue", "Pointwise", "activate", "correlate", "walk_of_axis", "walks"]
 
 # Taps along a row for which a kernel is compiled for them alone. With fewer it gains less, and
 # there are many more layers of such.
@@ -168,7 +168,7 @@ def _correlation(
     window: Window, outputs: int, transposed: bool, adds: bool, relu: bool, groups: int
 ) -> Correlation:
     rows, columns = (
-        _phases(
+        walk_of_axis(
             window.kernel[a],
             window.stride[a],
             window.padding[a][0],
@@ -183,7 +183,7 @@ def _correlation(
 
 
 @functools.cache
-def _phases(kernel: int, stride: int, before: int, apart: int, transposed: bool) -> Array:
+def walk_of_axis(kernel: int, stride: int, before: int, apart: int, transposed: bool) -> Array:
     """(first tap, taps, base) for each phase: result phase + t * phases reads, with its i-th tap
     (first tap + i * phases), what stands at base + t * step + i * apart.
 

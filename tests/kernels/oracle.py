@@ -56,7 +56,8 @@ def spoiled(x: Array) -> Array:
 
 def check(got: tuple[Array, ...], want: tuple[Array, ...], tolerance: float = FLOAT32) -> None:
     """All close, relative to the largest finite value; NaN and infinity in the same places."""
-    for name, a, b in zip(("y", "gx", "gweight", "gbias"), got, want, strict=True):
+    names = ("y", "gx", "gweight", "gbias")[: len(want)]
+    for name, a, b in zip(names, got, want, strict=True):
         assert a.dtype == np.float32
         assert a.shape == b.shape, name
         finite = np.abs(b[np.isfinite(b)])

@@ -462,6 +462,7 @@ def _train(model: nn.Module) -> None:
 LAYERS: tuple[Callable[[Tensor], Tensor], ...] = (
     nn.Sequential(nn.Conv2d(24, 26, 3, padding=1), nn.BatchNorm2d(26), nn.ReLU()),
     nn.Conv2d(24, 5, 3, 2, 1),
+    nn.Sequential(nn.Conv2d(24, 33, 1, 2), nn.Conv2d(33, 25, 3, 2, 1)),
     nn.Conv2d(24, 5, 1, bias=False),
     nn.Conv2d(24, 24, 3, padding=1, groups=24),
     nn.ConvTranspose2d(24, 5, 3, dilation=2),
