@@ -28,7 +28,7 @@ from npnet.kernels.program import Phase, Program
 from npnet.lanes import conv, linear, weight_gradient, winograd_norm
 from npnet.lanes.activation import ReLU
 from npnet.lanes.arithmetic import Add
-from npnet.lanes.convolve import LEAST_FORWARD, suits_dense, suits_winograd
+from npnet.lanes.convolve import suits_dense, suits_winograd, tile_rows
 from npnet.lanes.correlate import correlate
 from npnet.lanes.fusion import planes
 from npnet.lanes.loss import LaneLoss
@@ -390,13 +390,13 @@ class _ConvLayer(_Layer):
         y = calls.empty((len(weight), *window.output_size(size)))
         value = _Value(y, takers)
         value.from_conv = True
-        if self.by_winograd and channels >= LEAST_FORWARD:
+        if self.by_winograd:
             norm = x.norm if x.buffer is None else None
             kept = None
             if norm is not None and (x.takers > 1 or norm.residual is not None):
                 kept = calls.empty(norm.y.shape)
             value.parts, spoiled = winograd_norm.forward(
-                x.buffer, norm, kept, weight, bias, y, True, calls
+                x.buffer, norm, kept, weight, bias, y, True, calls, tile_rows(weight.shape)
             )
             program.spoiled.append(spoiled)
             x.buffer = x.buffer if kept is None else kept

@@ -26,8 +26,10 @@ from npnet.kernels._jit import inlined, kernel
 from npnet.kernels._task import Facts, need, task
 from npnet.kernels.norm_parts import Area, area_statistics, area_sums
 from npnet.kernels.simd import LANES
-from npnet.kernels.winograd import FREQUENCIES, multiply, multiply_lanes
+from npnet.kernels.winograd import FEWER, FREQUENCIES, multiply, multiply_lanes
 from npnet.kernels.winograd_tiles import (
+    SHORT,
+    TALL,
     Place,
     Plane,
     g_transposed,
@@ -44,6 +46,7 @@ class Forward(NamedTuple):
 
     Attributes:
         shape: the tile of channels x tiles that stays in registers.
+        tall: how many rows of results a tile has, 4 or 2.
         rows, columns: of tiles in a region; at the end of an image there are fewer.
         down, across: regions of an image.
         tiles: room for those of a region, whole register tiles.
@@ -56,6 +59,7 @@ class Forward(NamedTuple):
     """
 
     shape: Annotated[Any, "tile"]
+    tall: Annotated[int, "int"]
     rows: Annotated[int, "int"]
     columns: Annotated[int, "int"]
     down: Annotated[int, "int"]
@@ -77,6 +81,7 @@ class Backward(NamedTuple):
 
     Attributes:
         across_weights: the tile of outputs x channels that stays in registers.
+        tall: 4.
         normalised: whether a batch norm stands behind, so that gy follows from g.
         masks: whether a ReLU comes before the convolution.
         sums: whether a batch norm before it needs sums.
@@ -86,6 +91,7 @@ class Backward(NamedTuple):
 
     shape: Annotated[Any, "tile"]
     across_weights: Annotated[Any, "tile"]
+    tall: Annotated[int, "int"]
     rows: Annotated[int, "int"]
     columns: Annotated[int, "int"]
     down: Annotated[int, "int"]
@@ -122,7 +128,8 @@ class Products(NamedTuple):
 def _regions(f: Facts) -> None:
     numbers = f.rows, f.columns, f.down, f.across, f.tiles
     need(f, min(numbers) > 0, "its numbers must be positive")
-    high, wide = -(-f.H // 4), -(-f.W // 4)
+    need(f, f.tall in (SHORT, TALL), f"tall must be {SHORT} or {TALL}, got {f.tall}")
+    high, wide = -(-f.H // f.tall), -(-f.W // 4)
     fits = f.down == -(-high // f.rows) and f.across == -(-wide // f.columns)
     need(f, fits, f"its regions must be those of images of {f.H}x{f.W}")
     whole = f.tiles >= f.rows * f.columns and f.tiles % f.shape.columns == 0
@@ -134,23 +141,25 @@ def _regions(f: Facts) -> None:
 
 def _image(f: Facts) -> int:
     """Floats of a region's pixels with what is around them."""
-    return (4 * f.rows + 2) * (4 * f.columns + 2) * LANES
+    return (f.tall * f.rows + 2) * (4 * f.columns + 2) * LANES
 
 
 def _forward(f: Facts) -> None:
     _regions(f)
+    count = FEWER if f.tall == SHORT else FREQUENCIES
+    need(f, count == f.F, f"u must have {count} frequencies, got {f.F}")
     need(f, f.P == -(-f.O // f.R), f"u must have panels of {f.O} channels, got {f.P}")
     need(f, f.UC >= f.C, f"u must have {f.C} channels, got {f.UC}")
     need(f, f.biases in (1, f.O), f"bias must have 1 number or {f.O}, got {f.biases}")
     room = f.v_apart >= f.C * f.tiles * LANES and f.m_apart >= f.O * f.tiles * LANES
     need(f, room, "frequencies must be apart by their tiles")
-    floats = FREQUENCIES * (f.v_apart + f.m_apart + LANES) + _image(f)
+    floats = count * (f.v_apart + f.m_apart) + FREQUENCIES * LANES + _image(f)
     need(f, floats <= f.L, f"scratch must have {floats} numbers for each thread, got {f.L}")
 
 
 @task(
     plan=Forward, x="B C H W 16", residual="B C H W 16", constants="4 C", z="B C H W 16",
-    u="36 P UC R", bias="biases", y="B O H W 16", n="int", scratch="S L",
+    u="F P UC R", bias="biases", y="B O H W 16", n="int", scratch="S L",
     parts="N O 4: float64", spoiled="N: bool", items="N", also=_forward,
 )  # fmt: skip
 def forward_region(plan, x, residual, constants, z, u, bias, y, n, scratch, parts, spoiled, k):
@@ -158,18 +167,20 @@ def forward_region(plan, x, residual, constants, z, u, bias, y, n, scratch, part
     channels, outputs, height, width = x.shape[1], y.shape[1], y.shape[2], y.shape[3]
     region = region_at(plan, height, width, n, k)
     b, images, first_row, first_column, high, wide = region
-    down, across = (high + 3) // 4, (wide + 3) // 4
+    tall, frequencies = plan.tall, u.shape[0]
+    down, across = (high + tall - 1) // tall, (wide + 3) // 4
     v_start = np.intp(numba.get_thread_id()) * scratch.shape[1]
-    m_start = v_start + FREQUENCIES * plan.v_apart
-    own = m_start + FREQUENCIES * plan.m_apart
+    m_start = v_start + frequencies * plan.v_apart
+    own = m_start + frequencies * plan.m_apart
     image = own + FREQUENCIES * LANES
-    inner = Plane(image // LANES, 4 * down + 2, 4 * across + 2)
+    inner = Plane(image // LANES, tall * down + 2, 4 * across + 2)
     for c in range(channels):
         load_pixels(plan, x, residual, constants, z, region, c, inner, scratch)
         for t in range(down * across):
             place = Place(v_start + (c * plan.tiles + t) * LANES, plan.v_apart)
-            pixels_tile(scratch, inner, t // across * 4, t % across * 4, scratch, place, own)
-    for f in range(FREQUENCIES):
+            i, j = t // across * tall, t % across * 4
+            pixels_tile(tall, scratch, inner, i, j, scratch, place, own)
+    for f in range(frequencies):
         v, m = v_start + f * plan.v_apart, m_start + f * plan.m_apart
         multiply(plan, u, f, scratch, v, m, (channels, outputs, down * across))
     bad = simd.splat(np.float32(0))
@@ -178,7 +189,7 @@ def forward_region(plan, x, residual, constants, z, u, bias, y, n, scratch, part
         value = simd.splat(bias[o] if bias.shape[0] == outputs else np.float32(0))
         for t in range(down * across):
             place = Place(m_start + (o * plan.tiles + t) * LANES, plan.m_apart)
-            i, j = first_row + t // across * 4, first_column + t % across * 4
+            i, j = first_row + t // across * tall, first_column + t % across * 4
             bad = simd.add(bad, results_tile(plan, scratch, place, own, value, y, y, plane, i, j))
         if plan.counts:
             start = (plane.start + first_row * width + first_column) * LANES
@@ -207,8 +218,9 @@ def region_at(plan, height, width, n, k):
     """Region `k` of all blocks' regions of results (H, W)."""
     of_block = plan.down * plan.across
     b, s = k // of_block, k % of_block
-    i, j = s // plan.across * plan.rows * 4, s % plan.across * plan.columns * 4
-    high, wide = min(plan.rows * 4, height - i), min(plan.columns * 4, width - j)
+    rows, columns = plan.rows * plan.tall, plan.columns * 4
+    i, j = s // plan.across * rows, s % plan.across * columns
+    high, wide = min(rows, height - i), min(columns, width - j)
     return Region(b, min(LANES, n - b * LANES), i, j, high, wide)
 
 
@@ -311,7 +323,7 @@ def backward_region(
         load_gradients(plan, g, y, behind, slopes, region, o, inner, scratch, gb, k)
         for t in range(count):
             place = Place(v_start + (o * plan.tiles + t) * LANES, plan.v_apart)
-            pixels_tile(scratch, inner, t // across * 4, t % across * 4, scratch, place, own)
+            pixels_tile(TALL, scratch, inner, t // across * 4, t % across * 4, scratch, place, own)
     for f in range(FREQUENCIES):
         v, m = v_start + f * plan.v_apart, m_start + f * plan.m_apart
         multiply(plan, u, f, scratch, v, m, (outputs, channels, count))

@@ -23,7 +23,7 @@ from npnet.lanes.plan import Buffer, Calls, Shape
 from npnet.lanes.unsuited import Layered
 from npnet.ops.windows import Pair, Window
 
-__all__ = ["convolve", "suits_dense", "suits_winograd", "walk"]
+__all__ = ["convolve", "suits_dense", "suits_winograd", "tile_rows", "walk"]
 
 # With fewer channels Winograd's transforms cost more than they save. Forward, where an error can
 # flip the sign at a ReLU, few channels go by tiles of two rows: with those of four, ResNet-20's
@@ -73,7 +73,7 @@ def convolve(
         raise Layered("Winograd's algorithm wants the whole batch")
     y = out.empty((len(weight), *size), SLOT)
     before = (window.padding[0][0], window.padding[1][0])
-    tall = winograd.TALL if min(weight.shape[:2]) >= LEAST_TALL else winograd.SHORT
+    tall = tile_rows(weight.shape)
     if not (
         by_winograd
         and winograd.correlate(x, weight, bias, before, y, False, out, residual, relu, tall)
@@ -142,6 +142,11 @@ def suits_winograd(window: Window, channels: int, groups: int) -> bool:
         and max(map(max, window.padding)) <= 2
         and channels >= LEAST_CHANNELS
     )
+
+
+def tile_rows(weight: Shape) -> int:
+    """How many rows of results one of Winograd's tiles has, forward."""
+    return winograd.TALL if min(weight[:2]) >= LEAST_TALL else winograd.SHORT
 
 
 def _padded(x: Buffer, window: Window) -> Buffer:

@@ -137,8 +137,10 @@ def _unrolled(
     if not LEAST_TAPS <= taps <= MOST_TAPS or (transposed and (sh, sw) != (1, 1)):
         return None
     (_, _, top), (_, _, base) = (
-        _phases(window.kernel[a], (sh, sw)[a], window.padding[a][0], (dh, dw)[a], transposed)[0]
-        for a in (0, 1)
+        walk_of_axis(size, stride, before, apart, transposed)[0]
+        for size, stride, (before, _), apart in zip(
+            window.kernel, (sh, sw), window.padding, (dh, dw), strict=True
+        )
     )
     inside = base == 0 and (out_width - 1) * sw + (taps - 1) * dw < width
     tile = _tile(outputs, out_width, inside, pool[1])

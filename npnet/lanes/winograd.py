@@ -16,7 +16,15 @@ from npnet.kernels.winograd_tiles import SHORT, TALL
 from npnet.lanes.plan import Buffer, Calls
 from npnet.ops.windows import Pair
 
-__all__ = ["SHORT", "TALL", "backward_weight", "correlate", "gradient_bytes"]
+__all__ = [
+    "SHORT",
+    "TALL",
+    "backward_weight",
+    "correlate",
+    "frequencies",
+    "gradient_bytes",
+    "panels",
+]
 
 LEAST_STRIPS = 4  # of a batch, to keep threads busy
 # Transformed pixels and results of the tiles that are worked on at a time, for one thread.
@@ -53,15 +61,11 @@ def correlate(
     Shape: x (C, H, W) of an image, weight (O, C, 3, 3), bias (O,) or (1,) -> y (O, OH, OW);
         residual (B, O, OH, OW, 16).
     """
-    (channels, *_), outputs, blocks, rows = x.shape, y.shape[0], len(x.array), FREQUENCY_SHAPE.rows
-    adds, together = residual is not None, LANES // rows
+    (channels, *_), outputs, blocks = x.shape, y.shape[0], len(x.array)
+    adds = residual is not None
     plan = _strips(channels, outputs, y.size, blocks, before, adds, relu, tall)
-    panels, frequencies = -(-outputs // rows), FREQUENCIES if tall == TALL else FEWER
-    u = lanes.empty((frequencies, panels, -(-channels // together) * together, rows))
-    out.before(
-        kernels.weight_panel, weight, transposed, lanes.empty((panels, FREQUENCIES, LANES)), u
-    )
-    floats = frequencies * (plan.v_apart + plan.m_apart) + FREQUENCIES * LANES
+    u = panels(weight, transposed, tall, out)
+    floats = frequencies(tall) * (plan.v_apart + plan.m_apart) + FREQUENCIES * LANES
     scratch = out.scratch((floats,))
     spoiled, added = (
         np.empty(blocks * plan.strips, np.bool_),
@@ -69,6 +73,23 @@ def correlate(
     )
     out.add(kernels.correlate_strip, plan, x.array, u, bias, added, y.array, scratch, spoiled)
     return not spoiled.any()
+
+
+def frequencies(tall: int) -> int:
+    """How many numbers stand for a tile with so many rows of results."""
+    return FREQUENCIES if tall == TALL else FEWER
+
+
+def panels(weight: Array, transposed: bool, tall: int, out: Calls) -> Array:
+    """The transformed weights, in panels that a register tile multiplies by."""
+    outputs, inputs = weight.shape[1::-1] if transposed else weight.shape[:2]
+    rows = FREQUENCY_SHAPE.rows
+    count, together = -(-outputs // rows), LANES // rows
+    u = lanes.empty((frequencies(tall), count, -(-inputs // together) * together, rows))
+    out.before(
+        kernels.weight_panel, weight, transposed, lanes.empty((count, FREQUENCIES, LANES)), u
+    )
+    return u
 
 
 @functools.lru_cache(256)

@@ -10,11 +10,11 @@ from npnet.base.arrays import Array
 from npnet.kernels import lanes, simd
 from npnet.kernels import winograd_norm as kernels
 from npnet.kernels.simd import LANES
-from npnet.kernels.winograd import FREQUENCIES, FREQUENCY_SHAPE, weight_panel
+from npnet.kernels.winograd import FREQUENCIES, FREQUENCY_SHAPE
 from npnet.kernels.winograd_norm import Backward, Forward
 from npnet.lanes.plan import Buffer, total
 from npnet.lanes.staged import Staged
-from npnet.lanes.winograd import GAP
+from npnet.lanes.winograd import GAP, TALL, frequencies, panels
 from npnet.ops.windows import Pair, Window
 
 __all__ = ["Norm", "backward", "forward", "suits"]
@@ -52,24 +52,15 @@ def suits(window: Window) -> bool:
     return window.padding == ((1, 1), (1, 1))
 
 
-def _regions(size: Pair, channels: int) -> tuple[int, int, int, int]:
+def _regions(size: Pair, channels: int, tall: int = TALL) -> tuple[int, int, int, int]:
     """(rows, columns) of tiles of a region, and how many there are (down, across)."""
-    high, wide = (-(-n // 4) for n in size)
+    high, wide = -(-size[0] // tall), -(-size[1] // 4)
     fit = SCRATCH_BYTES // (FREQUENCIES * channels * LANES * 4)
     most = min(max(fit, LEAST_TILES), MOST_TILES)
     columns = -(-wide // -(-wide // most))
     rows = max(1, min(high, most // columns))
     rows = -(-high // -(-high // rows))
     return rows, columns, -(-high // rows), -(-wide // columns)
-
-
-def _panels(weight: Array, transposed: bool, out: Staged) -> Array:
-    outputs, inputs = weight.shape[:2] if not transposed else weight.shape[1::-1]
-    rows = FREQUENCY_SHAPE.rows
-    panels, together = -(-outputs // rows), LANES // rows
-    u = lanes.empty((FREQUENCIES, panels, -(-inputs // together) * together, rows))
-    out.before(weight_panel, weight, transposed, lanes.empty((panels, FREQUENCIES, LANES)), u)
-    return u
 
 
 def _tiles(rows: int, columns: int) -> int:
@@ -86,6 +77,7 @@ def forward(
     y: Buffer,
     counts: bool,
     out: Staged,
+    tall: int = TALL,
 ) -> tuple[Array, Array]:
     """y = the convolution of x, or of what the norm gives, which is kept, too, if there is room.
 
@@ -95,30 +87,32 @@ def forward(
     before = x if norm is None else norm.y
     assert before is not None
     channels, outputs = before.shape[0], y.shape[0]
-    rows, columns, down, across = _regions(y.size, channels + outputs)
+    rows, columns, down, across = _regions(y.size, channels + outputs, tall)
     tiles = _tiles(rows, columns)
     v_apart, m_apart = (count * tiles * LANES + GAP for count in (channels, outputs))
     residual = None if norm is None else norm.residual
     plan = Forward(
-        FREQUENCY_SHAPE, rows, columns, down, across, tiles, v_apart, m_apart,
+        FREQUENCY_SHAPE, tall, rows, columns, down, across, tiles, v_apart, m_apart,
         norm is not None, residual is not None, norm is not None and norm.relu, kept is not None,
         counts, False, False,
     )  # fmt: skip
     items = out.extent.blocks * down * across
-    floats = FREQUENCIES * (v_apart + m_apart + LANES) + _image(rows, columns)
-    parts = np.zeros((items, outputs, 4))
+    floats = (
+        frequencies(tall) * (v_apart + m_apart) + FREQUENCIES * LANES + _image(rows, columns, tall)
+    )
+    parts, u = np.zeros((items, outputs, 4)), panels(weight, False, tall, out)
     spoiled = np.zeros(items, np.bool_)
     out.alone(
         kernels.forward_region, plan, before.array, (residual or before).array,
-        _constants(norm, channels), (kept or before).array, _panels(weight, False, out), bias,
+        _constants(norm, channels), (kept or before).array, u, bias,
         y.array, out.extent.n, out.scratch((floats,)), parts, spoiled,
         parts=items,
     )  # fmt: skip
     return parts, spoiled
 
 
-def _image(rows: int, columns: int) -> int:
-    return (4 * rows + 2) * (4 * columns + 2) * LANES
+def _image(rows: int, columns: int, tall: int = TALL) -> int:
+    return (tall * rows + 2) * (4 * columns + 2) * LANES
 
 
 def _constants(norm: Norm | None, channels: int) -> Array:
@@ -152,8 +146,9 @@ def backward(
     v_apart, m_apart = (count * tiles * LANES + GAP for count in (outputs, wide))
     relu = before is not None and before.relu and (finishes or x is None)
     plan = Backward(
-        FREQUENCY_SHAPE, simd.row_shape(wide), rows, columns, down, across, tiles, v_apart, m_apart,
-        behind is not None, x is None, relu, finishes, residual is not None, False,
+        FREQUENCY_SHAPE, simd.row_shape(wide), TALL, rows, columns, down, across, tiles,
+        v_apart, m_apart, behind is not None, x is None, relu, finishes,
+        residual is not None, False,
     )  # fmt: skip
     items = out.extent.blocks * down * across
     floats = FREQUENCIES * (v_apart + m_apart + LANES) + _image(rows, columns)
@@ -163,6 +158,7 @@ def backward(
     scratch = out.scratch((floats,))
     if wide > channels:  # those that are not there stay zero
         scratch = lanes.zeros(scratch.shape)
+    u = panels(weight, True, TALL, out)
     d = out.room((chunks, FREQUENCIES, outputs, wide))
     slopes = lanes.zeros((2, outputs)) if behind is None else behind.slopes
     raw = x if before is None else before.y
@@ -171,7 +167,7 @@ def backward(
     assert values is not None
     out.alone(
         kernels.backward_region, plan, g.array, (g if behind is None else behind.y).array,
-        _constants(behind, outputs), slopes, _panels(weight, True, out), values.array, raw.array,
+        _constants(behind, outputs), slopes, u, values.array, raw.array,
         _constants(before, channels), (residual or gx).array, gx.array, out.extent.n,
         scratch, d, parts, gb, spoiled,
         parts=chunks,

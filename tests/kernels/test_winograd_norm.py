@@ -15,6 +15,7 @@ from npnet.kernels._jit import get_num_threads, set_num_threads
 from npnet.kernels.norm import Backward
 from npnet.kernels.program import Phase, Program
 from npnet.lanes import winograd_norm
+from npnet.lanes.convolve import tile_rows
 from npnet.lanes.fusion import planes
 from npnet.lanes.plan import Buffer, Extent
 from npnet.lanes.staged import Staged
@@ -81,7 +82,7 @@ def run(arrays: Arrays, before: bool, adds: bool, keeps: bool, behind: bool) -> 
     kept = out.empty(x.shape) if keeps else None
     y = out.empty((outputs, *x.size))
     parts, spoiled = winograd_norm.forward(
-        None if before else x, first, kept, weight, bias, y, True, out
+        None if before else x, first, kept, weight, bias, y, True, out, tile_rows(weight.shape)
     )
     found, mean, var = constants(y, parts, scale_behind, shift_behind, out)
     last = Norm(y, found, np.zeros((2, outputs), np.float32), None, False)
@@ -207,8 +208,9 @@ def test_layers_of_networks(channels: int, size: int) -> None:
     check(draw(40, channels, channels, (size, size)), True, True, True, True)
 
 
-def test_same_bits_for_any_number_of_threads() -> None:
-    arrays, results = draw(50, 24, 32, (13, 10)), []
+@pytest.mark.parametrize("channels", [16, 24])  # by tiles of two rows, and of four
+def test_same_bits_for_any_number_of_threads(channels: int) -> None:
+    arrays, results = draw(50, channels, 32, (13, 10)), []
     for threads in (1, 2):
         set_num_threads(threads)
         results.append(run(arrays, True, True, True, True))
