@@ -84,9 +84,12 @@ def compile(
     A network that is a chain of convolutions, pools, linear layers, activations and norms of each
     image by itself (the LeNets, an MLP, an autoencoder) becomes a program: each thread takes
     sixteen images through all layers, forward, loss and backward, before it takes the next, so that
-    they stay in the cache. Where batch norm needs the whole batch, or Winograd's algorithm is
-    faster, the layers run one after the other as in the eager loop, whose kernels are fused with
-    their neighbours. Anything else runs as the eager loop too, and a warning says once what it is.
+    they stay in the cache. Networks with batch norm, which needs the whole batch, with additions,
+    as residual networks have them, or with Winograd's convolutions become a program in stages:
+    batch norm, addition and ReLU are done where the next convolution loads its pixels, forward and
+    backward, and its sums where they are made. Running statistics move as in the loop, when the
+    step is done; where a sum of a stage is not finite, nothing has moved, and the loop does the
+    step. Anything else runs as the eager loop, and a warning says once what it is.
 
     The program is read off one forward pass, so `forward` must do the same for all images; one of
     the user's own that branches or loops is left to the eager loop. Parameters stay where they are:

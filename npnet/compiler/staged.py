@@ -22,6 +22,7 @@ from npnet.compiler.build import Trains
 from npnet.compiler.statistics import is_counted
 from npnet.compiler.trace import Link
 from npnet.kernels import elementwise, lanes, norm_parts
+from npnet.kernels.dense_weights import Places, gather_output, scatter_output
 from npnet.kernels.linear import NO_BIAS
 from npnet.kernels.norm import Backward, normalise_plane
 from npnet.kernels.program import Phase, Program
@@ -38,6 +39,7 @@ from npnet.lanes.staged import Staged, Whole
 from npnet.lanes.unsuited import Layered, Unsuited
 from npnet.lanes.winograd_norm import Norm
 from npnet.ops.norm import move
+from npnet.ops.windows import Pair
 from npnet.tensor import Tensor
 
 __all__ = ["StagedProgram"]
@@ -382,15 +384,22 @@ class _ConvLayer(_Layer):
         _, height, width = x.shape
         size, groups, channels = (height, width), op.op.groups, min(weight.shape[:2])
         self.by_winograd = op.fast and suits_winograd(window, channels, groups)
-        if suits_dense(window, size, weight.shape, groups, program.whole) or (
-            self.by_winograd and not winograd_norm.suits(window)
-        ):
+        self.matrix: Array | None = None
+        is_dense = suits_dense(window, size, weight.shape, groups, program.whole)
+        if self.by_winograd and not is_dense and not winograd_norm.suits(window):
             raise Layered("a convolution wants the whole batch")
         bias = biases[0] if biases else NO_BIAS
         y = calls.empty((len(weight), *window.output_size(size)))
         value = _Value(y, takers)
         value.from_conv = True
-        if self.by_winograd:
+        if is_dense:
+            self.by_winograd = False
+            self.matrix = self._gathered(program, weight, (height, width))
+            if biases and y.size != (1, 1):
+                raise Layered("a bias of several pixels wants the whole batch")
+            x_rows = program.materialised(x).flattened
+            value.buffer = linear.multiply(x_rows, self.matrix, bias, program.whole).viewed(y.shape)
+        elif self.by_winograd:
             norm = x.norm if x.buffer is None else None
             kept = None
             if norm is not None and (x.takers > 1 or norm.residual is not None):
@@ -418,6 +427,8 @@ class _ConvLayer(_Layer):
             x.gradient, x.owned, x.missing = gx, True, x.missing - 1
             if finishes:
                 x.sums = sums
+        elif self.matrix is not None:
+            gweight, gbias = self._dense(program, program.through_norm(value), x, weight)
         else:
             g, window, groups = program.through_norm(value), self.op.window, self.op.op.groups
             if self.inputs[0] >= 0:
@@ -428,3 +439,32 @@ class _ConvLayer(_Layer):
                 program.materialised(x), g, window, program.whole, groups
             )
         program.keep(self.link, [gweight, gbias][: len(self.link.params)])
+
+    def _gathered(self, program: StagedProgram, weight: Array, size: Pair) -> Array:
+        """The matrix of a convolution whose windows cover the image: see `lanes.dense`."""
+        window = self.op.window
+        (top, _), (left, _) = window.padding
+        self.places = Places(top, left, *window.stride, *window.output_size(size), *size)
+        if not window.is_padded:
+            return weight.reshape(len(weight), -1)
+        rows = len(weight) * math.prod(window.output_size(size))
+        matrix = lanes.empty((rows, weight.shape[1] * math.prod(size)))
+        program.calls.before(gather_output, weight, self.places, matrix)
+        return matrix
+
+    def _dense(
+        self, program: StagedProgram, g: Buffer, x: _Value, weight: Array
+    ) -> tuple[Array, Array]:
+        """The gradients of weight and bias, where there is a matrix; adds that of the input."""
+        assert self.matrix is not None
+        if self.inputs[0] >= 0:
+            gx = linear.multiply_transposed(g.flattened, self.matrix, program.whole)
+            program.add_gradient(x, gx.viewed(x.shape), owned=True)
+        images = program.materialised(x).flattened
+        gmatrix, gbias = linear.gradients(images, g.flattened, program.whole)
+        if not self.op.window.is_padded:
+            return gmatrix.reshape(weight.shape), gbias
+        gweight, spoiled = lanes.empty(weight.shape), np.zeros(len(weight), np.bool_)
+        program.calls.alone(scatter_output, gmatrix, self.places, gweight, spoiled)
+        program.spoiled.append(spoiled)
+        return gweight, gbias

@@ -77,7 +77,7 @@ class Step(EagerStep):
     Python threads take turns: a step reads and writes all parameters.
 
     Attributes:
-        fallback: why the last batch had no program, such as batch norm; None if it had one.
+        fallback: why the last batch had no program, such as hooks; None if it had one.
     """
 
     fallback: str | None = None

@@ -437,8 +437,8 @@ NETWORKS = (
      nn.Linear(4 * 289, 6), nn.LayerNorm(6), nn.PReLU(), nn.Unflatten(1, (6, 1, 1)),
      nn.ConvTranspose2d(6, 5, 3, 2, 1), nn.Flatten()],
     [nn.Conv2d(2, 24, 3), nn.BatchNorm2d(24), nn.ReLU(), nn.Conv2d(24, 26, 3, padding=1),
-     nn.BatchNorm2d(26), nn.ReLU(), nn.Conv2d(26, 5, 3, 2), nn.BatchNorm2d(5), nn.Flatten(),
-     nn.Linear(20, 5)],
+     nn.BatchNorm2d(26), nn.ReLU(), nn.Conv2d(26, 5, 3, 2), nn.BatchNorm2d(5),
+     nn.Conv2d(5, 6, 3, padding=1, bias=False), nn.Flatten(), nn.Linear(24, 5)],
 )  # fmt: skip
 
 
