@@ -46,9 +46,9 @@ def copy_block(x, start, y, at):
 SUM_SPAN = 1024  # floats that `sum_parts` adds up at a time
 
 
-@task(parts="P F", total="F", items=lambda f: -(-f.F // SUM_SPAN))
+@task(parts="P W", total="F", items=lambda f: -(-f.F // SUM_SPAN), also=wider)
 def sum_parts(parts, total, k):
-    """Span `k` of total (F,): the sum of parts (P, F) in their order."""
+    """Span `k` of total (F,): the sum of parts (P, F or more) in their order."""
     first, last = k * SUM_SPAN, min((k + 1) * SUM_SPAN, total.size)
     for i in range(first, last):
         total[i] = parts[0, i]
@@ -57,7 +57,7 @@ def sum_parts(parts, total, k):
             total[i] += parts[p, i]
 
 
-@task(parts="P F", total="F", items=lambda f: -(-f.F // LANES))
+@task(parts="P W", total="F", items=lambda f: -(-f.F // LANES), also=wider)
 def total_parts(parts, total, k):
     """Numbers of a cache line, the `k`-th of total (F,): sums in float64, as parts are many."""
     for i in range(k * LANES, min((k + 1) * LANES, total.size)):

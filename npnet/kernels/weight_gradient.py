@@ -18,12 +18,13 @@ import numba
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.kernels import simd
+from npnet.kernels import simd, simd_math
 from npnet.kernels._jit import kernel
 from npnet.kernels._task import Facts, images_of_blocks, need, task
+from npnet.kernels.activated_pool import TANH, gradient
 from npnet.kernels.simd import LANES
 
-__all__ = ["ByLanes", "bias_block", "bias_chunk", "lanes_block", "lanes_chunk"]
+__all__ = ["ALONE", "Behind", "ByLanes", "bias_block", "bias_chunk", "lanes_block", "lanes_chunk"]
 
 BIAS_PIXELS = 1024  # that a bias's gradient adds up in float32
 
@@ -62,9 +63,29 @@ class ByLanes(NamedTuple):
     offsets: Annotated[Array, "P: int64 table"]
 
 
+class Behind(NamedTuple):
+    """What was behind a convolution, and how its gradients by its result come about.
+
+    Attributes:
+        kind: of the activation, see `activated_pool`; or NOTHING, if the gradients are there.
+        high, wide: rows and columns of windows that cover the result, whose means followed.
+        share: what a window's sum was multiplied by.
+    """
+
+    kind: Annotated[int, "int"]
+    high: Annotated[int, "int"]
+    wide: Annotated[int, "int"]
+    share: Annotated[float, "number"]
+
+
+NOTHING = -1
+ALONE = Behind(NOTHING, 1, 1, 1.0)
+
+
 def _strips(f: Facts) -> None:
     """The farthest number that a strip reads is one of its image's, or of the room around it."""
     need(f, f.n >= 0 and min(f.rows, f.sh, f.sw, f.groups) > 0, "its numbers must be positive")
+    need(f, f.GW >= f.O, f"gb must have room for {f.O} numbers, got {f.GW}")
     need(f, f.K % f.groups == 0, f"gw must have {f.groups} groups of each chunk, got {f.K} in all")
     count = f.T + f.shape.columns
     need(f, count == f.P, f"offsets must have {count} numbers, got {f.P}")
@@ -89,14 +110,17 @@ def _strips_of_slots(f: Facts) -> None:
     _strips(f)
     fill = f.S * f.groups == f.SG
     need(f, fill, f"x must have {f.groups} groups of each of {f.S} slots, got {f.SG} in all")
+    need(f, f.high > 0 and f.wide > 0, "windows must have pixels")
+    size = f.ZH * f.high, f.ZW * f.wide
+    need(f, size == (f.OH, f.OW), f"gz must be of {f.OH} x {f.OW} results, got of {size}")
 
 
 @task(
     plan=ByLanes, x="B C H W 16", gy="B O OH OW 16", n="int", padded="S PC PH PW 16", gw="K O T",
-    gb="K O", items="K", also=_strips_of_blocks, empty="B PC PH PW",
+    gb="K GW", items="K", also=_strips_of_blocks, empty="B PC PH PW",
 )  # fmt: skip
 def lanes_chunk(plan, x, gy, n, padded, gw, gb, k):
-    """gw[k] (O, taps), gb[k] (O,) by a chunk of all blocks' strips, k = chunk * groups + group.
+    """gw[k] (O, taps), gb[k] (O or more,) by a chunk of all strips, k = chunk * groups + group.
 
     `padded` (slots, C, H', W', 16) is room for what a strip reads, with zeros around; without
     padding it has no channels.
@@ -111,18 +135,20 @@ def lanes_chunk(plan, x, gy, n, padded, gw, gb, k):
         b, i = s // strips, s % strips * plan.rows
         images, m = min(LANES, n - b * LANES), min(plan.rows, height - i)
         part = Part(b * groups + group, images, i, 0, m, gy.shape[3])
-        add_strip(plan, x, gy, part, padded, gw, gb, k)
+        add_strip(plan, ALONE, x, gy, gy, part, padded, gw, gb, k)
 
 
 @task(
-    plan=ByLanes, x="SG C H W 16", gy="SG O OH OW 16", n="int", padded="S PC PH PW 16", gw="K O T",
-    gb="K O", items=lambda f: -(-f.n // LANES), also=_strips_of_slots, empty="PC PH PW",
+    plan=ByLanes, behind=Behind, x="SG C H W 16", gy="SG O OH OW 16", gz="SG O ZH ZW 16", n="int",
+    padded="S PC PH PW 16", gw="K O T", gb="K GW", items=lambda f: -(-f.n // LANES),
+    also=_strips_of_slots, empty="PC PH PW",
 )  # fmt: skip
-def lanes_block(plan, x, gy, n, padded, gw, gb, b):
+def lanes_block(plan, behind, x, gy, gz, n, padded, gw, gb, b):
     """Add block `b`'s gradients to those of its chunk, of which the first block begins it anew.
 
-    x (slots, C, H, W, 16), gy (slots, O, OH, OW, 16) -> gw (chunks, O, taps), gb (chunks, O), slots
-    and chunks each counting their groups.
+    x (slots, C, H, W, 16), gy (slots, O, OH, OW, 16) -> gw (chunks, O, taps), gb (chunks, O or
+    more), slots and chunks each counting their groups. If something was behind the convolution, gy
+    is first what its activation gave, and becomes the gradient by gz (slots, O, ZH, ZW, 16).
     """
     slot, groups, height = np.intp(numba.get_thread_id()), plan.groups, gy.shape[2]
     chunks, blocks = gw.shape[0] // groups, (n + LANES - 1) // LANES
@@ -135,20 +161,20 @@ def lanes_block(plan, x, gy, n, padded, gw, gb, b):
         for i in range(0, height, plan.rows):
             m = min(plan.rows, height - i)
             part = Part(slot * groups + group, images, i, 0, m, gy.shape[3])
-            add_strip(plan, x, gy, part, padded, gw, gb, chunk * groups + group)
+            add_strip(plan, behind, x, gy, gz, part, padded, gw, gb, chunk * groups + group)
 
 
 @kernel
-def add_strip(plan, x, gy, part, padded, gw, gb, chunk):
+def add_strip(plan, behind, x, gy, gz, part, padded, gw, gb, chunk):
     """gw[chunk], gb[chunk] += what a part of gy, of whole rows, and its block of x give."""
     top, thread = part.i * plan.sh, np.intp(numba.get_thread_id())
     if padded.shape[1] > 0:
         pad(x, part.block, top - plan.top, plan.left, padded, thread)
         corner = thread * padded.shape[1] * padded.shape[2] * padded.shape[3]
-        add_rows(plan, padded, corner, gy, part, gw, gb, chunk)
+        add_rows(plan, behind, padded, corner, gy, gz, part, gw, gb, chunk)
     else:
         corner = (part.block * x.shape[1] * x.shape[2] + top) * x.shape[3]
-        add_rows(plan, x, corner, gy, part, gw, gb, chunk)
+        add_rows(plan, behind, x, corner, gy, gz, part, gw, gb, chunk)
 
 
 @kernel
@@ -169,7 +195,7 @@ def pad(x, b, top, left, padded, at):
 
 
 @kernel
-def add_rows(plan, x, corner, gy, part, gw, gb, chunk):
+def add_rows(plan, behind, x, corner, gy, gz, part, gw, gb, chunk):
     """Add what rows of gy give; the first window's first pixel is number `corner` of x."""
     shape, sh, sw, offsets = plan.shape, plan.sh, plan.sw, plan.offsets
     b, images, i, _, count, _ = part
@@ -178,6 +204,8 @@ def add_rows(plan, x, corner, gy, part, gw, gb, chunk):
     down = height * width * LANES
     for o in range(0, outputs, rows):
         bottom = min(rows, outputs - o) - 1
+        if behind.kind != NOTHING:
+            gradient_rows(behind, gy, gz, part, o, o + bottom + 1)
         bias_rows(gy, part, o, o + bottom + 1, gb, chunk)
         for k in range(0, taps, columns):
             acc = simd.zeros(shape)
@@ -196,6 +224,28 @@ def add_rows(plan, x, corner, gy, part, gw, gb, chunk):
                     place += sw * LANES
             to = (chunk * outputs + o) * taps + k
             simd.add_totals(acc, gw, to, taps, bottom + 1, taps - k, images)
+
+
+@kernel
+def gradient_rows(behind, y, gz, part, first, last):
+    """Outputs `first` to `last` of a part's rows of y become the gradient that gz gives."""
+    share, (_, outputs, height, width, _) = simd.splat(np.float32(behind.share)), y.shape
+    kind, wide, length = behind.kind, behind.wide * LANES, gz.shape[3] * LANES
+    for o in range(first, last):
+        for i in range(part.i, part.i + part.rows):
+            at = ((part.block * outputs + o) * height + i) * width * LANES
+            start = (part.block * outputs + o) * gz.shape[2] + i // behind.high
+            start *= length
+            if kind == TANH:  # a loop without a choice in it
+                for j in range(length // LANES):
+                    g = simd_math.multiply(simd.load(gz, start + j * LANES), share)
+                    for place in range(at + j * wide, at + (j + 1) * wide, LANES):
+                        simd.store(y, place, gradient(TANH, simd.load(y, place), g))
+            else:
+                for j in range(length // LANES):
+                    g = simd_math.multiply(simd.load(gz, start + j * LANES), share)
+                    for place in range(at + j * wide, at + (j + 1) * wide, LANES):
+                        simd.store(y, place, gradient(kind, simd.load(y, place), g))
 
 
 # ---- bias --------------------------------------------------------------------------------------

@@ -10,8 +10,10 @@ import numpy as np
 from npnet.backend import winograd_wanted
 from npnet.base.arrays import Array
 from npnet.kernels._arguments import row_major
+from npnet.kernels.activated_pool import ACTIVATIONS
 from npnet.kernels.linear import NO_BIAS
 from npnet.kernels.program import BLOCK, SLOT
+from npnet.kernels.weight_gradient import Behind
 from npnet.lanes import channels, dense, weight_gradient, winograd
 from npnet.lanes.channels import Channels
 from npnet.lanes.convolve import convolve, suits_dense, suits_winograd, walk
@@ -24,6 +26,7 @@ from npnet.lanes.plan import MOST_CHUNKS, Buffer, Calls, Shape
 from npnet.lanes.unsuited import Layered, Unsuited
 from npnet.ops import conv as ops
 from npnet.ops import conv_transpose
+from npnet.ops.windows import Pair
 from npnet.tape import Variable
 
 __all__ = ["ActivatedConv2d", "Conv2d", "ConvTranspose2d"]
@@ -184,9 +187,27 @@ class ActivatedConv2d(LaneOp):
         return y
 
     def backward(self, gy: Buffer, out: Calls) -> tuple[Buffer | Array | None, ...]:
-        (g,) = self.activation.backward(gy, out)
-        self.conv.needs_input_grad = self.needs_input_grad
-        return self.conv.backward(g, out)
+        return self.backward_from(gy, (1, 1), 1.0, out)
+
+    def backward_from(
+        self, gz: Buffer, pool: Pair, share: float, out: Calls
+    ) -> tuple[Buffer | Array | None, ...]:
+        """The gradients, where gz is that of the means over windows that cover the result.
+
+        The activation's result becomes the gradient as the weight's one is added up: then a strip
+        of it is in the nearest cache, and the pixels' one comes after.
+        """
+        conv, y, (weight,) = self.conv, self.activation.y, self.conv.saved
+        conv.needs_input_grad = self.needs_input_grad
+        needs_x, *needs_weights = self.needs_input_grad
+        if conv._suits_dense(weight.shape, out):
+            (g,) = self.activation.backward(gz, out)
+            return conv.backward(g, out)
+        behind = Behind(ACTIVATIONS[self.activation.kernel], *pool, share)
+        options = conv.window, out, conv.op.groups, behind
+        gradients = weight_gradient.backward_weight(conv.x, y, *options, in_slots(gz, out))
+        gx = conv.backward_data(y, weight, NO_BIAS, out) if needs_x else None
+        return (gx, *gradients[: len(needs_weights)])
 
 
 def in_slots(x: Buffer, out: Calls) -> Buffer:

@@ -184,10 +184,15 @@ class ActivatedMeans2d(LaneOp):
         return self.inner.given(epilogue.means)
 
     def backward(self, gy: Buffer, out: Calls) -> tuple[Buffer | Array | None, ...]:
-        arguments = self.kind, self.inner.by_window(gy).planes, self.inner.plan, self.y.planes
+        first, gz, plan = self.first, self.inner.by_window(gy), self.inner.plan
+        if isinstance(first, ActivatedConv2d):
+            pool, share = _whole_windows(plan)
+            if pool != (1, 1):
+                first.needs_input_grad = self.needs_input_grad
+                return first.backward_from(gz, pool, share, out)
+        arguments = self.kind, gz.planes, plan, self.y.planes
         out.add(activated_pool.activated_pool_backward_plane, *arguments, of=self.y)
-        if isinstance(self.first, Activation):
+        if isinstance(first, Activation):
             return (self.y,)
-        conv = self.first.conv
-        conv.needs_input_grad = self.needs_input_grad
-        return conv.backward(self.y, out)
+        first.conv.needs_input_grad = self.needs_input_grad
+        return first.conv.backward(self.y, out)

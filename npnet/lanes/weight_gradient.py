@@ -13,7 +13,7 @@ from npnet.kernels import weight_gradient as kernels
 from npnet.kernels._arguments import fixed
 from npnet.kernels.simd import LANES
 from npnet.kernels.turned_gradient import ByChannels
-from npnet.kernels.weight_gradient import ByLanes
+from npnet.kernels.weight_gradient import ALONE, Behind, ByLanes
 from npnet.lanes.plan import MOST_CHUNKS, Buffer, Calls, Shape, longest_parts, total
 from npnet.ops.windows import Pair, Window
 
@@ -25,18 +25,28 @@ TURNED_BYTES = 7 * 2**14  # of turned pixels at one tap; all taps stay in the se
 
 
 def backward_weight(
-    x: Buffer, gy: Buffer, window: Window, out: Calls, groups: int = 1
+    x: Buffer,
+    gy: Buffer,
+    window: Window,
+    out: Calls,
+    groups: int = 1,
+    behind: Behind = ALONE,
+    gz: Buffer | None = None,
 ) -> tuple[Array, Array]:
     """gweight[o, c, u, v] = sum over images, i, j of
         gy[o, i, j] * x[c, i*SH - PT + u*DH, j*SW - PL + v*DW],
 
     and gbias[o] = sum of gy[o, i, j], which is in the cache then.
 
+    Args:
+        behind: in programs, what followed, with gradients gz; then gy is its activation's result
+            when the calls begin.
+
     Shape: x (C, H, W), gy (O, OH, OW) of an image -> (O, C/groups, KH, KW), (O,).
     """
     channels = x.shape[0]
     if not out.whole:
-        return _by_blocks(x, gy, window, out, groups)
+        return _by_blocks(x, gy, window, out, groups, behind, gy if gz is None else gz)
     if groups > 1 or window.dilation != (1, 1):
         return _by_lanes(x, gy, window, out, groups)
     if channels < LANES or (channels < 2 * LANES and max(window.kernel) > 1):
@@ -105,7 +115,7 @@ def _by_lanes(
         chunks = max(min(MOST_CHUNKS, blocks * -(-height // plan.rows)), chunks)
     taps = channels * math.prod(window.kernel)
     gw = lanes.empty((chunks * groups, outputs, taps))
-    gb = lanes.empty((chunks * groups, outputs))
+    gb = lanes.empty((chunks * groups, _width(outputs, groups)))
     images = x.grouped(groups), gy.grouped(groups)
     out.add(kernels.lanes_chunk, plan, *images, out.extent.n, out.scratch(room), gw, gb)
     gweight = total(gw.reshape(chunks, -1), (gy.shape[0], channels, *window.kernel), out)
@@ -113,19 +123,26 @@ def _by_lanes(
 
 
 def _by_blocks(
-    x: Buffer, gy: Buffer, window: Window, out: Calls, groups: int
+    x: Buffer, gy: Buffer, window: Window, out: Calls, groups: int, behind: Behind, gz: Buffer
 ) -> tuple[Array, Array]:
     """Added up over the blocks of a chunk, and then over the chunks."""
     chunks, channels, outputs = out.extent.chunks, x.shape[0] // groups, gy.shape[0] // groups
     plan, room = _lanes_plan(window, channels, x.size, outputs, 1, groups)
     gweight, gbias = lanes.empty((gy.shape[0], channels, *window.kernel)), lanes.empty(gy.shape[:1])
     gw = lanes.empty((chunks * groups, outputs, gweight[0].size))
-    gb = lanes.empty((chunks * groups, outputs))
-    images = x.grouped(groups), gy.grouped(groups)
-    out.add(kernels.lanes_block, plan, *images, out.extent.n, out.scratch(room), gw, gb)
+    gb = lanes.empty((chunks * groups, _width(outputs, groups)))
+    images = x.grouped(groups), gy.grouped(groups), gz.grouped(groups)
+    out.add(kernels.lanes_block, plan, behind, *images, out.extent.n, out.scratch(room), gw, gb)
     out.after(block_ops.sum_parts, gw.reshape(chunks, -1), gweight.reshape(-1))
     out.after(block_ops.sum_parts, gb.reshape(chunks, -1), gbias)
     return gweight, gbias
+
+
+def _width(outputs: int, groups: int) -> int:
+    """Of a chunk's gradients of the bias, in whole cache lines where groups need not lie side by
+    side: what threads write in turns to one takes longer than the sum.
+    """
+    return lanes.whole(outputs) if groups == 1 else outputs
 
 
 @functools.lru_cache(256)

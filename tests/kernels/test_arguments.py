@@ -191,7 +191,7 @@ CASES = {
 OTHERS = {
     "activated_pool.ACTIVATIONS", "channel_lanes.PIXELS_SHAPE", "channel_lanes.WHOLE_SHAPE",
     "activation.SPAN", "joint_update.JointSGD", "joint_update.are_apart",
-    "lanes.block_count", "lanes.empty", "lanes.whole", "lanes.zeros",
+    "weight_gradient.ALONE", "lanes.block_count", "lanes.empty", "lanes.whole", "lanes.zeros",
     "linear.BLOCK_SHAPE", "linear.NO_BIAS", "linear.SHAPE", "pool.APART", "pool.COVER",
     "pool.OVERLAP", "program.BLOCK", "program.Call", "program.Phase", "program.Program",
     "program.SLOT", "winograd.FEWER", "winograd.FREQUENCIES", "winograd.FREQUENCY_SHAPE",
