@@ -25,6 +25,7 @@ ELSEWHERE = frozenset(
         "devices",
         "drop_in",
         "fitting",
+        "kernels/test_aarch64.py",
         "kernels/test_arguments.py",
         "kernels/test_avx2.py",
         "kernels/test_jit.py",
