@@ -19,14 +19,9 @@ from npnet.ops.windows import Pair, Window
 
 __all__ = ["Norm", "backward", "forward", "suits"]
 
-# Transformed pixels and results of the tiles of a region, for one thread, if it has few tiles.
-import os
-
-SCRATCH_BYTES, LEAST_TILES, MOST_TILES = (
-    int(os.environ.get("SB", 5 * 2**17)),
-    int(os.environ.get("LT", 4)),
-    16,
-)
+# Transformed pixels and results of a region, for one thread; half the second-level cache. Of many
+# channels they are more: weights would be fetched for too few tiles.
+SCRATCH_BYTES, LEAST_TILES, MOST_TILES = 5 * 2**17, 4, 16
 
 
 class Norm(NamedTuple):
