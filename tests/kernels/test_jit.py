@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 
 import numba
@@ -184,3 +185,24 @@ def test_an_index_that_names_what_is_gone_is_begun_anew(
         path.write_bytes(pickle.dumps(numba.__version__) + pickle.dumps(_Raises()))
     assert COMPILING in finish(start(tmp_path))
     assert finish(start(tmp_path)) == ""
+
+
+def test_a_profiler_sees_nothing_of_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_jit, "_folder", lambda: None)  # nothing is kept of a test's kernel
+    seen: set[str] = set()
+
+    def observer(frame: types.FrameType, event: str, arg: object) -> None:
+        seen.add(str(frame.f_globals.get("__name__")))
+
+    @_jit.kernel
+    def added(a, b):  # type: ignore[no-untyped-def] # as kernels are
+        return a + b
+
+    before = sys.getprofile()
+    sys.setprofile(observer)
+    try:
+        assert added(1, 2) == 3
+        assert sys.getprofile() is observer
+    finally:
+        sys.setprofile(before)
+    assert not [name for name in seen if name.startswith("numba.core.typeinfer")]
