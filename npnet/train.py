@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from npnet.base import extras
-from npnet.runs.commands import run_command
+from npnet.runs.commands import is_program, run_command
 
 if TYPE_CHECKING:
     from npnet.training.config import Config
     from npnet.training.data import Data
     from npnet.training.learner import Learner
     from npnet.training.parts import Parts
+    from npnet.training.trainer import Training
 
 __all__ = ["build", "main", "train"]
+
+ARTISTS = 2  # processes that draw a run's three pictures
 
 
 def build(config: Config, data: Data, parts: Parts | None = None) -> Learner:
@@ -33,15 +37,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     return train(sys.argv[1:] if argv is None else argv, "python -m npnet.train", build)
 
 
+def _put_aside(training: Training) -> None:
+    """Keep what is there from Python's cycle collector, which would walk it all again at the end.
+
+    These are libraries and data, which stay as long as the process. Of what belongs to code of the
+    user's own nobody knows that.
+    """
+    if is_program() and not training.learner.parts.is_any:
+        gc.freeze()
+
+
 def train(argv: Sequence[str], prog: str, build: Callable[[Config, Data, Parts], Learner]) -> int:
     """Train as `argv` says a network that `build` makes. Returns the exit code."""
 
     def work() -> None:
         extras.check("train", prog)
         from npnet.training.command_line import parse
-        from npnet.training.run import run
+        from npnet.training.run import Surroundings, run
 
-        run(parse(argv, prog), build)
+        run(
+            parse(argv, prog),
+            build,
+            Surroundings(begun=_put_aside, artists=ARTISTS if is_program() else 0),
+        )
 
     return run_command(work, prog, "stopped; --resume goes on after the last finished epoch")
 

@@ -22,7 +22,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["PARENT", "Stopped", "asked", "begin", "heeded", "held"]
+__all__ = ["PARENT", "SCRIPTS", "Stopped", "asked", "begin", "heeded", "held"]
 
 PARENT = "NPNET_COMPARISON_PID"  # of the environment: the process that this one must not outlive
 SIGNALS = [getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, n)]
@@ -31,7 +31,7 @@ PATIENCE = 3  # signals until a command that is closing its files ends without
 
 # Of python -m; what npnet.run runs is a user's program.
 _COMMANDS = re.compile(r"(-\w*m)?(?!npnet\.run$)(npnet(\.\w+)?|reference\.\w+)")
-_SCRIPTS = ("npnet", "npnet.exe", "npnet-script.py")
+SCRIPTS = ("npnet", "npnet.exe", "npnet-script.py")
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
@@ -79,7 +79,7 @@ def _is_command() -> bool:
     words = getattr(sys, "argv", [""])
     if words[:1] == ["-m"]:  # as long as Python looks for the module
         return _COMMANDS.fullmatch(sys.orig_argv[-len(words)]) is not None
-    return os.path.basename("".join(words[:1])) in _SCRIPTS
+    return os.path.basename("".join(words[:1])) in SCRIPTS
 
 
 def _set(handler: Any) -> None:

@@ -8,27 +8,38 @@ import shutil
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 import npnet
 from npnet import models, nn
 
-__all__ = ["compile_from_the_end", "main"]
+__all__ = ["main", "train_step"]
 
 IMAGES = 32
 NICE = 5  # it gives way to whoever computes
 
 
 def main() -> None:
-    """Arguments: the folder of the session, and the network."""
-    folder, network = Path(sys.argv[1]), sys.argv[2]
+    """Arguments: the folder of the session, and a network, or `_ahead.ALL`."""
+    folder, work = Path(sys.argv[1]), sys.argv[2]
     threading.Thread(target=_end_with_parent, args=(folder,), daemon=True).start()
     with contextlib.suppress(AttributeError, OSError):
         os.nice(NICE)
-    compile_from_the_end(folder, [lambda: train_step(network)])
+    npnet.set_backend("numba")
+    from npnet.kernels import _ahead, _jit
+
+    if _jit.make_folder() != folder.parent:  # the environment does not tell all
+        return
+    session = _ahead.join(folder)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        if work == _ahead.ALL:
+            _do_all()
+        else:
+            _compile_for(work, session)
 
 
 def _end_with_parent(folder: Path) -> None:
@@ -37,18 +48,20 @@ def _end_with_parent(folder: Path) -> None:
     os._exit(0)
 
 
-def compile_from_the_end(folder: Path, work: Sequence[Callable[[], None]]) -> None:
-    """Compile what the work needs and the other process does not compile, the last kernel first."""
-    npnet.set_backend("numba")
-    from npnet.kernels import _ahead, _jit, _task
+def _do_all() -> None:
+    """What `npnet warmup` does, the last of it first."""
+    from npnet.cli.warmup import tasks
 
-    if _jit.make_folder() != folder.parent:  # the environment does not tell all
-        return
-    session = _ahead.join(folder)
-    with _task.listing() as listed, warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        for do in work:
-            do()
+    for do in reversed(tasks().values()):
+        do()
+
+
+def _compile_for(network: str, session: Any) -> None:
+    """Compile what a step needs and the other process does not compile, the last kernel first."""
+    from npnet.kernels import _task
+
+    with _task.listing() as listed:
+        train_step(network)
     kernels = {task.kernel._cache.name(types): (task.kernel, types) for task, types in listed}
     session.plan([*kernels])
     for name, (kernel, types) in reversed(kernels.items()):

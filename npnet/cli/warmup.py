@@ -183,14 +183,17 @@ def _without_winograd() -> None:
 
 
 def _compile_all(folder: Path) -> None:
-    from npnet.kernels import _jit
+    from npnet.kernels import _ahead, _jit
 
     start, before, work = time.perf_counter(), len(_compiled(folder)), tasks()
     _jit.announce()
+    helper = _ahead.ask(folder, _ahead.ALL, _jit.options(folder))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of a full disk: it is an error here
         for task in _with_bar(work):
             task()
+    if helper is not None:
+        helper.end()
     if _jit.reasons_uncached:
         raise ConfigError(f"kernels can't be kept: {_jit.reasons_uncached[0]}")
     atomic_write(folder / DONE, json.dumps(_contents(work)).encode())

@@ -29,7 +29,9 @@ from typing import Any
 
 from npnet.base import expected, grad_mode, threads
 
-__all__ = ["Session", "begin", "join", "session"]
+__all__ = ["ALL", "Session", "ask", "begin", "join", "session"]
+
+ALL = "all"  # what `npnet warmup` compiles
 
 PROGRAM = "npnet.cli.ahead"  # what the helper runs
 MOMENT = 0.002  # seconds from one look at the other's files to the next
@@ -120,12 +122,22 @@ def begin(folder: Path, options: Mapping[str, str]) -> Session | None:
         folder: where kernels are kept.
         options: of the environment, by which the helper comes to the same kernels.
     """
-    global _session, _is_asked
     if not _is_asked and grad_mode.state.enabled:  # what is learnt needs twice as many, and more
-        _is_asked = True
         network = expected.network() or (USUAL if _is_new(folder) else None)
-        if network is not None and _can_help():
-            _session = _start(folder, network, options)
+        ask(folder, network, options)
+    return _session
+
+
+def ask(folder: Path, work: str | None, options: Mapping[str, str]) -> Session | None:
+    """Start the helper, if one is of use; else, or without work, there will be none.
+
+    Args:
+        work: a network, or ALL.
+    """
+    global _session, _is_asked
+    _is_asked = True
+    if work is not None and _can_help():
+        _session = _start(folder, work, options)
     return _session
 
 
@@ -153,7 +165,7 @@ def _can_help() -> bool:
     return is_python and threads.available_cores() > 1 and threads.get_num_threads() > 1
 
 
-def _start(folder: Path, network: str, options: Mapping[str, str]) -> Session | None:
+def _start(folder: Path, work: str, options: Mapping[str, str]) -> Session | None:
     try:
         _remove_forgotten(folder)
         common = Path(tempfile.mkdtemp(prefix=PREFIX, dir=folder))
@@ -163,7 +175,7 @@ def _start(folder: Path, network: str, options: Mapping[str, str]) -> Session | 
     path = os.pathsep.join(map(os.path.abspath, sys.path))
     try:
         helper = subprocess.Popen(
-            [sys.executable, "-c", f"from {PROGRAM} import main; main()", str(common), network],
+            [sys.executable, "-c", f"from {PROGRAM} import main; main()", str(common), work],
             env={**os.environ, **alone, **options, "PYTHONPATH": path},
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,

@@ -47,6 +47,7 @@ __all__ = [
     "inlined",
     "kernel",
     "make_folder",
+    "options",
     "reasons_uncached",
     "set_num_threads",
 ]
@@ -232,7 +233,7 @@ class _KernelCache(caching.NullCache):
         rtsys.initialize(target_context)
         found = self._load(sig, target_context)
         folder = _folder()
-        session = found is None and folder and _ahead.begin(folder, _options(folder))
+        session = found is None and folder and _ahead.begin(folder, options(folder))
         if session:
             announce()
             _show_progress(session)
@@ -286,13 +287,13 @@ def _show_progress(session: _ahead.Session) -> None:
         _announce.show(min(kept + 1, count), count)
 
 
-def _options(folder: Path) -> dict[str, str]:
+def options(folder: Path) -> dict[str, str]:
     """What the environment of another process must have for the same kernels."""
-    options = {"NUMBA_CACHE_DIR": str(folder.parent)}
+    found = {"NUMBA_CACHE_DIR": str(folder.parent)}
     name, features = cpu()
     if numba_config.CPU_NAME or numba_config.CPU_FEATURES is not None:
-        options |= {"NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": features}
-    return options
+        found |= {"NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": features}
+    return found
 
 
 def _has_foreign(sig: Any, package: str) -> bool:

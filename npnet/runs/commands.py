@@ -22,6 +22,7 @@ __all__ = [
     "answer",
     "complain",
     "in_words",
+    "is_program",
     "leave_kernels_out",
     "reason",
     "run_command",
@@ -50,6 +51,15 @@ def run_command(work: Callable[[], None], prog: str, stopped: str) -> int:
             return _done(work, prog, stopped)
     except KeyboardInterrupt:  # another one, while the first was answered
         return _stopped(prog, stopped)
+
+
+def is_program() -> bool:
+    """Whether the process is a command, npnet's or the reference's, and no user's program."""
+    main = sys.modules.get("__main__")
+    spec = getattr(main, "__spec__", None)
+    if spec is not None:  # of python -m
+        return str(spec.name).partition(".")[0] in ("npnet", "reference")
+    return os.path.basename(getattr(main, "__file__", "")) in signals.SCRIPTS
 
 
 def leave_kernels_out() -> None:

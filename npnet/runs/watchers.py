@@ -15,6 +15,8 @@ from npnet.runs.tensorboard import EventFile
 
 __all__ = ["LogFile", "MetricsFile", "TensorBoard", "Terminal", "Watcher"]
 
+TOLD_SECONDS = 0.05  # from one figure of the bar to the next: it is drawn half as often
+
 
 def _progress_bar(console: Any) -> Any:
     """A bar with epoch and figures, which a task's fields hold; none where nobody would see it."""
@@ -51,11 +53,16 @@ class Terminal(Watcher):
         self.console = Console(highlight=False, soft_wrap=True)
         self.bar = _progress_bar(self.console)
         self._task: Any = None
+        self._due = 0.0  # when the bar is to be told again
 
     def say(self, text: str) -> None:
         self.console.print(in_words(text, self.console.file), markup=False)
 
     def on_step_end(self, trainer: Any) -> None:
+        now = time.monotonic()
+        if self._task is not None and now < self._due and trainer.done < trainer.total:
+            return
+        self._due = now + TOLD_SECONDS
         if self._task is None:
             self._task = self.bar.add_task("", total=trainer.total, epoch="", figures="")
             self.bar.start()

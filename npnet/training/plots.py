@@ -29,12 +29,11 @@ def curves_png(history: Sequence[Epoch], best_epoch: int, title: str, criterion:
 
 
 def errors_png(
-    x: Array, errors: Sequence[Misclassified], classes: Sequence[str], title: str
+    images: Sequence[Array], errors: Sequence[Misclassified], classes: Sequence[str], title: str
 ) -> bytes:
     """Misclassified images, each with its classes and the reason of its place, as a PNG.
 
     Args:
-        x: (N, C, H, W), the split that `errors` index; grey or colour, uint8 or float.
+        images: (C, H, W), of each error; grey or colour, uint8 or float.
     """
-    images = [x[error.index] for error in errors]
     return encode(plot_errors(images, errors, classes, title=title))

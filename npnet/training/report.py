@@ -14,36 +14,58 @@ from npnet.training.config import Config
 from npnet.training.metrics import Score, confusion_matrix, worst_errors
 from npnet.training.trainer import Training, evaluate, mirrored_accuracy
 
-__all__ = ["PER_CLASS", "PICTURES", "draw_curves", "measure_best", "report"]
+__all__ = [
+    "PER_CLASS",
+    "PICTURES",
+    "ask_for_curves",
+    "draw_curves",
+    "measure_best",
+    "report",
+]
 
 PER_CLASS = "classes.csv"
 PICTURES = ("curves.png", "confusion.png", "errors.png")
 _LONGEST_TITLE = 32  # of a data set in the title of a picture
 
 
-def draw_curves(training: Training) -> None:
-    """Draw the learning curves of the finished epochs, if there is one."""
+def ask_for_curves(training: Training) -> None:
+    """Let the learning curves of the finished epochs be drawn, if there is one."""
     progress = training.progress
     if progress.history and training.log_dir is not None:
-        criterion = training.config.criterion
-        png = plots.curves_png(progress.history, progress.best_epoch, _title(training), criterion)
-        _draw(training, "curves", png)
+        training.artists[0].ask(
+            plots.curves_png,
+            progress.history,
+            progress.best_epoch,
+            _title(training),
+            training.config.criterion,
+        )
+
+
+def draw_curves(training: Training) -> None:
+    """Write the learning curves that were asked for."""
+    if training.progress.history and training.log_dir is not None:
+        _draw(training, "curves", training.artists[0].take())
 
 
 def _draw_test(training: Training, test: Score) -> None:
-    data = training.data
+    data, one, other = training.data, training.artists[0], training.artists[-1]
     title = f"{_title(training)}: {test.accuracy:.2f} % of {test.total} test images"
     confusion = confusion_matrix(test.labels, test.predicted, len(data.classes))
-    png = confusion_png(confusion, data.classes, title)
-    _draw(training, "confusion", png)
+    one.ask(confusion_png, confusion, data.classes, title)
     x = data.test.x
-    if x is None or x.ndim != 4 or x.shape[1] not in (1, 3):  # pictures that nobody has
-        return
-    errors = worst_errors(test.logits, test.labels, result.WORST)
-    wrong = test.total - test.correct
-    title += f", {wrong} errors" + (f", the {len(errors)} worst" if len(errors) < wrong else "")
-    png = plots.errors_png(x, errors, data.classes, title)
-    _draw(training, "errors", png)
+    are_pictures = x is not None and x.ndim == 4 and x.shape[1] in (1, 3)
+    if one is other or not are_pictures:
+        _draw(training, "confusion", one.take())
+    if are_pictures:
+        errors = worst_errors(test.logits, test.labels, result.WORST)
+        wrong = test.total - test.correct
+        title += f", {wrong} errors"
+        title += f", the {len(errors)} worst" if len(errors) < wrong else ""
+        images = [x[error.index] for error in errors]
+        other.ask(plots.errors_png, images, errors, data.classes, title)
+        if one is not other:
+            _draw(training, "confusion", one.take())
+        _draw(training, "errors", other.take())
 
 
 def _draw(training: Training, name: str, png: bytes) -> None:
@@ -102,7 +124,11 @@ def _compared_by(config: Config) -> dict[str, Any]:
 def report(training: Training) -> Score:
     """Test the best checkpoint, write and draw what came of it, and say where everything is."""
     data, progress, log_dir = training.data, training.progress, training.log_dir
-    test = measure_best(training)
+    ask_for_curves(training)
+    try:
+        test = measure_best(training)
+    finally:
+        draw_curves(training)
     if test.total and log_dir is not None:
         _draw_test(training, test)
         outcome = dict(training.result or {})

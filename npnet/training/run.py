@@ -17,6 +17,7 @@ from npnet.base.threads import available_cores
 from npnet.datasets import AUTO, DataError
 from npnet.models.checkpoint import BEST
 from npnet.models.summary import summary
+from npnet.runs.artists import artists
 from npnet.runs.callbacks import Callback, Callbacks
 from npnet.runs.errors import DivergedError
 from npnet.runs.files import CONFIG, EVENTS, LAST, METRICS, RESULT
@@ -40,7 +41,7 @@ from npnet.training.initial import load_initial
 from npnet.training.learner import Learner, initial_model
 from npnet.training.metrics import Score
 from npnet.training.parts import Parts
-from npnet.training.report import PER_CLASS, PICTURES, draw_curves, report
+from npnet.training.report import PER_CLASS, PICTURES, ask_for_curves, draw_curves, report
 from npnet.training.resume import (
     check_same_data,
     code_then,
@@ -97,6 +98,7 @@ class Surroundings:
         watcher: shows the run to the user; None is nobody.
         saves, logs: whether checkpoints, and logs, are written.
         begun: is given the run before its first epoch.
+        artists: how many processes draw its pictures; with 0 this one does.
     """
 
     load: Load = prepare
@@ -105,6 +107,7 @@ class Surroundings:
     saves: bool = True
     logs: bool = True
     begun: Callable[[Training], None] | None = None
+    artists: int = 0
 
 
 def run(config: Config, build: Build, around: Surroundings | None = None) -> Result:
@@ -125,6 +128,8 @@ def run(config: Config, build: Build, around: Surroundings | None = None) -> Res
         if around.saves:
             store = Checkpoints(make_folder(config.checkpoint_dir, "checkpoint_dir"))
             stack.enter_context(locked(store.folder, "checkpoint_dir"))
+        drawing = around.logs and around.artists > 0
+        drawn_by = stack.enter_context(artists(max(1, around.artists), drawing))
         screen = around.watcher()
         say = _nobody if screen is None else screen.say
         begun = _begin(config, build, parts, store, say, around.load)
@@ -149,6 +154,7 @@ def run(config: Config, build: Build, around: Surroundings | None = None) -> Res
             log_dir,
             begun.saved is not None,
         )
+        training.artists = drawn_by
         stack.enter_context(_warnings_said(training))
         if around.begun is not None:
             around.begun(training)
@@ -169,9 +175,9 @@ def _trained(training: Training, saved: Saved | None, overview: str) -> Result:
             restore_own(training, saved)
         fit(training)
     except (KeyboardInterrupt, DivergedError):  # not a full disk: it has no room for them
+        ask_for_curves(training)
         draw_curves(training)
         raise
-    draw_curves(training)
     return Result(report(training), training.progress, training)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from npnet import serialization
 from npnet.base.arrays import Array
 from npnet.models.checkpoint import Facts
+from npnet.runs.artists import Artist
 from npnet.runs.callbacks import Callbacks
 from npnet.runs.errors import DivergedError, FailedError
 from npnet.runs.watchers import TensorBoard
@@ -63,6 +64,7 @@ class Training:
         self.config, self.data, self.learner = config, data, learner
         self.progress, self.store, self.callbacks = progress, store, callbacks
         self.log_dir, self.resumed = log_dir, resumed
+        self.artists = [Artist(apart=False)]
         self.should_stop, self.stopped, self.patience_is_out = False, "", ""
         self.epoch, self.step, self.done = progress.epoch, 0, 0
         self.loss, self.score = float("nan"), Score()

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from npnet.base.checks import ShapeError
 from npnet.base.pictures import array_to_picture, picture_to_array, pillow
+from npnet.base.threads import map_in_order
 from npnet.transforms.base import Transform
 from npnet.transforms.images import Array, InterpolationMode, interpolation_mode, whole_numbers
 
@@ -229,8 +230,12 @@ def _by_maps(
     """resize(maps (M, H, W)) for all maps of (N, C, H, W), as many at a time as `most` floats."""
     y = np.empty((*images.shape[:2], *size), images.dtype)
     maps_in, maps_out = images.reshape(-1, *images.shape[2:]), y.reshape(-1, *size)
-    for part in _chunks(len(maps_in), images.shape[2] * max(images.shape[3], size[1]), most):
+
+    def do(part: slice) -> None:
         maps_out[part] = resize(maps_in[part])
+
+    of_one = images.shape[2] * max(images.shape[3], size[1])
+    map_in_order(do, _chunks(len(maps_in), of_one, most))
     return y
 
 

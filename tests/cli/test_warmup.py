@@ -17,8 +17,11 @@ from npnet.training.config import CRITERIA
 ONE_KERNEL = """
 import sys
 import numpy as np
+import npnet
 from npnet import cli
 from npnet.cli import warmup
+
+npnet.set_num_threads(1)  # else a second process helps, with all that is compiled usually
 
 def task():
     from npnet.kernels import lanes
