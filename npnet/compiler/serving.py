@@ -5,7 +5,9 @@ run, by the same checks, and gives the same values; nobody need say so. What dif
 program is made, for here nobody asked for one:
 
 - After FIRST_WAIT calls with batches of one shape. A model that is called once, or each time with
-  another shape, is never read.
+  another shape, is never read. That takes some 10 ms, the first time in a process 100, for code and
+  kernels to be loaded, and seconds where kernels are not compiled yet. It is calls that count, not
+  their time, so that two runs alike give the same bits.
 - Where there is none, or what there was went out of date before it was of use, twice as many calls
   pass before the next attempt, and so on up to LONGEST_WAIT. So what is tried in vain costs a few
   thousandths of all calls.
@@ -33,7 +35,7 @@ from npnet.tensor import Tensor
 
 __all__ = ["Serving", "serve"]
 
-FIRST_WAIT, LONGEST_WAIT = 8, 1024  # calls of one shape
+FIRST_WAIT, LONGEST_WAIT = 16, 1024  # calls of one shape
 COUNTED = 64  # shapes whose calls are counted; then all counts begin anew
 UNASKED = 2**26  # bytes of one program
 LONG = 0.1  # seconds that a thread waits for its turn: a program of a large batch may take them

@@ -484,7 +484,7 @@ def test_threads_serve_one_model() -> None:
         return calls(model, images[i % 4], 1)[0]
 
     with ThreadPoolExecutor(4) as pool:
-        for i, got in enumerate(pool.map(run, range(200))):
+        for i, got in enumerate(pool.map(run, range(300))):
             check_alike(got, want[i % 4])
     assert served(model) > 50
 
