@@ -66,7 +66,8 @@ def words(name: str, args: argparse.Namespace) -> list[str]:
     script, *flags = shlex.split(TABLES[name])
     for flag in ("rounds", "models", "batches", "threads"):
         value = getattr(args, flag)
-        if value is not None and _takes(script, flag):
+        others = flag == "models" and script == "grouped_speed.py"  # it has its own networks
+        if value is not None and _takes(script, flag) and not others:
             flags = _without(flags, f"--{flag}")
             flags += [f"--{flag}", *map(str, value if isinstance(value, list) else [value])]
     if args.no_compile and _takes(script, "no-compile"):
