@@ -77,19 +77,15 @@ def _constant_shape(context: Any, builder: Any, kind: Any, value: Any) -> Any:
 def recorded() -> list[Record]:
     """Each task that some networks call, with the arguments of its first call."""
     found: dict[str, Record] = {}
-    before = Task.__call__, vars(Task)["do"], Call.__init__
-    call, _, init = before
+    before = call, do, init = Task.__call__, Task.do, Call.__init__
 
     def note(task: Task, arguments: tuple[Any, ...], drawn: bool) -> None:
         if task.__name__ not in found:
             found[task.__name__] = (task, tuple(_copied(a, drawn) for a in arguments))
 
-    def noted_do(self: Task) -> Any:
-        def do(items: int, *leaves: Any) -> None:
-            note(self, self._with_plans(leaves), False)
-            self._region(items, *leaves)
-
-        return do
+    def noted_do(self: Task, items: int, *leaves: Any) -> None:
+        note(self, self._with_plans(leaves), False)
+        do(self, items, *leaves)
 
     def noted_call(self: Task, *arguments: Any) -> None:
         note(self, arguments, False)
@@ -99,7 +95,7 @@ def recorded() -> list[Record]:
         init(self, task, arguments, *rest)
         note(task, arguments, True)  # which are filled when the program runs
 
-    Task.__call__, Task.do, Call.__init__ = noted_call, property(noted_do), noted_init
+    Task.__call__, Task.do, Call.__init__ = noted_call, noted_do, noted_init
     try:
         for run in (_convolutions, _others, _programs):
             run()
@@ -136,6 +132,7 @@ def _convolutions() -> None:
         _train(nn.Conv2d(5, 12, 3, padding=1), _images(19, 5, 9, 10))
         _train(nn.Conv2d(32, 32, 3, padding=1), _images(19, 32, 9, 10))
         _train(nn.Conv2d(4, 8, 3, stride=2, padding=1), _images(19, 4, 9, 11))
+        _train(nn.Conv2d(32, 32, 3, stride=2, padding=1), _images(19, 32, 9, 11))
     _train(nn.Conv2d(3, 6, 5), _images(19, 3, 12, 12))
     _train(nn.Conv2d(16, 120, 5), _images(19, 16, 5, 5))
     _train(nn.Conv2d(8, 16, 1, stride=2), _images(19, 8, 9, 9))
@@ -181,10 +178,16 @@ class Gated(nn.Module):
 
 
 def _programs() -> None:
-    model = npnet.models.create("lenet5")
+    npnet.set_winograd(True)
+    normed = nn.Sequential(
+        nn.Conv2d(1, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU(),
+        nn.Conv2d(16, 24, 3, padding=1), nn.BatchNorm2d(24), nn.ReLU(), nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(), nn.Linear(24, 10),
+    )  # fmt: skip
     x, y = _images(35, 1, 32, 32).detach(), npnet.from_numpy(np.arange(35) % 10)
-    rule = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-    npnet.compile(model, F.cross_entropy, rule)(x, y)
+    for model in (normed, npnet.models.create("lenet5")):
+        rule = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+        npnet.compile(model, F.cross_entropy, rule)(x, y)
     with npnet.no_grad():
         npnet.compile(model)(x[:1])
 
