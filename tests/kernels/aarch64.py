@@ -254,6 +254,7 @@ def _source(task: Task, arguments: tuple[Any, ...], items: tuple[int, ...]) -> C
 # ---- running -----------------------------------------------------------------------------------
 
 MAIN = """
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -261,6 +262,13 @@ static void *take(FILE *f, size_t size) {
     void *p = aligned_alloc(64, (size + 127) / 64 * 64);
     if (p == NULL || fread(p, 1, size, f) != size) { fprintf(stderr, "short\\n"); exit(1); }
     return p;
+}
+/* Of Numba's helpers: the strides of a row-major array in another shape. */
+int numba_attempt_nocopy_reshape(intptr_t nd, const intptr_t *dims, const intptr_t *strides,
+                                 intptr_t newnd, const intptr_t *newdims, intptr_t *newstrides,
+                                 intptr_t itemsize, int is_f_order) {
+    for (intptr_t i = newnd - 1; i >= 0; itemsize *= newdims[i--]) newstrides[i] = itemsize;
+    return 1;
 }
 """
 
@@ -301,7 +309,7 @@ def _stubs(objects: Sequence[str]) -> Iterator[str]:
     )
     names = {line.split()[-1] for line in listed.stdout.splitlines() if line.split()[:1] == ["U"]}
     yield "int get_thread_id(void) { return 0; }"
-    for name in sorted(names - {"get_thread_id"}):
+    for name in sorted(names - {"get_thread_id", "numba_attempt_nocopy_reshape"}):
         if name.startswith("NRT_") and name.endswith("ref"):
             yield f"void {name}(void *p) {{}}"
         elif name.startswith(("NRT_", "Py", "_Py", "numba_")):
