@@ -402,7 +402,8 @@ class _ConvLayer(_Layer):
         elif self.by_winograd:
             norm = x.norm if x.buffer is None else None
             kept = None
-            if norm is not None and (x.takers > 1 or norm.residual is not None):
+            is_taken_again = x.takers > 1 or winograd_norm.are_heavy(weight, calls)
+            if norm is not None and (is_taken_again or norm.residual is not None):
                 kept = calls.empty(norm.y.shape)
             value.parts, spoiled = winograd_norm.forward(
                 x.buffer, norm, kept, weight, bias, y, True, calls, tile_rows(weight.shape)
@@ -419,11 +420,18 @@ class _ConvLayer(_Layer):
         assert value.gradient is not None
         if self.by_winograd:
             gx, finishes = calls.empty(x.shape), x.norm is not None and x.missing == 1
+            is_heavy = winograd_norm.are_heavy(weight, calls)
+            if is_heavy:
+                program.through_norm(value)
             gweight, gbias, sums, spoiled = winograd_norm.backward(
                 value.gradient, value.behind, x.buffer, x.norm, finishes, x.gradient, weight, gx,
-                calls,
+                calls, not is_heavy,
             )  # fmt: skip
             program.spoiled += spoiled
+            if is_heavy:
+                gweight, gbias = weight_gradient.backward_weight(
+                    program.materialised(x), value.gradient, self.op.window, program.whole
+                )
             x.gradient, x.owned, x.missing = gx, True, x.missing - 1
             if finishes:
                 x.sums = sums

@@ -85,6 +85,7 @@ class Backward(NamedTuple):
         normalised: whether a batch norm stands behind, so that gy follows from g.
         masks: whether a ReLU comes before the convolution.
         sums: whether a batch norm before it needs sums.
+        weighs: whether gradients of the weights are wanted.
         adds: whether there is another gradient of the pixels, to be added.
         relu: False.
     """
@@ -103,6 +104,7 @@ class Backward(NamedTuple):
     normalises: Annotated[bool, "flag"]
     masks: Annotated[bool, "flag"]
     sums: Annotated[bool, "flag"]
+    weighs: Annotated[bool, "flag"]
     adds: Annotated[bool, "flag"]
     relu: Annotated[bool, "flag"]
 
@@ -305,7 +307,7 @@ def backward_region(
     outputs, channels, height, width = g.shape[1], x.shape[1], x.shape[2], x.shape[3]
     chunks, items = d.shape[0], spoiled.shape[0]
     chunk = ((k + 1) * chunks - 1) // items
-    if k == chunk * items // chunks:
+    if plan.weighs and k == chunk * items // chunks:
         size = d.size // chunks
         for i in range(chunk * size, (chunk + 1) * size, LANES):
             simd.store(d, i, simd.splat(np.float32(0)))
@@ -350,12 +352,12 @@ def backward_region(
             mask_area(scratch, inner, gx, area)
         if plan.sums:
             area_sums(gx, area, raw, area, before[0, c], images, parts, k, c)
-        for t in range(count):  # in the place of the results, which are done with
+        for t in range(count if plan.weighs else 0):  # in the place of the results
             place = Place(m_start + (c * plan.tiles + t) * LANES, plan.m_apart)
             gradients_tile(scratch, inner, t // across * 4, t % across * 4, scratch, place, own)
     spoiled[k] = simd.total(bad, LANES) != 0
     products = Products(plan.across_weights, plan.tiles)
-    for f in range(FREQUENCIES):
+    for f in range(FREQUENCIES if plan.weighs else 0):
         places = m_start + f * plan.m_apart, v_start + f * plan.v_apart, turned
         multiply_lanes(products, scratch, places, d, chunk, f, (count, images))
 

@@ -35,8 +35,6 @@ __all__ = ["ActivatedConv2d", "Conv2d", "ConvTranspose2d"]
 # three times as long as the pass over a result that this saves.
 LEAST_RESULTS = 4
 
-MOST_FREQUENCIES = 2**25  # bytes of the frequencies' gradients
-
 
 @by_lanes(ops.Conv2d)
 class Conv2d(LaneOp):
@@ -155,7 +153,7 @@ class Conv2d(LaneOp):
         self, gy: Buffer, shape: Shape, out: Calls
     ) -> tuple[Array, Array] | None:
         """None where they are not finite, as in `winograd.correlate`, or take too much memory."""
-        most = MOST_FREQUENCIES // max(1, winograd.gradient_bytes(shape[1], shape[0]))
+        most = winograd.MOST_FREQUENCIES // max(1, winograd.gradient_bytes(shape[1], shape[0]))
         if most < min(out.extent.blocks, MOST_CHUNKS):
             return None
         before = (self.window.padding[0][0], self.window.padding[1][0])

@@ -22,6 +22,8 @@ from npnet.lanes.plan import Buffer, Calls, Draw, Extent, Recorded, Shape
 
 __all__ = ["Staged", "Whole"]
 
+FEW_BLOCKS = 6
+
 
 @dataclass
 class Staged(Recorded):
@@ -58,7 +60,11 @@ class Staged(Recorded):
     def close(self) -> None:
         """Let what comes next wait for all that was added."""
         blocks = self.extent.blocks
-        if self.blocks:
+        if blocks < FEW_BLOCKS:  # threads share each call's items: they would not come out even
+            for call in self.blocks:
+                call.count = call.reach.items
+                self.phases.append(Phase([call]))
+        elif self.blocks:
             self.phases.append(Phase(self.blocks, blocks, blocks, self._turned()))
         self.phases += [Phase(calls) for calls in (self.end, self.rest) if calls]
         self.blocks, self.end, self.rest = [], [], []

@@ -32,6 +32,8 @@ SCRATCH_BYTES = 2**19
 # Between frequencies, so that they do not all fall on the same lines of the cache.
 GAP = LANES
 
+MOST_FREQUENCIES = 2**25  # bytes of the frequencies' gradients
+
 
 def correlate(
     x: Buffer,

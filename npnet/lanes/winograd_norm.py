@@ -12,16 +12,24 @@ from npnet.kernels import winograd_norm as kernels
 from npnet.kernels.simd import LANES
 from npnet.kernels.winograd import FREQUENCIES, FREQUENCY_SHAPE
 from npnet.kernels.winograd_norm import Backward, Forward
-from npnet.lanes.plan import Buffer, total
+from npnet.lanes.plan import MOST_CHUNKS, Buffer, total
 from npnet.lanes.staged import Staged
-from npnet.lanes.winograd import GAP, TALL, frequencies, panels
+from npnet.lanes.winograd import (
+    GAP,
+    MOST_FREQUENCIES,
+    TALL,
+    frequencies,
+    gradient_bytes,
+    panels,
+)
 from npnet.ops.windows import Pair, Window
 
-__all__ = ["Norm", "backward", "forward", "suits"]
+__all__ = ["Norm", "are_heavy", "backward", "forward", "suits"]
 
 # Transformed pixels and results of a region, for one thread; half the second-level cache. Of many
 # channels they are more: weights would be fetched for too few tiles.
 SCRATCH_BYTES, LEAST_TILES, MOST_TILES = 5 * 2**17, 4, 16
+LEAST_REGIONS = 4  # of a batch, to keep threads busy
 
 
 class Norm(NamedTuple):
@@ -47,11 +55,23 @@ def suits(window: Window) -> bool:
     return window.padding == ((1, 1), (1, 1))
 
 
-def _regions(size: Pair, channels: int, tall: int = TALL) -> tuple[int, int, int, int]:
+def are_heavy(weight: Array, out: Staged) -> bool:
+    """Whether gradients of the frequencies are too many for each chunk of the batch."""
+    return _most_chunks(weight) < min(out.extent.blocks, MOST_CHUNKS)
+
+
+def _most_chunks(weight: Array) -> int:
+    return MOST_FREQUENCIES // gradient_bytes(weight.shape[1], weight.shape[0])
+
+
+def _regions(
+    size: Pair, channels: int, blocks: int, tall: int = TALL
+) -> tuple[int, int, int, int]:
     """(rows, columns) of tiles of a region, and how many there are (down, across)."""
     high, wide = -(-size[0] // tall), -(-size[1] // 4)
     fit = SCRATCH_BYTES // (FREQUENCIES * channels * LANES * 4)
-    most = min(max(fit, LEAST_TILES), MOST_TILES)
+    shared = -(-high * wide * blocks // LEAST_REGIONS)
+    most = min(max(fit, LEAST_TILES), MOST_TILES, max(2, shared))
     columns = -(-wide // -(-wide // most))
     rows = max(1, min(high, most // columns))
     rows = -(-high // -(-high // rows))
@@ -82,7 +102,9 @@ def forward(
     before = x if norm is None else norm.y
     assert before is not None
     channels, outputs = before.shape[0], y.shape[0]
-    rows, columns, down, across = _regions(y.size, channels + outputs, tall)
+    rows, columns, down, across = _regions(
+        y.size, channels + outputs, out.extent.blocks, tall
+    )
     tiles = _tiles(rows, columns)
     v_apart, m_apart = (count * tiles * LANES + GAP for count in (channels, outputs))
     residual = None if norm is None else norm.residual
@@ -124,6 +146,7 @@ def backward(
     weight: Array,
     gx: Buffer,
     out: Staged,
+    weighs: bool = True,
 ) -> tuple[Array, Array, Array, list[Array]]:
     """gx, the gradient of what the convolution took, plus the residual.
 
@@ -131,25 +154,28 @@ def backward(
         g: the gradient of the result, or of what the norm `behind` it gives, after its ReLU.
         x, before: what the convolution took, or the norm that gives it, if it was not kept.
         finishes: whether gx is to go through the norm's ReLU, and leaves its sums.
+        weighs: whether the gradient of the weight is wanted; else what is returned is of no use.
 
     Returns:
         The gradients of weight and bias, those sums, and arrays that say what is spoiled.
     """
     outputs, channels, wide = g.shape[0], gx.shape[0], lanes.whole(gx.shape[0])
-    rows, columns, down, across = _regions(gx.size, wide + outputs)
+    rows, columns, down, across = _regions(gx.size, wide + outputs, out.extent.blocks)
     tiles = _tiles(rows, columns)
     v_apart, m_apart = (count * tiles * LANES + GAP for count in (outputs, wide))
     relu = before is not None and before.relu and (finishes or x is None)
     plan = Backward(
         FREQUENCY_SHAPE, simd.row_shape(wide), TALL, rows, columns, down, across, tiles,
-        v_apart, m_apart, behind is not None, x is None, relu, finishes,
+        v_apart, m_apart, behind is not None, x is None, relu, finishes, weighs,
         residual is not None, False,
     )  # fmt: skip
     items = out.extent.blocks * down * across
     floats = FREQUENCIES * (v_apart + m_apart + LANES) + _image(rows, columns)
     floats += tiles * LANES * wide
     parts, gb = np.zeros((items, channels, 2)), np.zeros((items, outputs), np.float32)
-    spoiled, chunks = np.zeros(items, np.bool_), min(out.extent.chunks, items)
+    spoiled, chunks = np.zeros(items, np.bool_), 1
+    if weighs:
+        chunks = min(_most_chunks(weight), max(out.extent.chunks, min(MOST_CHUNKS, items)))
     scratch = out.scratch((floats,))
     if wide > channels:  # those that are not there stay zero
         scratch = lanes.zeros(scratch.shape)
@@ -165,8 +191,10 @@ def backward(
         _constants(behind, outputs), slopes, u, values.array, raw.array,
         _constants(before, channels), (residual or gx).array, gx.array, out.extent.n,
         scratch, d, parts, gb, spoiled,
-        parts=chunks,
+        parts=chunks if weighs else items,
     )  # fmt: skip
+    if not weighs:
+        return weight, gb[0], parts, [spoiled]
     gweight, spoiled_outputs = lanes.empty(weight.shape), np.zeros(outputs, np.bool_)
     room = lanes.empty((outputs, FREQUENCIES, LANES))
     out.alone(kernels.weights_output, d, room, gweight, spoiled_outputs)
