@@ -57,7 +57,7 @@ class JointSGD:
     def run(self, lr: float, momentum: float, kept: float, decay: float, nesterov: bool) -> None:
         """Make the update, with 1 - dampening `kept` of a gradient; the caller holds the arrays."""
         rates = float(lr), float(momentum), float(kept), float(decay)
-        _update(self._table, *rates, bool(nesterov))
+        _update(self._table, *rates, True, bool(nesterov))
 
 
 def are_apart(arrays: Sequence[Array]) -> bool:
@@ -67,8 +67,8 @@ def are_apart(arrays: Sequence[Array]) -> bool:
 
 
 @kernel
-def _update(table, lr, momentum, kept, decay, nesterov):
-    plan = Momentum(lr, momentum, kept, decay, True, nesterov)
+def _update(table, lr, momentum, kept, decay, has_v, nesterov):
+    plan = Momentum(lr, momentum, kept, decay, has_v, nesterov)
     parallel_for(_update_span, table.shape[0], (table, plan))
 
 

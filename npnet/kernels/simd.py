@@ -79,7 +79,7 @@ def product_shape(outputs: int) -> TileShape:
     if outputs == 1:  # of a group of a depthwise convolution
         return TILES[1, 8] if WIDE else TILES[1, 4]
     if not WIDE:
-        return TILES[4, 1]
+        return TILES[6, 1] if -(-outputs // 6) * 6 < -(-outputs // 4) * 4 else TILES[4, 1]
     return TILES[6, 4] if outputs % 8 not in (0, 7) and outputs <= 32 else TILES[8, 2]
 
 
@@ -99,7 +99,7 @@ def lane_shape(outputs: int) -> TileShape:
     return TILES[3, 5] if outputs % 4 and outputs % 3 == 0 else TILES[4, 5]
 
 
-SHAPES = [(4, 1), (2, 3), (8, 2), (8, 1), (12, 1), (6, 4), (4, 5), (3, 5)]
+SHAPES = [(4, 1), (6, 1), (2, 3), (8, 2), (8, 1), (12, 1), (6, 4), (4, 5), (3, 5)]
 SHAPES += [(1, 8), (1, 4), (1, 9), (1, 5)]
 TILES = {s: TileShape(*s) for s in SHAPES}
 

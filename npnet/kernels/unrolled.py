@@ -12,7 +12,6 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 
 from npnet.kernels import simd, simd_windows
-from npnet.kernels._jit import inlined
 from npnet.kernels._task import Facts, need, task
 from npnet.kernels.simd import LANES
 
@@ -67,47 +66,37 @@ def unrolled_row(plan, x, w, bias, y, means, k):
     x (B, C, H, W, 16), w (P, C, KH, KW, R), bias (O,) or (1,) -> y (B, O, OH, OW, 16) and, if the
     shape has a pool, means (B, O, ZH, ZW, 16), which may else be y.
     """
-    shape, high, columns = plan.shape, plan.high, simd.columns(plan.shape)
+    shape, top, step, apart, high, share = plan
+    _, channels, height, width, _ = x.shape
     _, outputs, out_height, out_width, _ = y.shape
-    rows, pooled, wide = w.shape[4], means.shape[2], simd_windows.pool(plan.shape)
-    b, i = k // pooled, k % pooled
-    for p in range(w.shape[0]):
+    panels, _, kh, kw, rows = w.shape
+    means_height, means_width = means.shape[2], means.shape[3]
+    columns, wide, right = simd.columns(shape), simd_windows.pool(shape), simd_windows.step(shape)
+    b, i = k // means_height, k % means_height
+    bias_step, down = 1 if bias.shape[0] == outputs else 0, out_height * out_width * LANES
+    for p in range(panels):
         count = min(rows, outputs - p * rows)
         for t in range(0, out_width, columns):
             sums = simd_windows.no_sums(shape)
             for o in range(i * high, (i + 1) * high):
-                acc = tile_of_sums(plan, x, w, bias, outputs, b, p, o, t)
+                first = top + o * step
+                first_u = max(0, -(first // apart))
+                last_u = min(kh, -((first - height) // apart))
+                acc = simd.from_rows(shape, bias, p * rows * bias_step, bias_step, count - 1)
+                for c in range(channels):
+                    at = ((p * channels + c) * kh + first_u) * kw * rows
+                    start = ((b * channels + c) * height + first + first_u * apart) * width
+                    start = (start + t * right) * LANES
+                    for _ in range(first_u, last_u):
+                        acc = simd_windows.add_windows(shape, acc, w, at, x, start)
+                        at += kw * rows
+                        start += apart * width * LANES
                 acc = simd_windows.activated(shape, acc)
                 place = (((b * outputs + p * rows) * out_height + o) * out_width + t) * LANES
-                down = out_height * out_width * LANES
                 simd.store_tile(acc, y, place, down, LANES, count, columns)
-                if wide > 1:
-                    sums = simd_windows.add_neighbours(shape, sums, acc)
+                sums = simd_windows.add_neighbours(shape, sums, acc)
             if wide > 1:
-                sums = simd_windows.scaled(sums, np.float32(plan.share))
-                down = pooled * means.shape[3] * LANES
-                place = (b * outputs + p * rows) * down
-                place += (i * means.shape[3] + t // wide) * LANES
-                simd.store_tile(sums, means, place, down, LANES, count, columns // wide)
-
-
-@inlined
-def tile_of_sums(plan, x, w, bias, outputs, b, p, o, t):
-    """Of block b, the outputs of panel p at row o from pixel t on."""
-    shape, _, step, apart, _, _ = plan
-    _, channels, height, width, _ = x.shape
-    _, _, kh, kw, rows = w.shape
-    top = plan.top + o * step
-    first_u, last_u = max(0, -(top // apart)), min(kh, -((top - height) // apart))
-    bias_step = 1 if bias.shape[0] == outputs else 0
-    last = min(rows, outputs - p * rows) - 1
-    acc = simd.from_rows(shape, bias, p * rows * bias_step, bias_step, last)
-    for c in range(channels):
-        at = ((p * channels + c) * kh + first_u) * kw * rows
-        start = ((b * channels + c) * height + top + first_u * apart) * width * LANES
-        start += t * simd_windows.step(shape) * LANES
-        for _ in range(first_u, last_u):
-            acc = simd_windows.add_windows(shape, acc, w, at, x, start)
-            at += kw * rows
-            start += apart * width * LANES
-    return acc
+                sums = simd_windows.scaled(sums, np.float32(share))
+                place = ((b * outputs + p * rows) * means_height + i) * means_width + t // wide
+                below = means_height * means_width * LANES
+                simd.store_tile(sums, means, place * LANES, below, LANES, count, columns // wide)

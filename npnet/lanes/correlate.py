@@ -24,8 +24,8 @@ __all__ = ["Epilogue", "Pointwise", "activate", "correlate", "walk_of_axis", "wa
 # Taps along a row for which a kernel is compiled for them alone. With fewer it gains less, and
 # there are many more layers of such.
 LEAST_TAPS, MOST_TAPS = 4, 7
-REGISTERS = 31 if simd.WIDE else 7  # for a tile's sums and what they are made of; and for a weight
-USUAL_TILE, LEAST_TILE, MOST_ROWS = (16, 8, 8) if simd.WIDE else (6, 4, 6)  # vectors
+REGISTERS = 31  # for a tile's sums and what they are made of; one is left for a weight
+USUAL_TILE, LEAST_TILE, MOST_ROWS = 16, 8, 8  # vectors
 
 
 class Pointwise(Protocol):
@@ -134,6 +134,8 @@ def _unrolled(
 ) -> Unrolled | None:
     """The plan for rows of `width` pixels that become `out_width`, if there is one."""
     (_, taps), (sh, sw), (dh, dw) = window.kernel, window.stride, window.dilation
+    if not simd.WIDE:  # tiles are a column wide, and no faster this way
+        return None
     if not LEAST_TAPS <= taps <= MOST_TAPS or (transposed and (sh, sw) != (1, 1)):
         return None
     (_, _, top), (_, _, base) = (

@@ -430,6 +430,8 @@ NETWORKS = (
      nn.Linear(12, 5), nn.Tanh(), nn.Linear(5, 5)],
     [nn.Conv2d(2, 4, 3), nn.Sigmoid(), nn.MaxPool2d(3, 1), nn.AvgPool2d(3, 1), nn.Conv2d(4, 5, 2),
      nn.ReLU(), nn.Flatten(), nn.Linear(5, 5), nn.ReLU()],
+    [nn.Conv2d(2, 4, 3), nn.MaxPool2d(3), nn.Tanh(), nn.AvgPool2d(2), nn.Flatten(),
+     nn.Linear(4, 5)],
     [nn.Conv2d(2, 5, 5, padding=2), nn.Tanh(), nn.AvgPool2d(2), nn.Conv2d(5, 4, (3, 4)), nn.ReLU(),
      nn.Flatten(), nn.Linear(8, 5)],
     [nn.Conv2d(2, 4, 3), nn.Conv2d(4, 6, 3, groups=2, padding=1), nn.Flatten(), nn.Linear(216, 5)],
