@@ -22,7 +22,7 @@ from npnet.base.threads import available_cores
 
 __all__ = ["Artist", "artists", "work"]
 
-NICE = 10  # whoever trains comes first
+NICE = 19  # whoever trains comes first
 LONGEST_WAIT = 600  # seconds until an artist who was asked nothing leaves, and his memory is free
 
 

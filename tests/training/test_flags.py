@@ -47,7 +47,9 @@ def parsed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[object]:
     """What the commands would run; they stop there."""
     found: list[object] = []
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("npnet.training.run.run", lambda config, build: found.append(config))
+    monkeypatch.setattr(
+        "npnet.training.run.run", lambda config, build, around: found.append(config)
+    )
     monkeypatch.setattr("npnet.fitting.run.run", lambda config, build: found.append(config))
     return found
 
