@@ -22,6 +22,9 @@ import numpy as np
 
 LIBRARIES = ("npnet", "numpy", "numba", "torch", "jax", "tinygrad")
 WARM_UP = 3  # calls before any is timed: compilation, caches, allocators
+# Seconds before a turn, until the threads of whoever was at work are asleep: GNU's OpenMP, which
+# PyTorch brings a copy of, has them spin for some milliseconds, on the cores that are wanted now.
+SLEEP = 0.02
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ def interleave(
     try:
         for _ in range(rounds):
             for name, call in competitors.items():
+                time.sleep(SLEEP)
                 start = time.perf_counter()
                 for _ in range(repeats[name]):
                     call()
