@@ -32,6 +32,9 @@ sys.path.append(str(ROOT))  # for `reference` and `tests`; an npnet that is inst
 LIBRARIES = ("npnet", "numpy", "numba", "torch", "jax", "tinygrad")
 WARM_UP = 3  # calls before any is timed: compilation, caches, allocators
 BFLOAT16 = "torch bfloat16"
+# Seconds before a turn, until the threads of whoever was at work are asleep: GNU's OpenMP, which
+# PyTorch brings a copy of, has them spin for some milliseconds, on the cores that are wanted now.
+SLEEP = 0.02
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ def interleave(
     try:
         for _ in range(rounds):
             for name, call in competitors.items():
+                time.sleep(SLEEP)
                 start = time.perf_counter()
                 for _ in range(repeats[name]):
                     call()

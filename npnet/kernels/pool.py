@@ -32,6 +32,8 @@ __all__ = [
 # How windows share pixels: some pixel lies in several, or none does, or each lies in just one.
 OVERLAP, APART, COVER = 0, 1, 2
 
+FOUR = 4  # columns of a window from which on four sums run side by side
+LARGE_PLANE = 2**11  # pixels that no cache has any more when they are read
 ONE_BY_ONE = 256  # pixels of a window that are added up without partial sums
 
 
@@ -79,10 +81,16 @@ def max_pool2d_plane(x, windows, y, winner, m):
     _, height, width, _ = x.shape
     one = simd.splat(np.float32(1))
     to = m * y.shape[1] * y.shape[2] * LANES
+    is_large, stride = height * width > LARGE_PLANE, max(1, width // y.shape[2])
     for i in range(y.shape[1]):
         top, first_u, end_u = rows[i, 0], rows[i, 1], rows[i, 2]
         for j in range(y.shape[2]):
             left, first_v, end_v = columns[j, 0], columns[j, 1], columns[j, 2]
+            if is_large:  # what the next row of windows reads, in several streams
+                for row in range(top + end_u * dh, top + end_u * dh + stride):
+                    start = ((m * height + row) * width + left + first_v * dw) * LANES
+                    for line in range(start, start + stride * LANES, LANES):
+                        simd.prefetch(x, line)
             best = simd.splat(np.float32(-np.inf))
             at = simd.splat(np.float32(first_u * kw + first_v))  # where all are -inf
             for u in range(first_u, end_u):
@@ -154,7 +162,11 @@ def avg_pool2d_plane(x, means, y, m):
         for j in range(y.shape[2]):
             left, first_v, end_v = columns[j, 0], columns[j, 1], columns[j, 2]
             total, left_u = simd.splat(np.float32(0)), first_u  # the rows that are left to add
-            if (end_u - first_u) * (end_v - first_v) > ONE_BY_ONE:
+            if end_v - first_v >= FOUR and (end_u - first_u) * (end_v - first_v) <= ONE_BY_ONE:
+                start = ((m * height + top + first_u) * width + left + first_v) * LANES
+                total = total_of_four(x, start, end_u - first_u, end_v - first_v, width)
+                left_u = end_u
+            elif (end_u - first_u) * (end_v - first_v) > ONE_BY_ONE:
                 start = ((m * height + top + first_u) * width + left + first_v) * LANES
                 total = long_total(x, start, end_u - first_u, end_v - first_v, width)
                 left_u = end_u
@@ -165,6 +177,25 @@ def avg_pool2d_plane(x, means, y, m):
                     start += LANES
             simd.store(y, to, simd_math.multiply(total, simd.splat(shares[i, j])))
             to += LANES
+
+
+@kernel
+def total_of_four(x, start, rows, columns, width):
+    """The sum of a window, of four sums at once: an addition waits for the one before it."""
+    a = simd.splat(np.float32(0))
+    b, c, d = a, a, a
+    for u in range(rows):
+        at = start + u * width * LANES
+        for _ in range(columns // FOUR):
+            a = simd.add(a, simd.load(x, at))
+            b = simd.add(b, simd.load(x, at + LANES))
+            c = simd.add(c, simd.load(x, at + 2 * LANES))
+            d = simd.add(d, simd.load(x, at + 3 * LANES))
+            at += FOUR * LANES
+        for _ in range(columns % FOUR):
+            a = simd.add(a, simd.load(x, at))
+            at += LANES
+    return simd.add(simd.add(a, b), simd.add(c, d))
 
 
 @kernel

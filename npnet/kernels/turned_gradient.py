@@ -29,6 +29,7 @@ class ByChannels(NamedTuple):
 
     Attributes:
         shape: the tile of outputs x channels that stays in registers.
+        together: taps in a tile, side by side: of sixteen channels it has room for two.
         top, left: zeros before the first pixel.
         kh, kw, sh, sw: the windows and their strides.
         rows, columns: of gy, at most, whose windows are turned at a time.
@@ -36,6 +37,7 @@ class ByChannels(NamedTuple):
     """
 
     shape: Annotated[Any, "tile"]
+    together: Annotated[int, "int"]
     top: Annotated[int, "int"]
     left: Annotated[int, "int"]
     kh: Annotated[int, "int"]
@@ -49,7 +51,7 @@ class ByChannels(NamedTuple):
     @property
     def across(self) -> int:
         """Channels of a tile."""
-        return int(self.shape.columns) * LANES
+        return int(self.shape.columns) // self.together * LANES
 
     @property
     def turned(self) -> tuple[int, ...]:
@@ -61,8 +63,10 @@ class ByChannels(NamedTuple):
 
 def _turned(f: Facts) -> None:
     """There is room for the pixels that windows read, for all taps and for all channels."""
-    numbers = f.kh, f.kw, f.sh, f.sw, f.rows, f.columns, f.parts
+    numbers = f.together, f.kh, f.kw, f.sh, f.sw, f.rows, f.columns, f.parts
     need(f, min(numbers) > 0, "its numbers must be positive")
+    alike = f.together == 1 or f.together == f.shape.columns == 2
+    need(f, alike, f"a tile must have 1 or 2 taps, got {f.together}")
     images_of_blocks(f)
     room = f.plan.turned
     need(f, f.turned.shape[1:] == room, f"turned must be {room} for each thread")
@@ -100,7 +104,7 @@ def channels_chunk(plan, x, gy, n, turned, gw, gb, k):
             for j in range(0, width, plan.columns):
                 some = Part(b, images, i, j, m, min(plan.columns, width - j))
                 turn(plan, x, tile * across, some, turned, thread)
-                for tap in range(taps):
+                for tap in range(0, taps, plan.together):
                     add_tap(plan, turned, thread, gy, some, tap, gw, place + tap)
 
 
@@ -113,7 +117,7 @@ def turn(plan, x, c, part, turned, thread):
     tap, and what is between windows is left out.
     """
     b, _, i, j, rows, columns = part
-    _, top, left, kh, kw, sh, sw, _, _, _ = plan
+    _, _, top, left, kh, kw, sh, sw, _, _, _ = plan
     top, left = i * sh - top, j * sw - left
     _, channels, height, width, _ = x.shape
     across, wide = turned.shape[4], turned.shape[2]
@@ -149,18 +153,20 @@ def turn(plan, x, c, part, turned, thread):
 def add_tap(plan, x, thread, gy, part, tap, gw, at_gw):
     """gw[at_gw, o] += sum over the images and pixels of a part of gy[o] * x at a tap.
 
-    x is turned; gw (chunks, tiles, KH * KW) at `at_gw` is (O, channels of a tile).
+    x is turned; gw (chunks, tiles, KH * KW) at `at_gw` is (O, channels of a tile). Where two taps
+    are together, the next one's is added up too.
     """
     b, images, i, j, m, r = part
     shape = plan.shape
-    _, turned_rows, wide, _, across = x.shape
+    wide, across = x.shape[2], x.shape[4]
     _, outputs, height, width, _ = gy.shape
-    u, v = tap // plan.kw, tap % plan.kw
     rows, columns, down = simd.rows(shape), simd.columns(shape), height * width * LANES
-    rows_of_phase = plan.rows + (plan.kh - 1) // plan.sh
-    columns_of_phase = plan.columns + (plan.kw - 1) // plan.sw
-    row = thread * turned_rows + u % plan.sh * rows_of_phase + u // plan.sh
-    corner = row * wide + v % plan.sw * columns_of_phase + v // plan.sw
+    corner = thread * x.shape[1] * wide + tap_number(plan, tap, wide)
+    right, apart = LANES, LANES
+    if plan.together > 1:
+        columns = min(columns, gw.shape[2] - tap)
+        other = tap_number(plan, tap + columns - 1, wide) - tap_number(plan, tap, wide)
+        right, apart = other * LANES * across, outputs * across
     for o in range(0, outputs, rows):
         bottom = min(rows, outputs - o) - 1
         place = (at_gw * outputs + o) * across
@@ -168,36 +174,69 @@ def add_tap(plan, x, thread, gy, part, tap, gw, at_gw):
         for s in range(m):
             at = (((b * outputs + o) * height + i + s) * width + j) * LANES
             start = (corner + s * wide) * LANES * across
-            for _ in range(r):
+            for pixel in range(r):
                 for row in range(rows, 2 * rows):  # the next outputs' pixels, too few for a stream
-                    simd.prefetch(gy, at + row * down)
-                for _ in range(images):
-                    acc = simd.add_row_products(acc, gy, at, down, bottom, x, start, LANES)
+                    simd.prefetch(gy, at + pixel * LANES + row * down)
+            # images of neighbouring pixels follow each other, unless the block is not full
+            run, skipped = (r * LANES, 0) if images == LANES else (images, LANES - images)
+            for _ in range(1 if images == LANES else r):
+                for _ in range(run):
+                    acc = simd.add_row_products(acc, gy, at, down, bottom, x, start, right)
                     at += 1
                     start += across
-                at += LANES - images
-                start += (LANES - images) * across
-        acc = simd.add_tile(acc, gw, place, across, LANES, bottom + 1, columns)
-        simd.store_tile(acc, gw, place, across, LANES, bottom + 1, columns)
+                at += skipped
+                start += skipped * across
+        acc = simd.add_tile(acc, gw, place, across, apart, bottom + 1, columns)
+        simd.store_tile(acc, gw, place, across, apart, bottom + 1, columns)
+
+
+@kernel
+def tap_number(plan, tap, wide):
+    """Which turned pixel the first window of a part sees at a tap."""
+    u, v = tap // plan.kw, tap % plan.kw
+    row = u % plan.sh * (plan.rows + (plan.kh - 1) // plan.sh) + u // plan.sh
+    column = v % plan.sw * (plan.columns + (plan.kw - 1) // plan.sw) + v // plan.sw
+    return row * wide + column
+
+
+def _turned_back(f: Facts) -> None:
+    need(f, f.A % LANES == 0, f"gw must have whole vectors of channels, got {f.A}")
+    need(f, f.TC * f.A >= f.C, f"gw must have tiles of {f.C} channels, got {f.TC}")
+    room = 2 * (f.T + LANES) * LANES
+    need(f, room <= f.L, f"tmp must have {room} numbers for each thread, got {f.L}")
 
 
 @task(
-    gw="K TC T O A", gweight="O C T", items=lambda f: f.TC * -(-f.O // OUTPUTS_AT_ONCE)
+    gw="K TC T O A", tmp="S L", gweight="O C T",
+    items=lambda f: f.TC * -(-f.O // OUTPUTS_AT_ONCE), also=_turned_back,
 )  # fmt: skip
-def add_chunks(gw, gweight, m):
+def add_chunks(gw, tmp, gweight, m):
     """Add up the chunks of one tile's channels and a run of outputs, m = (tile, run), in
     their order, and put a channel's taps side by side.
 
     gw (chunks, tiles, taps, O, channels of a tile) -> gweight (O, C, taps).
     """
     chunks, _, taps, outputs, across = gw.shape
-    runs = (outputs + OUTPUTS_AT_ONCE - 1) // OUTPUTS_AT_ONCE
-    tile, start = m // runs, m % runs * OUTPUTS_AT_ONCE
-    first = tile * across
-    for o in range(start, min(start + OUTPUTS_AT_ONCE, outputs)):
-        for tap in range(taps):
-            for k in range(min(across, gweight.shape[1] - first)):
-                total = np.float64(gw[0, tile, tap, o, k])
+    channels, runs = gweight.shape[1], (outputs + OUTPUTS_AT_ONCE - 1) // OUTPUTS_AT_ONCE
+    tile, first = m // runs, m % runs * OUTPUTS_AT_ONCE
+    own = np.intp(numba.get_thread_id()) * tmp.shape[1]
+    turned, size = own + (taps + LANES) * LANES, gw.size // chunks
+    flat, own_tmp = gweight.reshape(gweight.size), tmp.reshape(tmp.size)
+    for o in range(first, min(first + OUTPUTS_AT_ONCE, outputs)):
+        for c in range(tile * across, min((tile + 1) * across, channels), LANES):
+            for tap in range(taps):
+                at = ((tile * taps + tap) * outputs + o) * across + c - tile * across
+                total = simd.load(gw, at)
                 for chunk in range(1, chunks):
-                    total += gw[chunk, tile, tap, o, k]
-                gweight[o, first + k, tap] = total
+                    total = simd.add(total, simd.load(gw, at + chunk * size))
+                simd.store(tmp, own + tap * LANES, total)
+            # from the last taps on: what is turned beyond a channel's taps is written over
+            for tap in range((taps - 1) // LANES * LANES, -1, -LANES):
+                simd.transpose(tmp, own + tap * LANES, LANES, tmp, turned + tap, taps)
+            to = (o * channels + c) * taps
+            if c + LANES <= channels:
+                for i in range(0, taps * LANES, LANES):
+                    simd.store(gweight, to + i, simd.load(tmp, turned + i))
+            else:
+                for i in range((channels - c) * taps):
+                    flat[to + i] = own_tmp[turned + i]

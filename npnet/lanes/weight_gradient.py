@@ -17,7 +17,7 @@ from npnet.kernels.weight_gradient import ALONE, Behind, ByLanes
 from npnet.lanes.plan import MOST_CHUNKS, Buffer, Calls, Shape, longest_parts, total
 from npnet.ops.windows import Pair, Window
 
-__all__ = ["backward_bias", "backward_weight"]
+__all__ = ["backward_bias", "backward_weight", "put_together"]
 
 LEAST_ITEMS = 4  # with fewer chunks, they are split too, to keep as many threads busy
 NEAR_BYTES = 7 * 2**12  # of gradients that stay in the nearest cache
@@ -49,7 +49,7 @@ def backward_weight(
         return _by_blocks(x, gy, window, out, groups, behind, gy if gz is None else gz)
     if groups > 1 or window.dilation != (1, 1):
         return _by_lanes(x, gy, window, out, groups)
-    if channels < LANES or (channels < 2 * LANES and max(window.kernel) > 1):
+    if channels < LANES or (LANES < channels < 2 * LANES and max(window.kernel) > 1):
         return _by_lanes(x, gy, window, out, 1)  # half a tile of channels is slower
     return _by_channels(x, gy, window, out)
 
@@ -79,8 +79,15 @@ def _by_channels(x: Buffer, gy: Buffer, window: Window, out: Calls) -> tuple[Arr
     )
     gweight, turned = lanes.empty((outputs, channels, *window.kernel)), out.scratch(plan.turned)
     out.add(turned_gradient.channels_chunk, plan, x.array, gy.array, out.extent.n, turned, gw, gb)
-    out.add(turned_gradient.add_chunks, gw, gweight.reshape(outputs, channels, taps))
+    put_together(gw, gweight, out)
     return gweight, total(gb, gb.shape[1:], out)
+
+
+def put_together(gw: Array, gweight: Array, out: Calls) -> None:
+    """gw (chunks, tiles, taps, O, channels of a tile), added up, -> gweight (O, C, KH, KW)."""
+    taps = gw.shape[2]
+    tmp = out.scratch((2 * (taps + LANES) * LANES,))
+    out.add(turned_gradient.add_chunks, gw, tmp, gweight.reshape(*gweight.shape[:2], taps))
 
 
 @functools.lru_cache(256)
@@ -90,12 +97,15 @@ def _channels_plan(
     """The plan, and how many chunks there are."""
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window.kernel, window.stride, window.reach(size)
     shape, (height, width) = simd.row_shape(lanes.whole(channels)), window.output_size(size)
-    across = shape.columns * LANES
+    together = 1
+    if channels <= LANES and kh * kw > 1:
+        shape, together = simd.row_shape(), simd.row_shape().columns
+    across = shape.columns // together * LANES
     pixels = TURNED_BYTES // (4 * LANES * across)
     columns = longest_parts(width, math.isqrt(2 * pixels))  # nearly square: fewer are turned twice
     rows = longest_parts(height, pixels // columns)
     parts = min(-(-LEAST_ITEMS // chunks), -(-channels // across))
-    plan = ByChannels(shape, top, left, kh, kw, sh, sw, rows, columns, parts)
+    plan = ByChannels(shape, together, top, left, kh, kw, sh, sw, rows, columns, parts)
     return plan, max(chunks, -(-LEAST_ITEMS // parts))
 
 

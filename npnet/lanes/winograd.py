@@ -10,10 +10,10 @@ from npnet.base.arrays import Array
 from npnet.kernels import lanes, simd
 from npnet.kernels import winograd as kernels
 from npnet.kernels.simd import LANES
-from npnet.kernels.turned_gradient import add_chunks
 from npnet.kernels.winograd import FEWER, FREQUENCIES, FREQUENCY_SHAPE, Gradients, Strips
 from npnet.kernels.winograd_tiles import SHORT, TALL
 from npnet.lanes.plan import Buffer, Calls
+from npnet.lanes.weight_gradient import put_together
 from npnet.ops.windows import Pair
 
 __all__ = [
@@ -128,7 +128,7 @@ def backward_weight(x: Buffer, gy: Buffer, before: Pair, chunks: int, out: Calls
     out.add(kernels.gradients_chunk, plan, x.array, gy.array, out.extent.n, scratch, d)
     taps, gweight = lanes.empty((1, 9, outputs, wide)), lanes.empty((outputs, channels, 3, 3))
     out.add(kernels.gradients_output, d, lanes.empty((outputs, FREQUENCIES, LANES)), taps)
-    out.add(add_chunks, taps[None], gweight.reshape(outputs, channels, 9))
+    put_together(taps[None], gweight, out)
     return gweight
 
 

@@ -64,9 +64,7 @@ def _most_chunks(weight: Array) -> int:
     return MOST_FREQUENCIES // gradient_bytes(weight.shape[1], weight.shape[0])
 
 
-def _regions(
-    size: Pair, channels: int, blocks: int, tall: int = TALL
-) -> tuple[int, int, int, int]:
+def _regions(size: Pair, channels: int, blocks: int, tall: int = TALL) -> tuple[int, int, int, int]:
     """(rows, columns) of tiles of a region, and how many there are (down, across)."""
     high, wide = -(-size[0] // tall), -(-size[1] // 4)
     fit = SCRATCH_BYTES // (FREQUENCIES * channels * LANES * 4)
@@ -102,9 +100,7 @@ def forward(
     before = x if norm is None else norm.y
     assert before is not None
     channels, outputs = before.shape[0], y.shape[0]
-    rows, columns, down, across = _regions(
-        y.size, channels + outputs, out.extent.blocks, tall
-    )
+    rows, columns, down, across = _regions(y.size, channels + outputs, out.extent.blocks, tall)
     tiles = _tiles(rows, columns)
     v_apart, m_apart = (count * tiles * LANES + GAP for count in (channels, outputs))
     residual = None if norm is None else norm.residual

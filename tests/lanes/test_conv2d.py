@@ -93,7 +93,8 @@ def test_layers_of_networks(
 
 
 @pytest.mark.parametrize(
-    ("channels", "kernel", "stride"), [(3, 5, 2), (33, 3, 2), (33, 5, 3), (64, 1, 2), (70, 3, 1)]
+    ("channels", "kernel", "stride"),
+    [(3, 5, 2), (16, 3, 2), (16, 2, 1), (33, 3, 2), (33, 5, 3), (64, 1, 2), (70, 3, 1)],
 )
 def test_weight_gradients_of_images_in_many_parts(channels: int, kernel: int, stride: int) -> None:
     window = Window((kernel, kernel), (stride, stride), ((1, 1), (1, 1)))

@@ -86,6 +86,12 @@ def test_max_pool2d_of_a_window_of_more_places_than_a_byte_counts() -> None:
     check(MaxPool2d(window), x, gy)
 
 
+def test_planes_whose_next_rows_are_fetched_early() -> None:
+    window = Window((3, 3), (2, 2), ((1, 1), (1, 1)))
+    x, gy = draw_arrays(MaxPool2d(window), 17, 2, (47, 50))
+    check(MaxPool2d(window), x, gy)
+
+
 SPECIAL = (np.nan, np.inf, -np.inf)
 
 
