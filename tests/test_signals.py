@@ -94,7 +94,7 @@ def test_kernels_are_compiled_undisturbed(monkeypatch: pytest.MonkeyPatch) -> No
             press()
             finished.append(signature)
 
-    dispatcher = _jit._with_cache(Dispatcher())
+    dispatcher = _jit._with_cache(Dispatcher(), None)
     with pytest.raises(KeyboardInterrupt):
         dispatcher.compile("float32")
     assert finished == ["float32"]

@@ -23,7 +23,7 @@ NICE = 5  # it gives way to whoever computes
 
 
 def main() -> None:
-    """Arguments: the folder of the session, and a network, or `_ahead.ALL`."""
+    """Arguments: the folder of the session, and a network, or `_ahead.EVERY_KERNEL`."""
     folder, work = Path(sys.argv[1]), sys.argv[2]
     threading.Thread(target=_end_with_parent, args=(folder,), daemon=True).start()
     with contextlib.suppress(AttributeError, OSError):
@@ -36,7 +36,7 @@ def main() -> None:
     session = _ahead.join(folder)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        if work == _ahead.ALL:
+        if work == _ahead.EVERY_KERNEL:
             _do_all()
         else:
             _compile_for(work, session)

@@ -187,7 +187,7 @@ def _compile_all(folder: Path) -> None:
 
     start, before, work = time.perf_counter(), len(_compiled(folder)), tasks()
     _jit.announce()
-    helper = _ahead.ask(folder, _ahead.ALL, _jit.options(folder))
+    helper = _ahead.ask(folder, _ahead.EVERY_KERNEL, _jit.options(folder))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of a full disk: it is an error here
         for task in _with_bar(work):

@@ -29,9 +29,9 @@ from typing import Any
 
 from npnet.base import expected, grad_mode, threads
 
-__all__ = ["ALL", "Session", "ask", "begin", "join", "session"]
+__all__ = ["EVERY_KERNEL", "Session", "ask", "begin", "join", "session"]
 
-ALL = "all"  # what `npnet warmup` compiles
+EVERY_KERNEL = "all"  # what `npnet warmup` compiles
 
 PROGRAM = "npnet.cli.ahead"  # what the helper runs
 MOMENT = 0.002  # seconds from one look at the other's files to the next
@@ -132,7 +132,7 @@ def ask(folder: Path, work: str | None, options: Mapping[str, str]) -> Session |
     """Start the helper, if one is of use; else, or without work, there will be none.
 
     Args:
-        work: a network, or ALL.
+        work: a network, or EVERY_KERNEL.
     """
     global _session, _is_asked
     _is_asked = True
