@@ -25,12 +25,13 @@ TURNED_BYTES = 7 * 2**14  # of turned pixels at one tap; all taps stay in the se
 
 
 def backward_weight(
-    x: Buffer, gy: Buffer, window: Window, out: Calls, groups: int = 1
-) -> tuple[Array, Array]:
+    x: Buffer, gy: Buffer, window: Window, out: Calls, groups: int = 1, biased: bool = True
+) -> tuple[Array, Array | None]:
     """gweight[o, c, u, v] = sum over images, i, j of
         gy[o, i, j] * x[c, i*SH - PT + u*DH, j*SW - PL + v*DW],
 
-    and gbias[o] = sum of gy[o, i, j], which is in the cache then.
+    and gbias[o] = sum of gy[o, i, j], which is in the cache then; where it costs a pass over gy,
+    only if it is `biased`.
 
     Shape: x (C, H, W), gy (O, OH, OW) of an image -> (O, C/groups, KH, KW), (O,).
     """
@@ -41,7 +42,7 @@ def backward_weight(
         return _by_lanes(x, gy, window, out, groups)
     if channels < LANES or (LANES < channels < 2 * LANES and max(window.kernel) > 1):
         return _by_lanes(x, gy, window, out, 1)  # half a tile of channels is slower
-    return _by_channels(x, gy, window, out)
+    return _by_channels(x, gy, window, out, biased)
 
 
 def backward_bias(gy: Buffer, out: Calls) -> Array:
@@ -64,9 +65,11 @@ def _sum(parts: Array) -> Array:
 # ---- by channels -------------------------------------------------------------------------------
 
 
-def _by_channels(x: Buffer, gy: Buffer, window: Window, out: Calls) -> tuple[Array, Array]:
+def _by_channels(
+    x: Buffer, gy: Buffer, window: Window, out: Calls, biased: bool
+) -> tuple[Array, Array | None]:
     (channels, *_), (outputs, *_), taps = x.shape, gy.shape, math.prod(window.kernel)
-    plan, chunks = _channels_plan(window, channels, x.size, out.extent.chunks)
+    plan, chunks = _channels_plan(window, channels, x.size, out.extent.chunks, biased)
     tiles = -(-channels // plan.across)
     gw, gb = (
         lanes.empty((chunks, tiles, taps, outputs, plan.across)),
@@ -75,7 +78,7 @@ def _by_channels(x: Buffer, gy: Buffer, window: Window, out: Calls) -> tuple[Arr
     gweight, turned = lanes.empty((outputs, channels, *window.kernel)), out.scratch(plan.turned)
     out.add(turned_gradient.channels_chunk, plan, x.array, gy.array, out.extent.n, turned, gw, gb)
     put_together(gw, gweight, out)
-    return gweight, _sum(gb)
+    return gweight, _sum(gb) if biased else None
 
 
 def put_together(gw: Array, gweight: Array, out: Calls) -> None:
@@ -87,7 +90,7 @@ def put_together(gw: Array, gweight: Array, out: Calls) -> None:
 
 @functools.lru_cache(256)
 def _channels_plan(
-    window: Window, channels: int, size: Pair, chunks: int
+    window: Window, channels: int, size: Pair, chunks: int, biased: bool
 ) -> tuple[ByChannels, int]:
     """The plan, and how many chunks there are."""
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window.kernel, window.stride, window.reach(size)
@@ -100,7 +103,7 @@ def _channels_plan(
     columns = longest_parts(width, math.isqrt(2 * pixels))  # nearly square: fewer are turned twice
     rows = longest_parts(height, pixels // columns)
     parts = min(-(-LEAST_ITEMS // chunks), -(-channels // across))
-    plan = ByChannels(shape, together, top, left, kh, kw, sh, sw, rows, columns, parts)
+    plan = ByChannels(shape, together, top, left, kh, kw, sh, sw, rows, columns, parts, biased)
     return plan, max(chunks, -(-LEAST_ITEMS // parts))
 
 
