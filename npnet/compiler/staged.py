@@ -29,8 +29,7 @@ from npnet.kernels.program import Phase, Program
 from npnet.lanes import conv, linear, weight_gradient, winograd_norm
 from npnet.lanes.activation import ReLU
 from npnet.lanes.arithmetic import Add
-from npnet.lanes.convolve import suits_dense, suits_winograd, tile_rows
-from npnet.lanes.correlate import correlate
+from npnet.lanes.convolve import suits_dense, suits_winograd, tile_rows, walk
 from npnet.lanes.fusion import planes
 from npnet.lanes.loss import LaneLoss
 from npnet.lanes.norm import BatchNorm
@@ -412,11 +411,12 @@ class _ConvLayer(_Layer):
             x.buffer = x.buffer if kept is None else kept
         else:
             images = program.materialised(x)
-            correlate(images, weight, bias, window, y, False, calls, groups=groups)
+            walk(images, weight, bias, window, y, False, op.fast, calls, groups=groups)
         return value
 
     def backward(self, program: StagedProgram, value: _Value, inputs: list[_Value]) -> None:
-        (x,), calls, weight = inputs, program.calls, self.link.weights[0]
+        (x,), calls, (weight, *biases) = inputs, program.calls, self.link.weights
+        biased, gbias = bool(biases), None
         assert value.gradient is not None
         if self.by_winograd:
             gx, finishes = calls.empty(x.shape), x.norm is not None and x.missing == 1
@@ -430,8 +430,9 @@ class _ConvLayer(_Layer):
             program.spoiled += spoiled
             if is_heavy:
                 gweight, gbias = weight_gradient.backward_weight(
-                    program.materialised(x), value.gradient, self.op.window, program.whole
-                )
+                    program.materialised(x), value.gradient, self.op.window, program.whole,
+                    biased=biased,
+                )  # fmt: skip
             x.gradient, x.owned, x.missing = gx, True, x.missing - 1
             if finishes:
                 x.sums = sums
@@ -441,12 +442,12 @@ class _ConvLayer(_Layer):
             g, window, groups = program.through_norm(value), self.op.window, self.op.op.groups
             if self.inputs[0] >= 0:
                 gx = calls.empty(x.shape)
-                correlate(g, weight, NO_BIAS, window, gx, True, calls, groups=groups)
+                walk(g, weight, NO_BIAS, window, gx, True, self.op.fast, calls, groups=groups)
                 program.add_gradient(x, gx, owned=True)
             gweight, gbias = weight_gradient.backward_weight(
-                program.materialised(x), g, window, program.whole, groups
+                program.materialised(x), g, window, program.whole, groups, biased=biased
             )
-        program.keep(self.link, [gweight, gbias][: len(self.link.params)])
+        program.keep(self.link, [gweight, gbias] if biased and gbias is not None else [gweight])
 
     def _gathered(self, program: StagedProgram, weight: Array, size: Pair) -> Array:
         """The matrix of a convolution whose windows cover the image: see `lanes.dense`."""

@@ -34,6 +34,7 @@ class ByChannels(NamedTuple):
         kh, kw, sh, sw: the windows and their strides.
         rows, columns: of gy, at most, whose windows are turned at a time.
         parts: in how many the tiles of a chunk are shared out among threads.
+        biased: whether gy is added up too.
     """
 
     shape: Annotated[Any, "tile"]
@@ -47,6 +48,7 @@ class ByChannels(NamedTuple):
     rows: Annotated[int, "int"]
     columns: Annotated[int, "int"]
     parts: Annotated[int, "int"]
+    biased: Annotated[bool, "flag"]
 
     @property
     def across(self) -> int:
@@ -83,7 +85,8 @@ def _turned(f: Facts) -> None:
 def channels_chunk(plan, x, gy, n, turned, gw, gb, k):
     """gw[chunk] (tiles, KH * KW, O, 16 or 32) of a part of the tiles, k = (chunk, part).
 
-    By chunk `chunk` of all blocks' strips, `rows` rows of gy each; part 0 adds gb[chunk] (O,).
+    By chunk `chunk` of all blocks' strips, `rows` rows of gy each; part 0 adds gb[chunk] (O,), if
+    it is `biased`.
     """
     chunk, part, thread = k // plan.parts, k % plan.parts, np.intp(numba.get_thread_id())
     chunks, tiles, taps, outputs, across = gw.shape
@@ -99,7 +102,7 @@ def channels_chunk(plan, x, gy, n, turned, gw, gb, k):
         for s in range(chunk * total // chunks, (chunk + 1) * total // chunks):
             b, i = s // strips, s % strips * plan.rows
             m, images = min(plan.rows, height - i), min(LANES, n - b * LANES)
-            if tile == 0:
+            if tile == 0 and plan.biased:
                 bias_rows(gy, Part(b, images, i, 0, m, width), 0, outputs, gb, chunk)
             for j in range(0, width, plan.columns):
                 some = Part(b, images, i, j, m, min(plan.columns, width - j))
@@ -117,7 +120,7 @@ def turn(plan, x, c, part, turned, thread):
     tap, and what is between windows is left out.
     """
     b, _, i, j, rows, columns = part
-    _, _, top, left, kh, kw, sh, sw, _, _, _ = plan
+    _, _, top, left, kh, kw, sh, sw, _, _, _, _ = plan
     top, left = i * sh - top, j * sw - left
     _, channels, height, width, _ = x.shape
     across, wide = turned.shape[4], turned.shape[2]

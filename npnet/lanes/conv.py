@@ -95,7 +95,8 @@ class Conv2d(LaneOp):
         gx = self.backward_data(gy, weight, NO_BIAS, out) if needs_x else None
         if not any(needs_weights):
             return (gx, *[None] * len(needs_weights))
-        return (gx, *self.backward_weight(gy, weight.shape, out)[: len(needs_weights)])
+        biased = any(needs_weights[1:])
+        return (gx, *self.backward_weight(gy, weight.shape, out, biased)[: len(needs_weights)])
 
     def backward_data(self, gy: Buffer, weight: Array, bias: Array, out: Calls) -> Buffer:
         """gx[c, h, w] = sum over o, u, v of weight[o, c, u, v] * gy[o, i, j],
@@ -120,21 +121,25 @@ class Conv2d(LaneOp):
             walk(gy, weight, bias, window, gx, True, self.fast, out, groups=self.op.groups)
         return out.gathered(gx) if by == BLOCK else gx
 
-    def backward_weight(self, gy: Buffer, shape: Shape, out: Calls) -> tuple[Array, Array]:
+    def backward_weight(
+        self, gy: Buffer, shape: Shape, out: Calls, biased: bool = True
+    ) -> tuple[Array, Array | None]:
         """gweight[o, c, u, v] = sum over images, i, j of
             gy[o, i, j] * x[c, i*SH - PT + u*DH, j*SW - PL + v*DW],
 
-        and the bias's gradient, the sum of gy.
+        and the bias's gradient, the sum of gy, if there is one; it costs a pass over gy.
         """
         if self._suits_dense(shape, out):
             found = self._dense_gradients(gy, shape, out)
             if found is not None:
                 return found
         if out.whole and self._suits_winograd(shape):
-            found = self._winograd_gradients(gy, shape, out)
-            if found is not None:
-                return found
-        return weight_gradient.backward_weight(self.x, gy, self.window, out, self.op.groups)
+            gweight = self._winograd_gradients(gy, shape, out)
+            if gweight is not None:
+                return gweight, weight_gradient.backward_bias(gy, out) if biased else None
+        return weight_gradient.backward_weight(
+            self.x, gy, self.window, out, self.op.groups, biased=biased
+        )
 
     def _dense_gradients(self, gy: Buffer, shape: Shape, out: Calls) -> tuple[Array, Array] | None:
         """Those of the matrix, added up where a weight stands several times.
@@ -149,9 +154,7 @@ class Conv2d(LaneOp):
         gweight = dense.scatter_add(gmatrix, self.window, self.size, shape[0])
         return gweight, gbiases.reshape(shape[0], -1).sum(1)
 
-    def _winograd_gradients(
-        self, gy: Buffer, shape: Shape, out: Calls
-    ) -> tuple[Array, Array] | None:
+    def _winograd_gradients(self, gy: Buffer, shape: Shape, out: Calls) -> Array | None:
         """None where they are not finite, as in `winograd.correlate`, or take too much memory."""
         most = winograd.MOST_FREQUENCIES // max(1, winograd.gradient_bytes(shape[1], shape[0]))
         if most < min(out.extent.blocks, MOST_CHUNKS):
@@ -159,9 +162,7 @@ class Conv2d(LaneOp):
         before = (self.window.padding[0][0], self.window.padding[1][0])
         chunks = min(most, out.extent.chunks)
         gweight = winograd.backward_weight(self.x, gy, before, chunks, out)
-        if not np.isfinite(gweight).all():
-            return None
-        return gweight, weight_gradient.backward_bias(gy, out)
+        return gweight if np.isfinite(gweight).all() else None
 
 
 class ActivatedConv2d(LaneOp):
@@ -260,6 +261,6 @@ class ConvTranspose2d(LaneOp):
         self.conv.x = gy
         gweight = None
         if needs_weight:
-            gweight, _ = self.conv.backward_weight(self.x, weight.shape, out)
+            gweight, _ = self.conv.backward_weight(self.x, weight.shape, out, False)
         gbias = weight_gradient.backward_bias(gy, out) if any(needs_bias) else None
         return (gx, gweight, gbias)[: len(self.needs_input_grad)]

@@ -32,11 +32,13 @@ def backward_weight(
     groups: int = 1,
     behind: Behind = ALONE,
     gz: Buffer | None = None,
-) -> tuple[Array, Array]:
+    biased: bool = True,
+) -> tuple[Array, Array | None]:
     """gweight[o, c, u, v] = sum over images, i, j of
         gy[o, i, j] * x[c, i*SH - PT + u*DH, j*SW - PL + v*DW],
 
-    and gbias[o] = sum of gy[o, i, j], which is in the cache then.
+    and gbias[o] = sum of gy[o, i, j], which is in the cache then; where it costs a pass over gy,
+    only if it is `biased`.
 
     Args:
         behind: in programs, what followed, with gradients gz; then gy is its activation's result
@@ -51,7 +53,7 @@ def backward_weight(
         return _by_lanes(x, gy, window, out, groups)
     if channels < LANES or (LANES < channels < 2 * LANES and max(window.kernel) > 1):
         return _by_lanes(x, gy, window, out, 1)  # half a tile of channels is slower
-    return _by_channels(x, gy, window, out)
+    return _by_channels(x, gy, window, out, biased)
 
 
 def backward_bias(gy: Buffer, out: Calls) -> Array:
@@ -69,9 +71,11 @@ def backward_bias(gy: Buffer, out: Calls) -> Array:
 # ---- by channels -------------------------------------------------------------------------------
 
 
-def _by_channels(x: Buffer, gy: Buffer, window: Window, out: Calls) -> tuple[Array, Array]:
+def _by_channels(
+    x: Buffer, gy: Buffer, window: Window, out: Calls, biased: bool
+) -> tuple[Array, Array | None]:
     (channels, *_), (outputs, *_), taps = x.shape, gy.shape, math.prod(window.kernel)
-    plan, chunks = _channels_plan(window, channels, x.size, out.extent.chunks)
+    plan, chunks = _channels_plan(window, channels, x.size, out.extent.chunks, biased)
     tiles = -(-channels // plan.across)
     gw, gb = (
         lanes.empty((chunks, tiles, taps, outputs, plan.across)),
@@ -80,7 +84,7 @@ def _by_channels(x: Buffer, gy: Buffer, window: Window, out: Calls) -> tuple[Arr
     gweight, turned = lanes.empty((outputs, channels, *window.kernel)), out.scratch(plan.turned)
     out.add(turned_gradient.channels_chunk, plan, x.array, gy.array, out.extent.n, turned, gw, gb)
     put_together(gw, gweight, out)
-    return gweight, total(gb, gb.shape[1:], out)
+    return gweight, total(gb, gb.shape[1:], out) if biased else None
 
 
 def put_together(gw: Array, gweight: Array, out: Calls) -> None:
@@ -92,7 +96,7 @@ def put_together(gw: Array, gweight: Array, out: Calls) -> None:
 
 @functools.lru_cache(256)
 def _channels_plan(
-    window: Window, channels: int, size: Pair, chunks: int
+    window: Window, channels: int, size: Pair, chunks: int, biased: bool
 ) -> tuple[ByChannels, int]:
     """The plan, and how many chunks there are."""
     (kh, kw), (sh, sw), ((top, _), (left, _)) = window.kernel, window.stride, window.reach(size)
@@ -105,7 +109,7 @@ def _channels_plan(
     columns = longest_parts(width, math.isqrt(2 * pixels))  # nearly square: fewer are turned twice
     rows = longest_parts(height, pixels // columns)
     parts = min(-(-LEAST_ITEMS // chunks), -(-channels // across))
-    plan = ByChannels(shape, together, top, left, kh, kw, sh, sw, rows, columns, parts)
+    plan = ByChannels(shape, together, top, left, kh, kw, sh, sw, rows, columns, parts, biased)
     return plan, max(chunks, -(-LEAST_ITEMS // parts))
 
 
