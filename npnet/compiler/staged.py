@@ -334,7 +334,7 @@ class _NormLayer(_Layer):
     def forward(self, program: StagedProgram, inputs: list[_Value], takers: int) -> _Value:
         (x, *others), calls = inputs, program.calls
         y, residual = program.materialised(x), [program.materialised(v) for v in others]
-        (channels, *_), training = y.shape, self.op.given is None
+        (channels, *_), training = y.shape, self.op.training
         weight, bias = self.link.weights
         if training:
             if x.parts is None:
@@ -360,7 +360,7 @@ class _NormLayer(_Layer):
     def backward(self, program: StagedProgram, value: _Value, inputs: list[_Value]) -> None:
         (x, *others), norm, g = inputs, self.norm, value.gradient
         assert g is not None
-        totals, training = lanes.zeros((2, norm.y.shape[0])), self.op.given is None
+        totals, training = lanes.zeros((2, norm.y.shape[0])), self.op.training
         arguments = value.sums, training, self.count, norm.constants, norm.slopes, totals
         program.calls.alone(norm_parts.slopes_channel, *arguments)
         program.keep(self.link, [totals[1], totals[0]])

@@ -36,13 +36,14 @@ class BatchNorm(Function):
     is exact there, and what is left to take off goes into the constants.
 
     Attributes:
+        training: whether mean and var are the batch's.
         running: mean and variance as tensors, which are given or move in training, and momentum.
     """
 
     running: tuple[Tensor | None, Tensor | None, float] = (None, None, 0.0)
 
     def __init__(self, eps: float, statistics: tuple[Array, Array] | None) -> None:
-        self.eps, self.given = eps, statistics
+        self.eps, self.given, self.training = eps, statistics, statistics is None
 
     def forward(self, x: Array, weight: Array, bias: Array) -> Array:  # (N, C, ...)
         pixels = _flat(x)

@@ -16,6 +16,7 @@ import npnet
 from npnet import Tensor
 from npnet.base.arrays import Array
 from npnet.base.checks import ShapeError, check_count, check_number
+from npnet.base.grad_mode import state
 from npnet.nn import Identity, Module
 from npnet.nn.modules.dropout import _DropoutNd
 
@@ -184,12 +185,18 @@ def _steps(length: int, size: int, stride: int) -> list[int]:
 
 @contextlib.contextmanager
 def _evaluation(model: Module) -> Iterator[None]:
-    """Evaluation mode, and then each module's own again."""
+    """Evaluation mode, and then each module's own again.
+
+    Layer by layer: a program, which is found after some calls, rounds in other places, and the same
+    picture shall have the same bytes.
+    """
     modes = {module: module.training for module in model.modules()}
     model.eval()
+    before, state.inside = state.inside, True
     try:
         yield
     finally:
+        state.inside = before
         for module, mode in modes.items():
             module.training = mode
 
