@@ -60,7 +60,7 @@ ALLOWED: dict[str, set[str]] = {
     "sparse": OPS,
     "distributions": CORE,
     "nn": CORE | {"creation", "ops.windows"},
-    "optim": LAYERS | {"kernels.update"},
+    "optim": LAYERS | {"kernels.joint_update", "kernels.update"},
     "utils": LAYERS | {"autograd", "hub"},
     "compiler": LIBRARY | {"kernels", "lanes"},
     "npnet": LIBRARY

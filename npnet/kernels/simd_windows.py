@@ -144,7 +144,7 @@ def activated(typing, shape, tile):
     """The shape's activation of a tile."""
 
     def code(context, builder, sig, args):
-        apply, acc, count = ACTIVATIONS[shape.activation], args[1], tile.rows * tile.columns
+        apply, acc, count = POINTWISE[shape.activation], args[1], tile.rows * tile.columns
         for first in range(0, count, AT_ONCE):
             some = range(first, min(first + AT_ONCE, count))
             values = apply(builder, [builder.extract_value(acc, k) for k in some])
@@ -194,7 +194,7 @@ def scaled(typing, tile, number):
 
 AT_ONCE = 4  # vectors: for more there are not registers enough
 
-ACTIVATIONS = {
+POINTWISE = {
     "": lambda builder, xs: xs,
     "relu": lambda builder, xs: [_choose(builder, ">", 0.0, x, 0.0, x) for x in xs],  # NaN stays
     "sigmoid": lambda builder, xs: [_sigmoid(builder, x) for x in xs],

@@ -60,7 +60,7 @@ FREQUENCY_SHAPE = simd.TILES[8, 2] if simd.WIDE else simd.TILES[4, 1]
 
 # Channels whose products are added up one by one; then the runs' sums are. An error of a sum of
 # products becomes one of several results, and grows with the numbers that it has gone through.
-RUN = 16
+CHANNEL_RUN = 16
 
 
 # ---- forward and backward-data -----------------------------------------------------------------
@@ -215,9 +215,9 @@ def multiply(plan, u, f, scratch, v, m, sizes):
         for t in range(0, count, columns):
             at, start = (f * panels + p) * even * rows, v + t * LANES
             to, last = m + p * rows * across + t * LANES, outputs - p * rows
-            for first in range(0, channels, RUN):
+            for first in range(0, channels, CHANNEL_RUN):
                 acc = simd.zeros(shape)
-                for _ in range(min(RUN, channels - first)):
+                for _ in range(min(CHANNEL_RUN, channels - first)):
                     acc = simd.add_products(acc, u, at, scratch, start, LANES)
                     at += rows
                     start += across

@@ -76,7 +76,7 @@ A_1, A_2, A_3, B_1, B_2, B_3 = (np.float32(p**k) for p in (A, B) for k in (1, 2,
 SUM, PRODUCT = np.float32(A**2 + B**2), np.float32((A * B) ** 2)
 OF_0, OF_A, OF_B = (np.float32(1 / n) for n in (N_0, N_A, N_B))
 OF_A_1, OF_A_2 = np.float32(A / N_A), np.float32(A**2 / N_A)
-HALF = np.float32(1 / 2)
+HALF = np.float32(0.5)
 OF_B_1, OF_B_2 = np.float32(B / N_B), np.float32(B**2 / N_B)
 
 

@@ -28,7 +28,7 @@ __all__ = ["Norm", "are_heavy", "backward", "forward", "suits"]
 
 # Transformed pixels and results of a region, for one thread; half the second-level cache. Of many
 # channels they are more: weights would be fetched for too few tiles.
-SCRATCH_BYTES, LEAST_TILES, MOST_TILES = 5 * 2**17, 4, 16
+REGION_BYTES, LEAST_TILES, MOST_TILES = 5 * 2**17, 4, 16
 LEAST_REGIONS = 4  # of a batch, to keep threads busy
 
 
@@ -67,7 +67,7 @@ def _most_chunks(weight: Array) -> int:
 def _regions(size: Pair, channels: int, blocks: int, tall: int = TALL) -> tuple[int, int, int, int]:
     """(rows, columns) of tiles of a region, and how many there are (down, across)."""
     high, wide = -(-size[0] // tall), -(-size[1] // 4)
-    fit = SCRATCH_BYTES // (FREQUENCIES * channels * LANES * 4)
+    fit = REGION_BYTES // (FREQUENCIES * channels * LANES * 4)
     shared = -(-high * wide * blocks // LEAST_REGIONS)
     most = min(max(fit, LEAST_TILES), MOST_TILES, max(2, shared))
     columns = -(-wide // -(-wide // most))

@@ -272,7 +272,8 @@ def test_plateau_sees_the_loss(early_stopping: bool, few: tuple[Array, Array]) -
 LEFT_OUT = {
     *("dataset", "data_dir", "image_size", "model", "model_args", "init_from"),  # X and module
     *("seed", "val_ratio", "use_scheduler"),  # random_state, validation_fraction, scheduler
-    "cutout",  # `augment` is a function
+    *("cutout", "alternating_flip", "mirror_test"),  # `augment` is a function
+    *("bias_lr_factor", "batch_norm_momentum"),  # of the network, or of an optimizer of one's own
     "threads",  # of the process
     *(
         "checkpoint_dir",

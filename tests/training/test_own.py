@@ -180,6 +180,7 @@ def test_a_best_file_that_is_written_again_has_the_digest_of_then(
     assert (folder / "c/best.safetensors").read_bytes() == best
 
 
+@pytest.mark.filterwarnings("ignore:compile. Ends runs as an eager loop. Softmax")
 @pytest.mark.parametrize("loss", ["cross_entropy", "mse"])
 def test_probabilities_under_a_loss_that_takes_logits_are_told_once(
     loss: str, folder: Path, stripes: Path, capsys: pytest.CaptureFixture[str]
