@@ -22,6 +22,7 @@ import numpy as np
 import npnet
 from npnet import models
 from npnet.kernels import _ahead
+npnet.set_backend("numba")
 npnet.set_num_threads(2)
 npnet.manual_seed(0)
 _ahead.threads.available_cores = lambda: 2
