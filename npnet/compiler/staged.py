@@ -329,7 +329,7 @@ class _NormLayer(_Layer):
 
     def __init__(self, link: Link, number: int, inputs: tuple[int, ...], relu: bool) -> None:
         super().__init__(link, number, inputs)
-        self.relu, self.op = relu, link.op.op  # type: ignore[attr-defined]
+        self.relu, self.op = relu, link.op.op  # type: ignore[attr-defined] # of a LaneOp
 
     def forward(self, program: StagedProgram, inputs: list[_Value], takers: int) -> _Value:
         (x, *others), calls = inputs, program.calls

@@ -111,14 +111,11 @@ class Phase:
             another, and their items are shared out among threads.
         items: how many blocks the batch has.
         parts: how many runs of items threads share; a run is gone through in order.
-        backwards: whether the last run comes first, and so what the phase before has left in the
-            cache.
     """
 
     calls: Sequence[Call]
     items: int = 0
     parts: int = 0
-    backwards: bool = False
 
 
 class _Row(NamedTuple):
@@ -128,7 +125,6 @@ class _Row(NamedTuple):
     last: int
     items: int
     parts: int
-    backwards: bool
     stride: int = 1
 
 
@@ -165,13 +161,13 @@ class Program:
         for phase in phases:
             last = first + len(phase.calls)
             if phase.items:
-                rows.append(_Row(first, last, phase.items, phase.parts, phase.backwards))
+                rows.append(_Row(first, last, phase.items, phase.parts))
             else:
                 counts = self._table[first:last, 2]
                 self._table[first:last, 3] = np.cumsum(counts) - counts  # a call's first piece
                 parts = int(counts.sum())
                 stride = _spreading(parts) if len(phase.calls) > 1 else 1
-                rows.append(_Row(first, last, 0, parts, False, stride))
+                rows.append(_Row(first, last, 0, parts, stride))
             first = last
         self._phases = np.array(rows, np.int64).reshape(-1, len(_Row._fields))
 
@@ -217,19 +213,16 @@ def _check_phase(phase: Phase) -> int:
 @kernel
 def _run(table, phases, slots):
     for p in range(phases.shape[0]):
-        first, last, items, parts, backwards, stride = phases[p]
+        first, last, items, parts, stride = phases[p]
         if items > 0:
-            numbers = items, parts, backwards
-            parallel_for_slots(run_part, parts, (table, first, last, numbers), slots)
+            parallel_for_slots(run_part, parts, (table, first, last, items, parts), slots)
         else:
             parallel_for_slots(run_piece, parts, (table, first, last, parts, stride), slots)
 
 
 @kernel
-def run_part(table, first, last, numbers, part):
+def run_part(table, first, last, items, parts, part):
     """All calls on the items of one part."""
-    items, parts, backwards = numbers
-    part = parts - 1 - part if backwards else part
     slot = np.intp(numba.get_thread_id())
     for item in range(part * items // parts, (part + 1) * items // parts):
         for i in range(first, last):

@@ -35,7 +35,6 @@ class Staged(Recorded):
 
     phases: list[Phase] = field(default_factory=list)
     rooms: dict[Shape, Array] = field(default_factory=dict)
-    turns: bool = True
 
     def empty(self, shape: Shape, by: int = BLOCK) -> Buffer:
         return Buffer(lanes.empty((self.extent.blocks, *shape, LANES)))
@@ -65,21 +64,16 @@ class Staged(Recorded):
                 call.count = call.reach.items
                 self.phases.append(Phase([call]))
         elif self.blocks:
-            self.phases.append(Phase(self.blocks, blocks, blocks, self._turned()))
+            self.phases.append(Phase(self.blocks, blocks, blocks))
         self.phases += [Phase(calls) for calls in (self.end, self.rest) if calls]
         self.blocks, self.end, self.rest = [], [], []
-
-    def _turned(self) -> bool:
-        """Every other stage begins where the one before has ended, for what is in the cache."""
-        self.turns = not self.turns
-        return self.turns
 
     def alone(self, task: Task, *arguments: object, parts: int = 0) -> None:
         """A stage of one call, whose items threads share, or share in so many runs."""
         self.close()
         items = task.reach(arguments).items
         if parts:
-            self.phases.append(Phase([Call(task, arguments)], items, parts, self._turned()))
+            self.phases.append(Phase([Call(task, arguments)], items, parts))
         else:
             self.phases.append(Phase([Call(task, arguments, items)]))
 
@@ -92,7 +86,7 @@ class Whole(Calls):
     whole = True
 
     @property
-    def extent(self) -> Extent:  # type: ignore[override]
+    def extent(self) -> Extent:  # type: ignore[override] # asked, never set
         return self.calls.extent
 
     def empty(self, shape: Shape, by: int = BLOCK) -> Buffer:
