@@ -27,7 +27,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from npnet.base import expected, grad_mode, threads
+from npnet.base import expected, grad_mode, processes, threads
 
 __all__ = ["EVERY_KERNEL", "Session", "ask", "begin", "join", "session"]
 
@@ -159,10 +159,8 @@ def _is_new(folder: Path) -> bool:
 
 
 def _can_help() -> bool:
-    """Whether there is a core for it, and a Python that is one."""
-    python = os.path.basename(sys.executable or "").lower()
-    is_python = "python" in python and not getattr(sys, "frozen", False)
-    return is_python and threads.available_cores() > 1 and threads.get_num_threads() > 1
+    """Whether another process may compute beside this one."""
+    return processes.is_of_use() and threads.get_num_threads() > 1
 
 
 def _start(folder: Path, work: str, options: Mapping[str, str]) -> Session | None:
@@ -172,11 +170,10 @@ def _start(folder: Path, work: str, options: Mapping[str, str]) -> Session | Non
     except OSError:
         return None
     alone = {"NPNET_NUM_THREADS": "1", "NPNET_BACKEND": "numba"}
-    path = os.pathsep.join(map(os.path.abspath, sys.path))
     try:
         helper = subprocess.Popen(
             [sys.executable, "-c", f"from {PROGRAM} import main; main()", str(common), work],
-            env={**os.environ, **alone, **options, "PYTHONPATH": path},
+            env={**os.environ, **alone, **options, "PYTHONPATH": processes.module_path()},
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

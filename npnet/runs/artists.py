@@ -17,8 +17,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from npnet.base import processes
 from npnet.base.signals import PARENT
-from npnet.base.threads import available_cores
 
 __all__ = ["Artist", "artists", "work"]
 
@@ -88,23 +88,19 @@ def artists(count: int, apart: bool) -> Iterator[list[Artist]]:
 
 def _is_of_use() -> bool:
     """Whether there is a core for it, a Python, and matplotlib that is not here already."""
-    python = os.path.basename(sys.executable or "").lower()
     return (
         "matplotlib" not in sys.modules
-        and "python" in python
-        and not getattr(sys, "frozen", False)
-        and available_cores() > 1
+        and processes.is_of_use()
         and PARENT not in os.environ  # of many runs at once
         and importlib.util.find_spec("matplotlib") is not None
     )
 
 
 def _start() -> subprocess.Popen[bytes] | None:
-    path = os.pathsep.join(map(os.path.abspath, sys.path))
     try:
         return subprocess.Popen(
             [sys.executable, "-c", f"from {__name__} import work; work()"],
-            env={**os.environ, "PYTHONPATH": path, "NPNET_BACKEND": "numpy"},
+            env={**os.environ, "PYTHONPATH": processes.module_path(), "NPNET_BACKEND": "numpy"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
