@@ -1,4 +1,4 @@
-"""Convolutions of programs with the norms around them against NumPy ops, and with PyTorch."""
+"""Convolutions of programs with the norms around them, against the NumPy ops in float64."""
 
 from __future__ import annotations
 
