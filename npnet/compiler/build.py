@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from operator import gt
 from sys import getrefcount
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from npnet.base.arrays import Array
+from npnet.base.group import Group
+from npnet.compiler.shared import Results, SharedProgram, Unshared
 from npnet.compiler.trace import Link
 from npnet.kernels import block_ops, lanes
 from npnet.kernels.program import BLOCK, SLOT, Call, Phase, Program
@@ -34,7 +37,7 @@ class ChainProgram:
     _load: Call
     _rows: Array  # in the place of images where no batch is loaded; never read
     _to: Array  # where `_load` takes the images
-    _program: Program
+    _program: Program | SharedProgram
 
     def __init__(self, links: list[Link], shape: tuple[int, ...], slots: int) -> None:
         self.slots, self.calls = slots, Recorded(Extent(shape[0], slots))
@@ -114,7 +117,8 @@ class InferenceProgram(ForwardProgram):
             phases = [Phase(calls.blocks, blocks, blocks)]
         else:  # threads share each layer's items, where there are several
             phases = [Phase([call]) for call in calls.blocks]
-        self._program = Program([p for p in (Phase(calls.first), *phases) if p.calls])
+        phases = [Phase(calls.first, together=True), *phases]
+        self._program = Program([p for p in phases if p.calls])
 
 
 class Trains(ChainProgram):
@@ -122,10 +126,32 @@ class Trains(ChainProgram):
 
     Attributes:
         gradients: of each parameter, overwritten by each run.
+        unshared: why each of several processes works on the whole batch; None if each has its part.
     """
 
     gradients: dict[Tensor, Tensor]
+    unshared: str | None = None
     _loss: LaneLoss
+
+    def _share(
+        self, phases: list[Phase], group: Group | None, others: Sequence[Array] = ()
+    ) -> None:
+        """Make the program of the phases: of several processes, each does a part of the batch.
+
+        Args:
+            others: what else must be there of the whole batch when all is done, beside the loss and
+                the output.
+        """
+        phases = [p for p in phases if p.calls]
+        self._program = Program(phases)
+        if group is None or group.size == 1:
+            return
+        results = Results(self.output, [self._loss.parts, *others])
+        whole = [a for _, a in self._weights]
+        try:
+            self._program = SharedProgram(phases, self.calls.extent, group, whole, results)
+        except Unshared as error:
+            self.unshared = str(error)
 
     def _keep(self, params: tuple[Tensor, ...], found: list[Array]) -> None:
         """Note a layer's gradients."""
@@ -165,7 +191,12 @@ class TrainingProgram(ForwardProgram, Trains):
     """Forward, loss and backward."""
 
     def __init__(
-        self, links: list[Link], shape: tuple[int, ...], slots: int, loss: LaneLoss
+        self,
+        links: list[Link],
+        shape: tuple[int, ...],
+        slots: int,
+        loss: LaneLoss,
+        group: Group | None = None,
     ) -> None:
         super().__init__(links, shape, slots)
         calls, extent = self.calls, self.calls.extent
@@ -179,8 +210,8 @@ class TrainingProgram(ForwardProgram, Trains):
             g, *found = layer.backward(g, calls)
             self._keep(link.params, found)
         blocks = Phase(calls.blocks, extent.blocks, extent.chunks)
-        pieces = [Phase(c) for c in (calls.first, calls.end, calls.rest)]
-        self._program = Program([p for p in (pieces[0], blocks, *pieces[1:]) if p.calls])
+        first, *rest = [Phase(c, together=True) for c in (calls.first, calls.end, calls.rest)]
+        self._share([first, blocks, *rest], group)
         self._hand_out()
 
 

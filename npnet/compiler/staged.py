@@ -18,6 +18,7 @@ import numpy as np
 
 from npnet import nn
 from npnet.base.arrays import Array
+from npnet.base.group import Group
 from npnet.compiler.build import Trains
 from npnet.compiler.statistics import is_counted
 from npnet.compiler.trace import Link
@@ -25,7 +26,7 @@ from npnet.kernels import elementwise, lanes, norm_parts
 from npnet.kernels.dense_weights import Places, gather_output, scatter_output
 from npnet.kernels.linear import NO_BIAS
 from npnet.kernels.norm import Backward, normalise_plane
-from npnet.kernels.program import Phase, Program
+from npnet.kernels.program import Phase
 from npnet.lanes import conv, linear, weight_gradient, winograd_norm
 from npnet.lanes.activation import ReLU
 from npnet.lanes.arithmetic import Add
@@ -95,6 +96,7 @@ class StagedProgram(Trains):
         slots: int,
         loss: LaneLoss,
         model: nn.Module,
+        group: Group | None = None,
     ) -> None:
         super().__init__(links, shape, slots)
         self.calls = Staged(Extent(shape[0], slots))
@@ -125,8 +127,8 @@ class StagedProgram(Trains):
         for layer in reversed(layers):
             layer.backward(self, by_number[layer.number], [by_number[k] for k in layer.inputs])
         self.calls.close()
-        phases = [Phase(self.calls.first), *self.calls.phases]
-        self._program = Program([p for p in phases if p.calls])
+        first = Phase(self.calls.first, together=True)
+        self._share([first, *self.calls.phases], group, self.spoiled)
         self._hand_out()
 
     def fits(self) -> bool:
@@ -347,7 +349,7 @@ class _NormLayer(_Layer):
             mean, var = (program.keep_running(t) for t in self.op.running[:2])
         parts = np.zeros((1, channels, 4)) if x.parts is None else x.parts
         constants, slopes = lanes.zeros((4, channels)), lanes.zeros((2, channels))
-        add = calls.alone if training else calls.before
+        add = calls.together if training else calls.before
         eps = np.float32(self.op.eps)
         arguments = parts, training, weight, bias, eps, mean, var, constants
         add(norm_parts.constants_channel, *arguments)
@@ -362,7 +364,7 @@ class _NormLayer(_Layer):
         assert g is not None
         totals, training = lanes.zeros((2, norm.y.shape[0])), self.op.training
         arguments = value.sums, training, self.count, norm.constants, norm.slopes, totals
-        program.calls.alone(norm_parts.slopes_channel, *arguments)
+        program.calls.together(norm_parts.slopes_channel, *arguments)
         program.keep(self.link, [totals[1], totals[0]])
         for other in others:
             program.add_gradient(other, g, owned=False)
@@ -474,6 +476,6 @@ class _ConvLayer(_Layer):
         if not self.op.window.is_padded:
             return gmatrix.reshape(weight.shape), gbias
         gweight, spoiled = lanes.empty(weight.shape), np.zeros(len(weight), np.bool_)
-        program.calls.alone(scatter_output, gmatrix, self.places, gweight, spoiled)
+        program.calls.together(scatter_output, gmatrix, self.places, gweight, spoiled)
         program.spoiled.append(spoiled)
         return gweight, gbias

@@ -9,6 +9,7 @@ import numpy as np
 
 from npnet import nn
 from npnet.base.grad_mode import is_grad_enabled
+from npnet.base.group import Group
 from npnet.base.threads import new_lock
 from npnet.compiler.cache import Programs
 from npnet.compiler.inference import CompiledModel
@@ -16,6 +17,7 @@ from npnet.compiler.statistics import Statistics
 from npnet.compiler.trace import Link, is_chain
 from npnet.lanes.choice import LEAST
 from npnet.lanes.unsuited import Layered, Unsuited
+from npnet.nn.parallel import DistributedDataParallel
 from npnet.optim import Optimizer
 from npnet.tape import result
 from npnet.tensor import Tensor
@@ -86,6 +88,7 @@ class Step(EagerStep):
         self, model: nn.Module, criterion: Callable[..., Tensor], optimizer: Optimizer
     ) -> None:
         super().__init__(_original(model), criterion, optimizer)
+        self._group = group_of(model)
         self._turn = new_lock()
         self._hands_out_copies = False
         self._programs = self._new_programs()
@@ -178,16 +181,25 @@ class Step(EagerStep):
             )
         if is_chain(links):
             try:
-                return TrainingProgram(links, shape, slots, loss(shape[0]))
+                return TrainingProgram(links, shape, slots, loss(shape[0]), self._group)
             except Layered:
                 pass  # in stages it can be done
         if shape[0] < LEAST:
             raise Layered("a program in stages wants more images")
-        return StagedProgram(links, shape, slots, loss(shape[0]), _original(self.model))
+        model = _original(self.model)
+        return StagedProgram(links, shape, slots, loss(shape[0]), model, self._group)
 
 
 _HELD = "somebody holds the gradients of the batch before, whose memory a program would overwrite"
 
 
 def _original(model: Any) -> Any:
-    return model._orig_mod if isinstance(model, CompiledModel) else model
+    """The model itself, without what it was wrapped in to be compiled or shared out."""
+    while isinstance(model, (CompiledModel, DistributedDataParallel)):
+        model = model._orig_mod if isinstance(model, CompiledModel) else model.module
+    return model
+
+
+def group_of(model: Any) -> Group | None:
+    """The processes that share a model's batches; None if this one does them alone."""
+    return model.group if isinstance(model, DistributedDataParallel) else None

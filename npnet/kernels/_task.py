@@ -254,6 +254,12 @@ class Task:
         """The arrays among the arguments and within their plans."""
         return [value for value in self._flat(*arguments) if isinstance(value, np.ndarray)]
 
+    def lasting(self, arguments: tuple[Any, ...]) -> list[Any]:
+        """Those of them that are not the room of a thread."""
+        slots = {argument.name for argument in self._rule.arguments if argument.axes[:1] == ("S",)}
+        leaves = zip(self._leaf_names, self._flat(*arguments), strict=True)
+        return [a for name, a in leaves if isinstance(a, np.ndarray) and name not in slots]
+
     def _count(self, facts: Facts) -> int:
         if callable(self._items):
             return int(self._items(facts))

@@ -111,21 +111,31 @@ class Phase:
             another, and their items are shared out among threads.
         items: how many blocks the batch has.
         parts: how many runs of items threads share; a run is gone through in order.
+        together: whether it puts together what is there of the whole batch, or of weights alone.
+            The items of other phases are in the order of the images that they are of.
+        own: which of the parts, or of the items of a single call, are done: by default all.
     """
 
     calls: Sequence[Call]
     items: int = 0
     parts: int = 0
+    together: bool = False
+    own: tuple[int, int] | None = None
 
 
 class _Row(NamedTuple):
-    """A phase in a program's table; of pieces, number k * stride % parts is taken as the k-th."""
+    """A phase in a program's table; of pieces, number k * stride % parts is taken as the k-th.
+
+    Of the parts, `count` are done from `start` on.
+    """
 
     first: int
     last: int
     items: int
     parts: int
-    stride: int = 1
+    stride: int
+    start: int
+    count: int
 
 
 def _check_alike(new: Any, old: Any, what: str, constant: bool) -> None:
@@ -160,14 +170,14 @@ class Program:
         rows, first = [], 0
         for phase in phases:
             last = first + len(phase.calls)
-            if phase.items:
-                rows.append(_Row(first, last, phase.items, phase.parts))
-            else:
+            parts, stride = phase.parts, 1
+            if not phase.items:
                 counts = self._table[first:last, 2]
                 self._table[first:last, 3] = np.cumsum(counts) - counts  # a call's first piece
                 parts = int(counts.sum())
                 stride = _spreading(parts) if len(phase.calls) > 1 else 1
-                rows.append(_Row(first, last, 0, parts, stride))
+            start, end = (0, parts) if phase.own is None else phase.own
+            rows.append(_Row(first, last, phase.items, parts, stride, start, end - start))
             first = last
         self._phases = np.array(rows, np.int64).reshape(-1, len(_Row._fields))
 
@@ -197,6 +207,7 @@ def _check_phase(phase: Phase) -> int:
     """How many threads may run a phase, if its calls have the items that it asks for."""
     for name in ("items", "parts"):
         check_count("Phase", name, getattr(phase, name), 0)
+    _check_own(phase)
     slots = ENDLESS
     for call in phase.calls:
         slots = min(slots, call.reach.slots)
@@ -210,20 +221,33 @@ def _check_phase(phase: Phase) -> int:
     return slots
 
 
+def _check_own(phase: Phase) -> None:
+    """A part of a phase is some of its parts, or of the items of its only call."""
+    if phase.own is None:
+        return
+    start, end = phase.own
+    parts = phase.parts if phase.items else sum(call.count for call in phase.calls)
+    if not 0 <= start <= end <= parts or not (phase.items or len(phase.calls) == 1):
+        raise ValueError(
+            f"Phase: own must be within the {parts} parts of blocks, or of one call, got {start} "
+            f"to {end} of {len(phase.calls)} calls"
+        )
+
+
 @kernel
 def _run(table, phases, slots):
     for p in range(phases.shape[0]):
-        first, last, items, parts, stride = phases[p]
+        first, last, items, parts, stride, start, count = phases[p]
         if items > 0:
-            parallel_for_slots(run_part, parts, (table, first, last, items, parts), slots)
+            parallel_for_slots(run_part, count, (table, first, last, items, parts, start), slots)
         else:
-            parallel_for_slots(run_piece, parts, (table, first, last, parts, stride), slots)
+            parallel_for_slots(run_piece, count, (table, first, last, parts, stride, start), slots)
 
 
 @kernel
-def run_part(table, first, last, items, parts, part):
-    """All calls on the items of one part."""
-    slot = np.intp(numba.get_thread_id())
+def run_part(table, first, last, items, parts, start, k):
+    """All calls on the items of the k-th part from `start` on."""
+    slot, part = np.intp(numba.get_thread_id()), start + k
     for item in range(part * items // parts, (part + 1) * items // parts):
         for i in range(first, last):
             loop, words, count, by = table[i]
@@ -232,9 +256,9 @@ def run_part(table, first, last, items, parts, part):
 
 
 @kernel
-def run_piece(table, first, last, parts, stride, k):
-    """The item of one call that is the k-th piece."""
-    i, piece = first, k * stride % parts
+def run_piece(table, first, last, parts, stride, start, k):
+    """The item of one call that is the k-th piece from `start` on."""
+    i, piece = first, (start + k) * stride % parts
     while i + 1 < last and piece >= table[i + 1, 3]:
         i += 1
     loop, words, _, before = table[i]

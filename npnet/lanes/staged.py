@@ -65,17 +65,23 @@ class Staged(Recorded):
                 self.phases.append(Phase([call]))
         elif self.blocks:
             self.phases.append(Phase(self.blocks, blocks, blocks))
-        self.phases += [Phase(calls) for calls in (self.end, self.rest) if calls]
+        self.phases += [Phase(calls, together=True) for calls in (self.end, self.rest) if calls]
         self.blocks, self.end, self.rest = [], [], []
 
     def alone(self, task: Task, *arguments: object, parts: int = 0) -> None:
-        """A stage of one call, whose items threads share, or share in so many runs."""
+        """A stage of one call on the batch, whose items threads share, or share in so many runs."""
         self.close()
         items = task.reach(arguments).items
         if parts:
             self.phases.append(Phase([Call(task, arguments)], items, parts))
         else:
             self.phases.append(Phase([Call(task, arguments, items)]))
+
+    def together(self, task: Task, *arguments: object) -> None:
+        """A stage of one call that puts together what there is of all of the batch."""
+        self.close()
+        items = task.reach(arguments).items
+        self.phases.append(Phase([Call(task, arguments, items)], together=True))
 
 
 @dataclass
@@ -117,4 +123,4 @@ class Whole(Calls):
         self.calls.before(task, *arguments)
 
     def after(self, task: Task, *arguments: object, last: bool = False) -> None:
-        self.calls.alone(task, *arguments)
+        self.calls.together(task, *arguments)

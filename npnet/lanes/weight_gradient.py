@@ -91,7 +91,7 @@ def put_together(gw: Array, gweight: Array, out: Calls) -> None:
     """gw (chunks, tiles, taps, O, channels of a tile), added up, -> gweight (O, C, KH, KW)."""
     taps = gw.shape[2]
     tmp = out.scratch((2 * (taps + LANES) * LANES,))
-    out.add(turned_gradient.add_chunks, gw, tmp, gweight.reshape(*gweight.shape[:2], taps))
+    out.after(turned_gradient.add_chunks, gw, tmp, gweight.reshape(*gweight.shape[:2], taps))
 
 
 @functools.lru_cache(256)
@@ -110,7 +110,7 @@ def _channels_plan(
     rows = longest_parts(height, pixels // columns)
     parts = min(-(-LEAST_ITEMS // chunks), -(-channels // across))
     plan = ByChannels(shape, together, top, left, kh, kw, sh, sw, rows, columns, parts, biased)
-    return plan, max(chunks, -(-LEAST_ITEMS // parts))
+    return plan, chunks * -(-LEAST_ITEMS // (parts * chunks))
 
 
 # ---- by lanes ----------------------------------------------------------------------------------
@@ -126,7 +126,7 @@ def _by_lanes(
     plan, room = _lanes_plan(window, channels, x.size, outputs, least, groups)
     chunks = out.extent.chunks
     if groups == 1:
-        chunks = max(min(MOST_CHUNKS, blocks * -(-height // plan.rows)), chunks)
+        chunks *= max(1, min(MOST_CHUNKS, blocks * -(-height // plan.rows)) // chunks)
     taps = channels * math.prod(window.kernel)
     gw = lanes.empty((chunks * groups, outputs, taps))
     gb = lanes.empty((chunks * groups, _width(outputs, groups)))

@@ -127,7 +127,7 @@ def backward_weight(x: Buffer, gy: Buffer, before: Pair, chunks: int, out: Calls
     d = lanes.empty((chunks, FREQUENCIES, outputs, wide))
     out.add(kernels.gradients_chunk, plan, x.array, gy.array, out.extent.n, scratch, d)
     taps, gweight = lanes.empty((1, 9, outputs, wide)), lanes.empty((outputs, channels, 3, 3))
-    out.add(kernels.gradients_output, d, lanes.empty((outputs, FREQUENCIES, LANES)), taps)
+    out.after(kernels.gradients_output, d, lanes.empty((outputs, FREQUENCIES, LANES)), taps)
     put_together(taps[None], gweight, out)
     return gweight
 

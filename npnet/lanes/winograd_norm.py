@@ -64,6 +64,12 @@ def _most_chunks(weight: Array) -> int:
     return MOST_FREQUENCIES // gradient_bytes(weight.shape[1], weight.shape[0])
 
 
+def _chunks(weight: Array, chunks: int, items: int) -> int:
+    """In how many parts gradients are added up: those of the batch, or, of few, some for each."""
+    most = _most_chunks(weight)
+    return min(chunks * max(1, min(most, MOST_CHUNKS, items) // chunks), most)
+
+
 def _regions(size: Pair, channels: int, blocks: int, tall: int = TALL) -> tuple[int, int, int, int]:
     """(rows, columns) of tiles of a region, and how many there are (down, across)."""
     high, wide = -(-size[0] // tall), -(-size[1] // 4)
@@ -171,7 +177,7 @@ def backward(
     parts, gb = np.zeros((items, channels, 2)), np.zeros((items, outputs), np.float32)
     spoiled, chunks = np.zeros(items, np.bool_), 1
     if weighs:
-        chunks = min(_most_chunks(weight), max(out.extent.chunks, min(MOST_CHUNKS, items)))
+        chunks = _chunks(weight, out.extent.chunks, items)
     scratch = out.scratch((floats,))
     if wide > channels:  # those that are not there stay zero
         scratch = lanes.zeros(scratch.shape)
@@ -193,5 +199,5 @@ def backward(
         return weight, gb[0], parts, [spoiled]
     gweight, spoiled_outputs = lanes.empty(weight.shape), np.zeros(outputs, np.bool_)
     room = lanes.empty((outputs, FREQUENCIES, LANES))
-    out.alone(kernels.weights_output, d, room, gweight, spoiled_outputs)
+    out.together(kernels.weights_output, d, room, gweight, spoiled_outputs)
     return gweight, total(gb, (outputs,), out), parts, [spoiled, spoiled_outputs]

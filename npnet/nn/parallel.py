@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from npnet.base.group import current_group
 from npnet.nn.module import Module
 
 __all__ = ["DataParallel", "DistributedDataParallel", "data_parallel"]
@@ -38,13 +39,33 @@ class DataParallel(Module):
 
 
 class DistributedDataParallel(Module):
-    """Refused: there is one process. Without it, the program is the same."""
+    """The module in a group of processes, see `npnet.distributed`.
 
-    def __init__(self, module: Module, *args: Any, **kwargs: Any) -> None:
-        raise NotImplementedError(
-            "DistributedDataParallel: npnet runs in one process; use the module itself, or "
-            "DataParallel, which passes through"
-        )
+    Its state's names begin with `module.`, as in PyTorch. All ranks begin with the parameters and
+    buffers of rank 0.
+
+    Args:
+        module: what is trained; it stays to be had as `.module`.
+
+    Attributes:
+        group: the processes.
+
+    Raises:
+        RuntimeError: `npnet.distributed.init()` was not called.
+    """
+
+    def __init__(self, module: Module) -> None:
+        super().__init__()
+        group = current_group()
+        if group is None:
+            raise RuntimeError(
+                "DistributedDataParallel: this process is in no group; call "
+                "npnet.distributed.init() first"
+            )
+        self.group, self.module = group, module
+
+    def forward(self, *inputs: Any, **kwargs: Any) -> Any:
+        return self.module(*inputs, **kwargs)
 
 
 def data_parallel(
