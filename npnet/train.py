@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from npnet.base import extras
-from npnet.runs.commands import is_program, run_command
+from npnet.base.group import current_group
+from npnet.runs.commands import is_program
+from npnet.runs.ranks import run_ranks
 
 if TYPE_CHECKING:
     from npnet.training.config import Config
@@ -50,18 +52,21 @@ def _put_aside(training: Training) -> None:
 def train(argv: Sequence[str], prog: str, build: Callable[[Config, Data, Parts], Learner]) -> int:
     """Train as `argv` says a network that `build` makes. Returns the exit code."""
 
-    def work() -> None:
+    def work(prog: str) -> None:
         extras.check("train", prog)
         from npnet.training.command_line import parse
         from npnet.training.run import Surroundings, run
 
+        several = current_group() is not None  # a process that MPI has begun is not to be forked
         run(
             parse(argv, prog),
             build,
-            Surroundings(begun=_put_aside, artists=ARTISTS if is_program() else 0),
+            Surroundings(
+                begun=_put_aside, artists=ARTISTS if is_program() and not several else 0
+            ),
         )
 
-    return run_command(work, prog, "stopped; --resume goes on after the last finished epoch")
+    return run_ranks(work, prog, "stopped; --resume goes on after the last finished epoch")
 
 
 if __name__ == "__main__":

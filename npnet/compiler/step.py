@@ -80,9 +80,11 @@ class Step(EagerStep):
 
     Attributes:
         fallback: why the last batch had no program, such as hooks; None if it had one.
+        unshared: why each of several ranks did the whole of the last batch; None if each had a part.
     """
 
     fallback: str | None = None
+    unshared: str | None = None
 
     def __init__(
         self, model: nn.Module, criterion: Callable[..., Tensor], optimizer: Optimizer
@@ -112,11 +114,13 @@ class Step(EagerStep):
             self.fallback = programs.fallback or self._unsuited(program, y)
             if self.fallback == _HELD:
                 programs.drop(x.shape)
+            self.unshared = self.fallback
             if self.fallback is None:
+                self.unshared = program.unshared
                 loss = self._run(program, x, programs.before)
                 if loss is not None:
                     return loss
-                self.fallback = "a sum is not finite"
+                self.fallback = self.unshared = "a sum is not finite"
                 programs.output = NotImplemented
             output = programs.output  # the model may have been run already, to be read
             return self._backward(self.model(x) if output is NotImplemented else output, y)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from npnet.distributed.group import MPIGroup, group, init, shutdown, started_by_mpiexec
+from npnet.distributed.group import MPIGroup, group, init, shutdown
 from npnet.nn.parallel import DistributedDataParallel as DistributedModel
 
-__all__ = ["DistributedModel", "MPIGroup", "group", "init", "shutdown", "started_by_mpiexec"]
+__all__ = ["DistributedModel", "MPIGroup", "group", "init", "shutdown"]

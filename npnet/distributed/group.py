@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -12,10 +11,7 @@ import numpy as np
 from npnet.base.arrays import Array
 from npnet.base.group import Ends, Group, current_group, set_group
 
-__all__ = ["MPIGroup", "group", "init", "shutdown", "started_by_mpiexec"]
-
-# What mpiexec of MPICH, Open MPI and Intel's, and SLURM's srun, say to the processes they start.
-_SIGNS = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "MPI_LOCALRANKID")
+__all__ = ["MPIGroup", "group", "init", "shutdown"]
 
 _MISSING = (
     "distributed: several processes need mpi4py and an MPI: pip install 'npnet[mpi]' brings both, "
@@ -74,11 +70,6 @@ class MPIGroup(Group):
     def abort(self, code: int = 1) -> None:
         """End all ranks at once."""
         self.comm.Abort(code)
-
-
-def started_by_mpiexec() -> bool:
-    """Whether the environment says that this process is one of several."""
-    return any(sign in os.environ for sign in _SIGNS)
 
 
 def init(*, allreduce: bool = False) -> MPIGroup:

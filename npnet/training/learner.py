@@ -17,7 +17,8 @@ import numpy as np
 import npnet
 from npnet import models
 from npnet.base.arrays import Array
-from npnet.compiler import EagerStep
+from npnet.compiler import EagerStep, Step
+from npnet.nn.parallel import DistributedDataParallel
 from npnet.runs import streams
 from npnet.runs.arguments import arguments
 from npnet.runs.errors import ConfigError, DivergedError
@@ -27,6 +28,7 @@ from npnet.runs.weights import arrays, load_arrays
 from npnet.tape import result
 from npnet.training.config import Config
 from npnet.training.data import Data
+from npnet.training.ranks import is_alone
 from npnet.training.parts import NONE, Parts, made, own_criterion, own_optimizer, own_scheduler
 from npnet.training.schedules import scheduler, steps_each_batch
 
@@ -142,7 +144,8 @@ class Learner:
             lib.nn.CrossEntropyLoss(label_smoothing=smoothing) if smoothing else self.criterion
         )
         compiles = lib is npnet and config.criterion != "softmax_bce"  # which has no kernel
-        self._step = (npnet.compile if compiles else EagerStep)(model, trained_by, self.optimizer)
+        shared = model if is_alone() or not compiles else DistributedDataParallel(model)
+        self._step = (npnet.compile if compiles else EagerStep)(shared, trained_by, self.optimizer)
         if parts.scheduler is not None:
             self.scheduler = own_scheduler(parts.scheduler, self.optimizer, config.scheduler)
         else:
@@ -153,6 +156,14 @@ class Learner:
     def learning_rate(self) -> float:
         """Of the next step."""
         return float(self.optimizer.param_groups[0]["lr"])
+
+    @property
+    def unshared(self) -> str | None:
+        """Why each of several ranks worked on the whole of the last batch; None if they shared it."""
+        if is_alone():
+            return None
+        step = self._step
+        return step.unshared if isinstance(step, Step) else "its loss or library has no programs"
 
     def seed(self, seed: int, epoch: int) -> None:
         """Let dropout draw the numbers that belong to an epoch, whatever came before."""

@@ -12,6 +12,7 @@ from npnet.training import plots, result
 from npnet.training.checkpoint import OF_THE_PLACE
 from npnet.training.config import Config
 from npnet.training.metrics import Score, confusion_matrix, worst_errors
+from npnet.training.ranks import of_first
 from npnet.training.trainer import Training, evaluate, mirrored_accuracy
 
 __all__ = [
@@ -89,7 +90,7 @@ def measure_best(training: Training) -> Score:
     """
     config, data, learner = training.config, training.data, training.learner
     progress = training.progress
-    learner.load_weights(training.store.load_best())
+    learner.load_weights(of_first(training.store.load_best))
     test = evaluate(learner, data, data.test)
     if not test.total:
         return test

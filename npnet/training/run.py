@@ -41,6 +41,14 @@ from npnet.training.initial import load_initial
 from npnet.training.learner import Learner, initial_model
 from npnet.training.metrics import Score
 from npnet.training.parts import Parts
+from npnet.training.ranks import (
+    check_alike,
+    check_shares,
+    default_threads,
+    is_alone,
+    is_first,
+    of_first,
+)
 from npnet.training.report import PER_CLASS, PICTURES, ask_for_curves, draw_curves, report
 from npnet.training.resume import (
     check_same_data,
@@ -120,7 +128,10 @@ def run(config: Config, build: Build, around: Surroundings | None = None) -> Res
         datasets.DataError, serialization.CheckpointError, OSError: a file can't be had or written.
     """
     around = Surroundings() if around is None else around
-    npnet.set_num_threads(config.threads or npnet.get_num_threads())  # PyTorch learns from its data
+    # PyTorch learns from its data
+    npnet.set_num_threads(config.threads or default_threads(npnet.get_num_threads()))
+    if not is_first():  # it computes, and that is all
+        around = dataclasses.replace(around, watcher=_no_watcher, saves=False, logs=False)
     # Before any file is made: what can't be executed can't be trained.
     parts = Parts.of(config) if around.parts is None else around.parts
     with contextlib.ExitStack() as stack:
@@ -159,6 +170,10 @@ def run(config: Config, build: Build, around: Surroundings | None = None) -> Res
         if around.begun is not None:
             around.begun(training)
         return _trained(training, begun.saved, overview)
+
+
+def _no_watcher() -> None:
+    """Who sees a rank that only computes."""
 
 
 def _nobody(text: str) -> None:
@@ -260,9 +275,10 @@ def _begin(
 
     No file is written yet, but for a config.json that was lost.
     """
+    check_shares(config)
     saved = None
-    if config.resume and isinstance(store, Checkpoints):
-        config, saved = resumed(config, store, say)
+    if config.resume and (isinstance(store, Checkpoints) or not is_first()):
+        config, saved = of_first(lambda: resumed(config, store, say))
     progress = Progress() if saved is None else saved.progress
     data = _data(config, say, load)
     if config.dataset == AUTO:
@@ -270,6 +286,7 @@ def _begin(
     elif data.name.endswith("/") and not config.dataset.endswith("/"):
         # A folder is told from a name also when it is not there any more.
         config = dataclasses.replace(config, dataset=f"{config.dataset}/")
+    check_alike(config, data)
     check_same_data(progress, data)
     progress.data = data.identity
     learner = build(config, data, parts)
@@ -278,8 +295,10 @@ def _begin(
         restore_learner(learner, saved, data, config, Path(str(store.folder)))
         if config.log_dir is not None:
             progress.take_seconds(read_seconds(user_path(config.log_dir) / METRICS, progress))
-    elif config.init_from is not None:
+    elif config.init_from is not None and is_first():
         load_initial(learner, user_path(config.init_from), len(data.classes))
+    if saved is None and not is_alone():
+        learner.load_weights(of_first(learner.weights))
     return _Begun(config, data, learner, progress, saved, advice)
 
 

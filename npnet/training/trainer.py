@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +23,7 @@ from npnet.training.config import Config
 from npnet.training.data import Data, Split
 from npnet.training.learner import Learner, model_arguments
 from npnet.training.metrics import Epoch, Score, sampled_accuracy
+from npnet.training.ranks import of_first, own_part, together
 
 __all__ = [
     "Training",
@@ -67,6 +69,7 @@ class Training:
         self.artists = [Artist(apart=False)]
         self.should_stop, self.stopped, self.patience_is_out = False, "", ""
         self.epoch, self.step, self.done = progress.epoch, 0, 0
+        self.first_epoch = progress.epoch + 1
         self.loss, self.score = float("nan"), Score()
         self.result: Mapping[str, Any] | None = None
         self.hparams: tuple[dict[str, Any], dict[str, float]] = ({}, {})
@@ -214,17 +217,32 @@ def train_epoch(training: Training, epoch: int) -> Score:
                 "set --clip_grad_norm 1"
             ) from None
         score.add(batch.loss, batch.logits, y)
+        if epoch == training.first_epoch and step == 1:
+            _tell_of_whole_batches(training)
         training.step, training.done, training.loss = step, score.total, batch.loss
         training.callbacks.tell("on_step_end", training)
     return score
 
 
+def _tell_of_whole_batches(training: Training) -> None:
+    """Say it where several ranks do the same work instead of sharing it."""
+    why = training.learner.unshared
+    if why is not None:
+        training.say(f"every rank computes whole batches, which is right but no faster: {why}")
+
+
 def evaluate(learner: Learner, data: Data, split: Split) -> Score:
-    """Loss, accuracy and logits of a split, in evaluation mode."""
-    score = Score(keep=True)
-    for x, y in data.batches(split, _batch_size(data)):
-        batch = learner.evaluate_batch(x, y)
-        score.add(batch.loss, batch.logits, y)
+    """Loss, accuracy and logits of a split, in evaluation mode; ranks share its batches."""
+    score, size = Score(keep=True), _batch_size(data)
+    if not isinstance(split, Split):  # of the user's own, which has an order alone
+        for x, y in data.batches(split, size):
+            score.add(*learner.evaluate_batch(x, y), y)
+        return score
+    first, last = own_part(math.ceil(len(split) / size))
+    own = Split(split.x[first * size : last * size], split.y[first * size : last * size])
+    found = [(*learner.evaluate_batch(x, y), y) for x, y in data.batches(own, size)]
+    for batch in together(found):
+        score.add(*batch)
     return score
 
 
@@ -262,8 +280,8 @@ def fit(training: Training) -> None:
             checkpoints are those of the last finished epoch.
         FailedError: a callback failed, or changed what was saved already.
     """
-    while training.epoch < training.epochs and not (
-        training.should_stop or training.patience_is_out
+    while training.epoch < training.epochs and not of_first(
+        lambda: bool(training.should_stop or training.patience_is_out)
     ):
         _fit_epoch(training)
     if training.epoch < training.epochs:
