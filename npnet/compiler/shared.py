@@ -71,10 +71,26 @@ class Shares:
 
 
 @dataclass
-class _Gather:
-    """Arrays of which the rows of other ranks are wanted."""
+class _Begin:
+    """Begin to gather arrays, of which the rows of other ranks are wanted."""
 
     arrays: list[tuple[Array, Ends]]
+
+
+@dataclass
+class _Wait:
+    """Wait for what was begun."""
+
+    begun: list[_Begin]
+
+
+@dataclass
+class _Late:
+    """A phase that waits for what was begun, and for which nothing waits but the end."""
+
+    phase: Phase
+    begun: list[_Begin]
+    memory: set[int]
 
 
 class SharedProgram:
@@ -104,8 +120,9 @@ class SharedProgram:
         self._missing: set[int] = set()  # memory of which the parts of other ranks are missing
         for array in constants:
             self._parts[_memory(array)] = False
-        self._steps: list[Program | _Gather] = []
+        self._steps: list[Program | _Begin | _Wait] = []
         self._open: list[Phase] = []
+        self._late: list[_Late] = []
         for phase in phases:
             self._add(phase)
         self._finish(results)
@@ -119,30 +136,50 @@ class SharedProgram:
     def bytes_sent(self) -> int:
         """Bytes that this rank gives to each other in a run."""
         rank, total = self._group.rank, 0
-        for array, ends in (pair for s in self._steps if isinstance(s, _Gather) for pair in s.arrays):
-            rows = ends[rank] - (ends[rank - 1] if rank else 0)
-            total += rows * (array.nbytes // max(1, len(array)))
+        for step in self._steps:
+            for array, ends in step.arrays if isinstance(step, _Begin) else ():
+                rows = ends[rank] - (ends[rank - 1] if rank else 0)
+                total += rows * (array.nbytes // max(1, len(array)))
         return total
 
     def run(self) -> None:
         """Do this rank's part, and exchange what all need."""
+        begun: dict[int, list[Any]] = {}
         for step in self._steps:
             if isinstance(step, Program):
                 step.run()
+            elif isinstance(step, _Begin):
+                begun[id(step)] = [self._group.begin_gather(*pair) for pair in step.arrays]
             else:
-                begun = [self._group.begin_gather(array, ends) for array, ends in step.arrays]
-                self._group.wait(begun)
+                self._group.wait([request for b in step.begun for request in begun.pop(id(b))])
 
     # ---- what is built -------------------------------------------------------------------------
 
     def _add(self, phase: Phase) -> None:
-        if phase.together:
-            self._gather(a for call in phase.calls for a in _lasting(call))
-            self._open.append(phase)
-            self._note(phase, of_parts=False)
-        else:
+        if not phase.together:
+            self._do_late({_memory(a) for call in phase.calls for a in _lasting(call)})
             self._open.append(replace(phase, own=self._own(phase)))
             self._note(phase, of_parts=True)
+            return
+        arrays = [a for call in phase.calls for a in _lasting(call)]
+        begin = self._begin(arrays)
+        if phase.late:
+            self._late.append(_Late(phase, begin, {_memory(a) for a in arrays}))
+        else:
+            self._wait(begin)
+            self._open.append(phase)
+        self._note(phase, of_parts=False)
+
+    def _do_late(self, memory: set[int] | None = None) -> None:
+        """Do what was put off, up to the last phase that works on this memory; by default all."""
+        count = len(self._late)
+        if memory is not None:
+            last = [i for i, late in enumerate(self._late, 1) if late.memory & memory]
+            count = max(last, default=0)
+        now, self._late = self._late[:count], self._late[count:]
+        if now:
+            self._wait([begun for late in now for begun in late.begun])
+            self._open += [late.phase for late in now]
 
     def _note(self, phase: Phase, of_parts: bool) -> None:
         """Remember what memory a phase is the first to work on, and what it may have written."""
@@ -165,31 +202,31 @@ class SharedProgram:
         rank = self._group.rank
         return (ends[rank - 1] if rank else 0), ends[rank]
 
-    def _gather(self, arrays: Iterable[Array]) -> None:
-        """Let the parts of other ranks be there of those arrays that have such."""
+    def _begin(self, arrays: Iterable[Array]) -> list[_Begin]:
+        """Begin to gather those of the arrays of which parts are missing."""
         wanted = []
         for array in arrays:
             memory = _memory(array)
-            if memory not in self._missing:
-                continue
-            of_images = memory in self._images
-            wanted.append((array, self._shares.images() if of_images else self._ends(array)))
-            self._missing.discard(memory)
+            if memory in self._missing:
+                of_images = memory in self._images
+                wanted.append((array, self._shares.images() if of_images else self._ends(array)))
+                self._missing.discard(memory)
         if not wanted:
-            return
-        if any(not phase.together for phase in self._open) or not self._steps:
+            return []
+        self._close()
+        begin = _Begin(wanted)
+        self._steps.append(begin)
+        return [begin]
+
+    def _wait(self, begun: list[_Begin]) -> None:
+        if begun:
             self._close()
-            self._steps.append(_Gather(wanted))
-        else:  # nothing was done in between that it must wait for
-            self._last_gather().arrays += wanted
+            self._steps.append(_Wait(begun))
 
     def _ends(self, array: Array) -> Ends:
         if not array.flags.c_contiguous:
             raise Unshared("rows do not lie one behind the other")
         return self._shares.ends(len(array))
-
-    def _last_gather(self) -> _Gather:
-        return next(step for step in reversed(self._steps) if isinstance(step, _Gather))
 
     def _close(self) -> None:
         if self._open:
@@ -198,7 +235,9 @@ class SharedProgram:
 
     def _finish(self, results: Results) -> None:
         self._images.add(_memory(results.output))
-        self._gather([results.output, *results.others])
+        begin = self._begin([results.output, *results.others])
+        self._do_late()
+        self._wait(begin)
         self._close()
 
 

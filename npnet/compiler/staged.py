@@ -99,7 +99,8 @@ class StagedProgram(Trains):
         group: Group | None = None,
     ) -> None:
         super().__init__(links, shape, slots)
-        self.calls = Staged(Extent(shape[0], slots))
+        several = group is not None and group.size > 1
+        self.calls = Staged(Extent(shape[0], slots), spare=1 if several else 0)
         self.whole = Whole(self.calls)
         self.gradients = {}
         self.spoiled: list[Array] = []  # flags that the kernels set
@@ -476,6 +477,8 @@ class _ConvLayer(_Layer):
         if not self.op.window.is_padded:
             return gmatrix.reshape(weight.shape), gbias
         gweight, spoiled = lanes.empty(weight.shape), np.zeros(len(weight), np.bool_)
-        program.calls.together(scatter_output, gmatrix, self.places, gweight, spoiled)
+        program.calls.together(
+            scatter_output, gmatrix, self.places, gweight, spoiled, late=True
+        )
         program.spoiled.append(spoiled)
         return gweight, gbias

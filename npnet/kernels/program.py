@@ -113,6 +113,7 @@ class Phase:
         parts: how many runs of items threads share; a run is gone through in order.
         together: whether it puts together what is there of the whole batch, or of weights alone.
             The items of other phases are in the order of the images that they are of.
+        late: whether nothing but the program's result waits for it.
         own: which of the parts, or of the items of a single call, are done: by default all.
     """
 
@@ -120,6 +121,7 @@ class Phase:
     items: int = 0
     parts: int = 0
     together: bool = False
+    late: bool = False
     own: tuple[int, int] | None = None
 
 

@@ -31,10 +31,13 @@ class Staged(Recorded):
 
     Attributes:
         phases: the stages that are closed.
+        spare: how many calls more may begin before the room that a call has taken is needed again.
     """
 
     phases: list[Phase] = field(default_factory=list)
-    rooms: dict[Shape, Array] = field(default_factory=dict)
+    rooms: dict[tuple[Shape, int], Array] = field(default_factory=dict)
+    spare: int = 0
+    taken: int = 0
 
     def empty(self, shape: Shape, by: int = BLOCK) -> Buffer:
         return Buffer(lanes.empty((self.extent.blocks, *shape, LANES)))
@@ -45,7 +48,12 @@ class Staged(Recorded):
 
     def room(self, shape: Shape) -> Array:
         """Room for what is needed no longer when the next call begins that takes such."""
-        return self.rooms.setdefault(shape, lanes.empty(shape))
+        return self.rooms.setdefault((shape, 0), lanes.empty(shape))
+
+    def lasting_room(self, shape: Shape) -> Array:
+        """The same for what is still needed when so many calls more have begun as are to spare."""
+        self.taken = (self.taken + 1) % (self.spare + 1)
+        return self.rooms.setdefault((shape, 1 + self.taken), lanes.empty(shape))
 
     def drawn(self, draw: Draw, shape: Shape, by: int) -> Buffer:
         x = self.empty(shape)
@@ -65,7 +73,8 @@ class Staged(Recorded):
                 self.phases.append(Phase([call]))
         elif self.blocks:
             self.phases.append(Phase(self.blocks, blocks, blocks))
-        self.phases += [Phase(calls, together=True) for calls in (self.end, self.rest) if calls]
+        late = [Phase(calls, together=True, late=True) for calls in (self.end, self.rest) if calls]
+        self.phases += late
         self.blocks, self.end, self.rest = [], [], []
 
     def alone(self, task: Task, *arguments: object, parts: int = 0) -> None:
@@ -77,11 +86,15 @@ class Staged(Recorded):
         else:
             self.phases.append(Phase([Call(task, arguments, items)]))
 
-    def together(self, task: Task, *arguments: object) -> None:
-        """A stage of one call that puts together what there is of all of the batch."""
+    def together(self, task: Task, *arguments: object, late: bool = False) -> None:
+        """A stage of one call that puts together what there is of all of the batch.
+
+        Args:
+            late: nothing in the program waits for it, as for a gradient of weights.
+        """
         self.close()
         items = task.reach(arguments).items
-        self.phases.append(Phase([Call(task, arguments, items)], together=True))
+        self.phases.append(Phase([Call(task, arguments, items)], together=True, late=late))
 
 
 @dataclass
@@ -123,4 +136,4 @@ class Whole(Calls):
         self.calls.before(task, *arguments)
 
     def after(self, task: Task, *arguments: object, last: bool = False) -> None:
-        self.calls.together(task, *arguments)
+        self.calls.together(task, *arguments, late=True)

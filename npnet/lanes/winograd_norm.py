@@ -182,7 +182,7 @@ def backward(
     if wide > channels:  # those that are not there stay zero
         scratch = lanes.zeros(scratch.shape)
     u = panels(weight, True, TALL, out)
-    d = out.room((chunks, FREQUENCIES, outputs, wide))
+    d = out.lasting_room((chunks, FREQUENCIES, outputs, wide))
     slopes = lanes.zeros((2, outputs)) if behind is None else behind.slopes
     raw = x if before is None else before.y
     values = raw if x is None else x
@@ -199,5 +199,5 @@ def backward(
         return weight, gb[0], parts, [spoiled]
     gweight, spoiled_outputs = lanes.empty(weight.shape), np.zeros(outputs, np.bool_)
     room = lanes.empty((outputs, FREQUENCIES, LANES))
-    out.together(kernels.weights_output, d, room, gweight, spoiled_outputs)
+    out.together(kernels.weights_output, d, room, gweight, spoiled_outputs, late=True)
     return gweight, total(gb, (outputs,), out), parts, [spoiled, spoiled_outputs]

@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Callable
 
-from npnet.runs.commands import run_command
+from npnet.runs.commands import USAGE_ERROR, run_command
 
 __all__ = ["run_ranks"]
 
@@ -16,7 +16,7 @@ _SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE")
 _RANKS = ("PMI_RANK", "OMPI_COMM_WORLD_RANK")
 
 # How long an error of another rank waits for the first rank to say it: most are everybody's.
-_PATIENCE = 2.0
+_PATIENCE = 5.0
 
 
 def run_ranks(work: Callable[[str], None], prog: str, stopped: str) -> int:
@@ -34,9 +34,9 @@ def run_ranks(work: Callable[[str], None], prog: str, stopped: str) -> int:
     name = prog if rank == 0 else f"{prog} (rank {rank} on {socket.gethostname()})"
 
     def joined() -> None:
+        _join(is_first=rank == 0)
         try:
-            _join()
-            work(prog)
+            work(name)
         except BaseException:
             if rank:
                 time.sleep(_PATIENCE)  # until then, the first rank has ended this one
@@ -45,14 +45,20 @@ def run_ranks(work: Callable[[str], None], prog: str, stopped: str) -> int:
     return run_command(joined, name, stopped)
 
 
-def _join() -> None:
-    """Take part in the group. Raises ConfigError if that can't be."""
+def _join(is_first: bool) -> None:
+    """Take part in the group.
+
+    Raises:
+        ConfigError: that can't be, which one rank says for all.
+    """
     from npnet import distributed
     from npnet.runs.errors import ConfigError
 
     try:
         distributed.init()
     except RuntimeError as error:
+        if not is_first:
+            raise SystemExit(USAGE_ERROR) from None
         raise ConfigError(str(error)) from None
 
 
