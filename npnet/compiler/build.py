@@ -134,19 +134,19 @@ class Trains(ChainProgram):
     _loss: LaneLoss
 
     def _share(
-        self, phases: list[Phase], group: Group | None, others: Sequence[Array] = ()
+        self, phases: list[Phase], group: Group | None, spoiled: Sequence[Array] = ()
     ) -> None:
         """Make the program of the phases: of several processes, each does a part of the batch.
 
         Args:
-            others: what else must be there of the whole batch when all is done, beside the loss and
-                the output.
+            spoiled: what says of parts of the batch that they were spoiled.
         """
         phases = [p for p in phases if p.calls]
         self._program = Program(phases)
         if group is None or group.size == 1:
             return
-        results = Results(self.output, [self._loss.parts, *others])
+        gradients = [g.array for g in self.gradients.values()]
+        results = Results(self.output, [self._loss.parts, *spoiled], gradients, spoiled)
         whole = [a for _, a in self._weights]
         try:
             self._program = SharedProgram(phases, self.calls.extent, group, whole, results)
@@ -210,7 +210,8 @@ class TrainingProgram(ForwardProgram, Trains):
             g, *found = layer.backward(g, calls)
             self._keep(link.params, found)
         blocks = Phase(calls.blocks, extent.blocks, extent.chunks)
-        first, *rest = [Phase(c, together=True) for c in (calls.first, calls.end, calls.rest)]
+        first = Phase(calls.first, together=True)
+        rest = [Phase(c, together=True, late=True) for c in (calls.end, calls.rest)]
         self._share([first, blocks, *rest], group)
         self._hand_out()
 

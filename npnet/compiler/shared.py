@@ -35,10 +35,14 @@ class Results(NamedTuple):
     Attributes:
         output: rows (N, ...) of the images.
         others: arrays of blocks or other parts of the batch; those that are of no part are there.
+        gradients: by the weights.
+        spoiled: those of the others that say whether the program must be left to the loop.
     """
 
     output: Array
     others: Sequence[Array]
+    gradients: Sequence[Array]
+    spoiled: Sequence[Array]
 
 
 class Shares:
@@ -93,6 +97,26 @@ class _Late:
     memory: set[int]
 
 
+@dataclass
+class _Sum:
+    """Let MPI add up gradients, each rank's own, and tell each of what any rank has spoiled."""
+
+    gradients: list[Array]
+    spoiled: list[Array]
+
+    def run(self, group: Group) -> None:
+        flat = [g.reshape(-1) for g in self.gradients]
+        flags = [np.float32(flag.any()) for flag in self.spoiled]
+        sums = np.concatenate([*flat, np.array(flags, np.float32)])
+        group.wait([group.begin_sum(sums)])
+        start = 0
+        for g in flat:
+            g[...] = sums[start : start + g.size]
+            start += g.size
+        for flag, count in zip(self.spoiled, sums[start:], strict=True):
+            flag[:1] = count != 0
+
+
 class SharedProgram:
     """Phases of which this process does its part; takes the place of a `Program`.
 
@@ -120,7 +144,8 @@ class SharedProgram:
         self._missing: set[int] = set()  # memory of which the parts of other ranks are missing
         for array in constants:
             self._parts[_memory(array)] = False
-        self._steps: list[Program | _Begin | _Wait] = []
+        self._steps: list[Program | _Begin | _Wait | _Sum] = []
+        self._late_results: set[int] = set()  # memory that late phases are the first to work on
         self._open: list[Phase] = []
         self._late: list[_Late] = []
         for phase in phases:
@@ -137,6 +162,8 @@ class SharedProgram:
         """Bytes that this rank gives to each other in a run."""
         rank, total = self._group.rank, 0
         for step in self._steps:
+            if isinstance(step, _Sum):
+                total += sum(gradient.nbytes for gradient in step.gradients)
             for array, ends in step.arrays if isinstance(step, _Begin) else ():
                 rows = ends[rank] - (ends[rank - 1] if rank else 0)
                 total += rows * (array.nbytes // max(1, len(array)))
@@ -150,6 +177,8 @@ class SharedProgram:
                 step.run()
             elif isinstance(step, _Begin):
                 begun[id(step)] = [self._group.begin_gather(*pair) for pair in step.arrays]
+            elif isinstance(step, _Sum):
+                step.run(self._group)
             else:
                 self._group.wait([request for b in step.begun for request in begun.pop(id(b))])
 
@@ -162,6 +191,12 @@ class SharedProgram:
             self._note(phase, of_parts=True)
             return
         arrays = [a for call in phase.calls for a in _lasting(call)]
+        if phase.late and self._group.sums:  # each rank puts together what it has
+            self._clear(arrays)
+            self._late_results |= {m for m in map(_memory, arrays) if m not in self._parts}
+            self._open.append(phase)
+            self._note(phase, of_parts=False)
+            return
         begin = self._begin(arrays)
         if phase.late:
             self._late.append(_Late(phase, begin, {_memory(a) for a in arrays}))
@@ -218,6 +253,16 @@ class SharedProgram:
         self._steps.append(begin)
         return [begin]
 
+    def _clear(self, arrays: Iterable[Array]) -> None:
+        """Fill with zeros, once, what other ranks have of the arrays, and this one never writes."""
+        for array in arrays:
+            memory = _memory(array)
+            if memory in self._missing:
+                ends = self._shares.images() if memory in self._images else self._ends(array)
+                rank = self._group.rank
+                array[: ends[rank - 1] if rank else 0] = 0
+                array[ends[rank] :] = 0
+
     def _wait(self, begun: list[_Begin]) -> None:
         if begun:
             self._close()
@@ -239,6 +284,10 @@ class SharedProgram:
         self._do_late()
         self._wait(begin)
         self._close()
+        sums = [g for g in results.gradients if _memory(g) in self._late_results]
+        if sums:
+            spoiled = [f for f in results.spoiled if _memory(f) in self._late_results]
+            self._steps.append(_Sum(sums, spoiled))
 
 
 def _lasting(call: Call) -> list[Any]:
