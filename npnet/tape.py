@@ -26,6 +26,7 @@ import traceback
 import warnings
 import weakref
 from collections.abc import Callable, Iterable, Sequence
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
 
 import numpy as np
@@ -387,6 +388,19 @@ class _Overwrite(_Alias):
         gview = flat[self.places]
         flat[self.places] = 0
         return gx, gview
+
+
+_callbacks: ContextVar[list[Callable[[], None]]] = ContextVar("_callbacks")  # at a walk's end
+
+
+def queue_callback(callback: Callable[[], None]) -> None:
+    """Let the `backward` that is under way call this when all gradients are there.
+
+    For an op's derivative. Elsewhere, where only some gradients are computed, it is not called.
+    """
+    callbacks = _callbacks.get([])
+    if callback not in callbacks:
+        callbacks.append(callback)
 
 
 def walk_back(
@@ -842,8 +856,14 @@ class Variable:
             )
         only = None if inputs is None else inputs_of("backward", inputs)
         root = self._root(gradient)
-        with np.errstate(all="ignore"):
-            walk_back([root], bool(retain_graph), only)
+        callbacks = _callbacks.set([])
+        try:
+            with np.errstate(all="ignore"):
+                walk_back([root], bool(retain_graph), only)
+            for callback in _callbacks.get():
+                callback()
+        finally:
+            _callbacks.reset(callbacks)
 
     def _root(self, gradient: Variable | None) -> tuple[Variable, Array]:
         """Where `backward` begins, and with what; checked."""

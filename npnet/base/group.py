@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+import numpy as np
+
 from npnet.base.arrays import Array
 
-__all__ = ["Ends", "Group", "current_group", "set_group"]
+__all__ = ["Ends", "Group", "current_group", "ordered_sum", "set_group"]
 
 Ends = tuple[int, ...]  # of each rank's run of rows; the first begins at 0
 
@@ -64,3 +66,17 @@ def set_group(group: Group | None) -> None:
     """Take this process into a group, or out of it."""
     global _group
     _group = group
+
+
+def ordered_sum(array: Array) -> Array:
+    """The sum of an array over all ranks, one after the other, so that all have the same bits."""
+    group = current_group()
+    if group is None or group.size == 1:
+        return array
+    rows = np.empty((group.size, *array.shape), array.dtype)
+    rows[group.rank] = array
+    group.wait([group.begin_gather(rows, tuple(range(1, group.size + 1)))])
+    total = rows[0]
+    for row in rows[1:]:
+        total += row
+    return total

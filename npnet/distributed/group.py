@@ -60,10 +60,6 @@ class MPIGroup(Group):
     def broadcast(self, value: Any) -> Any:
         return self.comm.bcast(value)
 
-    def broadcast_array(self, array: Array) -> None:
-        """Let an array, which is row-major, hold what it holds in rank 0."""
-        self.comm.Bcast(array.reshape(-1).view(np.uint8))
-
     def barrier(self) -> None:
         self.comm.Barrier()
 

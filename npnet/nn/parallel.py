@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from npnet.base.group import current_group
+import numpy as np
+
+from npnet.base.arrays import Array
+from npnet.base.group import Group, current_group, ordered_sum
 from npnet.nn.module import Module
+from npnet.tape import Function, queue_callback, result
+from npnet.tensor import Tensor
 
 __all__ = ["DataParallel", "DistributedDataParallel", "data_parallel"]
 
@@ -41,11 +46,19 @@ class DataParallel(Module):
 class DistributedDataParallel(Module):
     """The module in a group of processes, see `npnet.distributed`.
 
-    Its state's names begin with `module.`, as in PyTorch. All ranks begin with the parameters and
-    buffers of rank 0.
+    All ranks begin with the parameters and buffers of rank 0. In a loop, each rank gives a batch of
+    its own, and at the end of `backward` the gradients are the means over the ranks, added up in
+    their order: all ranks stay the same, and their bits depend on how many there are. Under
+    `npnet.compile`, each rank gives the whole batch and computes a part of it, and the bits are
+    those of one process.
+
+    Its state's names begin with `module.`, as in PyTorch.
 
     Args:
         module: what is trained; it stays to be had as `.module`.
+        device_ids, output_device, dim: PyTorch's, which change nothing here.
+        broadcast_buffers: whether each forward pass in training begins with rank 0's buffers, such
+            as batch norm's running statistics, of which each rank sees its own batches.
 
     Attributes:
         group: the processes.
@@ -54,7 +67,14 @@ class DistributedDataParallel(Module):
         RuntimeError: `npnet.distributed.init()` was not called.
     """
 
-    def __init__(self, module: Module) -> None:
+    def __init__(
+        self,
+        module: Module,
+        device_ids: Sequence[Any] | None = None,
+        output_device: Any = None,
+        dim: int = 0,
+        broadcast_buffers: bool = True,
+    ) -> None:
         super().__init__()
         group = current_group()
         if group is None:
@@ -62,10 +82,73 @@ class DistributedDataParallel(Module):
                 "DistributedDataParallel: this process is in no group; call "
                 "npnet.distributed.init() first"
             )
-        self.group, self.module = group, module
+        self.group, self.module, self.broadcast_buffers = group, module, broadcast_buffers
+        for tensor in (*module.parameters(), *module.buffers()):
+            _take(group, tensor)
 
     def forward(self, *inputs: Any, **kwargs: Any) -> Any:
-        return self.module(*inputs, **kwargs)
+        if self.group.size == 1 or not self.training:
+            return self.module(*inputs, **kwargs)
+        if self.broadcast_buffers:
+            for buffer in self.module.buffers():
+                _take(self.group, buffer)
+        return _with_tensors(self.module(*inputs, **kwargs), _Averaged(self._average))
+
+    def _average(self) -> None:
+        """Make each gradient the mean over the ranks; one that no rank has stays None."""
+        wanted = [p for p in self.module.parameters() if p.requires_grad]
+        for dtype in {p.dtype for p in wanted}:
+            params = [p for p in wanted if p.dtype == dtype]
+            _average(params, self.group.size)
+
+
+def _average(params: Sequence[Tensor], ranks: int) -> None:
+    """The means of gradients of one dtype, which go to other ranks in one array."""
+    has = [float(p.grad is not None) for p in params]
+    parts = [
+        (np.zeros(p.shape, p.dtype) if p.grad is None else p.grad.array).reshape(-1) for p in params
+    ]
+    total = ordered_sum(np.concatenate([np.array(has, params[0].dtype), *parts]))
+    start = len(params)
+    for p, count in zip(params, total[: len(params)], strict=True):
+        mean = total[start : start + p.numel()].reshape(p.shape) / ranks
+        start += p.numel()
+        if p.grad is not None:
+            p.grad.array[...] = mean
+        elif count:
+            p.grad = result(mean)
+
+
+class _Averaged(Function):
+    """y = x; its gradient is the first that a walk back comes to, which ends with a callback."""
+
+    def __init__(self, callback: Callable[[], None]) -> None:
+        self.callback = callback
+
+    def forward(self, x: Array) -> Array:
+        return x.copy()
+
+    def backward(self, gy: Array) -> tuple[Array]:
+        queue_callback(self.callback)
+        return (gy,)
+
+
+def _with_tensors(output: Any, function: _Averaged) -> Any:
+    """The function's results of the tensors in an output that are on the tape."""
+    if isinstance(output, Tensor):
+        return _Averaged(function.callback)(output) if output.requires_grad else output
+    if isinstance(output, dict):
+        return {name: _with_tensors(value, function) for name, value in output.items()}
+    if isinstance(output, (tuple, list)):
+        values = [_with_tensors(value, function) for value in output]
+        return type(output)(*values) if hasattr(output, "_fields") else type(output)(values)
+    return output
+
+
+def _take(group: Group, tensor: Tensor) -> None:
+    """Let a tensor hold what it holds in rank 0."""
+    if group.size > 1:
+        tensor.array[...] = group.broadcast(tensor.array)
 
 
 def data_parallel(

@@ -9,9 +9,12 @@ import numpy.typing as npt
 
 from npnet import creation
 from npnet.base.checks import ShapeError, check_writable
+from npnet.base.group import current_group
 from npnet.nn import functional as F
 from npnet.nn.module import Module
 from npnet.nn.parameter import Parameter
+from npnet.ops.all_reduce import all_reduce
+from npnet.ops.norm import move
 from npnet.tensor import Tensor
 
 __all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "SyncBatchNorm"]
@@ -107,19 +110,27 @@ class _BatchNorm(_NormBase):
         if tracking:  # the count is moved after the statistics, or none of them is
             check_writable("BatchNorm", "num_batches_tracked", self.num_batches_tracked.array)
         use_running = not self.training or self.track_running_stats
-        y = F.batch_norm(
+        y = self._normalised(
             input,
             self.running_mean if use_running else None,
             self.running_var if use_running else None,
-            self.weight,
-            self.bias,
             self.training or self.running_mean is None,
             momentum,
-            self.eps,
         )
         if tracking:  # a batch that was refused does not count
             self.num_batches_tracked.array[...] += 1
         return y
+
+
+    def _normalised(
+        self,
+        x: Tensor,
+        mean: Tensor | None,
+        var: Tensor | None,
+        training: bool,
+        momentum: float,
+    ) -> Tensor:
+        return F.batch_norm(x, mean, var, self.weight, self.bias, training, momentum, self.eps)
 
 
 class BatchNorm1d(_BatchNorm):
@@ -153,10 +164,17 @@ class BatchNorm3d(_BatchNorm):
 
 
 class SyncBatchNorm(_BatchNorm):
-    """Batch norm over the batches of all processes: here of the one there is.
+    """Batch norm over the batches of all processes of a group, see `npnet.distributed`.
+
+    In training, with M values of a channel in all ranks together,
+
+        mean = sum(x) / M,  var = sum((x - mean)^2) / M
+
+    are added up over the ranks in their order, forward and backward, so that y and the gradients
+    are those of one batch. Alone, and in evaluation, it is the ordinary batch norm.
 
     Args:
-        process_group: must be None.
+        process_group: must be None: all ranks.
     """
 
     axes = (("N", "C"), ("N", "C", "L"), *BatchNorm2d.axes, *BatchNorm3d.axes)
@@ -175,12 +193,53 @@ class SyncBatchNorm(_BatchNorm):
         bias: bool = True,
     ) -> None:
         if process_group is not None:
-            raise NotImplementedError("SyncBatchNorm: there is one process; process_group is None")
+            raise NotImplementedError(
+                "SyncBatchNorm: process_group must be None: the statistics are of all ranks"
+            )
         super().__init__(
             num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias
         )
 
+    def _normalised(
+        self,
+        x: Tensor,
+        mean: Tensor | None,
+        var: Tensor | None,
+        training: bool,
+        momentum: float,
+    ) -> Tensor:
+        group = current_group()
+        if not training or group is None or group.size == 1:
+            return super()._normalised(x, mean, var, training, momentum)
+        axes = [axis for axis in range(x.ndim) if axis != 1]
+        shape = [1, -1, *[1] * (x.ndim - 2)]
+        count = sum(group.gather(x.numel() // self.num_features))
+        center = all_reduce(x.sum(axes)) / count
+        apart = x - center.view(shape)
+        squares = all_reduce((apart * apart).sum(axes))
+        y = apart * (squares / count + self.eps).rsqrt().view(shape)
+        if self.weight is not None:
+            y = y * self.weight.view(shape)
+        if self.bias is not None:
+            y = y + self.bias.view(shape)
+        if mean is not None and var is not None:
+            move(mean, momentum, center.array)
+            move(var, momentum, squares.array / (count - 1))
+        return y
+
     @classmethod
     def convert_sync_batchnorm(cls, module: Module, process_group: Any = None) -> Module:
-        """The module itself: over one process, its batch norms are synchronous already."""
+        """The module with its batch norms in this form: changed in place, or a new one if it is one.
+
+        Parameters and buffers stay the same tensors. In a process that is in no group, the module
+        itself: its batch norms are synchronous already.
+        """
+        if current_group() is None:
+            return module
+        if isinstance(module, _BatchNorm) and not isinstance(module, cls):
+            new = cls(module.num_features, module.eps, module.momentum, module.affine)
+            new.__dict__.update(module.__dict__)
+            return new
+        for name, child in module.named_children():
+            setattr(module, name, cls.convert_sync_batchnorm(child, process_group))
         return module
