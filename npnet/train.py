@@ -61,9 +61,7 @@ def train(argv: Sequence[str], prog: str, build: Callable[[Config, Data, Parts],
         run(
             parse(argv, prog),
             build,
-            Surroundings(
-                begun=_put_aside, artists=ARTISTS if is_program() and not several else 0
-            ),
+            Surroundings(begun=_put_aside, artists=ARTISTS if is_program() and not several else 0),
         )
 
     return run_ranks(work, prog, "stopped; --resume goes on after the last finished epoch")

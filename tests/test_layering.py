@@ -52,7 +52,7 @@ ALLOWED: dict[str, set[str]] = {
     "version": set(),
     "creation": CORE,
     "serialization": CORE,
-    "distributed": set(),
+    "distributed": LAYERS | {"optim", "utils"},
     "hub": CORE | {"serialization"},
     "jit": CORE | {"nn"},
     "testing": CORE,
@@ -81,8 +81,8 @@ ALLOWED: dict[str, set[str]] = {
     "models": LAYERS | {"npnet", "serialization", "transforms"},
     "onnx": LIBRARY | {"npnet", "version"},
     "plots": LAYERS | {"npnet"},
-    "runs": LIBRARY | {"datasets", "npnet", "plots"},
-    "training": PROGRAM | {"kernels.batches", "plots", "runs"},
+    "runs": LIBRARY | {"datasets", "distributed", "npnet", "plots"},
+    "training": PROGRAM | {"kernels._jit", "kernels.batches", "plots", "runs"},
     "fitting": PROGRAM | {"plots", "runs"},
     "sklearn": PROGRAM
     | {

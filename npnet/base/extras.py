@@ -37,6 +37,7 @@ EXTRAS: dict[str, dict[str, str]] = {
     "onnx": {"onnx": "onnx"},
     "torch": {"torch": "torch"},
     "bfloat16": {"ml_dtypes": "ml_dtypes"},
+    "mpi": {"mpi4py": "mpi4py"},
 }
 
 

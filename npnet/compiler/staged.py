@@ -477,8 +477,6 @@ class _ConvLayer(_Layer):
         if not self.op.window.is_padded:
             return gmatrix.reshape(weight.shape), gbias
         gweight, spoiled = lanes.empty(weight.shape), np.zeros(len(weight), np.bool_)
-        program.calls.together(
-            scatter_output, gmatrix, self.places, gweight, spoiled, late=True
-        )
+        program.calls.together(scatter_output, gmatrix, self.places, gweight, spoiled, late=True)
         program.spoiled.append(spoiled)
         return gweight, gbias

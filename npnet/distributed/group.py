@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
+from npnet.base import extras
 from npnet.base.arrays import Array
 from npnet.base.group import Ends, Group, current_group, set_group
 
 __all__ = ["MPIGroup", "group", "init", "shutdown"]
-
-_MISSING = (
-    "distributed: several processes need mpi4py and an MPI: pip install 'npnet[mpi]' brings both, "
-    "on a cluster pip install mpi4py with the site's own"
-)
 
 
 class MPIGroup(Group):
@@ -78,16 +73,21 @@ def init(*, allreduce: bool = False) -> MPIGroup:
             number of ranks.
 
     Raises:
-        RuntimeError: there is no MPI here; or this is one of several ranks, and was not started as
+        MissingExtraError: mpi4py is not installed.
+        RuntimeError: it finds no MPI; or this is one of several ranks, and was not started as
             `python -m mpi4py`: then an error in one would leave the others waiting for ever.
     """
     known = current_group()
     if isinstance(known, MPIGroup):
         return known
+    extras.require("mpi4py", "mpi", "npnet.distributed")
     try:
-        from mpi4py import MPI  # noqa: F401 - whether it can be had
-    except (ImportError, RuntimeError) as error:  # RuntimeError: no library of MPI was found
-        raise RuntimeError(f"{_MISSING} ({error})") from error
+        importlib.import_module("mpi4py.MPI")
+    except (ImportError, RuntimeError) as error:
+        raise RuntimeError(
+            "distributed: mpi4py finds no MPI: pip install mpich, or load the one of your cluster "
+            f"({error})"
+        ) from error
     made = MPIGroup(sums=allreduce)
     if made.size > 1 and not _aborts_all():
         raise RuntimeError(

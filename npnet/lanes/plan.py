@@ -22,6 +22,7 @@ from typing import ClassVar, NamedTuple, TypeAlias
 import numpy as np
 
 from npnet.base.arrays import Array
+from npnet.base.parts import MOST_CHUNKS, chunk_count
 from npnet.kernels import block_ops, lanes
 from npnet.kernels._jit import get_num_threads
 from npnet.kernels._task import Task
@@ -47,14 +48,6 @@ __all__ = [
 
 Shape: TypeAlias = tuple[int, ...]
 Draw: TypeAlias = Callable[[int], Array]  # for so many images
-
-MOST_CHUNKS = 8  # parts of a batch, unless they are large; each has gradients of its own
-LARGE_CHUNK = 64  # blocks; a batch of more than 8192 images has more chunks
-
-
-def chunk_count(blocks: int) -> int:
-    """In how many parts a batch of so many blocks is added up, whatever the threads are."""
-    return max(min(MOST_CHUNKS, blocks), blocks // LARGE_CHUNK, 1)
 
 
 def longest_parts(size: int, most: int) -> int:

@@ -52,11 +52,12 @@ def _join(is_first: bool) -> None:
         ConfigError: that can't be, which one rank says for all.
     """
     from npnet import distributed
+    from npnet.base.extras import MissingExtraError
     from npnet.runs.errors import ConfigError
 
     try:
         distributed.init()
-    except RuntimeError as error:
+    except (RuntimeError, MissingExtraError) as error:
         if not is_first:
             raise SystemExit(USAGE_ERROR) from None
         raise ConfigError(str(error)) from None

@@ -205,7 +205,12 @@ class Config:
     seed: int = 0
     """of the split, the initial weights, the order of images and dropout: same seed, same bits"""
     threads: int | None = None
-    """threads to compute with; default: $NPNET_NUM_THREADS, else all cores"""
+    """threads to compute with; default: $NPNET_NUM_THREADS, else all cores, which the ranks of one
+    machine share"""
+    allreduce: bool = False
+    """of several ranks (mpiexec -n 4 python -m mpi4py -m npnet.train ...), let MPI add up the
+    gradients in its own order: fewer bytes for most networks, and other bits for each number of
+    ranks; default: in an order that gives the bits of one process"""
 
     def __post_init__(self) -> None:
         """Check every setting. Raises ConfigError."""

@@ -18,15 +18,15 @@ import numpy as np
 import npnet
 from npnet.backend import uses_kernels
 from npnet.base.group import current_group
+from npnet.base.parts import parts_of
 from npnet.base.threads import available_cores
-from npnet.lanes.plan import Extent
 from npnet.runs.errors import ConfigError
 from npnet.training.checkpoint import OF_THE_PLACE
 from npnet.training.config import Config
 
 __all__ = [
+    "begin_together",
     "check_alike",
-    "check_shares",
     "default_threads",
     "is_alone",
     "is_first",
@@ -85,12 +85,17 @@ def default_threads(most: int) -> int:
     return max(1, min(most, available_cores() // len(here)))
 
 
-def check_shares(config: Config) -> None:
-    """Raise ConfigError where a batch has fewer parts than there are ranks."""
+def begin_together(config: Config) -> None:
+    """Let gradients be added up as the settings say.
+
+    Raises:
+        ConfigError: a batch has fewer parts than there are ranks.
+    """
     group = current_group()
     if group is None or group.size == 1:
         return
-    parts = Extent(config.batch_size).chunks
+    group.sums = config.allreduce
+    parts = parts_of(config.batch_size)
     if parts < group.size:
         raise ConfigError(
             f"batch_size: batches of {config.batch_size} images have {parts} parts, of sixteen "
@@ -141,7 +146,7 @@ def _kernels() -> str:
 
     from npnet.kernels._jit import cpu
 
-    return f"numba {numba.__version__} for {cpu()[0]}"
+    return f"numba {numba.__version__}, compiled for {cpu()[0]}"
 
 
 def _shown(value: Any, other: Any) -> str:
@@ -150,4 +155,3 @@ def _shown(value: Any, other: Any) -> str:
         return str(value)
     differ = {k: v for k, v in value.items() if other.get(k) != v}
     return ", ".join(f"{k} {v!r}" for k, v in differ.items()) or "the others' settings"
-

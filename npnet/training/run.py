@@ -42,8 +42,8 @@ from npnet.training.learner import Learner, initial_model
 from npnet.training.metrics import Score
 from npnet.training.parts import Parts
 from npnet.training.ranks import (
+    begin_together,
     check_alike,
-    check_shares,
     default_threads,
     is_alone,
     is_first,
@@ -275,7 +275,7 @@ def _begin(
 
     No file is written yet, but for a config.json that was lost.
     """
-    check_shares(config)
+    begin_together(config)
     saved = None
     if config.resume and (isinstance(store, Checkpoints) or not is_first()):
         config, saved = of_first(lambda: resumed(config, store, say))
@@ -335,6 +335,8 @@ def _announce(training: Training, saved: Saved | None, overview: str) -> None:
         training.say(overview)
     if config.too_short:
         training.say(config.too_short)
+    if config.allreduce and is_alone():
+        training.say("allreduce changes nothing: one process adds up its gradients by itself")
     cores = available_cores()
     if config.threads is not None and config.threads > cores:
         training.say(

@@ -41,6 +41,9 @@ __all__ = [
 EVALUATION_BATCH, EVALUATION_PIXELS = 256, 1 << 20
 
 
+BY_THEN = 3  # steps a network has its program, if there is one: some are run once or twice before
+
+
 class Training:
     """A run under way: everything that its epochs and its end work on, and callbacks are told of.
 
@@ -217,7 +220,7 @@ def train_epoch(training: Training, epoch: int) -> Score:
                 "set --clip_grad_norm 1"
             ) from None
         score.add(batch.loss, batch.logits, y)
-        if epoch == training.first_epoch and step == 1:
+        if epoch == training.first_epoch and step == min(training.steps, BY_THEN):
             _tell_of_whole_batches(training)
         training.step, training.done, training.loss = step, score.total, batch.loss
         training.callbacks.tell("on_step_end", training)

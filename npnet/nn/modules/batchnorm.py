@@ -121,7 +121,6 @@ class _BatchNorm(_NormBase):
             self.num_batches_tracked.array[...] += 1
         return y
 
-
     def _normalised(
         self,
         x: Tensor,
