@@ -147,9 +147,9 @@ class Trains(ChainProgram):
             return
         gradients = [g.array for g in self.gradients.values()]
         results = Results(self.output, [self._loss.parts, *spoiled], gradients, spoiled)
-        whole = [a for _, a in self._weights]
+        weights = [p.array for p, _ in self._weights]
         try:
-            self._program = SharedProgram(phases, self.calls.extent, group, whole, results)
+            self._program = SharedProgram(phases, self.calls.extent, group, weights, results)
         except Unshared as error:
             self.unshared = str(error)
 
@@ -210,9 +210,9 @@ class TrainingProgram(ForwardProgram, Trains):
             g, *found = layer.backward(g, calls)
             self._keep(link.params, found)
         blocks = Phase(calls.blocks, extent.blocks, extent.chunks)
-        first = Phase(calls.first, together=True)
-        rest = [Phase(c, together=True, late=True) for c in (calls.end, calls.rest)]
-        self._share([first, blocks, *rest], group)
+        before = Phase(calls.first, together=True)
+        after = [Phase(c, together=True, late=True) for c in (calls.end, calls.rest)]
+        self._share([before, blocks, *after], group)
         self._hand_out()
 
 

@@ -21,7 +21,7 @@ from npnet.compiler.statistics import Statistics, is_counted
 from npnet.compiler.trace import Later, Link, trace
 from npnet.compiler.watch import Watch
 from npnet.lanes.unsuited import Layered, Unsuited
-from npnet.random import drawing_apart
+from npnet.random import default_generator, drawing_apart
 from npnet.tensor import Tensor
 
 __all__ = ["Programs", "unasked"]
@@ -63,17 +63,21 @@ class Programs:
         build: makes one of the layers of a chain, the shape, and how many threads there are.
         others: modules beside the model that a program is made of, such as the criterion.
         chains: whether there are programs of chains alone, whose layers keep no statistics.
+        rewinds: whether a program that runs on a batch after the model itself, to be read, was run
+            on it draws the same numbers, as its user goes back to `drawn`.
 
     Attributes:
         fallback: why the last batch had none; None if it had one.
         output: what the model itself gave for the last batch, where it was run to be read; else
             NotImplemented.
         before: the statistics that its layers had kept before, if it was.
+        drawn: where the default generator had stood before, if it was.
     """
 
     fallback: str | None = None
     output: Any = NotImplemented
     before: Statistics | None = None
+    drawn: dict[str, Any] | None = None
 
     def __init__(
         self,
@@ -81,9 +85,10 @@ class Programs:
         build: Build,
         others: Iterable[nn.Module] = (),
         chains: bool = True,
+        rewinds: bool = False,
     ) -> None:
         self._model, self.build, self.others = weakref.ref(model), build, tuple(others)
-        self.chains = chains
+        self.chains, self.rewinds = chains, rewinds
         self._readings: dict[tuple[bool, ...], _Reading] = {}
         self._inside = self._modules_inside(model)
         self._warned: set[str] = set()
@@ -105,7 +110,7 @@ class Programs:
 
     def of(self, model: nn.Module, x: Any) -> Any:
         """The program for a batch like `x`, made now if need be, or None."""
-        self.output, self.before = NotImplemented, None
+        self.output, self.before, self.drawn = NotImplemented, None, None
         self.fallback = _reason(x)
         if self.fallback is not None:
             return None
@@ -178,7 +183,7 @@ class Programs:
             raise Unsuited(self._last_refusal)
         self._refused += 1
         watch = Watch(before.modules, self.others)
-        self.before = Statistics(model)
+        self.before, self.drawn = Statistics(model), default_generator.get_state()
         self.output = watch.run(model, x)
         places = watch.places()
         if watch.reason is None and not before.holds():
@@ -225,7 +230,7 @@ class _Reading:
     def __init__(self, owner: Programs, guard: Guard) -> None:
         self.guard = guard
         self.fallback: str | None = None
-        self._build, self._chains = owner.build, owner.chains
+        self._build, self._chains, self._rewinds = owner.build, owner.chains, owner.rewinds
         self._programs: dict[Shape, Any] = {}
         self._uses: dict[Shape, int] = {}  # of late
         self._batches = 0
@@ -279,7 +284,7 @@ class _Reading:
         finally:
             before.restore()
         draws = any(link.draws for link in links)
-        if draws and output is not NotImplemented:
+        if draws and output is not NotImplemented and not self._rewinds:
             raise Later("the model itself was run on it, and drew its numbers")
         try:
             program = self._build(links, x.shape, get_num_threads())
@@ -287,7 +292,7 @@ class _Reading:
             raise Unsuited(f"no program can be made of it: {error}") from error
         with drawing_apart() if draws else nullcontext():  # the same numbers as in the trace
             got = program.infer(x.array)
-        if not _are_alike(got, traced if output is NotImplemented else output):
+        if not _are_alike(got, traced if draws or output is NotImplemented else output):
             raise Unsuited("a program of it gives other values than the model itself")
         return program
 

@@ -13,12 +13,12 @@ from npnet.base.group import Group
 from npnet.base.threads import new_lock
 from npnet.compiler.cache import Programs
 from npnet.compiler.inference import CompiledModel
-from npnet.compiler.statistics import Statistics
 from npnet.compiler.trace import Link, is_chain
 from npnet.lanes.choice import LEAST
 from npnet.lanes.unsuited import Layered, Unsuited
 from npnet.nn.parallel import DistributedDataParallel
 from npnet.optim import Optimizer
+from npnet.random import default_generator
 from npnet.tape import result
 from npnet.tensor import Tensor
 
@@ -80,7 +80,7 @@ class Step(EagerStep):
 
     Attributes:
         fallback: why the last batch had no program, such as hooks; None if it had one.
-        unshared: why each of several ranks did the whole of the last batch; None if each had a part.
+        unshared: why each of several ranks did the whole of the last batch; None if they had parts.
     """
 
     fallback: str | None = None
@@ -117,7 +117,7 @@ class Step(EagerStep):
             self.unshared = self.fallback
             if self.fallback is None:
                 self.unshared = program.unshared
-                loss = self._run(program, x, programs.before)
+                loss = self._run(program, x, programs)
                 if loss is not None:
                     return loss
                 self.fallback = self.unshared = "a sum is not finite"
@@ -135,7 +135,7 @@ class Step(EagerStep):
     def _new_programs(self) -> Programs:
         self._criterion = self.criterion
         others = [self.criterion] if isinstance(self.criterion, nn.Module) else []
-        return Programs(_original(self.model), self._build, others, chains=False)
+        return Programs(_original(self.model), self._build, others, chains=False, rewinds=True)
 
     def _unsuited(self, program: Any, y: Any) -> str | None:
         """Why a program is not to be run with these targets."""
@@ -152,10 +152,12 @@ class Step(EagerStep):
             return f"targets of {y.dtype} {y.shape} with such values have no kernels"
         return None
 
-    def _run(self, program: Any, x: Tensor, before: Statistics | None) -> Tensor | None:
+    def _run(self, program: Any, x: Tensor, programs: Programs) -> Tensor | None:
         """The loss of a batch; None, and nothing has changed, where the loop must be asked."""
-        if before is not None:
-            before.restore()
+        if programs.before is not None:
+            programs.before.restore()
+        if programs.drawn is not None and program.calls.draws:
+            default_generator.set_state(programs.drawn)
         self.optimizer.zero_grad()
         wanted = {p: g for p, g in program.gradients.items() if p.requires_grad}
         for p, g in wanted.items():

@@ -69,7 +69,7 @@ def init(*, allreduce: bool = False) -> MPIGroup:
     Called again, it gives the group that there is.
 
     Args:
-        allreduce: let MPI add up gradients in its own order: fewer bytes, and other bits for another
+        allreduce: let MPI add up gradients in its own order: fewer bytes, other bits for another
             number of ranks.
 
     Raises:

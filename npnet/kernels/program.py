@@ -128,7 +128,7 @@ class Phase:
 class _Row(NamedTuple):
     """A phase in a program's table; of pieces, number k * stride % parts is taken as the k-th.
 
-    Of the parts, `count` are done from `start` on.
+    Of the parts, so many are `done` from `start` on.
     """
 
     first: int
@@ -137,7 +137,7 @@ class _Row(NamedTuple):
     parts: int
     stride: int
     start: int
-    count: int
+    done: int
 
 
 def _check_alike(new: Any, old: Any, what: str, constant: bool) -> None:

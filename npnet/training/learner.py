@@ -28,8 +28,8 @@ from npnet.runs.weights import arrays, load_arrays
 from npnet.tape import result
 from npnet.training.config import Config
 from npnet.training.data import Data
-from npnet.training.ranks import is_alone
 from npnet.training.parts import NONE, Parts, made, own_criterion, own_optimizer, own_scheduler
+from npnet.training.ranks import is_alone
 from npnet.training.schedules import scheduler, steps_each_batch
 
 __all__ = [
@@ -159,7 +159,7 @@ class Learner:
 
     @property
     def unshared(self) -> str | None:
-        """Why each of several ranks worked on the whole of the last batch; None if they shared it."""
+        """Why each of several ranks did the whole of the last batch; None if they shared it."""
         if is_alone():
             return None
         step = self._step

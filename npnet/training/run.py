@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -278,7 +279,7 @@ def _begin(
     begin_together(config)
     saved = None
     if config.resume and (isinstance(store, Checkpoints) or not is_first()):
-        config, saved = of_first(lambda: resumed(config, store, say))
+        config, saved = of_first(functools.partial(_resumed, config, store, say))
     progress = Progress() if saved is None else saved.progress
     data = _data(config, say, load)
     if config.dataset == AUTO:
@@ -300,6 +301,12 @@ def _begin(
     if saved is None and not is_alone():
         learner.load_weights(of_first(learner.weights))
     return _Begun(config, data, learner, progress, saved, advice)
+
+
+def _resumed(
+    config: Config, store: Checkpoints | Memory, say: Callable[[str], None]
+) -> tuple[Config, Saved | None]:
+    return resumed(config, store, say) if isinstance(store, Checkpoints) else (config, None)
 
 
 def _data(

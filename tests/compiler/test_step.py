@@ -601,6 +601,31 @@ def test_making_a_program_draws_no_numbers() -> None:
     assert npnet.rand(3).tolist() == drawn
 
 
+def test_the_first_batch_has_the_bits_of_the_program_too() -> None:
+    """A run that goes on in a new process must not tell by its first batch."""
+    model = nn.Sequential(nn.Linear(300, 200), nn.Dropout(0.5), nn.ReLU(), nn.Linear(200, 10))
+    x, y = batch((300,), 100)
+    kept = {k: v.clone() for k, v in model.state_dict().items()}
+
+    def bits(step: Any) -> bytes:
+        model.load_state_dict(kept)
+        npnet.manual_seed(7)
+        loss = step(x, y)
+        assert step.fallback is None
+        return bytes(loss.numpy().tobytes() + model[0].weight.detach().numpy().tobytes())
+
+    rule = optim.SGD(model.parameters(), lr=0.1)
+    step = npnet.compile(model, F.cross_entropy, rule)
+    first = bits(step)
+    assert first == bits(step) == bits(npnet.compile(model, F.cross_entropy, rule))
+    npnet.manual_seed(7)
+    step(x, y)
+    drawn = npnet.rand(3).tolist()
+    npnet.manual_seed(7)
+    npnet.compile(model, F.cross_entropy, rule)(x, y)
+    assert npnet.rand(3).tolist() == drawn
+
+
 def test_another_rate_is_another_program() -> None:
     model = nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.5), nn.Linear(8, 10))
     step = npnet.compile(model, F.cross_entropy, optim.SGD(model.parameters(), lr=0.0))

@@ -228,7 +228,7 @@ class SyncBatchNorm(_BatchNorm):
 
     @classmethod
     def convert_sync_batchnorm(cls, module: Module, process_group: Any = None) -> Module:
-        """The module with its batch norms in this form: changed in place, or a new one if it is one.
+        """The module with its batch norms in this form: in place, or a new one if it is one.
 
         Parameters and buffers stay the same tensors. In a process that is in no group, the module
         itself: its batch norms are synchronous already.
