@@ -46,6 +46,7 @@ TABLES = {
     "sklearn": "sklearn_speed.py --rounds 3",
     "startup": "startup.py --rounds 5",
     "end-to-end": "end_to_end.py --rounds 3",
+    "scaling": "scaling.py --ranks_list 1 2 --rounds 3",
 }
 
 # What a CPU with AVX2 would run, in npnet, in NumPy's BLAS and in PyTorch; of what can tell.

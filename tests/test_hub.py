@@ -75,12 +75,17 @@ def test_what_is_not_there_is_told(tmp_path: Path) -> None:
         hub.load_state_dict_from_url(address)
 
 
-def test_there_is_one_process() -> None:
-    assert not npnet.distributed.is_available()
-    assert not npnet.distributed.is_initialized()
-    for call in (npnet.distributed.init_process_group, lambda: npnet.distributed.all_reduce):
-        with pytest.raises((RuntimeError, AttributeError), match=r"is_available\(\) first"):
-            call("gloo") if call is npnet.distributed.init_process_group else call()
+def test_a_process_alone_is_in_no_group() -> None:
+    distributed = npnet.distributed
+    assert not distributed.is_initialized()
+    assert not distributed.is_nccl_available()
+    with pytest.raises(RuntimeError, match="backend must be 'mpi', got 'gloo'"):
+        distributed.init_process_group("gloo")
+    for call in (distributed.get_rank, distributed.barrier, distributed.get_world_size):
+        with pytest.raises(RuntimeError, match=r"call npnet\.distributed\.init\(\) first"):
+            call()
+    with pytest.raises(AttributeError, match="use mpi4py for what is not here"):
+        distributed.reduce_scatter  # noqa: B018
 
 
 def test_sparse_is_dense() -> None:

@@ -90,7 +90,7 @@ class Step(EagerStep):
         self, model: nn.Module, criterion: Callable[..., Tensor], optimizer: Optimizer
     ) -> None:
         super().__init__(_original(model), criterion, optimizer)
-        self._group = group_of(model)
+        self._group, self._steps = group_of(model), 0
         self._turn = new_lock()
         self._hands_out_copies = False
         self._programs = self._new_programs()
@@ -109,6 +109,7 @@ class Step(EagerStep):
         with self._turn:
             if not is_grad_enabled():  # it fails, with what the eager loop says
                 return super().gradients(x, y)
+            self._check_alike(x, y)
             programs = self._programs_now()
             program = programs.of(_original(self.model), x)
             self.fallback = programs.fallback or self._unsuited(program, y)
@@ -124,6 +125,27 @@ class Step(EagerStep):
                 programs.output = NotImplemented
             output = programs.output  # the model may have been run already, to be read
             return self._backward(self.model(x) if output is NotImplemented else output, y)
+
+    def _check_alike(self, x: Any, y: Any) -> None:
+        """Now and then, raise RuntimeError where ranks have other batches or weights.
+
+        Each would compute a part of another batch, and nobody would see it.
+        """
+        group = self._group
+        if group is None or group.size == 1:
+            return
+        self._steps += 1
+        if self._steps > LOOKED_AT and self._steps % SELDOM:
+            return
+        found = group.gather(_sample(x, y, _original(self.model)))
+        for rank, other in enumerate(found):
+            if other != found[0]:
+                raise RuntimeError(
+                    f"compile: rank {rank} has another batch or other weights than rank 0 in step "
+                    f"{self._steps}; every rank gives the whole batch, of which it computes a "
+                    "part: let all draw by the same seed (npnet.manual_seed(0) after "
+                    "distributed.init()), and change weights in all or in none"
+                )
 
     def _programs_now(self) -> Programs:
         """The programs of the model and the criterion that the step has now."""
@@ -194,6 +216,17 @@ class Step(EagerStep):
             raise Layered("a program in stages wants more images")
         model = _original(self.model)
         return StagedProgram(links, shape, slots, loss(shape[0]), model, self._group)
+
+
+LOOKED_AT, SELDOM = 3, 64  # the first steps, and after them every so many, are looked at in ranks
+SAMPLES = 1000  # numbers of an array that are looked at
+
+
+def _sample(x: Any, y: Any, model: nn.Module) -> list[tuple[Any, ...]]:
+    """Some numbers of a batch and of the weights, by which others are told from them."""
+    arrays = [t.array for t in (x, y, *model.parameters()) if isinstance(t, Tensor)]
+    strides = [(a, a.size // SAMPLES + 1) for a in arrays]
+    return [(a.shape, a.reshape(-1)[::stride].tobytes()) for a, stride in strides]
 
 
 _HELD = "somebody holds the gradients of the batch before, whose memory a program would overwrite"

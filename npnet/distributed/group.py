@@ -10,6 +10,7 @@ from typing import Any
 from npnet.base import extras
 from npnet.base.arrays import Array
 from npnet.base.group import Ends, Group, current_group, set_group
+from npnet.random import default_generator
 
 __all__ = ["MPIGroup", "group", "init", "shutdown"]
 
@@ -66,7 +67,8 @@ class MPIGroup(Group):
 def init(*, allreduce: bool = False) -> MPIGroup:
     """Take this process into the group of all that mpiexec has started; alone, a group of one.
 
-    Called again, it gives the group that there is.
+    All draw from where the generator of rank 0 stands. Called again, it gives the group that there
+    is.
 
     Args:
         allreduce: let MPI add up gradients in its own order: fewer bytes, other bits for another
@@ -94,6 +96,7 @@ def init(*, allreduce: bool = False) -> MPIGroup:
             "distributed: start every rank as python -m mpi4py, which ends all of them when one "
             f"fails: mpiexec -n {made.size} python -m mpi4py {_command()}"
         )
+    default_generator.set_state(made.broadcast(default_generator.get_state()))
     set_group(made)
     return made
 

@@ -137,6 +137,23 @@ def test_a_sum_that_is_not_finite_is_seen_by_all_ranks() -> None:
         assert fallback == "a sum is not finite"
 
 
+@pytest.mark.parametrize("what", ["batch", "weights"])
+def test_ranks_that_are_given_other_numbers_are_told(what: str) -> None:
+    def work(rank: ThreadRank) -> None:
+        model = made(NETWORKS["lenet5"], (32, 32)).train()
+        x, y = staged.batch(64, (32, 32))
+        if rank.rank == 1 and what == "batch":
+            y = y.flip(0)
+        if rank.rank == 1 and what == "weights":
+            with npnet.no_grad():
+                model.get_parameter("conv1.weight").add_(1e-6)
+        rule = optim.SGD(model.parameters(), lr=0.02)
+        npnet.compile(shared(model, rank), F.cross_entropy, rule)(x, y)
+
+    with pytest.raises(RuntimeError, match="rank 1 has another batch or other weights than rank 0"):
+        on_ranks(2, work)
+
+
 def test_a_model_alone_in_no_group_is_refused() -> None:
     assert group.current_group() is None
     with pytest.raises(RuntimeError, match=r"call npnet\.distributed\.init\(\) first"):
