@@ -15,7 +15,8 @@ from npnet.base import extras
 from npnet.base.checks import check_number
 from npnet.base.threads import MOST_THREADS, get_num_threads
 from npnet.comparison import slurm
-from npnet.comparison.cluster import LOCAL, Workers, check_address, connected
+from npnet.comparison.cluster import Workers
+from npnet.comparison.connection import LOCAL, check_address, connected
 from npnet.comparison.display import Display
 from npnet.comparison.grid import MOST_RUNS, Grid, builtin_names, load, seed_values
 from npnet.comparison.runner import Failure, make, make_in

@@ -9,111 +9,30 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import os
-import re
 import secrets
 import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from npnet.base.files import printable
-from npnet.comparison import machine, on_worker
+from npnet.comparison import alike, machine, on_worker
+from npnet.comparison.connection import CONNECT, UNREACHED
 from npnet.comparison.runner import GRACE, POLL, Failure, Pool
 from npnet.comparison.runs import Run
 from npnet.comparison.spec import counted
 from npnet.runs.errors import ConfigError, FailedError
 
-__all__ = ["LOCAL", "Workers", "check_address", "connected"]
+__all__ = ["Workers"]
 
-LOCAL = "local"  # the scheduler of a cluster that is started for the comparison alone
 BEAT = 1.0  # seconds between two looks at the workers
-CONNECT = 10.0  # seconds to reach the scheduler, at first and when it was lost
 SHARE = 0.2  # of the time may go into fetching checkpoints
 MOST_DEATHS = 3  # of workers, until their run is blamed for it
-_LOGGERS = ("distributed", "distributed.client", "distributed.gc", "tornado", "asyncio")
-_UNREACHED = (OSError, TimeoutError, CancelledError)
 _VARIABLES = ("NPNET_BACKEND",)  # of the environment, that runs on workers have as well
-
-
-def check_address(address: str) -> None:
-    """Raise ValueError unless it is how a scheduler is called: local, or tcp://host:port."""
-    host = r"(\[[0-9a-fA-F:.%]+\]|[^\s/:\[\]]+)"
-    found = re.fullmatch(rf"(tcp|tls)://{host}:(?P<port>\d+)", address)
-    if address != LOCAL and (found is None or not 0 < int(found["port"]) < 65536):
-        raise ValueError(
-            "cluster: must be local, or the address of a Dask scheduler, such as "
-            f"tcp://192.168.0.5:8786, got {printable(address)!r}"
-        )
-
-
-@contextlib.contextmanager
-def connected(address: str, jobs: int, threads: int) -> Iterator[Any]:
-    """A client of the scheduler, which with LOCAL is started, with `jobs` workers.
-
-    Args:
-        threads: of each of these workers.
-
-    Raises:
-        FailedError: the scheduler can't be reached.
-    """
-    import distributed
-
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(_quiet())
-        where: Any = address
-        if address == LOCAL:
-            # Runs are processes beside the workers, whose memory no nanny counts: its limit, a
-            # part of the machine's for each, would only be wrong.
-            where = stack.enter_context(
-                distributed.LocalCluster(  # type: ignore[no-untyped-call]  # Dask's has no types
-                    n_workers=jobs,
-                    threads_per_worker=threads,
-                    memory_limit=0,
-                    dashboard_address=None,
-                    silence_logs=logging.CRITICAL,
-                    preload=[_HEED_NO_INTERRUPT],
-                )
-            )
-        try:
-            client: Any = distributed.Client(  # type: ignore[no-untyped-call]  # Dask's
-                where, timeout=CONNECT, set_as_default=False
-            )
-        except _UNREACHED as error:
-            raise FailedError(
-                f"cluster: {address} can't be reached within {CONNECT:.0f} seconds; start one "
-                "there (dask scheduler), or name another"
-            ) from error
-        stack.callback(_close, client)
-        yield client
-
-
-# Ctrl-C at a terminal reaches the workers too; that the runs end is the comparison's business. A
-# handler, as what is ignored would be ignored by the runs as well.
-_HEED_NO_INTERRUPT = "import signal\nsignal.signal(signal.SIGINT, lambda *_: None)\n"
-
-
-def _close(client: Any) -> None:
-    with contextlib.suppress(*_UNREACHED):
-        client.close(timeout=CONNECT)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Let Dask print nothing: what happens to the cluster is told here, in words of the runs."""
-    levels = {name: logging.getLogger(name).level for name in _LOGGERS}
-    try:
-        for name in _LOGGERS:
-            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
-        yield
-    finally:
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)
 
 
 @dataclass
@@ -209,12 +128,13 @@ class Workers(Pool):
         found, refused = {}, {}
         for address, answer in answers.items():
             if isinstance(answer, Exception):
-                refused[address] = _unable(answer)
+                refused[address] = alike.unable(answer)
             else:
                 found[address] = json.loads(answer[1])
-        self.reference = self.reference or _most_common(found.values())
+        here = machine.files(self.asked)
+        self.reference = self.reference or alike.most_common(found.values(), here)
         for address, told in found.items():
-            why = _differences(told, self.reference)
+            why = alike.differences(told, self.reference)
             if why:
                 refused[address] = why
             else:
@@ -305,7 +225,7 @@ class Workers(Pool):
     def _finished(self, run: Run, task: _Task) -> Iterator[tuple[Run, Failure | None]]:
         try:
             ended = task.future.result(timeout=CONNECT)
-        except _UNREACHED:  # the worker is gone, and with it what it returned
+        except UNREACHED:  # the worker is gone, and with it what it returned
             return
         del self.running[run]
         if ended.files is not None:
@@ -379,7 +299,7 @@ class Workers(Pool):
         """What the scheduler answers; None where it does not, which `look` tells if it lasts."""
         try:
             return call(*arguments, **options)
-        except _UNREACHED:
+        except UNREACHED:
             return None
 
 
@@ -390,64 +310,3 @@ def _wait_for(run: Run) -> None:
         with contextlib.suppress(OSError):
             os.listdir(run.folder)  # which lets it look again
         time.sleep(POLL)
-
-
-# ---- what workers must have alike ----------------------------------------------------------------
-
-
-def _unable(error: Exception) -> str:
-    if isinstance(error, ImportError):
-        return (
-            f"npnet can't be imported there ({error}); install {_version()} on it, and restart it"
-        )
-    return f"it can't answer: {printable(f'{type(error).__name__}: {error}')}"
-
-
-def _version() -> str:
-    import npnet
-
-    return f"npnet {npnet.__version__}"
-
-
-def _most_common(told: Iterable[Mapping[str, Mapping[str, str]]]) -> dict[str, dict[str, str]]:
-    """What most workers say of each thing; of npnet's version, what is here."""
-    values: dict[str, dict[str, Counter[str]]] = {"facts": {}, "data": {}}
-    for found in told:
-        for kind, things in found.items():
-            for name, value in things.items():
-                values[kind].setdefault(name, Counter())[value] += 1
-    common = {
-        kind: {name: counts.most_common(1)[0][0] for name, counts in things.items()}
-        for kind, things in values.items()
-    }
-    common["facts"][machine.VERSION] = machine.version()
-    return common
-
-
-def _differences(
-    told: Mapping[str, Mapping[str, str]], reference: Mapping[str, Mapping[str, str]]
-) -> str:
-    """In what a worker differs, and what to do about it; "" where in nothing."""
-    said = [
-        f"{name} is {value}, not {reference['facts'].get(name, value)}"
-        for name, value in told["facts"].items()
-        if value != reference["facts"].get(name, value)
-    ]
-    if told["facts"][machine.VERSION] != reference["facts"][machine.VERSION]:
-        said[-1] += f"; install {_version()} there, and restart it"
-    elif said:
-        said[-1] += "; the same seed would give other bits: use workers of one kind"
-    for name, value in told["data"].items():
-        common = reference["data"].get(name, value)
-        if not value:
-            said.append(f"{name} is not there: {_how_to_get(name)}")
-        elif value != common:
-            said.append(f"{name} is {value} there, and {common} elsewhere: {_how_to_get(name)}")
-    return "; ".join(said)
-
-
-def _how_to_get(name: str) -> str:
-    if "." in name or "/" in name:
-        return "put the same file at the same path, in a shared folder perhaps"
-    known = "mnist" if name == "auto" else name
-    return f"npnet datasets download {known}, or name a shared folder by --data_dir"

@@ -22,7 +22,7 @@ from npnet.comparison.runs import digest, files_of
 from npnet.comparison.spec import Spec
 from npnet.datasets.catalogue import CATALOGUE
 
-__all__ = ["VERSION", "asked_of", "facts", "found", "version"]
+__all__ = ["VERSION", "asked_of", "facts", "files", "found", "version"]
 
 VERSION = "npnet"  # the fact that the comparison's own machine must share
 
@@ -94,10 +94,13 @@ def asked_of(specs: Sequence[Spec]) -> dict[str, Any]:
 def found(asked: dict[str, Any]) -> dict[str, dict[str, str]]:
     """The facts of this machine, and what is here of the data; "" says that it is not here."""
     data = {name: _data(name, folder) for name, folder in asked["data"]}
-    for path in asked["files"]:
-        checksum = digest(Path(path).expanduser())
-        data[path] = "" if checksum is None else f"checksum {checksum:08x}"
-    return {"facts": facts(asked["torch"]), "data": data}
+    return {"facts": facts(asked["torch"]), "data": data | files(asked)}
+
+
+def files(asked: dict[str, Any]) -> dict[str, str]:
+    """The user's own files by their checksums; "" of those that are not here."""
+    checksums = {path: digest(Path(path).expanduser()) for path in asked["files"]}
+    return {k: "" if v is None else f"checksum {v:08x}" for k, v in checksums.items()}
 
 
 def _data(name: str, folder: str) -> str:

@@ -15,8 +15,8 @@ import pytest
 from filelock import FileLock
 
 from npnet.cli.compare import main, parse
-from npnet.comparison import cluster, machine, on_worker, spec
-from npnet.comparison.cluster import check_address
+from npnet.comparison import alike, cluster, connection, machine, on_worker, spec
+from npnet.comparison.connection import check_address
 from npnet.training.config import Config
 from tests.comparison.conftest import FakeRuns
 from tests.comparison.test_orphans import runs_of, wait
@@ -113,12 +113,8 @@ def test_runs_are_made_once_and_reported(
     assert main([*argv, "--cluster", "tcp://127.0.0.1:9"]) == 0  # nothing is left to make there
     assert main(argv) == 0
     assert len(calls(tmp_path)) == 3
-    words = shlex_of(address_of(faked))
-    assert (tmp_path / "out/report.md").read_text() == report.replace(words, "")
-
-
-def shlex_of(words: list[str]) -> str:
-    return " " + " ".join(words)
+    without = report.replace(" " + " ".join(address_of(faked)), "")
+    assert (tmp_path / "out/report.md").read_text() == without
 
 
 def test_failed_runs_are_told_as_on_one_machine(
@@ -138,7 +134,7 @@ def test_failed_runs_are_told_as_on_one_machine(
 def many_epochs(small: Config, output: Path) -> list[str]:
     """Two real runs, long enough that one can be killed in its middle."""
     return [
-        "--dataset", small.dataset, "--batch_size", "32", "--epochs", "40", "--seeds", "2",
+        "--dataset", small.dataset, "--batch_size", "32", "--epochs", "25", "--seeds", "2",
         "--learning_rate", "0.05", "--output", str(output),
     ]  # fmt: skip
 
@@ -165,7 +161,7 @@ def test_run_of_a_killed_worker_is_gone_on_with(
     for seed in range(2):
         assert shown.count(f"] seed_{seed}: test") == 1
     epochs = (output / "runs/seed_0/metrics.csv").read_text().splitlines()
-    assert [line.partition(",")[0] for line in epochs[1:]] == [str(n) for n in range(1, 41)]
+    assert [line.partition(",")[0] for line in epochs[1:]] == [str(n) for n in range(1, 26)]
     never_killed = [*COMPARE, *many_epochs(small, whole), "--threads", "1"]
     subprocess.run(never_killed, check=True, capture_output=True)
     for seed in range(2):
@@ -252,7 +248,7 @@ def test_scheduler_that_is_not_there(
     fake: FakeRuns, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(cluster, "CONNECT", 0.5)
+    monkeypatch.setattr(connection, "CONNECT", 0.5)
     argv = [*THREE, "--output", str(tmp_path / "out"), "--cluster", "tcp://127.0.0.1:9"]
     assert main(argv) == 1
     error = capsys.readouterr().err
@@ -358,13 +354,13 @@ def told(**facts: str) -> dict[str, dict[str, str]]:
 
 
 def test_what_differs_is_told_with_what_to_do() -> None:
-    reference = cluster._most_common([told(), told(), told(BLAS="Haswell")])
-    assert cluster._differences(told(), reference) == ""
-    assert cluster._differences(told(BLAS="Haswell"), reference) == (
+    reference = alike.most_common([told(), told(), told(BLAS="Haswell")], {"a.py": ""})
+    assert alike.differences(told(), reference) == ""
+    assert alike.differences(told(BLAS="Haswell"), reference) == (
         "BLAS is Haswell, not Zen; the same seed would give other bits: use workers of one kind"
     )
     lacking = told() | {"data": {"mnist": ""}}
-    assert cluster._differences(lacking, reference) == (
+    assert alike.differences(lacking, reference) == (
         "mnist is not there: npnet datasets download mnist, or name a shared folder by --data_dir"
     )
 
