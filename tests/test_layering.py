@@ -97,7 +97,8 @@ ALLOWED: dict[str, set[str]] = {
     "drop_in": set(),  # whatever of npnet a program asks for is imported by its name
     "run": {"drop_in"},
     # Of training the settings alone, which are what is compared.
-    "comparison": PROGRAM | {"fitting", "plots", "prediction.networks", "runs", "training.config"},
+    "comparison": PROGRAM
+    | {"fitting", "kernels._jit", "plots", "prediction.networks", "runs", "training.config"},
     "cli": PROGRAM
     | {
         "comparison",

@@ -35,6 +35,7 @@ EXTRAS: dict[str, dict[str, str]] = {
     },
     "sklearn": {"sklearn": "scikit-learn"},
     "onnx": {"onnx": "onnx"},
+    "dask": {"distributed": "distributed"},
     "torch": {"torch": "torch"},
     "bfloat16": {"ml_dtypes": "ml_dtypes"},
     "mpi": {"mpi4py": "mpi4py"},

@@ -14,9 +14,12 @@ from typing import Any, ClassVar, NoReturn
 from npnet.base import extras
 from npnet.base.checks import check_number
 from npnet.base.threads import MOST_THREADS, get_num_threads
+from npnet.comparison import slurm
+from npnet.comparison.cluster import Workers
+from npnet.comparison.connection import LOCAL, check_address, connected
 from npnet.comparison.display import Display
 from npnet.comparison.grid import MOST_RUNS, Grid, builtin_names, load, seed_values
-from npnet.comparison.runner import Failure, make
+from npnet.comparison.runner import Failure, make, make_in
 from npnet.comparison.runs import Run, place
 from npnet.comparison.spec import COMMANDS, LIBRARY, Spec, counted, typed
 from npnet.runs.commands import run_command
@@ -56,6 +59,8 @@ class Flags:
         "two networks, three seeds each": "--model lenet4 lenet5 --seeds 3",
         "one that comes with npnet, in a hurry": "lenet-losses --epochs 1 --seeds 1",
         "beside PyTorch": "--library npnet pytorch --model lenet5",
+        "on the machines of a Dask cluster": "grid.yaml --cluster tcp://192.168.0.5:8786",
+        "on a cluster with SLURM, by sbatch runs.sh": "grid.yaml --slurm > runs.sh",
     }
 
     grid: str | None = positional(None, required=False)
@@ -70,6 +75,12 @@ class Flags:
     """runs at once; default: one for each thread"""
     threads: int | None = None
     """of all runs together; default: $NPNET_NUM_THREADS, else all cores"""
+    cluster: str | None = None
+    """make the runs on the workers of a Dask cluster: tcp://host:port of its scheduler, or local,
+    which starts one here; each run has one thread, and there are as many as the workers have,
+    unless --jobs and --threads say otherwise"""
+    slurm: bool = False
+    """print a script for sbatch that makes the runs, in place of making them"""
     smoothing: float = 0.6
     """weight of the past in the smoothed curves, as TensorBoard's"""
     max_runs: int = MOST_RUNS
@@ -88,7 +99,9 @@ class Options:
     Attributes:
         output: the folder of runs and report.
         jobs: how many runs at once.
-        threads: that all of them compute with together.
+        threads: that all of them compute with together; 0 where the machines of a cluster say it.
+        cluster: address of the Dask scheduler whose workers make them; None is this machine alone.
+        slurm: only print a script that makes them.
         smoothing: weight of the neighbouring epoch in the smoothed curves, from 0 to below 1.
         max_runs: how many runs there may be.
         dry_run: only list the runs.
@@ -97,9 +110,21 @@ class Options:
     output: Path
     jobs: int | None
     threads: int
+    cluster: str | None
+    slurm: bool
     smoothing: float
     max_runs: int
     dry_run: bool
+
+    @property
+    def limit(self) -> int | None:
+        """How many at once on other machines, at most; None is as many as there is room for."""
+        return self.jobs or self.threads or None
+
+    @property
+    def share(self) -> int:
+        """The threads of each run on other machines."""
+        return max(self.threads // self.jobs, 1) if self.jobs else 1
 
     def jobs_for(self, runs: int) -> int:
         """How many at once: a small network makes the most of one thread for each run."""
@@ -132,6 +157,11 @@ def parse(argv: Sequence[str]) -> tuple[Grid, Options]:
     axes = {
         name: _values(grid.command, name, given[name]) for name in names if given[name] is not None
     }
+    if any("://" in str(value) for value in axes.get("scheduler", ())):
+        raise ConfigError(
+            "compare: scheduler is how the learning rate changes; a Dask cluster is named by "
+            f"--cluster {axes['scheduler'][0]}"
+        )
     if given["seeds"] is not None:
         if "seed" in axes:
             raise ConfigError("compare: --seeds counts seeds and --seed lists them; give one")
@@ -188,10 +218,9 @@ def _values(command: str, name: str, words: Sequence[str]) -> list[Any]:
 
 def _options(given: dict[str, Any], name: str) -> Options:
     try:
-        threads = given["threads"] if given["threads"] is not None else get_num_threads()
-        check_number("compare", "threads", threads, least=1, most=MOST_THREADS)
+        threads, most = _threads(given)
         if given["jobs"] is not None:
-            check_number("compare", "jobs", given["jobs"], least=1, most=threads)
+            check_number("compare", "jobs", given["jobs"], least=1, most=most)
         check_number("compare", "smoothing", given["smoothing"], least=0, below=1)
         check_number("compare", "max_runs", given["max_runs"], least=1, most=EVER_RUNS)
         output = Path("comparisons") / name
@@ -200,9 +229,22 @@ def _options(given: dict[str, Any], name: str) -> Options:
             output = Path(given["output"]).expanduser()
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    return Options(
-        output, given["jobs"], threads, given["smoothing"], given["max_runs"], given["dry_run"]
-    )
+    told = {name: given[name] for name in ("jobs", "cluster", "slurm", "smoothing", "max_runs")}
+    return Options(output=output, threads=threads, dry_run=given["dry_run"], **told)
+
+
+def _threads(given: dict[str, Any]) -> tuple[int, int]:
+    """The threads of all runs together, and the most runs at once. Raises ValueError."""
+    threads, address = given["threads"], given["cluster"]
+    if address is not None:
+        check_address(address)
+        if given["slurm"]:
+            raise ValueError("slurm: --cluster is of a Dask cluster; leave one of them out")
+    if threads is None and (given["slurm"] or address not in (None, LOCAL)):
+        return 0, MOST_THREADS
+    threads = get_num_threads() if threads is None else threads
+    check_number("compare", "threads", threads, least=1, most=MOST_THREADS)
+    return threads, threads
 
 
 def main(argv: Sequence[str]) -> int:
@@ -211,41 +253,78 @@ def main(argv: Sequence[str]) -> int:
     def work() -> None:
         extras.check("train", "npnet compare")
         grid, options = parse(argv)
-        _compare(grid, options, shlex.join(["npnet", "compare", *argv]))
+        if options.cluster is not None:
+            extras.check("dask", "npnet compare --cluster")
+        _compare(grid, options, ["npnet", "compare", *argv])
 
     stopped = "stopped; the same command goes on with what is left"
     return run_command(work, "npnet compare", stopped)
 
 
-def _compare(grid: Grid, options: Options, command: str) -> None:
+def _compare(grid: Grid, options: Options, argv: list[str]) -> None:
     specs = grid.specs(options.max_runs)
     if options.dry_run:
         for spec in specs:
             print(spec.shell_line())
         return
     _check_pytorch(specs)
-    jobs = options.jobs_for(len(specs))
     _check_output(options.output)
     with locked(make_folder(str(options.output), "output"), "output"):
         runs, others = place(specs, options.output / "runs")
+        if options.slurm:
+            _print_script(grid, options, runs, argv)
+            return
         failures: dict[str, Failure] = {}
         try:
             with Display(runs) as display:
-                display.say(_plan(grid, runs, jobs, options))
                 if others:
                     display.say(_left(others))
                 for run in runs:
                     if run.damage:
                         display.say(f"{run.name}: {run.damage}; the run is made again")
-                make(runs, jobs, options.threads // jobs, display, failures)
-        except KeyboardInterrupt:
+                _make(grid, options, runs, display, failures)
+        except (KeyboardInterrupt, FailedError):
             if failures or any(run.result is not None for run in runs):
-                _report(grid, options, runs, failures, command)
+                _report(grid, options, runs, failures, shlex.join(argv))
             raise
-        _report(grid, options, runs, failures, command)
+        _report(grid, options, runs, failures, shlex.join(argv))
     if failures:
         names = ", ".join(failures)
         raise FailedError(f"{len(failures)} of {len(runs)} runs failed: {names}")
+
+
+def _make(
+    grid: Grid,
+    options: Options,
+    runs: Sequence[Run],
+    display: Display,
+    failures: dict[str, Failure],
+) -> None:
+    """Make what is not done, here or on a cluster."""
+    jobs = options.jobs_for(len(runs))
+    threads = max(options.threads // jobs, 1)
+    if options.cluster is None or all(run.result is not None for run in runs):
+        display.say(_plan(grid, runs, jobs, threads))
+        make(runs, jobs, threads, display, failures)
+        return
+    limit: int | None = jobs
+    if options.cluster != LOCAL:
+        threads, limit = options.share, options.limit
+    with connected(options.cluster, jobs, threads) as client:
+        folder = options.output / "runs"
+        pool = Workers(runs, client, folder, limit, threads, display.say)
+        display.say(_plan(grid, runs, pool.room, threads))
+        make_in(pool, display, failures)
+
+
+def _print_script(grid: Grid, options: Options, runs: Sequence[Run], argv: list[str]) -> None:
+    left = slurm.prepare(runs)
+    if left:
+        said = slurm.script(grid.name, left, options.output, options.share, options.limit, argv)
+        print(said, end="")
+    else:
+        report = shlex.join([word for word in argv if word != "--slurm"])
+        print(f"# all {len(runs)} runs are done; the report is made by\n#     {report}")
 
 
 def _report(
@@ -267,10 +346,10 @@ def _report(
     )
 
 
-def _plan(grid: Grid, runs: Sequence[Run], jobs: int, options: Options) -> str:
+def _plan(grid: Grid, runs: Sequence[Run], jobs: int, threads: int) -> str:
     done = sum(run.result is not None for run in runs)
     kept = f", {done} of them done already" if done else ""
-    share = counted(options.threads // jobs, "thread")
+    share = counted(threads, "thread")
     return f"{grid.name}: {counted(len(runs), 'run')}{kept}; {jobs} at once with {share} each"
 
 

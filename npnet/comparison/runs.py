@@ -21,7 +21,7 @@ from npnet.datasets import AUTO, NAMES
 from npnet.runs.files import CONFIG, LAST, METRICS, RESULT
 from npnet.training.config import OWN_PARTS
 
-__all__ = ["Run", "place"]
+__all__ = ["Run", "digest", "files_of", "place"]
 
 RECORD = "run.json"
 OUTPUT, ERRORS = "output.txt", "errors.txt"  # what a run says
@@ -105,8 +105,16 @@ class Run:
         except OSError:  # no lock can be had there, as the run will say
             return False
 
-    def prepare(self) -> list[str]:
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What makes it this run and no other, as run.json has it."""
+        return _identity(self.spec)
+
+    def prepare(self, identity: Mapping[str, Any] | None = None) -> list[str]:
         """Make the folder ready for the run to start or to go on. Returns its command line.
+
+        Args:
+            identity: what run.json is to say; None is `identity`, by the files of this machine.
 
         Raises:
             OSError: the folder can't be written.
@@ -119,10 +127,15 @@ class Run:
             if self.folder.exists():
                 shutil.rmtree(self.folder)
             self.folder.mkdir(parents=True)
-            atomic_write(self.folder / RECORD, json.dumps(_identity(self.spec), indent=2).encode())
+            said = json.dumps(identity or self.identity, indent=2)
+            atomic_write(self.folder / RECORD, said.encode())
+        return [*self.arguments(), *(["--resume"] if resume else [])]
+
+    def arguments(self) -> list[str]:
+        """The command line after the name of Python, without what says whether it goes on."""
         flags = COMMANDS[self.spec.command].folder_flags
         folders = [word for flag in flags for word in (f"--{flag}", str(self.folder))]
-        return [*self.spec.arguments(), *folders, *(["--resume"] if resume else [])]
+        return [*self.spec.arguments(), *folders]
 
     def last_epoch(self) -> dict[str, float]:
         """The last finished epoch, by the columns of metrics.csv; empty where there is none."""
@@ -177,14 +190,16 @@ def place(specs: Sequence[Spec], folder: Path) -> tuple[list[Run], list[Path]]:
 def _identity(spec: Spec) -> dict[str, Any]:
     """What makes two runs the same one, as JSON has it: settings, and what their files hold."""
     settings = {name: value for name, value in spec.settings.items() if name not in _ELSEWHERE}
-    said = [settings[name] for name in PATHS if isinstance(settings.get(name), str)]
-    said += _own_files(settings)
-    files = {
-        path: _digest(Path(path).expanduser()) for path in said if path.lower().endswith(_READ)
-    }
+    files = {path: digest(Path(path).expanduser()) for path in files_of(settings)}
     tree = {"command": spec.command, "settings": settings, "files": files}
     identity: dict[str, Any] = json.loads(json.dumps(tree))
     return identity
+
+
+def files_of(settings: Mapping[str, Any]) -> list[str]:
+    """The files that a run reads, as its settings spell them."""
+    said = [settings[name] for name in PATHS if isinstance(settings.get(name), str)]
+    return [path for path in said + _own_files(settings) if path.lower().endswith(_READ)]
 
 
 def _own_files(settings: Mapping[str, Any]) -> list[str]:
@@ -198,7 +213,7 @@ def _key(identity: Any) -> str:
     return json.dumps(identity, sort_keys=True)
 
 
-def _digest(path: Path) -> int | None:
+def digest(path: Path) -> int | None:
     """CRC-32 of a file; None where there is none, which the run itself will say."""
     try:
         state = path.stat()
