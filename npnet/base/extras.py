@@ -35,6 +35,7 @@ EXTRAS: dict[str, dict[str, str]] = {
     },
     "sklearn": {"sklearn": "scikit-learn"},
     "onnx": {"onnx": "onnx"},
+    "optuna": {"optuna": "optuna"},
     "torch": {"torch": "torch"},
     "bfloat16": {"ml_dtypes": "ml_dtypes"},
 }

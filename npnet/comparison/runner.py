@@ -17,7 +17,7 @@ from npnet.comparison.display import Display
 from npnet.comparison.runs import ERRORS, OUTPUT, Run
 from npnet.runs.commands import reason
 
-__all__ = ["Failure", "make"]
+__all__ = ["POLL", "Failure", "Pool", "make"]
 
 POLL = 0.1  # seconds between two looks at the processes
 GRACE = 30.0  # seconds that a stopped process has to end by itself
@@ -42,7 +42,7 @@ def make(
     Raises:
         KeyboardInterrupt: Ctrl-C, SIGTERM or SIGHUP; what ran was stopped, and can be resumed.
     """
-    pool = _Pool([run for run in runs if run.result is None], threads)
+    pool = Pool([run for run in runs if run.result is None], threads)
     try:
         while pool.waiting or pool.running:
             for run in pool.fill(jobs):
@@ -57,7 +57,7 @@ def make(
         pool.stop()
 
 
-class _Pool:
+class Pool:
     """The processes of runs. Each is spawned: one that ran kernels could not be forked."""
 
     def __init__(self, waiting: list[Run], threads: int) -> None:
@@ -118,6 +118,11 @@ class _Pool:
             failed = code != 0 or run.result is None
             ended.append((run, Failure(code, run.reason(code)) if failed else None))
         return ended
+
+    def interrupt(self, run: Run) -> None:
+        """Let a run end as it is, where it still runs."""
+        if run in self.running:
+            self.running[run].send_signal(signal.SIGINT)
 
     def stop(self) -> None:
         """Interrupt what still runs, wait for it to end, and kill what does not."""
