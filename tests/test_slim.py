@@ -37,6 +37,7 @@ LIBRARIES = {module for modules in EXTRAS.values() for module in modules} | OTHE
 BESIDES = {
     "sklearn": {"threadpoolctl", "scipy", "joblib"},
     "onnx": {"ml_dtypes"},
+    "optuna": {"yaml"},
     "train": {*EXTRAS["kernels"], *EXTRAS["pictures"], *EXTRAS["datasets"]},
 }
 

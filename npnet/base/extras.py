@@ -36,6 +36,7 @@ EXTRAS: dict[str, dict[str, str]] = {
     "sklearn": {"sklearn": "scikit-learn"},
     "onnx": {"onnx": "onnx"},
     "dask": {"distributed": "distributed"},
+    "optuna": {"optuna": "optuna"},
     "torch": {"torch": "torch"},
     "bfloat16": {"ml_dtypes": "ml_dtypes"},
     "mpi": {"mpi4py": "mpi4py"},

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, NoReturn
 from npnet.base import extras
 from npnet.base.checks import check_number
 from npnet.base.threads import MOST_THREADS, get_num_threads
+from npnet.cli.searching import make_trials
 from npnet.comparison import slurm
 from npnet.comparison.cluster import Workers
 from npnet.comparison.connection import LOCAL, check_address, connected
@@ -21,7 +22,10 @@ from npnet.comparison.display import Display
 from npnet.comparison.grid import MOST_RUNS, Grid, builtin_names, load, seed_values
 from npnet.comparison.runner import Failure, make, make_in
 from npnet.comparison.runs import Run, place
+from npnet.comparison.search_report import Trials
+from npnet.comparison.space import Space
 from npnet.comparison.spec import COMMANDS, LIBRARY, Spec, counted, typed
+from npnet.comparison.study import Study, check_installed, without_password
 from npnet.runs.commands import run_command
 from npnet.runs.declared import flags_of, positional
 from npnet.runs.errors import ConfigError, FailedError
@@ -48,6 +52,10 @@ class Flags:
     Axes of the grid are all flags of npnet train, each with one value or several; they replace
     what GRID says. --library is npnet or pytorch. Epochs in --milestones are joined by commas:
     2,5.
+
+    With --search, trials draw from ranges of numbers, written LOW..HIGH, and from lists; without a
+    :log or :linear behind it, a range is logarithmic that spans more than a factor of ten. What
+    does badly is stopped early.
     """
 
     GROUPS: ClassVar[dict[str, str]] = {"options of the comparison": "list"}
@@ -61,6 +69,7 @@ class Flags:
         "beside PyTorch": "--library npnet pytorch --model lenet5",
         "on the machines of a Dask cluster": "grid.yaml --cluster tcp://192.168.0.5:8786",
         "on a cluster with SLURM, by sbatch runs.sh": "grid.yaml --slurm > runs.sh",
+        "fifty trials of a search": "--search 50 --learning_rate 1e-4..1e-1 --batch_size 16..256",
     }
 
     grid: str | None = positional(None, required=False)
@@ -81,6 +90,12 @@ class Flags:
     unless --jobs and --threads say otherwise"""
     slurm: bool = False
     """print a script for sbatch that makes the runs, in place of making them"""
+    search: int | None = None
+    """trials of a search that chooses by validation accuracy, in place of the whole grid; those
+    that were made before count"""
+    storage: str | None = None
+    """where a search keeps its trials: a file, or the URL of a database or of Optuna's gRPC proxy,
+    which several machines may share; default: search.journal in the output folder"""
     smoothing: float = 0.6
     """weight of the past in the smoothed curves, as TensorBoard's"""
     max_runs: int = MOST_RUNS
@@ -105,6 +120,8 @@ class Options:
         smoothing: weight of the neighbouring epoch in the smoothed curves, from 0 to below 1.
         max_runs: how many runs there may be.
         dry_run: only list the runs.
+        search: how many trials there are to be; None makes the whole grid.
+        storage: where they are kept; None is in the output folder.
     """
 
     output: Path
@@ -115,6 +132,8 @@ class Options:
     smoothing: float
     max_runs: int
     dry_run: bool
+    search: int | None = None
+    storage: str | None = None
 
     @property
     def limit(self) -> int | None:
@@ -172,7 +191,8 @@ def parse(argv: Sequence[str]) -> tuple[Grid, Options]:
             "(.yaml), or flags with several values"
         )
     grid = grid.override(axes)
-    return grid, _options(given, grid.folder)
+    search = "-search" if given["search"] is not None else ""
+    return grid, _options(given, grid.folder + search)
 
 
 def _parser(command: str, names: Sequence[str]) -> argparse.ArgumentParser:
@@ -223,14 +243,20 @@ def _options(given: dict[str, Any], name: str) -> Options:
             check_number("compare", "jobs", given["jobs"], least=1, most=most)
         check_number("compare", "smoothing", given["smoothing"], least=0, below=1)
         check_number("compare", "max_runs", given["max_runs"], least=1, most=EVER_RUNS)
+        _check_search(given["search"], given["storage"])
         output = Path("comparisons") / name
         if given["output"] is not None:
             check_path("output", given["output"])
             output = Path(given["output"]).expanduser()
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    told = {name: given[name] for name in ("jobs", "cluster", "slurm", "smoothing", "max_runs")}
-    return Options(output=output, threads=threads, dry_run=given["dry_run"], **told)
+    if given["search"] is not None and (given["cluster"] or given["slurm"]):
+        raise ConfigError(
+            "compare: a search has no --cluster or --slurm; start the same command on several "
+            "machines with one --storage"
+        )
+    names = ("jobs", "cluster", "slurm", "smoothing", "max_runs", "dry_run", "search", "storage")
+    return Options(output=output, threads=threads, **{name: given[name] for name in names})
 
 
 def _threads(given: dict[str, Any]) -> tuple[int, int]:
@@ -247,6 +273,16 @@ def _threads(given: dict[str, Any]) -> tuple[int, int]:
     return threads, threads
 
 
+def _check_search(search: int | None, storage: str | None) -> None:
+    """Raise ValueError where a search can't be so."""
+    if search is not None:
+        check_number("compare", "search", search, least=1, most=EVER_RUNS)
+    elif storage is not None:
+        raise ValueError("storage: keeps the trials of a search; add --search 50, or leave it out")
+    if storage is not None and "://" not in storage:
+        check_path("storage", storage)
+
+
 def main(argv: Sequence[str]) -> int:
     """Compare as the command line says. Returns the exit code."""
 
@@ -255,7 +291,8 @@ def main(argv: Sequence[str]) -> int:
         grid, options = parse(argv)
         if options.cluster is not None:
             extras.check("dask", "npnet compare --cluster")
-        _compare(grid, options, ["npnet", "compare", *argv])
+        do = _compare if options.search is None else _search
+        do(grid, options, ["npnet", "compare", *argv])
 
     stopped = "stopped; the same command goes on with what is left"
     return run_command(work, "npnet compare", stopped)
@@ -327,18 +364,40 @@ def _print_script(grid: Grid, options: Options, runs: Sequence[Run], argv: list[
         print(f"# all {len(runs)} runs are done; the report is made by\n#     {report}")
 
 
+def _search(grid: Grid, options: Options, argv: list[str]) -> None:
+    space = Space.of(grid)
+    total = options.search or 0
+    if options.dry_run:
+        print(*space.lines(), sep="\n")
+        return
+    check_installed()
+    _check_pytorch(space.corners())
+    jobs = options.jobs_for(total)
+    _check_output(options.output)
+
+    def report(runs: Sequence[Run], trials: Trials) -> None:
+        _report(grid, options, runs, {}, without_password(shlex.join(argv)), trials)
+
+    # A storage that can't be opened is told before anything is written.
+    shared = options.storage and Study(space, options.storage, options.output)
+    with locked(make_folder(str(options.output), "output"), "output"):
+        study = shared or Study(space, None, options.output)
+        make_trials(study, options.output, total, jobs, options.threads // jobs, report)
+
+
 def _report(
     grid: Grid,
     options: Options,
     runs: Sequence[Run],
     failures: Mapping[str, Failure],
     command: str,
+    trials: Trials | None = None,
 ) -> None:
     from npnet.comparison.report import write
 
     damaged = {run.name: Failure(None, run.damage) for run in runs if run.damage}
     failures = damaged | dict(failures)
-    write(options.output, grid, runs, failures, options.smoothing, command)
+    write(options.output, grid, runs, failures, options.smoothing, command, trials)
     print(
         f"report:  {options.output / 'report.html'}\n"
         f"         {options.output / 'report.md'}\n"

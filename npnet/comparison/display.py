@@ -9,7 +9,7 @@ from typing import Any
 from npnet.comparison.runs import Run
 from npnet.comparison.spec import counted
 
-__all__ = ["Display"]
+__all__ = ["Display", "TrialDisplay", "score_of"]
 
 REFRESH = 1.0  # seconds between two tables
 
@@ -50,7 +50,7 @@ class Display:
         """A run is done, or failed for a reason."""
         self._done[run.name] = run.spec.epochs
         place = f"[{len(self._done)}/{len(self.runs)}]"
-        self.say(f"{place} {run.name}: {f'failed: {reason}' if reason else _score(run)}")
+        self.say(f"{place} {run.name}: {f'failed: {reason}' if reason else score_of(run)}")
 
     def update(self, running: Iterable[Run]) -> None:
         """Draw the table again, where there is one and it is due."""
@@ -62,14 +62,16 @@ class Display:
     def _table(self, running: Sequence[Run]) -> Any:
         from rich.table import Table
 
-        caption = f"{len(self._done)} of {len(self.runs)} runs done{self._time_left()}"
-        table = Table("run", "epoch", "val", caption=caption, box=None)
+        table = Table("run", "epoch", "val", caption=self._caption(), box=None)
         for run in running:
             last = run.last_epoch()
             table.add_row(
                 run.name, f"{last.get('epoch', 0):.0f}/{run.spec.epochs}", _validation(last)
             )
         return table
+
+    def _caption(self) -> str:
+        return f"{len(self._done)} of {len(self.runs)} runs done{self._time_left()}"
 
     def _work(self) -> float:
         """Epochs that are behind us, those of runs that wait to go on among them."""
@@ -88,6 +90,22 @@ class Display:
         return f", {minutes}:{seconds:02d} left at this pace"
 
 
+class TrialDisplay(Display):
+    """Watches the trials of a search, of which nobody knows the last ones yet."""
+
+    def __init__(self, done: int, total: int) -> None:
+        super().__init__([])
+        self._count, self._total = done, total
+
+    def settled(self, run: Run, done: int, said: str) -> None:
+        """A trial is done; so are `done` in all, wherever they are made."""
+        self._count = done
+        self.say(f"[{done}/{self._total}] {run.name}: {said}")
+
+    def _caption(self) -> str:
+        return f"{self._count} of {self._total} trials done"
+
+
 def _validation(last: dict[str, float]) -> str:
     if not last:
         return ""
@@ -96,7 +114,7 @@ def _validation(last: dict[str, float]) -> str:
     return f"loss {last['val_loss']:.3g}"
 
 
-def _score(run: Run) -> str:
+def score_of(run: Run) -> str:
     """The result of a finished run in a few words."""
     outcome = run.outcome()
     if outcome is None:

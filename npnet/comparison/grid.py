@@ -11,7 +11,8 @@ A grid file is YAML:
       - {optimizer: adam, learning_rate: 3e-4}
       - {optimizer: sgd, learning_rate: 1e-2}
 
-Every name is a flag of the command, or `library`: whether npnet or PyTorch makes the run.
+Every name is a flag of the command, or `library`: whether npnet or PyTorch makes the run. A number
+may be a range, such as 1e-4..1e-1, in settings and in grid; then the grid is searched.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import itertools
 import json
 import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -30,6 +31,7 @@ from typing import Any
 from npnet.base.checks import check_number, unknown_name
 from npnet.base.files import printable
 from npnet.comparison import grid_file
+from npnet.comparison.ranges import Range
 from npnet.comparison.spec import COMMANDS, Spec, check_names, typed
 from npnet.runs.errors import ConfigError
 
@@ -68,9 +70,16 @@ class Grid:
         if self.name not in (Grid.name, *COMMANDS):
             return self.name
         everything = [self.command, self.settings, self.axes, self.runs]
-        lists = [name for name, values in self.axes.items() if len(values) > 1 and name != "seed"]
+        lists = [name for name in self.searched if name != "seed"]
         text = json.dumps(_without_seed(everything), sort_keys=True, default=str)
         return "-".join([self.name, *lists[:_NAMED], f"{zlib.crc32(text.encode()):08x}"])
+
+    @property
+    def searched(self) -> dict[str, list[Any]]:
+        """The lists of several values, and the ranges, each as a list of its own."""
+        settings = {k: [v] for k, v in self.settings.items() if isinstance(v, Range)}
+        axes = {k: v for k, v in self.axes.items() if len(v) > 1 or isinstance(v[0], Range)}
+        return settings | axes
 
     def override(self, axes: Mapping[str, list[Any]]) -> Grid:
         """The grid with these values in place of all that it says of the same names."""
@@ -90,8 +99,9 @@ class Grid:
 
         Raises:
             ConfigError: a combination is impossible; says which, and how many others are. Or there
-                are too many.
+                are too many, or a range among them.
         """
+        self._check_ranges()
         axes = dict(self.axes)
         if len(axes.get("data_dir", ())) > 1:
             raise ConfigError("compare: data_dir: a comparison takes its data from one folder")
@@ -115,6 +125,12 @@ class Grid:
             raise ConfigError(errors[0] + (more if len(errors) > 1 else ""))
         return list(specs)
 
+    def _check_ranges(self) -> None:
+        """Raise ConfigError where a value is a range: no list of runs has all of its numbers."""
+        for one in (self.settings, *self.runs):
+            _check_no_range(one.items())
+        _check_no_range((name, value) for name, values in self.axes.items() for value in values)
+
     def _check_count(self, most: int) -> None:
         """Raise ConfigError where there are more than `most` combinations; none is made for it."""
         check_names(self.command, self.axes, self.name)
@@ -126,6 +142,15 @@ class Grid:
             raise ConfigError(
                 f"compare: {self.name} has {said} runs ({' times '.join(lists)}), and --max_runs "
                 f"allows {most:,}; shorten a list, or raise --max_runs"
+            )
+
+
+def _check_no_range(values: Iterable[tuple[str, Any]]) -> None:
+    for name, value in values:
+        if isinstance(value, Range):
+            raise ConfigError(
+                f"compare: {name}: {value} is a range, from which a search draws; add --search 50 "
+                "for fifty trials, or list the values of a grid"
             )
 
 
@@ -176,6 +201,9 @@ def _read(text: str, name: str, source: str) -> Grid:
 def _grid(tree: dict[str, Any], command: str, name: str, source: str) -> Grid:
     axes = {}
     for key, values in tree.get("grid", {}).items():
+        if isinstance(alone := typed(command, key, values), Range):
+            axes[key] = [alone]
+            continue
         _check_kind(source, f"grid: {key}", values, list, "a list of at least one value")
         axes[key] = [typed(command, key, value) for value in values]
     if "seeds" in tree:

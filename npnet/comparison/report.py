@@ -23,6 +23,7 @@ from npnet.comparison.grid import Grid
 from npnet.comparison.results import Configuration, as_recorded, gather
 from npnet.comparison.runner import Failure
 from npnet.comparison.runs import ERRORS, Run
+from npnet.comparison.search_report import Trials
 from npnet.comparison.spec import counted, differing, shown
 
 __all__ = ["write"]
@@ -30,7 +31,7 @@ __all__ = ["write"]
 FIGURES = "figures"  # folder beside report.md
 _FIGURE_NAMES = (
     *("curves.svg", "splits.svg", "learning-rates.svg", "times.svg"),
-    *("confusion-*.png", "fit-*.png"),
+    *("confusion-*.png", "fit-*.png", "importances.svg", "trials.svg"),
 )
 SVG, PNG = "image/svg+xml", "image/png"
 
@@ -57,18 +58,21 @@ def write(
     failures: Mapping[str, Failure],
     smoothing: float,
     command: str,
+    trials: Trials | None = None,
 ) -> None:
     """Write both reports and the figures of the runs that are done; failed runs are listed.
 
     Args:
         smoothing: weight of the past in the smoothed curves.
         command: what repeats the whole comparison.
+        trials: of a search, of which the runs are the best.
     """
     import jinja2
 
     facts = _facts(grid, as_recorded(runs), failures, smoothing) | {"command": command}
+    facts |= _search(trials)
     facts["fence"] = _fence("\n".join([command, *(line for _, line in facts["commands"])]))
-    pictures: list[Figure] = [*facts["curves"], *facts["matrices"]]
+    pictures: list[Figure] = [*facts["trials"], *facts["curves"], *facts["matrices"]]
     (folder / FIGURES).mkdir(parents=True, exist_ok=True)
     for pattern in _FIGURE_NAMES:  # an earlier report's
         for old in (folder / FIGURES).glob(pattern):
@@ -77,7 +81,7 @@ def write(
         atomic_write(folder / FIGURES / picture.name, picture.data)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("npnet.comparison"),
-        autoescape=lambda name: name == "report.html.j2",
+        autoescape=lambda name: name is not None and name.endswith(".html.j2"),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -107,11 +111,13 @@ def _facts(
     grid: Grid, runs: Sequence[Run], failures: Mapping[str, Failure], smoothing: float
 ) -> dict[str, Any]:
     """Everything that the templates show."""
-    configurations = gather(runs)
+    configurations = gather(runs) if runs else []  # of a search whose trials are elsewhere
     specs = [run.spec for run in runs]
-    names = differing(specs)
-    idle = set.intersection(*(spec.idle for spec in specs))
-    common = {k: v for k, v in specs[0].settings.items() if k not in (*names, "seed", *idle)}
+    names = differing(specs) if specs else []
+    named = specs[0].named if specs else frozenset[str]()
+    idle = set.intersection(*(spec.idle for spec in specs)) if specs else set[str]()
+    settings = specs[0].settings if specs else {}
+    common = {k: v for k, v in settings.items() if k not in (*names, "seed", *idle)}
     common = {k: shown(v) for k, v in common.items() if v not in (None, False, ())}
     return {
         "name": grid.name,
@@ -121,8 +127,8 @@ def _facts(
         "measures": [name for name, _ in _measures(configurations)],
         "rows": [_row(c, names, _measures(configurations)) for c in configurations],
         "seeds": sorted({spec.seed for spec in specs}),
-        "common": {k: v for k, v in common.items() if k in specs[0].named},
-        "defaults": {k: v for k, v in common.items() if k not in specs[0].named},
+        "common": {k: v for k, v in common.items() if k in named},
+        "defaults": {k: v for k, v in common.items() if k not in named},
         "overfitting": [(c.label, c.overfitting) for c in configurations],
         "verdicts": _verdicts(configurations),
         "ends": _ends(configurations),
@@ -138,6 +144,14 @@ def _facts(
         "commands": [(run.name, run.spec.shell_line()) for run in runs],
         "machine": _machine(any(spec.library == "pytorch" for spec in specs)),
     }
+
+
+def _search(trials: Trials | None) -> dict[str, Any]:
+    """What the templates show of a search."""
+    if trials is None:
+        return {"search": None, "trials": []}
+    pictures = [Figure(*picture) for picture in trials.pictures()]
+    return {"search": trials.facts(), "trials": pictures, "summary": trials.summary}
 
 
 def _summary(configurations: Sequence[Configuration], runs: Sequence[Run]) -> str:

@@ -19,7 +19,7 @@ from npnet.comparison.display import Display
 from npnet.comparison.runs import ERRORS, OUTPUT, Run
 from npnet.runs.commands import reason
 
-__all__ = ["Failure", "Pool", "make", "make_in", "start"]
+__all__ = ["POLL", "Failure", "Pool", "Processes", "make", "make_in", "start"]
 
 POLL = 0.1  # seconds between two looks at the processes
 GRACE = 30.0  # seconds that a stopped process has to end by itself
@@ -45,7 +45,7 @@ def make(
         KeyboardInterrupt: Ctrl-C, SIGTERM or SIGHUP; what ran was stopped, and can be resumed.
     """
     waiting = [run for run in runs if run.result is None]
-    make_in(_Processes(waiting, jobs, threads), display, failures)
+    make_in(Processes(waiting, jobs, threads), display, failures)
 
 
 def make_in(pool: Pool, display: Display, failures: dict[str, Failure]) -> None:
@@ -116,7 +116,7 @@ class Pool(ABC):
         """Interrupt what still runs, and wait for it to end."""
 
 
-class _Processes(Pool):
+class Processes(Pool):
     """The processes of runs. Each is spawned: one that ran kernels could not be forked."""
 
     def __init__(self, waiting: list[Run], jobs: int, threads: int) -> None:
@@ -139,6 +139,11 @@ class _Processes(Pool):
             del self.running[run]
             failed = code != 0 or run.result is None
             yield run, Failure(code, run.reason(code)) if failed else None
+
+    def interrupt(self, run: Run) -> None:
+        """Let a run end as it is, where it still runs."""
+        if run in self.running:
+            self.running[run].send_signal(signal.SIGINT)
 
     def stop(self) -> None:
         """Interrupt what still runs, wait for it to end, and kill what does not."""

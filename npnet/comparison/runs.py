@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import json
 import re
 import shutil
@@ -21,7 +22,7 @@ from npnet.datasets import AUTO, NAMES
 from npnet.runs.files import CONFIG, LAST, METRICS, RESULT
 from npnet.training.config import OWN_PARTS
 
-__all__ = ["Run", "digest", "files_of", "place"]
+__all__ = ["Run", "digest", "files_of", "place", "place_one"]
 
 RECORD = "run.json"
 OUTPUT, ERRORS = "output.txt", "errors.txt"  # what a run says
@@ -185,6 +186,14 @@ def place(specs: Sequence[Spec], folder: Path) -> tuple[list[Run], list[Path]]:
         runs.append(Run(spec, folder / _new_name(name, taken) if old is None else old))
     placed = {run.folder for run in runs}
     return runs, [path for path in there if path not in placed]
+
+
+def place_one(spec: Spec, folder: Path, name: str) -> Run:
+    """Give a run the folder of this name under `folder`, or, if another run has it, name-2, …."""
+    for path in (folder / (name if n == 1 else f"{name}-{n}") for n in itertools.count(1)):
+        if not path.exists() or _key(_record(path / RECORD)) == _key(_identity(spec)):
+            return Run(spec, path)
+    raise AssertionError  # there are names without end
 
 
 def _identity(spec: Spec) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from npnet.base.checks import unknown_name
 from npnet.base.files import printable
+from npnet.comparison.ranges import is_range, parse_range
 from npnet.fitting.config import FitConfig
 from npnet.runs.errors import ConfigError
 from npnet.training.config import Config
@@ -212,7 +213,11 @@ def counted(count: int, noun: str) -> str:
 def typed(command: str, name: str, value: Any) -> Any:
     """A word of a command line or of YAML as the flag declares it; YAML takes 1e-3 for a word.
 
-    What is no such value stays as it is: the check of the settings says what is wrong with it.
+    LOW..HIGH of a number is a `Range`. What is no such value stays as it is: the check of the
+    settings says what is wrong with it.
+
+    Raises:
+        ConfigError: a range that is written wrongly.
     """
     known = COMMANDS[command].fields.get(name)
     if known is None or not isinstance(value, str):
@@ -221,6 +226,8 @@ def typed(command: str, name: str, value: Any) -> Any:
     plain = declared.removesuffix(" | None")
     if plain != declared and value.lower() == "none":
         return None
+    if is_range(value, plain):
+        return parse_range(name, value, plain)
     try:
         if plain.startswith("tuple["):
             kind = plain.removeprefix("tuple[").partition(",")[0]
