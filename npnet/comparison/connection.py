@@ -55,7 +55,7 @@ def connected(address: str, jobs: int, threads: int) -> Iterator[Any]:
                     n_workers=jobs,
                     threads_per_worker=threads,
                     memory_limit=0,
-                    dashboard_address=None,
+                    dashboard_address="127.0.0.1:0",
                     silence_logs=logging.CRITICAL,
                     preload=[_HEED_NO_INTERRUPT],
                 )

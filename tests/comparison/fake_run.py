@@ -81,10 +81,11 @@ def main(options: dict[str, Any], argv: list[str]) -> int:
     if "best" in options:
         accuracy -= 10 * abs(math.log10(flags.learning_rate / options["best"]))
     first = int(last.read_text()) + 1 if flags.resume else 1
+    parent = str(os.getppid())
     try:
         for epoch in range(first, flags.epochs + 1):
             time.sleep(options.get("seconds", 0.0))
-            if os.environ[PARENT] != str(os.getppid()):
+            if os.environ.get(PARENT, parent) != str(os.getppid()):
                 return 1  # the comparison was killed
             write_metrics(folder, epoch, accuracy)
             last.write_text(str(epoch))

@@ -37,7 +37,7 @@ def cluster_of_three() -> Iterator[Any]:
         patch.setenv("NPNET_BACKEND", "numpy")  # whose runs start at once
         with (
             distributed.LocalCluster(
-                n_workers=3, threads_per_worker=1, memory_limit=0, dashboard_address=None,
+                n_workers=3, threads_per_worker=1, memory_limit=0, dashboard_address="127.0.0.1:0",
                 silence_logs=logging.CRITICAL,
             ) as workers,
             distributed.Client(workers, set_as_default=False) as client,
