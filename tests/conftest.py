@@ -23,6 +23,7 @@ ELSEWHERE = frozenset(
         "comparison",
         "datasets",
         "devices",
+        "distributed",
         "drop_in",
         "fitting",
         "kernels/test_aarch64.py",
