@@ -28,6 +28,7 @@ from npnet.kernels import (
     lanes,
     loss,
     program,
+    simd,
     update,
 )
 from npnet.kernels._task import Task
@@ -624,7 +625,8 @@ def _others(value: Any) -> list[Any]:
 
 def test_work_uses_all_tasks(monkeypatch: pytest.MonkeyPatch, one_thread: None) -> None:
     used = {task for calls in recorded(monkeypatch) for task, _ in calls}
-    assert [task.__name__ for task in _task.TASKS if task not in used] == []
+    idle = [] if simd.WIDE else ["unrolled_row"]  # its tiles want the registers of AVX-512
+    assert [task.__name__ for task in _task.TASKS if task not in used] == idle
 
 
 @pytest.mark.campaign

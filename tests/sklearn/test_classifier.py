@@ -274,7 +274,7 @@ LEFT_OUT = {
     *("seed", "val_ratio", "use_scheduler"),  # random_state, validation_fraction, scheduler
     *("cutout", "alternating_flip", "mirror_test"),  # `augment` is a function
     *("bias_lr_factor", "batch_norm_momentum"),  # of the network, or of an optimizer of one's own
-    "threads",  # of the process
+    *("threads", "allreduce"),  # of the process, and of several
     *(
         "checkpoint_dir",
         "log_dir",
