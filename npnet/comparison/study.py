@@ -39,10 +39,8 @@ STARTUP = 5  # complete trials, before which no trial is pruned
 ENOUGH = 10  # complete trials, from which the importance of settings is told
 GRPC_PORT = 13000  # Optuna's default
 PATIENCE = 10.0  # seconds for a server to answer
-ATTEMPTS, MOMENT = (
-    20,
-    0.25,
-)  # to open a database that another process is making, and seconds between
+ATTEMPTS = 20  # to open a database that another process is making
+MOMENT = 0.25  # seconds between them
 _OWNER, _HOST, _SURPLUS, _REASON = "owner", "host", "surplus", "reason"  # attributes of trials
 _TAIL = 1 << 20  # bytes of a journal, in which its last line is
 _THEIRS = ("optuna", "sqlalchemy", "grpc")  # whose errors are the storage's
