@@ -356,11 +356,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--carry", action="store_true", help="to other networks, by the model alone"
     )
     parser.add_argument("--json", help="write the results to this file")
-    for name in ("--worker", "--model", "--ranks"):  # of a rank
-        kind = {"action": "store_true"} if name == "--worker" else {"help": argparse.SUPPRESS}
-        parser.add_argument(name, **({"help": argparse.SUPPRESS} | kind))  # type: ignore[arg-type] # by names
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)  # of a rank
+    parser.add_argument("--model", help=argparse.SUPPRESS)
+    parser.add_argument("--ranks", type=int, default=0, help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
-    args.ranks = int(args.ranks or 0)
     if args.worker:
         work(args)
     elif args.carry:

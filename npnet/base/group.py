@@ -12,7 +12,7 @@ import numpy as np
 
 from npnet.base.arrays import Array
 
-__all__ = ["Ends", "Group", "current_group", "ordered_sum", "set_group"]
+__all__ = ["Ends", "Group", "current_group", "ordered_sum", "set_group", "several"]
 
 Ends = tuple[int, ...]  # of each rank's run of rows; the first begins at 0
 
@@ -62,6 +62,11 @@ def current_group() -> Group | None:
     return _group
 
 
+def several() -> Group | None:
+    """The group of this process, if others are in it; else None."""
+    return None if _group is None or _group.size == 1 else _group
+
+
 def set_group(group: Group | None) -> None:
     """Take this process into a group, or out of it."""
     global _group
@@ -70,8 +75,8 @@ def set_group(group: Group | None) -> None:
 
 def ordered_sum(array: Array) -> Array:
     """The sum of an array over all ranks, one after the other, so that all have the same bits."""
-    group = current_group()
-    if group is None or group.size == 1:
+    group = several()
+    if group is None:
         return array
     rows = np.empty((group.size, *array.shape), array.dtype)
     rows[group.rank] = array

@@ -157,18 +157,6 @@ class SharedProgram:
         """Bytes of the arrays that the calls work on, each piece of memory once."""
         return self._whole.nbytes
 
-    @property
-    def bytes_sent(self) -> int:
-        """Bytes that this rank gives to each other in a run."""
-        rank, total = self._group.rank, 0
-        for step in self._steps:
-            if isinstance(step, _Sum):
-                total += sum(gradient.nbytes for gradient in step.gradients)
-            for array, ends in step.arrays if isinstance(step, _Begin) else ():
-                rows = ends[rank] - (ends[rank - 1] if rank else 0)
-                total += rows * (array.nbytes // max(1, len(array)))
-        return total
-
     def run(self) -> None:
         """Do this rank's part, and exchange what all need."""
         begun: dict[int, list[Any]] = {}

@@ -11,6 +11,7 @@ from npnet import nn
 from npnet.base.grad_mode import is_grad_enabled
 from npnet.base.group import Group
 from npnet.base.threads import new_lock
+from npnet.base.trees import mapped
 from npnet.compiler.cache import Programs
 from npnet.compiler.inference import CompiledModel
 from npnet.compiler.trace import Link, is_chain
@@ -57,20 +58,13 @@ class EagerStep:
         loss = self.criterion(output, y)
         self.optimizer.zero_grad()
         loss.backward()
-        self.output = _detached(output)
+        self.output = mapped(output, _detached)
         return loss.detach()
 
 
-def _detached(output: Any) -> Any:
+def _detached(value: Any) -> Any:
     """The same values off the tape, npnet's or PyTorch's."""
-    if hasattr(output, "detach"):
-        return output.detach()
-    if isinstance(output, dict):
-        return {name: _detached(value) for name, value in output.items()}
-    if isinstance(output, (tuple, list)):
-        values = [_detached(value) for value in output]
-        return type(output)(*values) if hasattr(output, "_fields") else type(output)(values)
-    return output
+    return value.detach() if hasattr(value, "detach") else value
 
 
 class Step(EagerStep):

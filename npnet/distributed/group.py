@@ -59,10 +59,6 @@ class MPIGroup(Group):
     def barrier(self) -> None:
         self.comm.Barrier()
 
-    def abort(self, code: int = 1) -> None:
-        """End all ranks at once."""
-        self.comm.Abort(code)
-
 
 def init(*, allreduce: bool = False) -> MPIGroup:
     """Take this process into the group of all that mpiexec has started; alone, a group of one.

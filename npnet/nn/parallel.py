@@ -9,6 +9,7 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.base.group import Group, current_group, ordered_sum
+from npnet.base.trees import mapped
 from npnet.nn.module import Module
 from npnet.tape import Function, queue_callback, result
 from npnet.tensor import Tensor
@@ -92,12 +93,17 @@ class DistributedDataParallel(Module):
         if self.broadcast_buffers:
             for buffer in self.module.buffers():
                 _take(self.group, buffer)
-        return _with_tensors(self.module(*inputs, **kwargs), _Averaged(self._average))
+        return mapped(self.module(*inputs, **kwargs), self._averaged)
+
+    def _averaged(self, value: Any) -> Any:
+        """What is on the tape, so that the walk back from it ends with the means."""
+        is_on_tape = isinstance(value, Tensor) and value.requires_grad
+        return _Averaged(self._average)(value) if is_on_tape else value
 
     def _average(self) -> None:
         """Make each gradient the mean over the ranks; one that no rank has stays None."""
         wanted = [p for p in self.module.parameters() if p.requires_grad]
-        for dtype in {p.dtype for p in wanted}:
+        for dtype in dict.fromkeys(p.dtype for p in wanted):  # in one order in all ranks
             params = [p for p in wanted if p.dtype == dtype]
             _average(params, self.group.size)
 
@@ -131,18 +137,6 @@ class _Averaged(Function):
     def backward(self, gy: Array) -> tuple[Array]:
         queue_callback(self.callback)
         return (gy,)
-
-
-def _with_tensors(output: Any, function: _Averaged) -> Any:
-    """The function's results of the tensors in an output that are on the tape."""
-    if isinstance(output, Tensor):
-        return _Averaged(function.callback)(output) if output.requires_grad else output
-    if isinstance(output, dict):
-        return {name: _with_tensors(value, function) for name, value in output.items()}
-    if isinstance(output, (tuple, list)):
-        values = [_with_tensors(value, function) for value in output]
-        return type(output)(*values) if hasattr(output, "_fields") else type(output)(values)
-    return output
 
 
 def _take(group: Group, tensor: Tensor) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 import npnet
 from npnet import models
 from npnet.base.arrays import Array
+from npnet.base.trees import mapped
 from npnet.compiler import EagerStep, Step
 from npnet.nn.parallel import DistributedDataParallel
 from npnet.runs import streams
@@ -249,7 +250,7 @@ class Learner:
         """Everything that the next epoch depends on, as a tree that `npnet.save` takes."""
         state = {
             "weights": {name: result(array) for name, array in self.weights().items()},
-            "optimizer": _tree(self.optimizer.state_dict(), _saved),
+            "optimizer": mapped(self.optimizer.state_dict(), _saved),
             "scheduler": None if self.scheduler is None else self.scheduler.state_dict(),
         }
         if self._average is not None:
@@ -264,7 +265,7 @@ class Learner:
             trained = state["average"]["of"]
             load_arrays(self.model, {k: tensor.array for k, tensor in trained.items()}, self.lib)
             self._average.n_averaged.fill_(state["average"]["n_averaged"])
-        self.optimizer.load_state_dict(_tree(state["optimizer"], self._restored))
+        self.optimizer.load_state_dict(mapped(state["optimizer"], self._restored))
         if self.scheduler is not None:
             self.scheduler.load_state_dict(state["scheduler"])
 
@@ -278,15 +279,6 @@ def _saved(value: Any) -> Any:
     """A tensor of either library as npnet's, copied; anything else as it is."""
     is_tensor = hasattr(value, "detach")
     return result(np.array(value.detach().numpy())) if is_tensor else value
-
-
-def _tree(tree: Any, leaf: Callable[[Any], Any]) -> Any:
-    """The same nested dicts and lists with `leaf` applied to what they hold."""
-    if isinstance(tree, dict):
-        return {key: _tree(value, leaf) for key, value in tree.items()}
-    if isinstance(tree, (list, tuple)):
-        return type(tree)(_tree(value, leaf) for value in tree)
-    return leaf(tree)
 
 
 def _criterion(

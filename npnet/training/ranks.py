@@ -17,7 +17,7 @@ import numpy as np
 
 import npnet
 from npnet.backend import uses_kernels
-from npnet.base.group import current_group
+from npnet.base.group import several
 from npnet.base.parts import parts_of
 from npnet.base.threads import available_cores
 from npnet.runs.errors import ConfigError
@@ -40,20 +40,19 @@ _T = TypeVar("_T")
 
 def is_alone() -> bool:
     """Whether no other process trains the network too."""
-    group = current_group()
-    return group is None or group.size == 1
+    return several() is None
 
 
 def is_first() -> bool:
     """Whether this process is the one that writes and speaks."""
-    group = current_group()
+    group = several()
     return group is None or group.rank == 0
 
 
 def of_first(work: Callable[[], _T]) -> _T:
     """What the first rank's work gives, in all ranks; the others do not do it."""
-    group = current_group()
-    if group is None or group.size == 1:
+    group = several()
+    if group is None:
         return work()
     value: _T = group.broadcast(work() if group.rank == 0 else None)
     return value
@@ -61,7 +60,7 @@ def of_first(work: Callable[[], _T]) -> _T:
 
 def together(values: list[_T]) -> list[_T]:
     """The values of all ranks, one rank's after the other's."""
-    group = current_group()
+    group = several()
     if group is None:
         return values
     return [value for found in group.gather(values) for value in found]
@@ -69,7 +68,7 @@ def together(values: list[_T]) -> list[_T]:
 
 def own_part(count: int) -> tuple[int, int]:
     """The run of `count` pieces of work that is this rank's."""
-    group = current_group()
+    group = several()
     if group is None:
         return 0, count
     return group.rank * count // group.size, (group.rank + 1) * count // group.size
@@ -77,8 +76,8 @@ def own_part(count: int) -> tuple[int, int]:
 
 def default_threads(most: int) -> int:
     """Threads of this rank where none are asked for: ranks of one machine share its cores."""
-    group = current_group()
-    if group is None or group.size == 1:
+    group = several()
+    if group is None:
         return most
     hosts = group.gather((socket.gethostname(), available_cores()))
     here = [cores for host, cores in hosts if host == socket.gethostname()]
@@ -91,8 +90,8 @@ def begin_together(config: Config) -> None:
     Raises:
         ConfigError: a batch has fewer parts than there are ranks.
     """
-    group = current_group()
-    if group is None or group.size == 1:
+    group = several()
+    if group is None:
         return
     group.sums = config.allreduce
     parts = parts_of(config.batch_size)
@@ -109,8 +108,8 @@ def check_alike(config: Config, data: Any) -> None:
     Raises:
         ConfigError: so it is; names the ranks, and what differs.
     """
-    group = current_group()
-    if group is None or group.size == 1:
+    group = several()
+    if group is None:
         return
     for what, (value, fix) in _traits(config, data).items():
         found = group.gather((socket.gethostname(), value))

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from npnet import creation
 from npnet.base.checks import ShapeError, check_writable
-from npnet.base.group import current_group
+from npnet.base.group import current_group, several
 from npnet.nn import functional as F
 from npnet.nn.module import Module
 from npnet.nn.parameter import Parameter
@@ -207,8 +207,8 @@ class SyncBatchNorm(_BatchNorm):
         training: bool,
         momentum: float,
     ) -> Tensor:
-        group = current_group()
-        if not training or group is None or group.size == 1:
+        group = several()
+        if not training or group is None:
             return super()._normalised(x, mean, var, training, momentum)
         axes = [axis for axis in range(x.ndim) if axis != 1]
         shape = [1, -1, *[1] * (x.ndim - 2)]
