@@ -10,11 +10,12 @@ from npnet import nn
 from npnet.base.checks import unknown_name
 from npnet.compiler.inference import CompiledModel
 from npnet.compiler.serving import serve
+from npnet.compiler.sharded import ShardedStep
 from npnet.compiler.step import EagerStep, Step
 from npnet.optim import Optimizer
 from npnet.tensor import Tensor
 
-__all__ = ["CompiledModel", "EagerStep", "Step", "compile", "serve"]
+__all__ = ["CompiledModel", "EagerStep", "ShardedStep", "Step", "compile", "serve"]
 
 
 _COMPILERS_MODES = (

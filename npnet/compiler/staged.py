@@ -100,7 +100,7 @@ class StagedProgram(Trains):
     ) -> None:
         super().__init__(links, shape, slots)
         several = group is not None and group.size > 1
-        self.calls = Staged(Extent(shape[0], slots), spare=1 if several else 0)
+        self.calls = Staged(Extent(shape[0], slots), spare=1 if several else 0, joins=not several)
         self.whole = Whole(self.calls)
         self.gradients = {}
         self.spoiled: list[Array] = []  # flags that the kernels set

@@ -23,7 +23,7 @@ from npnet.random import default_generator
 from npnet.tape import result
 from npnet.tensor import Tensor
 
-__all__ = ["EagerStep", "Step"]
+__all__ = ["Alike", "EagerStep", "Step"]
 
 
 class EagerStep:
@@ -84,7 +84,7 @@ class Step(EagerStep):
         self, model: nn.Module, criterion: Callable[..., Tensor], optimizer: Optimizer
     ) -> None:
         super().__init__(_original(model), criterion, optimizer)
-        self._group, self._steps = group_of(model), 0
+        self._alike = Alike(group_of(model))
         self._turn = new_lock()
         self._hands_out_copies = False
         self._programs = self._new_programs()
@@ -103,7 +103,7 @@ class Step(EagerStep):
         with self._turn:
             if not is_grad_enabled():  # it fails, with what the eager loop says
                 return super().gradients(x, y)
-            self._check_alike(x, y)
+            self._alike.check(x, y, _original(self.model))
             programs = self._programs_now()
             program = programs.of(_original(self.model), x)
             self.fallback = programs.fallback or self._unsuited(program, y)
@@ -119,27 +119,6 @@ class Step(EagerStep):
                 programs.output = NotImplemented
             output = programs.output  # the model may have been run already, to be read
             return self._backward(self.model(x) if output is NotImplemented else output, y)
-
-    def _check_alike(self, x: Any, y: Any) -> None:
-        """Now and then, raise RuntimeError where ranks have other batches or weights.
-
-        Each would compute a part of another batch, and nobody would see it.
-        """
-        group = self._group
-        if group is None or group.size == 1:
-            return
-        self._steps += 1
-        if self._steps > LOOKED_AT and self._steps % SELDOM:
-            return
-        found = group.gather(_sample(x, y, _original(self.model)))
-        for rank, other in enumerate(found):
-            if other != found[0]:
-                raise RuntimeError(
-                    f"compile: rank {rank} has another batch or other weights than rank 0 in step "
-                    f"{self._steps}; every rank gives the whole batch, of which it computes a "
-                    "part: let all draw by the same seed (npnet.manual_seed(0) after "
-                    "distributed.init()), and change weights in all or in none"
-                )
 
     def _programs_now(self) -> Programs:
         """The programs of the model and the criterion that the step has now."""
@@ -203,17 +182,44 @@ class Step(EagerStep):
             )
         if is_chain(links):
             try:
-                return TrainingProgram(links, shape, slots, loss(shape[0]), self._group)
+                return TrainingProgram(links, shape, slots, loss(shape[0]), self._alike.group)
             except Layered:
                 pass  # in stages it can be done
         if shape[0] < LEAST:
             raise Layered("a program in stages wants more images")
         model = _original(self.model)
-        return StagedProgram(links, shape, slots, loss(shape[0]), model, self._group)
+        return StagedProgram(links, shape, slots, loss(shape[0]), model, self._alike.group)
 
 
 LOOKED_AT, SELDOM = 3, 64  # the first steps, and after them every so many, are looked at in ranks
 SAMPLES = 1000  # numbers of an array that are looked at
+
+
+class Alike:
+    """Sees to it, now and then, that all ranks have the same batches and weights.
+
+    Each would compute a part of another batch, and nobody would see it.
+    """
+
+    def __init__(self, group: Group | None) -> None:
+        self.group, self._steps = group, 0
+
+    def check(self, x: Any, y: Any, model: nn.Module) -> None:
+        """Raise RuntimeError where a rank has another batch, or other weights, in this step."""
+        if self.group is None or self.group.size == 1:
+            return
+        self._steps += 1
+        if self._steps > LOOKED_AT and self._steps % SELDOM:
+            return
+        found = self.group.gather(_sample(x, y, model))
+        for rank, other in enumerate(found):
+            if other != found[0]:
+                raise RuntimeError(
+                    f"compile: rank {rank} has another batch or other weights than rank 0 in step "
+                    f"{self._steps}; every rank gives the whole batch, of which it computes a "
+                    "part: let all draw by the same seed (npnet.manual_seed(0) after "
+                    "distributed.init()), and change weights in all or in none"
+                )
 
 
 def _sample(x: Any, y: Any, model: nn.Module) -> list[tuple[Any, ...]]:

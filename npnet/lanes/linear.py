@@ -10,6 +10,7 @@ from npnet.base.arrays import Array
 from npnet.kernels import block_ops, lanes, linear
 from npnet.kernels._arguments import row_major
 from npnet.kernels.linear import BLOCK_SHAPE, NO_BIAS, SHAPE
+from npnet.kernels.simd import TileShape
 from npnet.lanes import channels
 from npnet.lanes.channels import Channels
 from npnet.lanes.function import LaneOp, by_lanes
@@ -57,7 +58,7 @@ def multiply(x: Buffer, weight: Array, bias: Array, out: Calls) -> Buffer:
     Shape: x (F,) of an image, weight (O, F), bias (O,) or (1,) -> (O,).
     """
     y = out.empty((len(weight),))
-    shape = SHAPE if out.whole else BLOCK_SHAPE
+    shape = _tile(out)
     arguments = shape, x.array, weight, weight.shape[1], 1, bias, y.array
     out.add(linear.multiply_panel, *arguments, of=y)
     return y
@@ -66,10 +67,15 @@ def multiply(x: Buffer, weight: Array, bias: Array, out: Calls) -> Buffer:
 def multiply_transposed(gy: Buffer, weight: Array, out: Calls) -> Buffer:
     """gx = gy weight. Shape: gy (O,) of an image, weight (O, F) -> (F,)."""
     gx = out.empty((weight.shape[1],))
-    shape = SHAPE if out.whole else BLOCK_SHAPE
+    shape = _tile(out)
     arguments = shape, gy.array, weight, 1, weight.shape[1], NO_BIAS, gx.array
     out.add(linear.multiply_panel, *arguments, of=gx)
     return gx
+
+
+def _tile(out: Calls) -> TileShape:
+    """Of one block or of two, for which weights are loaded half as often; sums are the same."""
+    return SHAPE if out.whole and out.joins else BLOCK_SHAPE
 
 
 def gradients(x: Buffer, gy: Buffer, out: Calls) -> tuple[Array, Array]:

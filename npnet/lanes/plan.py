@@ -124,9 +124,12 @@ class Calls(ABC):
 
     Attributes:
         whole: whether a call works on the whole batch at once, which some ways of doing an op want.
+        joins: whether an item may then be of several blocks, which processes that share the batch
+            can't share.
     """
 
     whole: ClassVar[bool]
+    joins: bool = True
     extent: Extent
 
     @abstractmethod

@@ -32,12 +32,14 @@ class Staged(Recorded):
     Attributes:
         phases: the stages that are closed.
         spare: how many calls more may begin before the room that a call has taken is needed again.
+        joins: whether an item may be of several blocks.
     """
 
     phases: list[Phase] = field(default_factory=list)
     rooms: dict[tuple[Shape, int], Array] = field(default_factory=dict)
     spare: int = 0
     taken: int = 0
+    joins: bool = True
 
     def empty(self, shape: Shape, by: int = BLOCK) -> Buffer:
         return Buffer(lanes.empty((self.extent.blocks, *shape, LANES)))
@@ -107,6 +109,10 @@ class Whole(Calls):
     @property
     def extent(self) -> Extent:  # type: ignore[override] # asked, never set
         return self.calls.extent
+
+    @property
+    def joins(self) -> bool:  # type: ignore[override] # asked, never set
+        return self.calls.joins
 
     def empty(self, shape: Shape, by: int = BLOCK) -> Buffer:
         return self.calls.empty(shape)

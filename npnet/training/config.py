@@ -21,7 +21,15 @@ from npnet.runs.own import is_own
 from npnet.runs.settings import check_path, checked_values, read_settings
 from npnet.training import recipes
 
-__all__ = ["CRITERIA", "GIVEN", "OWN_PARTS", "SCHEDULERS", "WEIGHT_DECAY_ON", "Config"]
+__all__ = [
+    "BATCH_NORM",
+    "CRITERIA",
+    "GIVEN",
+    "OWN_PARTS",
+    "SCHEDULERS",
+    "WEIGHT_DECAY_ON",
+    "Config",
+]
 
 CRITERIA = ("cross_entropy", "mse", "softmax_bce")
 # Each with what it takes besides the learning rate and the epochs.
@@ -38,6 +46,7 @@ SCHEDULERS: dict[str, tuple[str, ...]] = {
     "plateau": ("gamma", "plateau_patience", "min_learning_rate"),
 }
 WEIGHT_DECAY_ON = ("all", "weights")
+BATCH_NORM = ("batch", "shard")
 GIVEN = "given in Python"
 """The data set of a run whose data a program gave, and no name."""
 OWN_PARTS = ("model", "criterion", "optimizer", "scheduler", "callbacks")
@@ -72,6 +81,7 @@ class Config:
         "optimizer": tuple(OPTIMIZERS),
         "scheduler": tuple(SCHEDULERS),
         "weight_decay_on": WEIGHT_DECAY_ON,
+        "batch_norm": BATCH_NORM,
         "recipe": tuple(recipes.RECIPES),
     }
     PATHS: ClassVar[tuple[str, ...]] = (
@@ -161,6 +171,10 @@ class Config:
     fewer than two axes)"""
     bias_lr_factor: float = 1.0
     """learning rate of biases, batch norm's among them, over that of all other weights"""
+    batch_norm: str = "batch"
+    """whose mean and variance batch norm takes in training: those of the whole batch, or of the
+    shard that an image is in: an eighth of the batch, or fewer and larger ones so that all have the
+    same size, 16 images or more; ranks then have nothing to wait for within a step"""
     batch_norm_momentum: float | None = None
     """share of each batch in the running statistics of batch norm, which evaluation takes; default:
     the network's own, 0.1; with --ema, a larger one lets the average keep up"""
@@ -267,6 +281,11 @@ class Config:
                 raise ValueError(
                     f"{field}: an optimizer of your own is given all parameters as one group"
                 )
+        if "criterion" in self.spellings and self.batch_norm == "shard":
+            raise ValueError(
+                "batch_norm: shard takes the mean of the shards' losses, which a criterion of your "
+                f"own may not be for; leave it out, or choose one of {', '.join(CRITERIA)}"
+            )
 
     def _check_numbers(self) -> None:
         for field in ("learning_rate", "gamma", "bias_lr_factor"):

@@ -17,8 +17,9 @@ import numpy as np
 import npnet
 from npnet import models
 from npnet.base.arrays import Array
+from npnet.base.group import several
 from npnet.base.trees import mapped
-from npnet.compiler import EagerStep, Step
+from npnet.compiler import EagerStep, ShardedStep, Step
 from npnet.nn.parallel import DistributedDataParallel
 from npnet.runs import streams
 from npnet.runs.arguments import arguments
@@ -86,12 +87,15 @@ def _check_parameters(model: Any, what: str) -> None:
     raise ConfigError(f"model: {what} has nothing to train: {why}")
 
 
-def _set_batch_norm_momentum(config: Config, model: Any, lib: Any) -> None:
-    """Raises ConfigError if there is no batch norm whose momentum could be set."""
+def _set_batch_norm(config: Config, model: Any, lib: Any) -> None:
+    """Raises ConfigError if there is no batch norm that settings could be of."""
+    kinds = (lib.nn.BatchNorm1d, lib.nn.BatchNorm2d, lib.nn.BatchNorm3d)
+    layers = [m for m in model.modules() if isinstance(m, kinds)]
+    if config.batch_norm == "shard" and not layers:
+        raise ConfigError(f"batch_norm: {config.model} has no batch norm; leave it out")
     if config.batch_norm_momentum is None:
         return
-    kinds = (lib.nn.BatchNorm1d, lib.nn.BatchNorm2d, lib.nn.BatchNorm3d)
-    layers = [m for m in model.modules() if isinstance(m, kinds) and m.track_running_stats]
+    layers = [m for m in layers if m.track_running_stats]
     if not layers:
         raise ConfigError(
             f"batch_norm_momentum: {config.model} has no batch norm with running statistics; leave "
@@ -134,7 +138,7 @@ class Learner:
     ) -> None:
         self.config, self.model, self.lib, self.parts = config, model, lib, parts
         _check_parameters(model, config.model)
-        _set_batch_norm_momentum(config, model, lib)
+        _set_batch_norm(config, model, lib)
         self.criterion, self._target = _criterion(config, parts, len(data.classes), lib)
         self.optimizer = _optimizer(config, parts, model, lib)
         self._average = moving_average(model, config.ema, lib) if config.ema is not None else None
@@ -145,8 +149,12 @@ class Learner:
             lib.nn.CrossEntropyLoss(label_smoothing=smoothing) if smoothing else self.criterion
         )
         compiles = lib is npnet and config.criterion != "softmax_bce"  # which has no kernel
-        shared = model if is_alone() or not compiles else DistributedDataParallel(model)
+        by_shards = config.batch_norm == "shard"
+        alone = is_alone() or by_shards or not compiles
+        shared = model if alone else DistributedDataParallel(model)
         self._step = (npnet.compile if compiles else EagerStep)(shared, trained_by, self.optimizer)
+        if by_shards:
+            self._step = ShardedStep(self._step, lib, several())
         if parts.scheduler is not None:
             self.scheduler = own_scheduler(parts.scheduler, self.optimizer, config.scheduler)
         else:
@@ -161,9 +169,9 @@ class Learner:
     @property
     def unshared(self) -> str | None:
         """Why each of several ranks did the whole of the last batch; None if they shared it."""
-        if is_alone():
-            return None
         step = self._step
+        if is_alone() or isinstance(step, ShardedStep):
+            return None
         return step.unshared if isinstance(step, Step) else "its loss or library has no programs"
 
     def seed(self, seed: int, epoch: int) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 import npnet
 from npnet.backend import uses_kernels
 from npnet.base.group import several
-from npnet.base.parts import parts_of
+from npnet.base.parts import parts_of, shards_of
 from npnet.base.threads import available_cores
 from npnet.runs.errors import ConfigError
 from npnet.training.checkpoint import OF_THE_PLACE
@@ -94,11 +94,14 @@ def begin_together(config: Config) -> None:
     if group is None:
         return
     group.sums = config.allreduce
-    parts = parts_of(config.batch_size)
+    by_shards = config.batch_norm == "shard"
+    parts = (shards_of if by_shards else parts_of)(config.batch_size)
     if parts < group.size:
+        alike = "of one size, and " if by_shards else ""
         raise ConfigError(
-            f"batch_size: batches of {config.batch_size} images have {parts} parts, of sixteen "
-            f"images or more, for {group.size} ranks; raise --batch_size, or start {parts} ranks"
+            f"batch_size: batches of {config.batch_size} images have {parts} parts, {alike}of "
+            f"sixteen images or more, for {group.size} ranks; raise --batch_size, or start {parts} "
+            "ranks"
         )
 
 

@@ -86,6 +86,16 @@ def test_any_number_of_ranks_has_the_bits_of_one_process(name: str, ranks: int, 
         check_same(state, one[1])
 
 
+def test_no_item_is_of_two_ranks_blocks() -> None:
+    # a linear layer of the whole batch, in tiles of two blocks where the processor has room
+    for name in ("biased", "convnet"):
+        for ranks in (3, 4):
+            found = on_ranks(
+                ranks, lambda rank, name=name: trained(name, [80], rank, F.cross_entropy)
+            )
+            assert [unshared for _, _, unshared in found] == [None] * ranks
+
+
 @pytest.mark.parametrize("name", ["cifar", "lenet5"])
 def test_batches_with_fewer_parts_than_ranks_are_everybodys(name: str) -> None:
     batches = [64, 23]  # four parts, and two

@@ -24,6 +24,23 @@ class Dropping(nn.Sequential):
         )
 
 
+class Normed(nn.Sequential):
+    """Batch norm and dropout, of which shards have their own."""
+
+    def __init__(self, in_channels: int = 1, num_classes: int = 10) -> None:
+        super().__init__(
+            nn.Conv2d(in_channels, 8, 5, stride=2),
+            nn.BatchNorm2d(8),
+            nn.ReLU(),
+            nn.Dropout2d(0.2),
+            nn.Flatten(),
+            nn.Linear(1152, 32),
+            nn.BatchNorm1d(32, momentum=None),
+            nn.Dropout(0.3),
+            nn.Linear(32, num_classes),
+        )
+
+
 class Branching(nn.Module):
     """One that no program can be made of."""
 

@@ -27,6 +27,10 @@ EVERYTHING = (
     *("--batch_size", "64", "--augment", "--label_smoothing", "0.1", "--ema", "0.9"),
     *("--clip_grad_norm", "1", "--scheduler", "warmup_cosine", "--weight_decay", "1e-3"),
 )  # the last batch has 46 images: three parts, which four ranks do not share
+SHARDS = (
+    *("--batch_norm", "shard", *EVERYTHING[2:]),
+    *("--model", f"{HERE / 'networks.py'}:Normed", "--batch_size", "128"),
+)
 RESIDUAL = (
     *("--model", "resnet20", "--dataset", "digits", "--epochs", "1", "--batch_size", "64"),
     *("--image_size", "32", "--val_ratio", "0.8", "--learning_rate", "0.1"),
@@ -61,7 +65,16 @@ def bits(folder: Path) -> bytes:
     return (folder / "checkpoint" / LAST).read_bytes()
 
 
-@pytest.mark.parametrize(("arguments", "ranks"), [(EVERYTHING, (1, 2, 3, 4)), (RESIDUAL, (2, 3))])
+@pytest.mark.parametrize(
+    ("arguments", "ranks"),
+    [
+        (EVERYTHING, (1, 2, 3, 4)),
+        (RESIDUAL, (2, 3)),
+        (SHARDS, (1, 2, 3)),
+        ((*RESIDUAL, "--batch_norm", "shard"), (2,)),
+    ],
+    ids=["everything", "residual", "shards", "residual-shards"],
+)
 def test_any_number_of_ranks_ends_with_the_bits_of_one_process(
     tmp_path: Path, arguments: tuple[str, ...], ranks: tuple[int, ...]
 ) -> None:
@@ -73,11 +86,14 @@ def test_any_number_of_ranks_ends_with_the_bits_of_one_process(
         assert bits(tmp_path / str(number)) == bits(tmp_path / "0")
 
 
-def test_a_killed_rank_ends_all_and_the_run_goes_on_with_another_number(tmp_path: Path) -> None:
+@pytest.mark.parametrize("arguments", [EVERYTHING, SHARDS], ids=["everything", "shards"])
+def test_a_killed_rank_ends_all_and_the_run_goes_on_with_another_number(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert run(train(0, whole, *EVERYTHING)).returncode == 0
+    assert run(train(0, whole, *arguments)).returncode == 0
     process = subprocess.Popen(
-        train(3, killed, *EVERYTHING, "--epochs", "3"),
+        train(3, killed, *arguments),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -91,7 +107,7 @@ def test_a_killed_rank_ends_all_and_the_run_goes_on_with_another_number(tmp_path
     process.communicate(timeout=SECONDS)
     assert process.returncode != 0
     assert time.monotonic() - start < 30
-    resumed = run(train(2, killed, "--resume", *EVERYTHING))
+    resumed = run(train(2, killed, "--resume", *arguments))
     assert resumed.returncode == 0, resumed.stderr
     assert "resuming after" in resumed.stdout
     assert bits(killed) == bits(whole)
@@ -143,6 +159,11 @@ def test_each_rank_may_have_batches_of_its_own() -> None:
     [
         (("--model", "lenet"), ("--model", "lenet5"), "ranks differ in their settings: rank 0"),
         (("--batch_size", "16"), ("--batch_size", "16"), "batches of 16 images have 1 parts"),
+        (
+            ("--model", "resnet20", "--batch_norm", "shard", "--batch_size", "127"),
+            ("--model", "resnet20", "--batch_norm", "shard", "--batch_size", "127"),
+            "have 1 parts, of one size, and of sixteen images or more, for 2 ranks",
+        ),
         (("--model", "lenett"), ("--model", "lenett"), "did you mean 'lenet'?"),
         ((), ("--data_dir", "/missing", "--dataset", "/missing.npz"), "(rank 1 on "),
     ],

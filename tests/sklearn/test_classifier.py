@@ -273,7 +273,8 @@ LEFT_OUT = {
     *("dataset", "data_dir", "image_size", "model", "model_args", "init_from"),  # X and module
     *("seed", "val_ratio", "use_scheduler"),  # random_state, validation_fraction, scheduler
     *("cutout", "alternating_flip", "mirror_test"),  # `augment` is a function
-    *("bias_lr_factor", "batch_norm_momentum"),  # of the network, or of an optimizer of one's own
+    *("batch_norm", "batch_norm_momentum"),  # of the network
+    "bias_lr_factor",  # of an optimizer of one's own
     *("threads", "allreduce"),  # of the process, and of several
     *(
         "checkpoint_dir",

@@ -55,6 +55,8 @@ PROG = "python -m npnet.train"
         ({"label_smoothing": 0.1, "criterion": "mse"}, "only the criterion cross_entropy has it"),
         ({"ema": 1.0}, "ema must be > 0 and < 1, got 1"),
         ({"bias_lr_factor": 0.0}, "bias_lr_factor must be > 0"),
+        ({"batch_norm": "shards"}, "must be one of batch, shard; got 'shards'"),
+        ({"batch_norm": "shard", "criterion": "a.py:Loss"}, "shard takes the mean of the shards'"),
         ({"batch_norm_momentum": 1.1}, "batch_norm_momentum must be > 0 and <= 1, got 1.1"),
         ({"alternating_flip": True}, "of how --augment mirrors images; add --augment"),
         ({"weight_decay_on": "weight"}, "did you mean 'weights'"),

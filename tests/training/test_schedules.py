@@ -220,6 +220,8 @@ def test_batch_norm_may_follow_faster(small: Config, build: Any) -> None:
         assert norms
     with pytest.raises(ConfigError, match="lenet5 has no batch norm with running statistics"):
         learner_of(small, build, model="lenet5", batch_norm_momentum=0.4)
+    with pytest.raises(ConfigError, match="batch_norm: lenet5 has no batch norm"):
+        learner_of(small, build, model="lenet5", batch_norm="shard")
 
 
 @pytest.mark.parametrize("build", [train.build, reference.build], ids=["npnet", "torch"])
