@@ -13,6 +13,7 @@ from typing import Any, ClassVar, NoReturn
 
 from npnet.base import extras
 from npnet.base.checks import check_number
+from npnet.base.memory import available_memory
 from npnet.base.threads import MOST_THREADS, get_num_threads
 from npnet.cli.searching import make_trials
 from npnet.comparison import slurm
@@ -20,6 +21,7 @@ from npnet.comparison.cluster import Workers
 from npnet.comparison.connection import LOCAL, check_address, connected
 from npnet.comparison.display import Display
 from npnet.comparison.grid import MOST_RUNS, Grid, builtin_names, load, seed_values
+from npnet.comparison.needs import Needs, shown_size, size_of
 from npnet.comparison.runner import Failure, make, make_in
 from npnet.comparison.runs import Run, place
 from npnet.comparison.search_report import Trials
@@ -84,6 +86,9 @@ class Flags:
     """runs at once; default: one for each thread"""
     threads: int | None = None
     """of all runs together; default: $NPNET_NUM_THREADS, else all cores"""
+    memory: str | None = None
+    """that each run may need, such as 1500M or 2G: no more runs at once than there is room for, on
+    each machine; SLURM gives a run no more"""
     cluster: str | None = None
     """make the runs on the workers of a Dask cluster: tcp://host:port of its scheduler, or local,
     which starts one here; each run has one thread, and there are as many as the workers have,
@@ -115,6 +120,7 @@ class Options:
         output: the folder of runs and report.
         jobs: how many runs at once.
         threads: that all of them compute with together; 0 where the machines of a cluster say it.
+        memory: bytes that each run may need; None is not known.
         cluster: address of the Dask scheduler whose workers make them; None is this machine alone.
         slurm: only print a script that makes them.
         smoothing: weight of the neighbouring epoch in the smoothed curves, from 0 to below 1.
@@ -127,6 +133,7 @@ class Options:
     output: Path
     jobs: int | None
     threads: int
+    memory: int | None
     cluster: str | None
     slurm: bool
     smoothing: float
@@ -147,7 +154,10 @@ class Options:
 
     def jobs_for(self, runs: int) -> int:
         """How many at once: a small network makes the most of one thread for each run."""
-        return self.jobs or max(min(self.threads, runs), 1)
+        jobs = self.jobs or max(min(self.threads, runs), 1)
+        if self.memory is None or self.cluster not in (None, LOCAL):
+            return jobs
+        return min(jobs, available_memory() // self.memory)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -244,6 +254,9 @@ def _options(given: dict[str, Any], name: str) -> Options:
         check_number("compare", "smoothing", given["smoothing"], least=0, below=1)
         check_number("compare", "max_runs", given["max_runs"], least=1, most=EVER_RUNS)
         _check_search(given["search"], given["storage"])
+        memory = None if given["memory"] is None else size_of(given["memory"])
+        if memory is not None and not (given["slurm"] or given["cluster"] not in (None, LOCAL)):
+            _check_fits(given["memory"], memory)
         output = Path("comparisons") / name
         if given["output"] is not None:
             check_path("output", given["output"])
@@ -256,7 +269,9 @@ def _options(given: dict[str, Any], name: str) -> Options:
             "machines with one --storage"
         )
     names = ("jobs", "cluster", "slurm", "smoothing", "max_runs", "dry_run", "search", "storage")
-    return Options(output=output, threads=threads, **{name: given[name] for name in names})
+    return Options(
+        output=output, threads=threads, memory=memory, **{name: given[name] for name in names}
+    )
 
 
 def _threads(given: dict[str, Any]) -> tuple[int, int]:
@@ -271,6 +286,15 @@ def _threads(given: dict[str, Any]) -> tuple[int, int]:
     threads = get_num_threads() if threads is None else threads
     check_number("compare", "threads", threads, least=1, most=MOST_THREADS)
     return threads, threads
+
+
+def _check_fits(asked: str, memory: int) -> None:
+    """Raise ValueError if not even one run would have its memory here."""
+    there = available_memory()
+    if memory > there:
+        raise ValueError(
+            f"memory: {asked} for each run, and there are {shown_size(there)}; lower --memory"
+        )
 
 
 def _check_search(search: int | None, storage: str | None) -> None:
@@ -349,7 +373,8 @@ def _make(
         threads, limit = options.share, options.limit
     with connected(options.cluster, jobs, threads) as client:
         folder = options.output / "runs"
-        pool = Workers(runs, client, folder, limit, threads, display.say)
+        needs = Needs(threads, options.memory)
+        pool = Workers(runs, client, folder, limit, needs, display.say)
         display.say(_plan(grid, runs, pool.room, threads))
         make_in(pool, display, failures)
 
@@ -357,7 +382,8 @@ def _make(
 def _print_script(grid: Grid, options: Options, runs: Sequence[Run], argv: list[str]) -> None:
     left = slurm.prepare(runs)
     if left:
-        said = slurm.script(grid.name, left, options.output, options.share, options.limit, argv)
+        needs = Needs(options.share, options.memory)
+        said = slurm.script(grid.name, left, options.output, needs, options.limit, argv)
         print(said, end="")
     else:
         report = shlex.join([word for word in argv if word != "--slurm"])

@@ -17,11 +17,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from npnet.base.files import printable
 from npnet.comparison import alike, machine, on_worker
 from npnet.comparison.connection import CONNECT, UNREACHED
+from npnet.comparison.needs import Needs, shown_size
 from npnet.comparison.runner import GRACE, POLL, Failure, Pool
 from npnet.comparison.runs import Run
 from npnet.comparison.spec import counted
@@ -40,6 +41,7 @@ class _Worker:
     """One that may make runs."""
 
     threads: int
+    memory: int  # bytes of its machine
     sees: bool  # the folder of the runs
 
 
@@ -59,7 +61,7 @@ class Workers(Pool):
         client: Dask's.
         folder: of the runs.
         jobs: the most runs at once; None is as many as there is room for.
-        threads: that each run computes with.
+        needs: what each run is given.
         say: tells the user a line.
 
     Raises:
@@ -73,11 +75,11 @@ class Workers(Pool):
         client: Any,
         folder: Path,
         jobs: int | None,
-        threads: int,
+        needs: Needs,
         say: Callable[[str], None],
     ) -> None:
         super().__init__([run for run in runs if run.result is None])
-        self.client, self.jobs, self.threads, self.say = client, jobs, threads, say
+        self.client, self.jobs, self.needs, self.say = client, jobs, needs, say
         environment = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
         self.comparison = on_worker.Comparison(
             secrets.token_hex(8), folder.resolve(), os.getcwd(), environment
@@ -99,7 +101,7 @@ class Workers(Pool):
     @property
     def room(self) -> int:
         """How many runs may be made at once."""
-        places = sum(worker.threads // self.threads for worker in self.workers.values())
+        places = sum(self._places(address) for address in self.workers)
         return places if self.jobs is None else min(places, self.jobs)
 
     # ---- who may ---------------------------------------------------------------------------------
@@ -116,11 +118,24 @@ class Workers(Pool):
             count = f"{len(refused)} of {counted(len(there), 'worker')} can't make these runs"
             raise ConfigError(f"cluster: {count}: {address}: {why}")
         if not self.room:
-            most = max(there.values())
+            self._refuse_all()
+
+    def _refuse_all(self) -> NoReturn:
+        """Raise ConfigError with what no worker has."""
+        needs, most = self.needs, max(worker.threads for worker in self.workers.values())
+        if most < needs.threads:
             raise ConfigError(
-                f"threads: {self.threads} for each run, and no worker has more than {most}; lower "
+                f"threads: {needs.threads} for each run, and no worker has more than {most}; lower "
                 "--threads or raise --jobs"
             )
+        largest = max(map(self._memory, self.workers))
+        raise ConfigError(
+            f"memory: {shown_size(needs.memory or 0)} for each run, and no worker has more than "
+            f"{shown_size(largest)}; lower --memory, or start fewer workers on a machine"
+        )
+
+    def _places(self, address: str) -> int:
+        return self.needs.places(self.workers[address].threads, self._memory(address))
 
     def _meet(self, there: Mapping[str, int]) -> dict[str, str]:
         """Let workers make runs that are like the others. Returns the rest, with what differs."""
@@ -138,20 +153,32 @@ class Workers(Pool):
             if why:
                 refused[address] = why
             else:
-                self.workers[address] = _Worker(there[address], answers[address][0])
-        good = {address: there[address] for address in found if address not in refused}
-        for address, threads in good.items():
-            self._ask(on_worker.grant, threads, of=[address])
+                sees, _, memory = answers[address]
+                self.workers[address] = _Worker(there[address], memory, sees)
+        self._grant()
         self.refused |= refused.keys()
         return refused
+
+    def _grant(self) -> None:
+        """Tell the scheduler what runs may have on each worker."""
+        for address, worker in self.workers.items():
+            self._ask(on_worker.grant, worker.threads, self._memory(address), of=[address])
+
+    def _memory(self, address: str) -> int:
+        """Bytes that the runs of a worker may have: those of one machine share its memory."""
+        beside = sum(_host(other) == _host(address) for other in self.workers)
+        return self.workers[address].memory // beside
 
     def _beat(self) -> None:
         """See who came and who went, and fetch checkpoints that are written elsewhere."""
         there = self._reach(self.client.nthreads)
         if there is None:
             return
-        for address in self.workers.keys() - there.keys():
+        gone = self.workers.keys() - there.keys()
+        for address in gone:
             del self.workers[address]
+        if gone:
+            self._grant()
         self.refused &= there.keys()
         new = {a: n for a, n in there.items() if a not in self.workers and a not in self.refused}
         if new:
@@ -171,11 +198,7 @@ class Workers(Pool):
     def _free(self) -> list[str]:
         """The workers that have room for one more run."""
         busy = Counter(task.address for task in self.running.values())
-        return [
-            address
-            for address, worker in self.workers.items()
-            if worker.threads // self.threads > busy[address]
-        ]
+        return [address for address in self.workers if self._places(address) > busy[address]]
 
     def start(self, run: Run) -> _Task:
         free = self._free()
@@ -185,7 +208,12 @@ class Workers(Pool):
         if not self.workers[address].sees:
             run.prepare()
             files = on_worker.read(run.folder)
-        job = on_worker.Job(self.comparison, run.spec, run.name, run.identity, self.threads, files)
+        job = on_worker.Job(
+            self.comparison, run.spec, run.name, run.identity, self.needs.threads, files
+        )
+        resources = {on_worker.THREADS: self.needs.threads}
+        if self.needs.memory is not None:
+            resources[on_worker.MEMORY] = self.needs.memory
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # a checkpoint is large, and goes once
             future = self.client.submit(
@@ -194,7 +222,7 @@ class Workers(Pool):
                 key=f"npnet-{run.name}-{secrets.token_hex(8)}",
                 workers=[address],
                 allow_other_workers=False,
-                resources={on_worker.RESOURCE: self.threads},
+                resources=resources,
                 retries=0,
                 pure=False,
             )
@@ -301,6 +329,11 @@ class Workers(Pool):
             return call(*arguments, **options)
         except UNREACHED:
             return None
+
+
+def _host(address: str) -> str:
+    """The machine of a worker, tcp://host:port."""
+    return address.rpartition(":")[0]
 
 
 def _wait_for(run: Run) -> None:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from npnet.base.files import atomic_write, printable
+from npnet.base.memory import available_memory
 from npnet.comparison.runner import GRACE, POLL, start
 from npnet.comparison.runs import RECORD, Run
 from npnet.comparison.spec import Spec
@@ -31,7 +32,8 @@ from npnet.runs.commands import reason
 from npnet.runs.files import LAST, RESULT
 
 __all__ = [
-    "RESOURCE",
+    "MEMORY",
+    "THREADS",
     "Comparison",
     "Ended",
     "Files",
@@ -46,7 +48,7 @@ __all__ = [
     "write",
 ]
 
-RESOURCE = "npnet"  # of a worker: the threads that runs may compute with
+THREADS, MEMORY = "npnet", "npnet memory"  # resources of a worker: what runs may have, in bytes
 LOCK = ".lock"
 _PATIENCE = 120.0  # seconds that a worker has to say what it is
 _TRIES = 5  # to read a checkpoint that is being written
@@ -255,13 +257,14 @@ def write(folder: Path, files: Files) -> None:
 # ---- asked by the comparison, beside all tasks --------------------------------------------------
 
 
-async def probe(comparison: Comparison, asked: str) -> tuple[bool, str]:
-    """Whether the folder of the runs is seen here, and what `machine.found` says, as JSON.
+async def probe(comparison: Comparison, asked: str) -> tuple[bool, str, int]:
+    """Whether the folder of the runs is seen here, what `machine.found` says, as JSON, and the
+    bytes of memory that there are.
 
     Raises:
         RuntimeError: the program that answers failed, by its last words.
     """
-    return await asyncio.to_thread(_probe, comparison, asked)
+    return *await asyncio.to_thread(_probe, comparison, asked), available_memory()
 
 
 def _probe(comparison: Comparison, asked: str) -> tuple[bool, str]:
@@ -279,9 +282,9 @@ def _probe(comparison: Comparison, asked: str) -> tuple[bool, str]:
     return comparison.is_seen, done.stdout
 
 
-async def grant(threads: int, dask_worker: Any) -> None:
-    """Let runs be made on this worker, with so many threads; all comparisons share them."""
-    await dask_worker.set_resources(**{RESOURCE: threads})
+async def grant(threads: int, memory: int, dask_worker: Any) -> None:
+    """Let runs have so many threads and bytes on this worker; all comparisons share them."""
+    await dask_worker.set_resources(**{THREADS: threads, MEMORY: memory})
 
 
 async def look(word: str, known: Mapping[str, Mapping[str, Stamp]]) -> dict[str, Files]:

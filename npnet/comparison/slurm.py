@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from npnet.comparison.needs import Needs
 from npnet.comparison.runs import ERRORS, OUTPUT, RECORD, Run
 from npnet.comparison.spec import counted
 from npnet.runs.files import LAST, RESULT
@@ -26,7 +27,7 @@ _SCRIPT = """\
 #     {report}
 #SBATCH --job-name={name}
 #SBATCH --array=0-{last}{limit}
-#SBATCH --cpus-per-task={threads}
+#SBATCH --cpus-per-task={threads}{memory}
 #SBATCH --requeue
 #SBATCH --open-mode=append
 #SBATCH --signal=B:TERM@{warning}
@@ -72,13 +73,13 @@ def prepare(runs: Sequence[Run]) -> list[Run]:
 
 
 def script(
-    name: str, runs: Sequence[Run], folder: Path, threads: int, limit: int | None, argv: list[str]
+    name: str, runs: Sequence[Run], folder: Path, needs: Needs, limit: int | None, argv: list[str]
 ) -> str:
     """The script that makes these runs, at least one.
 
     Args:
         name: of the comparison, whose folder is `folder`.
-        threads: that each run computes with.
+        needs: what each run is given.
         limit: the most runs at once; None is as many as SLURM likes.
         argv: the words of the command that asked for the script.
     """
@@ -89,7 +90,8 @@ def script(
         name=shlex.quote(f"npnet-{name}"),
         last=len(runs) - 1,
         limit=f"%{limit}" if limit else "",
-        threads=threads,
+        threads=needs.threads,
+        memory="" if needs.memory is None else f"\n#SBATCH --mem={-(-needs.memory // 2**20)}M",
         warning=WARNING,
         output=shlex.quote(str(folder.resolve() / "slurm-%A_%a.txt")),
         directory=shlex.quote(os.getcwd()),

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
+from npnet.base.memory import available_memory
 from npnet.cli.compare import main, parse
 from npnet.comparison import alike, cluster, connection, machine, on_worker, spec
 from npnet.comparison.connection import check_address
@@ -394,3 +395,18 @@ def test_more_threads_than_a_worker_has(
     argv = [*THREE, "--threads", "4", "--jobs", "2", "--output", str(tmp_path / "out")]
     assert main([*argv, *address_of(faked)]) == 2
     assert "threads: 2 for each run, and no worker has more than 1" in capsys.readouterr().err
+
+
+def test_runs_are_given_the_memory_they_need(
+    faked: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = [*THREE, "--output", str(tmp_path / "out"), *address_of(faked)]
+    assert main([*argv, "--memory", "1000T"]) == 2
+    assert (
+        "memory: 1024000.0G for each run, and no worker has more than " in capsys.readouterr().err
+    )
+    half = available_memory() // 3 // 2**20  # of the machine's three workers each has a third
+    assert main([*argv, "--memory", f"{half}M"]) == 0
+    assert "3 runs; 3 at once with 1 thread each" in capsys.readouterr().out
+    offered = {w["resources"]["npnet memory"] for w in faked.scheduler_info()["workers"].values()}
+    assert offered == {available_memory() // 3}

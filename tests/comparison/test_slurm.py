@@ -48,6 +48,14 @@ def test_tasks_are_the_runs_that_are_left(
     assert script(argv, path, capsys).startswith("# all 3 runs are done; the report is made by\n")
 
 
+def test_memory_is_stated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ["--seeds", "2", "--output", str(tmp_path / "out"), "--slurm"]
+    assert main([*argv, "--memory", "1.5G"]) == 0
+    assert "\n#SBATCH --mem=1536M\n" in capsys.readouterr().out
+    assert main(argv) == 0
+    assert "--mem=" not in capsys.readouterr().out
+
+
 def test_wrong_use(fake: FakeRuns, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     argv = ["--seeds", "2", "--epochs", "2", "--output", str(tmp_path / "out")]
     assert main([*argv, "--slurm", "--cluster", "local"]) == 2
