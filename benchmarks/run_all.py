@@ -37,6 +37,8 @@ TABLES = {
     "peak": "peak.py",
     "train-lenet5": "train_speed.py --models lenet5 --rounds 9",
     "train-norms": "train_speed.py --models convnet resnet20 --batches 128 --rounds 5",
+    "train-resnet18": "train_speed.py --models resnet18 --batches 128 --rounds 3",
+    "train-resnet18-224": "train_speed.py --models resnet18 --size 224 --batches 16 --rounds 3",
     "inference-lenet5": "inference_speed.py --models lenet5 --rounds 9",
     "inference-resnet20": "inference_speed.py --models resnet20 --batches 1 16 128 --rounds 5",
     "conv": "conv_speed.py --rounds 5",

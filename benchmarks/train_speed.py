@@ -39,6 +39,7 @@ from npnet import models
 from npnet.models.summary import summary
 
 LEARNING_RATE, MOMENTUM = 0.01, 0.9
+SIZE = 32  # of images, where a network takes any
 COMPARED_STEPS = 3
 
 Run = Callable[[], float]
@@ -48,7 +49,7 @@ Run = Callable[[], float]
 class Result:
     """One row: seconds of a step by competitor, its work, and by how much the losses differed."""
 
-    model: str
+    model: str  # with the size of its images where that is not the benchmark's own
     batch: int
     seconds: dict[str, Timing]
     gflop: float
@@ -58,7 +59,7 @@ class Result:
 def steps(name: str, batch: int, args: argparse.Namespace) -> dict[str, Run]:
     """The competitors: each call is one training step and returns its loss."""
     spec = models.MODELS[name]
-    size = spec.size_for(32)
+    size = spec.size_for(args.size)
     rng = np.random.default_rng(0)
     x = rng.standard_normal((batch, spec.in_channels, size, size), dtype=np.float32)
     y = rng.integers(0, 10, batch)
@@ -143,7 +144,8 @@ def measure(name: str, batch: int, args: argparse.Namespace) -> Result:
     competitors = steps(name, batch, args)
     difference = losses_differ_by(competitors)
     seconds = interleave(competitors, args.rounds)
-    return Result(name, batch, seconds, batch * gflop_of_an_image(name), difference)
+    named = name if args.size == SIZE else f"{name}, {args.size}x{args.size}"
+    return Result(named, batch, seconds, batch * gflop_of_an_image(name, args.size), difference)
 
 
 def losses_differ_by(competitors: dict[str, Run]) -> float:
@@ -157,14 +159,14 @@ def losses_differ_by(competitors: dict[str, Run]) -> float:
     )
 
 
-def gflop_of_an_image(name: str) -> float:
+def gflop_of_an_image(name: str, size: int) -> float:
     """Of a step: each layer's products three times, but for the first layer's gradient by images.
 
     Winograd's algorithm and skipped padding need fewer; they count in full.
     """
     spec = models.MODELS[name]
-    size = spec.size_for(32)
-    rows = summary(models.create(name), (1, spec.in_channels, size, size)).rows
+    side = spec.size_for(size)
+    rows = summary(models.create(name), (1, spec.in_channels, side, side)).rows
     macs = [row.macs for row in rows if row.macs]
     return 2e-9 * (3 * sum(macs) - macs[0])
 
@@ -184,6 +186,7 @@ def row(result: Result, most: float) -> list[str]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = network_parser(__doc__, ["lenet5", "convnet", "resnet20"], [32, 128, 512])
+    parser.add_argument("--size", type=int, default=SIZE, help="of images, of networks of any size")
     parser.add_argument("--peers", action="store_true", help="JAX and tinygrad, where installed")
     args = parser.parse_args(argv)
     npnet.set_num_threads(args.threads)
