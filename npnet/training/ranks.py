@@ -17,7 +17,7 @@ import numpy as np
 
 import npnet
 from npnet.backend import uses_kernels
-from npnet.base.group import several
+from npnet.base.group import Group, several
 from npnet.base.parts import parts_of, shards_of
 from npnet.base.threads import available_cores
 from npnet.runs.errors import ConfigError
@@ -26,7 +26,7 @@ from npnet.training.config import Config
 
 __all__ = [
     "begin_together",
-    "check_alike",
+    "check_data_alike",
     "default_threads",
     "is_alone",
     "is_first",
@@ -88,11 +88,13 @@ def begin_together(config: Config) -> None:
     """Let gradients be added up as the settings say.
 
     Raises:
-        ConfigError: a batch has fewer parts than there are ranks.
+        ConfigError: versions, processors or settings differ from the first rank's, or a batch has
+            fewer parts than there are ranks.
     """
     group = several()
     if group is None:
         return
+    _check_alike(group, _traits(config))
     group.sums = config.allreduce
     by_shards = config.batch_norm == "shard"
     parts = (shards_of if by_shards else parts_of)(config.batch_size)
@@ -105,16 +107,22 @@ def begin_together(config: Config) -> None:
         )
 
 
-def check_alike(config: Config, data: Any) -> None:
-    """Refuse ranks whose versions, processors, settings or data differ from the first one's.
+def check_data_alike(identity: str) -> None:
+    """Refuse ranks whose data differ from the first one's.
+
+    Args:
+        identity: of this rank's data, a checksum.
 
     Raises:
-        ConfigError: so it is; names the ranks, and what differs.
+        ConfigError: so it is; names the ranks.
     """
     group = several()
-    if group is None:
-        return
-    for what, (value, fix) in _traits(config, data).items():
+    if group is not None:
+        _check_alike(group, {"their data": (identity, "give all the same files")})
+
+
+def _check_alike(group: Group, traits: dict[str, tuple[Any, str]]) -> None:
+    for what, (value, fix) in traits.items():
         found = group.gather((socket.gethostname(), value))
         (_, first), *_ = found
         other = next((v for _, v in found if v != first), first)
@@ -127,16 +135,19 @@ def check_alike(config: Config, data: Any) -> None:
             raise ConfigError(f"distributed: ranks differ in {what}: {', '.join(has)}; {fix}")
 
 
-def _traits(config: Config, data: Any) -> dict[str, tuple[Any, str]]:
+def _traits(config: Config) -> dict[str, tuple[Any, str]]:
     """What must be the same in all ranks, by its name, and what to do if it is not."""
     same = "bits would depend on who computes what"
-    settings = {k: v for k, v in dataclasses.asdict(config).items() if k not in OF_THE_PLACE}
+    settings = {
+        name: value
+        for name, value in dataclasses.asdict(config).items()
+        if name == "resume" or name not in OF_THE_PLACE
+    }
     return {
         "their version of npnet": (npnet.__version__, "install the same in all"),
         "their version of NumPy": (np.__version__, f"install the same in all: {same}"),
         "their kernels": (_kernels(), f"use machines with the same processor: {same}"),
         "their settings": (settings, "start all with the same flags"),
-        "their data": (getattr(data, "identity", ""), "give all the same files"),
     }
 
 

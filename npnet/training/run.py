@@ -44,7 +44,7 @@ from npnet.training.metrics import Score
 from npnet.training.parts import Parts
 from npnet.training.ranks import (
     begin_together,
-    check_alike,
+    check_data_alike,
     default_threads,
     is_alone,
     is_first,
@@ -287,7 +287,7 @@ def _begin(
     elif data.name.endswith("/") and not config.dataset.endswith("/"):
         # A folder is told from a name also when it is not there any more.
         config = dataclasses.replace(config, dataset=f"{config.dataset}/")
-    check_alike(config, data)
+    check_data_alike(data.identity)
     check_same_data(progress, data)
     progress.data = data.identity
     learner = build(config, data, parts)

@@ -165,22 +165,39 @@ def test_each_rank_may_have_batches_of_its_own() -> None:
             "have 1 parts, of one size, and of sixteen images or more, for 2 ranks",
         ),
         (("--model", "lenett"), ("--model", "lenett"), "did you mean 'lenet'?"),
-        ((), ("--data_dir", "/missing", "--dataset", "/missing.npz"), "(rank 1 on "),
+        ((), ("--dataset", "/missing.npz"), "has dataset '/missing.npz'; start all with the same"),
+        ((), ("--threads", "5000"), "(rank 1 on "),
     ],
 )
 def test_an_error_is_said_once_and_ends_all(
     tmp_path: Path, first: tuple[str, ...], second: tuple[str, ...], says: str
 ) -> None:
     one, other = ("--dataset", "digits", *first), ("--dataset", "digits", *second)
-    _, *rest = mpi(1)
-    command = [*train(1, tmp_path, *one), ":", *rest[:2], *train(0, tmp_path, *other)]
-    command[command.index(":") + 3 :] = rest[2:] + train(0, tmp_path, *other)[1:]
-    done = run(command)
+    done = run(two_programs(tmp_path, one, other))
     assert done.returncode == 2
     lines = [line for line in done.stderr.splitlines() if "error: " in line]
     assert len(lines) == 1
     assert says in lines[0]
     assert "Traceback" not in done.stderr
+
+
+def two_programs(folder: Path, first: tuple[str, ...], second: tuple[str, ...]) -> list[str]:
+    """Two ranks with flags of their own."""
+    mpiexec, *_ = mpi(1)
+    one, other = ([*mpi(1)[1:], *train(0, folder, *flags)[1:]] for flags in (first, second))
+    return [mpiexec, *one, ":", *other]
+
+
+@pytest.mark.parametrize("who", [0, 1])
+def test_one_rank_alone_can_not_go_on_with_a_run(tmp_path: Path, who: int) -> None:
+    flags = ("--dataset", "digits", "--epochs", "1")
+    assert run(train(0, tmp_path, *flags)).returncode == 0
+    of_each = [flags, flags]
+    of_each[who] = (*flags, "--resume")
+    done = run(two_programs(tmp_path, of_each[0], of_each[1]))
+    assert done.returncode == 2
+    assert f"has resume {who == 0}, rank 1 (" in done.stderr
+    assert f"has resume {who == 1}; start all with the same flags" in done.stderr
 
 
 def test_ranks_that_would_wait_for_ever_are_refused(tmp_path: Path) -> None:
