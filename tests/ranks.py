@@ -20,7 +20,7 @@ class ThreadRank(Group):
     def __init__(
         self, rank: int, all_of_them: list[ThreadRank], barrier: threading.Barrier
     ) -> None:
-        self.rank, self.sums = rank, False
+        self.rank, self.sums, self.sent = rank, False, 0
         self._all, self._barrier = all_of_them, barrier
         self._given: list[tuple[Array, Ends | None]] = []
         self._value: Any = None
@@ -63,8 +63,8 @@ class ThreadRank(Group):
         self._barrier.wait(PATIENCE)
         return found
 
-    def broadcast(self, value: Any) -> Any:
-        return self.gather(value)[0]
+    def broadcast(self, value: Any, root: int = 0) -> Any:
+        return self.gather(value)[root]
 
     def barrier(self) -> None:
         self._barrier.wait(PATIENCE)

@@ -24,11 +24,13 @@ class Group(Protocol):
         rank: of this process, from 0.
         size: how many there are.
         sums: whether MPI may add up gradients itself, in an order of its own.
+        sent: bytes that this process has given to each other one.
     """
 
     rank: int
     size: int
     sums: bool
+    sent: int
 
     def begin_gather(self, array: Array, ends: Ends) -> Any:
         """Begin to fill the rows of an array from the ranks that have them; `wait` ends it.
@@ -47,8 +49,8 @@ class Group(Protocol):
     def gather(self, value: Any) -> list[Any]:
         """Each rank's value, in the order of the ranks."""
 
-    def broadcast(self, value: Any) -> Any:
-        """The value of rank 0."""
+    def broadcast(self, value: Any, root: int = 0) -> Any:
+        """The value of one rank."""
 
     def barrier(self) -> None:
         """Wait for all ranks."""

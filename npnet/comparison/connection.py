@@ -11,7 +11,7 @@ from concurrent.futures import CancelledError
 from typing import Any
 
 from npnet.base.files import printable
-from npnet.runs.errors import FailedError
+from npnet.runs.errors import ConfigError, FailedError
 
 __all__ = ["CONNECT", "LOCAL", "UNREACHED", "check_address", "connected"]
 
@@ -40,10 +40,13 @@ def connected(address: str, jobs: int, threads: int) -> Iterator[Any]:
         threads: of each of these workers.
 
     Raises:
+        ConfigError: it speaks TLS, and Dask has no certificates.
         FailedError: the scheduler can't be reached.
     """
     import distributed
 
+    if address.startswith("tls://"):
+        _check_certificates()
     with contextlib.ExitStack() as stack:
         stack.enter_context(_quiet())
         where: Any = address
@@ -71,6 +74,22 @@ def connected(address: str, jobs: int, threads: int) -> Iterator[Any]:
             ) from error
         stack.callback(_close, client)
         yield client
+
+
+def _check_certificates() -> None:
+    """Raise ConfigError unless Dask's configuration names those of a client."""
+    from distributed import Security
+
+    try:
+        context = Security().get_connection_args("client")["ssl_context"]  # type: ignore[no-untyped-call]  # Dask's
+    except OSError as error:  # ssl's errors are such too
+        raise ConfigError(f"cluster: Dask's certificates can't be read: {error}") from error
+    if context is None:
+        raise ConfigError(
+            "cluster: tls:// wants certificates, which Dask's configuration names: "
+            "distributed.comm.tls.ca-file, .client.cert and .client.key, in "
+            "~/.config/dask/distributed.yaml"
+        )
 
 
 # Ctrl-C at a terminal reaches the workers too; that the runs end is the comparison's business. A

@@ -15,6 +15,8 @@ from npnet.runs.files import LAST, RESULT
 
 __all__ = ["prepare", "script"]
 
+TASK = ".task"  # what a task has locked, of its run's folder
+PATIENCE = 5  # seconds that a task waits for the one before it to be gone
 WARNING = 60  # seconds before the time limit at which a run is told to end
 
 _SCRIPT = """\
@@ -40,13 +42,19 @@ export NPNET_NUM_THREADS={threads}
 make_run() {{
     local folder=$1
     shift
+    exec 8>>"$folder/{TASK}" 9>>"$folder/.lock"
+    if ! flock -w {patience} 8 || ! flock -w {patience} 9; then  # one that was killed may still end
+        echo "$folder: another task is at work on it"
+        exit 0
+    fi
+    exec 9>&-  # the program's own; the other one stays locked until it ends
     if [ -e "$folder/{RESULT}" ]; then
         echo "$folder: done already"
         exit 0
     elif [ -e "$folder/{LAST}" ]; then
         set -- "$@" --resume
     else  # no epoch of it was finished
-        find "$folder" -mindepth 1 ! -name {RECORD} ! -name .lock -delete
+        find "$folder" -mindepth 1 ! -name {RECORD} ! -name .lock ! -name {TASK} -delete
     fi
     exec "$@" >>"$folder/{OUTPUT}" 2>"$folder/{ERRORS}"
 }}
@@ -96,6 +104,8 @@ def script(
         output=shlex.quote(str(folder.resolve() / "slurm-%A_%a.txt")),
         directory=shlex.quote(os.getcwd()),
         tasks="\n".join(f"{at}) {_task(run)} ;;" for at, run in enumerate(runs)),
+        TASK=TASK,
+        patience=PATIENCE,
         RESULT=RESULT,
         LAST=LAST,
         RECORD=RECORD,

@@ -19,7 +19,7 @@ import numpy as np
 from npnet.base.arrays import Array
 from npnet.base.group import Ends, Group
 from npnet.base.parts import shards_of
-from npnet.compiler.step import Alike, EagerStep
+from npnet.compiler.step import Alike, EagerStep, Step
 
 __all__ = ["ShardedStep"]
 
@@ -33,13 +33,22 @@ class ShardedStep(EagerStep):
     step towards the mean of the shards' statistics. Dropout draws by (step, shard).
 
     Args:
-        step: what does one shard: compiled, or the loop.
+        step: what does one shard: compiled, or the loop; of the model itself, not of one that ranks
+            share already.
         lib: the module `npnet` or `torch`.
         group: processes that share the shards out, each of which gives the whole batch. One of
             fewer shards than processes is computed by all of them.
+
+    Raises:
+        TypeError: the step's batches are shared already.
     """
 
     def __init__(self, step: EagerStep, lib: Any, group: Group | None = None) -> None:
+        if isinstance(step, Step) and step.group is not None:
+            raise TypeError(
+                "ShardedStep: the step is of a DistributedModel, which shares each batch by "
+                "itself; compile the model itself, and give the group here"
+            )
         super().__init__(step.model, step.criterion, step.optimizer)
         self._step, self._lib, self._alike = step, lib, Alike(group)
 

@@ -74,6 +74,7 @@ class Step(EagerStep):
 
     Attributes:
         fallback: why the last batch had no program, such as hooks; None if it had one.
+        group: the ranks that share each batch; None if this process does it alone.
         unshared: why each of several ranks did the whole of the last batch; None if they had parts.
     """
 
@@ -84,7 +85,8 @@ class Step(EagerStep):
         self, model: nn.Module, criterion: Callable[..., Tensor], optimizer: Optimizer
     ) -> None:
         super().__init__(_original(model), criterion, optimizer)
-        self._alike = Alike(group_of(model))
+        self.group = group_of(model)
+        self._alike = Alike(self.group)
         self._turn = new_lock()
         self._hands_out_copies = False
         self._programs = self._new_programs()
@@ -182,13 +184,13 @@ class Step(EagerStep):
             )
         if is_chain(links):
             try:
-                return TrainingProgram(links, shape, slots, loss(shape[0]), self._alike.group)
+                return TrainingProgram(links, shape, slots, loss(shape[0]), self.group)
             except Layered:
                 pass  # in stages it can be done
         if shape[0] < LEAST:
             raise Layered("a program in stages wants more images")
         model = _original(self.model)
-        return StagedProgram(links, shape, slots, loss(shape[0]), model, self._alike.group)
+        return StagedProgram(links, shape, slots, loss(shape[0]), model, self.group)
 
 
 LOOKED_AT, SELDOM = 3, 64  # the first steps, and after them every so many, are looked at in ranks

@@ -20,11 +20,19 @@ from __future__ import annotations
 import importlib.util
 from typing import Any
 
-from npnet.base.group import current_group, ordered_sum
+from npnet.base.group import current_group
+from npnet.distributed.collectives import (
+    ReduceOp,
+    all_gather,
+    all_gather_object,
+    all_reduce,
+    barrier,
+    broadcast,
+    broadcast_object_list,
+)
 from npnet.distributed.group import MPIGroup, group, init, shutdown
 from npnet.distributed.optimizer import DistributedOptimizer
 from npnet.nn.parallel import DistributedDataParallel as DistributedModel
-from npnet.tensor import Tensor
 from npnet.utils.data.distributed import DistributedSampler
 
 __all__ = [
@@ -32,9 +40,13 @@ __all__ = [
     "DistributedOptimizer",
     "DistributedSampler",
     "MPIGroup",
+    "ReduceOp",
+    "all_gather",
+    "all_gather_object",
     "all_reduce",
     "barrier",
     "broadcast",
+    "broadcast_object_list",
     "destroy_process_group",
     "get_rank",
     "get_world_size",
@@ -97,30 +109,6 @@ def get_rank() -> int:
 def get_world_size() -> int:
     """How many processes there are."""
     return group().size
-
-
-def barrier() -> None:
-    """Wait for all ranks."""
-    group().barrier()
-
-
-def broadcast(tensor: Tensor, src: int = 0) -> None:
-    """Let a tensor hold, in place, what it holds in rank `src`.
-
-    Raises:
-        RuntimeError: this process is in no group.
-    """
-    tensor.array[...] = group().gather(tensor.array)[src]
-
-
-def all_reduce(tensor: Tensor) -> None:
-    """Make a tensor, in place, the sum over all ranks, added up in their order.
-
-    Raises:
-        RuntimeError: this process is in no group.
-    """
-    group()
-    tensor.array[...] = ordered_sum(tensor.array.copy())
 
 
 def __getattr__(name: str) -> Any:

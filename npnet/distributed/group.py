@@ -53,8 +53,8 @@ class MPIGroup(Group):
         found: list[Any] = self.comm.allgather(value)
         return found
 
-    def broadcast(self, value: Any) -> Any:
-        return self.comm.bcast(value)
+    def broadcast(self, value: Any, root: int = 0) -> Any:
+        return self.comm.bcast(value, root)
 
     def barrier(self) -> None:
         self.comm.Barrier()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -60,12 +61,16 @@ class DistributedDataParallel(Module):
         device_ids, output_device, dim: PyTorch's, which change nothing here.
         broadcast_buffers: whether each forward pass in training begins with rank 0's buffers, such
             as batch norm's running statistics, of which each rank sees its own batches.
+        bucket_cap_mb, find_unused_parameters, check_reduction, gradient_as_bucket_view,
+            static_graph: how PyTorch goes about it, and nothing here: gradients travel when all are
+            there, and parameters that no rank used have none.
 
     Attributes:
         group: the processes.
 
     Raises:
         RuntimeError: `npnet.distributed.init()` was not called.
+        NotImplementedError: another group is asked for.
     """
 
     def __init__(
@@ -75,6 +80,12 @@ class DistributedDataParallel(Module):
         output_device: Any = None,
         dim: int = 0,
         broadcast_buffers: bool = True,
+        process_group: Any = None,
+        bucket_cap_mb: float | None = None,
+        find_unused_parameters: bool = False,
+        check_reduction: bool = False,
+        gradient_as_bucket_view: bool = False,
+        static_graph: bool = False,
     ) -> None:
         super().__init__()
         group = current_group()
@@ -83,7 +94,12 @@ class DistributedDataParallel(Module):
                 "DistributedDataParallel: this process is in no group; call "
                 "npnet.distributed.init() first"
             )
+        if process_group is not None and process_group is not group:
+            raise NotImplementedError(
+                "DistributedDataParallel: ranks are in one group; leave process_group out"
+            )
         self.group, self.module, self.broadcast_buffers = group, module, broadcast_buffers
+        self.require_backward_grad_sync = True
         for tensor in (*module.parameters(), *module.buffers()):
             _take(group, tensor)
 
@@ -93,7 +109,19 @@ class DistributedDataParallel(Module):
         if self.broadcast_buffers:
             for buffer in self.module.buffers():
                 _take(self.group, buffer)
-        return mapped(self.module(*inputs, **kwargs), self._averaged)
+        output = self.module(*inputs, **kwargs)
+        return mapped(output, self._averaged) if self.require_backward_grad_sync else output
+
+    @contextmanager
+    def no_sync(self) -> Iterator[None]:
+        """What a forward pass inside gives keeps its gradients in its rank; they add up there,
+        until those of a forward pass outside are averaged, and they with them.
+        """
+        before, self.require_backward_grad_sync = self.require_backward_grad_sync, False
+        try:
+            yield
+        finally:
+            self.require_backward_grad_sync = before
 
     def _averaged(self, value: Any) -> Any:
         """What is on the tape, so that the walk back from it ends with the means."""

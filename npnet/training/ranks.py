@@ -8,6 +8,7 @@ with the same numbers. Alone, a process does all this for itself.
 from __future__ import annotations
 
 import dataclasses
+import os
 import platform
 import socket
 from collections.abc import Callable
@@ -32,6 +33,8 @@ __all__ = [
     "is_first",
     "of_first",
     "own_part",
+    "places",
+    "sent_bytes",
     "together",
 ]
 
@@ -74,6 +77,18 @@ def own_part(count: int) -> tuple[int, int]:
     return group.rank * count // group.size, (group.rank + 1) * count // group.size
 
 
+def places() -> str:
+    """Where each rank is, by the numbers of processes that mpiexec names when one is killed."""
+    here = together([f"{socket.gethostname()}:{os.getpid()}"])
+    return f"{len(here)} ranks, in processes {', '.join(here)}"
+
+
+def sent_bytes() -> int:
+    """What this rank has given to each other one, of the parts of batches."""
+    group = several()
+    return 0 if group is None else group.sent
+
+
 def default_threads(most: int) -> int:
     """Threads of this rank where none are asked for: ranks of one machine share its cores."""
     group = several()
@@ -99,11 +114,11 @@ def begin_together(config: Config) -> None:
     by_shards = config.batch_norm == "shard"
     parts = (shards_of if by_shards else parts_of)(config.batch_size)
     if parts < group.size:
-        alike = "of one size, and " if by_shards else ""
+        alike = "of one size, " if by_shards else ""
         raise ConfigError(
-            f"batch_size: batches of {config.batch_size} images have {parts} parts, {alike}of "
-            f"sixteen images or more, for {group.size} ranks; raise --batch_size, or start {parts} "
-            "ranks"
+            f"batch_size: of {config.batch_size} images no more than {parts} parts can be made, "
+            f"{alike}of sixteen images or more each, for {group.size} ranks; raise --batch_size, "
+            f"or start no more ranks than {parts}"
         )
 
 

@@ -49,6 +49,7 @@ from npnet.training.ranks import (
     is_alone,
     is_first,
     of_first,
+    places,
 )
 from npnet.training.report import PER_CLASS, PICTURES, ask_for_curves, draw_curves, report
 from npnet.training.resume import (
@@ -129,8 +130,9 @@ def run(config: Config, build: Build, around: Surroundings | None = None) -> Res
         datasets.DataError, serialization.CheckpointError, OSError: a file can't be had or written.
     """
     around = Surroundings() if around is None else around
-    # PyTorch learns from its data
-    npnet.set_num_threads(config.threads or default_threads(npnet.get_num_threads()))
+    begin_together(config)
+    shared = default_threads(npnet.get_num_threads())  # in all ranks: they ask each other
+    npnet.set_num_threads(config.threads or shared)
     if not is_first():  # it computes, and that is all
         around = dataclasses.replace(around, watcher=_no_watcher, saves=False, logs=False)
     # Before any file is made: what can't be executed can't be trained.
@@ -276,7 +278,6 @@ def _begin(
 
     No file is written yet, but for a config.json that was lost.
     """
-    begin_together(config)
     saved = None
     if config.resume and (isinstance(store, Checkpoints) or not is_first()):
         config, saved = of_first(functools.partial(_resumed, config, store, say))
@@ -340,6 +341,8 @@ def _announce(training: Training, saved: Saved | None, overview: str) -> None:
         if said is not None:
             training.say(said)
         training.say(overview)
+    if not is_alone():
+        training.say(places())
     if config.too_short:
         training.say(config.too_short)
     if config.allreduce and is_alone():

@@ -23,7 +23,7 @@ from npnet.training.config import Config
 from npnet.training.data import Data, Split
 from npnet.training.learner import Learner, model_arguments
 from npnet.training.metrics import Epoch, Score, sampled_accuracy
-from npnet.training.ranks import of_first, own_part, together
+from npnet.training.ranks import is_alone, own_part, sent_bytes, together
 
 __all__ = [
     "Training",
@@ -204,7 +204,7 @@ def train_epoch(training: Training, epoch: int) -> Score:
     """
     learner, config, data = training.learner, training.config, training.data
     score = training.score = Score()
-    batches = data.epoch(config.seed, epoch, config.batch_size)
+    batches, before = data.epoch(config.seed, epoch, config.batch_size), sent_bytes()
     for step, (x, y) in enumerate(batches, 1):
         try:
             batch = learner.train_step(x, y)
@@ -221,15 +221,17 @@ def train_epoch(training: Training, epoch: int) -> Score:
             ) from None
         score.add(batch.loss, batch.logits, y)
         if epoch == training.first_epoch and step == min(training.steps, BY_THEN):
-            _tell_of_whole_batches(training)
+            _tell_of_ranks(training, (sent_bytes() - before) / step)
         training.step, training.done, training.loss = step, score.total, batch.loss
         training.callbacks.tell("on_step_end", training)
     return score
 
 
-def _tell_of_whole_batches(training: Training) -> None:
-    """Say it where several ranks do the same work instead of sharing it."""
+def _tell_of_ranks(training: Training, sent: float) -> None:
+    """Say what several ranks give each other in a step, or that they do the same work."""
     why = training.learner.unshared
+    if not is_alone() and why is None:
+        training.say(f"each rank gives {sent / 1e6:.2f} MB a step to every other")
     if why is not None:
         training.say(f"every rank computes whole batches, which is right but no faster: {why}")
 
@@ -283,14 +285,20 @@ def fit(training: Training) -> None:
             checkpoints are those of the last finished epoch.
         FailedError: a callback failed, or changed what was saved already.
     """
-    while training.epoch < training.epochs and not of_first(
-        lambda: bool(training.should_stop or training.patience_is_out)
-    ):
+    while training.epoch < training.epochs:
+        why = _asked_to_stop(training)
+        if why is not None:
+            training.say("stopped early" + (f": {why}" if why else ""))
+            break
         _fit_epoch(training)
-    if training.epoch < training.epochs:
-        why = training.stopped or training.patience_is_out
-        training.say("stopped early" + (f": {why}" if why else ""))
     training.callbacks.tell("on_train_end", training)
+
+
+def _asked_to_stop(training: Training) -> str | None:
+    """Why a callback wants no more epochs, in any rank; "" if it did not say."""
+    stops = training.should_stop or training.patience_is_out
+    own = (training.stopped or training.patience_is_out) if stops else None
+    return next((why for why in together([own]) if why is not None), None)
 
 
 def _fit_epoch(training: Training) -> None:

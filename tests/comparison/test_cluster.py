@@ -235,6 +235,25 @@ def test_wrong_address_is_one_line_and_code_2(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("ca_file", "says"),
+    [(None, "tls:// wants certificates"), ("/missing.pem", "certificates can't be read: ")],
+)
+def test_tls_without_certificates(
+    ca_file: str | None, says: str, fake: FakeRuns, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    import dask
+
+    names = ("ca-file", "client.cert", "client.key")
+    argv = [*THREE, "--output", str(tmp_path / "out"), "--cluster", "tls://127.0.0.1:9"]
+    with dask.config.set({f"distributed.comm.tls.{name}": ca_file for name in names}):
+        assert main(argv) == 2
+    error = capsys.readouterr().err
+    assert says in error
+    assert error.count("\n") == 1
+
+
 def test_right_addresses() -> None:
     for address in ("local", "tcp://192.168.0.5:8786", "tls://head.example:1", "tcp://[::1]:8786"):
         check_address(address)

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from npnet.cli.compare import main
 from npnet.training.config import Config
@@ -48,6 +49,25 @@ def test_tasks_are_the_runs_that_are_left(
     assert script(argv, path, capsys).startswith("# all 3 runs are done; the report is made by\n")
 
 
+@pytest.mark.parametrize("lock", [".lock", ".task"])
+def test_what_another_task_is_at_work_on_is_left_alone(
+    fake: FakeRuns, tmp_path: Path, capsys: pytest.CaptureFixture[str], lock: str
+) -> None:
+    path = tmp_path / "runs.sh"
+    script(["--seeds", "2", "--output", str(tmp_path / "out")], path, capsys)
+    folder = tmp_path / "out/runs/seed_0"
+    (folder / "log.txt").write_text("epoch 1")
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+    with FileLock(folder / lock):
+        done = run_task(path, 0)
+    assert done.returncode == 0
+    assert "another task is at work on it" in done.stdout
+    left = {p.name: p.read_bytes() for p in folder.iterdir() if p.name not in (".lock", ".task")}
+    assert left == {k: v for k, v in before.items() if k != ".lock"}
+    assert run_task(path, 0).returncode == 0
+    assert not (folder / "log.txt").exists()
+
+
 def test_memory_is_stated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     argv = ["--seeds", "2", "--output", str(tmp_path / "out"), "--slurm"]
     assert main([*argv, "--memory", "1.5G"]) == 0
@@ -83,7 +103,7 @@ def test_requeued_run_is_the_one_of_compare(
     script(argv, path, capsys)
     (run,) = (output / "runs").iterdir()
     stopped = tmp_path / "stopped.sh"
-    stopped.write_text(path.read_text().replace("exec ", "exec timeout --signal=KILL 3 "))
+    stopped.write_text(path.read_text().replace('exec "$@"', 'exec timeout --signal=KILL 3 "$@"'))
     run_task(stopped, 0)  # killed on its way, wherever that is
     assert run_task(path, 0).returncode == 0
     assert_same_weights(weights_of(str(whole / "runs" / run.name)), weights_of(str(run)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,46 @@ from npnet import distributed, nn, optim
 from npnet.nn import functional as F
 
 IMAGES, STEPS = 24, 4
+
+
+def check_collectives(group: Any) -> None:
+    ranks, op = list(range(group.size)), distributed.ReduceOp
+    wanted = {
+        op.SUM: sum(ranks), op.AVG: sum(ranks) / len(ranks), op.PRODUCT: 0, op.MIN: 0,
+        op.MAX: ranks[-1],
+    }  # fmt: skip
+    for how, value in wanted.items():
+        mean = npnet.full((3,), float(group.rank))
+        distributed.all_reduce(mean, how)
+        assert mean.tolist() == [value] * 3, how
+    distributed.broadcast(mean.fill_(group.rank), src=ranks[-1])
+    assert mean.tolist() == [ranks[-1]] * 3
+    places = [npnet.zeros(2) for _ in ranks]
+    distributed.all_gather(places, npnet.full((2,), float(group.rank)))
+    assert [p.tolist() for p in places] == [[r, r] for r in ranks]
+    objects: list[Any] = [None for _ in ranks]
+    distributed.all_gather_object(objects, {"rank": group.rank})
+    assert objects == [{"rank": r} for r in ranks]
+    distributed.broadcast_object_list(objects[:1], src=0)
+    sampler = distributed.DistributedSampler(range(12), shuffle=False)
+    seen: list[Any] = [None for _ in ranks]
+    distributed.all_gather_object(seen, list(sampler))
+    assert {item for items in seen for item in items} == set(range(12))
+    assert sampler.num_replicas == group.size
+    distributed.barrier()
+
+
+def check_accumulation(group: Any) -> None:
+    """Gradients of two batches, of which only the second is followed by an exchange."""
+    layer = nn.Linear(2, 1, bias=False)
+    model = distributed.DistributedModel(layer)
+    x = npnet.full((1, 2), float(group.rank + 1))
+    with model.no_sync():
+        model(x).sum().backward()
+    assert layer.weight.grad.tolist() == [[group.rank + 1.0] * 2]
+    model(x).sum().backward()
+    mean = 2 * sum(range(1, group.size + 1)) / group.size
+    assert np.allclose(layer.weight.grad.numpy(), mean)
 
 
 def main() -> None:
@@ -33,14 +74,10 @@ def main() -> None:
         loss.backward()
         optimizer.step()
     weights = [v.double().sum().item() for v in model.state_dict().values()]
+    check_collectives(group)
+    check_accumulation(group)
     every = group.gather(weights)
     assert all(w == weights for w in every), every
-    mean = npnet.full((3,), float(group.rank))
-    distributed.all_reduce(mean)
-    assert mean.tolist() == [sum(range(group.size))] * 3
-    distributed.broadcast(mean.fill_(group.rank), src=group.size - 1)
-    assert mean.tolist() == [group.size - 1] * 3
-    distributed.barrier()
     if group.rank == 0:
         json.dump(weights, sys.stdout)
 

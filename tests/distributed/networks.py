@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import npnet
-from npnet import nn
+from npnet import distributed, nn
+from npnet.training import Callback
 
 
 class Dropping(nn.Sequential):
@@ -51,3 +54,9 @@ class Branching(nn.Module):
     def forward(self, x: npnet.Tensor) -> npnet.Tensor:
         y = self.fc(self.flatten(x))
         return y * 0.5 if y.abs().max().item() > 100 else y
+
+
+class StopsInRankOne(Callback):
+    def on_epoch_end(self, trainer: Any) -> None:
+        if distributed.get_rank() == 1:
+            trainer.stop("rank 1 has seen enough")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from npnet.models.checkpoint import BEST
 from npnet.runs.files import LAST
 
 pytest.importorskip("mpi4py", exc_type=ImportError)
@@ -31,6 +32,7 @@ SHARDS = (
     *("--batch_norm", "shard", *EVERYTHING[2:]),
     *("--model", f"{HERE / 'networks.py'}:Normed", "--batch_size", "128"),
 )
+LENET = ("--model", "lenet5", "--dataset", "digits", "--epochs", "1")
 RESIDUAL = (
     *("--model", "resnet20", "--dataset", "digits", "--epochs", "1", "--batch_size", "64"),
     *("--image_size", "32", "--val_ratio", "0.8", "--learning_rate", "0.1"),
@@ -61,19 +63,20 @@ def run(command: list[str]) -> subprocess.CompletedProcess[str]:
     )
 
 
-def bits(folder: Path) -> bytes:
-    return (folder / "checkpoint" / LAST).read_bytes()
+def bits(folder: Path) -> list[bytes]:
+    return [(folder / "checkpoint" / name).read_bytes() for name in (LAST, BEST)]
 
 
 @pytest.mark.parametrize(
     ("arguments", "ranks"),
     [
         (EVERYTHING, (1, 2, 3, 4)),
-        (RESIDUAL, (2, 3)),
+        (LENET, (1, 2, 3, 4)),
+        (RESIDUAL, (1, 2, 3, 4)),
         (SHARDS, (1, 2, 3)),
         ((*RESIDUAL, "--batch_norm", "shard"), (2,)),
     ],
-    ids=["everything", "residual", "shards", "residual-shards"],
+    ids=["everything", "lenet5", "residual", "shards", "residual-shards"],
 )
 def test_any_number_of_ranks_ends_with_the_bits_of_one_process(
     tmp_path: Path, arguments: tuple[str, ...], ranks: tuple[int, ...]
@@ -83,6 +86,7 @@ def test_any_number_of_ranks_ends_with_the_bits_of_one_process(
         assert done.returncode == 0, done.stderr
         assert "whole batches" not in done.stdout
         assert done.stdout.count("test accuracy") == 1
+        assert ("MB a step to every other" in done.stdout) == (number > 1)
         assert bits(tmp_path / str(number)) == bits(tmp_path / "0")
 
 
@@ -158,11 +162,11 @@ def test_each_rank_may_have_batches_of_its_own() -> None:
     ("first", "second", "says"),
     [
         (("--model", "lenet"), ("--model", "lenet5"), "ranks differ in their settings: rank 0"),
-        (("--batch_size", "16"), ("--batch_size", "16"), "batches of 16 images have 1 parts"),
+        (("--batch_size", "16"), ("--batch_size", "16"), "of 16 images no more than 1 parts"),
         (
             ("--model", "resnet20", "--batch_norm", "shard", "--batch_size", "127"),
             ("--model", "resnet20", "--batch_norm", "shard", "--batch_size", "127"),
-            "have 1 parts, of one size, and of sixteen images or more, for 2 ranks",
+            "no more than 1 parts can be made, of one size, of sixteen images or more each",
         ),
         (("--model", "lenett"), ("--model", "lenett"), "did you mean 'lenet'?"),
         ((), ("--dataset", "/missing.npz"), "has dataset '/missing.npz'; start all with the same"),
@@ -186,6 +190,20 @@ def two_programs(folder: Path, first: tuple[str, ...], second: tuple[str, ...]) 
     mpiexec, *_ = mpi(1)
     one, other = ([*mpi(1)[1:], *train(0, folder, *flags)[1:]] for flags in (first, second))
     return [mpiexec, *one, ":", *other]
+
+
+def test_any_rank_may_stop_the_run(tmp_path: Path) -> None:
+    flags = ("--dataset", "digits", "--epochs", "3")
+    done = run(train(2, tmp_path, *flags, "--callbacks", f"{HERE / 'networks.py'}:StopsInRankOne"))
+    assert done.returncode == 0, done.stderr
+    assert "stopped early: rank 1 has seen enough" in done.stdout
+    assert "epoch 2/3" not in done.stdout
+
+
+def test_nothing_is_written_by_ranks_that_are_refused(tmp_path: Path) -> None:
+    done = run(train(2, tmp_path / "new", "--dataset", "digits", "--batch_size", "16"))
+    assert done.returncode == 2
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize("who", [0, 1])

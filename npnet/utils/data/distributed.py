@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from npnet.base.group import current_group
 from npnet.utils.data.sampler import Sampler, length_of
 
 __all__ = ["DistributedSampler"]
@@ -16,12 +17,10 @@ __all__ = ["DistributedSampler"]
 class DistributedSampler(Sampler[int]):
     """Every num_replicas-th item from the rank-th on, in an order that all ranks share.
 
-    npnet itself runs in one process; this deals items out where programs start several.
-
     Args:
         dataset: what has a length N.
-        num_replicas: how many processes there are; default 1.
-        rank: which of them this is; default 0.
+        num_replicas: how many processes there are; default those of `npnet.distributed`, else 1.
+        rank: which of them this is; default this process's, else 0.
         shuffle: whether the order is random, by seed and epoch; otherwise it is 0, 1, 2, ...
         seed: the same in all of them.
         drop_last: leave items out so that all have the same number; else some come twice.
@@ -39,8 +38,9 @@ class DistributedSampler(Sampler[int]):
         seed: int = 0,
         drop_last: bool = False,
     ) -> None:
-        self.num_replicas = 1 if num_replicas is None else num_replicas
-        self.rank = 0 if rank is None else rank
+        size, own = (1, 0) if (group := current_group()) is None else (group.size, group.rank)
+        self.num_replicas = size if num_replicas is None else num_replicas
+        self.rank = own if rank is None else rank
         if not 0 <= self.rank < self.num_replicas:
             raise ValueError(
                 f"DistributedSampler: rank must be in [0, {self.num_replicas - 1}], got {self.rank}"
