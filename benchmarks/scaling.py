@@ -33,6 +33,7 @@ import npnet
 from npnet.base.arrays import Array
 from npnet.base.group import Ends, Group
 from npnet.base.parts import MOST_CHUNKS
+from npnet.compiler import ShardedStep
 
 SHAPES = {"lenet5": (1, 32, 32), "resnet20": (3, 32, 32), "resnet18": (3, 32, 32)}
 BATCHES = {"lenet5": 512, "resnet20": 128, "resnet18": 128}
@@ -45,7 +46,9 @@ RANKS = (1, 2, 4, 8, 16, 32, 64)
 # ---- one rank ----------------------------------------------------------------------------------
 
 
-def training_step(model: str, batch: int, group: Any) -> tuple[Any, Any, Any, Any]:
+def training_step(
+    model: str, batch: int, group: Any, by_shards: bool = False
+) -> tuple[Any, Any, Any, Any]:
     """The network, its compiled step in a group or alone, and a batch."""
     npnet.manual_seed(0)
     channels = SHAPES[model][0]
@@ -55,6 +58,9 @@ def training_step(model: str, batch: int, group: Any) -> tuple[Any, Any, Any, An
     x = npnet.from_numpy(rng.standard_normal((batch, *SHAPES[model]), dtype=np.float32))
     y = npnet.from_numpy(rng.integers(0, 10, batch))
     shared = net
+    if by_shards:
+        step = npnet.compile(net, npnet.nn.functional.cross_entropy, rule)
+        return net, ShardedStep(step, npnet, group), x, y
     if group is not None:
         npnet.base.group.set_group(group)
         shared = npnet.distributed.DistributedModel(net)
@@ -67,7 +73,8 @@ def work(args: argparse.Namespace) -> None:
     group = None
     if args.ranks:
         group = npnet.distributed.init(allreduce=args.allreduce)
-    net, step, x, y = training_step(args.model, args.batch, group)
+    net, step, x, y = training_step(args.model, args.batch, group, args.batch_norm == "shard")
+    unshared = None if isinstance(step, ShardedStep) else step.unshared
     for _ in range(WARM_UP):
         step(x, y)
     found: list[float] = []
@@ -78,9 +85,9 @@ def work(args: argparse.Namespace) -> None:
         found.append(time.perf_counter() - start)
     bits = b"".join(np.ascontiguousarray(v.numpy()).tobytes() for v in net.state_dict().values())
     result = {"seconds": float(np.median(found)), "bits": hashlib.sha256(bits).hexdigest()}
-    result |= {"unshared": step.unshared, "sent": 0, "network": (0.0, math.inf)}
+    result |= {"sent": 0, "network": (0.0, math.inf)}
     if group is not None:
-        assert not group.size > 1 or step.unshared is None, step.unshared
+        assert not group.size > 1 or unshared is None, unshared
         before = group.sent
         step(x, y)
         result |= {"sent": group.sent - before, "network": measured_network(group)}
@@ -115,7 +122,7 @@ def launched(args: argparse.Namespace, model: str, ranks: int, threads: int) -> 
     command = [sys.executable, __file__, "--worker", "--model", model]
     command += ["--batch", str(args.batch or BATCHES[model]), "--steps", str(args.steps)]
     command += ["--ranks", str(ranks), "--threads", str(threads)]
-    command += ["--allreduce"] if args.allreduce else []
+    command += ["--batch_norm", args.batch_norm, *(["--allreduce"] if args.allreduce else [])]
     if ranks:
         mpiexec = shutil.which(
             "mpiexec", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}"
@@ -285,23 +292,25 @@ def measure(args: argparse.Namespace, cores: int) -> None:
     table = Table(title, environment(cores), columns, args.json)
     for model in args.models:
         batch = args.batch or BATCHES[model]
-        ways = {(0, cores): "one process", **{(n, 1): "" for n in args.ranks_list}}
+        ways = dict.fromkeys([(0, cores), (0, 1), *[(n, 1) for n in args.ranks_list]])
         found: dict[tuple[int, int], list[dict[str, Any]]] = {way: [] for way in ways}
         for _ in range(args.rounds):
             for ranks, threads in ways:
                 found[ranks, threads].append(launched(args, model, ranks, threads))
         bits = {r["bits"] for runs in found.values() for r in runs}
         assert args.allreduce or len(bits) == 1, "the ranks have other bits than one process"
-        npnet.set_num_threads(1)
-        many = recorded(model, batch, MOST_CHUNKS, LEAST_STEPS)
-        share = list(fitted(recorded(model, batch, 2, LEAST_STEPS), many, (2, MOST_CHUNKS)))
+        predicts = args.batch_norm == "batch"
+        if predicts:
+            npnet.set_num_threads(1)
+            many = recorded(model, batch, MOST_CHUNKS, LEAST_STEPS)
+            share = list(fitted(recorded(model, batch, 2, LEAST_STEPS), many, (2, MOST_CHUNKS)))
         one = np.median([r["seconds"] for r in found[0, cores]])
         for (ranks, threads), runs in found.items():
             seconds = Timing(*np.quantile([r["seconds"] for r in runs], [0.5, 0.25, 0.75]).tolist())
             latency, bandwidth = np.median([r["network"] for r in runs], axis=0).tolist()
             at_once = max(1, ranks / cores)  # ranks that take turns on a core
             predicted = math.nan
-            if ranks:
+            if ranks and predicts:
                 images = max(1, at_once) / ranks
                 predicted = simulated(share, many, ranks, images, latency, bandwidth)
             row = [
@@ -311,7 +320,7 @@ def measure(args: argparse.Namespace, cores: int) -> None:
                 f"{1e3 * seconds.median:.1f} [{1e3 * seconds.first_quartile:.1f}, "
                 f"{1e3 * seconds.third_quartile:.1f}]",
                 f"{one / seconds.median:.2f}",
-                f"{1e3 * predicted:.1f}" if ranks else "",
+                f"{1e3 * predicted:.1f}" if ranks and predicts else "",
                 f"{runs[0]['sent'] / 1e6:.2f} MB" if ranks else "",
                 f"{1e6 * latency:.0f} us, {bandwidth / 1e9:.1f} GB/s" if ranks > 1 else "",
             ]
@@ -351,6 +360,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=20, help="of each round")
     parser.add_argument("--threads", type=int, default=2, help="of the one process")
+    parser.add_argument("--batch_norm", choices=["batch", "shard"], default="batch",
+                        help="whose statistics it takes; shards have no prediction")  # fmt: skip
     parser.add_argument("--allreduce", action="store_true", help="let MPI add up gradients")
     parser.add_argument(
         "--carry", action="store_true", help="to other networks, by the model alone"
