@@ -73,7 +73,8 @@ def words(name: str, args: argparse.Namespace) -> list[str]:
         if value is not None and _takes(script, flag) and not others:
             flags = _without(flags, f"--{flag}")
             flags += [f"--{flag}", *map(str, value if isinstance(value, list) else [value])]
-    if args.no_compile and _takes(script, "no-compile"):
+    # PyTorch 2.13's compiler, told to use 256 bits of a CPU that has 512, gives wrong losses
+    if (args.no_compile or args.avx2) and _takes(script, "no-compile"):
         flags.append("--no-compile")
     file = folder(args) / f"{name}.json"
     return [sys.executable, str(HERE / script), *flags, "--json", str(file)]
