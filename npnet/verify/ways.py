@@ -1,0 +1,276 @@
+"""The same thing computed in two ways by npnet: kernels and NumPy, compiled and eager, by threads."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import warnings
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from npnet import nn, optim
+from npnet.backend import by_kernels, by_numpy
+from npnet.base.arrays import Array
+from npnet.base.extras import lacking
+from npnet.base.threads import get_num_threads, set_num_threads
+from npnet.compiler import compile
+from npnet.lanes.choice import suits_lanes
+from npnet.lanes.function import LaneFunction
+from npnet.lanes.layout import to_lanes
+from npnet.nn import functional as F
+from npnet.random import drawing_apart
+from npnet.tape import Function, result
+from npnet.tensor import Tensor
+from npnet.verify.claims import CANCELS, Claim, Worst, largest
+from npnet.verify.subjects import Case, Results, computed, prepared
+
+__all__ = ["compiled_against_eager", "kernels_against_numpy", "one_thread_against_several"]
+
+SAMPLES = 17  # a block of sixteen, and one that is not whole
+# Of the largest value of a tensor: rounding of float32 leaves 1e-6, Winograd's algorithm 1e-5.
+LAYER = 1e-4
+# Through many layers rounding grows, and a ReLU whose input is rounded across 0 opens in one and
+# not in the other.
+NETWORK = 2e-3
+BOUNDS = {
+    False: (LAYER, "of a tensor's largest value: float32 leaves 1e-6, Winograd's algorithm 1e-5"),
+    True: (
+        NETWORK,
+        "of a tensor's largest value: float32's rounding, grown through the layers, and a ReLU "
+        "that rounding opens in one and not in the other",
+    ),
+}
+STEPS = 3  # of training
+THREADS = (1, 2, 3)
+CLASSES = 3  # behind a layer that is compiled
+
+
+def _given(case: Case, seed: int) -> Sequence[Any]:
+    return case.draw(np.random.default_rng((seed, zlib.crc32(case.name.encode()))), SAMPLES)
+
+
+def _note(worst: Worst, left: dict[str, str]) -> str:
+    """Where the worst was, and what was left out."""
+    said = [f"worst: {worst.where}"] if worst.where and worst.error else []
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in left.items():
+        by_reason.setdefault(reason, []).append(name)
+    said += [f"{reason}: {_listed(names)}" for reason, names in by_reason.items()]
+    return "; ".join(said)
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
+
+
+# ---- kernels -------------------------------------------------------------------------------------
+
+
+def _in_lanes(array: Array) -> Tensor:
+    x = result(array)
+    return result(to_lanes(x.array)) if suits_lanes(x) else x
+
+
+def kernels_used(root: Any) -> int:
+    """How many ops behind a result kernels did."""
+    count, ahead, seen = 0, [root._grad_fn], set()
+    while ahead:
+        node = ahead.pop()
+        if not isinstance(node, Function) or id(node) in seen:
+            continue
+        seen.add(id(node))
+        count += isinstance(node, LaneFunction)
+        ahead += node.parents
+    return count
+
+
+def kernels_against_numpy(cases: Sequence[Case], seed: int, subject: str) -> Claim:
+    """The claim that the compiled kernels compute what NumPy does, in float32."""
+    is_network = any(case.is_network for case in cases)
+    bound, why = BOUNDS[is_network]
+    claim = Claim(
+        "kernels", subject, "outputs and gradients by the Numba kernels, float32", "NumPy's"
+    )
+    if missing := lacking("kernels"):
+        return _replaced(claim, note=f"not installed: {', '.join(missing)}")
+    worst, left = Worst(), {}
+    for case in cases:
+        given = _given(case, seed)
+        try:
+            with by_kernels():
+                ours = computed(prepared(case, np.float32), given, np.float32, seed, _in_lanes)
+                used = kernels_used(ours.root)
+        except ImportError as error:
+            return _replaced(claim, note=str(error))
+        if not used:
+            left[case.name] = "has no kernels, NumPy computes it"
+            continue
+        with by_numpy():
+            theirs = computed(prepared(case, np.float32), given, np.float32, seed)
+        _add(worst, ours, theirs, case.name)
+    return _told(claim, worst, left, bound, why)
+
+
+def _add(worst: Worst, ours: Results, theirs: Results, name: str) -> None:
+    floor = CANCELS * largest([*theirs.gradients.values()])
+    worst.add_pairs(ours.outputs, theirs.outputs, name)
+    worst.add_pairs(_named(ours.gradients), _named(theirs.gradients), name, floor)
+    worst.add_pairs(ours.buffers, theirs.buffers, name)
+
+
+def _named(gradients: dict[str, Array]) -> dict[str, Array]:
+    return {f"gradient of {name}": g for name, g in gradients.items()}
+
+
+def _replaced(claim: Claim, **changes: Any) -> Claim:
+    import dataclasses
+
+    return dataclasses.replace(claim, **changes)
+
+
+def _told(claim: Claim, worst: Worst, left: dict[str, str], bound: float, why: str) -> Claim:
+    if not worst.cases:
+        return _replaced(claim, note=_note(worst, left) or "nothing to compare")
+    return _replaced(
+        claim,
+        cases=worst.cases,
+        worst=worst.error,
+        bound=bound,
+        why=why,
+        holds=worst.error <= bound,
+        note=_note(worst, left),
+    )
+
+
+# ---- compiled ------------------------------------------------------------------------------------
+
+
+def _trainable(case: Case, seed: int) -> tuple[nn.Module, Any, Tensor, Tensor] | str:
+    """A network to train, its loss, a batch and its targets; or why there is none."""
+    given = _given(case, seed)
+    if len(given) != 1 or given[0].array.dtype.kind != "f":
+        return "does not take one batch of floats"
+    x = result(given[0].array.astype(np.float32))
+    with drawing_apart(seed):
+        y = prepared(case, np.float32)(x)
+        if not isinstance(y, Tensor) or y.ndim < 2 or len(y) != SAMPLES:
+            return "does not give a row for each image"
+        model = prepared(case, np.float32)
+        if not case.is_network:
+            features = int(np.prod(y.shape[1:]))
+            model = nn.Sequential(model, nn.Flatten(), nn.Linear(features, CLASSES))
+        elif y.ndim != 2:
+            return "does not give logits"
+    classes = np.random.default_rng(seed).integers(
+        0, CLASSES if not case.is_network else y.shape[1], SAMPLES
+    )
+    return model.train(case.training), F.cross_entropy, x, result(classes)
+
+
+def compiled_against_eager(cases: Sequence[Case], seed: int, subject: str) -> Claim:
+    """The claim that a compiled training step does what the loop does."""
+    bound, why = BOUNDS[any(case.is_network for case in cases)]
+    claim = Claim(
+        "compiled",
+        subject,
+        f"weights after {STEPS} steps of npnet.compile, float32",
+        "the same steps of the eager loop",
+    )
+    if missing := lacking("kernels"):
+        return _replaced(claim, note=f"not installed: {', '.join(missing)}")
+    worst, left = Worst(), {}
+    for case in cases:
+        made = _trainable(case, seed)
+        if isinstance(made, str):
+            left[case.name] = made
+            continue
+        try:
+            with by_kernels():
+                ours, fallback = _trained(made, seed, by_program=True)
+                theirs, _ = _trained(made, seed, by_program=False)
+        except ImportError as error:
+            return _replaced(claim, note=str(error))
+        if fallback is not None:
+            left[case.name] = f"runs as the eager loop ({fallback})"
+            continue
+        floor = CANCELS * largest([*theirs.values()])
+        worst.add_pairs(ours, theirs, case.name, floor)
+    return _told(claim, worst, left, bound, why.replace("of a tensor", "of the way of a tensor"))
+
+
+def _trained(made: Any, seed: int, by_program: bool) -> tuple[dict[str, Array], str | None]:
+    """The ways of all weights in some steps, and why there was no program."""
+    start, criterion, x, y = made
+    model = copy.deepcopy(start)
+    optimizer = optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+    step = compile(model, criterion, optimizer) if by_program else None
+    with drawing_apart(seed), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that there is no program is in `fallback`
+        for _ in range(STEPS):
+            if step is not None:
+                step(x, y)
+                continue
+            optimizer.zero_grad()
+            criterion(model(x), y).backward()
+            optimizer.step()
+    before = start.state_dict()
+    ways = {
+        f"the way of {name}": after.numpy() - before[name].numpy()
+        for name, after in model.state_dict().items()
+        if after.dtype.kind == "f"
+    }
+    return ways, None if step is None else step.fallback
+
+
+# ---- threads -------------------------------------------------------------------------------------
+
+
+def one_thread_against_several(cases: Sequence[Case], seed: int, subject: str) -> Claim:
+    """The claim that the number of threads changes no bit."""
+    claim = Claim(
+        "threads",
+        subject,
+        "outputs and gradients on one thread, float32",
+        f"the same on {' and '.join(map(str, THREADS[1:]))} threads, bit for bit",
+    )
+    if "threadpoolctl" in lacking("kernels"):
+        return _replaced(claim, note="not installed: threadpoolctl, which sets BLAS's threads")
+    worst = Worst()
+    with _threads_restored():
+        runs = []
+        for count in THREADS:
+            set_num_threads(count)
+            runs.append([_bits(case, seed) for case in cases])
+    for others in runs[1:]:
+        for case, first, other in zip(cases, runs[0], others, strict=True):
+            for name in first.keys() | other.keys():
+                same = name in first and name in other and _same(first[name], other[name])
+                worst.add(0.0 if same else 1.0, f"{name} of {case.name}")
+    return _told(claim, worst, {}, 0.0, "sums are made in an order that hangs on the batch alone")
+
+
+def _same(a: Array, b: Array) -> bool:
+    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+
+
+def _bits(case: Case, seed: int) -> dict[str, Array]:
+    """All results of a module, and its weights after some steps of a program."""
+    found = computed(prepared(case, np.float32), _given(case, seed), np.float32, seed)
+    arrays = {**found.outputs, **_named(found.gradients), **found.buffers}
+    made = _trainable(case, seed)
+    if not isinstance(made, str):
+        arrays |= _trained(made, seed, by_program=True)[0]
+    return arrays
+
+
+@contextlib.contextmanager
+def _threads_restored() -> Iterator[None]:
+    before = get_num_threads()
+    try:
+        yield
+    finally:
+        set_num_threads(before)
