@@ -169,14 +169,6 @@ def _log_probabilities(rng: np.random.Generator, n: int) -> Given:
     return Given(x - np.log(np.exp(x).sum(1, keepdims=True)))
 
 
-def _labelled(module: Any, rng: np.random.Generator, n: int) -> list[Given]:
-    """What CTC takes: log-probabilities of 6 steps and 4 classes, labels, and both lengths."""
-    x = rng.standard_normal((6, n, 4))
-    x -= np.log(np.exp(x).sum(2, keepdims=True))
-    lengths = np.full(n, 6), rng.integers(1, 3, n)
-    return [Given(x), *map(_constant, (rng.integers(1, 4, (n, 3)), *lengths))]
-
-
 # ---- the table -----------------------------------------------------------------------------------
 
 _PLAIN = (
@@ -282,7 +274,6 @@ LAYERS: dict[str, Layer] = {
     "PairwiseDistance": Layer(("",), _of(_values, _values)),
     "BCELoss": Layer(("",), _of(_unit, _mask)),
     "BCEWithLogitsLoss": Layer(("",), _of(_values, _mask)),
-    "CTCLoss": Layer(("",), _labelled),
     "CosineEmbeddingLoss": Layer(("",), _of(_values, _values, _row_signs)),
     "CrossEntropyLoss": Layer(("", "label_smoothing=0.1, reduction='sum'"), _of(_values, _classes)),
     "GaussianNLLLoss": Layer(("",), _of(_values, _target, _positive)),
@@ -326,6 +317,7 @@ REST: dict[str, str] = {
         ("Transformer", "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder"),
         "ask for TransformerEncoderLayer or MultiheadAttention, or for a network of your own",
     ),
+    "CTCLoss": "its gradient is that of logits through log_softmax: ask for a network that ends so",
     "AdaptiveLogSoftmaxWithLoss": "ask for a network of your own that ends in it",
     "NLLLoss2d": "it is the old name of NLLLoss: ask for that",
     "TripletMarginWithDistanceLoss": "it takes a function: ask for a network of your own",

@@ -1,4 +1,4 @@
-"""The same thing computed in two ways by npnet: kernels and NumPy, compiled and eager, by threads."""
+"""The same in two ways of npnet: by kernels and NumPy, compiled and eager, on several threads."""
 
 from __future__ import annotations
 
