@@ -21,7 +21,7 @@ from npnet.runs.flags import positional, read_flags
 from npnet.runs.own import blamed, is_own
 
 if TYPE_CHECKING:
-    from npnet.verify import Case, Certificate
+    from npnet.verify import Case
 
 __all__ = ["SETTINGS", "Options", "main"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -96,7 +97,8 @@ _SECTIONS = re.compile(r"^(Args|Raises|Returns|Attributes|Example|Examples|Shape
 
 def _sections(doc: str) -> Iterator[tuple[str, str]]:
     """The parts of a docstring: "" is what comes before all titles."""
-    title, lines = "", []
+    title = ""
+    lines: list[str] = []
     for block in doc.split("\n\n"):
         found = _SECTIONS.match(block)
         if found:
@@ -159,7 +161,7 @@ def helpers_of(functions: list[type[Function]]) -> list[Code]:
     """The functions of npnet.ops that these call by name: im2col, sums in a fixed order."""
     found: dict[str, Code] = {}
     for kind in functions:
-        names = inspect.getmodule(kind).__dict__  # type: ignore[union-attr] # of a class in a file
+        names = vars(sys.modules[kind.__module__])
         text = inspect.getsource(kind)
         for word in re.findall(r"\b[a-z_]\w*(?:\.[a-z_]\w*)?(?=\()", text):
             root, _, last = word.partition(".")
@@ -180,4 +182,3 @@ def _code(target: Any) -> Code:
         first,
         textwrap.dedent("".join(lines)).rstrip(),
     )
-

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from npnet.base.extras import lacking
-from npnet.verify.claims import CANCELS, Claim, Worst, largest
+from npnet.verify.claims import BOUNDS, CANCELS, Claim, Worst, largest, named, told
 from npnet.verify.subjects import Case, Given, Results, computed, output_gradients, prepared
 from npnet.verify.twin import NoTwinError
-from npnet.verify.ways import BOUNDS, SAMPLES, _named, _replaced, _told
+from npnet.verify.ways import SAMPLES
 
 __all__ = ["beside_pytorch"]
 
@@ -34,22 +35,23 @@ def beside_pytorch(cases: Sequence[Case], seed: int, subject: str) -> list[Claim
     ]
     if lacking("torch"):
         note = "not installed: torch; pip install 'npnet[torch]' compares with it"
-        return [_replaced(claim, note=note) for claim in claims]
+        return [replace(claim, note=note) for claim in claims]
     import torch
 
-    claims = [_replaced(c, against=f"PyTorch {torch.__version__}'s of the same") for c in claims]
+    claims = [replace(c, against=f"PyTorch {torch.__version__}'s of the same") for c in claims]
     found = []
     for claim, dtype in zip(claims, (np.float64, np.float32), strict=True):
-        worst, left = Worst(), {}
+        worst = Worst()
+        left: dict[str, str] = {}
         for case in cases:
             _compare(case, dtype, seed, worst, left)
         is_network = any(case.is_network for case in cases)
         bound, why = (FLOAT64, FLOAT64_WHY) if dtype == np.float64 else BOUNDS[is_network]
-        told = _told(claim, worst, left, bound, why)
+        shown = told(claim, worst, left, bound, why)
         if worst.ulps and np.isfinite(worst.ulps):
             ulps = f"at most {worst.ulps:,.0f} ulps of the largest value apart"
-            told = _replaced(told, note="; ".join(filter(None, [ulps, told.note])))
-        found.append(told)
+            shown = replace(shown, note="; ".join(filter(None, [ulps, shown.note])))
+        found.append(shown)
     return found
 
 
@@ -70,7 +72,7 @@ def _compare(case: Case, dtype: Any, seed: int, worst: Worst, left: dict[str, st
         return
     floor = CANCELS * largest([*theirs.gradients.values()])
     worst.add_pairs(ours.outputs, theirs.outputs, case.name)
-    worst.add_pairs(_named(ours.gradients), _named(theirs.gradients), case.name, floor)
+    worst.add_pairs(named(ours.gradients), named(theirs.gradients), case.name, floor)
     worst.add_pairs(ours.buffers, theirs.buffers, case.name)
 
 

@@ -12,7 +12,18 @@ import numpy as np
 
 from npnet.base.arrays import Array
 
-__all__ = ["CANCELS", "Certificate", "Claim", "Worst", "distance"]
+__all__ = [
+    "BOUNDS",
+    "CANCELS",
+    "Certificate",
+    "Claim",
+    "Worst",
+    "distance",
+    "largest",
+    "named",
+    "note",
+    "told",
+]
 
 # A tensor whose gradient cancels (a bias before batch norm) holds nothing but rounding: it is
 # measured by this share of the largest gradient, not by itself.
@@ -172,3 +183,63 @@ def largest(arrays: Sequence[Array]) -> float:
         if a.dtype.kind in "fV"
     ]
     return max(found, default=0.0)
+
+
+# ---- float32 -------------------------------------------------------------------------------------
+
+# Of the largest value of a tensor: rounding of float32 leaves 1e-6, Winograd's algorithm 1e-5.
+LAYER = 1e-4
+# Through many layers rounding grows, and a ReLU whose input is rounded across 0 opens in one and
+# not in the other.
+NETWORK = 2e-3
+BOUNDS = {  # by whether it is a network
+    False: (LAYER, "of a tensor's largest value: float32 leaves 1e-6, Winograd's algorithm 1e-5"),
+    True: (
+        NETWORK,
+        "of a tensor's largest value: float32's rounding, grown through the layers, and a ReLU "
+        "that rounding opens in one and not in the other",
+    ),
+}
+
+
+# ---- telling -------------------------------------------------------------------------------------
+
+
+def named(gradients: dict[str, Array]) -> dict[str, Array]:
+    """The same, as a certificate calls them."""
+    return {f"gradient of {name}": g for name, g in gradients.items()}
+
+
+def note(worst: Worst, left: dict[str, str]) -> str:
+    """Where the worst was, and what was left out."""
+    said = [f"worst: {worst.where}"] if worst.where and worst.error else []
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in left.items():
+        by_reason.setdefault(reason, []).append(name)
+    said += [f"{reason}: {_listed(names)}" for reason, names in by_reason.items()]
+    return "; ".join(said)
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
+
+
+def told(claim: Claim, worst: Worst, left: dict[str, str], bound: float, why: str) -> Claim:
+    """The claim with what was found.
+
+    Args:
+        left: what was left out, and why.
+        bound, why: what the largest error may be.
+    """
+    if not worst.cases:
+        return dataclasses.replace(claim, note=note(worst, left) or "nothing to compare")
+    return dataclasses.replace(
+        claim,
+        cases=worst.cases,
+        worst=worst.error,
+        bound=bound,
+        why=why,
+        holds=worst.error <= bound,
+        note=note(worst, left),
+    )

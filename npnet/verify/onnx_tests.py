@@ -10,6 +10,7 @@ import tempfile
 import warnings
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,8 @@ from npnet.base.extras import lacking
 from npnet.base.grad_mode import no_grad
 from npnet.serialization import CheckpointError
 from npnet.tape import result
-from npnet.verify.claims import Claim, Worst
+from npnet.verify.claims import BOUNDS, Claim, Worst, told
 from npnet.verify.subjects import Case, flat, prepared
-from npnet.verify.ways import BOUNDS, _note, _replaced, _told
 
 __all__ = ["beside_onnx"]
 
@@ -44,15 +44,17 @@ def beside_onnx(cases: Sequence[Case], seed: int, subject: str) -> list[Claim]:
         "ONNX's node tests", subject, "npnet's results", "what ONNX's tests of its operators expect"
     )
     if lacking("onnx"):
-        note = "not installed: onnx; pip install 'npnet[onnx]' compares with it"
-        return [_replaced(claim, note=note) for claim in (evaluated, tested)]
+        missing = "not installed: onnx; pip install 'npnet[onnx]' compares with it"
+        return [replace(claim, note=missing) for claim in (evaluated, tested)]
     with by_numpy(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what the exporter says of sizes is not asked here
-        worst, left, kinds = Worst(), {}, set()
+        worst = Worst()
+        left: dict[str, str] = {}
+        kinds: set[str] = set()
         for case in cases:
             kinds |= _evaluate(case, seed, worst, left)
         bound, why = BOUNDS[any(case.is_network for case in cases)]
-        evaluated = _told(evaluated, worst, left, bound, why)
+        evaluated = told(evaluated, worst, left, bound, why)
         return [evaluated, _node_tests(tested, kinds)]
 
 
@@ -93,7 +95,7 @@ def _node_tests(claim: Claim, kinds: set[str]) -> Claim:
     """How npnet does in ONNX's tests of these operators."""
     wanted = kinds - PLAIN or kinds
     if not wanted:
-        return _replaced(claim, note="no operator of ONNX's is known of it")
+        return replace(claim, note="no operator of ONNX's is known of it")
     worst, left = Worst(), {}
     for case in _tests_of(wanted):
         try:
@@ -104,9 +106,8 @@ def _node_tests(claim: Claim, kinds: set[str]) -> Claim:
         for a, b in zip(found, case.data_sets[0][1], strict=True):
             worst.add(_excess(a, np.asarray(b)), case.name)
     why = f"ONNX's own: |difference| <= {ATOL:g} + {RTOL:g} |expected|, as a part of that sum"
-    claim = _replaced(claim, subject=f"{claim.subject}: {', '.join(sorted(wanted))}")
-    told = _told(claim, worst, {}, 1.0, why)
-    return _replaced(told, note="; ".join(filter(None, [told.note, _note(Worst(), left)])))
+    claim = replace(claim, subject=f"{claim.subject}: {', '.join(sorted(wanted))}")
+    return told(claim, worst, left, 1.0, why)
 
 
 def _tests_of(kinds: set[str]) -> list[Any]:
@@ -116,24 +117,48 @@ def _tests_of(kinds: set[str]) -> list[Any]:
     found = []
     for case in load_model_tests(kind="node"):
         arrays = case.data_sets[0][0] if case.data_sets else []
-        if {node.op_type for node in case.model.graph.node} <= kinds and arrays:
-            kind = {x.dtype.kind for x in arrays if isinstance(x, np.ndarray)}
-            domains = {node.domain for node in case.model.graph.node}
-            if kind <= {"f", "i", "u", "b"} and domains <= {"", "ai.onnx"}:
-                found.append(case)
+        if case.model is None or not arrays:
+            continue
+        nodes = case.model.graph.node
+        if {node.op_type for node in nodes} <= kinds and {n.domain for n in nodes} <= {
+            "",
+            "ai.onnx",
+        }:
+            dtypes = {x.dtype.kind if isinstance(x, np.ndarray) else "O" for x in arrays}
+            found += [case] if dtypes <= set("fiub") else []
     return found
 
 
 def _found(case: Any) -> list[Any]:
+    """What npnet gives, with all inputs given; else with all but the first as weights."""
+    arrays = [np.array(x) for x in case.data_sets[0][0]]
+    try:
+        return _run(case.model, arrays)
+    except NotImplementedError:
+        return _run(_with_weights(case.model, arrays), arrays[:1])
+
+
+def _run(proto: Any, arrays: list[Any]) -> list[Any]:
     from npnet.onnx.loading import from_proto
 
     try:
-        model = from_proto(case.model)
+        model = from_proto(proto)
         with no_grad():
-            ys = flat(model(*[result(np.array(x)) for x in case.data_sets[0][0]]))
+            return [y.numpy() for y in flat(model(*map(result, arrays)))]
     except CheckpointError as error:  # of a form that npnet does not read
         raise NotImplementedError(str(error)) from error
-    return [y.numpy() for y in ys]
+
+
+def _with_weights(model: Any, arrays: list[Any]) -> Any:
+    """The test with its inputs from the second on in the file, as networks have them."""
+    import onnx
+
+    proto = onnx.ModelProto()
+    proto.CopyFrom(model)
+    for info, x in list(zip(proto.graph.input, arrays, strict=False))[1:]:
+        proto.graph.initializer.append(onnx.numpy_helper.from_array(x, info.name))
+    del proto.graph.input[1:]
+    return proto
 
 
 def _excess(a: Any, b: Any) -> float:

@@ -70,10 +70,10 @@ def _table(certificate: Certificate, width: int) -> object:
         table.add_column(name, justify="right", no_wrap=True)
     for claim in certificate.claims:
         colour = {True: "green", False: "bold red", None: "yellow"}[claim.holds]
-        about = claim.compared
+        said = claim.compared
         if claim.subject != certificate.subject:
-            about = f"{claim.subject}: {about}"
-        about = [about, claim.against] if wide else [f"{about}, with {claim.against}"]
+            said = f"{claim.subject}: {said}"
+        about = [said, claim.against] if wide else [f"{said}, with {claim.against}"]
         cases = f"{claim.cases:,}" if claim.cases else ""
         table.add_row(
             Text(mark(claim), colour),

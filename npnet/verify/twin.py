@@ -47,7 +47,7 @@ def twin_of(build: Callable[..., Any]) -> Callable[..., Any]:
     found: Any = module
     for part in build.__qualname__.split("."):
         found = getattr(found, part)
-    return found  # type: ignore[no-any-return] # what the file holds under the name of `build`
+    return found
 
 
 class _Loader:

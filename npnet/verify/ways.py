@@ -7,6 +7,7 @@ import copy
 import warnings
 import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,25 +25,12 @@ from npnet.nn import functional as F
 from npnet.random import drawing_apart
 from npnet.tape import Function, result
 from npnet.tensor import Tensor
-from npnet.verify.claims import CANCELS, Claim, Worst, largest
+from npnet.verify.claims import BOUNDS, CANCELS, Claim, Worst, largest, named, told
 from npnet.verify.subjects import Case, Results, computed, prepared
 
 __all__ = ["compiled_against_eager", "kernels_against_numpy", "one_thread_against_several"]
 
 SAMPLES = 17  # a block of sixteen, and one that is not whole
-# Of the largest value of a tensor: rounding of float32 leaves 1e-6, Winograd's algorithm 1e-5.
-LAYER = 1e-4
-# Through many layers rounding grows, and a ReLU whose input is rounded across 0 opens in one and
-# not in the other.
-NETWORK = 2e-3
-BOUNDS = {
-    False: (LAYER, "of a tensor's largest value: float32 leaves 1e-6, Winograd's algorithm 1e-5"),
-    True: (
-        NETWORK,
-        "of a tensor's largest value: float32's rounding, grown through the layers, and a ReLU "
-        "that rounding opens in one and not in the other",
-    ),
-}
 STEPS = 3  # of training
 THREADS = (1, 2, 3)
 CLASSES = 3  # behind a layer that is compiled
@@ -50,21 +38,6 @@ CLASSES = 3  # behind a layer that is compiled
 
 def _given(case: Case, seed: int) -> Sequence[Any]:
     return case.draw(np.random.default_rng((seed, zlib.crc32(case.name.encode()))), SAMPLES)
-
-
-def _note(worst: Worst, left: dict[str, str]) -> str:
-    """Where the worst was, and what was left out."""
-    said = [f"worst: {worst.where}"] if worst.where and worst.error else []
-    by_reason: dict[str, list[str]] = {}
-    for name, reason in left.items():
-        by_reason.setdefault(reason, []).append(name)
-    said += [f"{reason}: {_listed(names)}" for reason, names in by_reason.items()]
-    return "; ".join(said)
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more
 
 
 # ---- kernels -------------------------------------------------------------------------------------
@@ -96,7 +69,7 @@ def kernels_against_numpy(cases: Sequence[Case], seed: int, subject: str) -> Cla
         "kernels", subject, "outputs and gradients by the Numba kernels, float32", "NumPy's"
     )
     if missing := lacking("kernels"):
-        return _replaced(claim, note=f"not installed: {', '.join(missing)}")
+        return replace(claim, note=f"not installed: {', '.join(missing)}")
     worst, left = Worst(), {}
     for case in cases:
         given = _given(case, seed)
@@ -105,45 +78,21 @@ def kernels_against_numpy(cases: Sequence[Case], seed: int, subject: str) -> Cla
                 ours = computed(prepared(case, np.float32), given, np.float32, seed, _in_lanes)
                 used = kernels_used(ours.root)
         except ImportError as error:
-            return _replaced(claim, note=str(error))
+            return replace(claim, note=str(error))
         if not used:
             left[case.name] = "has no kernels, NumPy computes it"
             continue
         with by_numpy():
             theirs = computed(prepared(case, np.float32), given, np.float32, seed)
         _add(worst, ours, theirs, case.name)
-    return _told(claim, worst, left, bound, why)
+    return told(claim, worst, left, bound, why)
 
 
 def _add(worst: Worst, ours: Results, theirs: Results, name: str) -> None:
     floor = CANCELS * largest([*theirs.gradients.values()])
     worst.add_pairs(ours.outputs, theirs.outputs, name)
-    worst.add_pairs(_named(ours.gradients), _named(theirs.gradients), name, floor)
+    worst.add_pairs(named(ours.gradients), named(theirs.gradients), name, floor)
     worst.add_pairs(ours.buffers, theirs.buffers, name)
-
-
-def _named(gradients: dict[str, Array]) -> dict[str, Array]:
-    return {f"gradient of {name}": g for name, g in gradients.items()}
-
-
-def _replaced(claim: Claim, **changes: Any) -> Claim:
-    import dataclasses
-
-    return dataclasses.replace(claim, **changes)
-
-
-def _told(claim: Claim, worst: Worst, left: dict[str, str], bound: float, why: str) -> Claim:
-    if not worst.cases:
-        return _replaced(claim, note=_note(worst, left) or "nothing to compare")
-    return _replaced(
-        claim,
-        cases=worst.cases,
-        worst=worst.error,
-        bound=bound,
-        why=why,
-        holds=worst.error <= bound,
-        note=_note(worst, left),
-    )
 
 
 # ---- compiled ------------------------------------------------------------------------------------
@@ -161,14 +110,23 @@ def _trainable(case: Case, seed: int) -> tuple[nn.Module, Any, Tensor, Tensor] |
             return "does not give a row for each image"
         model = prepared(case, np.float32)
         if not case.is_network:
-            features = int(np.prod(y.shape[1:]))
-            model = nn.Sequential(model, nn.Flatten(), nn.Linear(features, CLASSES))
+            model = _between(model, x, int(np.prod(y.shape[1:])))
         elif y.ndim != 2:
             return "does not give logits"
     classes = np.random.default_rng(seed).integers(
         0, CLASSES if not case.is_network else y.shape[1], SAMPLES
     )
     return model.train(case.training), F.cross_entropy, x, result(classes)
+
+
+def _between(layer: nn.Module, x: Tensor, features: int) -> nn.Module:
+    """A layer with one before it that programs begin with, and a classifier behind."""
+    size = x.shape[1]
+    if isinstance(layer, (nn.Conv2d, nn.Linear)):
+        first: list[nn.Module] = []
+    else:
+        first = [nn.Conv2d(size, size, 3, padding=1) if x.ndim == 4 else nn.Linear(size, size)]
+    return nn.Sequential(*first, layer, nn.Flatten(), nn.Linear(features, CLASSES))
 
 
 def compiled_against_eager(cases: Sequence[Case], seed: int, subject: str) -> Claim:
@@ -181,7 +139,7 @@ def compiled_against_eager(cases: Sequence[Case], seed: int, subject: str) -> Cl
         "the same steps of the eager loop",
     )
     if missing := lacking("kernels"):
-        return _replaced(claim, note=f"not installed: {', '.join(missing)}")
+        return replace(claim, note=f"not installed: {', '.join(missing)}")
     worst, left = Worst(), {}
     for case in cases:
         made = _trainable(case, seed)
@@ -193,13 +151,13 @@ def compiled_against_eager(cases: Sequence[Case], seed: int, subject: str) -> Cl
                 ours, fallback = _trained(made, seed, by_program=True)
                 theirs, _ = _trained(made, seed, by_program=False)
         except ImportError as error:
-            return _replaced(claim, note=str(error))
+            return replace(claim, note=str(error))
         if fallback is not None:
             left[case.name] = f"runs as the eager loop ({fallback})"
             continue
         floor = CANCELS * largest([*theirs.values()])
         worst.add_pairs(ours, theirs, case.name, floor)
-    return _told(claim, worst, left, bound, why.replace("of a tensor", "of the way of a tensor"))
+    return told(claim, worst, left, bound, why.replace("of a tensor", "of the way of a tensor"))
 
 
 def _trained(made: Any, seed: int, by_program: bool) -> tuple[dict[str, Array], str | None]:
@@ -238,7 +196,7 @@ def one_thread_against_several(cases: Sequence[Case], seed: int, subject: str) -
         f"the same on {' and '.join(map(str, THREADS[1:]))} threads, bit for bit",
     )
     if "threadpoolctl" in lacking("kernels"):
-        return _replaced(claim, note="not installed: threadpoolctl, which sets BLAS's threads")
+        return replace(claim, note="not installed: threadpoolctl, which sets BLAS's threads")
     worst = Worst()
     with _threads_restored():
         runs = []
@@ -250,7 +208,7 @@ def one_thread_against_several(cases: Sequence[Case], seed: int, subject: str) -
             for name in first.keys() | other.keys():
                 same = name in first and name in other and _same(first[name], other[name])
                 worst.add(0.0 if same else 1.0, f"{name} of {case.name}")
-    return _told(claim, worst, {}, 0.0, "sums are made in an order that hangs on the batch alone")
+    return told(claim, worst, {}, 0.0, "sums are made in an order that hangs on the batch alone")
 
 
 def _same(a: Array, b: Array) -> bool:
@@ -260,7 +218,7 @@ def _same(a: Array, b: Array) -> bool:
 def _bits(case: Case, seed: int) -> dict[str, Array]:
     """All results of a module, and its weights after some steps of a program."""
     found = computed(prepared(case, np.float32), _given(case, seed), np.float32, seed)
-    arrays = {**found.outputs, **_named(found.gradients), **found.buffers}
+    arrays = {**found.outputs, **named(found.gradients), **found.buffers}
     made = _trainable(case, seed)
     if not isinstance(made, str):
         arrays |= _trained(made, seed, by_program=True)[0]

@@ -9,9 +9,7 @@ __all__ = ["ACTIVATIONS"]
 X = [[0.5, -1.0, 2.0], [1.5, 0.3, -0.7], [-2.0, 1.0, 0.8]]
 WIDE = [[0.5, -1.0, 7.0], [1.5, -4.0, -0.7], [-2.0, 1.0, 0.8]]
 LOGITS = [[2.0, -1.0, 0.5], [0.0, 1.0, 3.0]]
-BY_ITSELF = (
-    "Each y hangs on its own x alone, so the chain rule has one term: gx = gy * dy/dx."
-)
+BY_ITSELF = "Each y hangs on its own x alone, so the chain rule has one term: gx = gy * dy/dx."
 MASKED = (
     "The mask is drawn in the forward pass and kept: from there on it is a constant.",
     "y = x * m with m = mask / (1 - p), so gx = gy * m: what was dropped gets no gradient, what "
