@@ -131,10 +131,10 @@ class Worst:
     ulps: float = 0.0
     cases: int = 0
 
-    def add(self, error: float, where: str, ulps: float = 0.0) -> None:
-        """Count one comparison; an error that is NaN is infinite."""
+    def add(self, error: float, where: str, ulps: float = 0.0, cases: int = 1) -> None:
+        """Count a comparison, or `cases` of them; an error that is NaN is infinite."""
         error = error if error == error else math.inf
-        self.cases += 1
+        self.cases += cases
         self.ulps = max(self.ulps, ulps)
         if error > self.error or not self.where:
             self.error, self.where = error, where

@@ -3,7 +3,8 @@
     vdot(gy, f(x + h v) - f(x - h v)) / 2h  =  vdot(gx, v)
 
 for a random gradient gy of the outputs and a random direction v, one tensor at a time, so that what
-is wrong is named. A network bends where a ReLU opens or another pixel becomes the largest; between
+is wrong is named; in a network of very many, some at a time, and those that are wrong once more one
+by one. A network bends where a ReLU opens or another pixel becomes the largest; between
 two sides of a bend there is no slope to compare with. Whether one lies between them is read off
 the differences alone, never off the gradient that is put to the test: where the function is smooth,
 half the step gives the same slope; else the step is made smaller, and in the end another direction
@@ -36,6 +37,7 @@ STEPS = (1e-5, 1e-6, 1e-7)
 BOUND = 1e-6
 # Of an output: a hundred roundings of float64 from layer to layer, which a difference divides by h.
 ROUNDING = 100 * float(np.finfo(np.float64).eps)
+MOST = 20  # directions through a module that has more tensors
 TRIES = 4  # directions, until one has no bend on it
 WHY = (
     "of the sum of |gradient * direction|: differences agree to 1e-8 where the function is smooth, "
@@ -52,13 +54,14 @@ def finite_differences(cases: Sequence[Case], seed: int, subject: str) -> Claim:
         if not probe.is_repeatable():
             worst.add(float("inf"), f"{case.name}: the same input does not give the same output")
             continue
-        for name in probe.names:
-            found = probe.compared(name)
+        for names in probe.groups():
+            found = probe.compared(names)
             smaller, bent = smaller + found.smaller, bent + found.bent
             if found.error is None:
-                undecided.append(f"{name} of {case.name}")
+                undecided.append(f"{', '.join(names)} of {case.name}")
             else:
-                worst.add(found.error, f"{name} of {case.name}")
+                name = names[0] if found.error <= BOUND else probe.worst_of(names)
+                worst.add(found.error, f"{name} of {case.name}", cases=len(names))
     said = [f"worst: {worst.where}"] if worst.where else []
     if smaller:
         said.append(f"{smaller} at a smaller step, as there was a bend between the two sides")
@@ -117,29 +120,40 @@ class _Probe:
             for a, b in zip(self.outputs, again, strict=True)
         )
 
-    def compared(self, name: str) -> _Found:
-        """The error of one tensor's gradient along the first direction that has a slope."""
-        array = self.moved[name]
-        gradient = self.gradients.get(name, np.zeros_like(array))
-        rng = np.random.default_rng((self.seed, self.key, zlib.crc32(name.encode())))
+    def groups(self) -> list[list[str]]:
+        """The tensors that are moved together: each alone where they are not too many."""
+        together = -(-len(self.names) // MOST)
+        return [self.names[i : i + together] for i in range(0, len(self.names), together)]
+
+    def worst_of(self, names: list[str]) -> str:
+        """The tensor whose gradient is wrong, of those that were moved together."""
+        errors = {name: self.compared([name]).error or 0.0 for name in names}
+        return max(errors, key=lambda name: errors[name])
+
+    def compared(self, names: list[str]) -> _Found:
+        """The error of some tensors' gradients along the first direction that has a slope."""
+        rng = np.random.default_rng((self.seed, self.key, zlib.crc32(names[0].encode())))
         for tried in range(TRIES):
-            v = np.asarray(rng.standard_normal(array.shape))
-            size = float(np.abs(gradient * v).sum())
+            vs = {name: np.asarray(rng.standard_normal(self.moved[name].shape)) for name in names}
+            terms = [self.gradients[name] * v for name, v in vs.items() if name in self.gradients]
+            gradient = sum(float(t.sum()) for t in terms)
+            size = sum(float(np.abs(t).sum()) for t in terms)
             for i, step in enumerate(STEPS):
                 scale = max(size + ROUNDING * self.size / (step * BOUND), 1e-300)
-                whole, half = (self._slope(array, v, h) for h in (step, step / 2))
+                whole, half = (self._slope(vs, h) for h in (step, step / 2))
                 if abs(whole - half) <= BOUND / 2 * max(scale, abs(half)):
-                    off = abs(half - float((gradient * v).sum())) / scale
-                    return _Found(off, int(i > 0), tried)
+                    return _Found(abs(half - gradient) / scale, int(i > 0), tried)
         return _Found(None, 0, TRIES)
 
-    def _slope(self, array: Array, v: Array, step: float) -> float:
-        before = array.copy()
+    def _slope(self, vs: dict[str, Array], step: float) -> float:
+        before = {name: self.moved[name].copy() for name in vs}
         sides = []
         for h in (step, -step):
-            array[...] = before + h * v
+            for name, v in vs.items():
+                self.moved[name][...] = before[name] + h * v
             sides.append(self._forward())
-        array[...] = before
+        for name, values in before.items():
+            self.moved[name][...] = values
         pairs = zip(self.gys, *sides, strict=True)
         return sum(float(np.sum(gy * (a - b))) for gy, a, b in pairs if gy is not None) / (2 * step)
 
