@@ -151,16 +151,22 @@ class Code:
 
 def codes_of(op: str, functions: list[type[Function]]) -> list[Code]:
     """The Functions that the example applied, and first the op itself where it has several."""
-    found = [_code(kind) for kind in functions]
+    found = [_code(kind) for kind in _with_bases(functions)]
     if len(functions) > 1 and op not in _LAYERS_OF and op not in _METHODS:
         found.insert(0, _code(public(op)))
     return found
 
 
+def _with_bases(functions: list[type[Function]]) -> list[type[Function]]:
+    """The classes, and those of npnet.ops that they inherit from."""
+    kinds = [base for kind in functions for base in kind.__mro__]
+    return [k for k in dict.fromkeys(kinds) if k.__module__.startswith("npnet.ops")]
+
+
 def helpers_of(functions: list[type[Function]]) -> list[Code]:
     """The functions of npnet.ops that these call by name: im2col, sums in a fixed order."""
     found: dict[str, Code] = {}
-    for kind in functions:
+    for kind in _with_bases(functions):
         names = vars(sys.modules[kind.__module__])
         text = inspect.getsource(kind)
         for word in re.findall(r"\b[a-z_]\w*(?:\.[a-z_]\w*)?(?=\()", text):

@@ -77,7 +77,7 @@ def _facts(seed: int) -> dict[str, str]:
         "npnet": __version__,
         "NumPy": np.__version__,
         "Python": platform.python_version(),
-        "machine": f"{platform.machine()}, {available_cores()} cores, {platform.system()}",
+        "machine": f"{platform.machine()}, {available_cores()} core(s), {platform.system()}",
         "seed": str(seed),
         "date": time.strftime("%Y-%m-%d"),
     }

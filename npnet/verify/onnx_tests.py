@@ -105,7 +105,7 @@ def _node_tests(claim: Claim, kinds: set[str]) -> Claim:
             continue
         for a, b in zip(found, case.data_sets[0][1], strict=True):
             worst.add(_excess(a, np.asarray(b)), case.name)
-    why = f"ONNX's own: |difference| <= {ATOL:g} + {RTOL:g} |expected|, as a part of that sum"
+    why = f"in units of what ONNX's tests allow, {ATOL:g} + {RTOL:g} |expected|"
     claim = replace(claim, subject=f"{claim.subject}: {', '.join(sorted(wanted))}")
     return told(claim, worst, left, 1.0, why)
 

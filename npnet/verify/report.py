@@ -24,8 +24,8 @@ def figure(value: float | None) -> str:
     """An error or a bound."""
     if value is None:
         return ""
-    if value == 0:
-        return "0"
+    if value in (0, 1):
+        return f"{value:.0f}"
     return f"{value:.0e}" if math.isfinite(value) else "infinite"
 
 
