@@ -145,7 +145,7 @@ class _Status:
 
 
 def _own_errors(options: Options) -> AbstractContextManager[Any]:
-    is_theirs = options.subject is not None and is_own(options.subject)
+    is_theirs = is_own((options.subject or "").partition("(")[0])
     return blamed(f"model {options.subject}") if is_theirs else nullcontext()
 
 
@@ -162,7 +162,8 @@ def _subject(options: Options) -> tuple[str, list[Group]]:
         _refuse_sizes(options, "names no network")
         network = _network(EXAMPLE, options)
         return "npnet", [("layers of a course", classroom(options.seed)), network]
-    if not is_own(text) and not is_named(text) and ("(" in text or layer_name(text)):
+    is_call = text.partition("(")[0].strip().isidentifier() and "(" in text
+    if is_call or not (is_own(text) or is_named(text) or layer_name(text) is None):
         _refuse_sizes(options, "is a layer")
         name, cases = layer_cases(text, options.seed)
         return name, [(name, cases)]

@@ -188,7 +188,7 @@ def largest(arrays: Sequence[Array]) -> float:
 # ---- float32 -------------------------------------------------------------------------------------
 
 # Of the largest value of a tensor: rounding of float32 leaves 1e-6, Winograd's algorithm 1e-5.
-LAYER = 1e-4
+LAYER = 2e-5
 # Through many layers rounding grows, and a ReLU whose input is rounded across 0 opens in one and
 # not in the other.
 NETWORK = 2e-3

@@ -6,6 +6,7 @@ standard's own implementation in NumPy.
 
 from __future__ import annotations
 
+import functools
 import tempfile
 import warnings
 import zlib
@@ -112,10 +113,8 @@ def _node_tests(claim: Claim, kinds: set[str]) -> Claim:
 
 def _tests_of(kinds: set[str]) -> list[Any]:
     """ONNX's node tests that have one of these operators, and no other, on arrays of numbers."""
-    from onnx.backend.test.loader import load_model_tests
-
     found = []
-    for case in load_model_tests(kind="node"):
+    for case in _all_tests():
         arrays = case.data_sets[0][0] if case.data_sets else []
         if case.model is None or not arrays:
             continue
@@ -127,6 +126,14 @@ def _tests_of(kinds: set[str]) -> list[Any]:
             dtypes = {x.dtype.kind if isinstance(x, np.ndarray) else "O" for x in arrays}
             found += [case] if dtypes <= set("fiub") else []
     return found
+
+
+@functools.cache
+def _all_tests() -> list[Any]:
+    """They take seconds to be made."""
+    from onnx.backend.test.loader import load_model_tests
+
+    return list(load_model_tests(kind="node"))
 
 
 def _found(case: Any) -> list[Any]:

@@ -63,6 +63,7 @@ def answer(capsys: pytest.CaptureFixture[str], *argv: str, code: int = 0) -> Any
     return json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.slow  # all claims, with kernels to compile
 def test_a_layer_with_arguments(capsys: pytest.CaptureFixture[str]) -> None:
     found = answer(capsys, "Conv2d(2, 3, 3, stride=2)")
     assert found["holds"]
@@ -127,7 +128,9 @@ def test_a_wrong_backward_of_ones_own(own: Path, capsys: pytest.CaptureFixture[s
 
 @pytest.mark.usefixtures("quick")
 def test_a_forward_that_draws_by_itself(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    noise = "x = x + npnet.from_numpy(__import__('numpy').random.standard_normal(x.shape))"
+    noise = (
+        "x = x + npnet.from_numpy(__import__('numpy').random.standard_normal(x.shape)).to(x.dtype)"
+    )
     own.write_text(
         OWN.replace("FACTOR", "3").replace("x = npnet.relu", f"{noise}\n        x = npnet.relu")
     )
@@ -218,23 +221,24 @@ def test_wrong_use(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_kernels_that_are_wrong(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every kernel that brings images out of lanes gives a value that is off by 1 in 1000."""
+    """Every kernel that brings images out of lanes gives a value that is off by a tenth."""
     from npnet.lanes import layout
 
     right = layout.kernel.from_lanes
 
     def wrong(blocks: Any, n: int) -> Any:
         found = right(blocks, n)
-        found.reshape(-1)[:1] *= np.float32(1.001)
+        found.reshape(-1)[:1] *= np.float32(1.1)
         return found
 
     monkeypatch.setattr(layout.kernel, "from_lanes", wrong)
     found = answer(capsys, "tanh", code=1)
     wrongs = {claim["name"] for claim in found["claims"] if claim["holds"] is False}
-    assert "kernels" in wrongs
+    assert {"kernels", "compiled"} <= wrongs
 
 
 @pytest.mark.slow
