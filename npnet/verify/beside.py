@@ -11,9 +11,16 @@ import numpy as np
 
 from npnet.base.extras import lacking
 from npnet.verify.claims import BOUNDS, CANCELS, Claim, Worst, largest, named, told
-from npnet.verify.subjects import Case, Given, Results, computed, output_gradients, prepared
+from npnet.verify.subjects import (
+    SAMPLES,
+    Case,
+    Given,
+    Results,
+    computed,
+    output_gradients,
+    prepared,
+)
 from npnet.verify.twin import NoTwinError
-from npnet.verify.ways import SAMPLES
 
 __all__ = ["beside_pytorch"]
 

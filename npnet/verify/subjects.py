@@ -18,7 +18,18 @@ from npnet.random import drawing_apart
 from npnet.tape import result
 from npnet.tensor import Tensor
 
-__all__ = ["Case", "Given", "Results", "computed", "flat", "output_gradients", "prepared"]
+__all__ = [
+    "SAMPLES",
+    "Case",
+    "Given",
+    "Results",
+    "computed",
+    "flat",
+    "output_gradients",
+    "prepared",
+]
+
+SAMPLES = 17  # of a batch in float32: a block of sixteen, and one that is not whole
 
 
 class Given(NamedTuple):
