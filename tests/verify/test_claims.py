@@ -125,7 +125,9 @@ def network(name: str) -> list[Case]:
     return network_cases(name, model, (spec.in_channels, side, side), spec.build, arguments)
 
 
-@pytest.mark.parametrize("name", ["lenet5", "convnet", "resnet20", "mlp"])
+@pytest.mark.parametrize(
+    "name", ["lenet5", "mlp", pytest.param("resnet20", marks=pytest.mark.slow)]
+)
 def test_networks_equal_pytorchs(name: str) -> None:
     for claim in beside_pytorch(network(name), 0, name):
         assert claim.holds, claim
@@ -249,6 +251,7 @@ def test_a_certificate_needs_something_that_holds() -> None:
     assert wrong.verdict == "x is WRONG: a"
 
 
+@pytest.mark.slow  # all claims
 def test_verify_leaves_the_generator_and_the_module_as_they_were() -> None:
     layer = nn.Dropout(0.4)
     norm = nn.BatchNorm2d(2)
