@@ -17,6 +17,7 @@ from npnet.base.memory import uncollected
 from npnet.base.threads import new_lock
 
 __all__ = [
+    "by_kernels",
     "by_numpy",
     "get_backend",
     "set_backend",
@@ -54,12 +55,26 @@ def set_backend(name: str) -> None:
         _chosen, _wanted = name, None
 
 
-@contextlib.contextmanager
-def by_numpy() -> Iterator[None]:
+def by_numpy() -> contextlib.AbstractContextManager[None]:
     """Compute by NumPy for a while; whatever was chosen, or not yet, is in force again then."""
+    return _for_a_while("numpy")
+
+
+def by_kernels() -> contextlib.AbstractContextManager[None]:
+    """Compute by the kernels for a while, as `by_numpy`.
+
+    Raises:
+        ImportError: what they need is not installed, or switched off.
+    """
+    return _for_a_while("numba")
+
+
+@contextlib.contextmanager
+def _for_a_while(name: str) -> Iterator[None]:
     global _chosen, _wanted
     with _deciding:
-        before, _chosen, _wanted = (_chosen, _wanted), "numpy", False
+        before = _chosen, _wanted
+    set_backend(name)
     try:
         yield
     finally:

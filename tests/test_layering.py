@@ -81,6 +81,8 @@ ALLOWED: dict[str, set[str]] = {
     "models": LAYERS | {"npnet", "serialization", "transforms"},
     "onnx": LIBRARY | {"npnet", "version"},
     "plots": LAYERS | {"npnet"},
+    "explain": LAYERS | {"npnet"},
+    "verify": PROGRAM | {"lanes", "onnx", "runs", "version"},
     "runs": LIBRARY | {"datasets", "distributed", "npnet", "plots"},
     "training": PROGRAM | {"kernels._jit", "kernels.batches", "plots", "runs"},
     "fitting": PROGRAM | {"plots", "runs"},
@@ -102,6 +104,7 @@ ALLOWED: dict[str, set[str]] = {
     "cli": PROGRAM
     | {
         "comparison",
+        "explain",
         "fit_function",
         "fitting.config",
         "kernels._ahead",
@@ -113,6 +116,7 @@ ALLOWED: dict[str, set[str]] = {
         "runs",
         "train",
         "training",
+        "verify",
     },
     "__main__": {"cli"},
     "reference": PROGRAM | {"fit_function", "fitting", "runs", "train", "training"},

@@ -41,7 +41,12 @@ BESIDES = {
     "train": {*EXTRAS["kernels"], *EXTRAS["pictures"], *EXTRAS["datasets"]},
 }
 
-ARGUMENTS = {"datasets": ["list"], "doctor": ["--no-test"], "compare": ["--list"]}
+ARGUMENTS = {
+    "datasets": ["list"],
+    "verify": ["relu"],
+    "doctor": ["--no-test"],
+    "compare": ["--list"],
+}
 
 # Let Python not find them, as if they were not there.
 HIDE = """

@@ -26,6 +26,8 @@ COMMANDS = {
     "import": "make a checkpoint of weights that PyTorch saved",
     "export": "write a checkpoint for PyTorch, as safetensors or as ONNX",
     "summary": "show a network layer by layer: parameters, memory, multiplications",
+    "verify": "prove that a layer or a network is right: a certificate",
+    "explain": "an op's equation, its derivative step by step, its code, an example with numbers",
     "datasets": "list, find, download and verify data sets",
     "doctor": "what a bug report needs, and a self-test of ten seconds",
     "warmup": "compile all kernels for this machine, once, so that nothing waits for them later",
@@ -36,6 +38,7 @@ _GROUPS = {
     "make a network": "train",
     "use it": "predict",
     "take it elsewhere": "import",
+    "see that it is right, and why": "verify",
     "this machine": "datasets",
 }
 _EXAMPLES = {
@@ -65,6 +68,11 @@ _OTHERS_SAY = {
     "draw": "plot",
     "data": "datasets",
     "download": "datasets",
+    "certify": "verify",
+    "prove": "verify",
+    "gradcheck": "verify",
+    "derive": "explain",
+    "describe": "explain",
     "check": "doctor",
     "version": "--version",
     "help": "--help",

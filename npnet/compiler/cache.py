@@ -24,11 +24,12 @@ from npnet.lanes.unsuited import Layered, Unsuited
 from npnet.random import default_generator, drawing_apart
 from npnet.tensor import Tensor
 
-__all__ = ["Programs", "unasked"]
+__all__ = ["OTHER_VALUES", "Programs", "unasked"]
 
 Build: TypeAlias = Callable[[list[Link], tuple[int, ...], int], Any]
 Shape: TypeAlias = tuple[int, ...]
 
+OTHER_VALUES = "a program of it gives other values than the model itself"  # a refusal
 READINGS = 8  # of a model in several modes; training and evaluation are two
 PATIENCE = 3  # readings in a row that end with a refusal; one takes twice as long as a batch
 
@@ -293,7 +294,7 @@ class _Reading:
         with drawing_apart() if draws else nullcontext():  # the same numbers as in the trace
             got = program.infer(x.array)
         if not _are_alike(got, traced if draws or output is NotImplemented else output):
-            raise Unsuited("a program of it gives other values than the model itself")
+            raise Unsuited(OTHER_VALUES)
         return program
 
 

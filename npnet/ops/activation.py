@@ -199,7 +199,10 @@ class Tanh(Function):
 
 
 def tanh(input: Tensor) -> Tensor:
-    """y = (exp(x) - exp(-x)) / (exp(x) + exp(-x))."""
+    """y = (exp(x) - exp(-x)) / (exp(x) + exp(-x)).
+
+    Source: LeCun, Bottou, Orr, Mueller (1998), Efficient BackProp, section 4.4, for networks.
+    """
     return Tanh()(as_float(input, "tanh"))
 
 
@@ -225,7 +228,10 @@ def sigmoid_of(x: Array, out: Array | None = None) -> Array:
 
 
 def sigmoid(input: Tensor) -> Tensor:
-    """y = 1 / (1 + exp(-x))."""
+    """y = 1 / (1 + exp(-x)).
+
+    Source: Rumelhart, Hinton, Williams (1986), Nature 323, eq. 2.
+    """
     return Sigmoid()(as_float(input, "sigmoid"))
 
 
@@ -342,6 +348,9 @@ def softmax(
         dim: the axis; None guesses as PyTorch does (0 for one or three axes, else 1) and warns.
         _stacklevel: of the warning; PyTorch has it in this place.
         dtype: to convert to first.
+
+    Source: Bridle (1990), Probabilistic interpretation of feedforward classification network
+        outputs.
     """
     x = input if dtype is None else cast(input, np.dtype(dtype))
     return _along(Softmax, softmax_axis("softmax", x, dim, _stacklevel), x)
@@ -353,7 +362,10 @@ def log_softmax(
     _stacklevel: int = 3,
     dtype: npt.DTypeLike | None = None,
 ) -> Tensor:
-    """y_i = x_i - log(sum over j of exp(x_j)), along `dim`. Arguments as of `softmax`."""
+    """y_i = x_i - log(sum over j of exp(x_j)), along `dim`. Arguments as of `softmax`.
+
+    Source: Bridle (1990), as of `softmax`.
+    """
     x = input if dtype is None else cast(input, np.dtype(dtype))
     return _along(LogSoftmax, softmax_axis("log_softmax", x, dim, _stacklevel), x)
 

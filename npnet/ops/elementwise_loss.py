@@ -68,6 +68,8 @@ def mse_loss(
 
     Raises:
         ShapeError: the shapes differ. PyTorch broadcasts them, and warns.
+
+    Source: Rumelhart, Hinton, Williams (1986), Nature 323, eq. 3, with a sum and a half.
     """
     reduction = reduction_of("mse_loss", reduction, size_average, reduce)
     input, target = alike("mse_loss", "target", input, target)
@@ -222,6 +224,8 @@ def binary_cross_entropy(
 
     Raises:
         RuntimeError: an input or a target is no probability (logits go to the `_with_logits` form).
+
+    Source: Bishop (1995), Neural networks for pattern recognition, section 6.7.
     """
     op = "binary_cross_entropy"
     reduction = reduction_of(op, reduction, size_average, reduce)
@@ -289,6 +293,8 @@ def binary_cross_entropy_with_logits(
     Args:
         weight: w, broadcast to the input's shape; default 1.
         pos_weight: p, the weight of positive targets, broadcast to the input's shape; default 1.
+
+    Source: Bishop (1995), section 6.7.
     """
     op = "binary_cross_entropy_with_logits"
     reduction = reduction_of(op, reduction, size_average, reduce)

@@ -53,6 +53,8 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
     Raises:
         ShapeError: the features do not fit.
+
+    Source: Rumelhart, Hinton, Williams (1986), Nature 323.
     """
     if not isinstance(input, Variable):
         raise not_tensors("linear", input)

@@ -353,6 +353,8 @@ def nll_loss(
 
     The mean divides by the sum of w_y over the samples that are not ignored. Arguments and shapes
     as of `cross_entropy`, which is this after `log_softmax`.
+
+    Source: Bishop (1995), Neural networks for pattern recognition, section 6.9.
     """
     reduction = reduction_of("nll_loss", reduction, size_average, reduce)
     x, y, single = _with_batch("nll_loss", input, target)

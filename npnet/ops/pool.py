@@ -117,6 +117,8 @@ def max_pool2d(
     Shape: (N, C, H, W) or (C, H, W) -> (N, C, OH, OW),
         OH = floor((H + 2*PH - DH*(KH - 1) - 1) / SH) + 1, OW alike; ceil in place
         of floor with `ceil_mode`.
+
+    Source: Riesenhuber and Poggio (1999), Nature Neuroscience 2(11).
     """
     x = to_images("max_pool2d", input, 2)
     windows = kernel_size, stride, padding, dilation, ceil_mode
@@ -213,6 +215,8 @@ def avg_pool2d(
 
     Shape: (N, C, H, W) or (C, H, W) -> (N, C, OH, OW),
         OH = floor((H + 2*PH - KH) / SH) + 1, OW alike.
+
+    Source: LeCun et al. (1998), section II.B; there with a weight and a bias.
     """
     if divisor_override == 0:
         raise RuntimeError("avg_pool2d: divisor_override must not be 0")
@@ -287,6 +291,8 @@ def adaptive_avg_pool2d(input: Tensor, output_size: int | Sequence[int | None] |
         output_size: (OH, OW), or one number for both; None keeps the input's.
 
     Shape: (N, C, H, W) or (C, H, W) -> (N, C, OH, OW).
+
+    Source: Lin, Chen, Yan (2014), arXiv:1312.4400, section 3.2, for a single bin.
     """
     check_dtypes("adaptive_avg_pool2d", input)
     x = to_images("adaptive_avg_pool2d", input, 2)

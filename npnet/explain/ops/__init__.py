@@ -1,0 +1,1 @@
+"""The explanations, one table for each kind of op."""
