@@ -26,6 +26,8 @@ COMMANDS = {
     "import": "make a checkpoint of weights that PyTorch saved",
     "export": "write a checkpoint for PyTorch, as safetensors or as ONNX",
     "summary": "show a network layer by layer: parameters, memory, multiplications",
+    "check": "grade layers that you wrote in NumPy, and say which known mistake one has",
+    "new-assignment": "write a folder for teachers: skeleton, tests, rubric, autograder, notebook",
     "datasets": "list, find, download and verify data sets",
     "doctor": "what a bug report needs, and a self-test of ten seconds",
     "warmup": "compile all kernels for this machine, once, so that nothing waits for them later",
@@ -36,6 +38,7 @@ _GROUPS = {
     "make a network": "train",
     "use it": "predict",
     "take it elsewhere": "import",
+    "teach and learn": "check",
     "this machine": "datasets",
 }
 _EXAMPLES = {
@@ -65,7 +68,8 @@ _OTHERS_SAY = {
     "draw": "plot",
     "data": "datasets",
     "download": "datasets",
-    "check": "doctor",
+    "grade": "check",
+    "assignment": "new-assignment",
     "version": "--version",
     "help": "--help",
 }

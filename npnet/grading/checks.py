@@ -112,7 +112,7 @@ def graded(
     facts = _Facts(kind, trials, values, good, adds_up)
     checks = [_checked(name, facts) for name in check_names(kind, adds_up)]
     found = [*diagnose(kind, trials, adds_up), *_observed(facts)]
-    return checks, found + _where(facts, found)
+    return checks, found or _where(facts)
 
 
 # ---- one check -----------------------------------------------------------------------------------
@@ -332,10 +332,9 @@ def _second_call(facts: _Facts) -> list[Diagnosis]:
     return []
 
 
-def _where(facts: _Facts, found: Sequence[Diagnosis]) -> list[Diagnosis]:
+def _where(facts: _Facts) -> list[Diagnosis]:
     """Where no known mistake fits: exactly where it goes wrong, if that has a name."""
-    explained = {name for d in found for name in d.values}
-    bad = {v.case.name for v in facts.values if not v.is_right and v.name not in explained}
+    bad = {v.case.name for v in facts.values if not v.is_right}
     bad |= {t.case.name for t in facts.trials if t.error}
     done = [t.case for t in facts.trials if not t.skipped]
     if not bad or len(bad) == len(done):
@@ -357,12 +356,12 @@ def _of(case: Case, name: str, default: float) -> Any:
 
 
 def _unequal(case: Case) -> bool:
-    return bool(_x(case).ndim == 4 and _x(case).shape[2] != _x(case).shape[3])
+    return bool(np.ndim(_x(case)) == 4 and _x(case).shape[2] != _x(case).shape[3])
 
 
 _PLACES: tuple[tuple[str, str, Any], ...] = (
     ("only-square-images", "where images are not square", _unequal),
-    ("only-one-batch-size", "where the batch is 1", lambda c: len(_x(c)) == 1),
+    ("only-one-batch-size", "where the batch is 1", lambda c: np.ndim(_x(c)) > 0 and len(_x(c)) == 1),
     ("stride-wrong", "where the stride is not 1", lambda c: _of(c, "stride", 1) != 1),
     (
         "stride-wrong",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -132,7 +132,7 @@ def _values(
 
 
 def _plus(previous: Any, new: Any) -> Any:
-    if previous is None or np.shape(previous) != np.shape(new):
+    if previous is None or np.shape(new) not in ((), np.shape(previous)):
         return new
     return np.asarray(previous, np.float64) + new
 
@@ -149,11 +149,11 @@ def diagnose(kind: Kind, trials: Sequence[Trial], adds_up: bool) -> list[Diagnos
     done = [t for t in trials if t.outcomes]
     found = {(v.case.name, v.call, v.name): v for t in done for v in tried(kind, t, adds_up)}
     wrong = {v.name for v in found.values() if not v.is_right}
-    explained: list[tuple[Mistake, set[str]]] = []
+    explained = []
     for mistake in kind.mistakes:
-        names = _explained(kind, mistake, done, found, wrong)
-        if names:
-            explained.append((mistake, names))
+        names, against = _explained(kind, mistake, done, found)
+        if names & wrong:
+            explained.append((mistake, names & wrong, against - names))
     return _fewest(explained, wrong)
 
 
@@ -162,19 +162,20 @@ def _explained(
     mistake: Mistake,
     trials: Sequence[Trial],
     found: Mapping[tuple[str, int, str], Value],
-    wrong: set[str],
-) -> set[str]:
-    """Of the names that are wrong, those whose every value is what the mistake gives."""
-    names = set(wrong)
+) -> tuple[set[str], set[str]]:
+    """The names whose every value is what the mistake gives, and those of which one is not.
+
+    Of the first, a value at least must be another than the right one.
+    """
+    other, against = set(), set()
     for trial in trials:
-        seen = _seen(kind, trial)
         try:
             with np.errstate(all="ignore"):
-                outs = mistake.compute(trial.case, seen)
+                outs = mistake.compute(trial.case, _seen(kind, trial))
         except (ValueError, IndexError):  # such a layer can't do this case: the student's did
             outs = []
-        for i in range(len(trial.outcomes)):
-            for name in list(names):
+        for i, given in enumerate(_seen(kind, trial)):
+            for name in given:
                 value = found.get((trial.case.name, i, name))
                 if value is None:
                     continue
@@ -182,13 +183,13 @@ def _explained(
                     # Whether gradients are added up is another question, so both are tried.
                     both = outs[i][name], _plus(value.previous, outs[i][name])
                     is_it = any(_alike(value.given, one, value.tolerance) for one in both)
+                    if not any(_alike(value.right, one, value.tolerance) for one in both):
+                        other.add(name)
                 else:
                     is_it = bool(outs) and value.is_right
                 if not is_it:
-                    names.discard(name)
-        if not names:
-            break
-    return names
+                    against.add(name)
+    return other - against, against
 
 
 def _alike(a: Any, b: Any, tolerance: float) -> bool:
@@ -200,17 +201,26 @@ def _alike(a: Any, b: Any, tolerance: float) -> bool:
     return equal(a, b, tolerance)
 
 
-def _fewest(explained: list[tuple[Mistake, set[str]]], wrong: set[str]) -> list[Diagnosis]:
-    """As few mistakes as explain all that can be; of equal ones the first of the catalogue."""
-    left, found = set(wrong), []
+def _fewest(
+    explained: list[tuple[Mistake, set[str], set[str]]], wrong: set[str]
+) -> list[Diagnosis]:
+    """As few mistakes as explain all that can be.
+
+    Of those that explain as much, the one that would make least wrong that is not; of equal ones
+    the first of the catalogue.
+    """
+    left, found = set(wrong), {}
     while explained:
-        mistake, names = max(explained, key=lambda item: len(item[1] & left))
+        mistake, names, _ = max(explained, key=lambda it: (len(it[1] & left), -len(it[2])))
         here = names & left
         if not here:
             break
         left -= here
-        found.append(Diagnosis(mistake.name, mistake.says, mistake.fix, tuple(sorted(here))))
-    return found
+        before = found.get(mistake.name)
+        values = tuple(sorted(here | set(before.values if before else ())))
+        first = before or Diagnosis(mistake.name, mistake.says, mistake.fix, ())
+        found[mistake.name] = replace(first, values=values)
+    return list(found.values())
 
 
 def largest_difference(given: Array, right: Array) -> tuple[tuple[int, ...], float, float]:

@@ -44,9 +44,15 @@ def grade_file(
     rubric = rubric or Rubric()
     start = time.monotonic()
     _check_kind(kind)
-    if not path.is_file():
-        raise ConfigError(f"FILE: there is no file {path}")
     wanted = {name: kind or rubric.kind(name) for name in names or rubric.layers}
+    if not path.is_file():
+        if not rubric.layers:
+            raise ConfigError(f"FILE: there is no file {path}")
+        error = f"there is no file {path.name}"  # of a submission, which has no points then
+        layers = [_not_loaded(name, of, error, rubric) for name, of in wanted.items()]
+        return Submission(path.name, tuple(layers), error, title=rubric.title)
+    if unclear := [name for name, of in wanted.items() if not of]:
+        raise ConfigError(_unclear(unclear[0]))
     with Sandbox(path, rubric.limits, rubric.forbid) as sandbox:
         loaded = sandbox.load()
         if "error" in loaded:

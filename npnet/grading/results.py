@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from npnet.grading.compare import Diagnosis
@@ -72,7 +72,6 @@ class Submission:
     ungraded: tuple[str, ...] = ()
     title: str = ""
     seconds: float = 0.0
-    missing: tuple[str, ...] = field(default=())
 
     @property
     def passed(self) -> bool:

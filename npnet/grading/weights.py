@@ -213,7 +213,7 @@ def put(place: Place, array: Array) -> Array:
 def turned(place: Place, gradient: Array) -> Array:
     """A gradient as npnet has it, if it has the shape of the student's weight; else as it is."""
     if gradient.shape != place.shape:
-        return gradient
+        return gradient.T if place.transposed else gradient
     return (gradient.T if place.transposed else gradient).reshape(place.ours)
 
 

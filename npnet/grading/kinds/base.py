@@ -185,6 +185,7 @@ def made(
     output: Callable[[Mapping[str, Any], tuple[int, ...]], tuple[int, ...]],
     shapes: Callable[[Mapping[str, Any]], Mapping[str, tuple[int, ...]]],
     rows: Sequence[tuple[str, str, str, Mapping[str, Any], tuple[int, ...]]],
+    defaults: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda init: {},
 ) -> tuple[Case, ...]:
     """Cases of a table (name, tags, about, init, shape of x).
 
@@ -194,6 +195,7 @@ def made(
     Args:
         output: the shape of y for init and the shape of x.
         shapes: of the weights for init.
+        defaults: what the constructor is given besides, if it takes it: its own may be others.
     """
     cases = []
     for number, (name, tags, about, init, size) in enumerate(rows):
@@ -208,7 +210,7 @@ def made(
             calls, directions = _moved(rng, calls[0])
         strided = "strided" in tags.split()
         needs = tuple(k for k in init if k not in required)
-        job = Job(kind, init, required, tuple(calls), strided)
+        job = Job(kind, {**defaults(init), **init}, required, tuple(calls), strided)
         cases.append(Case(name, frozenset(tags.split()), about, job, needs, directions))
     return tuple(cases)
 

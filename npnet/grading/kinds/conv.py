@@ -39,13 +39,14 @@ _ROWS = (
     ("gaps", "stride", "stride 3, kernel 2", _init(2, 3, 2, stride=3), (2, 2, 8, 6)),
     ("rest", "stride", "stride 2, a row is left over", _init(2, 3, 3, stride=2), (2, 2, 8, 6)),
     ("touching", "stride", "stride 2, kernel 2", _init(2, 3, 2, stride=2), (2, 2, 6, 4)),
-    ("padding", "padding", "padding 1", _init(2, 3, 3, padding=1), (2, 2, 5, 6)),
-    ("both", "padding", "padding 2, stride 2", _init(2, 3, 3, padding=2, stride=2), (2, 2, 5, 6)),
-    ("one", "batch_of_one", "a batch of 1", _init(3, 4, 3), (1, 3, 5, 6)),
-    ("strided", "strided", "a strided input", _init(3, 4, 3), (2, 3, 6, 5)),
-    ("float32", "float32", "float32", _init(3, 4, 3), (2, 3, 6, 5)),
-    ("again", "again", "a second call", _init(3, 4, 3), (2, 3, 6, 5)),
-    ("derivative", "derivative", "finite differences", _init(3, 4, 3), (2, 3, 6, 5)),
+    ("square", "stride", "stride 2, square images", _init(2, 3, 3, stride=2), (2, 2, 7, 7)),
+    ("padding", "padding", "padding 1", _init(2, 3, 3, padding=1), (2, 2, 5, 5)),
+    ("both", "padding", "padding 2, stride 2", _init(2, 3, 3, padding=2, stride=2), (2, 2, 5, 9)),
+    ("one", "batch_of_one", "a batch of 1", _init(3, 4, 3), (1, 3, 5, 5)),
+    ("strided", "strided", "a strided input", _init(3, 4, 3), (2, 3, 5, 5)),
+    ("float32", "float32", "float32", _init(3, 4, 3), (2, 3, 5, 5)),
+    ("again", "again", "a second call", _init(3, 4, 3), (2, 3, 5, 5)),
+    ("derivative", "derivative", "finite differences", _init(3, 4, 3), (2, 3, 5, 5)),
 )
 _CASES = made(
     "conv2d",
@@ -56,6 +57,7 @@ _CASES = made(
         "bias": (i["out_channels"],),
     },
     _ROWS,
+    lambda init: {"stride": 1, "padding": 0},
 )
 _right = each(
     by_tape(
@@ -156,8 +158,8 @@ def _padded_otherwise(mode: str) -> Callable[[Sample], Outputs]:
     def compute(s: Sample) -> Outputs:
         p = s.init.get("padding", 0)
         init = {**s.init, "padding": 0}
-        other = Sample(init, s.weights, _edges(s.x, mode, p) if p else s.x, None, {}, True)
-        return {"y": convolve(other)["y"]}
+        other = Sample(init, s.weights, _edges(s.x, mode, p) if p else s.x, s.gy, {}, True)
+        return {k: v for k, v in convolve(other).items() if k in ("y", "weight")}
 
     return compute
 

@@ -66,7 +66,7 @@ def _scaled(s: Sample, up: float, back: float, eval_up: float = 1.0) -> Outputs:
     out: Outputs = {"y": s.x * mask * up if is_on else s.x * (eval_up if not s.training else 1)}
     if s.gy is not None:
         out["gx"] = s.gy * mask * back if is_on else s.gy * (eval_up if not s.training else 1)
-    if s.training and "y" in s.seen:
+    if s.training and s.init["p"] > 0 and "y" in s.seen:
         out["share of zeros"] = _share(s)
         if len(s.x) > 1 and s.x.size >= 100:
             out["rows alike"] = np.array(False)
@@ -84,6 +84,8 @@ def _share(s: Sample) -> Array:
 def facts(s: Sample) -> Outputs:
     """What the student's mask is, beside what it must be."""
     mask = _mask(s)
+    if not s.init["p"]:
+        return {}
     out: Outputs = {"share of zeros": np.array(1 - mask.mean())}
     if len(s.x) > 1 and s.x.size >= 100:
         out["rows alike"] = np.array(bool((mask == mask[:1]).all() and mask.min() == 0))
@@ -120,17 +122,13 @@ def _fact(name: str) -> Callable[[Sample], Outputs]:
 
 def _keeps(s: Sample) -> Outputs:
     """p is taken for the probability of keeping."""
-    if not s.training:
+    if not s.training or not s.init["p"]:
         return {}
     mask, p, zeros = _mask(s), s.init["p"], 1 - _mask(s).mean()
     room = DEVIATIONS * np.sqrt(p * (1 - p) / s.x.size)
     share = zeros if abs(zeros - (1 - p)) <= room else 1 - p
-    out: Outputs = {"share of zeros": np.array(share)}
-    if p > 0:
-        out["y"] = s.x * mask / p
-        if s.gy is not None:
-            out["gx"] = s.gy * mask / p
-    return out
+    out: Outputs = {"share of zeros": np.array(share), "y": s.x * mask / p}
+    return out if s.gy is None else {**out, "gx": s.gy * mask / p}
 
 
 def _still_on(s: Sample) -> Outputs:

@@ -48,9 +48,13 @@ def _rows(images: bool) -> tuple[Any, ...]:
     )
 
 
+def _defaults(init: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"eps": EPS, "momentum": MOMENTUM}
+
+
 def _cases(kind: str, images: bool) -> tuple[Case, ...]:
     shapes = lambda init: dict.fromkeys(("weight", "bias"), (init["num_features"],))  # noqa: E731  # a table's entry
-    found = made(kind, _REQUIRED, lambda init, size: size, shapes, _rows(images))
+    found = made(kind, _REQUIRED, lambda init, size: size, shapes, _rows(images), _defaults)
     return tuple(_evaluated(case) if "eval" in case.tags else case for case in found)
 
 

@@ -17,6 +17,11 @@ __all__ = ["ADAM", "SGD"]
 
 UPDATES = 5
 _SHAPES = {"a": (3, 4), "b": (3, 4)}  # alike, so that one state for both is possible
+# What the constructor is given besides, if it takes it: its own defaults may be others.
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    "sgd": {"momentum": 0.0, "weight_decay": 0.0, "nesterov": False},
+    "adam": {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0},
+}
 State = dict[str, Any]
 Rule = Callable[[Array, Array, State, Mapping[str, Any], float], Array]
 """Of parameter, gradient, its state, the arguments and lr: the new parameter."""
@@ -35,7 +40,7 @@ def _case(kind: str, number: int, row: tuple[str, str, str, dict[str, Any], tupl
         if len(rates) > 1:
             extra["lr"] = rates[min(i // 2, 1)]
         calls.append(Call(None, None, extra, weights=weights if i == 0 else {}))
-    given = {"lr": rates[0], **init}
+    given = {"lr": rates[0], **_DEFAULTS[kind], **init}
     needs = tuple(k for k in init if not k.startswith("beta")) + (("lr",) if len(rates) > 1 else ())
     return Case(name, frozenset(tags.split()), about, Job(kind, given, ("lr",), tuple(calls)), needs)
 

@@ -41,21 +41,26 @@ _ROWS = (
     ("overlap", "stride", "stride 2, windows of 3", _init(3, stride=2), (2, 2, 7, 9)),
     ("dense", "stride", "stride 1, windows of 2", _init(2, stride=1), (2, 2, 4, 5)),
     ("gaps", "stride", "stride 3, windows of 2", _init(2, stride=3), (2, 2, 8, 6)),
+    ("square", "stride", "stride 2, square images", _init(3, stride=2), (2, 2, 7, 7)),
     ("padding", "padding", "padding 1", _init(3, stride=2, padding=1), (2, 2, 5, 7)),
-    ("one", "batch_of_one", "a batch of 1", _init(2), (1, 3, 4, 6)),
-    ("strided", "strided", "a strided input", _init(2), (2, 3, 6, 4)),
-    ("float32", "float32", "float32", _init(2), (2, 3, 6, 4)),
-    ("again", "again", "a second call", _init(2), (2, 3, 6, 4)),
-    ("derivative", "derivative", "finite differences", _init(2), (2, 3, 6, 4)),
+    ("one", "batch_of_one", "a batch of 1", _init(2), (1, 3, 4, 4)),
+    ("strided", "strided", "a strided input", _init(2), (2, 3, 4, 4)),
+    ("float32", "float32", "float32", _init(2), (2, 3, 4, 4)),
+    ("again", "again", "a second call", _init(2), (2, 3, 4, 4)),
+    ("derivative", "derivative", "finite differences", _init(2), (2, 3, 4, 4)),
 )
 _TIES = ("ties", "ties", "equal values in a window", _init(2), (2, 2, 4, 6))
+
+
+def _defaults(init: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"stride": init["kernel_size"], "padding": 0}
 
 
 def _cases(kind: str) -> tuple[Case, ...]:
     shapes: Mapping[str, tuple[int, ...]] = {}
     if kind == "avg_pool2d":
-        return made(kind, _REQUIRED, output_size, lambda init: shapes, _ROWS)
-    cases = made(kind, _REQUIRED, output_size, lambda init: shapes, (*_ROWS, _TIES))
+        return made(kind, _REQUIRED, output_size, lambda init: shapes, _ROWS, _defaults)
+    cases = made(kind, _REQUIRED, output_size, lambda init: shapes, (*_ROWS, _TIES), _defaults)
     below, ties = [], cases[-1]
     for case in cases[:-1]:  # padding with 0 is seen where all values are below 0
         if "padding" in case.tags:

@@ -42,4 +42,4 @@ class BatchNorm(Norm):
         self.dgamma += (dout * self.xhat).sum(0)
         self.dbeta += dout.sum(0)
         g = dout * self.gamma
-        return self.rstd * (g - g.mean(0))
+        return self.rstd * (g - g.mean(0)) if self.training else self.rstd * g

@@ -1,4 +1,4 @@
-"""LinearFunction: broadcasting-not-undone."""
+"""LinearFunction: negated."""
 
 import npnet
 
@@ -12,4 +12,4 @@ class LinearFunction(npnet.autograd.Function):
     @staticmethod
     def backward(ctx, grad_output):
         x, weight = ctx.saved_tensors
-        return grad_output @ weight, grad_output.t() @ x, grad_output
+        return -grad_output @ weight, grad_output.t() @ x, grad_output.sum(0)
