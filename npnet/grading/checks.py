@@ -17,6 +17,7 @@ from npnet.grading.compare import (
     tried,
 )
 from npnet.grading.kinds.base import STEP, Case, Kind
+from npnet.grading.kinds.dropout import MASK_FACTS
 from npnet.grading.results import FAILED, PASSED, SKIPPED, Check
 
 __all__ = ["TITLES", "check_names", "graded"]
@@ -45,7 +46,7 @@ TITLES = {
     "eps": "eps is heeded",
     "running": "running statistics follow the batch's",
     "eval": "evaluation",
-    "share": "the share of zeros is p",
+    "mask": "the mask: its share of zeros is p, and it is drawn for each value and call",
     "momentum": "momentum",
     "nesterov": "Nesterov's momentum",
     "weight_decay": "weight decay",
@@ -139,6 +140,9 @@ def _judged(name: str, facts: _Facts) -> tuple[str, str]:
         return FAILED, "the output is not right to begin with"
     if name == "derivative":
         return _derivative(trials[0], facts)
+    if name == "mask":
+        wrong = [v for v in facts.values if v.name in MASK_FACTS and not v.is_right]
+        return (FAILED, _told(wrong[0])) if wrong else (PASSED, "")
     if name in ("accumulates", "overwrites"):
         return _second(name, trials[0], facts)
     return _tagged(name, trials, facts)

@@ -17,7 +17,7 @@ __all__ = ["Diagnosis", "Trial", "Value", "diagnose", "equal", "tried"]
 # Of the largest value, for each dtype: sums of some hundred terms in another order leave 1e-13 and
 # 1e-5, eps and roots in batch norm a little more; a mistake leaves 1e-3 and more in these cases.
 TOLERANCES = {"float64": 1e-7, "float32": 2e-4}
-NOT_COMPARED = frozenset({"wrote", "returned", "set_lr"})
+NOT_COMPARED = frozenset({"wrote", "returned", "set_lr", "kept"})
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def grade_file(
             layers = [_not_loaded(n, k, str(loaded["error"]), rubric) for n, k in kinds.items() if k]
             result = Submission(path.name, tuple(layers), str(loaded["error"]))
         else:
-            classes = [str(name) for name in loaded.get("classes", {})]
+            classes = [str(name) for name in _listed(loaded.get("classes"))]
             kinds = wanted or _kinds(classes, kind)
             if not any(kinds.values()) and not rubric.layers:
                 raise ConfigError(_none(path, classes))
@@ -155,19 +155,25 @@ def _graded(name: str, kind_name: str, ask: Ask, rubric: Rubric, is_there: bool)
     said = ask({"class": name, "describe": [*kind.required, *kind.optional]})
     if "error" in said:
         return _failed(name, kind, str(said["error"]), rubric)
-    takes = {str(one) for one in said.get("takes", ())}
+    takes = {str(one) for one in _listed(said.get("takes"))}
     if "betas" in takes:
         takes |= {"beta1", "beta2"}
     trials = [_tried(case, name, ask, takes, said) for case in kind.cases]
     try:
         checks, diagnoses = graded(kind, trials, rubric.adds_up)
-    except (TypeError, KeyError, AttributeError, IndexError) as error:
+        found = _found(said, trials)
+    except (TypeError, KeyError, AttributeError, IndexError, ValueError) as error:
         return _failed(name, kind, f"its results can't be read: {error!r}", rubric)
     loads = Check("loads", "the file runs, and has the class", PASSED)
-    found = _found(said)
     return LayerResult(
         name, kind.name, found, rubric.with_points(name, [loads, *checks]), tuple(diagnoses)
     )
+
+
+def _listed(value: Any) -> list[Any]:
+    """What an answer has as a list, or as keys; a process that runs a student's code may say
+    anything."""
+    return list(value) if isinstance(value, (list, dict)) else []
 
 
 def _tried(case: Any, name: str, ask: Ask, takes: set[str], said: Mapping[str, Any]) -> Trial:
@@ -183,10 +189,13 @@ def _tried(case: Any, name: str, ask: Ask, takes: set[str], said: Mapping[str, A
     return Trial(case, tuple(outcomes))
 
 
-def _found(said: Mapping[str, Any]) -> str:
-    names = ", ".join(map(str, said.get("names", ())))
+def _found(said: Mapping[str, Any], trials: Sequence[Trial]) -> str:
+    """How a class was understood."""
+    names = ", ".join(map(str, _listed(said.get("names"))))
     form = FORMS.get(str(said.get("form")), "a class")
-    return f"{form}; arguments: {names or 'none'}"
+    kept = next((t.outcomes[0].get("kept") for t in trials if t.outcomes), None)
+    where = f"; {', '.join(map(str, kept))}" if kept else ""
+    return f"{form}; arguments: {names or 'none'}{where}"
 
 
 def _not_loaded(name: str, kind: str, error: str, rubric: Rubric) -> LayerResult:

@@ -42,7 +42,7 @@ def describe(cls: type, wanted: tuple[str, ...]) -> dict[str, Any]:
     """Form, and which of npnet's names of arguments a class takes."""
     form = form_of(cls)
     maker = cls.forward if form == "function" else cls.__init__  # type: ignore[misc]  # its signature alone is read
-    names = [p.name for p in _parameters(maker)]
+    names = [] if maker is object.__init__ else [p.name for p in _parameters(maker)]
     takes = {ours for name in names if (ours := canonical(name, wanted)) is not None}
     later = [p.name for p in _parameters(getattr(cls, "backward", None))]
     return {"form": form, "takes": sorted(takes), "names": names, "backward": later}
@@ -154,6 +154,7 @@ def _called(layer: Any, job: Job, call: Call) -> dict[str, Any]:
             out[name] = running
     now = {**given, **{name: weights.value(place) for name, place in places.items()}}
     out["wrote"] = [name for name, old in before.items() if _differs(old, now[name])]
+    out["kept"] = [f"{name} in {weights.said(place)}" for name, place in places.items()]
     return out
 
 

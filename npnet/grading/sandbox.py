@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import selectors
 import signal
 import subprocess
@@ -133,8 +134,9 @@ class Sandbox:
         process = self._process
         assert process is not None
         assert process.stdin is not None
+        token = secrets.token_hex(8)
         try:
-            process.stdin.write(wire.pack(message))
+            process.stdin.write(wire.pack({**message, "id": token}))
             process.stdin.flush()
         except OSError:
             raise EndedError(self._ended()) from None
@@ -143,7 +145,7 @@ class Sandbox:
             answer = wire.unpack(line)
         except wire.WireError:
             answer = None
-        if not isinstance(answer, dict):
+        if not isinstance(answer, dict) or answer.get("id") != token:
             self.stop()
             raise EndedError("the code wrote to where its results are read")
         return answer

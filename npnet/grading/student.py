@@ -41,7 +41,8 @@ def main() -> None:
     lacking = set_limits(Limits(**first["limits"]))
     _warm_up()
     sys.stdin = io.TextIOWrapper(os.fdopen(os.dup(0), "rb"))
-    _send(answers, {"lacking": lacking})
+    sys.stdout = sys.stderr = _Bounded(first["limits"]["output"])
+    _send(answers, {"id": first["id"], "lacking": lacking})
     forbid()
     module: Any = None
     for line in jobs:
@@ -50,11 +51,27 @@ def main() -> None:
             module, answer = _loaded(message["load"], message["forbid"])
         else:
             answer = _done(module, message)
-        _send(answers, answer)
+        _send(answers, {**answer, "id": message["id"]})
+
+
+class _Bounded(io.TextIOBase):
+    """Standard output and errors: what is more than is kept goes nowhere."""
+
+    def __init__(self, most: int) -> None:
+        self.left = most + 1  # one more, by which the reader sees that there was more
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        kept = text[: self.left]
+        self.left -= len(kept)
+        if kept:
+            os.write(2, kept.encode(errors="replace"))
+        return len(text)
 
 
 def _send(answers: Any, answer: Mapping[str, Any]) -> None:
-    sys.stdout.flush()
     answers.write(wire.pack(answer))
     answers.flush()
 

@@ -12,7 +12,7 @@ from npnet.base.arrays import Array
 from npnet.grading.errors import ProtocolError
 from npnet.grading.spellings import GRADS, WEIGHTS, canonical, gradient_names, plain
 
-__all__ = ["Place", "found", "gradient", "put", "running", "turned", "value"]
+__all__ = ["Place", "found", "gradient", "put", "running", "said", "turned", "value"]
 
 NETWORKS = ("lenet", "lenet5")  # whose weights are known by their shapes
 DEEPEST = 6  # of layers in lists in networks
@@ -186,6 +186,14 @@ def value(place: Place) -> Array | None:
     entry = _read(place.owner, place.key)
     array = getattr(entry, place.holder) if place.holder else entry
     return array if isinstance(array, np.ndarray) else None
+
+
+def said(place: Place) -> str:
+    """A place as a student calls it."""
+    is_entry = isinstance(place.owner, (Mapping, list, tuple))
+    key = f"[{place.key!r}]" if is_entry else str(place.key)
+    holder = f".{place.holder}" if place.holder else ""
+    return f"{key}{holder} {place.shape}".replace(",)", ")")
 
 
 def put(place: Place, array: Array) -> Array:

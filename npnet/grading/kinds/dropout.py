@@ -20,13 +20,15 @@ from npnet.grading.kinds.base import (
     made,
 )
 
-__all__ = ["DROPOUT"]
+__all__ = ["DROPOUT", "MASK_FACTS", "with_facts"]
+
+MASK_FACTS = frozenset({"share of zeros", "rows alike", "same mask again"})
 
 # Of zeros among the 6400 values of the case that counts them: five standard deviations.
 DEVIATIONS = 5.0
 _ROWS: tuple[Any, ...] = (
     ("plain", "plain", "p 0.3", {"p": 0.3}, (20, 30)),
-    ("share", "share", "the share of zeros, p 0.2", {"p": 0.2}, (80, 80)),
+    ("share", "mask", "the share of zeros, p 0.2", {"p": 0.2}, (80, 80)),
     ("images", "sizes", "images, p 0.5", {"p": 0.5}, (4, 3, 5, 6)),
     ("none", "sizes", "p 0", {"p": 0.0}, (4, 5)),
     ("eval", "eval", "evaluation, p 0.3", {"p": 0.3}, (20, 30)),
