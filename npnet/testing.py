@@ -1,4 +1,4 @@
-"""Comparing in tests: `assert_close` of `torch.testing`, and `check_layer` for layers of one's own."""
+"""For tests: `assert_close` of `torch.testing`, and `check_layer` for layers of one's own."""
 
 from __future__ import annotations
 

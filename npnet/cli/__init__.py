@@ -104,7 +104,7 @@ def _usage() -> str:
     for command, about in COMMANDS.items():
         if command in starts:
             lines += ["", titled(starts[command])]
-        lines += rows([(command, about)], column=16)
+        lines += rows([(command, about)], column=18)
     return "\n".join([*lines, "", *examples(_EXAMPLES, "npnet")])
 
 

@@ -1,4 +1,4 @@
-"""`npnet check`: grades layers that somebody wrote in NumPy, and says what a wrong one looks like."""
+"""`npnet check`: grades layers written in NumPy, and says what a wrong one looks like."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from npnet.base import extras
-from npnet.base.files import user_path, atomic_write
+from npnet.base.files import atomic_write, user_path
 from npnet.runs.commands import leave_kernels_out, run_command
 from npnet.runs.errors import ConfigError, FailedError
 from npnet.runs.flags import positional, read_flags
@@ -61,7 +61,7 @@ class Options:
     rubric: str = ""
     """YAML file with the layers that are asked for, points, and limits"""
     gradients: str = "add"
-    """whether gradients of a second call add up, as in PyTorch, or overwrite; a rubric says it too"""
+    """of a second call: add up, as in PyTorch, or overwrite; a rubric says it too"""
     json: bool = False
     """print the answer for a program to read"""
     junit: str = ""

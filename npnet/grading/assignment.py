@@ -62,14 +62,14 @@ _README = """# {title}
 
 For teachers. `student/` is what students get; keep the rest.
 
-- `student/layers.py`: the skeleton, which students fill in and hand in. `npnet check layers.py` tells
-  them what is right, and which known mistake a wrong layer has; it shows nothing of a solution.
+- `student/layers.py`: the skeleton, which students fill in and hand in. `npnet check layers.py`
+  tells them what is right, and which known mistake a wrong layer has, but nothing of a solution.
 - `student/test_layers.py`: the same for pytest. `student/assignment.ipynb`: the same as a notebook,
   whose cells otter-grader and nbgrader can use.
 - `rubric.yaml`: points of each check, rules and limits. Change what you like; `npnet check
   student/layers.py --rubric rubric.yaml` must give the skeleton 0 points.
-- `autograder/`: for Gradescope. Put npnet's wheel and a copy of `rubric.yaml` there (the copy that is
-  there is of today), and zip what is in the folder: `cd autograder && zip ../autograder.zip *`.
+- `autograder/`: for Gradescope. Put npnet's wheel there, and `rubric.yaml` where you changed it,
+  and zip what is in the folder: `cd autograder && zip ../autograder.zip *`.
 
 Whoever grades by hand: `npnet check SUBMISSION/layers.py --rubric rubric.yaml`.
 """
@@ -84,7 +84,9 @@ def write_assignment(name: str, folder: Path) -> list[Path]:
     if name not in ASSIGNMENTS:
         raise ConfigError(unknown_name("assignment", name, ASSIGNMENTS))
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ConfigError(f"DIR: {folder} is there already, and nothing is overwritten; name another")
+        raise ConfigError(
+            f"DIR: {folder} is there already, and nothing is overwritten; name another"
+        )
     paths = []
     for place, text in files_of(name).items():
         path = folder / place
@@ -171,7 +173,9 @@ def _notebook(title: str, skeletons: Mapping[str, str]) -> str:
             cell |= {"execution_count": None, "outputs": []}
         cells.append(cell)
 
-    add("markdown", f"# {title}\n\nWrite each layer in NumPy. The cell below it says what is right.")
+    add(
+        "markdown", f"# {title}\n\nWrite each layer in NumPy. The cell below it says what is right."
+    )
     add("code", "import numpy as np\n\nfrom npnet.testing import check_layer")
     for kind, text in skeletons.items():
         add("markdown", f"## {_class_of(text)}")
@@ -180,7 +184,12 @@ def _notebook(title: str, skeletons: Mapping[str, str]) -> str:
     language = {"display_name": "Python 3", "language": "python", "name": "python3"}
     return (
         json.dumps(
-            {"cells": cells, "metadata": {"kernelspec": language}, "nbformat": 4, "nbformat_minor": 5},
+            {
+                "cells": cells,
+                "metadata": {"kernelspec": language},
+                "nbformat": 4,
+                "nbformat_minor": 5,
+            },
             indent=1,
         )
         + "\n"

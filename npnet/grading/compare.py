@@ -209,7 +209,8 @@ def _fewest(
     Of those that explain as much, the one that would make least wrong that is not; of equal ones
     the first of the catalogue.
     """
-    left, found = set(wrong), {}
+    left = set(wrong)
+    found: dict[str, Diagnosis] = {}
     while explained:
         mistake, names, _ = max(explained, key=lambda it: (len(it[1] & left), -len(it[2])))
         here = names & left

@@ -58,7 +58,9 @@ def grade_file(
         if "error" in loaded:
             classes: list[str] = _class_names(path)
             kinds = wanted or _kinds(classes, kind)
-            layers = [_not_loaded(n, k, str(loaded["error"]), rubric) for n, k in kinds.items() if k]
+            layers = [
+                _not_loaded(n, k, str(loaded["error"]), rubric) for n, k in kinds.items() if k
+            ]
             result = Submission(path.name, tuple(layers), str(loaded["error"]))
         else:
             classes = [str(name) for name in _listed(loaded.get("classes"))]
@@ -206,8 +208,7 @@ def _failed(name: str, kind: Kind, why: str, rubric: Rubric) -> LayerResult:
     """A layer of which nothing could be tried."""
     loads = Check("loads", "the file runs, and has the class", FAILED, why)
     rest = [
-        Check(check, TITLES[check], FAILED, "not tried") for check in check_names(kind, rubric.adds_up)
+        Check(check, TITLES[check], FAILED, "not tried")
+        for check in check_names(kind, rubric.adds_up)
     ]
     return LayerResult(name, kind.name, "", rubric.with_points(name, [loads, *rest]))
-
-

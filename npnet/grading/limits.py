@@ -10,11 +10,10 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Limits", "REFUSED", "forbid", "set_limits"]
-
-from dataclasses import dataclass
+__all__ = ["REFUSED", "Limits", "forbid", "set_limits"]
 
 MEGABYTE = 1 << 20
 _FILES = 64  # open at a time

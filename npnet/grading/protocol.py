@@ -28,7 +28,7 @@ _SWITCHES = ("training", "train", "is_training")
 
 
 def form_of(cls: type) -> str | None:
-    """"layer", "function" (a subclass of npnet.autograd.Function), "optimizer", or None."""
+    """ "layer", "function" (a subclass of npnet.autograd.Function), "optimizer", or None."""
     if issubclass(cls, Function):
         return "function"
     if callable(getattr(cls, "forward", None)) and callable(getattr(cls, "backward", None)):
@@ -41,7 +41,7 @@ def form_of(cls: type) -> str | None:
 def describe(cls: type, wanted: tuple[str, ...]) -> dict[str, Any]:
     """Form, and which of npnet's names of arguments a class takes."""
     form = form_of(cls)
-    maker = cls.forward if form == "function" else cls.__init__  # type: ignore[misc]  # its signature alone is read
+    maker: Any = getattr(cls, "forward" if form == "function" else "__init__")
     names = [] if maker is object.__init__ else [p.name for p in _parameters(maker)]
     takes = {ours for name in names if (ours := canonical(name, wanted)) is not None}
     later = [p.name for p in _parameters(getattr(cls, "backward", None))]
@@ -139,14 +139,18 @@ def _called(layer: Any, job: Job, call: Call) -> dict[str, Any]:
     given.update({name: value.copy() for name, value in call.weights.items() if name not in places})
     before = {name: _copy(value) for name, value in {**given, **ours}.items()}
     required = tuple(name for name in given if name != "training")
-    y = layer.forward(**_mode(bound(layer.forward, given, required, _of(type(layer), layer.forward)), call))
+    y = layer.forward(
+        **_mode(bound(layer.forward, given, required, _of(type(layer), layer.forward)), call)
+    )
     out: dict[str, Any] = {"y": as_array(y, "forward")}
     if call.gy is not None:
         gy = _laid(call.gy, job.strided)
         before["gy"], given["gy"] = _copy(gy), gy
         more = {name: given[name] for name in given if name not in ("x", "training")}
         method = layer.backward
-        found = method(**bound(method, {"gy": gy, "x": given["x"], **more}, ("gy",), _of(type(layer), method)))
+        found = method(
+            **bound(method, {"gy": gy, "x": given["x"], **more}, ("gy",), _of(type(layer), method))
+        )
         out |= _gradients(layer, found, places, call, list(given))
     for name in ("running_mean", "running_var"):
         running = weights.running(layer, name)
@@ -167,9 +171,13 @@ def _gradients(
             f"{type(layer).__name__}.backward returned None; it must return the gradient of x"
         )
     if isinstance(found, Mapping):
-        named = {canonical(str(k).removeprefix("grad_").removeprefix("d"), ("x", *call.weights)): v
-                 for k, v in found.items()}
-        out = {"gx" if k == "x" else k: as_array(v, f"backward [{k}]") for k, v in named.items() if k}
+        named = {
+            canonical(str(k).removeprefix("grad_").removeprefix("d"), ("x", *call.weights)): v
+            for k, v in found.items()
+        }
+        out = {
+            "gx" if k == "x" else k: as_array(v, f"backward [{k}]") for k, v in named.items() if k
+        }
         return {**out, "returned": True}
     if isinstance(found, (tuple, list)) and found and not np.isscalar(found[0]):
         names = ["gx", *call.weights]
@@ -215,9 +223,7 @@ def _switch(layer: Any, training: bool) -> None:
 def _applied(cls: type[Function], job: Job, call: Call) -> dict[str, Any]:
     """One apply of an autograd.Function, and backward through it."""
     with_ctx = cls.setup_context is Function.setup_context
-    parameters = [
-        p for p in list(inspect.signature(cls.forward).parameters.values())[int(with_ctx) :]
-    ]
+    parameters = list(inspect.signature(cls.forward).parameters.values())[int(with_ctx) :]
     tensors = {
         name: as_tensor(_laid(value, job.strided)).requires_grad_()
         for name, value in {"x": call.x, **call.weights}.items()
@@ -226,7 +232,9 @@ def _applied(cls: type[Function], job: Job, call: Call) -> dict[str, Any]:
     extra = {k: as_tensor(v) if isinstance(v, np.ndarray) else v for k, v in call.extra.items()}
     given: dict[str, Any] = {**tensors, **extra, **job.init, "training": call.training}
     before = {name: _copy(t.array) for name, t in tensors.items()}
-    values = bound(cls.forward, given, tuple(tensors) + tuple(extra) + job.required, _of(cls, cls.forward))
+    values = bound(
+        cls.forward, given, tuple(tensors) + tuple(extra) + job.required, _of(cls, cls.forward)
+    )
     y = cls.apply(*[values[p.name] for p in parameters if p.name in values])
     y = y[0] if isinstance(y, tuple) else y
     out: dict[str, Any] = {"y": as_array(y, "forward"), "returned": True}

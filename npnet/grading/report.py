@@ -42,7 +42,9 @@ def show(result: Submission, console: Console) -> None:
     for layer in result.layers:
         _show_layer(layer, console)
     if result.printed.strip():
-        console.print(f"\nprinted by the code:\n[dim]{escape(result.printed[:_SHOWN].rstrip())}[/dim]")
+        console.print(
+            f"\nprinted by the code:\n[dim]{escape(result.printed[:_SHOWN].rstrip())}[/dim]"
+        )
     if result.ungraded:
         console.print(f"\nnot graded, as their names say no kind: {', '.join(result.ungraded)}")
     said = "all right" if result.passed else "not all right"
@@ -94,7 +96,9 @@ def junit(result: Submission) -> str:
         for check in layer.checks:
             case = ET.SubElement(suite, "testcase", classname=_clean(layer.name), name=check.name)
             if check.state == FAILED:
-                failure = ET.SubElement(case, "failure", message=_clean(check.message or check.title))
+                failure = ET.SubElement(
+                    case, "failure", message=_clean(check.message or check.title)
+                )
                 failure.text = _clean(words(layer))
             elif check.state == SKIPPED:
                 ET.SubElement(case, "skipped", message=_clean(check.message))
@@ -135,6 +139,5 @@ def gradescope(result: Submission) -> str:
 
 def _clean(text: str) -> str:
     """What XML can hold of a text."""
-    return "".join(c if c in "\t\n" or c >= " " and c not in "\ufffe\uffff" else "?" for c in text).encode(
-        "utf-8", "replace"
-    ).decode()
+    kept = [c if c in "\t\n" or (c >= " " and c not in "\ufffe\uffff") else "?" for c in text]
+    return "".join(kept).encode("utf-8", "replace").decode()

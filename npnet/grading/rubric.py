@@ -97,7 +97,7 @@ def read_rubric(path: Path) -> Rubric:
 def _layers(found: Any, adds_up: bool) -> dict[str, tuple[str, Mapping[str, float]]]:
     if not isinstance(found, dict):
         raise ConfigError(f"rubric: layers must have a key for each class, got {found!r}")
-    layers = {}
+    layers: dict[str, tuple[str, Mapping[str, float]]] = {}
     for name, entry in found.items():
         entry = entry or {}
         if not isinstance(entry, dict) or set(entry) - {"kind", "points"}:

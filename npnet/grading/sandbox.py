@@ -113,7 +113,7 @@ class Sandbox:
 
     def _start(self) -> None:
         self.stop()
-        self._buffer, self._printed = b"", tempfile.TemporaryFile()
+        self._buffer, self._printed = b"", tempfile.TemporaryFile()  # noqa: SIM115  # closed by stop
         environment = {key: os.environ[key] for key in _KEPT if key in os.environ}
         threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         self._process = subprocess.Popen(
@@ -122,7 +122,12 @@ class Sandbox:
             stdout=subprocess.PIPE,
             stderr=self._printed,
             cwd=os.sep,
-            env={**environment, **threads, "NPNET_BACKEND": "numpy", "PYTHONDONTWRITEBYTECODE": "1"},
+            env={
+                **environment,
+                **threads,
+                "NPNET_BACKEND": "numpy",
+                "PYTHONDONTWRITEBYTECODE": "1",
+            },
             start_new_session=True,
         )
         self.lacking = list(self._asked({"limits": asdict(self.limits)}, START).get("lacking", []))
@@ -180,7 +185,10 @@ class Sandbox:
         self.stop()
         if code is None or code >= 0:
             return f"the code ended its process (exit code {code}): os._exit or the like"
-        names = {-signal.SIGSEGV: " (a crash in machine code)", -signal.SIGKILL: " (no memory left?)"}
+        names = {
+            -signal.SIGSEGV: " (a crash in machine code)",
+            -signal.SIGKILL: " (no memory left?)",
+        }
         return f"the code's process was ended by signal {-code}{names.get(code, '')}"
 
     def _read_printed(self) -> str:

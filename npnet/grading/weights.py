@@ -130,10 +130,16 @@ def _fitting(owner: Any, key: Any, holding: tuple[str, Array], array: Array) -> 
         return Place(owner, key, holder, True, there.shape, array.shape)
     squeezed = [n for n in there.shape if n != 1] == [n for n in array.shape if n != 1]
     same_size = there.size == array.size
-    if same_size and (squeezed or (array.ndim == 4 and there.ndim == 2 and len(there) == len(array))):
-        return Place(owner, key, holder, False, there.shape, array.shape)  # a bias (1, O), filters (O, C*K*K)
+    if same_size and (
+        squeezed or (array.ndim == 4 and there.ndim == 2 and len(there) == len(array))
+    ):
+        return Place(
+            owner, key, holder, False, there.shape, array.shape
+        )  # a bias (1, O), filters (O, C*K*K)
     if array.ndim == 4 and there.shape == (array[0].size, len(array)):
-        return Place(owner, key, holder, True, there.shape, array.shape)  # (C*K*K, O): a layer on features
+        return Place(
+            owner, key, holder, True, there.shape, array.shape
+        )  # (C*K*K, O): a layer on features
     return None
 
 

@@ -18,8 +18,12 @@ __all__ = ["LARGEST", "WireError", "pack", "unpack"]
 
 LARGEST = 1 << 26  # bytes of one line; the arrays of a check are a few kB
 _MARK = "__array__"
-_DTYPES = frozenset("bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32".split())
-_ALLOWED = _DTYPES | {"float64"}
+_ALLOWED = frozenset(
+    {
+        *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+        *("float16", "float32", "float64"),
+    }
+)
 
 
 class WireError(ValueError):

@@ -18,7 +18,9 @@ def test_right_ones_pass() -> None:
 
 def test_wrong_ones_raise_with_the_mistake() -> None:
     conv = module(next(p for p in WRONG if p.stem == "conv_assign")).Conv2d
-    with pytest.raises(AssertionError, match=r"(?s)Conv2d \(conv2d\) is not right:.*col2im-assigns"):
+    with pytest.raises(
+        AssertionError, match=r"(?s)Conv2d \(conv2d\) is not right:.*col2im-assigns"
+    ):
         check_layer(conv)
 
 
@@ -44,7 +46,10 @@ def test_kinds() -> None:
     [
         ({"__init__": lambda self, foo, bar, baz: None}, "has the argument 'baz'"),
         ({}, "has no weight: after __init__ there must be an attribute weight"),
-        ({"weight": 1, "__init__": lambda self: setattr(self, "weight", np.zeros(7))}, "weight has the shape"),
+        (
+            {"weight": 1, "__init__": lambda self: setattr(self, "weight", np.zeros(7))},
+            "weight has the shape",
+        ),
     ],
 )
 def test_what_the_protocol_asks_for_is_taught(members: dict[str, object], message: str) -> None:

@@ -159,7 +159,8 @@ def results_of(folder: Path, submission: str | None, tmp_path: Path) -> dict[str
     paths = os.pathsep.join(path for path in sys.path if path)
     done = subprocess.run(
         ["bash", str(root / "source" / "run_autograder")],
-        env=os.environ | {"AUTOGRADER_ROOT": str(root), "PYTHON": sys.executable, "PYTHONPATH": paths},
+        env=os.environ
+        | {"AUTOGRADER_ROOT": str(root), "PYTHON": sys.executable, "PYTHONPATH": paths},
         capture_output=True,
         text=True,
         timeout=300,

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from npnet.grading.kinds.activation import RELU, SIGMOID, TANH
+from npnet.grading.kinds.adam import ADAM
+from npnet.grading.kinds.avg_pool import AVG_POOL2D
 from npnet.grading.kinds.base import Case, Kind, Mistake
 from npnet.grading.kinds.conv import CONV2D
 from npnet.grading.kinds.dropout import DROPOUT
 from npnet.grading.kinds.lenet import LENET, LENET5
 from npnet.grading.kinds.linear import LINEAR
 from npnet.grading.kinds.loss import CROSS_ENTROPY
+from npnet.grading.kinds.max_pool import MAX_POOL2D
 from npnet.grading.kinds.norm import BATCH_NORM1D, BATCH_NORM2D
-from npnet.grading.kinds.optimizers import ADAM, SGD
-from npnet.grading.kinds.pool import AVG_POOL2D, MAX_POOL2D
+from npnet.grading.kinds.sgd import SGD
 from npnet.grading.spellings import plain
 
 __all__ = ["KINDS", "Case", "Kind", "Mistake", "kind_of"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +27,7 @@ __all__ = ["RELU", "SIGMOID", "TANH"]
 
 Local = Callable[[Array, Array], Array]  # of x and y, what grad_output is multiplied by
 
-_ROWS = (
+_ROWS: tuple[Any, ...] = (
     ("plain", "plain", "x (4, 5)", {}, (4, 5)),
     ("images", "sizes", "images (2, 3, 4, 5)", {}, (2, 3, 4, 5)),
     ("one", "batch_of_one", "a batch of 1", {}, (1, 7)),

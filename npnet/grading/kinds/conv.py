@@ -130,10 +130,10 @@ def _weight_of(stride: int | None, last: str = "") -> Callable[[Sample], Outputs
     def compute(s: Sample) -> Outputs:
         if s.gy is None:
             return {}
-        n, _, oh, ow = s.gy.shape
-        seen = columns(s.x, window_of(s.init, stride))[:, :, :oh, :ow]
-        some = {"sample": np.s_[-1:], "window": np.s_[:]}.get(last, np.s_[:])
-        gy, seen = s.gy[some], seen[some]
+        oh, ow = s.gy.shape[2:]
+        gy, seen = s.gy, columns(s.x, window_of(s.init, stride))[:, :, :oh, :ow]
+        if last == "sample":
+            gy, seen = gy[-1:], seen[-1:]
         if last == "window":
             gy, seen = gy[:, :, -1:, -1:], seen[:, :, -1:, -1:]
         return {"weight": np.einsum("noij,ncijuv->ocuv", gy, seen)}

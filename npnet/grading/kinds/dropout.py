@@ -136,7 +136,10 @@ def _keeps(s: Sample) -> Outputs:
 def _still_on(s: Sample) -> Outputs:
     if s.training:
         return {}
-    return {"y": s.x * _mask(s) / _keep(s), **({} if s.gy is None else {"gx": s.gy * _mask(s) / _keep(s)})}
+    return {
+        "y": s.x * _mask(s) / _keep(s),
+        **({} if s.gy is None else {"gx": s.gy * _mask(s) / _keep(s)}),
+    }
 
 
 _INVERTED = "divide by 1 - p in training, so that evaluation needs nothing (inverted dropout)"
@@ -159,7 +162,9 @@ _MISTAKES = (
         "scaled-by-p",
         "what is kept is divided by p, and not by 1 - p",
         _INVERTED,
-        lambda s: _scaled(s, 1 / s.init["p"], 1 / s.init["p"]) if s.init["p"] and s.training else {},
+        lambda s: (
+            _scaled(s, 1 / s.init["p"], 1 / s.init["p"]) if s.init["p"] and s.training else {}
+        ),
     ),
     _mistake(
         "scaled-down",
@@ -174,7 +179,9 @@ _MISTAKES = (
         _keeps,
     ),
     _mistake("gx-not-scaled", "backward does not divide by 1 - p", _SAME, _gradient(_mask)),
-    _mistake("gx-not-masked", "backward does not use the mask at all", _SAME, _gradient(lambda s: 1.0)),
+    _mistake(
+        "gx-not-masked", "backward does not use the mask at all", _SAME, _gradient(lambda s: 1.0)
+    ),
     _mistake(
         "gx-not-masked",
         "backward scales, but does not use the mask",

@@ -1,4 +1,4 @@
-"""A whole LeNet: five layers with weights, with ReLU and maxima (lenet) or tanh and means (lenet5)."""
+"""A whole LeNet of five layers, with ReLU and maxima (lenet), or tanh and means (lenet5)."""
 
 from __future__ import annotations
 
@@ -77,7 +77,9 @@ def _random(case: Case, number: int) -> Case:
         for sign in (1e-5, -1e-5):
             moved = value + sign * v
             there = {**weights, **({} if name == "gx" else {name: moved})}
-            calls.append(replace(first, x=moved if name == "gx" else first.x, gy=None, weights=there))
+            calls.append(
+                replace(first, x=moved if name == "gx" else first.x, gy=None, weights=there)
+            )
     job = replace(case.job, calls=tuple(calls))
     return replace(case, job=job, directions=tuple(directions))
 
@@ -117,9 +119,7 @@ def _pool(x: Array, kind: str) -> tuple[Array, Callable[[Array], Array]]:
     flat = seen.reshape(*seen.shape[:4], 4)
     share = np.eye(4)[flat.argmax(-1)] if kind == "max" else np.full(flat.shape, 0.25)
     y = (flat * share).sum(-1)
-    return y, lambda gy: scattered(
-        (share * gy[..., None]).reshape(seen.shape), window, x.shape
-    )
+    return y, lambda gy: scattered((share * gy[..., None]).reshape(seen.shape), window, x.shape)
 
 
 def network(
@@ -203,8 +203,12 @@ def _mistakes(act: str, pool: str) -> tuple[Mistake, ...]:
 
     order = f"conv1, {act}, pool, conv2, {act}, pool, conv3, {act}, fc1, {act}, fc2"
     return (
-        one("other-activation", f"the activation is {other_act}", f"{act} everywhere", act=other_act),
-        one("other-pool", f"pools take the {other_pool}", f"pools take the {pool}", pool=other_pool),
+        one(
+            "other-activation", f"the activation is {other_act}", f"{act} everywhere", act=other_act
+        ),
+        one(
+            "other-pool", f"pools take the {other_pool}", f"pools take the {pool}", pool=other_pool
+        ),
         one(
             "other-activation-and-pool",
             f"it is the other LeNet, with {other_act} and {other_pool}",
@@ -225,7 +229,12 @@ def _mistakes(act: str, pool: str) -> tuple[Mistake, ...]:
             last="act",
         ),
         *(
-            one(f"activation-missing-{names[i]}", f"there is no activation after {names[i]}", order, silent=i)
+            one(
+                f"activation-missing-{names[i]}",
+                f"there is no activation after {names[i]}",
+                order,
+                silent=i,
+            )
             for i in range(4)
         ),
         *(

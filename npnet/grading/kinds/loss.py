@@ -54,7 +54,9 @@ def _cases() -> tuple[Case, ...]:
                 target = calls[0].extra["target"]  # of finite differences: the same
             x = call.x if case.name != "sure" else _sure(n, classes)
             gy = np.array(0.7 if case.name == "upstream" else 1.0, x.dtype)
-            calls.append(replace(call, x=x, gy=None if call.gy is None else gy, extra={"target": target}))
+            calls.append(
+                replace(call, x=x, gy=None if call.gy is None else gy, extra={"target": target})
+            )
         cases.append(replace(case, job=replace(case.job, calls=tuple(calls))))
     return tuple(cases)
 
@@ -268,7 +270,12 @@ _MISTAKES = (
         each(_unshifted),
     ),
     *(
-        _loss("eps-in-log", f"{e:g} is added within the logarithm: sure mistakes cost too little", _EPS, f)
+        _loss(
+            "eps-in-log",
+            f"{e:g} is added within the logarithm: sure mistakes cost too little",
+            _EPS,
+            f,
+        )
         for eps in (1e-15, 1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5)
         for e, f in ((eps, _with_eps(eps)), (eps, _clipped(eps)))
     ),

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from npnet.base.arrays import Array
 from npnet.grading.jobs import Call
 from npnet.grading.kinds.base import (
     Case,
@@ -21,13 +20,27 @@ from npnet.grading.kinds.base import (
     gradient_mistakes,
     made,
 )
+from npnet.grading.kinds.norm_rules import (
+    EPS,
+    MOMENTUM,
+    Norm,
+    before,
+    by_batch,
+    moved,
+    moved_biased,
+    moved_in_eval,
+    moving,
+    of_x,
+    only,
+    summed,
+    unweighted,
+)
 from npnet.nn import functional as F
 from npnet.tensor import Tensor, as_tensor
 
 __all__ = ["BATCH_NORM1D", "BATCH_NORM2D"]
 
 _REQUIRED = ("num_features",)
-EPS, MOMENTUM = 1e-5, 0.1  # PyTorch's defaults
 
 
 def _rows(images: bool) -> tuple[Any, ...]:
@@ -71,12 +84,12 @@ def _right(s: Sample) -> Outputs:
     eps, momentum = s.init.get("eps", EPS), s.init.get("momentum", MOMENTUM)
     running = None
     if "running_mean" in s.seen:
-        mean, var = _before(s)
+        mean, var = before(s)
         running = as_tensor(mean.copy()), as_tensor(var.copy())
 
     def forward(_: Sample, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        given = running if running is not None else (None, None)
-        return F.batch_norm(x, *given, weight, bias, s.training, momentum, eps)
+        mean, var = running if running is not None else (None, None)
+        return F.batch_norm(x, mean, var, weight, bias, s.training, momentum, eps)
 
     if running is None and not s.training:
         return {}  # nothing to evaluate with
@@ -84,128 +97,6 @@ def _right(s: Sample) -> Outputs:
     if running is not None:
         out["running_mean"], out["running_var"] = (t.array.copy() for t in running)
     return out
-
-
-def _before(s: Sample) -> tuple[Array, Array]:
-    channels = s.x.shape[1]
-    mean = s.before.get("running_mean", np.zeros(channels))
-    return np.asarray(mean, np.float64), np.asarray(
-        s.before.get("running_var", np.ones(channels)), np.float64
-    )
-
-
-# ---- mistakes ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Norm:
-    """What a batch norm does, right by default.
-
-    Attributes:
-        axes: what is added up for mean and variance; None: all but the channels.
-        unbiased: whether the variance is divided by N - 1.
-        scale: of variance and eps, what x - mean is multiplied by.
-        constant: whether backward takes mean ("mean"), variance ("var") or both for constants.
-        count: what backward divides by, of the number of values of a channel and the batch.
-    """
-
-    axes: tuple[int, ...] | None = None
-    unbiased: bool = False
-    scale: Callable[[Array, float], Array] = lambda var, eps: 1 / np.sqrt(var + eps)
-    constant: str = ""
-    count: Callable[[int, int], float] = lambda m, n: m
-
-    def __call__(self, s: Sample) -> Outputs:
-        if not s.training:
-            return {}
-        eps = s.init.get("eps", EPS)
-        axes = self.axes or (0, *range(2, s.x.ndim))
-        mean = s.x.mean(axes, keepdims=True)
-        var = s.x.var(axes, keepdims=True, ddof=int(self.unbiased))
-        rstd = self.scale(var, eps)
-        hat = (s.x - mean) * rstd
-        shape = (1, -1, *(1,) * (s.x.ndim - 2))
-        weight, bias = (s.weights[name].reshape(shape) for name in ("weight", "bias"))
-        out: Outputs = {"y": hat * weight + bias}
-        if s.gy is None:
-            return out
-        own = (0, *range(2, s.x.ndim))
-        g, m = s.gy * weight, self.count(s.x.size // mean.size, len(s.x))
-        gx = g
-        if self.constant not in ("mean", "both"):
-            gx = gx - g.sum(axes, keepdims=True) / m
-        if self.constant not in ("var", "both"):
-            gx = gx - hat * (g * hat).sum(axes, keepdims=True) / m
-        return {
-            **out,
-            "gx": gx * rstd,
-            "weight": (s.gy * hat).sum(own),
-            "bias": s.gy.sum(own),
-        }
-
-
-def _only(names: str, compute: Callable[[Sample], Outputs]) -> Callable[[Sample], Outputs]:
-    return lambda s: {k: v for k, v in compute(s).items() if k in names.split()}
-
-
-def _running(new: Callable[[Sample, Array, Array, float], tuple[Array, Array]]) -> Callable[[Sample], Outputs]:
-    """Other running statistics: of the sample, the batch's mean and unbiased variance, momentum."""
-
-    def compute(s: Sample) -> Outputs:
-        axes = (0, *range(2, s.x.ndim))
-        if not s.training or s.x.size == s.x.shape[1]:
-            return {}
-        mean, var = s.x.mean(axes), s.x.var(axes, ddof=1)
-        momentum = s.init.get("momentum", MOMENTUM)
-        return dict(zip(("running_mean", "running_var"), new(s, mean, var, momentum), strict=True))
-
-    return compute
-
-
-def _moved(s: Sample, mean: Array, var: Array, momentum: float) -> tuple[Array, Array]:
-    old_mean, old_var = _before(s)
-    return old_mean + momentum * (mean - old_mean), old_var + momentum * (var - old_var)
-
-
-def _biased(s: Sample, mean: Array, var: Array, momentum: float) -> tuple[Array, Array]:
-    m = s.x.size // s.x.shape[1]
-    return _moved(s, mean, var * (m - 1) / m, momentum)
-
-
-def _by_batch(s: Sample) -> Outputs:
-    """Evaluation with the statistics of the batch itself."""
-    if s.training:
-        return {}
-    return _Norm()(replace(s, training=True))
-
-
-def _moved_in_eval(s: Sample) -> Outputs:
-    """Running statistics that evaluation moves, too."""
-    return {} if s.training else _running(_moved)(replace(s, training=True))
-
-
-def _of_x(s: Sample) -> Outputs:
-    own = (0, *range(2, s.x.ndim))
-    return {} if s.gy is None else {"weight": (s.gy * s.x).sum(own)}
-
-
-def _unweighted(s: Sample) -> Outputs:
-    ones = {**s.weights, "weight": np.ones_like(s.weights["weight"])}
-    return _only("gx", _Norm())(replace(s, weights=ones))
-
-
-def _kept(axes: tuple[int, ...]) -> Callable[[Sample], Outputs]:
-    """Gradients of weight and bias that are added up over some axes alone."""
-
-    def compute(s: Sample) -> Outputs:
-        if s.gy is None or not s.training:
-            return {}
-        own = (0, *range(2, s.x.ndim))
-        mean, var = s.x.mean(own, keepdims=True), s.x.var(own, keepdims=True)
-        hat = (s.x - mean) / np.sqrt(var + s.init.get("eps", EPS))
-        return {"weight": (s.gy * hat).sum(axes), "bias": s.gy.sum(axes)}
-
-    return compute
 
 
 def _mistake(name: str, says: str, fix: str, compute: Callable[[Sample], Outputs]) -> Mistake:
@@ -221,20 +112,20 @@ def _axes(images: bool) -> tuple[Mistake, ...]:
         "sums-over-channels",
         "mean and variance are those of each sample over its channels: the wrong axis",
         _WRONG_AXIS,
-        _Norm(axes=(1, 2, 3) if images else (1,)),
+        Norm(axes=(1, 2, 3) if images else (1,)),
     )
     everything = _mistake(
         "sums-over-all",
         "mean and variance are one number for all channels",
         _WRONG_AXIS,
-        _Norm(axes=(0, 1, 2, 3) if images else (0, 1)),
+        Norm(axes=(0, 1, 2, 3) if images else (0, 1)),
     )
     if not images:
         wrong = _mistake(
             "gradient-wrong-axis",
             "the gradients of weight and bias are added up over the wrong axis",
             "add up over the batch, axis 0",
-            _kept((1,)),
+            summed((1,)),
         )
         return channels, everything, wrong
     return (
@@ -244,31 +135,31 @@ def _axes(images: bool) -> tuple[Mistake, ...]:
             "sums-over-batch-alone",
             "mean and variance are taken over the batch alone, for each pixel",
             _WRONG_AXIS + ": axis=(0, 2, 3)",
-            _Norm(axes=(0,)),
+            Norm(axes=(0,)),
         ),
         _mistake(
             "sums-over-space-alone",
             "mean and variance are those of each image by itself, over rows and columns alone",
             _WRONG_AXIS + ": axis=(0, 2, 3)",
-            _Norm(axes=(2, 3)),
+            Norm(axes=(2, 3)),
         ),
         _mistake(
             "gradient-not-over-space",
             "the gradients of weight and bias are added up over the batch alone",
             "add up over (0, 2, 3)",
-            _kept((0,)),
+            summed((0,)),
         ),
         _mistake(
             "gradient-not-over-batch",
             "the gradients of weight and bias are not added up over the batch",
             "add up over (0, 2, 3)",
-            _kept((2, 3)),
+            summed((2, 3)),
         ),
         _mistake(
             "batch-for-count",
             "backward divides by the batch size N, where N * H * W values were averaged",
             "divide by the number of values of a channel, N * H * W",
-            _only("gx", _Norm(count=lambda m, n: n)),
+            only("gx", Norm(count=lambda m, n: n)),
         ),
     )
 
@@ -278,103 +169,103 @@ _MISTAKES = (
         "unbiased-variance",
         "forward divides by the unbiased variance (N - 1)",
         "the batch is standardised by the biased variance (divided by N), as in PyTorch",
-        _Norm(unbiased=True),
+        Norm(unbiased=True),
     ),
     _mistake(
         "eps-outside-root",
         "eps is added to the standard deviation, and not to the variance",
         "(x - mean) / sqrt(var + eps)",
-        _Norm(scale=lambda var, eps: 1 / (np.sqrt(var) + eps)),
+        Norm(scale=lambda var, eps: 1 / (np.sqrt(var) + eps)),
     ),
     _mistake(
         "eps-missing",
         "eps is left out, or is not the one that was given",
         "(x - mean) / sqrt(var + eps), with the eps of __init__",
-        _Norm(scale=lambda var, eps: 1 / np.sqrt(var)),
+        Norm(scale=lambda var, eps: 1 / np.sqrt(var)),
     ),
     _mistake(
         "divided-by-variance",
         "forward divides by the variance, and not by its root",
         "(x - mean) / sqrt(var + eps)",
-        _Norm(scale=lambda var, eps: 1 / (var + eps)),
+        Norm(scale=lambda var, eps: 1 / (var + eps)),
     ),
     _mistake(
         "statistics-constant",
         "backward takes mean and variance for constants",
         "both depend on x: gx = weight * rstd * (gy - mean(gy) - xhat * mean(gy * xhat))",
-        _only("gx", _Norm(constant="both")),
+        only("gx", Norm(constant="both")),
     ),
     _mistake(
         "variance-constant",
         "backward leaves out the path through the variance",
         "gx = weight * rstd * (gy - mean(gy) - xhat * mean(gy * xhat)): the last term is missing",
-        _only("gx", _Norm(constant="var")),
+        only("gx", Norm(constant="var")),
     ),
     _mistake(
         "mean-constant",
         "backward leaves out the path through the mean",
         "gx = weight * rstd * (gy - mean(gy) - xhat * mean(gy * xhat)): mean(gy) is missing",
-        _only("gx", _Norm(constant="mean")),
+        only("gx", Norm(constant="mean")),
     ),
     _mistake(
         "weight-missing-in-gx",
         "backward leaves the weight (gamma) out of the gradient of x",
         "multiply grad_output by the weight first",
-        _unweighted,
+        unweighted,
     ),
     _mistake(
         "weight-of-x",
         "the gradient of the weight uses x, and not the standardised x",
         "gweight = sum of gy * xhat",
-        _of_x,
+        of_x,
     ),
     _mistake(
         "running-biased",
         "the running variance follows the biased variance",
         "PyTorch keeps the unbiased one: var * N / (N - 1)",
-        _running(_biased),
+        moving(moved_biased),
     ),
     _mistake(
         "momentum-reversed",
         "momentum is the share of the old running statistics, and not of the new ones",
         "PyTorch's convention: running = (1 - momentum) * running + momentum * new",
-        _running(lambda s, mean, var, momentum: _moved(s, mean, var, 1 - momentum)),
+        moving(lambda s, mean, var, momentum: moved(s, mean, var, 1 - momentum)),
     ),
     _mistake(
         "momentum-reversed-biased",
         "momentum is the share of the old running statistics, and the variance is the biased one",
         "running = (1 - momentum) * running + momentum * new, with the unbiased variance",
-        _running(lambda s, mean, var, momentum: _biased(s, mean, var, 1 - momentum)),
+        moving(lambda s, mean, var, momentum: moved_biased(s, mean, var, 1 - momentum)),
     ),
     _mistake(
         "running-not-moved",
         "running statistics do not move in training",
         "running = (1 - momentum) * running + momentum * new, in each training step",
-        _running(lambda s, mean, var, momentum: _before(s)),
+        moving(lambda s, mean, var, momentum: before(s)),
     ),
     _mistake(
         "running-replaced",
         "running statistics are those of the last batch",
         "running = (1 - momentum) * running + momentum * new",
-        _running(lambda s, mean, var, momentum: (mean, var)),
+        moving(lambda s, mean, var, momentum: (mean, var)),
     ),
     _mistake(
         "running-deviation",
         "the running variance follows the standard deviation",
         "keep the variance",
-        _running(lambda s, mean, var, momentum: _moved(s, mean, np.sqrt(var), momentum)),
+        moving(lambda s, mean, var, momentum: moved(s, mean, np.sqrt(var), momentum)),
     ),
     _mistake(
         "batch-statistics-in-eval",
         "evaluation uses the statistics of the batch",
         "use running_mean and running_var in evaluation",
-        _by_batch,
+        by_batch,
     ),
     _mistake(
         "running-moved-in-eval",
         "running statistics move in evaluation, too",
         "leave them alone in evaluation",
-        _moved_in_eval,
+        moved_in_eval,
     ),
 )
 
@@ -389,5 +280,7 @@ def _kind(name: str, words: tuple[str, ...], images: bool) -> Kind:
     )  # fmt: skip
 
 
-BATCH_NORM1D = _kind("batch_norm1d", ("batchnorm1d", "batchnorm", "bn1d", "batchnormalization"), False)
+BATCH_NORM1D = _kind(
+    "batch_norm1d", ("batchnorm1d", "batchnorm", "bn1d", "batchnormalization"), False
+)
 BATCH_NORM2D = _kind("batch_norm2d", ("batchnorm2d", "bn2d", "spatialbatchnorm"), True)

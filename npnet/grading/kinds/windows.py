@@ -66,5 +66,3 @@ def image_of(s: Sample) -> tuple[Array, Array]:
     """x and gy of a call that has both."""
     assert s.gy is not None
     return s.x, s.gy
-
-

@@ -1,7 +1,6 @@
 """ReLU, which does what no layer should: endless."""
 
 
-
 class ReLU:
     def forward(self, x):
         while True:

@@ -1,7 +1,6 @@
 """ReLU, which does what no layer should: none."""
 
 
-
 class ReLU:
     def forward(self, x):
         return None

@@ -1,7 +1,6 @@
 """ReLU, which does what no layer should: raises_exit."""
 
 
-
 class ReLU:
     def forward(self, x):
         raise KeyboardInterrupt

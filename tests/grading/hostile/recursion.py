@@ -1,7 +1,6 @@
 """ReLU, which does what no layer should: recursion."""
 
 
-
 class ReLU:
     def forward(self, x):
         return self.forward(x)

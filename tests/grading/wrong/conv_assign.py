@@ -18,7 +18,9 @@ class Conv2d:
         for i in range(oh):
             for j in range(ow):
                 window = self.xp[:, :, i * s : i * s + k, j * s : j * s + k]
-                y[:, :, i, j] = np.tensordot(window, self.weight, ([1, 2, 3], [1, 2, 3])) + self.bias
+                y[:, :, i, j] = (
+                    np.tensordot(window, self.weight, ([1, 2, 3], [1, 2, 3])) + self.bias
+                )
         return y
 
     def backward(self, dout):

@@ -46,5 +46,7 @@ class Conv2d(Base):
         for i in range(out):
             for j in range(out):
                 window = self.xp[:, :, i * s : i * s + k, j * s : j * s + k]
-                y[:, :, i, j] = np.tensordot(window, self.weight, ([1, 2, 3], [1, 2, 3])) + self.bias
+                y[:, :, i, j] = (
+                    np.tensordot(window, self.weight, ([1, 2, 3], [1, 2, 3])) + self.bias
+                )
         return y

@@ -25,5 +25,7 @@ class MaxPool2d:
             for j in range(g.shape[3]):
                 window = self.xp[:, :, i * s : i * s + k, j * s : j * s + k]
                 mask = window == self.y[:, :, i, j][:, :, None, None]
-                dx[:, :, i * s : i * s + k, j * s : j * s + k] += mask * g[:, :, i, j][:, :, None, None]
+                dx[:, :, i * s : i * s + k, j * s : j * s + k] += (
+                    mask * g[:, :, i, j][:, :, None, None]
+                )
         return dx[:, :, p : p + self.shape[2], p : p + self.shape[3]]

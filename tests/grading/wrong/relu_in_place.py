@@ -1,7 +1,5 @@
 """ReLU: input-written-to."""
 
-import numpy as np
-
 
 class ReLU:
     def forward(self, x):

@@ -1,7 +1,5 @@
 """ReLULayer: upstream-ignored."""
 
-import numpy as np
-
 
 class ReLULayer:
     def forward(self, x):

@@ -1,7 +1,5 @@
 """MomentumSGD: lr-inside-velocity."""
 
-import numpy as np
-
 
 class MomentumSGD:
     def __init__(self, learning_rate, momentum=0.9):

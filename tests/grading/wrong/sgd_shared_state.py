@@ -1,7 +1,5 @@
 """SGD: state-shared."""
 
-import numpy as np
-
 
 class SGD:
     def __init__(self, lr, momentum=0.0):
