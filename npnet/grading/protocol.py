@@ -23,7 +23,6 @@ from npnet.tensor import Tensor, as_tensor
 __all__ = ["as_array", "bound", "describe", "form_of", "run_job"]
 
 LARGEST = 1 << 22  # values of a result: a check's have some thousand
-_NAMES = ("self", "ctx", "cls")
 _SWITCHES = ("training", "train", "is_training")
 
 
@@ -42,9 +41,10 @@ def describe(cls: type, wanted: tuple[str, ...]) -> dict[str, Any]:
     """Form, and which of npnet's names of arguments a class takes."""
     form = form_of(cls)
     maker: Any = getattr(cls, "forward" if form == "function" else "__init__")
-    names = [] if maker is object.__init__ else [p.name for p in _parameters(maker)]
+    skip = _skipped(cls) if issubclass(cls, Function) else 1
+    names = [] if maker is object.__init__ else [p.name for p in _parameters(maker, skip)]
     takes = {ours for name in names if (ours := canonical(name, wanted)) is not None}
-    later = [p.name for p in _parameters(getattr(cls, "backward", None))]
+    later = [p.name for p in _parameters(getattr(cls, "backward", None), 1)]
     return {"form": form, "takes": sorted(takes), "names": names, "backward": later}
 
 
@@ -70,28 +70,39 @@ def run_job(cls: type, job: Job) -> list[dict[str, Any]]:
 # ---- arguments -----------------------------------------------------------------------------------
 
 
-def _parameters(function: Any) -> list[inspect.Parameter]:
+def _parameters(function: Any, skip: int = 0) -> list[inspect.Parameter]:
+    """The parameters of a function but the first, whatever that is called: self, or ctx."""
     try:
-        found = list(inspect.signature(function).parameters.values())
+        return list(inspect.signature(function).parameters.values())[skip:]
     except (TypeError, ValueError):
         return []
-    return [p for p in found if p.name not in _NAMES]
+
+
+def _skipped(cls: type[Function]) -> int:
+    """Whether the forward of a Function takes ctx."""
+    return int(cls.setup_context is Function.setup_context)
 
 
 def bound(
-    function: Callable[..., Any], given: Mapping[str, Any], required: tuple[str, ...], what: str
+    function: Callable[..., Any],
+    given: Mapping[str, Any],
+    required: tuple[str, ...],
+    what: str,
+    skip: int = 0,
 ) -> dict[str, Any]:
     """Values for a function's parameters, by its own names.
 
     Args:
         given: values by npnet's names.
         required: those that a parameter of an unknown name may stand for, in this order.
+        skip: parameters at the beginning that are given otherwise: self, or ctx.
 
     Raises:
         ProtocolError: a parameter without a default that none of them is for.
     """
     plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    parameters = [p for p in _parameters(function) if p.kind in (*plain, p.KEYWORD_ONLY)]
+    everything = _parameters(function, skip)
+    parameters = [p for p in everything if p.kind in (*plain, p.KEYWORD_ONLY)]
     values: dict[str, Any] = {}
     left = dict(given)
     for p in parameters:
@@ -109,7 +120,7 @@ def bound(
                 f"{can}: rename it, or give it a default"
             )
         values[p.name] = left.pop(unnamed.pop(0))
-    if any(p.kind is p.VAR_POSITIONAL for p in _parameters(function)) and unnamed:
+    if any(p.kind is p.VAR_POSITIONAL for p in everything) and unnamed:
         raise ProtocolError(f"{what} takes *args; name its arguments: {', '.join(given)}")
     return values
 
@@ -122,7 +133,7 @@ def _made(cls: type, job: Job) -> Any:
     if "betas" not in given and "beta1" in given:
         given["betas"] = (given["beta1"], given["beta2"])
     init = cls.__init__  # type: ignore[misc]  # its signature alone is read
-    values = {} if init is object.__init__ else bound(init, given, job.required, _of(cls, init))
+    values = {} if init is object.__init__ else bound(init, given, job.required, _of(cls, init), 1)
     return cls(**values)
 
 
@@ -222,8 +233,8 @@ def _switch(layer: Any, training: bool) -> None:
 
 def _applied(cls: type[Function], job: Job, call: Call) -> dict[str, Any]:
     """One apply of an autograd.Function, and backward through it."""
-    with_ctx = cls.setup_context is Function.setup_context
-    parameters = list(inspect.signature(cls.forward).parameters.values())[int(with_ctx) :]
+    skip = _skipped(cls)
+    parameters = _parameters(cls.forward, skip)
     tensors = {
         name: as_tensor(_laid(value, job.strided)).requires_grad_()
         for name, value in {"x": call.x, **call.weights}.items()
@@ -232,9 +243,8 @@ def _applied(cls: type[Function], job: Job, call: Call) -> dict[str, Any]:
     extra = {k: as_tensor(v) if isinstance(v, np.ndarray) else v for k, v in call.extra.items()}
     given: dict[str, Any] = {**tensors, **extra, **job.init, "training": call.training}
     before = {name: _copy(t.array) for name, t in tensors.items()}
-    values = bound(
-        cls.forward, given, tuple(tensors) + tuple(extra) + job.required, _of(cls, cls.forward)
-    )
+    required = (*tensors, *extra, *job.required)
+    values = bound(cls.forward, given, required, _of(cls, cls.forward), skip)
     y = cls.apply(*[values[p.name] for p in parameters if p.name in values])
     y = y[0] if isinstance(y, tuple) else y
     out: dict[str, Any] = {"y": as_array(y, "forward"), "returned": True}

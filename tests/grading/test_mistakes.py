@@ -26,7 +26,7 @@ LEAST = 50  # wrong layers, of which 45 must be told their own mistake
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("path", WRONG, ids=lambda path: path.stem)
 def test_a_wrong_layer_is_told_its_own_mistake(path: Path) -> None:
-    """All of them: 68 of 68."""
+    """All of them: 80 of 80."""
     name, mistake = expected(path)
     result = grade_class(getattr(module(path), name))
     assert not result.passed

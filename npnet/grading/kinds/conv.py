@@ -219,6 +219,24 @@ _MISTAKES = (
         "np.pad's default, mode='constant', puts zeros",
         _padded_otherwise("symmetric"),
     ),
+    _mistake(
+        "padding-on-one-side",
+        "all of the padding is above and to the left",
+        "put `padding` zeros on every side",
+        lambda s: _one_side(s),
+    ),
+    _mistake(
+        "bias-subtracted",
+        "forward takes the bias off",
+        "add bias[o] to each map",
+        lambda s: {"y": convolve(s)["y"] - 2 * s.weights["bias"][:, None, None]},
+    ),
+    _mistake(
+        "weight-averaged",
+        "the gradient of the weight is a mean over batch, rows and columns",
+        "add up over batch, rows and columns",
+        lambda s: _averaged(s),
+    ),
     _mistake("bias-missing", "forward leaves the bias out", "add bias[o] to each map", _no_bias),
     _mistake(
         "first-channel-alone",
@@ -319,6 +337,17 @@ _MISTAKES = (
         _bias(lambda gy: gy.sum()),
     ),
 )
+
+
+def _one_side(s: Sample) -> Outputs:
+    p = s.init.get("padding", 0)
+    x = np.pad(s.x, ((0, 0), (0, 0), (2 * p, 0), (2 * p, 0)))
+    out = convolve(Sample({**s.init, "padding": 0}, s.weights, x, s.gy, {}, True))
+    return {k: v for k, v in out.items() if k in ("y", "weight")}
+
+
+def _averaged(s: Sample) -> Outputs:
+    return {} if s.gy is None else {"weight": convolve(s)["weight"] / s.gy[:, 0].size}
 
 
 def _last_window(s: Sample) -> Outputs:

@@ -196,6 +196,18 @@ _MISTAKES = (
         lambda p, ones, n: p / n,
     ),
     _slope(
+        "onehot-added",
+        "the gradient is (p + onehot) / N",
+        "take 1 off at the targets: (p - onehot) / N",
+        lambda p, ones, n: (p + ones) / n,
+    ),
+    _slope(
+        "onehot-of-all-rows",
+        "1 is taken off in all rows at the targets of all: p[:, target] -= 1",
+        "one place in each row: p[np.arange(N), target] -= 1",
+        lambda p, ones, n: (p - (ones.sum(0) > 0)) / n,
+    ),
+    _slope(
         "gradient-of-probabilities",
         "the gradient is that of the probabilities, -onehot / (N * p), not of the logits",
         "go on through softmax: (p - onehot) / N",

@@ -26,6 +26,7 @@ from npnet.grading.kinds.norm_rules import (
     Norm,
     before,
     by_batch,
+    fixed,
     moved,
     moved_biased,
     moved_in_eval,
@@ -182,6 +183,15 @@ _MISTAKES = (
         "eps is left out, or is not the one that was given",
         "(x - mean) / sqrt(var + eps), with the eps of __init__",
         Norm(scale=lambda var, eps: 1 / np.sqrt(var)),
+    ),
+    *(
+        _mistake(
+            "eps-fixed",
+            f"eps is {eps:g}, whatever is given",
+            "keep the eps of __init__",
+            Norm(scale=fixed(eps)),
+        )
+        for eps in (1e-6, 1e-5, 1e-4, 1e-3)  # smaller ones are as none
     ),
     _mistake(
         "divided-by-variance",

@@ -16,6 +16,7 @@ __all__ = [
     "Norm",
     "before",
     "by_batch",
+    "fixed",
     "moved",
     "moved_biased",
     "moved_in_eval",
@@ -57,7 +58,7 @@ class Norm:
 
     def __call__(self, s: Sample) -> Outputs:
         if not s.training:
-            return {}
+            return self._evaluated(s)
         eps = s.init.get("eps", EPS)
         axes = self.axes or (0, *range(2, s.x.ndim))
         mean = s.x.mean(axes, keepdims=True)
@@ -82,6 +83,30 @@ class Norm:
             "weight": (s.gy * hat).sum(own),
             "bias": s.gy.sum(own),
         }
+
+    def _evaluated(self, s: Sample) -> Outputs:
+        """By running statistics, which are constants."""
+        if "running_mean" not in s.seen:
+            return {}
+        shape = (1, -1, *(1,) * (s.x.ndim - 2))
+        mean, var = (a.reshape(shape) for a in before(s))
+        weight, bias = (s.weights[name].reshape(shape) for name in ("weight", "bias"))
+        rstd = self.scale(var, s.init.get("eps", EPS))
+        hat = (s.x - mean) * rstd
+        if s.gy is None:
+            return {"y": hat * weight + bias}
+        own = (0, *range(2, s.x.ndim))
+        return {
+            "y": hat * weight + bias,
+            "gx": s.gy * weight * rstd,
+            "weight": (s.gy * hat).sum(own),
+            "bias": s.gy.sum(own),
+        }
+
+
+def fixed(eps: float) -> Callable[[Array, float], Array]:
+    """A scale that does not heed the eps that is given."""
+    return lambda var, given: 1 / np.sqrt(var + eps)
 
 
 def only(names: str, compute: Callable[[Sample], Outputs]) -> Callable[[Sample], Outputs]:

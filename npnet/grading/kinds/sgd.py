@@ -39,7 +39,7 @@ def sgd(
             g = g + wd * p
         elif decay == "negative":
             g = g - wd * p
-        shrunk = p * (1 - lr * wd) if decay == "decoupled" else p
+        shrunk = p * (1 - {"decoupled": lr * wd, "without lr": wd}.get(decay, 0.0))
         gain = lr if lr_inside else 1 - mu if dampened else 1.0
         v = (mu if falls else 1.0) * state.get("v", np.zeros_like(p)) * (mu != 0) + gain * g
         state["v"] = v if kept else np.zeros_like(p)
@@ -104,6 +104,12 @@ _SGD_MISTAKES = mistakes_of(
             "weight decay acts on the parameter, and not through the velocity",
             "g = g + weight_decay * p, before the velocity (the other is AdamW's)",
             sgd(decay="decoupled"),
+        ),
+        (
+            "decay-without-lr",
+            "weight decay acts on the parameter without the learning rate",
+            "g = g + weight_decay * p, before the velocity",
+            sgd(decay="without lr"),
         ),
         (
             "decay-sign",
