@@ -18,6 +18,7 @@ from npnet.base import printing
 from npnet.base.arrays import Array
 from npnet.base.bfloat16 import FLOATS, bfloat16, dtype_named, is_bfloat16
 from npnet.base.checks import kind_of
+from npnet.base.grad_mode import is_grad_enabled
 from npnet.base.layouts import check_memory_format, strided
 from npnet.base.numpy_names import with_numpy_names
 from npnet.base.quiet import as_before, be_quiet
@@ -230,9 +231,9 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
         """The values as an ndarray on the same memory.
 
         Raises:
-            RuntimeError: a gradient is required, unless `force`.
+            RuntimeError: a gradient is required, unless `force`, or nothing is recorded (no_grad).
         """
-        if self.requires_grad and not force:
+        if self.requires_grad and not force and is_grad_enabled():
             raise RuntimeError("numpy: the tensor requires a gradient; use tensor.detach().numpy()")
         return self.array
 

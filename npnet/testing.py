@@ -1,4 +1,4 @@
-"""Comparing tensors in tests: `assert_close` of `torch.testing`."""
+"""For tests: `assert_close` of `torch.testing`, and `check_layer` for layers of one's own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from npnet.tensor import Tensor, as_tensor
 
-__all__ = ["assert_close"]
+__all__ = ["assert_close", "check_layer"]
 
 # PyTorch's, by dtype: (rtol, atol). Of two dtypes the larger count; others must be equal.
 _TOLERANCES = {
@@ -43,6 +43,38 @@ def assert_close(
     said = _difference(actual, expected, (rtol, atol), equal_nan, check_dtype, "")
     if said is not None:
         raise AssertionError(said if msg is None else msg(said) if callable(msg) else msg)
+
+
+def check_layer(Layer: type, kind: str = "", *, gradients: str = "add") -> None:
+    """Raise AssertionError unless a layer that was written in NumPy is right.
+
+    For cells of notebooks (otter-grader, nbgrader) and pytest: what `npnet check` does, and in the
+    same words, but in this process and without limits. docs/grading.md says what a layer must have.
+
+    Args:
+        Layer: a class with forward and backward, an optimizer with update, or a subclass of
+            npnet.autograd.Function.
+        kind: such as conv2d; default: what its name says.
+        gradients: whether those of a second call must "add" up, as in PyTorch, or "overwrite".
+
+    Raises:
+        AssertionError: it is not right; says where, and which known mistake it looks like.
+        ValueError: what kind it is is not clear, or there is no such kind.
+    """
+    from npnet.grading import Rubric, grade_class
+    from npnet.grading.report import words
+    from npnet.runs.errors import ConfigError
+
+    if gradients not in ("add", "overwrite"):
+        raise ValueError(f"check_layer: gradients must be add or overwrite, got {gradients!r}")
+    if not isinstance(Layer, type):
+        raise TypeError(f"check_layer: must be a class, got a {type(Layer).__name__}")
+    try:
+        result = grade_class(Layer, kind, Rubric(adds_up=gradients == "add"))
+    except ConfigError as error:
+        raise ValueError(f"check_layer: {error}") from None
+    if said := words(result):
+        raise AssertionError(said)
 
 
 def _difference(

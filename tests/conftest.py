@@ -26,6 +26,7 @@ ELSEWHERE = frozenset(
         "distributed",
         "drop_in",
         "fitting",
+        "grading",
         "kernels/test_aarch64.py",
         "kernels/test_arguments.py",
         "kernels/test_avx2.py",

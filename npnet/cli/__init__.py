@@ -28,6 +28,8 @@ COMMANDS = {
     "summary": "show a network layer by layer: parameters, memory, multiplications",
     "verify": "prove that a layer or a network is right: a certificate",
     "explain": "an op's equation, its derivative step by step, its code, an example with numbers",
+    "check": "grade layers that you wrote in NumPy, and say which known mistake one has",
+    "new-assignment": "write a folder for teachers: skeleton, tests, rubric, autograder, notebook",
     "datasets": "list, find, download and verify data sets",
     "doctor": "what a bug report needs, and a self-test of ten seconds",
     "warmup": "compile all kernels for this machine, once, so that nothing waits for them later",
@@ -38,7 +40,7 @@ _GROUPS = {
     "make a network": "train",
     "use it": "predict",
     "take it elsewhere": "import",
-    "see that it is right, and why": "verify",
+    "teach and learn": "verify",
     "this machine": "datasets",
 }
 _EXAMPLES = {
@@ -73,7 +75,8 @@ _OTHERS_SAY = {
     "gradcheck": "verify",
     "derive": "explain",
     "describe": "explain",
-    "check": "doctor",
+    "grade": "check",
+    "assignment": "new-assignment",
     "version": "--version",
     "help": "--help",
 }
@@ -108,7 +111,7 @@ def _usage() -> str:
     for command, about in COMMANDS.items():
         if command in starts:
             lines += ["", titled(starts[command])]
-        lines += rows([(command, about)], column=16)
+        lines += rows([(command, about)], column=18)
     return "\n".join([*lines, "", *examples(_EXAMPLES, "npnet")])
 
 
