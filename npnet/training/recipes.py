@@ -173,8 +173,8 @@ RECIPES: dict[str, Recipe] = {
             "mirror_test": True,
             "epochs": 75,
         },
-        accuracy=None,
-        seconds=None,
+        accuracy=92.22,
+        seconds=6440,
     ),
     "resnet18-characters": Recipe(
         kind="course",
