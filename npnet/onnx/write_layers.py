@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from npnet.onnx.tracing import Ref, Step
+from npnet.tracing import Ref, Step
 from npnet.onnx.writing import Shapes, Writer, says
 from npnet.ops.adaptive_max_pool import AdaptiveMaxPool2d
 from npnet.ops.conv import Conv2d

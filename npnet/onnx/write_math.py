@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from npnet.nn.backward_hooks import Through
-from npnet.onnx.tracing import Step
+from npnet.tracing import Step
 from npnet.onnx.writing import Writer, says, writers
 from npnet.ops import (
     activation,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from onnx import helper
 
-from npnet.onnx.tracing import Step
+from npnet.tracing import Step
 from npnet.onnx.writing import Writer, says
 from npnet.ops.arranging import Roll, Triangle
 from npnet.ops.indexing import Gather, GetItem, Pick

@@ -14,7 +14,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from npnet.base.arrays import Array
-from npnet.onnx.tracing import Ref, Step, Trace
+from npnet.tracing import Ref, Step, Trace
 from npnet.tape import Function
 
 __all__ = ["Shapes", "Writer", "says", "writers"]
