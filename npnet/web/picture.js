@@ -20,6 +20,13 @@ const Picture = (() => {
 
   const plane = (h, w, x = new Float32Array(h * w)) => ({ x, h, w });
 
+  /** f of each value; TypedArray.from goes through iterators, which takes ten times as long. */
+  function mapped(Kind, x, f) {
+    const y = new Kind(x.length);
+    for (let at = 0; at < x.length; at++) y[at] = f(x[at], at);
+    return y;
+  }
+
   /** Python's round: a half goes to the even number. */
   function rint(v) {
     const low = Math.floor(v), off = v - low;
@@ -28,24 +35,22 @@ const Picture = (() => {
 
   /** The value that this share of all is below. */
   function ranked(values, share) {
-    const sorted = Float32Array.from(values).sort();
+    const sorted = new Float32Array(values).sort();
     return sorted[Math.floor(share * (sorted.length - 1))];
   }
 
   // ---- resizing --------------------------------------------------------------------------------
 
-  /** For each output pixel the input pixels that it has a share of, and the shares: bilinear. */
+  /** For each output pixel the first input pixel that it has a share of, and the shares. */
   function shares(length, out) {
     const scale = length / out, reach = Math.max(scale, 1);
     return Array.from({ length: out }, (_, i) => {
-      const centre = scale * (i + 0.5), taps = [];
-      let sum = 0;
-      for (let j = Math.max(0, Math.floor(centre - reach)); j < Math.min(length, centre + reach + 1); j++) {
-        const share = Math.max(0, 1 - Math.abs((j + 0.5 - centre) / reach));
-        if (share > 0) taps.push([j, share]);
-        sum += share;
-      }
-      return taps.map(([j, share]) => [j, share / sum]);
+      const centre = scale * (i + 0.5), first = Math.max(0, Math.floor(centre - reach));
+      const end = Math.min(length, Math.floor(centre + reach) + 1);
+      const share = Float64Array.from({ length: end - first }, (_, k) =>
+        Math.max(0, 1 - Math.abs((first + k + 0.5 - centre) / reach)));
+      const sum = share.reduce((a, b) => a + b, 0);
+      return { first, share: share.map((v) => v / sum) };
     });
   }
 
@@ -53,17 +58,17 @@ const Picture = (() => {
   function resized({ x, h, w }, height, width) {
     if (h === height && w === width) return plane(h, w, x);
     const across = plane(h, width), y = plane(height, width);
-    shares(w, width).forEach((taps, j) => {
+    shares(w, width).forEach(({ first, share }, j) => {
       for (let i = 0; i < h; i++) {
         let sum = 0;
-        for (const [k, share] of taps) sum += share * x[i * w + k];
+        for (let k = 0; k < share.length; k++) sum += share[k] * x[i * w + first + k];
         across.x[i * width + j] = sum;
       }
     });
-    shares(h, height).forEach((taps, i) => {
+    shares(h, height).forEach(({ first, share }, i) => {
       for (let j = 0; j < width; j++) {
         let sum = 0;
-        for (const [k, share] of taps) sum += share * across.x[k * width + j];
+        for (let k = 0; k < share.length; k++) sum += share[k] * across.x[(first + k) * width + j];
         y.x[i * width + j] = sum;
       }
     });
@@ -76,7 +81,7 @@ const Picture = (() => {
   function standardised(bytes, channels, h, w, { image_shape: [, height, width], mean, std }) {
     const y = new Float32Array(channels * height * width);
     for (let c = 0; c < channels; c++) {
-      const part = plane(h, w, Float32Array.from(bytes.subarray(c * h * w, (c + 1) * h * w)));
+      const part = plane(h, w, new Float32Array(bytes.subarray(c * h * w, (c + 1) * h * w)));
       const { x } = resized(part, height, width);
       for (let at = 0; at < x.length; at++)
         y[c * height * width + at] = (rint(x[at]) / 255 - mean[c]) / std[c];
@@ -132,12 +137,16 @@ const Picture = (() => {
 
   /** Without ruled lines, which go through whole rows or columns, but for what crosses them. */
   function withoutLines(mask, h, w) {
-    const kept = Uint8Array.from(mask);
+    const kept = new Uint8Array(mask);
     for (const isRows of [true, false]) {
       const [count, length] = isRows ? [h, w] : [w, h];
       const place = (k, i) => (isRows ? k * w + i : i * w + k);
       const row = (k) => Array.from({ length }, (_, i) => kept[place(k, i)]);
-      const isLine = Array.from({ length: count }, (_, k) => row(k).filter(Boolean).length / length > 0.75);
+      const isLine = Array.from({ length: count }, (_, k) => {
+        let ink = 0;
+        for (let i = 0; i < length; i++) ink += kept[place(k, i)];
+        return ink / length > 0.75;
+      });
       const share = isLine.filter(Boolean).length / count;
       if (!(share > 0 && share < 0.3)) continue;
       for (let start = 0; start < count; start++) {
@@ -163,7 +172,8 @@ const Picture = (() => {
 
   /** How much ink there is within a stroke. */
   function full(ink) {
-    const values = ink.x.filter((v) => v > FAINTEST);
+    const values = [];
+    for (let at = 0; at < ink.x.length; at++) if (ink.x[at] > FAINTEST) values.push(ink.x[at]);
     if (!values.length) throw new NothingToRead("there is no ink on it");
     return ranked(values, 0.9);
   }
@@ -171,7 +181,7 @@ const Picture = (() => {
   /** The marks that are the digit's, among all. */
   function digitOf(ink) {
     const threshold = Math.max(FAINTEST, 0.45 * full(ink));
-    const mask = withoutLines(Uint8Array.from(ink.x, (v) => (v > threshold ? 1 : 0)), ink.h, ink.w);
+    const mask = withoutLines(mapped(Uint8Array, ink.x, (v) => (v > threshold ? 1 : 0)), ink.h, ink.w);
     const { labels, marks: all } = findMarks(mask, ink.h, ink.w);
     let marks = all.filter((m) => m.side >= Math.max(3, LEAST_MARK * Math.max(ink.h, ink.w)));
     if (!marks.length) throw new NothingToRead("there is no ink on it");
@@ -193,33 +203,52 @@ const Picture = (() => {
 
   // ---- means and maxima ------------------------------------------------------------------------
 
-  /** f over the pixels up to `radius` away, along one axis and then the other. */
-  function overSquares({ x, h, w }, radius, f) {
-    const clamp = (v, n) => Math.min(Math.max(v, 0), n - 1);
-    const rows = plane(h, w), y = plane(h, w);
-    for (let r = 0; r < h; r++)
-      for (let c = 0; c < w; c++) rows.x[r * w + c] = f((k) => x[clamp(r + k, h) * w + c], radius);
-    for (let r = 0; r < h; r++)
-      for (let c = 0; c < w; c++) y.x[r * w + c] = f((k) => rows.x[r * w + clamp(c + k, w)], radius);
+  /** f of each line, rows and then columns: f(values, length) changes an array in its place. */
+  function alongBoth({ x, h, w }, f) {
+    const y = plane(h, w, new Float32Array(x)), line = new Float32Array(Math.max(h, w));
+    for (let c = 0; c < w; c++) {
+      for (let r = 0; r < h; r++) line[r] = y.x[r * w + c];
+      f(line, h);
+      for (let r = 0; r < h; r++) y.x[r * w + c] = line[r];
+    }
+    for (let r = 0; r < h; r++) {
+      line.set(y.x.subarray(r * w, (r + 1) * w));
+      f(line, w);
+      y.x.set(line.subarray(0, w), r * w);
+    }
     return y;
   }
 
-  function mean(at, radius) {
-    let sum = 0;
-    for (let k = -radius; k <= radius; k++) sum += at(k);
-    return sum / (2 * radius + 1);
+  /** The mean of each pixel and its eight neighbours; beyond the edge as at it. */
+  function meanOfNine(ink) {
+    return alongBoth(ink, (line, n) => {
+      let before = line[0];
+      for (let k = 0; k < n; k++) {
+        const here = line[k], after = k < n - 1 ? line[k + 1] : here;
+        line[k] = (before + here + after) / 3;
+        before = here;
+      }
+    });
   }
 
-  function largest(at, radius) {
-    let most = at(0);
-    for (let k = -radius; k <= radius; k++) most = Math.max(most, at(k));
-    return most;
+  /** The largest of the (2 radius + 1)^2 pixels around. */
+  function largest(image, radius) {
+    return alongBoth(image, (line, n) => {
+      // Of `done` pixels up to each, of twice as many, and so on; then they are moved to the middle.
+      const reach = 2 * radius + 1, ahead = new Float32Array(n + 2 * radius).fill(-Infinity);
+      ahead.set(line.subarray(0, n), radius);
+      for (let done = 1; done < reach; ) {
+        const step = Math.min(done, reach - done);
+        for (let k = 0; k + step < ahead.length; k++) if (ahead[k + step] > ahead[k]) ahead[k] = ahead[k + step];
+        done += step;
+      }
+      line.set(ahead.subarray(0, n));
+    });
   }
 
   /** Without the noise of single pixels, where there are so many that strokes keep their form. */
   function smooth(ink) {
-    const radius = Math.floor(Math.max(ink.h, ink.w) / 200);
-    return radius ? overSquares(ink, radius, mean) : ink;
+    return Math.max(ink.h, ink.w) < 200 ? ink : meanOfNine(ink); // no picture has 400 pixels here
   }
 
   // ---- from the drawing to 28 x 28 -------------------------------------------------------------
@@ -229,14 +258,14 @@ const Picture = (() => {
    * Throws NothingToRead. `placement` is { box, by_mass }.
    */
   function prepareDigit(bytes, h, w, placement) {
-    const drawn = plane(h, w, Float32Array.from(bytes, (v) => v / 255));
+    const drawn = plane(h, w, mapped(Float32Array, bytes, (v) => v / 255));
     if (!bytes.some((v) => v > 0)) throw new NothingToRead("draw something");
     const { digit } = digitOf(smooth(drawn));
     const { part, size } = around(drawn, digit);
     const ink = smooth(enlarged(part));
     const again = digitOf(ink);
     const image = placed(scaled(ink, again, size / placement.box, placement.box), placement);
-    return Uint8Array.from(image.x, (v) => rint(255 * v));
+    return mapped(Uint8Array, image.x, (v) => rint(255 * v));
   }
 
   /** The part with the digit and paper around, and how large the digit is. */
@@ -267,9 +296,9 @@ const Picture = (() => {
     const low = 0.08 + 0.22 * blurred, high = 1 - 0.3 * blurred;
     const { top, left, bottom, right } = boundsOf(digit);
     const side = Math.max(bottom - top, right - left) + 1, numbers = new Set(digit.map((m) => m.number));
-    const chosen = plane(ink.h, ink.w, Float32Array.from(labels, (k) => (numbers.has(k) ? 1 : 0)));
-    const near = overSquares(chosen, Math.max(1, Math.floor(side / 25)), largest);
-    const amount = plane(ink.h, ink.w, ink.x.map((v, at) =>
+    const chosen = plane(ink.h, ink.w, mapped(Float32Array, labels, (k) => (numbers.has(k) ? 1 : 0)));
+    const near = largest(chosen, Math.max(1, Math.floor(side / 25)));
+    const amount = plane(ink.h, ink.w, mapped(Float32Array, ink.x, (v, at) =>
       near.x[at] > 0.5 ? Math.min(Math.max((v / most - low) / (high - low), 0), 1) : 0));
     const drawn = asByAPen(amount, side);
     const inside = boundsOfInk(drawn);
@@ -300,7 +329,7 @@ const Picture = (() => {
     const change = Math.max(THIN - width, 0) - Math.max(width - THICK, 0);
     const steps = rint((Math.abs(change) * side) / PEN / 2);
     let room = change > 0 ? framed(amount, steps + 1) : amount;
-    const inverse = (p) => plane(p.h, p.w, p.x.map((v) => 1 - v));
+    const inverse = (p) => plane(p.h, p.w, mapped(Float32Array, p.x, (v) => 1 - v));
     for (let step = 0; step < steps; step++) {
       const corners = step % 2 === 0;
       room = change > 0 ? spread(room, corners) : inverse(spread(inverse(room), corners));
@@ -329,7 +358,7 @@ const Picture = (() => {
 
   /** The largest of each pixel and its neighbours; both kinds by turns grow nearly a circle. */
   function spread(room, withCorners) {
-    if (withCorners) return overSquares(room, 1, largest);
+    if (withCorners) return largest(room, 1);
     const { x, h, w } = room, y = plane(h, w);
     for (let r = 0; r < h; r++)
       for (let c = 0; c < w; c++) {
