@@ -96,9 +96,7 @@ def made_page(
     from npnet.web.story import story_of
 
     models = [network_of(name, model) for name in checkpoints]
-    networks = [
-        shown(m, name) for m, name in zip(models, _names(checkpoints, models), strict=True)
-    ]
+    networks = [shown(m, name) for m, name in zip(models, _names(checkpoints, models), strict=True)]
     found = pictures_for(models[0].checkpoint, checkpoints[0], data_dir)
     pictures = found if isinstance(found, Pictures) else None
     notes = [] if isinstance(found, Pictures) else [f"without test images: {found}"]

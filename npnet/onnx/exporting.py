@@ -18,11 +18,11 @@ from npnet.base.files import atomic_write
 from npnet.base.grad_mode import no_grad
 from npnet.nn import Module
 from npnet.onnx import write_layers, write_math, write_shapes  # noqa: F401 # they fill the table
-from npnet.tracing import Size, Trace, trace
 from npnet.onnx.writing import Writer
 from npnet.random import drawing_apart
 from npnet.tape import result
 from npnet.tensor import Tensor
+from npnet.tracing import Size, Trace, trace
 from npnet.version import __version__
 
 __all__ = ["export"]

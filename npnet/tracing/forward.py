@@ -19,12 +19,12 @@ import numpy as np
 from npnet.base.arrays import Array
 from npnet.base.grad_mode import enable_grad, state
 from npnet.nn import Embedding, EmbeddingBag, Module
-from npnet.tracing.values import Reads
 from npnet.ops.embedding import Embedding as EmbeddingOp
 from npnet.ops.shape import Reshape
 from npnet.random import drawing_apart
 from npnet.tape import Function, Variable, result
 from npnet.tensor import Tensor
+from npnet.tracing.values import Reads
 
 __all__ = ["Leaf", "Ref", "Size", "Step", "Trace", "evaluating", "flat", "like", "trace"]
 

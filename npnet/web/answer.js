@@ -7,7 +7,7 @@ const Answer = (() => {
   const MOST = 12; // classes with a bar: of more, the likeliest
   const PATCH = 5; // pixels of the side of the patch, of 28 or 32
 
-  const percent = (share) => `${(100 * share).toFixed(1)} %`;
+  const percent = (share) => `${(100 * share).toFixed(1)}\u00a0%`;
 
   /** The number of the largest. */
   const best = (shares) => shares.reduce((at, v, k) => (v > shares[at] ? k : at), 0);
@@ -127,7 +127,7 @@ const Answer = (() => {
         note.textContent = TEXTS[how];
         parts.forEach((canvas, n) => {
           const { net, picture, facts, values, probabilities } = shown[n], [, channels, h, w] = net.shape;
-          const zoom = Math.max(2, Math.floor((shown.length > 1 ? 130 : 208) / w));
+          const zoom = Math.max(1, Math.floor(140 / Math.max(h, w)));
           const context = Paint.picture(canvas, Inspector.asSeen(picture, facts), channels, h, w, zoom);
           const k = best(before || probabilities);
           if (how === "slope") {

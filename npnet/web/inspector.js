@@ -34,10 +34,11 @@ const Inspector = (() => {
     if (why.kind === "sum" && layer.op === "add") node.append(`${terms.map((t) => number(t.x)).join(" + ")} = `, result);
     else if (why.kind === "sum") {
       const total = terms.reduce((sum, t) => sum + t.product, 0);
-      const what = terms.length > 1 ? `sum of ${terms.length} terms ` : `${number(terms[0].x)} × ${number(terms[0].weight)} = `;
+      const what = terms.length > 1 ? `${terms.length} terms add up to ` : `${number(terms[0].x)} × ${number(terms[0].weight)} = `;
       node.append(`${what}${number(total)}`);
-      if (why.start !== null) node.append(` + bias ${number(why.start)}`);
-      node.append(" = ", result);
+      if (why.start !== null) node.append(`, and with the bias ${number(why.start)} to`);
+      else if (terms.length > 1) node.append(":");
+      if (terms.length > 1 || why.start !== null) node.append(" ", result);
     } else if (why.kind === "max") node.append(`largest of ${terms.length} values = `, result);
     else if (why.kind === "function") node.append(`${name}(${number(terms[0].x)}) = `, result);
     else if (why.kind === "copy") node.append("taken over as it is: ", result);
@@ -49,7 +50,7 @@ const Inspector = (() => {
 
   function looked(shown, k, unit) {
     const { net, values, picture, facts } = shown, [, channels, h, w] = net.shape;
-    const box = Terms.field(net, k, unit), zoom = Math.max(1, Math.floor(150 / Math.max(h, w)));
+    const box = Terms.field(net, k, unit), zoom = Math.max(1, Math.floor(128 / Math.max(h, w)));
     const first = element("canvas", { role: "img", "aria-label": "picture with the part that the unit sees" });
     const context = Paint.picture(first, asSeen(picture, facts), channels, h, w, zoom);
     context.strokeStyle = "#ff9d3c";
@@ -95,7 +96,7 @@ const Inspector = (() => {
     const scales = [scale((t) => t.x), scale((t) => t.weight || 0), scale((t) => t.product)];
     const node = element("div", { class: "groups" });
     for (const group of groups.slice(0, FEW)) {
-      const zoom = Math.max(2, Math.min(14, Math.floor(64 / Math.max(group.h, group.w))));
+      const zoom = Math.max(2, Math.min(14, Math.floor(56 / Math.max(group.h, group.w))));
       const tile = (f, k) => {
         const canvas = element("canvas", { "aria-hidden": "true" });
         Paint.map(canvas, group.terms.map((t) => (t ? f(t) : 0)), group.h, group.w, zoom, scales[k]);

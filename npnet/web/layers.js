@@ -200,7 +200,7 @@ const Layers = (() => {
         const mark = marks.get(`${pane.n} ${pane.card.k}`);
         if (mark && m >= mark.from && m <= mark.to)
           outline(context, x + mark.left * zoom, y + mark.top * zoom,
-            (mark.right - mark.left + 1) * zoom, (mark.bottom - mark.top + 1) * zoom, "--focus", 2);
+            (mark.right - mark.left + 1) * zoom, (mark.bottom - mark.top + 1) * zoom, "--mark", 2);
       }
     }
 

@@ -199,7 +199,7 @@
 
   const { facts } = first, deep = first.net.layers.length > 24;
   const accuracy = facts.val_accuracy === null ? "" : ` · ${facts.val_accuracy.toFixed(2)} % on validation images`;
-  by("about").textContent = `${facts.model} · trained on ${facts.dataset} · epoch ${facts.epoch}${accuracy}`;
+  by("about").textContent = `trained on ${facts.dataset} · epoch ${facts.epoch}${accuracy}`;
   by("legend").textContent = "Orange is above 0, blue below. Touch a unit, and see what it did.";
   if (shown.length > 1) document.body.classList.add("two");
   for (const [value, text] of [["all", "every layer"], ["activations", "activations and pools"], ["main", "convolutions and full layers"]])

@@ -1,4 +1,4 @@
-"""The page: one HTML file of the files in this folder, with networks, weights and pictures in it."""
+"""The page: one HTML file made of the files in this folder, networks, weights and pictures."""
 
 from __future__ import annotations
 

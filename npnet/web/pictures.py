@@ -1,4 +1,4 @@
-"""Test images for a page: the first of the data set, and those that the run was most wrong about."""
+"""Test images for a page: the first ones, and those that the run was most wrong about."""
 
 from __future__ import annotations
 

@@ -1,9 +1,7 @@
 """The story of a run: the snapshots that `npnet train --record` keeps, for a page to play.
 
-A snapshot is a safetensors file of the weights in float16, which is half as large and shows the same
-filters and maps; its metadata hold the epoch's figures. They are in `snapshots` in the folder of
-checkpoints. There are at most SNAPSHOTS, and at most SNAPSHOT_BYTES of them: where one is too much,
-every other epoch is let go, so that a long run keeps as many as a short one.
+They are in float16, which is half as large and shows the same filters and maps; the best weights of
+the page are in float32. See `npnet.training.snapshots`.
 """
 
 from __future__ import annotations
@@ -19,12 +17,12 @@ import numpy as np
 from npnet.base.arrays import Array
 from npnet.base.files import printable, user_path
 from npnet.runs.errors import ConfigError
+from npnet.runs.files import SNAPSHOTS
 from npnet.serialization import load_with_metadata
 from npnet.web.graph import Graph
 
 __all__ = ["Story", "story_of"]
 
-FOLDER = "snapshots"
 MOST_FRAMES = 12  # in a page
 MOST_BYTES = 6 << 20  # of weights in a page
 
@@ -56,23 +54,24 @@ def story_of(checkpoint: str, graph: Graph) -> Story | None:
         ConfigError: they are of another network.
     """
     place = user_path(checkpoint)
-    folder = (place if place.is_dir() else place.parent) / FOLDER
+    folder = (place if place.is_dir() else place.parent) / SNAPSHOTS
     files = sorted(folder.glob("epoch-*.safetensors"))
     if len(files) < 2:
         return None
     frames, history = [], []
     for path in files:
         tree, metadata = load_with_metadata(path)
-        figures = json.loads(metadata.get("figures", "{}"))
-        history += figures.get("history", [])
-        frames.append((int(metadata["epoch"]), _in_a_row(path, tree, graph)))
+        try:
+            epoch, history = int(metadata["epoch"]), json.loads(metadata["history"])
+        except (KeyError, ValueError):
+            raise ConfigError(
+                f"{printable(path)} is no snapshot of --record: it does not say its epoch; move it "
+                "away"
+            ) from None
+        frames.append((epoch, _in_a_row(path, tree, graph)))
     kept = _thinned(frames, MOST_FRAMES, MOST_BYTES)
-    by_epoch = {h["epoch"]: h for h in history}
-    return Story(
-        tuple(epoch for epoch, _ in kept),
-        tuple(by_epoch[k] for k in sorted(by_epoch)),
-        tuple(weights for _, weights in kept),
-    )
+    epochs, weights = zip(*kept, strict=True)
+    return Story(epochs, tuple(history), weights)
 
 
 def _thinned(

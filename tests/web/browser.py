@@ -62,7 +62,9 @@ def browser(width: int = 1400, height: int = 1000, dark: bool = False) -> Iterat
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
         yield driver
-        errors = [line["message"] for line in driver.get_log("browser") if line["level"] == "SEVERE"]
+        errors = [
+            line["message"] for line in driver.get_log("browser") if line["level"] == "SEVERE"
+        ]
         assert not errors, errors
     finally:
         driver.quit()
@@ -97,7 +99,7 @@ def draw(driver: Any, strokes: Sequence[Stroke], kind: str = "mouse") -> None:
 def settle(driver: Any) -> None:
     """Wait for two frames."""
     driver.execute_async_script(
-        "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => done()))"
+        "requestAnimationFrame(() => requestAnimationFrame(() => arguments[0]()))"
     )
 
 
