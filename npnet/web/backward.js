@@ -51,31 +51,23 @@ const Backward = (() => {
   // ---- windows ---------------------------------------------------------------------------------
 
   function conv2d(gy, { xs: [x], weights: [weight], layer, given: [[, channels, h, w]] }) {
-    const gx = new Float32Array(x.length), [, outs, oh, ow] = layer.shape, [kh, kw] = layer.kernel;
-    const inGroup = channels / layer.groups, outGroup = outs / layer.groups;
+    const gx = new Float32Array(x.length), [, outs, oh, ow] = layer.shape, [sh, sw] = layer.stride;
+    const inGroup = channels / layer.groups, outGroup = outs / layer.groups, places = F.taps(layer, h, w);
     for (let o = 0; o < outs; o++) {
-      const plane = gy.subarray(o * oh * ow, (o + 1) * oh * ow);
-      if (plane.every((v) => v === 0)) continue; // of a unit nearly all are
-      const first = Math.floor(o / outGroup) * inGroup;
+      const plane = o * oh * ow, first = Math.floor(o / outGroup) * inGroup;
+      if (gy.subarray(plane, plane + oh * ow).every((g) => g === 0)) continue; // of a unit nearly all are
       for (let c = 0; c < inGroup; c++) {
-        const image = gx.subarray((first + c) * h * w, (first + c + 1) * h * w);
-        for (let u = 0; u < kh; u++)
-          for (let v = 0; v < kw; v++)
-            scatter(image, plane, weight[((o * inGroup + c) * kh + u) * kw + v], layer, u, v, h, w, oh, ow);
+        const image = (first + c) * h * w, filter = (o * inGroup + c) * places.length;
+        for (let t = 0; t < places.length; t++) {
+          const { top, left, i0, i1, j0, j1 } = places[t], factor = weight[filter + t];
+          for (let i = i0; i <= i1; i++) {
+            const to = image + (i * sh + top) * w + left, at = plane + i * ow;
+            for (let j = j0; j <= j1; j++) gx[to + j * sw] += factor * gy[at + j];
+          }
+        }
       }
     }
     return [gx];
-  }
-
-  /** image[the pixel at (u, v) of window (i, j)] += factor * plane[i, j] */
-  function scatter(image, plane, factor, layer, u, v, h, w, oh, ow) {
-    const [sh, sw] = layer.stride, top = u * layer.dilation[0] - layer.padding[0][0];
-    const left = v * layer.dilation[1] - layer.padding[1][0];
-    const [i0, i1] = F.inside(top, sh, h, oh), [j0, j1] = F.inside(left, sw, w, ow);
-    for (let i = i0; i <= i1; i++) {
-      const row = (i * sh + top) * w + left, at = i * ow;
-      for (let j = j0; j <= j1; j++) image[row + j * sw] += factor * plane[at + j];
-    }
   }
 
   // The first maximum of a window receives the whole gradient.

@@ -62,16 +62,18 @@ const Forward = (() => {
   // y[o, i, j] = bias[o] + sum over c, u, v of x[c, i*SH - PT + u*DH, j*SW - PL + v*DW] * w[o, c, u, v]
   function conv2d([x], [weight, bias], layer, [[, channels, h, w]]) {
     const [, outs, oh, ow] = layer.shape, y = new Float32Array(outs * oh * ow);
-    const [kh, kw] = layer.kernel, inGroup = channels / layer.groups, outGroup = outs / layer.groups;
+    const inGroup = channels / layer.groups, outGroup = outs / layer.groups, places = taps(layer, h, w);
+    const [sh, sw] = layer.stride;
     for (let o = 0; o < outs; o++) {
-      const plane = y.subarray(o * oh * ow, (o + 1) * oh * ow);
-      if (bias !== undefined) plane.fill(bias[o]);
-      const first = Math.floor(o / outGroup) * inGroup;
+      const plane = o * oh * ow, first = Math.floor(o / outGroup) * inGroup;
+      if (bias !== undefined) y.fill(bias[o], plane, plane + oh * ow);
       for (let c = 0; c < inGroup; c++) {
-        const image = x.subarray((first + c) * h * w, (first + c + 1) * h * w);
-        for (let u = 0; u < kh; u++) {
-          for (let v = 0; v < kw; v++) {
-            addShifted(plane, image, weight[((o * inGroup + c) * kh + u) * kw + v], layer, u, v, h, w, oh, ow);
+        const image = (first + c) * h * w, filter = (o * inGroup + c) * places.length;
+        for (let t = 0; t < places.length; t++) {
+          const { top, left, i0, i1, j0, j1 } = places[t], factor = weight[filter + t];
+          for (let i = i0; i <= i1; i++) {
+            const from = image + (i * sh + top) * w + left, at = plane + i * ow;
+            for (let j = j0; j <= j1; j++) y[at + j] += factor * x[from + j * sw];
           }
         }
       }
@@ -79,15 +81,18 @@ const Forward = (() => {
     return y;
   }
 
-  /** plane[i, j] += factor * image[the pixel at (u, v) of window (i, j)] */
-  function addShifted(plane, image, factor, layer, u, v, h, w, oh, ow) {
-    const [sh, sw] = layer.stride, top = u * layer.dilation[0] - layer.padding[0][0];
-    const left = v * layer.dilation[1] - layer.padding[1][0];
-    const [i0, i1] = inside(top, sh, h, oh), [j0, j1] = inside(left, sw, w, ow);
-    for (let i = i0; i <= i1; i++) {
-      const row = (i * sh + top) * w + left, at = i * ow;
-      for (let j = j0; j <= j1; j++) plane[at + j] += factor * image[row + j * sw];
-    }
+  /**
+   * For each place of a window, row by row, where it lies, and in which windows, i0 to i1 and j0 to
+   * j1, it is in the image.
+   */
+  function taps(layer, h, w) {
+    const [, , oh, ow] = layer.shape, [kh, kw] = layer.kernel;
+    return Array.from({ length: kh * kw }, (_, t) => {
+      const top = Math.floor(t / kw) * layer.dilation[0] - layer.padding[0][0];
+      const left = (t % kw) * layer.dilation[1] - layer.padding[1][0];
+      const [i0, i1] = inside(top, layer.stride[0], h, oh), [j0, j1] = inside(left, layer.stride[1], w, ow);
+      return { top, left, i0, i1, j0, j1 };
+    });
   }
 
   /** Calls visit(result's place, rows and columns of its window that are in the image). */
@@ -463,7 +468,7 @@ const Forward = (() => {
 
   return {
     OPS, ACTIVATIONS, BINARY, load, run, apply, probabilities, shapeFrom, size, stridesOf, along,
-    addShifted, inside, eachWindow, eachBin, spans, bins, winner, divisors, moments, parts,
+    taps, eachWindow, eachBin, spans, bins, winner, divisors, moments, parts,
     overChannels, sigmoid, softplus, erf, cubic, broadcast, sources, padded, summedInto,
   };
 })();

@@ -237,16 +237,17 @@ const Layers = (() => {
         const { net } = shown[n], layer = net.layers[k], weight = net.tensors[layer.weights[0]];
         const [outs, ins, kh = 1, kw = 1] = net.shapes[layer.weights[0]];
         const canvas = element("canvas", { role: "img", "aria-label": `weights of ${titleOf(layer)}` });
-        place.append(canvas);
-        const width = place.clientWidth / group.length - 8, isTiles = kh * kw > 1, gap = isTiles ? 3 : 0;
+        const part = element("div", { class: "pane" }, canvas);
+        place.append(part);
+        const width = part.clientWidth, isTiles = kh * kw > 1, gap = isTiles ? 3 : 0;
         const columns = isTiles && ins === 1 ? Math.min(outs, 16) : ins, rows = Math.ceil((outs * ins) / columns);
         const fits = Math.floor(((width + gap) / columns - gap) / kw);
         const zoom = Math.max(1, Math.min(isTiles ? 9 : 6, fits));
         const context = Paint.sized(canvas, columns * (kw * zoom + gap), Math.min(rows * (kh * zoom + gap), 4000));
         const scale = Paint.most(weight);
         for (let row = 0; row < rows; row++) {
-          const part = weight.subarray(row * columns * kh * kw, (row + 1) * columns * kh * kw);
-          const count = part.length / (kh * kw), strip = Paint.strip(part, count, kh, kw, scale);
+          const line = weight.subarray(row * columns * kh * kw, (row + 1) * columns * kh * kw);
+          const count = line.length / (kh * kw), strip = Paint.strip(line, count, kh, kw, scale);
           for (let m = 0; m < count; m++)
             context.drawImage(strip, m * kw, 0, kw, kh, m * (kw * zoom + gap), row * (kh * zoom + gap), kw * zoom, kh * zoom);
         }

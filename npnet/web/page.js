@@ -197,9 +197,12 @@
   dark.addEventListener("change", () => theme(dark.matches ? "dark" : "light"));
   by("theme").addEventListener("click", () => theme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"));
 
-  const { facts } = first, deep = first.net.layers.length > 24;
-  const accuracy = facts.val_accuracy === null ? "" : ` · ${facts.val_accuracy.toFixed(2)} % on validation images`;
-  by("about").textContent = `trained on ${facts.dataset} · epoch ${facts.epoch}${accuracy}`;
+  const deep = first.net.layers.length > 24;
+  by("about").textContent = shown.map(({ name, facts: { dataset, epoch, val_accuracy: accuracy } }) => {
+    const parts = shown.length > 1 ? [name] : [`trained on ${dataset}`, `epoch ${epoch}`];
+    if (accuracy !== null) parts.push(`${accuracy.toFixed(2)} % on validation images`);
+    return parts.join(" · ");
+  }).join("; ");
   by("legend").textContent = "Orange is above 0, blue below. Touch a unit, and see what it did.";
   if (shown.length > 1) document.body.classList.add("two");
   for (const [value, text] of [["all", "every layer"], ["activations", "activations and pools"], ["main", "convolutions and full layers"]])

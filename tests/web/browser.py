@@ -115,3 +115,17 @@ def click(driver: Any, selector: str) -> None:
     driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", node)
     node.click()
     settle(driver)
+
+
+def touch(driver: Any, node: Any, x: int, y: int) -> None:
+    """Click so many pixels from the left and the top of an element."""
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", node)
+    settle(driver)
+    size = driver.execute_script(
+        "return [arguments[0].clientWidth, arguments[0].clientHeight]", node
+    )
+    off = x - size[0] // 2, y - size[1] // 2  # from the middle, as Selenium counts
+    ActionChains(driver).move_to_element_with_offset(node, *off).click().perform()
+    settle(driver)
