@@ -80,6 +80,28 @@ const Layers = (() => {
         place.append(card.node);
         visible.observe(card.node);
       }
+      arrange();
+    }
+
+    /** Gives all canvases their size, also those that are not painted yet, so that nothing jumps. */
+    function arrange() {
+      const panes = cards.flatMap((card) => card.panes);
+      const widths = panes.map((pane) => pane.canvas.parentElement.clientWidth);
+      panes.forEach((pane, i) => {
+        pane.layout = layoutOf(pane, widths[i]);
+        [pane.canvas.style.width, pane.canvas.style.height] = [`${pane.layout.width}px`, `${pane.layout.height}px`];
+      });
+    }
+
+    /** How the maps of a pane lie on so many pixels of width. */
+    function layoutOf(pane, available) {
+      const { count, h, w } = format(shown[pane.n].net.layers[pane.card.k].shape), isMaps = h * w > 1;
+      const zoom = isMaps ? Math.max(1, Math.min(11, Math.floor(MAP / Math.max(h, w)))) : CELL;
+      const gap = isMaps ? GAP : 1, shownCount = pane.all ? count : MOST;
+      const columns = Math.max(1, Math.min(shownCount, Math.floor((available + gap) / (w * zoom + gap))));
+      const rows = Math.ceil(shownCount / columns);
+      const [width, height] = [columns * (w * zoom + gap) - gap, rows * (h * zoom + gap) - gap];
+      return { columns, zoom, gap, shownCount, width, height };
     }
 
     function cardOf(k, group) {
@@ -184,13 +206,9 @@ const Layers = (() => {
 
     function paintPane(pane) {
       const { net, values } = shown[pane.n], { count, h, w } = format(net.layers[pane.card.k].shape);
-      const width = pane.canvas.parentElement.clientWidth, isMaps = h * w > 1;
-      const zoom = isMaps ? Math.max(1, Math.min(11, Math.floor(MAP / Math.max(h, w)))) : CELL;
-      const gap = isMaps ? GAP : 1, shownCount = pane.all ? count : MOST;
-      const columns = Math.max(1, Math.min(shownCount, Math.floor((width + gap) / (w * zoom + gap))));
-      const rows = Math.ceil(shownCount / columns);
-      pane.layout = { columns, zoom, gap, shownCount };
-      const context = Paint.sized(pane.canvas, columns * (w * zoom + gap) - gap, rows * (h * zoom + gap) - gap);
+      pane.layout = layoutOf(pane, pane.canvas.parentElement.clientWidth);
+      const { columns, zoom, gap, shownCount, width, height } = pane.layout;
+      const context = Paint.sized(pane.canvas, width, height);
       const own = values ? values[pane.card.k] : new Float32Array(count * h * w);
       const strip = Paint.strip(own, shownCount, h, w, Paint.most(own));
       for (let m = 0; m < shownCount; m++) {
@@ -257,6 +275,7 @@ const Layers = (() => {
     return {
       build,
       repaint,
+      arrange,
       /** Outlines parts of maps: [{ n, layer, from, to, top, left, bottom, right }]. */
       mark(list) {
         marks = new Map(list.map((m) => [`${m.n} ${m.layer}`, m]));

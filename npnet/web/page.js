@@ -208,7 +208,10 @@
   for (const [value, text] of [["all", "every layer"], ["activations", "activations and pools"], ["main", "convolutions and full layers"]])
     by("which").append(element("option", { value, selected: value === (deep ? "activations" : "all") }, text));
   by("which").addEventListener("change", () => layers.build(by("which").value));
-  new ResizeObserver(() => layers.repaint()).observe(by("layers"));
+  new ResizeObserver(() => {
+    layers.arrange();
+    layers.repaint();
+  }).observe(by("layers"));
 
   document.querySelector("main").classList.add("alone");
   layers.build(by("which").value);

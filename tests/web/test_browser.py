@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from npnet.base.arrays import Array
 from npnet.datasets import ImageData
 from npnet.plots.explain import input_gradient
 from npnet.prediction.digits import prepare_digit
+from npnet.runs.files import SNAPSHOTS
+from npnet.serialization import to_bytes
 from tests.web.browser import (
     SEVEN,
     THREE,
@@ -214,6 +217,22 @@ return all;
 """
 
 
+def test_maps_do_not_move_under_the_pointer(page: Path, driver: Any) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    opened(driver, page)
+    draw(driver, THREE)
+
+    conv2 = driver.find_elements("css selector", "canvas[data-layer]")[3]
+    driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", conv2)
+    settle(driver)
+    where = "return arguments[0].getBoundingClientRect().top"
+    before = driver.execute_script(where, conv2)
+    ActionChains(driver).move_to_element(conv2).move_by_offset(7, 7).perform()
+    settle(driver)
+    assert driver.execute_script(where, conv2) == before
+
+
 def test_terms_add_up(page: Path, driver: Any) -> None:
     opened(driver, page)
     draw(driver, THREE)
@@ -331,6 +350,54 @@ def test_a_picture_from_a_file(folder: Path, driver: Any) -> None:
     # A pixel may be rounded to the level beside: a picture's share of the answer is this small.
     assert_allclose(_shares(driver), wanted, rtol=0, atol=10 * TENTH)
     assert driver.execute_script(OVERFLOW) <= 0
+
+
+# ---- the story -----------------------------------------------------------------------------------
+
+HALF = 0.002  # of a share: float16 weights are right to 0.05 %, through seven layers
+
+
+def test_the_story_is_played(folder: Path, driver: Any) -> None:
+    checkpoint(folder / "told")
+    (folder / "told" / SNAPSHOTS).mkdir()
+    figures = {"learning_rate": 0.1, "train_accuracy": 50.0, "val_accuracy": None}
+    for epoch in range(3):
+        other = _model(checkpoint(folder / f"told-{epoch}", seed=20 + epoch))
+        halves = {
+            name: npnet.tensor(weight.array.astype(np.float16))
+            for name, weight in other.state_dict().items()
+        }
+        history = [
+            {"epoch": k, "train_loss": 1 / k, "val_loss": None, **figures}
+            for k in range(1, epoch + 1)
+        ]
+        facts = {"epoch": str(epoch), "history": json.dumps(history)}
+        place = folder / "told" / SNAPSHOTS / f"epoch-{epoch:04d}.safetensors"
+        place.write_bytes(to_bytes(halves, facts))
+    place = folder / "told.html"
+    assert cli.main(["export", str(folder / "told"), "--output", str(place), "--overwrite"]) == 0
+    opened(driver, place)
+    draw(driver, THREE)
+    given = prepare_digit(_drawn(driver)).image
+    best, first = (_model(folder / name) for name in ("told", "told-1"))
+    wanted = _probabilities(best, best.preprocess(given))
+    assert_allclose(_shares(driver), wanted, rtol=0, atol=TENTH)
+    slider = driver.find_element("id", "epoch")
+    driver.execute_script("arguments[0].focus()", slider)
+    slider.send_keys("\ue012")  # left, from the last one
+    settle(driver)
+    said = driver.find_element("id", "figures").text
+    assert said.startswith(
+        "epoch 1: training loss 1.0000, accuracy 50.00 %, validation loss \u2013"
+    )
+    epoch = _probabilities(first, first.preprocess(given))
+    assert_allclose(_shares(driver), epoch, rtol=0, atol=HALF)
+    assert np.abs(epoch - wanted).max() > 2 * HALF
+    click(driver, "#play")
+    assert "Pause" in driver.find_element("id", "play").text
+    click(driver, "#best")
+    assert "Play" in driver.find_element("id", "play").text
+    assert_allclose(_shares(driver), wanted, rtol=0, atol=TENTH)
 
 
 # ---- for everybody -------------------------------------------------------------------------------
