@@ -1,4 +1,4 @@
-"""`npnet export`: a checkpoint of npnet as a file of PyTorch, as safetensors or as ONNX."""
+"""`npnet export`: a checkpoint as a file of PyTorch, as safetensors, as ONNX or as a web page."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ if TYPE_CHECKING:
 
 __all__ = ["SETTINGS", "Options", "main"]
 
-FORMATS = ("pth", "safetensors", "onnx")
+FORMATS = ("pth", "safetensors", "onnx", "html")
 _ENDINGS = {".pth": "pth", ".pt": "pth", ".bin": "pth", ".safetensors": "safetensors"}
-_ENDINGS |= {".onnx": "onnx"}
+_ENDINGS |= {".onnx": "onnx", ".html": "html", ".htm": "html"}
 
 
 @dataclass(frozen=True)
 class Options:
-    """Write a network for other tools: PyTorch, whatever reads safetensors, or ONNX.
+    """Write a network for other tools: PyTorch, whatever reads safetensors, ONNX, or a browser.
 
     CHECKPOINT is a run's best.safetensors or the folder that it is in. pth and safetensors hold the
     weights under the names of the same network in PyTorch: load_state_dict takes what
     torch.load(file, weights_only=True) or safetensors.torch.load_file(file) gives. They also take
     weights without a network that npnet knows. onnx holds the network itself: the run's, or that
-    which weights alone (also a file of PyTorch) fit, or which --model names.
+    which weights alone (also a file of PyTorch) fit, or which --model names. html is one page that
+    needs no other file, and computes the network as one draws; npnet explore opens it.
     """
 
     GROUPS: ClassVar[dict[str, str]] = {"output": "format", "onnx": "with_softmax"}
@@ -44,12 +45,13 @@ class Options:
         "weights alone, for images of this size": (
             "weights.pth --model resnet18 --input_size 3 64 64 --output resnet18.onnx"
         ),
+        "a page to draw in": "checkpoint --format html --output lenet5.html",
     }
 
     checkpoint: str = positional()
     """a run's best.safetensors, or the folder that it is in"""
     format: str | None = None
-    """pth, safetensors or onnx; default: by the ending of --output"""
+    """pth, safetensors, onnx or html; default: by the ending of --output"""
     model: str | None = None
     """of a network of your own, its class: my_file.py:Net, as it was trained by; of weights alone
     also a network's name, where they fit several (onnx)"""
@@ -91,6 +93,8 @@ def _export(options: Options) -> None:
     place = new_file(output, options.overwrite)
     if kind == "onnx":
         _write_onnx(source, place, options)
+    elif kind == "html":
+        _write_page(source, place, options)
     else:
         weights, facts = _weights(source)
         atomic_write(place, _pth(weights, facts) if kind == "pth" else _safetensors(weights, facts))
@@ -116,12 +120,19 @@ def _format(options: Options) -> str:
             f"format: is {kind}, but --output {printable(options.output or '')} ends as "
             f"{_ENDINGS[ending]} does; leave out one of the two"
         )
-    for flag in ("model", "model_args", "input_size", "with_softmax", "with_preprocessing"):
-        if getattr(options, flag) and kind != "onnx":
-            raise ConfigError(
-                f"{flag}: is for --format onnx; {kind} holds weights alone, and no network"
-            )
+    _check_flags(options, kind)
     return kind
+
+
+def _check_flags(options: Options, kind: str) -> None:
+    """Refuse what would have no effect."""
+    for flag in ("model", "model_args", "input_size", "with_softmax", "with_preprocessing"):
+        if not getattr(options, flag) or kind == "onnx" or (kind == "html" and flag == "model"):
+            continue
+        why = "a page is of a run's checkpoint, which says it"
+        if kind != "html":
+            why = f"{kind} holds weights alone, and no network"
+        raise ConfigError(f"{flag}: is for --format onnx; {why}")
 
 
 def _file(name: str) -> Path:
@@ -205,9 +216,19 @@ def _write_onnx(source: Path, place: Path, options: Options) -> None:
     onnx.export(model, place, zeros(1, *shape), with_softmax=softmax, with_preprocessing=within)
 
 
+def _write_page(source: Path, place: Path, options: Options) -> None:
+    from npnet.cli.explore import made_page
+
+    text, notes = made_page([str(source)], options.model, None)
+    for note in notes:
+        print(note)
+    atomic_write(place, text.encode())
+
+
 def _how_to_read(kind: str, output: str) -> str:
     name = repr(output)
     return {
+        "html": "read it: open it in a browser",
         "pth": f"read it: model.load_state_dict(torch.load({name}, weights_only=True))",
         "safetensors": f"read it: model.load_state_dict(safetensors.torch.load_file({name}))",
         "onnx": f"read it: onnxruntime.InferenceSession({name})",

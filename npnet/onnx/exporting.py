@@ -18,11 +18,11 @@ from npnet.base.files import atomic_write
 from npnet.base.grad_mode import no_grad
 from npnet.nn import Module
 from npnet.onnx import write_layers, write_math, write_shapes  # noqa: F401 # they fill the table
-from npnet.onnx.tracing import Size, Trace, trace
 from npnet.onnx.writing import Writer
 from npnet.random import drawing_apart
 from npnet.tape import result
 from npnet.tensor import Tensor
+from npnet.tracing import Size, Trace, trace
 from npnet.version import __version__
 
 __all__ = ["export"]
@@ -411,7 +411,7 @@ def _compare(
     the model may refuse.
     """
     from npnet.onnx.loading import from_proto
-    from npnet.onnx.tracing import evaluating, like
+    from npnet.tracing import evaluating, like
 
     rng = np.random.default_rng(1)
     graph = from_proto(proto)
@@ -486,7 +486,7 @@ def _are_alike(wanted: Array, found: Array, tolerance: float, is_far: bool) -> b
 
 
 def _list(y: Any) -> list[Tensor]:
-    from npnet.onnx.tracing import flat
+    from npnet.tracing import flat
 
     return flat(y)[0]
 

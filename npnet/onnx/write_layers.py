@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from npnet.onnx.tracing import Ref, Step
 from npnet.onnx.writing import Shapes, Writer, says
 from npnet.ops.adaptive_max_pool import AdaptiveMaxPool2d
 from npnet.ops.conv import Conv2d
@@ -21,6 +20,7 @@ from npnet.ops.recurrent import GRU, LSTM, RNN
 from npnet.ops.sample_norm import LocalResponse, RMSNorm
 from npnet.ops.shape import Reshape
 from npnet.ops.windows import Window
+from npnet.tracing import Ref, Step
 
 # The gates in ONNX's order, by their numbers in PyTorch's.
 _GATES: dict[type, list[int]] = {LSTM: [0, 3, 1, 2], GRU: [1, 0, 2], RNN: [0]}

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from npnet.nn.backward_hooks import Through
-from npnet.onnx.tracing import Step
 from npnet.onnx.writing import Writer, says, writers
 from npnet.ops import (
     activation,
@@ -31,6 +30,7 @@ from npnet.ops.shape import Clone
 from npnet.ops.sorting import CumSum
 from npnet.ops.statistics import Prod
 from npnet.tape import Function
+from npnet.tracing import Step
 
 # Ops that are one node without options, whose inputs are the op's.
 _SAME: dict[type[Function], str] = {

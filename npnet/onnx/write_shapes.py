@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from onnx import helper
 
-from npnet.onnx.tracing import Step
 from npnet.onnx.writing import Writer, says
 from npnet.ops.arranging import Roll, Triangle
 from npnet.ops.indexing import Gather, GetItem, Pick
@@ -16,6 +15,7 @@ from npnet.ops.padding import PadConstant, PadCopy
 from npnet.ops.resample import Resample
 from npnet.ops.shape import Cast, Cat, Expand, Permute, Reshape, Stack
 from npnet.ops.splitting import Flip
+from npnet.tracing import Step
 
 _MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 _END = np.iinfo(np.int64).max

@@ -14,8 +14,8 @@ import onnx
 from onnx import helper, numpy_helper
 
 from npnet.base.arrays import Array
-from npnet.onnx.tracing import Ref, Step, Trace
 from npnet.tape import Function
+from npnet.tracing import Ref, Step, Trace
 
 __all__ = ["Shapes", "Writer", "says", "writers"]
 

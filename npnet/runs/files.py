@@ -10,10 +10,21 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["CONFIG", "EVENTS", "LAST", "METRICS", "RESULT", "finite", "to_csv", "to_json"]
+__all__ = [
+    "CONFIG",
+    "EVENTS",
+    "LAST",
+    "METRICS",
+    "RESULT",
+    "SNAPSHOTS",
+    "finite",
+    "to_csv",
+    "to_json",
+]
 
 CONFIG, METRICS, RESULT = "config.json", "metrics.csv", "result.json"
 LAST = "last.safetensors"  # everything that a resume needs
+SNAPSHOTS = "snapshots"  # folder of the weights by epoch, beside it, of a run with --record
 EVENTS = "events.out.tfevents.*"  # TensorBoard's
 
 

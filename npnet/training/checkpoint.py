@@ -48,7 +48,7 @@ Weights: TypeAlias = dict[str, Array]
 # Settings that say where a run is and how it was started, in which equal runs may differ.
 OF_THE_PLACE = (
     *("threads", "data_dir", "checkpoint_dir", "log_dir", "log_images", "log_every"),
-    *("resume", "config"),
+    *("record", "resume", "config"),
 )
 
 

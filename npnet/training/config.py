@@ -209,6 +209,9 @@ class Config:
     and the worst errors of the validation split; takes about a second an epoch"""
     log_every: int | None = None
     """show TensorBoard the loss and learning rate of every so many steps, in log_dir/steps"""
+    record: bool = False
+    """keep small snapshots of the weights in checkpoint_dir/snapshots, of at most 24 epochs and
+    64 MB, for npnet explore to play how the network learnt"""
     resume: bool = False
     """go on from last.safetensors in --checkpoint_dir as if the run had never stopped"""
     recipe: str | None = None

@@ -32,7 +32,7 @@ __all__ = [
 
 # What may differ when a run is resumed, since no weight depends on it.
 _FREE_ON_RESUME = {"epochs", "patience", "threads", "data_dir", "checkpoint_dir", "log_dir"}
-_FREE_ON_RESUME |= {"log_images", "log_every", "resume", "config"}
+_FREE_ON_RESUME |= {"log_images", "log_every", "record", "resume", "config"}
 _FIX_THE_EPOCHS = ("poly", "cosine", "warmup_cosine", "onecycle")
 
 

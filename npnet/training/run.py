@@ -21,7 +21,7 @@ from npnet.models.summary import summary
 from npnet.runs.artists import artists
 from npnet.runs.callbacks import Callback, Callbacks
 from npnet.runs.errors import DivergedError
-from npnet.runs.files import CONFIG, EVENTS, LAST, METRICS, RESULT
+from npnet.runs.files import CONFIG, EVENTS, LAST, METRICS, RESULT, SNAPSHOTS
 from npnet.runs.folders import locked, log_folder, make_folder, set_aside
 from npnet.runs.notebook import watcher
 from npnet.runs.watchers import LogFile, MetricsFile, TensorBoard, Watcher
@@ -60,6 +60,7 @@ from npnet.training.resume import (
     restore_own,
     resumed,
 )
+from npnet.training.snapshots import Recorder
 from npnet.training.stopping import EarlyStopping
 from npnet.training.trainer import Training, best_facts, fit
 
@@ -156,7 +157,7 @@ def run(config: Config, build: Build, around: Surroundings | None = None) -> Res
         if log_dir is not None:
             config = dataclasses.replace(config, log_dir=str(log_dir))
             stack.enter_context(_locked_unless(store.folder, log_dir))
-        callbacks = _callbacks(config, screen, begun, log_dir)
+        callbacks = _callbacks(config, screen, begun, store.folder, log_dir)
         stack.enter_context(contextlib.closing(callbacks))
         training = Training(
             config,
@@ -218,13 +219,19 @@ def _locked_unless(own: Path | None, log_dir: Path) -> contextlib.AbstractContex
 
 
 def _callbacks(
-    config: Config, screen: Watcher | None, begun: _Begun, folder: Path | None
+    config: Config,
+    screen: Watcher | None,
+    begun: _Begun,
+    saves: Path | None,
+    folder: Path | None,
 ) -> Callbacks:
-    """Everything that is told of the run."""
+    """Everything that is told of the run; `saves` and `folder` are for checkpoints and logs."""
     shown: list[Callback] = [] if screen is None else [screen]
     own: list[Callback] = []
     if config.patience is not None:
         own.append(EarlyStopping(config.patience))
+    if config.record and saves is not None:
+        own.append(Recorder(saves))
     if folder is None:
         return Callbacks([*own, *shown], begun.learner.parts.callbacks)
     aside = None if config.resume else set_aside(folder, _WRITTEN)
@@ -337,7 +344,7 @@ def _announce(training: Training, saved: Saved | None, overview: str) -> None:
     else:
         # Last first: without it the folder is no run's, wherever this is stopped.
         folder = training.checkpoint_dir
-        said = None if folder is None else set_aside(folder, (LAST, BEST, CONFIG))
+        said = None if folder is None else set_aside(folder, (LAST, BEST, CONFIG, SNAPSHOTS))
         if said is not None:
             training.say(said)
         training.say(overview)

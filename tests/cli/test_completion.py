@@ -133,7 +133,7 @@ def test_in_a_terminal(folder: Path, capsys: pytest.CaptureFixture[str]) -> None
     child = pexpect.spawn("bash", ["--norc", "--noprofile"], cwd=folder, timeout=20)
     child.sendline(f"PS1='$ '; bind 'set bell-style none'; source {path}; echo read''y")
     child.expect("ready\r")
-    child.send("npnet expo\tche\t --form\tpt\t")
+    child.send("npnet expor\tche\t --form\tpt\t")
     child.expect("npnet export checkpoint/ --format pth ")
     child.send("\x15npnet predict checkpoint my\t\n")
     child.expect(r"my\\ picture.png")

@@ -191,7 +191,7 @@ def test_predict_says_how_weights_alone_learn_of_their_images(
 
 
 WRONG_USE = {
-    "no format": (["best.safetensors"], "say which by --format pth, safetensors or onnx"),
+    "no format": (["best.safetensors"], "say which by --format pth, safetensors, onnx or html"),
     "another": (["best.safetensors", "--format", "ptx"], "did you mean 'pth'"),
     "two": (["best.safetensors", "--format", "pth", "--output", "x.onnx"], "leave out one"),
     "softmax": (

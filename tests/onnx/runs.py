@@ -11,7 +11,7 @@ import onnxruntime
 
 import npnet
 from npnet.nn import Module
-from npnet.onnx.tracing import flat
+from npnet.tracing import flat
 
 # Of the outputs' scale: float32 in another order of additions.
 TOLERANCE = 1e-5

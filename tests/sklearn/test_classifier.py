@@ -281,6 +281,7 @@ LEFT_OUT = {
         "log_dir",
         "log_every",
         "log_images",
+        "record",
         "resume",
         "config",
         "recipe",

@@ -19,12 +19,12 @@ import numpy as np
 from npnet.base.arrays import Array
 from npnet.base.grad_mode import enable_grad, state
 from npnet.nn import Embedding, EmbeddingBag, Module
-from npnet.onnx.values import Reads
 from npnet.ops.embedding import Embedding as EmbeddingOp
 from npnet.ops.shape import Reshape
 from npnet.random import drawing_apart
 from npnet.tape import Function, Variable, result
 from npnet.tensor import Tensor
+from npnet.tracing.values import Reads
 
 __all__ = ["Leaf", "Ref", "Size", "Step", "Trace", "evaluating", "flat", "like", "trace"]
 
@@ -403,7 +403,7 @@ def _computed(step: Step, whole: Trace) -> list[Array]:
     """The values of a step in each run, computed anew."""
     if not hasattr(step.op, "forward"):
         raise NotImplementedError(
-            f"export: {step}: an in-place write to a part of a tensor can't be said in ONNX; "
+            f"export: {step}: an in-place write to a part of a tensor can't be said in a graph; "
             "make the whole by cat() or where()"
         )
     results = []

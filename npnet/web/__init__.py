@@ -1,0 +1,1 @@
+"""One's own network in one HTML file: see `write_page`."""
