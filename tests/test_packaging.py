@@ -30,8 +30,10 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(npnet.__file__).parent.parent
 MEGABYTE = 2**20  # as du counts
-LARGEST = 60 * MEGABYTE  # npnet, NumPy and safetensors
-LARGEST_OWN = 4 * MEGABYTE  # npnet alone
+# npnet, NumPy (56 of them) and safetensors. It was 60 until the grader, the certificates, the
+# explanations and the page came, which are 0.8 of npnet's 4.2.
+LARGEST = 61 * MEGABYTE
+LARGEST_OWN = 4.5 * MEGABYTE  # npnet alone
 # Seconds of import and first prediction, of which NumPy's import takes a third. Where other work
 # slows the machine, that says how much.
 LONGEST, NUMPYS = 0.3, 0.1
