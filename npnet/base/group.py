@@ -12,7 +12,7 @@ import numpy as np
 
 from npnet.base.arrays import Array
 
-__all__ = ["Ends", "Group", "current_group", "ordered_sum", "set_group", "several"]
+__all__ = ["Ends", "Group", "added_up", "current_group", "ordered_sum", "set_group", "several"]
 
 Ends = tuple[int, ...]  # of each rank's run of rows; the first begins at 0
 
@@ -83,7 +83,12 @@ def ordered_sum(array: Array) -> Array:
     rows = np.empty((group.size, *array.shape), array.dtype)
     rows[group.rank] = array
     group.wait([group.begin_gather(rows, tuple(range(1, group.size + 1)))])
-    total = rows[0]
+    return added_up(rows)
+
+
+def added_up(rows: Array) -> Array:
+    """The sum of rows, one after the other, in the memory of the first."""
+    total: Array = rows[0]
     for row in rows[1:]:
         total += row
     return total

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.base.group import Ends, Group
+from npnet.base.group import Ends, Group, added_up
 from npnet.base.parts import shards_of
 from npnet.compiler.step import Alike, EagerStep, Step
 
@@ -151,9 +151,7 @@ class _Shards:
             rows = np.empty((self._count, *total.shape), total.dtype)
             rows[self.own.start : self.own.stop] = self._rows
             group.wait([group.begin_gather(rows, self._ends)])
-            total = rows[0]
-            for row in rows[1:]:
-                total += row
+            total = added_up(rows)
         return total / total.dtype.type(self._count)
 
     def together(self, rows: Array, of: int) -> Array:
