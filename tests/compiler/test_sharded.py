@@ -171,5 +171,6 @@ def test_resnet_learns_by_shards() -> None:
     rule = optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
     step = ShardedStep(npnet.compile(model, F.cross_entropy, rule), npnet)
     x, y = npnet.randn(64, 1, 32, 32), npnet.arange(64) % 10
-    losses = [step(x, y).item() for _ in range(12)]
-    assert losses[-1] < losses[0] / 2
+    losses = [step(x, y).item() for _ in range(24)]
+    # Five seeds came to 0.01 of the first loss and lower; half way it hangs on the CPU's rounding.
+    assert losses[-1] < losses[0] / 10
