@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cProfile
 import os
 import pickle
 import shutil
@@ -206,3 +207,21 @@ def test_a_profiler_sees_nothing_of_the_compiler(monkeypatch: pytest.MonkeyPatch
     finally:
         sys.setprofile(before)
     assert not [name for name in seen if name.startswith("numba.core.typeinfer")]
+
+
+def test_cprofile_goes_on_after_a_kernel_was_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until Python 3.12 it stands in the profiler's place as an object, which nobody may call."""
+    monkeypatch.setattr(_jit, "_folder", lambda: None)
+
+    @_jit.kernel
+    def taken(a, b):  # type: ignore[no-untyped-def] # as kernels are
+        return a - b
+
+    profile = cProfile.Profile()
+    profile.enable()
+    try:
+        assert taken(3, 2) == 1
+        divmod(7, 3)
+    finally:
+        profile.disable()
+    assert any("divmod" in str(entry.code) for entry in profile.getstats())
