@@ -85,15 +85,22 @@ def programs() -> str:
     return _table(head, rows)
 
 
+PASSES = {
+    "forward": "forward",
+    "backward-data": "gradient of the input",
+    "backward-weight": "gradient of the weights",
+}
+
+
 def measured() -> str:
-    """Speed of some layers on one core, from the roofline's figures."""
+    """GFLOP/s of layers on one core, and their share of its peak, from the roofline's figures."""
     found = json.loads(MEASURED.read_text(encoding="utf-8"))
-    rows = []
+    rows: dict[str, list[str]] = {}
     for network, layer, direction, flop, size, seconds in found["rows"]:
+        row = rows.setdefault(layer, [network, layer, f"{flop / size:.1f}", "", "", ""])
         speed = 1e-9 * flop / seconds
-        rows.append([network, layer, direction, f"{1e3 * seconds:.2f}", f"{flop / size:.1f}",
-                     f"{speed:.0f}", f"{speed / found['peak']:.0%}"])  # fmt: skip
-    return _table(["network", "layer", "pass", "ms", "FLOP a byte", "GFLOP/s", "of peak"], rows)
+        row[3 + [*PASSES].index(direction)] = f"{speed:.0f} ({speed / found['peak']:.0%})"
+    return _table(["network", "layer", "FLOP a byte", *PASSES.values()], rows.values())
 
 
 TABLES: dict[str, Callable[[], str]] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import textwrap
 from pathlib import Path
 from types import ModuleType
 
@@ -38,11 +39,21 @@ def page() -> str:
     return (DOCS / "kernels.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.pictures
 def test_drawings_and_tables_are_fresh(
     script: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert script.main(["--check"]) == 0, capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_norms_of_a_program(script: ModuleType) -> None:
+    for found in script.programs.facts().values():
+        phases = found["programs"]["resnet20"]["phases"]
+        calls = [name for phase in phases for name, *_ in phase["calls"]]
+        assert calls.count("constants_channel") == 19
+        assert calls.count("statistics_plane") == calls.count("sums_plane") == 3  # the others: 16
 
 
 @pytest.mark.pictures
@@ -87,7 +98,9 @@ def test_code_is_quoted_as_it_is(page: str) -> None:
     assert len(quotes) > 10
     for path, code in quotes:
         assert path, f"nothing says where this is from:\n{code}"
-        assert code in (ROOT / path).read_text(encoding="utf-8"), f"not in {path}:\n{code}"
+        lines, count = (ROOT / path).read_text(encoding="utf-8").splitlines(), code.count("\n")
+        runs = ("\n".join(lines[i : i + count]) for i in range(len(lines) - count + 1))
+        assert any(textwrap.dedent(run) == code[:-1] for run in runs), f"not in {path}:\n{code}"
 
 
 def test_files_and_drawings_are_there(script: ModuleType, page: str) -> None:
