@@ -39,7 +39,7 @@ def facts() -> dict[str, Any]:
 def _found(cpu: str) -> Any:
     name, features = CPUS[cpu]
     told = {"NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": features, "NPNET_BACKEND": "numba"}
-    told["PYTHONPATH"] = str(ROOT)
+    told["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     run = subprocess.run(
         [sys.executable, __file__],
         env=os.environ | told, capture_output=True, text=True, check=False,
