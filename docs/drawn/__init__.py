@@ -1,0 +1,1 @@
+"""What docs/drawings.py draws, and with what."""
