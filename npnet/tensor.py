@@ -1167,6 +1167,8 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
     def unfold(self, dimension: Int, size: Int, step: Int) -> Tensor:
         """All windows of `size` along an axis, `step` apart, as a view.
 
+        Shape: (..., n, ...) -> (..., (n - size) // step + 1, ..., size).
+
         Example:
             >>> npnet.arange(5).unfold(0, 3, 2)
             tensor([[0, 1, 2],

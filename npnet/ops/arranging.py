@@ -103,6 +103,8 @@ def column_stack(tensors: Sequence[Tensor]) -> Tensor:
 def block_diag(*tensors: Tensor) -> Tensor:
     """A matrix with matrices along its diagonal, 0 elsewhere.
 
+    Shape: (n1, m1), (n2, m2), ... -> (n1 + n2 + ..., m1 + m2 + ...).
+
     Example:
         >>> npnet.block_diag(npnet.tensor([[1, 2]]), npnet.tensor([[3], [4]]))
         tensor([[1, 2, 0],
@@ -129,6 +131,8 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
     Args:
         indexing: "ij", the first along the rows, which is the default; "xy" exchanges the first
             two axes.
+
+    Shape: (n1,), ..., (nk,) -> k tensors (n1, ..., nk).
 
     Example:
         >>> npnet.meshgrid(npnet.tensor([1, 2]), npnet.tensor([3, 4, 5]), indexing="ij")
@@ -159,6 +163,8 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
 def cartesian_prod(*tensors: Tensor) -> Tensor:
     """All combinations of one value of each vector, one a row; of one vector, itself.
 
+    Shape: (n1,), ..., (nk,) -> (n1 * ... * nk, k).
+
     Example:
         >>> npnet.cartesian_prod(npnet.tensor([1, 2]), npnet.tensor([3, 4]))
         tensor([[1, 3],
@@ -177,6 +183,8 @@ def cartesian_prod(*tensors: Tensor) -> Tensor:
 
 def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
     """All choices of r values of a vector, one a row.
+
+    Shape: (n,) -> (n! / (r! (n - r)!), r), more with_replacement.
 
     Example:
         >>> npnet.combinations(npnet.tensor([1, 2, 3]))
@@ -220,6 +228,8 @@ class DiagEmbed(Function):
 
 def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     """Matrices, in the axes dim1 and dim2, with the last axis as a diagonal.
+
+    Shape: (..., n) -> (..., n + |offset|, n + |offset|).
 
     Example:
         >>> npnet.diag_embed(npnet.tensor([[1, 2, 3]]))

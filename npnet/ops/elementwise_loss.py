@@ -66,6 +66,8 @@ def mse_loss(
         reduction: "mean" (over all numbers; over the sum of w, where given), "sum" or "none".
         weight: w, of the input's shape; default 1.
 
+    Shape: both (...) -> (), or (...) with reduction "none".
+
     Raises:
         ShapeError: the shapes differ. PyTorch broadcasts them, and warns.
 
@@ -117,6 +119,8 @@ def l1_loss(
 ) -> Tensor:
     """The mean absolute error: `l = w * |x - t|`, reduced. Arguments as of `mse_loss`.
 
+    Shape: both (...) -> (), or (...) with reduction "none".
+
     Example:
         >>> x, t = npnet.tensor([1.0, 5.0]), npnet.tensor([2.0, 2.0])
         >>> F.l1_loss(x, t), F.l1_loss(x, t, reduction="sum")
@@ -163,6 +167,8 @@ def smooth_l1_loss(
     Args:
         beta: where the parabola becomes a line; 0 makes it `l1_loss`.
 
+    Shape: both (...) -> (), or (...) with reduction "none".
+
     Example:
         >>> F.smooth_l1_loss(npnet.tensor([1.0, 4.0]), npnet.zeros(2), reduction="none", beta=2.0)
         tensor([0.2500, 3.0000])
@@ -188,6 +194,8 @@ def huber_loss(
     """`l = w * (d^2 / 2` where |d| < delta, else delta * (|d| - delta / 2)) of d = x - t, reduced.
 
     Of floats of two dtypes the result has that of `input`, as in PyTorch.
+
+    Shape: both (...) -> (), or (...) with reduction "none".
 
     Example:
         >>> F.huber_loss(npnet.tensor([1.0, 4.0]), npnet.zeros(2), reduction="none", delta=2.0)
@@ -240,6 +248,8 @@ def binary_cross_entropy(
 
     Args:
         weight: w, broadcast to the input's shape; default 1.
+
+    Shape: both (...) -> (), or (...) with reduction "none".
 
     Raises:
         RuntimeError: an input or a target is no probability (logits go to the `_with_logits` form).
@@ -317,6 +327,8 @@ def binary_cross_entropy_with_logits(
     Args:
         weight: w, broadcast to the input's shape; default 1.
         pos_weight: p, the weight of positive targets, broadcast to the input's shape; default 1.
+
+    Shape: both (...) -> (), or (...) with reduction "none".
 
     Example:
         >>> x, t = npnet.tensor([0.0, -1000.0]), npnet.tensor([1.0, 0.0])

@@ -124,6 +124,8 @@ class Inv(Function):
 def inv(A: Tensor) -> Tensor:
     """The inverse of square matrices. LinAlgError where there is none.
 
+    Shape: (..., n, n) -> the same.
+
     Example:
         >>> npnet.linalg.inv(npnet.tensor([[2.0, 0.0], [0.0, 4.0]]))
         tensor([[0.5000, 0.0000],
@@ -198,6 +200,8 @@ class Det(Function):
 def det(A: Tensor) -> Tensor:
     """The determinant of square matrices.
 
+    Shape: (..., n, n) -> (...).
+
     Example:
         >>> npnet.linalg.det(npnet.tensor([[1.0, 2.0], [3.0, 4.0]])).round(decimals=3)
         tensor(-2.)
@@ -214,6 +218,8 @@ def _pull_slogdet(a: Array, gradients: list[Array]) -> Array:
 
 def slogdet(A: Tensor) -> SLogDet:
     """The sign of the determinant, and the logarithm of its absolute value.
+
+    Shape: (..., n, n) -> (...) and (...).
 
     Example:
         >>> npnet.linalg.slogdet(npnet.tensor([[0.0, 1.0], [1.0, 0.0]]))
@@ -248,6 +254,8 @@ class Cholesky(Function):
 
 def cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
     """The lower triangle L of A = L L^T, or with `upper` its transpose; A must be positive.
+
+    Shape: (..., n, n) -> the same.
 
     Example:
         >>> npnet.linalg.cholesky(npnet.tensor([[4.0, 2.0], [2.0, 5.0]]))
@@ -302,6 +310,8 @@ def eigh(A: Tensor, UPLO: str = "L") -> Eigh:
     Args:
         UPLO: which triangle counts, "L" or "U".
 
+    Shape: (..., n, n) -> eigenvalues (..., n), eigenvectors (..., n, n), one a column.
+
     Example:
         >>> A = npnet.tensor([[2.0, 1.0], [1.0, 2.0]])
         >>> values, vectors = npnet.linalg.eigh(A)
@@ -318,6 +328,8 @@ def eigh(A: Tensor, UPLO: str = "L") -> Eigh:
 
 def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:
     """The eigenvalues of symmetric matrices, smallest first.
+
+    Shape: (..., n, n) -> (..., n).
 
     Example:
         >>> npnet.linalg.eigvalsh(npnet.tensor([[2.0, 1.0], [1.0, 2.0]])).round(decimals=3)
@@ -360,6 +372,9 @@ def svd(A: Tensor, full_matrices: bool = True) -> SVD:
         full_matrices: whether U and V are square; only the columns that they would have otherwise
             have a gradient.
 
+    Shape: (..., m, n) -> U (..., m, m), S (..., k), V^T (..., n, n), k = min(m, n); U (..., m, k)
+        and V^T (..., k, n) without full_matrices.
+
     Example:
         >>> A = npnet.tensor([[0.0, 3.0], [2.0, 0.0]])
         >>> U, S, Vh = npnet.linalg.svd(A)
@@ -373,6 +388,8 @@ def svd(A: Tensor, full_matrices: bool = True) -> SVD:
 
 def svdvals(A: Tensor) -> Tensor:
     """The singular values of matrices, largest first.
+
+    Shape: (..., m, n) -> (..., min(m, n)).
 
     Example:
         >>> npnet.linalg.svdvals(npnet.tensor([[0.0, 3.0], [2.0, 0.0]])).round(decimals=3)
@@ -404,6 +421,8 @@ def qr(A: Tensor, mode: str = "reduced") -> QR:
     Args:
         mode: "reduced", "complete" (a square Q) or "r" (an empty Q). "complete" of matrices that
             are higher than wide, and "r", have no gradient.
+
+    Shape: (..., m, n) -> Q (..., m, k), R (..., k, n), k = min(m, n), or m if complete.
 
     Example:
         >>> A = npnet.tensor([[3.0, 1.0], [4.0, 2.0]])
@@ -470,6 +489,8 @@ def pinv(A: Tensor, *, atol: Any = None, rtol: Any = None, hermitian: bool = Fal
             the dtype's precision times the longer side, unless atol > 0.
         hermitian: whether A is symmetric: its lower triangle is what counts.
 
+    Shape: (..., m, n) -> (..., n, m).
+
     Example:
         >>> npnet.linalg.pinv(npnet.tensor([[3.0], [4.0]]))
         tensor([[0.1200, 0.1600]])
@@ -496,6 +517,8 @@ def matrix_rank(
         tol: an old name of atol, with rtol 0.
         hermitian: whether A is symmetric.
 
+    Shape: (..., m, n) -> (...).
+
     Example:
         >>> npnet.linalg.matrix_rank(npnet.tensor([[1.0, 2.0], [2.0, 4.0]]))
         tensor(1)
@@ -513,6 +536,8 @@ def matrix_rank(
 
 def matrix_power(A: Tensor, n: int) -> Tensor:
     """A to the power of a whole number, negative ones of the inverse.
+
+    Shape: (..., n, n) -> the same.
 
     Example:
         >>> npnet.matrix_power(npnet.tensor([[1.0, 1.0], [0.0, 1.0]]), 3)
@@ -568,6 +593,8 @@ def matrix_norm(
     Args:
         ord: "fro", "nuc" (the sum of the singular values), 2 or -2 (the largest, the smallest), 1
             or -1 (of the columns' sums of |x|), infinity or -infinity (of the rows').
+
+    Shape: (..., m, n) -> (...), or (..., 1, 1) with keepdim.
 
     Example:
         >>> A = npnet.tensor([[1.0, -2.0], [3.0, 4.0]])

@@ -39,6 +39,8 @@ def margin_ranking_loss(
 ) -> Tensor:
     """`l = max(-t * (x1 - x2) + margin, 0)`, reduced: x1 shall be larger where t = 1.
 
+    Shape: all three (...) -> (), or (...) with reduction "none".
+
     Example:
         >>> x1, x2 = npnet.tensor([3.0, 3.0]), npnet.tensor([1.0, 1.0])
         >>> F.margin_ranking_loss(x1, x2, npnet.tensor([1, -1]), margin=0.5, reduction="none")
@@ -61,6 +63,8 @@ def hinge_embedding_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """`l = x` where the target is 1, max(margin - x, 0) where it is -1, reduced.
+
+    Shape: both (...) -> (), or (...) with reduction "none".
 
     Example:
         >>> x, t = npnet.tensor([0.25, 0.25]), npnet.tensor([1, -1])
@@ -86,6 +90,8 @@ def soft_margin_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """`l = log(1 + exp(-t * x))` of targets 1 and -1, reduced.
+
+    Shape: both (...) -> (), or (...) with reduction "none".
 
     Example:
         >>> F.soft_margin_loss(npnet.tensor([0.0, 2.0]), npnet.tensor([1, -1]), reduction="none")

@@ -37,6 +37,8 @@ def diff(
 ) -> Tensor:
     """The differences of neighbours along `dim`, n times over.
 
+    Shape: (..., m, ...) -> (..., m - n, ...).
+
     Example:
         >>> x = npnet.tensor([1, 4, 9, 16])
         >>> npnet.diff(x), npnet.diff(x, n=2)
@@ -85,6 +87,8 @@ def _areas(op: str, y: Tensor, x: Tensor | None, dx: Number, dim: int) -> tuple[
 def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: Number = 1, dim: int = -1) -> Tensor:
     """The integral along `dim` by the trapezoidal rule, at places x or dx apart.
 
+    Shape: (..., n, ...) -> (..., ...), without `dim`.
+
     Example:
         >>> y = npnet.tensor([1.0, 2.0, 3.0])
         >>> npnet.trapezoid(y), npnet.trapezoid(y, x=npnet.tensor([0.0, 10.0, 20.0]))
@@ -100,6 +104,8 @@ def cumulative_trapezoid(
 ) -> Tensor:
     """The running sums of `trapezoid`.
 
+    Shape: (..., n, ...) -> (..., n - 1, ...).
+
     Example:
         >>> npnet.cumulative_trapezoid(npnet.tensor([0.0, 2.0, 4.0]))
         tensor([1., 4.])
@@ -113,6 +119,8 @@ def cumulative_trapezoid(
 
 def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
     """The powers N - 1 to 0 of each value of a vector, one row each; `increasing`: from 0 on.
+
+    Shape: (n,) -> (n, N), N = n by default.
 
     Example:
         >>> npnet.vander(npnet.tensor([2, 3]), 3)
@@ -144,6 +152,8 @@ def cov(
         correction: what is taken off the count.
         fweights: how often each observation is there, whole numbers.
         aweights: how much each observation weighs.
+
+    Shape: (k, n) -> (k, k); (n,) -> ().
 
     Example:
         >>> npnet.cov(npnet.tensor([[1.0, 2.0, 3.0], [6.0, 4.0, 2.0]]))
@@ -193,6 +203,8 @@ def _weights(x: Tensor, fweights: Tensor | None, aweights: Tensor | None) -> Ten
 
 def corrcoef(input: Tensor) -> Tensor:
     """The correlations of the rows: `cov` of rows of variance 1, limited to [-1, 1].
+
+    Shape: (k, n) -> (k, k); (n,) -> ().
 
     Example:
         >>> npnet.corrcoef(npnet.tensor([[1.0, 2.0, 3.0], [1.0, 3.0, 2.0]]))

@@ -137,6 +137,8 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
 def kron(input: Tensor, other: Tensor) -> Tensor:
     """Kronecker's product: a copy of `other` times each value of `input`, side by side.
 
+    Shape: (m, n), (p, q) -> (m * p, n * q).
+
     Example:
         >>> npnet.kron(npnet.tensor([[1, 10]]), npnet.tensor([[1, 2], [3, 4]]))
         tensor([[ 1,  2, 10, 20],
@@ -256,6 +258,8 @@ def addmm(
 ) -> Tensor:
     """`beta * input + alpha * mat1 @ mat2`, input broadcast.
 
+    Shape: mat1 (n, k), mat2 (k, m) -> (n, m).
+
     Example:
         >>> x, y = npnet.tensor([[1, 2], [3, 4]]), npnet.tensor([[1, 0], [0, 1]])
         >>> npnet.addmm(npnet.tensor([1, 2]), x, y, beta=10)
@@ -271,6 +275,8 @@ def addmv(
 ) -> Tensor:
     """`beta * input + alpha * mat @ vec`, input broadcast.
 
+    Shape: mat (n, k), vec (k,) -> (n,).
+
     Example:
         >>> npnet.addmv(npnet.tensor([1, 2]), npnet.tensor([[1, 2], [3, 4]]), npnet.tensor([1, 1]))
         tensor([4, 9])
@@ -283,6 +289,8 @@ def addr(
     input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: Number = 1
 ) -> Tensor:
     """`beta * input + alpha * outer(vec1, vec2)`, input broadcast.
+
+    Shape: vec1 (n,), vec2 (m,) -> (n, m).
 
     Example:
         >>> npnet.addr(npnet.zeros(2, 3), npnet.tensor([1.0, 2.0]), npnet.tensor([1.0, 2.0, 3.0]))
@@ -300,6 +308,8 @@ def baddbmm(
 ) -> Tensor:
     """`beta * input + alpha * bmm(batch1, batch2)`, input broadcast.
 
+    Shape: batch1 (b, n, k), batch2 (b, k, m) -> (b, n, m).
+
     Example:
         >>> batch = npnet.eye(2).repeat(2, 1, 1)
         >>> npnet.baddbmm(npnet.tensor([1.0, 2.0]), batch, batch)[0]
@@ -314,6 +324,8 @@ def addbmm(
     input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1
 ) -> Tensor:
     """`beta * input + alpha * (the sum of all products of the batch)`, input broadcast.
+
+    Shape: batch1 (b, n, k), batch2 (b, k, m) -> (n, m).
 
     Example:
         >>> batch = npnet.ones(3, 2, 2)

@@ -319,6 +319,8 @@ def index_add(
 ) -> Tensor:
     """`alpha * source` added to the positions along `dim` that `index` names.
 
+    Shape: index (k,), source as input, but k along `dim` -> as input.
+
     Example:
         >>> x, index = npnet.tensor([1, 1, 1]), npnet.tensor([0, 2, 0])
         >>> npnet.index_add(x, 0, index, npnet.tensor([10, 20, 30]))
@@ -333,6 +335,8 @@ def index_add(
 
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """`source` at the positions along `dim` that `index` names.
+
+    Shape: index (k,), source as input, but k along `dim` -> as input.
 
     Example:
         >>> source = npnet.tensor([[1.0, 2.0], [3.0, 4.0]])
@@ -440,6 +444,8 @@ def _flat(op: str, index: Tensor, count: int) -> Array:
 
 def take(input: Tensor, index: Tensor) -> Tensor:
     """The values of the flattened tensor at places, in the shape of `index`.
+
+    Shape: any, index (...) -> (...).
 
     Example:
         >>> npnet.take(npnet.tensor([[1, 2], [3, 4]]), npnet.tensor([3, 0]))

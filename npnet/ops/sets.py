@@ -97,6 +97,8 @@ def searchsorted(
         right, side: put after equal values ("right"), or before ("left", the default).
         sorter: the order of `sorted_sequence`, where it is not sorted itself.
 
+    Shape: sorted_sequence (..., n), input (..., m) -> (..., m); (n,), any -> as input.
+
     Example:
         >>> x, y = npnet.tensor([1, 3, 3, 5]), npnet.tensor([3, 9])
         >>> npnet.searchsorted(x, y), npnet.searchsorted(x, y, right=True)
@@ -133,6 +135,8 @@ def bucketize(
     input: Tensor | Number, boundaries: Tensor, *, out_int32: bool = False, right: bool = False
 ) -> Tensor:
     """The interval between sorted boundaries that each value lies in: `searchsorted`.
+
+    Shape: input any, boundaries (n,) -> as input.
 
     Example:
         >>> x, boundaries = npnet.tensor([1, 2, 5]), npnet.tensor([2, 4])

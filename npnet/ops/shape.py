@@ -402,6 +402,8 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Tensors of one shape along a new axis before `dim`.
 
+    Shape: k tensors (a, b, ...) -> (k, a, b, ...) for dim 0.
+
     Example:
         >>> npnet.stack([npnet.tensor([1, 2]), npnet.tensor([3, 4])], dim=1)
         tensor([[1, 3],

@@ -66,6 +66,8 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
         largest: False takes the smallest.
         sorted: whether they shall be in order; they always are here.
 
+    Shape: (..., n, ...) -> (..., k, ...), both values and places.
+
     Example:
         >>> npnet.topk(npnet.tensor([3, 9, 1, 7]), 2)
         Sorted(values=tensor([9, 7]), indices=tensor([1, 3]))

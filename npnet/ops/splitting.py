@@ -138,6 +138,8 @@ def flip(input: Tensor, dims: int | Sequence[int]) -> Tensor:
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """The positions along `dim` that `index`, of one axis, names.
 
+    Shape: (..., n, ...), index (k,) -> (..., k, ...).
+
     Example:
         >>> npnet.index_select(npnet.tensor([[1, 2, 3], [4, 5, 6]]), 1, npnet.tensor([2, 0, 0]))
         tensor([[3, 1, 1],

@@ -356,6 +356,8 @@ def _between(ordered: Tensor, at: int, rank: Tensor, interpolation: str) -> Tens
 def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
     """How often each whole number from 0 on is there; with weights, their sums.
 
+    Shape: (n,) -> (m,), m = max(largest number + 1, minlength).
+
     Example:
         >>> x = npnet.tensor([0, 2, 2, 3])
         >>> npnet.bincount(x), npnet.bincount(x, weights=npnet.tensor([1.0, 0.5, 0.25, 2.0]))
@@ -382,6 +384,8 @@ def histc(input: Tensor, bins: int = 100, min: Number = 0, max: Number = 0) -> T
 
     Args:
         min, max: equal, the smallest and the largest value are taken.
+
+    Shape: any -> (bins,).
 
     Example:
         >>> npnet.histc(npnet.tensor([1.0, 2.0, 2.5, 9.0]), bins=3, min=0, max=3)
