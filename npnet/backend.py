@@ -43,6 +43,13 @@ def set_backend(name: str) -> None:
     Raises:
         ValueError: no backend has this name.
         ImportError: "numba" was asked for and is not installed, or switched off.
+
+    Example:
+        >>> before = npnet.get_backend()
+        >>> npnet.set_backend("numpy")
+        >>> npnet.get_backend()
+        'numpy'
+        >>> npnet.set_backend(before)
     """
     if name not in BACKENDS:
         raise ValueError(unknown_name("set_backend: name", name, BACKENDS))
@@ -86,6 +93,10 @@ def get_backend() -> str:
     """The backend in force, "numba" or "numpy".
 
     At first it is what the environment variable NPNET_BACKEND names, by default "auto".
+
+    Example:
+        >>> npnet.get_backend() in ("numba", "numpy")
+        True
     """
     return "numba" if uses_kernels() else "numpy"
 
@@ -114,6 +125,10 @@ def set_winograd(enabled: bool) -> None:
 
     It is on at first. Its rounding errors are about ten times a direct convolution's, which is
     enough to flip the sign at a ReLU now and then; training does not suffer, see tests/kernels.
+
+    Example:
+        >>> npnet.set_winograd(False)  # direct convolutions from now on
+        >>> npnet.set_winograd(True)
     """
     global _winograd
     _winograd = enabled

@@ -163,7 +163,15 @@ def _shape(op: str, sizes: tuple[Size, ...], options: Mapping[str, Any]) -> tupl
 
 
 def from_numpy(ndarray: Array) -> Tensor:
-    """A tensor on the memory of an ndarray."""
+    """A tensor on the memory of an ndarray.
+
+    Example:
+        >>> array = np.array([1.0, 2.0])
+        >>> x = npnet.from_numpy(array)
+        >>> array[0] = 9
+        >>> x
+        tensor([9., 2.], dtype=npnet.float64)
+    """
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(f"from_numpy: takes an ndarray, got {kind_of(ndarray)}")
     if ndarray.dtype.kind in "USOM":  # text, objects, dates
@@ -179,44 +187,82 @@ def from_numpy(ndarray: Array) -> Tensor:
 def full(
     size: Sequence[int], fill_value: Number, *, dtype: DType = None, **options: Unpack[Options]
 ) -> Array:
-    """Every value the same; the dtype is that of the value, float32 for a float."""
+    """Every value the same; the dtype is that of the value, float32 for a float.
+
+    Example:
+        >>> npnet.full((2, 2), 7), npnet.full((2,), 0.5)
+        (tensor([[7, 7],
+                [7, 7]]), tensor([0.5000, 0.5000]))
+    """
     kind = tensor(fill_value).dtype if dtype is None else dtype
     return np.full(_shape("full", (size,), {}), np.asarray(fill_value).astype(kind))
 
 
 @creates
 def zeros(*sizes: Size, dtype: DType = None, **options: Unpack[SizedOptions]) -> Array:
-    """All 0; float32 by default."""
+    """All 0; float32 by default.
+
+    Example:
+        >>> npnet.zeros(2, 3), npnet.zeros((2,), dtype=npnet.int64)
+        (tensor([[0., 0., 0.],
+                [0., 0., 0.]]), tensor([0, 0]))
+    """
     return np.zeros(_shape("zeros", sizes, options), dtype or get_default_dtype())
 
 
 @creates
 def ones(*sizes: Size, dtype: DType = None, **options: Unpack[SizedOptions]) -> Array:
-    """All 1; float32 by default."""
+    """All 1; float32 by default.
+
+    Example:
+        >>> npnet.ones(2, 3)
+        tensor([[1., 1., 1.],
+                [1., 1., 1.]])
+    """
     return np.ones(_shape("ones", sizes, options), dtype or get_default_dtype())
 
 
 @creates
 def empty(*sizes: Size, dtype: DType = None, **options: Unpack[SizedOptions]) -> Array:
-    """Whatever the memory held; float32 by default."""
+    """Whatever the memory held; float32 by default.
+
+    Example:
+        >>> npnet.empty(2, 3).shape, npnet.empty((2, 3), dtype=npnet.int64).dtype
+        ((2, 3), dtype('int64'))
+    """
     return np.empty(_shape("empty", sizes, options), dtype or get_default_dtype())
 
 
 @creates
 def zeros_like(input: Tensor, *, dtype: DType = None, **options: Unpack[Options]) -> Array:
-    """All 0, in the shape and dtype of another tensor."""
+    """All 0, in the shape and dtype of another tensor.
+
+    Example:
+        >>> npnet.zeros_like(npnet.tensor([[1, 2]]))
+        tensor([[0, 0]])
+    """
     return np.zeros(input.shape, dtype or input.dtype)
 
 
 @creates
 def ones_like(input: Tensor, *, dtype: DType = None, **options: Unpack[Options]) -> Array:
-    """All 1, in the shape and dtype of another tensor."""
+    """All 1, in the shape and dtype of another tensor.
+
+    Example:
+        >>> npnet.ones_like(npnet.tensor([5, 6]))
+        tensor([1, 1])
+    """
     return np.ones(input.shape, dtype or input.dtype)
 
 
 @creates
 def empty_like(input: Tensor, *, dtype: DType = None, **options: Unpack[Options]) -> Array:
-    """Whatever the memory held, in the shape and dtype of another tensor."""
+    """Whatever the memory held, in the shape and dtype of another tensor.
+
+    Example:
+        >>> npnet.empty_like(npnet.tensor([[1, 2, 3]])).shape
+        (1, 3)
+    """
     return np.empty(input.shape, dtype or input.dtype)
 
 
@@ -224,19 +270,35 @@ def empty_like(input: Tensor, *, dtype: DType = None, **options: Unpack[Options]
 def full_like(
     input: Tensor, fill_value: Number, *, dtype: DType = None, **options: Unpack[Options]
 ) -> Array:
-    """Every value the same, in the shape and dtype of another tensor."""
+    """Every value the same, in the shape and dtype of another tensor.
+
+    Example:
+        >>> npnet.full_like(npnet.tensor([1, 2, 3]), 7)
+        tensor([7, 7, 7])
+    """
     return np.full(input.shape, np.asarray(fill_value).astype(dtype or input.dtype))
 
 
 @creates
 def eye(n: int, m: int | None = None, *, dtype: DType = None, **options: Unpack[Options]) -> Array:
-    """1 on the diagonal of (n, m), 0 elsewhere."""
+    """1 on the diagonal of (n, m), 0 elsewhere.
+
+    Example:
+        >>> npnet.eye(2, 3)
+        tensor([[1., 0., 0.],
+                [0., 1., 0.]])
+    """
     rows, columns = _shape("eye", (n, n if m is None else m), {})
     return np.eye(rows, columns, dtype=dtype or get_default_dtype())
 
 
 def scalar_tensor(s: Number, *, dtype: DType = None, **options: Any) -> Tensor:
-    """One number, of no axes; by default in the default dtype."""
+    """One number, of no axes; by default in the default dtype.
+
+    Example:
+        >>> npnet.scalar_tensor(3)
+        tensor(3.)
+    """
     return full((), s, dtype=dtype or get_default_dtype(), **options)
 
 
@@ -248,7 +310,12 @@ def empty_strided(
     dtype: DType = None,
     **options: Unpack[Options],
 ) -> Array:
-    """Whatever the memory held, with values so many further along each axis."""
+    """Whatever the memory held, with values so many further along each axis.
+
+    Example:
+        >>> npnet.empty_strided((2, 3), (1, 2)).stride()
+        (1, 2)
+    """
     if len(size) != len(stride) or min([*size, *stride], default=0) < 0:
         raise RuntimeError(f"empty_strided: sizes and strides must fit: {size} and {stride}")
     kind = np.dtype(dtype or get_default_dtype())
@@ -261,7 +328,13 @@ def empty_strided(
 def tril_indices(
     row: int, col: int, offset: int = 0, *, dtype: DType = None, **options: Unpack[Options]
 ) -> Array:
-    """The rows and the columns of a lower triangle: (2, count)."""
+    """The rows and the columns of a lower triangle: (2, count).
+
+    Example:
+        >>> npnet.tril_indices(2, 2)
+        tensor([[0, 1, 1],
+                [0, 0, 1]])
+    """
     _shape("tril_indices", (row, col), {})
     return np.stack(np.tril_indices(row, offset, col)).astype(dtype or np.int64)
 
@@ -270,7 +343,13 @@ def tril_indices(
 def triu_indices(
     row: int, col: int, offset: int = 0, *, dtype: DType = None, **options: Unpack[Options]
 ) -> Array:
-    """The rows and the columns of an upper triangle: (2, count)."""
+    """The rows and the columns of an upper triangle: (2, count).
+
+    Example:
+        >>> npnet.triu_indices(2, 2)
+        tensor([[0, 0, 1],
+                [0, 1, 1]])
+    """
     _shape("triu_indices", (row, col), {})
     return np.stack(np.triu_indices(row, offset, col)).astype(dtype or np.int64)
 
@@ -287,6 +366,13 @@ def asarray(
 
     Args:
         copy: True always copies; False raises ValueError where sharing is not possible.
+
+    Example:
+        >>> array = np.array([1, 2])
+        >>> shared, copied = npnet.asarray(array), npnet.asarray(array, copy=True)
+        >>> array[0] = 9
+        >>> shared, copied
+        (tensor([9, 2]), tensor([1, 2]))
     """
     if isinstance(obj, (bytes, bytearray, memoryview)):
         obj = np.frombuffer(obj, dtype or get_default_dtype())
@@ -307,7 +393,12 @@ def frombuffer(
     offset: int = 0,
     requires_grad: bool = False,
 ) -> Tensor:
-    """A vector on the memory of a buffer, from `offset` bytes on."""
+    """A vector on the memory of a buffer, from `offset` bytes on.
+
+    Example:
+        >>> npnet.frombuffer(bytearray([1, 2, 3]), dtype=npnet.uint8, offset=1)
+        tensor([2, 3], dtype=npnet.uint8)
+    """
     y = result(np.frombuffer(buffer, dtype, count, offset))
     return y.requires_grad_() if requires_grad else y
 
@@ -324,7 +415,12 @@ def arange(
     dtype: DType = None,
     **options: Unpack[Options],
 ) -> Array:
-    """start, start + step, ... below end; `arange(end)` starts at 0. Floats give float32."""
+    """start, start + step, ... below end; `arange(end)` starts at 0. Floats give float32.
+
+    Example:
+        >>> npnet.arange(5), npnet.arange(1, 2, 0.25)
+        (tensor([0, 1, 2, 3, 4]), tensor([1.0000, 1.2500, 1.5000, 1.7500]))
+    """
     bounds = (0, start, step) if end is None else (start, end, step)
     first, last, by = (x.item() if isinstance(x, Tensor) else x for x in bounds)
     if not all(map(math.isfinite, (first, last, by))) or by == 0 or (last - first) * by < 0:
@@ -343,7 +439,12 @@ def arange(
 def linspace(
     start: Number, end: Number, steps: int, *, dtype: DType = None, **options: Unpack[Options]
 ) -> Array:
-    """`steps` values, evenly from start to end, both included."""
+    """`steps` values, evenly from start to end, both included.
+
+    Example:
+        >>> npnet.linspace(0, 1, 5)
+        tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
+    """
     kind = np.dtype(dtype or get_default_dtype())
     return _spaced("linspace", start, end, steps, kind).astype(kind)
 
@@ -371,7 +472,12 @@ def logspace(
     dtype: DType = None,
     **options: Unpack[Options],
 ) -> Array:
-    """`base` to the powers of `steps` numbers, evenly from start to end."""
+    """`base` to the powers of `steps` numbers, evenly from start to end.
+
+    Example:
+        >>> npnet.logspace(0, 1, 3), npnet.logspace(-1, 1, 3, base=2)
+        (tensor([ 1.0000,  3.1623, 10.0000]), tensor([0.5000, 1.0000, 2.0000]))
+    """
     kind = np.dtype(dtype or get_default_dtype())
     return (float(base) ** _spaced("logspace", start, end, steps, kind)).astype(kind)
 
@@ -404,7 +510,13 @@ def rand(
     dtype: DType = None,
     **options: Unpack[SizedOptions],
 ) -> Array:
-    """Drawn evenly from [0, 1)."""
+    """Drawn evenly from [0, 1).
+
+    Example:
+        >>> x = npnet.rand(2, 3)
+        >>> x.shape, bool(x.min() >= 0), bool(x.max() < 1)
+        ((2, 3), True, True)
+    """
     return _uniform(_shape("rand", sizes, options), dtype, generator)
 
 
@@ -415,7 +527,12 @@ def randn(
     dtype: DType = None,
     **options: Unpack[SizedOptions],
 ) -> Array:
-    """Drawn from the normal distribution of mean 0 and std 1."""
+    """Drawn from the normal distribution of mean 0 and std 1.
+
+    Example:
+        >>> npnet.randn(2, 3).shape
+        (2, 3)
+    """
     return _standard_normal(_shape("randn", sizes, options), dtype, generator)
 
 
@@ -427,7 +544,12 @@ def rand_like(
     dtype: DType = None,
     **options: Unpack[Options],
 ) -> Array:
-    """Drawn evenly from [0, 1), in the shape and dtype of another tensor."""
+    """Drawn evenly from [0, 1), in the shape and dtype of another tensor.
+
+    Example:
+        >>> npnet.rand_like(npnet.zeros(2, 3, dtype=npnet.float64)).dtype
+        dtype('float64')
+    """
     return _uniform(input.shape, dtype or input.dtype, generator)
 
 
@@ -439,7 +561,12 @@ def randn_like(
     dtype: DType = None,
     **options: Unpack[Options],
 ) -> Array:
-    """Drawn from the normal distribution, in the shape and dtype of another tensor."""
+    """Drawn from the normal distribution, in the shape and dtype of another tensor.
+
+    Example:
+        >>> npnet.randn_like(npnet.zeros(2, 3)).shape
+        (2, 3)
+    """
     return _standard_normal(input.shape, dtype or input.dtype, generator)
 
 
@@ -453,7 +580,12 @@ def normal(
     dtype: DType = None,
     **options: Unpack[Options],
 ) -> Array:
-    """Drawn from normal distributions: of two numbers in a size, or of tensors, value by value."""
+    """Drawn from normal distributions: of two numbers in a size, or of tensors, value by value.
+
+    Example:
+        >>> npnet.normal(0.0, 1.0, (2, 3)).shape, npnet.normal(npnet.tensor([1.0, 2.0]), 0.0)
+        ((2, 3), tensor([1., 2.]))
+    """
     tensors = [x for x in (mean, std) if isinstance(x, Tensor)]
     if bool(tensors) == (size is not None):
         raise TypeError("normal: takes a size with two numbers, and none with tensors")
@@ -475,7 +607,12 @@ def randint(
     dtype: DType = None,
     **options: Unpack[Options],
 ) -> Array:
-    """Integers drawn evenly from [low, high); `randint(high, size)` starts at 0."""
+    """Integers drawn evenly from [low, high); `randint(high, size)` starts at 0.
+
+    Example:
+        >>> npnet.randint(3, (2, 2)).dtype, npnet.randint(5, 6, (4,))
+        (dtype('int64'), tensor([5, 5, 5, 5]))
+    """
     first, last, sizes = (low, high, size)
     if low is None:
         first = 0
@@ -495,7 +632,12 @@ def randint(
 def randint_like(
     input: Tensor, low: int, high: int | None = None, *, dtype: DType = None, **options: Any
 ) -> Tensor:
-    """Integers drawn evenly from [low, high), in the shape and dtype of another tensor."""
+    """Integers drawn evenly from [low, high), in the shape and dtype of another tensor.
+
+    Example:
+        >>> npnet.randint_like(npnet.zeros(3), 5, 6)
+        tensor([5., 5., 5.])
+    """
     bounds = (0, low) if high is None else (low, high)
     return randint(*bounds, input.shape, dtype=dtype or input.dtype, **options)
 
@@ -508,6 +650,11 @@ def randperm(
     dtype: DType = None,
     **options: Unpack[Options],
 ) -> Array:
-    """The numbers from 0 to n - 1 in a random order."""
+    """The numbers from 0 to n - 1 in a random order.
+
+    Example:
+        >>> npnet.randperm(5).sort().values
+        tensor([0, 1, 2, 3, 4])
+    """
     check_number("randperm", "n", n, least=0)
     return np.asarray(numpy_generator(generator).permutation(n), dtype or np.int64)

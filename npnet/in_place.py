@@ -45,6 +45,49 @@ __all__ = ["InPlaceMethods", "augmented", "in_place"]
 
 P = ParamSpec("P")
 
+# What the examples of the methods begin with, and their arguments; of all others floats, and none.
+_FLOATS, _INTEGERS, _SQUARE = "[0.25, 0.5]", "[4, 6]", "[[1.0, 2.0], [3.0, 4.0]]"
+_EXAMPLES = {
+    **dict.fromkeys(("atan2", "copysign", "floor_divide", "fmod", "heaviside"), (_FLOATS, "x")),
+    **dict.fromkeys(("hypot", "ldexp", "nextafter", "remainder", "xlogy"), (_FLOATS, "x")),
+    **dict.fromkeys(("add", "div", "mul", "pow", "sub", "true_divide"), (_FLOATS, "2")),
+    **dict.fromkeys(("clamp", "clamp_max", "clamp_min"), (_FLOATS, "0.3")),
+    **dict.fromkeys(("eq", "ge", "gt", "le", "lt", "ne"), (_FLOATS, "0.5")),
+    **dict.fromkeys(("logical_and", "logical_or", "logical_xor"), (_FLOATS, "x")),
+    **dict.fromkeys(("bitwise_and", "bitwise_or", "bitwise_xor"), (_INTEGERS, "3")),
+    **dict.fromkeys(("bitwise_left_shift", "bitwise_right_shift"), (_INTEGERS, "1")),
+    **dict.fromkeys(("gcd", "lcm"), (_INTEGERS, "x")),
+    **dict.fromkeys(("cumprod", "cumsum", "unsqueeze"), (_FLOATS, "0")),
+    **dict.fromkeys(("swapaxes", "transpose"), (_SQUARE, "0, 1")),
+    **dict.fromkeys(("t", "tril", "triu"), (_SQUARE, "")),
+    **dict.fromkeys(("addcdiv", "addcmul"), (_FLOATS, "x, x")),
+    "addbmm": ("[[1.0]]", "x[None], x[None]"),
+    **dict.fromkeys(
+        ("index_add", "index_copy", "scatter", "scatter_add"), (_INTEGERS, "0, x - x, x")
+    ),
+    **dict.fromkeys(("index_reduce", "scatter_reduce"), (_INTEGERS, '0, x - x, x, "amax"')),
+    "addmm": (_SQUARE, "x, x"),
+    "addmv": (_FLOATS, "npnet.ones(2, 3), npnet.ones(3)"),
+    "addr": (_SQUARE, "x[0], x[1]"),
+    "as_strided": (_FLOATS, "(2, 2), (1, 0)"),
+    "baddbmm": ("[[[1.0]]]", "x, x"),
+    "bitwise_not": (_INTEGERS, ""),
+    "index_fill": (_INTEGERS, "0, x - x, 7"),
+    "lerp": (_FLOATS, "x, 0.5"),
+    "masked_fill": (_FLOATS, "x > 0.3, 7"),
+    "masked_scatter": (_FLOATS, "x > 0.3, npnet.ones(1)"),
+    "mvlgamma": (_FLOATS, "1"),
+    "put": (_INTEGERS, "x - x, x"),
+    "renorm": (_SQUARE, "2, 0, 1.0"),
+}
+
+
+def _doc(op: str) -> str:
+    """The docstring of a method that is an op in place: it gives the tensor itself."""
+    values, arguments = _EXAMPLES.get(op, (_FLOATS, ""))
+    example = f">>> x = npnet.tensor({values})\n        >>> x.{op}_({arguments}) is x\n        True"
+    return f"`{op}`, in place.\n\n    Example:\n        {example}\n    "
+
 
 def in_place(
     op: Callable[Concatenate[Tensor, P], Tensor],
@@ -63,7 +106,7 @@ def in_place(
             return self
         return self._write(op(self, *args, **kwargs), name)
 
-    method.__name__, method.__doc__ = name, f"`{op.__name__}`, in place."
+    method.__name__, method.__doc__ = name, _doc(op.__name__)
     return method
 
 
@@ -89,7 +132,7 @@ def _becomes(
     def method(self: Tensor, /, *args: P.args, **kwargs: P.kwargs) -> Tensor:
         return self._become(op(self, *args, **kwargs), name)
 
-    method.__name__, method.__doc__ = name, f"`{op.__name__}`, in place."
+    method.__name__, method.__doc__ = name, _doc(op.__name__)
     return method
 
 
@@ -104,12 +147,17 @@ def _of_copy(
         before = self.clone() if self.requires_grad else self
         return self._write(op(before, *args, **kwargs), name)
 
-    method.__name__, method.__doc__ = name, f"`{op.__name__}`, in place."
+    method.__name__, method.__doc__ = name, _doc(op.__name__)
     return method
 
 
 def _float_power_(self: Tensor, exponent: Operand) -> Tensor:
-    """`float_power`, in place: of float64 alone, which its result is."""
+    """`float_power`, in place: of float64 alone, which its result is.
+
+    Example:
+        >>> npnet.tensor([2.0, 3.0], dtype=npnet.float64).float_power_(2)
+        tensor([4., 9.], dtype=npnet.float64)
+    """
     if self.dtype != np.float64:
         raise RuntimeError(f"float_power_: the tensor must be float64, got {self.dtype}")
     return self._write(arithmetic.float_power(self, exponent), "float_power_")

@@ -20,6 +20,10 @@ class finfo:
         max, min: the largest number, and its negative.
         tiny, smallest_normal: the smallest positive number of full precision.
         resolution: about how exact it is in decimals.
+
+    Example:
+        >>> npnet.finfo(npnet.float32).bits, npnet.finfo(npnet.float32).eps == 2**-23
+        (32, True)
     """
 
     def __init__(self, type: npt.DTypeLike | None = None) -> None:
@@ -46,6 +50,10 @@ class iinfo:
     Attributes:
         bits, dtype: how many bits it has, and its name.
         max, min: the largest and the smallest number.
+
+    Example:
+        >>> npnet.iinfo(npnet.int8).min, npnet.iinfo(npnet.int8).max
+        (-128, 127)
     """
 
     def __init__(self, type: npt.DTypeLike) -> None:

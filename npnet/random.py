@@ -27,6 +27,12 @@ class Generator:
 
     Attributes:
         numpy: the `numpy.random.Generator` that draws.
+
+    Example:
+        >>> generator = npnet.Generator().manual_seed(1)
+        >>> first = npnet.rand(3, generator=generator)
+        >>> npnet.equal(first, npnet.rand(3, generator=npnet.Generator().manual_seed(1)))
+        True
     """
 
     def __init__(self, device: str = "cpu") -> None:
@@ -100,17 +106,36 @@ def drawing_apart(seed: int | tuple[int, ...] = 0) -> Iterator[None]:
 
 
 def manual_seed(seed: int) -> Generator:
-    """Seed the generator that initialisation, dropout, `rand` and shuffling draw from."""
+    """Seed the generator that initialisation, dropout, `rand` and shuffling draw from.
+
+    Example:
+        >>> _ = npnet.manual_seed(1)
+        >>> first = npnet.rand(3)
+        >>> _ = npnet.manual_seed(1)
+        >>> npnet.equal(first, npnet.rand(3))
+        True
+    """
     return default_generator.manual_seed(seed)
 
 
 def initial_seed() -> int:
-    """The seed of the default generator."""
+    """The seed of the default generator.
+
+    Example:
+        >>> _ = npnet.manual_seed(7)
+        >>> npnet.initial_seed()
+        7
+    """
     return default_generator.initial_seed()
 
 
 def seed() -> int:
-    """Seed the default generator by the operating system, and return the seed."""
+    """Seed the default generator by the operating system, and return the seed.
+
+    Example:
+        >>> npnet.seed() == npnet.initial_seed()
+        True
+    """
     return default_generator.seed()
 
 

@@ -32,17 +32,33 @@ __all__ = [
 
 
 def dropout(input: Tensor, p: float, train: bool) -> Tensor:
-    """`nn.functional.dropout`."""
+    """`nn.functional.dropout`.
+
+    Example:
+        >>> npnet.dropout(npnet.tensor([1.0, 2.0]), 0.5, train=False)
+        tensor([1., 2.])
+    """
     return drops.dropout(input, p, train)
 
 
 def alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
-    """`nn.functional.alpha_dropout`."""
+    """`nn.functional.alpha_dropout`.
+
+    Example:
+        >>> npnet.alpha_dropout(npnet.tensor([1.0, 2.0]), 0.5, train=False)
+        tensor([1., 2.])
+    """
     return drops.alpha_dropout(input, p, train)
 
 
 def feature_dropout(input: Tensor, p: float, train: bool) -> Tensor:
-    """Whole maps of an input (N, C, ...) that become 0, as `nn.functional.dropout2d` does."""
+    """Whole maps of an input (N, C, ...) that become 0, as `nn.functional.dropout2d` does.
+
+    Example:
+        >>> y = npnet.feature_dropout(npnet.ones(1, 8, 5), 0.5, train=True)
+        >>> npnet.equal(y.amin(dim=2), y.amax(dim=2))  # a map is 0 throughout, or 2
+        True
+    """
     if input.ndim < 2:
         raise RuntimeError(f"feature_dropout: takes (N, C, ...), got {tuple(input.shape)}")
     if not train:
@@ -52,7 +68,13 @@ def feature_dropout(input: Tensor, p: float, train: bool) -> Tensor:
 
 
 def feature_alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
-    """`nn.functional.feature_alpha_dropout`."""
+    """`nn.functional.feature_alpha_dropout`.
+
+    Example:
+        >>> npnet.feature_alpha_dropout(npnet.ones(1, 2, 2), 0.5, train=False)
+        tensor([[[1., 1.],
+                 [1., 1.]]])
+    """
     return drops.feature_alpha_dropout(input, p, train)
 
 
@@ -67,7 +89,14 @@ def batch_norm(
     eps: float,
     cudnn_enabled: bool,
 ) -> Tensor:
-    """`nn.functional.batch_norm`; `cudnn_enabled` changes nothing on a CPU."""
+    """`nn.functional.batch_norm`; `cudnn_enabled` changes nothing on a CPU.
+
+    Example:
+        >>> x, mean, var = npnet.tensor([[1.0], [3.0]]), npnet.tensor([1.0]), npnet.tensor([4.0])
+        >>> npnet.batch_norm(x, None, None, mean, var, False, 0.1, 1e-5, False)
+        tensor([[0.0000],
+                [1.0000]])
+    """
     return norm.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
 
 
@@ -82,7 +111,14 @@ def instance_norm(
     eps: float,
     cudnn_enabled: bool,
 ) -> Tensor:
-    """`nn.functional.instance_norm`; `cudnn_enabled` changes nothing on a CPU."""
+    """`nn.functional.instance_norm`; `cudnn_enabled` changes nothing on a CPU.
+
+    Example:
+        >>> x = npnet.tensor([[[1.0, 3.0], [10.0, 30.0]]])
+        >>> npnet.instance_norm(x, None, None, None, None, True, 0.1, 1e-5, False)
+        tensor([[[-1.0000,  1.0000],
+                 [-1.0000,  1.0000]]])
+    """
     return sample_norm.instance_norm(
         input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps
     )
@@ -96,7 +132,13 @@ def layer_norm(
     eps: float = 1e-5,
     cudnn_enable: bool = True,
 ) -> Tensor:
-    """`nn.functional.layer_norm`; `cudnn_enable` changes nothing on a CPU."""
+    """`nn.functional.layer_norm`; `cudnn_enable` changes nothing on a CPU.
+
+    Example:
+        >>> npnet.layer_norm(npnet.tensor([[1.0, 3.0], [10.0, 30.0]]), (2,))
+        tensor([[-1.0000,  1.0000],
+                [-1.0000,  1.0000]])
+    """
     return norm.layer_norm(input, normalized_shape, weight, bias, eps)
 
 
@@ -108,7 +150,12 @@ def group_norm(
     eps: float = 1e-5,
     cudnn_enabled: bool = True,
 ) -> Tensor:
-    """`nn.functional.group_norm`; `cudnn_enabled` changes nothing on a CPU."""
+    """`nn.functional.group_norm`; `cudnn_enabled` changes nothing on a CPU.
+
+    Example:
+        >>> npnet.group_norm(npnet.tensor([[1.0, 3.0, 10.0, 30.0]]), 2)
+        tensor([[-1.0000,  1.0000, -1.0000,  1.0000]])
+    """
     return norm.group_norm(input, num_groups, weight, bias, eps)
 
 
@@ -119,18 +166,37 @@ def embedding(
     scale_grad_by_freq: bool = False,
     sparse: bool = False,
 ) -> Tensor:
-    """`nn.functional.embedding` with the table first; a `padding_idx` of -1 means none."""
+    """`nn.functional.embedding` with the table first; a `padding_idx` of -1 means none.
+
+    Example:
+        >>> table = npnet.tensor([[1.0, 2.0], [3.0, 4.0]])
+        >>> npnet.embedding(table, npnet.tensor([1, 1, 0]))
+        tensor([[3., 4.],
+                [3., 4.],
+                [1., 2.]])
+    """
     padding = None if padding_idx < 0 else padding_idx
     return tables.embedding(indices, weight, padding, None, 2.0, scale_grad_by_freq, sparse)
 
 
 def real(input: Tensor) -> Tensor:
-    """The tensor itself, since its values are real."""
+    """The tensor itself, since its values are real.
+
+    Example:
+        >>> x = npnet.tensor([1.0, 2.0])
+        >>> npnet.real(x) is x
+        True
+    """
     return input
 
 
 def adjoint(input: Tensor) -> Tensor:
-    """The last two axes exchanged, since the values are real."""
+    """The last two axes exchanged, since the values are real.
+
+    Example:
+        >>> npnet.adjoint(npnet.zeros(5, 2, 3)).shape
+        (5, 3, 2)
+    """
     return shape.transpose(input, -2, -1)
 
 

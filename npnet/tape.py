@@ -708,7 +708,12 @@ class Variable:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The type of the values, a NumPy dtype."""
+        """The type of the values, a NumPy dtype.
+
+        Example:
+            >>> npnet.tensor([1.0]).dtype, npnet.tensor([1]).dtype, npnet.tensor([True]).dtype
+            (dtype('float32'), dtype('int64'), dtype('bool'))
+        """
         return self._values.dtype
 
     @property
@@ -718,12 +723,22 @@ class Variable:
 
     @property
     def ndim(self) -> int:
-        """How many axes there are."""
+        """How many axes there are.
+
+        Example:
+            >>> npnet.zeros(2, 3).ndim, npnet.tensor(5).ndim
+            (2, 0)
+        """
         return len(self._values.shape)
 
     @property
     def array(self) -> Array:
-        """The values as an ndarray; those in another layout become one now."""
+        """The values as an ndarray; those in another layout become one now.
+
+        Example:
+            >>> npnet.tensor([1, 2]).array
+            array([1, 2])
+        """
         values = self._values
         return self._move() if isinstance(values, Layout) else values
 
@@ -761,7 +776,12 @@ class Variable:
 
     @property
     def values(self) -> Values:
-        """The values in the layout in which they are."""
+        """The values in the layout in which they are.
+
+        Example:
+            >>> npnet.tensor([1, 2]).values
+            array([1, 2])
+        """
         values = self._values
         return self._move() if type(values) is _Moving else values
 
@@ -769,7 +789,13 @@ class Variable:
 
     @property
     def requires_grad(self) -> bool:
-        """Whether the tensor is a leaf that wants a gradient, or depends on one."""
+        """Whether the tensor is a leaf that wants a gradient, or depends on one.
+
+        Example:
+            >>> x = npnet.tensor([1.0], requires_grad=True)
+            >>> (2 * x).requires_grad, x.detach().requires_grad
+            (True, False)
+        """
         if self._base is not None and self._seen != self._version.recorded:
             self._follow_base()
         return self._wants
@@ -792,7 +818,13 @@ class Variable:
 
     @property
     def grad_fn(self) -> Function | None:
-        """The Function that this is the recorded result of; None for a leaf."""
+        """The Function that this is the recorded result of; None for a leaf.
+
+        Example:
+            >>> x = npnet.tensor([1.0], requires_grad=True)
+            >>> x.grad_fn is None, (2 * x).grad_fn is None
+            (True, False)
+        """
         if self._base is not None and self._seen != self._version.recorded:
             self._follow_base()
         return self._grad_fn
@@ -802,17 +834,37 @@ class Variable:
         self._grad_fn = function
 
     def requires_grad_(self: V, requires_grad: bool = True) -> V:
-        """Set `requires_grad` in place."""
+        """Set `requires_grad` in place.
+
+        Example:
+            >>> npnet.tensor([1.0, 2.0]).requires_grad_()
+            tensor([1., 2.], requires_grad=True)
+        """
         self.requires_grad = requires_grad
         return self
 
     @property
     def is_leaf(self) -> bool:
-        """Whether no recorded op made this tensor."""
+        """Whether no recorded op made this tensor.
+
+        Example:
+            >>> x = npnet.tensor([1.0], requires_grad=True)
+            >>> x.is_leaf, (2 * x).is_leaf
+            (True, False)
+        """
         return self.grad_fn is None
 
     def retain_grad(self) -> None:
-        """Let `backward` fill the `grad` of this tensor although it is no leaf."""
+        """Let `backward` fill the `grad` of this tensor although it is no leaf.
+
+        Example:
+            >>> x = npnet.tensor([1.0, 2.0], requires_grad=True)
+            >>> y = 3 * x
+            >>> y.retain_grad()
+            >>> (y**2).sum().backward()
+            >>> y.grad
+            tensor([ 6., 12.])
+        """
         if not self.requires_grad:
             raise RuntimeError("retain_grad: this tensor requires no gradient")
         if self.grad_fn is not None and not self.retains_grad:
@@ -820,7 +872,14 @@ class Variable:
 
     @property
     def retains_grad(self) -> bool:
-        """Whether `retain_grad` was called and this is no leaf."""
+        """Whether `retain_grad` was called and this is no leaf.
+
+        Example:
+            >>> y = 3 * npnet.tensor([1.0], requires_grad=True)
+            >>> y.retain_grad()
+            >>> y.retains_grad
+            True
+        """
         node = self.grad_fn
         return node is not None and any(reference() is self for reference in node.retained)
 
@@ -848,6 +907,13 @@ class Variable:
                 freed by an earlier call; `gradient` is missing; `inputs` is empty.
             ShapeError: `gradient` has another shape.
             NotImplementedError: create_graph (derivatives of derivatives) is asked for.
+
+        Example:
+            >>> x = npnet.tensor([1.0, 2.0, 3.0], requires_grad=True)
+            >>> (x**2).sum().backward()
+            >>> (x**2).sum().backward()  # is added
+            >>> x.grad
+            tensor([ 4.,  8., 12.])
         """
         if create_graph:
             raise NotImplementedError(
@@ -882,6 +948,13 @@ class Variable:
 
         Returns:
             A handle, whose `remove()` takes the hook off.
+
+        Example:
+            >>> x = npnet.tensor([1.0, 2.0], requires_grad=True)
+            >>> handle = x.register_hook(lambda grad: 10 * grad)
+            >>> x.sum().backward()
+            >>> x.grad
+            tensor([10., 10.])
         """
         if not self.requires_grad:
             raise RuntimeError(
@@ -895,7 +968,14 @@ class Variable:
         return RemovableHandle(node.hooks, hook)
 
     def register_post_accumulate_grad_hook(self, hook: Callable[[Any], None]) -> RemovableHandle:
-        """Call `hook(tensor)` after `backward` has added to the `grad` of this leaf."""
+        """Call `hook(tensor)` after `backward` has added to the `grad` of this leaf.
+
+        Example:
+            >>> x = npnet.tensor([1.0, 2.0], requires_grad=True)
+            >>> handle = x.register_post_accumulate_grad_hook(lambda x: print(x.grad))
+            >>> x.sum().backward()
+            tensor([1., 1.])
+        """
         if not self.is_leaf:
             raise RuntimeError(
                 "register_post_accumulate_grad_hook: only leaves have such hooks, this is a result"
@@ -934,13 +1014,25 @@ class Variable:
         return gradient.array.astype(self.dtype, copy=False)
 
     def detach(self) -> Tensor:
-        """The same values on the same memory, off the tape; both notice writes to either."""
+        """The same values on the same memory, off the tape; both notice writes to either.
+
+        Example:
+            >>> x = npnet.tensor([1.0, 2.0], requires_grad=True)
+            >>> (2 * x).detach()
+            tensor([2., 4.])
+        """
         y = result(self.array.view())  # an ndarray of its own: ops tell by it what they saved
         y._version = self._version
         return y
 
     def detach_(self: V) -> V:
-        """Cut this tensor off the tape, in place: it becomes a leaf without gradient."""
+        """Cut this tensor off the tape, in place: it becomes a leaf without gradient.
+
+        Example:
+            >>> x = 2 * npnet.tensor([1.0, 2.0], requires_grad=True)
+            >>> x.detach_().is_leaf
+            True
+        """
         if self._base is not None:
             raise RuntimeError("detach_: a view can't be cut off in place; use detach()")
         self._grad_fn, self._wants = None, False
@@ -948,7 +1040,15 @@ class Variable:
 
     @property
     def data(self) -> Tensor:
-        """A tensor on the same memory, off the tape, whose writes go unnoticed."""
+        """A tensor on the same memory, off the tape, whose writes go unnoticed.
+
+        Example:
+            >>> x = npnet.tensor([1.0, 2.0], requires_grad=True)
+            >>> x.data.mul_(10)
+            tensor([10., 20.])
+            >>> x
+            tensor([10., 20.], requires_grad=True)
+        """
         return result(self.array)
 
     @data.setter

@@ -71,7 +71,14 @@ TYPE_NAMES = {
 
 
 class Size(tuple[int, ...]):
-    """The sizes along the axes: a tuple that also knows how many values there are."""
+    """The sizes along the axes: a tuple that also knows how many values there are.
+
+    Example:
+        >>> npnet.zeros(2, 3).shape
+        (2, 3)
+        >>> npnet.zeros(2, 3).shape.numel()
+        6
+    """
 
     __slots__ = ()
 
@@ -94,6 +101,13 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
 
     Attributes:
         array, grad, requires_grad, grad_fn: see `Variable`.
+
+    Example:
+        >>> x = npnet.Tensor([1, 2, 3])
+        >>> x.dtype, npnet.tensor([1, 2, 3]).dtype
+        (dtype('float32'), dtype('int64'))
+        >>> x.requires_grad_(True)
+        tensor([1., 2., 3.], requires_grad=True)
     """
 
     __array_priority__ = 1000  # NumPy leaves ndarray + Tensor to Tensor
@@ -135,7 +149,13 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
         return self
 
     def copy_(self, src: Tensor, non_blocking: Bool = False) -> Tensor:
-        """Take the values of `src`, which is broadcast. `non_blocking` changes nothing here."""
+        """Take the values of `src`, which is broadcast. `non_blocking` changes nothing here.
+
+        Example:
+            >>> npnet.zeros(2, 2).copy_(npnet.tensor([1, 2]))
+            tensor([[1., 2.],
+                    [1., 2.]])
+        """
         if src.shape != self.shape:
             shape.expand(
                 src, self.shape
@@ -143,11 +163,21 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
         return self._assign(..., src, "copy_")
 
     def fill_(self, value: Operand) -> Tensor:
-        """Set every value."""
+        """Set every value.
+
+        Example:
+            >>> npnet.tensor([1, 2, 3]).fill_(7)
+            tensor([7, 7, 7])
+        """
         return self._assign(..., value, "fill_")
 
     def zero_(self) -> Tensor:
-        """Set every value to 0."""
+        """Set every value to 0.
+
+        Example:
+            >>> npnet.tensor([1, 2, 3]).zero_()
+            tensor([0, 0, 0])
+        """
         values = self._values
         if type(values) is np.ndarray and not self._check_write(False, "zero_"):
             values.fill(0)
@@ -156,11 +186,23 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
         return self._assign(..., 0, "zero_")
 
     def index_put_(self, indices: Any, values: Tensor, accumulate: Bool = False) -> Tensor:
-        """`index_put`, in place."""
+        """`index_put`, in place.
+
+        Example:
+            >>> x = npnet.tensor([1, 2, 3])
+            >>> x.index_put_((npnet.tensor([0, 2]),), npnet.tensor([10, 30]))
+            tensor([10,  2, 30])
+        """
         return self._write(scattering.index_put(self, indices, values, accumulate), "index_put_")
 
     def fill_diagonal_(self, fill_value: Number, wrap: Bool = False) -> Tensor:
-        """Set the main diagonal; of a tall matrix with `wrap` again after each square and a row."""
+        """Set the main diagonal; of a tall matrix with `wrap` again after each square and a row.
+
+        Example:
+            >>> npnet.zeros(2, 3).fill_diagonal_(5)
+            tensor([[5., 0., 0.],
+                    [0., 5., 0.]])
+        """
         if self.ndim < 2 or (self.ndim > 2 and len(set(self.shape)) > 1):
             raise RuntimeError(f"fill_diagonal_: takes a matrix or a cube, got {self.shape}")
         held = np.zeros(self.shape, bool)
@@ -168,14 +210,25 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
         return self._write(splitting.masked_fill(self, result(held), fill_value), "fill_diagonal_")
 
     def apply_(self, callable: Callable[[Any], Any]) -> Tensor:
-        """Replace each value by what a function gives for it: slow, one by one."""
+        """Replace each value by what a function gives for it: slow, one by one.
+
+        Example:
+            >>> npnet.tensor([1.0, 2.0]).apply_(lambda value: value**2 + 1)
+            tensor([2., 5.])
+        """
         if self.requires_grad:
             raise RuntimeError("apply_: the tensor requires a gradient, which a function has not")
         values = [callable(value) for value in self.array.reshape(-1).tolist()]
         return self._assign(..., result(np.array(values, self.dtype).reshape(self.shape)), "apply_")
 
     def resize_(self, *size: Size_) -> Tensor:
-        """Another size on the same memory, or on more of it, where the new values are 0."""
+        """Another size on the same memory, or on more of it, where the new values are 0.
+
+        Example:
+            >>> npnet.tensor([1, 2, 3]).resize_(2, 2)
+            tensor([[1, 2],
+                    [3, 0]])
+        """
         if self.requires_grad:
             raise RuntimeError("resize_: a tensor that requires a gradient can't be resized")
         whole = _sizes(size)
@@ -188,11 +241,23 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
         return self
 
     def resize_as_(self, the_template: Tensor) -> Tensor:
-        """`resize_` to the size of another tensor."""
+        """`resize_` to the size of another tensor.
+
+        Example:
+            >>> npnet.tensor([1, 2, 3, 4]).resize_as_(npnet.zeros(2, 2))
+            tensor([[1, 2],
+                    [3, 4]])
+        """
         return self.resize_(the_template.shape)
 
     def set_(self, source: Tensor) -> Tensor:
-        """Lie on the memory of another tensor."""
+        """Lie on the memory of another tensor.
+
+        Example:
+            >>> x, y = npnet.tensor([1.0]), npnet.tensor([2.0, 3.0])
+            >>> x.set_(y), x.data_ptr() == y.data_ptr()
+            (tensor([2., 3.]), True)
+        """
         self.array = source.array
         return self
 
@@ -232,6 +297,12 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
 
         Raises:
             RuntimeError: a gradient is required, unless `force`, or nothing is recorded (no_grad).
+
+        Example:
+            >>> x = npnet.tensor([1.0, 2.0])
+            >>> x.numpy()[0] = 9
+            >>> x
+            tensor([9., 2.])
         """
         if self.requires_grad and not force and is_grad_enabled():
             raise RuntimeError("numpy: the tensor requires a gradient; use tensor.detach().numpy()")
@@ -257,14 +328,24 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
         return result(np.asarray(array, np.uint8 if array.dtype == np.bool_ else None))
 
     def item(self) -> Any:
-        """The one value, as a Python number."""
+        """The one value, as a Python number.
+
+        Example:
+            >>> npnet.tensor([[2.5]]).item(), npnet.tensor(3).item()
+            (2.5, 3)
+        """
         array = self.array
         if array.size != 1:
             raise RuntimeError(f"item: the tensor must hold one value, got shape {self.shape}")
         return array.item()
 
     def tolist(self) -> Any:
-        """The values as nested lists of Python numbers."""
+        """The values as nested lists of Python numbers.
+
+        Example:
+            >>> npnet.tensor([[1, 2], [3, 4]]).tolist()
+            [[1, 2], [3, 4]]
+        """
         return self.array.tolist()
 
     def __float__(self) -> Float:
@@ -325,30 +406,61 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
 
     @property
     def device(self) -> Device:
-        """Always the CPU."""
+        """Always the CPU.
+
+        Example:
+            >>> npnet.tensor([1.0]).device
+            device(type='cpu')
+        """
         return CPU
 
     def size(self, dim: Int | None = None) -> Any:
-        """The shape, or the size along one axis."""
+        """The shape, or the size along one axis.
+
+        Example:
+            >>> npnet.zeros(2, 3).size(), npnet.zeros(2, 3).size(-1)
+            ((2, 3), 3)
+        """
         return self.shape if dim is None else self.shape[shape.axis("size", dim, self.ndim)]
 
     @property
     def shape(self) -> Size:
-        """The size along each axis."""
+        """The size along each axis.
+
+        Example:
+            >>> npnet.zeros(2, 3).shape, npnet.tensor(5).shape
+            ((2, 3), ())
+        """
         return Size(self._values.shape)
 
     def dim(self) -> Int:
-        """How many axes there are."""
+        """How many axes there are.
+
+        Example:
+            >>> npnet.zeros(2, 3).dim(), npnet.tensor(5).dim()
+            (2, 0)
+        """
         return len(self._values.shape)
 
     def numel(self) -> Int:
-        """How many values there are."""
+        """How many values there are.
+
+        Example:
+            >>> npnet.zeros(2, 3).numel()
+            6
+        """
         return math.prod(self._values.shape)
 
     nelement = numel
 
     def stride(self, dim: Int | None = None) -> Any:
-        """How many values further in memory the next one along each axis, or along one, lies."""
+        """How many values further in memory the next one along each axis, or along one, lies.
+
+        Example:
+            >>> x = npnet.zeros(2, 3)
+            >>> x.stride(), x.T.stride(), x[:, ::2].stride(1)
+            ((3, 1), (1, 3), 2)
+        """
         steps = tuple(n // self.array.itemsize for n in self.array.strides)
         return steps if dim is None else steps[dim]
 
@@ -356,60 +468,133 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
 
     @property
     def nbytes(self) -> Int:
-        """Bytes of all values."""
+        """Bytes of all values.
+
+        Example:
+            >>> npnet.zeros(2, 3).nbytes
+            24
+        """
         return self._values.dtype.itemsize * self.numel()
 
     @property
     def itemsize(self) -> Int:
-        """Bytes of one value."""
+        """Bytes of one value.
+
+        Example:
+            >>> npnet.tensor([1.0]).itemsize, npnet.tensor([1]).itemsize
+            (4, 8)
+        """
         return self._values.dtype.itemsize
 
     def is_signed(self) -> Bool:
-        """Whether the dtype has negative numbers."""
+        """Whether the dtype has negative numbers.
+
+        Example:
+            >>> npnet.tensor([1]).is_signed(), npnet.tensor([1]).byte().is_signed()
+            (True, False)
+        """
         return self._values.dtype.kind in "ifV"
 
     def is_complex(self) -> Bool:
-        """Always False."""
+        """Always False.
+
+        Example:
+            >>> npnet.tensor([1.0]).is_complex()
+            False
+        """
         return False
 
     def is_nonzero(self) -> Bool:
-        """Whether the one value is not 0."""
+        """Whether the one value is not 0.
+
+        Example:
+            >>> npnet.tensor([0.0]).is_nonzero(), npnet.tensor(2).is_nonzero()
+            (False, True)
+        """
         return bool(self)
 
     def is_same_size(self, other: Tensor) -> Bool:
-        """Whether the shapes are equal."""
+        """Whether the shapes are equal.
+
+        Example:
+            >>> npnet.zeros(2, 3).is_same_size(npnet.ones(2, 3))
+            True
+        """
         return self.shape == other.shape
 
     def data_ptr(self) -> Int:
-        """The address of the first value."""
+        """The address of the first value.
+
+        Example:
+            >>> x = npnet.zeros(2, 3)
+            >>> x.data_ptr() == x[0].data_ptr(), x[1].data_ptr() - x.data_ptr()
+            (True, 12)
+        """
         return int(self.array.__array_interface__["data"][0])
 
     def storage(self) -> TypedStorage:
-        """All values of its memory, in a row, also those that a view leaves out."""
+        """All values of its memory, in a row, also those that a view leaves out.
+
+        Example:
+            >>> npnet.tensor([[1, 2], [3, 4]])[1].storage().tolist()
+            [1, 2, 3, 4]
+        """
         return TypedStorage(memory_of(self.array).reshape(-1))
 
     def untyped_storage(self) -> UntypedStorage:
-        """All bytes of its memory."""
+        """All bytes of its memory.
+
+        Example:
+            >>> npnet.zeros(2, 3)[1].untyped_storage().nbytes()
+            24
+        """
         return self.storage().untyped()
 
     def storage_offset(self) -> Int:
-        """How many values of its memory lie before the first."""
+        """How many values of its memory lie before the first.
+
+        Example:
+            >>> npnet.zeros(2, 3)[1].storage_offset()
+            3
+        """
         return views.offset(self.array)
 
     def get_device(self) -> Int:
-        """-1, which means the CPU."""
+        """-1, which means the CPU.
+
+        Example:
+            >>> npnet.zeros(2).get_device()
+            -1
+        """
         return -1
 
     def pin_memory(self, device: Any = None) -> Tensor:
-        """The tensor itself: nothing is copied to a GPU."""
+        """The tensor itself: nothing is copied to a GPU.
+
+        Example:
+            >>> x = npnet.tensor([1.0])
+            >>> x.pin_memory() is x
+            True
+        """
         return self
 
     def is_pinned(self, device: Any = None) -> Bool:
-        """Always False."""
+        """Always False.
+
+        Example:
+            >>> npnet.tensor([1.0]).is_pinned()
+            False
+        """
         return False
 
     def conj(self) -> Tensor:
-        """The tensor itself, since its values are real."""
+        """The tensor itself, since its values are real.
+
+        Example:
+            >>> x = npnet.tensor([1.0, 2.0])
+            >>> x.conj() is x
+            True
+        """
         return self
 
     resolve_conj = conj
@@ -417,19 +602,40 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
 
     @property
     def real(self) -> Tensor:
-        """The tensor itself, since its values are real."""
+        """The tensor itself, since its values are real.
+
+        Example:
+            >>> x = npnet.tensor([1.0, 2.0])
+            >>> x.real is x
+            True
+        """
         return self
 
     def element_size(self) -> Int:
-        """Bytes of one value."""
+        """Bytes of one value.
+
+        Example:
+            >>> npnet.tensor([1.0]).element_size(), npnet.tensor([1]).element_size()
+            (4, 8)
+        """
         return self.array.itemsize
 
     def is_floating_point(self) -> Bool:
-        """Whether the values are floats."""
+        """Whether the values are floats.
+
+        Example:
+            >>> npnet.tensor([1.0]).is_floating_point(), npnet.tensor([1]).is_floating_point()
+            (True, False)
+        """
         return self._values.dtype.kind in FLOATS
 
     def is_contiguous(self, memory_format: Any = None) -> Bool:
-        """Whether the values lie in memory in row-major order without gaps."""
+        """Whether the values lie in memory in row-major order without gaps.
+
+        Example:
+            >>> npnet.zeros(2, 3).is_contiguous(), npnet.zeros(2, 3).T.is_contiguous()
+            (True, False)
+        """
         check_memory_format("is_contiguous", memory_format)
         return self.array.flags.c_contiguous
 
@@ -446,6 +652,11 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
 
         `to(dtype)`, `to(device)`, `to(device, dtype)` and `to(other)` as in PyTorch; then also
         `non_blocking` and `memory_format`, which change nothing, and `copy`: always new memory.
+
+        Example:
+            >>> x = npnet.tensor([1.5, 2.5])
+            >>> x.to(npnet.int64), x.to("cpu") is x, x.to(npnet.float32, copy=True) is x
+            (tensor([1, 2]), True, False)
         """
         if memory_format is not None:
             check_memory_format("to", memory_format)
@@ -473,6 +684,10 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
         Args:
             dtype: a dtype, a name as 'torch.LongTensor', or a class as `LongTensor`.
             non_blocking: changes nothing here.
+
+        Example:
+            >>> npnet.tensor([1.5]).type(), npnet.tensor([1.5]).type("torch.LongTensor")
+            ('torch.FloatTensor', tensor([1]))
         """
         if dtype is None:
             return TYPE_NAMES.get(self.dtype.name, f"torch.{self.dtype}")
@@ -492,75 +707,165 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
         return self.to(getattr(dtype, "dtype", dtype))
 
     def float(self, memory_format: Any = None) -> Tensor:
-        """The tensor in float32."""
+        """The tensor in float32.
+
+        Example:
+            >>> npnet.tensor([1, 2]).float()
+            tensor([1., 2.])
+        """
         return self.to(np.float32, memory_format=memory_format)
 
     def double(self, memory_format: Any = None) -> Tensor:
-        """The tensor in float64."""
+        """The tensor in float64.
+
+        Example:
+            >>> npnet.tensor([1.0]).double()
+            tensor([1.], dtype=npnet.float64)
+        """
         return self.to(np.float64, memory_format=memory_format)
 
     def long(self, memory_format: Any = None) -> Tensor:
-        """The tensor in int64."""
+        """The tensor in int64.
+
+        Example:
+            >>> npnet.tensor([1.8, -1.8]).long()
+            tensor([ 1, -1])
+        """
         return self.to(np.int64, memory_format=memory_format)
 
     def int(self, memory_format: Any = None) -> Tensor:
-        """The tensor in int32."""
+        """The tensor in int32.
+
+        Example:
+            >>> npnet.tensor([1.8, -1.8]).int()
+            tensor([ 1, -1], dtype=npnet.int32)
+        """
         return self.to(np.int32, memory_format=memory_format)
 
     def bool(self, memory_format: Any = None) -> Tensor:
-        """The tensor in bool."""
+        """The tensor in bool.
+
+        Example:
+            >>> npnet.tensor([0.0, 0.5, 2.0]).bool()
+            tensor([False,  True,  True])
+        """
         return self.to(np.bool_, memory_format=memory_format)
 
     def half(self, memory_format: Any = None) -> Tensor:
-        """The tensor in float16."""
+        """The tensor in float16.
+
+        Example:
+            >>> npnet.tensor([1.0, 2.0]).half()
+            tensor([1., 2.], dtype=npnet.float16)
+        """
         return self.to(np.float16, memory_format=memory_format)
 
     def bfloat16(self, memory_format: Any = None) -> Tensor:
-        """The tensor in bfloat16, rounded to the nearest, ties to even."""
+        """The tensor in bfloat16, rounded to the nearest, ties to even.
+
+        Example:
+            >>> npnet.tensor([1.0, 3.14159]).bfloat16().float()
+            tensor([1.0000, 3.1406])
+        """
         return self.to(bfloat16(), memory_format=memory_format)
 
     def short(self, memory_format: Any = None) -> Tensor:
-        """The tensor in int16."""
+        """The tensor in int16.
+
+        Example:
+            >>> npnet.tensor([1.8, -1.8]).short()
+            tensor([ 1, -1], dtype=npnet.int16)
+        """
         return self.to(np.int16, memory_format=memory_format)
 
     def char(self, memory_format: Any = None) -> Tensor:
-        """The tensor in int8."""
+        """The tensor in int8.
+
+        Example:
+            >>> npnet.tensor([1.5, -2.5]).char()
+            tensor([ 1, -2], dtype=npnet.int8)
+        """
         return self.to(np.int8, memory_format=memory_format)
 
     def byte(self, memory_format: Any = None) -> Tensor:
-        """The tensor in uint8."""
+        """The tensor in uint8.
+
+        Example:
+            >>> npnet.tensor([1.0, 255.0]).byte()
+            tensor([  1, 255], dtype=npnet.uint8)
+        """
         return self.to(np.uint8, memory_format=memory_format)
 
     def type_as(self, other: Tensor) -> Tensor:
-        """The tensor in the dtype of `other`."""
+        """The tensor in the dtype of `other`.
+
+        Example:
+            >>> npnet.tensor([1.5]).type_as(npnet.tensor([1]))
+            tensor([1])
+        """
         return self.to(other.dtype)
 
     def cpu(self) -> Tensor:
-        """The tensor itself: it is there already."""
+        """The tensor itself: it is there already.
+
+        Example:
+            >>> x = npnet.tensor([1.0])
+            >>> x.cpu() is x
+            True
+        """
         return self
 
     def cuda(
         self, device: Any = None, non_blocking: Bool = False, memory_format: Any = None
     ) -> Tensor:
-        """NotImplementedError: npnet runs on the CPU."""
+        """NotImplementedError: npnet runs on the CPU.
+
+        Example:
+            >>> try:
+            ...     npnet.tensor([1.0]).cuda()
+            ... except NotImplementedError:
+            ...     print(npnet.cuda.is_available())
+            False
+        """
         return self.to("cuda" if device is None else device)
 
     def adjoint(self) -> Tensor:
-        """The last two axes exchanged, since the values are real."""
+        """The last two axes exchanged, since the values are real.
+
+        Example:
+            >>> npnet.zeros(5, 2, 3).adjoint().shape
+            (5, 3, 2)
+        """
         return shape.transpose(self, -2, -1)
 
     def to_dense(self, dtype: npt.DTypeLike | None = None) -> Tensor:
-        """The tensor itself, which is dense, in `dtype` if one is given."""
+        """The tensor itself, which is dense, in `dtype` if one is given.
+
+        Example:
+            >>> x = npnet.tensor([1.0])
+            >>> x.to_dense() is x
+            True
+        """
         return self.to(dtype=dtype)
 
     def is_conj(self) -> Bool:
-        """Always False, as of all that is asked of complex and inference tensors."""
+        """Always False, as of all that is asked of complex and inference tensors.
+
+        Example:
+            >>> npnet.tensor([1.0]).is_conj()
+            False
+        """
         return False
 
     is_neg = is_inference = is_conj
 
     def is_shared(self) -> Bool:
-        """Whether the values lie on memory that processes share."""
+        """Whether the values lie on memory that processes share.
+
+        Example:
+            >>> npnet.tensor([1.0]).is_shared()
+            False
+        """
         return is_shared(self.array)
 
     def share_memory_(self) -> Tensor:
@@ -570,6 +875,10 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
 
         Raises:
             RuntimeError: the tensor is a view of another, which would stay where it is.
+
+        Example:
+            >>> npnet.tensor([1.0]).share_memory_().is_shared()
+            True
         """
         if self._base is not None and not self.is_shared():
             raise RuntimeError(
@@ -580,13 +889,24 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
         return self
 
     def is_set_to(self, tensor: Tensor) -> Bool:
-        """Whether both are the same values of the same memory."""
+        """Whether both are the same values of the same memory.
+
+        Example:
+            >>> x = npnet.zeros(2, 3)
+            >>> x.is_set_to(x.view(2, 3)), x.is_set_to(x.clone())
+            (True, False)
+        """
         a, b = self.array, tensor.array
         places = [x.__array_interface__["data"][0] for x in (a, b)]
         return places[0] == places[1] and (a.shape, a.strides) == (b.shape, b.strides)
 
     def map_(self, tensor: Tensor, callable: Callable[[Any, Any], Any]) -> Tensor:
-        """Replace each value by what a function gives for it and another tensor's: slow."""
+        """Replace each value by what a function gives for it and another tensor's: slow.
+
+        Example:
+            >>> npnet.tensor([1.0, 5.0]).map_(npnet.tensor([3.0, 2.0]), max)
+            tensor([3., 5.])
+        """
         if self.requires_grad or tensor.requires_grad:
             raise RuntimeError("map_: a tensor requires a gradient, which a function has not")
         pairs = zip(self.array.ravel(), np.broadcast_to(tensor.array, self.shape).flat, strict=True)
@@ -622,31 +942,63 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
             return result(np.full(_sizes(size), fill, dtype)).requires_grad_(wanted)
 
     def new_zeros(self, *size: Any, **options: Any) -> Tensor:
-        """All 0 in a size, in this tensor's dtype."""
+        """All 0 in a size, in this tensor's dtype.
+
+        Example:
+            >>> npnet.tensor([1]).new_zeros(2, 3)
+            tensor([[0, 0, 0],
+                    [0, 0, 0]])
+        """
         return self._new(size, 0, options)
 
     def new_ones(self, *size: Any, **options: Any) -> Tensor:
-        """All 1 in a size, in this tensor's dtype."""
+        """All 1 in a size, in this tensor's dtype.
+
+        Example:
+            >>> npnet.tensor([1]).new_ones(2, 3)
+            tensor([[1, 1, 1],
+                    [1, 1, 1]])
+        """
         return self._new(size, 1, options)
 
     def new_full(self, size: Sequence[Int], fill_value: Number, **options: Any) -> Tensor:
-        """Every value the same in a size, in this tensor's dtype."""
+        """Every value the same in a size, in this tensor's dtype.
+
+        Example:
+            >>> npnet.tensor([1.0]).new_full((2,), 7)
+            tensor([7., 7.])
+        """
         return self._new(tuple(size), fill_value, options)
 
     def new_empty(self, *size: Any, **options: Any) -> Tensor:
-        """A size whose values are whatever was there, in this tensor's dtype."""
+        """A size whose values are whatever was there, in this tensor's dtype.
+
+        Example:
+            >>> npnet.tensor([1]).new_empty(2, 3).dtype
+            dtype('int64')
+        """
         if "size" in options:
             size = tuple(options.pop("size"))
         dtype, wanted = self._options(options)
         return result(np.empty(_sizes(size), dtype)).requires_grad_(wanted)
 
     def new_tensor(self, data: Any, **options: Any) -> Tensor:
-        """A tensor on a copy of `data`, in this tensor's dtype."""
+        """A tensor on a copy of `data`, in this tensor's dtype.
+
+        Example:
+            >>> npnet.tensor([1.0]).new_tensor([2, 3])
+            tensor([2., 3.])
+        """
         dtype, wanted = self._options(options)
         return tensor(data, dtype=dtype, requires_grad=wanted)
 
     def new(self, *data: Any, device: Any = None) -> Tensor:
-        """As the constructor of this tensor's type: of sizes, or of data."""
+        """As the constructor of this tensor's type: of sizes, or of data.
+
+        Example:
+            >>> npnet.tensor([1.0]).new([2, 3])
+            tensor([2., 3.])
+        """
         return Tensor._of_dtype(self.dtype, *data, device=device)
 
     def contiguous(self, memory_format: Any = None) -> Tensor:
@@ -654,6 +1006,11 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
 
         Args:
             memory_format: accepted and without effect: kernels choose their own order.
+
+        Example:
+            >>> x = npnet.zeros(2, 3).T
+            >>> x.stride(), x.contiguous().stride()
+            ((1, 3), (2, 1))
         """
         check_memory_format("contiguous", memory_format)
         return self if self.is_contiguous() else shape.clone(self)
@@ -663,6 +1020,12 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
 
         `view(dtype)` takes the bytes for numbers of another dtype, off the tape; the last axis
         becomes as much longer or shorter as they are smaller or larger.
+
+        Example:
+            >>> x = npnet.arange(4)
+            >>> x.view(2, -1)[0, 0] = 9
+            >>> x, npnet.tensor([1.0]).view(npnet.int32)
+            (tensor([9, 1, 2, 3]), tensor([1065353216], dtype=npnet.int32))
         """
         if dtype is None and len(size) == 1 and isinstance(size[0], np.dtype):
             return views.reinterpreted(self, size[0])
@@ -671,72 +1034,165 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
         return shape.view(self, _sizes(size))
 
     def view_as(self, other: Tensor) -> Tensor:
-        """`view` in the shape of `other`."""
+        """`view` in the shape of `other`.
+
+        Example:
+            >>> npnet.arange(4).view_as(npnet.zeros(2, 2))
+            tensor([[0, 1],
+                    [2, 3]])
+        """
         return shape.view(self, other.shape)
 
     def reshape(self, *size: Size_) -> Tensor:
-        """The values in another shape; one size may be -1."""
+        """The values in another shape; one size may be -1.
+
+        Example:
+            >>> npnet.arange(6).reshape(2, -1)
+            tensor([[0, 1, 2],
+                    [3, 4, 5]])
+        """
         return shape.reshape(self, _sizes(size))
 
     def permute(self, *dims: Size_) -> Tensor:
-        """The axes in another order."""
+        """The axes in another order.
+
+        Example:
+            >>> npnet.zeros(2, 3, 4).permute(2, 0, 1).shape
+            (4, 2, 3)
+        """
         return shape.permute(self, _sizes(dims))
 
     @property
     def T(self) -> Tensor:
-        """All axes in reverse order."""
+        """All axes in reverse order.
+
+        Example:
+            >>> npnet.zeros(2, 3).T.shape
+            (3, 2)
+        """
         return shape.permute(self, tuple(reversed(range(self.ndim))))
 
     @property
     def mT(self) -> Tensor:
-        """The last two axes exchanged."""
+        """The last two axes exchanged.
+
+        Example:
+            >>> npnet.zeros(5, 2, 3).mT.shape
+            (5, 3, 2)
+        """
         return shape.transpose(self, -2, -1)
 
     @property
     def H(self) -> Tensor:
-        """The transpose of a matrix, since its values are real."""
+        """The transpose of a matrix, since its values are real.
+
+        Example:
+            >>> npnet.tensor([[1, 2], [3, 4]]).H
+            tensor([[1, 3],
+                    [2, 4]])
+        """
         return shape.t(self)
 
     mH = mT
 
     def expand(self, *size: Size_) -> Tensor:
-        """Axes of size 1 repeated without a copy; -1 keeps a size."""
+        """Axes of size 1 repeated without a copy; -1 keeps a size.
+
+        Example:
+            >>> npnet.tensor([[1], [2]]).expand(-1, 3)
+            tensor([[1, 1, 1],
+                    [2, 2, 2]])
+        """
         return shape.expand(self, _sizes(size))
 
     def expand_as(self, other: Tensor) -> Tensor:
-        """`expand` to the shape of `other`."""
+        """`expand` to the shape of `other`.
+
+        Example:
+            >>> npnet.tensor([[1], [2]]).expand_as(npnet.zeros(2, 3))
+            tensor([[1, 1, 1],
+                    [2, 2, 2]])
+        """
         return shape.expand(self, other.shape)
 
     def repeat(self, *repeats: Size_) -> Tensor:
-        """The tensor laid side by side, so many times along each axis."""
+        """The tensor laid side by side, so many times along each axis.
+
+        Example:
+            >>> npnet.tensor([1, 2]).repeat(2), npnet.tensor([1, 2]).repeat(2, 1)
+            (tensor([1, 2, 1, 2]), tensor([[1, 2],
+                    [1, 2]]))
+        """
         return splitting.repeat(self, _sizes(repeats))
 
     def split(self, split_size: Int | Sequence[Int], dim: Int = 0) -> tuple[Tensor, ...]:
-        """Views of that size along `dim`, or of the given sizes."""
+        """Views of that size along `dim`, or of the given sizes.
+
+        Example:
+            >>> npnet.arange(5).split(2)
+            (tensor([0, 1]), tensor([2, 3]), tensor([4]))
+        """
         return splitting.split(self, split_size, dim)
 
     def flip(self, *args: Size_, dims: Size_ | None = None) -> Tensor:
-        """A copy with the order along axes reversed."""
+        """A copy with the order along axes reversed.
+
+        Example:
+            >>> npnet.tensor([[1, 2], [3, 4]]).flip(0), npnet.tensor([[1, 2], [3, 4]]).flip(0, 1)
+            (tensor([[3, 4],
+                    [1, 2]]), tensor([[4, 3],
+                    [2, 1]]))
+        """
         return splitting.flip(self, _sizes(args) if dims is None else dims)
 
     def tile(self, *dims: Size_) -> Tensor:
-        """`repeat`, where axes that have no number are repeated once."""
+        """`repeat`, where axes that have no number are repeated once.
+
+        Example:
+            >>> npnet.tensor([1, 2]).tile(2), npnet.tensor([[1, 2]]).tile(2, 1)
+            (tensor([1, 2, 1, 2]), tensor([[1, 2],
+                    [1, 2]]))
+        """
         return arranging.tile(self, _sizes(dims))
 
     def unflatten(self, dim: Int, *sizes: Size_) -> Tensor:
-        """One axis made several, of `sizes`, one of which may be -1."""
+        """One axis made several, of `sizes`, one of which may be -1.
+
+        Example:
+            >>> npnet.zeros(2, 6).unflatten(1, (3, -1)).shape
+            (2, 3, 2)
+        """
         return views.unflatten(self, dim, _sizes(sizes))
 
     def unfold(self, dimension: Int, size: Int, step: Int) -> Tensor:
-        """All windows of `size` along an axis, `step` apart, as a view."""
+        """All windows of `size` along an axis, `step` apart, as a view.
+
+        Shape: (..., n, ...) -> (..., (n - size) // step + 1, ..., size).
+
+        Example:
+            >>> npnet.arange(5).unfold(0, 3, 2)
+            tensor([[0, 1, 2],
+                    [2, 3, 4]])
+        """
         return views.unfold(self, dimension, size, step)
 
     def reshape_as(self, other: Tensor) -> Tensor:
-        """`reshape` to the shape of `other`."""
+        """`reshape` to the shape of `other`.
+
+        Example:
+            >>> npnet.arange(4).reshape_as(npnet.zeros(2, 2))
+            tensor([[0, 1],
+                    [2, 3]])
+        """
         return shape.reshape(self, other.shape)
 
     def sum_to_size(self, *size: Size_) -> Tensor:
-        """Summed over the axes along which `size` would be broadcast to this shape."""
+        """Summed over the axes along which `size` would be broadcast to this shape.
+
+        Example:
+            >>> npnet.ones(2, 3).sum_to_size(1, 3)
+            tensor([[2., 2., 2.]])
+        """
         whole = _sizes(size)
         if shape.broadcast_shapes("sum_to_size", self.shape, whole) != self.shape:
             raise RuntimeError(f"sum_to_size: {whole} does not expand to {tuple(self.shape)}")
@@ -747,34 +1203,72 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
         return shape.reshape(summed, whole)
 
     def roll(self, shifts: Size_, dims: Size_ = ()) -> Tensor:
-        """Values moved by `shifts` along `dims`, or in the flattened tensor, round the end."""
+        """Values moved by `shifts` along `dims`, or in the flattened tensor, round the end.
+
+        Example:
+            >>> npnet.tensor([1, 2, 3, 4]).roll(1), npnet.tensor([[1, 2], [3, 4]]).roll(1, 0)
+            (tensor([4, 1, 2, 3]), tensor([[3, 4],
+                    [1, 2]]))
+        """
         return arranging.roll(self, shifts, dims)
 
     def polygamma(self, n: Int) -> Tensor:
-        """The n-th derivative of `digamma`."""
+        """The n-th derivative of `digamma`.
+
+        Example:
+            >>> npnet.tensor([1.0]).polygamma(1)  # pi^2 / 6
+            tensor([1.6449])
+        """
         return special.polygamma(n, self)
 
     def polygamma_(self, n: Int) -> Tensor:
-        """`polygamma`, in place."""
+        """`polygamma`, in place.
+
+        Example:
+            >>> npnet.tensor([1.0]).polygamma_(1)  # pi^2 / 6
+            tensor([1.6449])
+        """
         return self._write(special.polygamma(n, self), "polygamma_")
 
     def narrow_copy(self, dim: Int, start: Int, length: Int) -> Tensor:
-        """A copy of `narrow`."""
+        """A copy of `narrow`.
+
+        Example:
+            >>> npnet.tensor([1, 2, 3, 4]).narrow_copy(0, 1, 2)
+            tensor([2, 3])
+        """
         return shape.clone(views.narrow(self, dim, start, length))
 
     def bernoulli(self, p: Float | None = None, *, generator: Generator | None = None) -> Tensor:
-        """1 with the probabilities of this tensor, or with p, else 0; in this dtype."""
+        """1 with the probabilities of this tensor, or with p, else 0; in this dtype.
+
+        Example:
+            >>> npnet.tensor([0.0, 1.0]).bernoulli(), npnet.tensor([5.0]).bernoulli(p=1.0)
+            (tensor([0., 1.]), tensor([1.]))
+        """
         odds = self if p is None else result(np.full(self.shape, p, self.dtype))
         return sampling.bernoulli(odds, generator=generator)
 
     def multinomial(
         self, num_samples: Int, replacement: Bool = False, *, generator: Generator | None = None
     ) -> Tensor:
-        """Positions drawn with the odds of this vector, or of each row."""
+        """Positions drawn with the odds of this vector, or of each row.
+
+        Example:
+            >>> npnet.tensor([[0.0, 1.0], [1.0, 0.0]]).multinomial(2, replacement=True)
+            tensor([[1, 1],
+                    [0, 0]])
+        """
         return sampling.multinomial(self, num_samples, replacement, generator=generator)
 
     def masked_select(self, mask: Tensor) -> Tensor:
-        """The values where the mask holds, one after the other."""
+        """The values where the mask holds, one after the other.
+
+        Example:
+            >>> x = npnet.tensor([[1, 2], [3, 4]])
+            >>> x.masked_select(x % 2 == 0)
+            tensor([2, 4])
+        """
         if mask.dtype not in (np.bool_, np.uint8):
             raise RuntimeError(f"masked_select: mask must be bool, got {mask.dtype}")
         size = shape.broadcast_shapes("masked_select", self.shape, mask.shape)
@@ -846,19 +1340,40 @@ class Tensor(OpMethods, InPlaceMethods, RandomMethods, Variable):
     # ---- activations, see ops.activation -------------------------------------------------------
 
     def relu(self) -> Tensor:
-        """`max(self, 0)`."""
+        """`max(self, 0)`.
+
+        Example:
+            >>> npnet.tensor([-1.0, 2.0]).relu()
+            tensor([0., 2.])
+        """
         return activation.relu(self)
 
     def relu_(self) -> Tensor:
-        """`max(self, 0)`, in place."""
+        """`max(self, 0)`, in place.
+
+        Example:
+            >>> x = npnet.tensor([-1.0, 2.0])
+            >>> x.relu_() is x, x
+            (True, tensor([0., 2.]))
+        """
         return self._write(activation.relu(self), "relu_")
 
     def softmax(self, dim: Int, dtype: npt.DTypeLike | None = None) -> Tensor:
-        """The softmax along an axis, in `dtype` if one is given."""
+        """The softmax along an axis, in `dtype` if one is given.
+
+        Example:
+            >>> npnet.tensor([0.0, 0.0]).softmax(0)
+            tensor([0.5000, 0.5000])
+        """
         return activation.softmax(self, dim, dtype=dtype)
 
     def log_softmax(self, dim: Int, dtype: npt.DTypeLike | None = None) -> Tensor:
-        """The logarithm of the softmax along an axis, in `dtype` if one is given."""
+        """The logarithm of the softmax along an axis, in `dtype` if one is given.
+
+        Example:
+            >>> npnet.tensor([0.0, 0.0]).log_softmax(0)
+            tensor([-0.6931, -0.6931])
+        """
         return activation.log_softmax(self, dim, dtype=dtype)
 
     # ---- reductions, see ops.reduce ------------------------------------------------------------
@@ -888,6 +1403,12 @@ def tensor(
 
     Python floats become float32, ints int64; an ndarray keeps its dtype. `pin_memory` has no
     effect, as in PyTorch without a GPU.
+
+    Example:
+        >>> npnet.tensor([[1, 2], [3, 4]]).dtype, npnet.tensor([0.5]).dtype
+        (dtype('int64'), dtype('float32'))
+        >>> npnet.tensor([0.5, 1.5], requires_grad=True)
+        tensor([0.5000, 1.5000], requires_grad=True)
     """
     if device is not None:
         check_device(device)
@@ -900,7 +1421,14 @@ def tensor(
 
 
 def as_tensor(data: Any, dtype: npt.DTypeLike | None = None, device: Any = None) -> Tensor:
-    """A tensor on the memory of `data` where it is an ndarray or a tensor, else on a copy."""
+    """A tensor on the memory of `data` where it is an ndarray or a tensor, else on a copy.
+
+    Example:
+        >>> array = np.zeros(2)
+        >>> npnet.as_tensor(array)[0] = 5
+        >>> array
+        array([5., 0.])
+    """
     if device is not None:
         check_device(device)
     if isinstance(data, Tensor):
@@ -909,7 +1437,12 @@ def as_tensor(data: Any, dtype: npt.DTypeLike | None = None, device: Any = None)
 
 
 def is_tensor(obj: Any) -> bool:
-    """Whether `obj` is a Tensor."""
+    """Whether `obj` is a Tensor.
+
+    Example:
+        >>> npnet.is_tensor(npnet.tensor([1])), npnet.is_tensor([1])
+        (True, False)
+    """
     return isinstance(obj, Tensor)
 
 

@@ -50,7 +50,12 @@ class _TensorType(type):
 
 def _tensor_type(name: str) -> Any:
     of = next(dtype for dtype, known in TYPE_NAMES.items() if known == f"torch.{name}")
-    doc = f"A tensor of {of}: of a list, an array, or sizes, whose values are whatever was there."
+    doc = f"""A tensor of {of}: of a list, an array, or sizes, whose values are whatever was there.
+
+    Example:
+        >>> npnet.{name}([1, 0, 1]).type(), npnet.{name}(2, 3).shape
+        ('torch.{name}', (2, 3))
+    """
     return _TensorType(name, (), {"__doc__": doc, "_dtype_name": of, "__module__": "npnet"})
 
 
@@ -67,7 +72,14 @@ ShortTensor = _tensor_type("ShortTensor")
 
 
 def set_default_tensor_type(t: Any) -> None:
-    """`set_default_dtype` by one of these classes or its name, such as "torch.DoubleTensor"."""
+    """`set_default_dtype` by one of these classes or its name, such as "torch.DoubleTensor".
+
+    Example:
+        >>> npnet.set_default_tensor_type(npnet.DoubleTensor)
+        >>> npnet.zeros(1).dtype
+        dtype('float64')
+        >>> npnet.set_default_tensor_type("torch.FloatTensor")
+    """
     if isinstance(t, str) and "cuda" in t:
         raise TypeError(f"type {t} not available: npnet runs on the CPU, without CUDA")
     names = {known: name for name, known in TYPE_NAMES.items()}

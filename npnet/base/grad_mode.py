@@ -30,7 +30,13 @@ state = _State()
 
 
 def is_grad_enabled() -> bool:
-    """Whether ops called now by this thread are recorded for backward."""
+    """Whether ops called now by this thread are recorded for backward.
+
+    Example:
+        >>> with npnet.no_grad():
+        ...     npnet.is_grad_enabled()
+        False
+    """
     return state.enabled
 
 
@@ -104,13 +110,29 @@ class _Decorator(_GradMode):
 
 
 class no_grad(_Decorator):
-    """Context or decorator in which nothing is recorded: results need no gradient."""
+    """Context or decorator in which nothing is recorded: results need no gradient.
+
+    Example:
+        >>> x = npnet.tensor(2.0, requires_grad=True)
+        >>> with npnet.no_grad():
+        ...     y = x * x
+        >>> y.requires_grad
+        False
+    """
 
     mode = False
 
 
 class enable_grad(_Decorator):
-    """Context or decorator in which ops are recorded, also inside `no_grad`."""
+    """Context or decorator in which ops are recorded, also inside `no_grad`.
+
+    Example:
+        >>> x = npnet.tensor(2.0, requires_grad=True)
+        >>> with npnet.no_grad(), npnet.enable_grad():
+        ...     y = x * x
+        >>> y.requires_grad
+        True
+    """
 
     mode = True
 
@@ -120,6 +142,13 @@ class inference_mode(_GradMode):
 
     Args:
         mode: False changes nothing.
+
+    Example:
+        >>> x = npnet.tensor(2.0, requires_grad=True)
+        >>> with npnet.inference_mode():
+        ...     y = x * x
+        >>> y.requires_grad
+        False
     """
 
     def __new__(cls, mode: Any = True) -> Any:
@@ -142,6 +171,13 @@ class set_grad_enabled(_GradMode):
 
     Args:
         mode: True records ops for backward, False does not.
+
+    Example:
+        >>> x = npnet.tensor(2.0, requires_grad=True)
+        >>> with npnet.set_grad_enabled(False):
+        ...     y = x * x
+        >>> y.requires_grad
+        False
     """
 
     def __init__(self, mode: bool) -> None:

@@ -31,11 +31,21 @@ class _Word:
 
 
 class layout(_Word):
-    """How values lie in memory: `strided`, which is all that there is here."""
+    """How values lie in memory: `strided`, which is all that there is here.
+
+    Example:
+        >>> npnet.zeros(2).layout
+        npnet.strided
+    """
 
 
 class memory_format(_Word):
-    """The order of axes in memory. Kernels choose their own; results are the same."""
+    """The order of axes in memory. Kernels choose their own; results are the same.
+
+    Example:
+        >>> npnet.zeros(1, 2, 3, 3).to(memory_format=npnet.channels_last).shape
+        (1, 2, 3, 3)
+    """
 
 
 strided = layout("strided")

@@ -26,6 +26,9 @@ def empty_cache() -> None:
     itself. Arrays that are in use stay: tensors, and the buffers of what `npnet.compile` returned,
     which go with it. `npnet.cuda.empty_cache` and `npnet.accelerator.empty_cache`, PyTorch's names,
     are this function.
+
+    Example:
+        >>> npnet.empty_cache()  # what the system gets back is not seen here
     """
     for give_back in _caches:
         give_back()

@@ -51,6 +51,12 @@ def set_printoptions(
         linewidth: at which column lines break.
         profile: "default", "short" or "full" sets all, before the others.
         sci_mode: True or False fixes whether floats print as 1.0e+00; None lets the values decide.
+
+    Example:
+        >>> npnet.set_printoptions(precision=2)
+        >>> npnet.tensor([npnet.pi])
+        tensor([3.14])
+        >>> npnet.set_printoptions(profile="default")
     """
     if profile is not None:
         if profile not in _PROFILES:

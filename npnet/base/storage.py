@@ -28,6 +28,10 @@ class UntypedStorage:
     """All bytes of the memory that a tensor lies on, also those that the tensor does not show.
 
     What is written here, the tensors on this memory have. Source: `torch.UntypedStorage`.
+
+    Example:
+        >>> npnet.tensor([1, 2], dtype=npnet.int16).untyped_storage().nbytes()
+        4
     """
 
     def __init__(self, values: Array) -> None:
@@ -96,7 +100,12 @@ class UntypedStorage:
 
 
 class TypedStorage(UntypedStorage):
-    """The same as values of the tensor's dtype. Source: `torch.TypedStorage`."""
+    """The same as values of the tensor's dtype. Source: `torch.TypedStorage`.
+
+    Example:
+        >>> npnet.tensor([[1, 2], [3, 4]])[1].storage().tolist()
+        [1, 2, 3, 4]
+    """
 
     @property
     def dtype(self) -> np.dtype[Any]:

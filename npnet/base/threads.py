@@ -55,6 +55,13 @@ def set_num_threads(num: int) -> None:
     Raises:
         ValueError: `num` is less than 1. TypeError: it is no whole number.
         MissingExtraError: threadpoolctl, which sets the threads of BLAS, is not installed.
+
+    Example:
+        >>> before = npnet.get_num_threads()
+        >>> npnet.set_num_threads(1)
+        >>> npnet.get_num_threads()
+        1
+        >>> npnet.set_num_threads(before)
     """
     if not isinstance(num, Integral):
         raise TypeError(f"set_num_threads: num must be a whole number >= 1, got {num!r}")
@@ -103,6 +110,10 @@ def get_num_threads() -> int:
 
     Raises:
         ValueError: the environment variable NPNET_NUM_THREADS is no number of threads.
+
+    Example:
+        >>> npnet.get_num_threads() >= 1
+        True
     """
     if _count is not None:
         return _count

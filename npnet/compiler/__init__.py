@@ -110,6 +110,13 @@ def compile(
         TypeError: an argument is of another kind, or only one of criterion and optimizer is given.
         NotImplementedError: `backend` is a function, to which PyTorch gives its graph.
         RuntimeError: PyTorch has no such mode, or both mode and options are given.
+
+    Example:
+        >>> model = nn.Linear(2, 1)
+        >>> step = npnet.compile(model, F.mse_loss, optim.SGD(model.parameters(), lr=0.1))
+        >>> x, y = npnet.ones(16, 2), npnet.zeros(16, 1)
+        >>> float(step(x, y)) > float(step(x, y))
+        True
     """
     _check_options(backend, mode, options)
     if model is None:

@@ -25,6 +25,11 @@ class autocast:
 
     Raises:
         NotImplementedError: it is to be on for the CPU, where PyTorch uses bfloat16 in some ops.
+
+    Example:
+        >>> with npnet.autocast("cuda", enabled=False):
+        ...     print(npnet.ones(2) + npnet.ones(2))
+        tensor([2., 2.])
     """
 
     def __init__(

@@ -29,6 +29,10 @@ class device:
 
     Raises:
         RuntimeError: there is no such kind, or the index is no number.
+
+    Example:
+        >>> npnet.device("cpu", 0), npnet.device("cuda").type
+        (device(type='cpu', index=0), 'cuda')
     """
 
     __slots__ = ("index", "type")

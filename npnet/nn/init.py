@@ -58,7 +58,13 @@ _GAINS = {
 def uniform_(
     tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
-    """Draw evenly from [a, b)."""
+    """Draw evenly from [a, b).
+
+    Example:
+        >>> weight = nn.init.uniform_(npnet.empty(100), 2.0, 3.0)
+        >>> bool(weight.min() >= 2), bool(weight.max() < 3)
+        (True, True)
+    """
     return tensor.uniform_(a, b, generator=generator)
 
 
@@ -66,7 +72,13 @@ def uniform_(
 def normal_(
     tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
-    """Draw from the normal distribution."""
+    """Draw from the normal distribution.
+
+    Example:
+        >>> nn.init.normal_(npnet.empty(2, 3), mean=5.0, std=0.0)
+        tensor([[5., 5., 5.],
+                [5., 5., 5.]])
+    """
     return tensor.normal_(mean, std, generator=generator)
 
 
@@ -79,7 +91,13 @@ def trunc_normal_(
     b: float = 2.0,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Draw from the normal distribution until every value lies in [a, b]."""
+    """Draw from the normal distribution until every value lies in [a, b].
+
+    Example:
+        >>> weight = nn.init.trunc_normal_(npnet.empty(100), a=-1.0, b=1.0)
+        >>> bool(weight.abs().max() <= 1)
+        True
+    """
     if not a < b:
         raise ValueError(f"trunc_normal_: a must be below b, got [{a:g}, {b:g}]")
     tensor.normal_(mean, std, generator=generator)
@@ -91,17 +109,35 @@ def trunc_normal_(
 
 @no_grad()
 def constant_(tensor: Tensor, val: float) -> Tensor:
-    """Set every value."""
+    """Set every value.
+
+    Example:
+        >>> nn.init.constant_(npnet.empty(2, 3), 0.5)
+        tensor([[0.5000, 0.5000, 0.5000],
+                [0.5000, 0.5000, 0.5000]])
+    """
     return tensor.fill_(val)
 
 
 def ones_(tensor: Tensor) -> Tensor:
-    """Set every value to 1."""
+    """Set every value to 1.
+
+    Example:
+        >>> nn.init.ones_(npnet.empty(2, 3))
+        tensor([[1., 1., 1.],
+                [1., 1., 1.]])
+    """
     return constant_(tensor, 1.0)
 
 
 def zeros_(tensor: Tensor) -> Tensor:
-    """Set every value to 0."""
+    """Set every value to 0.
+
+    Example:
+        >>> nn.init.zeros_(npnet.empty(2, 3))
+        tensor([[0., 0., 0.],
+                [0., 0., 0.]])
+    """
     return constant_(tensor, 0.0)
 
 
@@ -111,6 +147,10 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     Args:
         nonlinearity: linear, conv2d, sigmoid, tanh, relu, leaky_relu or selu.
         param: the negative slope of leaky_relu; default 0.01.
+
+    Example:
+        >>> nn.init.calculate_gain("relu") == 2**0.5, nn.init.calculate_gain("leaky_relu", 1)
+        (True, 1.0)
     """
     if nonlinearity == "leaky_relu":
         slope = 0.01 if param is None else param
@@ -156,6 +196,11 @@ def kaiming_uniform_(
         a: the negative slope of leaky_relu.
         mode: fan_in keeps the variance of activations, fan_out that of gradients.
 
+    Example:
+        >>> weight = nn.init.kaiming_uniform_(npnet.empty(64, 24), nonlinearity="relu")
+        >>> bool(weight.abs().max() <= 0.5)  # sqrt(2) * sqrt(3 / 24)
+        True
+
     Source: He et al. (2015), arXiv:1502.01852, eqs. 10 (fan_in) and 14 (fan_out), 15 for the slope.
     """
     bound = math.sqrt(3) * _kaiming_std(tensor, a, mode, nonlinearity)
@@ -169,7 +214,12 @@ def kaiming_normal_(
     nonlinearity: str = "leaky_relu",
     generator: Generator | None = None,
 ) -> Tensor:
-    """Draw from the normal distribution of std gain / sqrt(fan). See `kaiming_uniform_`."""
+    """Draw from the normal distribution of std gain / sqrt(fan). See `kaiming_uniform_`.
+
+    Example:
+        >>> nn.init.kaiming_normal_(npnet.empty(64, 3, 5, 5), nonlinearity="relu").shape
+        (64, 3, 5, 5)
+    """
     return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity), generator)
 
 
@@ -182,6 +232,11 @@ def xavier_uniform_(
 ) -> Tensor:
     """Draw evenly from [-b, b), b = gain * sqrt(6 / (fan_in + fan_out)).
 
+    Example:
+        >>> weight = nn.init.xavier_uniform_(npnet.empty(8, 16))
+        >>> bool(weight.abs().max() <= 0.5)  # sqrt(6 / 24)
+        True
+
     Source: Glorot and Bengio (2010), eq. 16.
     """
     bound = math.sqrt(3) * _xavier_std(tensor, gain)
@@ -191,6 +246,10 @@ def xavier_uniform_(
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Draw from the normal distribution of std gain * sqrt(2 / (fan_in + fan_out)).
 
+    Example:
+        >>> nn.init.xavier_normal_(npnet.empty(10, 5)).shape
+        (10, 5)
+
     Source: Glorot and Bengio (2010), eq. 12.
     """
     return normal_(tensor, 0.0, _xavier_std(tensor, gain), generator)
@@ -198,7 +257,13 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | Non
 
 @no_grad()
 def eye_(tensor: Tensor) -> Tensor:
-    """Set 1 on the diagonal and 0 elsewhere, of a matrix."""
+    """Set 1 on the diagonal and 0 elsewhere, of a matrix.
+
+    Example:
+        >>> nn.init.eye_(npnet.empty(2, 3))
+        tensor([[1., 0., 0.],
+                [0., 1., 0.]])
+    """
     if tensor.ndim != 2:
         raise ValueError(f"eye_: the tensor must have 2 axes, got {tensor.shape}")
     return tensor.copy_(result(np.eye(*tensor.shape, dtype=tensor.dtype)))
@@ -209,6 +274,11 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
     """Make the rows, or the columns where there are fewer, orthogonal and of length `gain`.
 
     Axes from the second on count as one.
+
+    Example:
+        >>> weight = nn.init.orthogonal_(npnet.empty(3, 5))
+        >>> npnet.allclose(weight @ weight.T, npnet.eye(3), atol=1e-5)
+        True
 
     Source: Saxe, McClelland, Ganguli (2013), arXiv:1312.6120.
     """
@@ -227,7 +297,14 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
 
 @no_grad()
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
-    """Set weights (O, I, ...) of a convolution so that it keeps as many channels as it can."""
+    """Set weights (O, I, ...) of a convolution so that it keeps as many channels as it can.
+
+    Example:
+        >>> weight = nn.init.dirac_(npnet.empty(2, 2, 3, 3))
+        >>> x = npnet.rand(1, 2, 5, 5)
+        >>> npnet.equal(F.conv2d(x, weight, padding=1), x)
+        True
+    """
     if tensor.ndim not in (3, 4, 5):
         raise ValueError(f"dirac_: the tensor must have 3, 4 or 5 axes, got {tensor.shape}")
     if tensor.shape[0] % groups:
@@ -245,6 +322,11 @@ def sparse_(
     tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None
 ) -> Tensor:
     """Draw a matrix from the normal distribution, with a part `sparsity` of each column 0.
+
+    Example:
+        >>> weight = nn.init.sparse_(npnet.empty(10, 4), sparsity=0.3)
+        >>> (weight == 0).sum(dim=0)
+        tensor([3, 3, 3, 3])
 
     Source: Martens (2010), "Deep learning via Hessian-free optimization", section 5.
     """

@@ -60,13 +60,23 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
     Args:
         inplace: write the result into `input`. It saves no memory here.
 
+    Example:
+        >>> F.relu(npnet.tensor([-1.0, 0.0, 2.0]))
+        tensor([0., 0., 2.])
+
     Source: Nair and Hinton (2010).
     """
     return maybe_inplace("relu", ReLU()(input), input, inplace)
 
 
 def relu_(input: Tensor) -> Tensor:
-    """`relu`, in place."""
+    """`relu`, in place.
+
+    Example:
+        >>> x = npnet.tensor([-1.0, 2.0])
+        >>> F.relu_(x) is x, x
+        (True, tensor([0., 2.]))
+    """
     return relu(input, inplace=True)
 
 
@@ -96,6 +106,10 @@ class LeakyReLU(Function):
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """y = x where x > 0, else negative_slope * x.
 
+    Example:
+        >>> F.leaky_relu(npnet.tensor([-2.0, 0.0, 2.0]), negative_slope=0.25)
+        tensor([-0.5000,  0.0000,  2.0000])
+
     Source: Maas, Hannun, Ng (2013).
     """
     check_dtypes("leaky_relu", input)
@@ -103,7 +117,13 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
 
 
 def leaky_relu_(input: Tensor, negative_slope: float = 0.01) -> Tensor:
-    """`leaky_relu`, in place."""
+    """`leaky_relu`, in place.
+
+    Example:
+        >>> x = npnet.tensor([-2.0, 2.0])
+        >>> F.leaky_relu_(x, negative_slope=0.25) is x, x
+        (True, tensor([-0.5000,  2.0000]))
+    """
     return leaky_relu(input, negative_slope, inplace=True)
 
 
@@ -126,6 +146,10 @@ class ELU(Function):
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """y = x where x > 0, else alpha * (exp(x) - 1).
 
+    Example:
+        >>> F.elu(npnet.tensor([-1.0, 0.0, 2.0]))
+        tensor([-0.6321,  0.0000,  2.0000])
+
     Source: Clevert, Unterthiner, Hochreiter (2016), arXiv:1511.07289, section 3.
     """
     check_dtypes("elu", input)
@@ -134,7 +158,13 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 
 
 def elu_(input: Tensor, alpha: float = 1.0) -> Tensor:
-    """`elu`, in place."""
+    """`elu`, in place.
+
+    Example:
+        >>> x = npnet.tensor([-1.0, 2.0])
+        >>> F.elu_(x) is x, x
+        (True, tensor([-0.6321,  2.0000]))
+    """
     return elu(input, alpha, inplace=True)
 
 
@@ -153,6 +183,10 @@ class SiLU(Function):
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
     """y = x / (1 + exp(-x)), which is called swish too.
+
+    Example:
+        >>> F.silu(npnet.tensor([-1.0, 0.0, 1.0]))
+        tensor([-0.2689,  0.0000,  0.7311])
 
     Source: Hendrycks and Gimpel (2016), arXiv:1606.08415, section 5.
     """
@@ -175,6 +209,10 @@ class Hardswish(Function):
 
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     """y = x * min(max(x + 3, 0), 6) / 6.
+
+    Example:
+        >>> F.hardswish(npnet.tensor([-3.0, -1.5, 0.0, 3.0]))
+        tensor([-0.0000, -0.3750,  0.0000,  3.0000])
 
     Source: Howard et al. (2019), arXiv:1905.02244, section 5.2.
     """
@@ -200,6 +238,10 @@ class Tanh(Function):
 
 def tanh(input: Tensor) -> Tensor:
     """y = (exp(x) - exp(-x)) / (exp(x) + exp(-x)).
+
+    Example:
+        >>> npnet.tanh(npnet.tensor([0.0, 1.0, -1.0]))
+        tensor([ 0.0000,  0.7616, -0.7616])
 
     Source: LeCun, Bottou, Orr, Mueller (1998), Efficient BackProp, section 4.4, for networks.
     """
@@ -229,6 +271,10 @@ def sigmoid_of(x: Array, out: Array | None = None) -> Array:
 
 def sigmoid(input: Tensor) -> Tensor:
     """y = 1 / (1 + exp(-x)).
+
+    Example:
+        >>> npnet.sigmoid(npnet.tensor([0.0, 1.0, -1.0]))
+        tensor([0.5000, 0.7311, 0.2689])
 
     Source: Rumelhart, Hinton, Williams (1986), Nature 323, eq. 2.
     """
@@ -282,6 +328,10 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
 
     Args:
         approximate: "none", or "tanh" for the paper's approximation.
+
+    Example:
+        >>> F.gelu(npnet.tensor([-1.0, 0.0, 1.0])), F.gelu(npnet.tensor([1.0]), approximate="tanh")
+        (tensor([-0.1587,  0.0000,  0.8413]), tensor([0.8412]))
 
     Source: Hendrycks and Gimpel (2016), arXiv:1606.08415.
     """
@@ -349,6 +399,11 @@ def softmax(
         _stacklevel: of the warning; PyTorch has it in this place.
         dtype: to convert to first.
 
+    Example:
+        >>> F.softmax(npnet.tensor([[0.0, 0.0], [0.0, 1.0]]), dim=1)
+        tensor([[0.5000, 0.5000],
+                [0.2689, 0.7311]])
+
     Source: Bridle (1990), Probabilistic interpretation of feedforward classification network
         outputs.
     """
@@ -363,6 +418,10 @@ def log_softmax(
     dtype: npt.DTypeLike | None = None,
 ) -> Tensor:
     """y_i = x_i - log(sum over j of exp(x_j)), along `dim`. Arguments as of `softmax`.
+
+    Example:
+        >>> F.log_softmax(npnet.tensor([0.0, 0.0]), dim=0)
+        tensor([-0.6931, -0.6931])
 
     Source: Bridle (1990), as of `softmax`.
     """

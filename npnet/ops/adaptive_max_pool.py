@@ -85,6 +85,11 @@ def adaptive_max_pool2d(
         return_indices: also return where each maximum stands in its plane, row * W + column.
 
     Shape: (N, C, H, W) or (C, H, W) -> (N, C, OH, OW).
+
+    Example:
+        >>> F.adaptive_max_pool2d(npnet.arange(9.0).reshape(1, 3, 3), 2)
+        tensor([[[4., 5.],
+                 [7., 8.]]])
     """
     x = to_images("adaptive_max_pool2d", input, 2)
     size = pool.bin_counts("adaptive_max_pool2d", x, output_size)
@@ -99,6 +104,10 @@ def adaptive_max_pool1d(
     """The largest value of OL bins that cover the signal: see `adaptive_max_pool2d`.
 
     Shape: (N, C, L) or (C, L) -> (N, C, OL).
+
+    Example:
+        >>> F.adaptive_max_pool1d(npnet.tensor([[1.0, 5.0, 2.0, 4.0, 3.0]]), 2, return_indices=True)
+        (tensor([[5., 4.]]), tensor([[1, 3]]))
     """
     x = to_images("adaptive_max_pool1d", input, 1)
     length = as_single("adaptive_max_pool1d", "output_size", output_size, 0)

@@ -91,16 +91,32 @@ unsafe_split = splitting.split
 
 
 def msort(input: Tensor) -> Tensor:
-    """The values in order along the first axis."""
+    """The values in order along the first axis.
+
+    Example:
+        >>> npnet.msort(npnet.tensor([[3, 1], [2, 5]]))
+        tensor([[2, 1],
+                [3, 5]])
+    """
     return sorting.sort(input, 0).values if input.ndim else shape.clone(input)
 
 
 def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
-    """Views of the given sizes along `dim`."""
+    """Views of the given sizes along `dim`.
+
+    Example:
+        >>> npnet.split_with_sizes(npnet.arange(5), [1, 4])
+        (tensor([0]), tensor([1, 2, 3, 4]))
+    """
     check_tensors("split_with_sizes", input)
     return splitting.split(input, list(split_sizes), dim)
 
 
 def true_divide(input: Operand, other: Operand) -> Tensor:
-    """`div` without rounding."""
+    """`div` without rounding.
+
+    Example:
+        >>> npnet.true_divide(npnet.tensor([7, -7]), 2)
+        tensor([ 3.5000, -3.5000])
+    """
     return arithmetic.div(input, other)

@@ -63,7 +63,13 @@ class Add(Broadcast):
 
 
 def add(input: Operand, other: Operand, *, alpha: Number = 1) -> Tensor:
-    """`input + alpha * other`, broadcast."""
+    """`input + alpha * other`, broadcast.
+
+    Example:
+        >>> npnet.add(npnet.tensor([1, 2]), npnet.tensor([[10], [20]]), alpha=2)
+        tensor([[21, 22],
+                [41, 42]])
+    """
     if alpha != 1:
         other = _scaled("add", input, other, alpha)
     return apply("add", Add(), *as_operands("add", input, other, expanded=False))
@@ -81,7 +87,12 @@ class Sub(Broadcast):
 
 
 def sub(input: Operand, other: Operand, *, alpha: Number = 1) -> Tensor:
-    """`input - alpha * other`, broadcast."""
+    """`input - alpha * other`, broadcast.
+
+    Example:
+        >>> npnet.sub(npnet.tensor([10, 20]), npnet.tensor([1, 2]), alpha=2)
+        tensor([ 8, 16])
+    """
     if alpha != 1:
         other = _scaled("sub", input, other, alpha)
     x, y = as_operands("sub", input, other, expanded=False)
@@ -103,7 +114,12 @@ def _scaled(op: str, input: Operand, other: Operand, alpha: Number) -> Operand:
 
 
 def rsub(input: Operand, other: Operand, *, alpha: Number = 1) -> Tensor:
-    """`other - alpha * input`, broadcast."""
+    """`other - alpha * input`, broadcast.
+
+    Example:
+        >>> npnet.rsub(npnet.tensor([1, 2]), 10)
+        tensor([9, 8])
+    """
     check_tensors("rsub", input)
     return sub(other, input, alpha=alpha)
 
@@ -171,7 +187,13 @@ class Scale(Function):
 
 
 def mul(input: Operand, other: Operand) -> Tensor:
-    """`input * other`, broadcast."""
+    """`input * other`, broadcast.
+
+    Example:
+        >>> npnet.mul(npnet.tensor([1, 2, 3]), npnet.tensor([[10], [20]]))
+        tensor([[10, 20, 30],
+                [20, 40, 60]])
+    """
     for x, factor in ((input, other), (other, input)):
         if not isinstance(x, Variable):
             continue
@@ -203,6 +225,11 @@ def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> 
     Args:
         rounding_mode: "trunc" rounds the quotient towards 0, "floor" down; integers stay integers
             then.
+
+    Example:
+        >>> x = npnet.tensor([7, -7])
+        >>> npnet.div(x, 2), npnet.div(x, 2, rounding_mode="floor")
+        (tensor([ 3.5000, -3.5000]), tensor([ 3, -4]))
     """
     if rounding_mode == "floor":
         return _floor_quotient("div", input, other)
@@ -265,14 +292,24 @@ class Neg(Function):
 
 
 def neg(input: Tensor) -> Tensor:
-    """`-input`."""
+    """`-input`.
+
+    Example:
+        >>> npnet.neg(npnet.tensor([1, -2]))
+        tensor([-1,  2])
+    """
     if input.dtype == np.bool_:
         raise RuntimeError("neg: bools have no negative; use ~ or logical_not, or x.long()")
     return Neg()(input)
 
 
 def floor_divide(input: Operand, other: Operand) -> Tensor:
-    """The quotient rounded down; off the tape, as in PyTorch."""
+    """The quotient rounded down; off the tape, as in PyTorch.
+
+    Example:
+        >>> npnet.floor_divide(npnet.tensor([7, -7]), 2)
+        tensor([ 3, -4])
+    """
     with no_grad():
         return _floor_quotient("floor_divide", input, other)
 
@@ -290,7 +327,12 @@ class Remainder(Function):
 
 
 def remainder(input: Operand, other: Operand) -> Tensor:
-    """What rounding the quotient down leaves, with the sign of `other`."""
+    """What rounding the quotient down leaves, with the sign of `other`.
+
+    Example:
+        >>> npnet.remainder(npnet.tensor([7, -7]), 3)
+        tensor([1, 2])
+    """
     _check_divisor("remainder", input, other)
     return apply("remainder", Remainder(), *as_operands("remainder", input, other))
 
@@ -314,7 +356,12 @@ class Fmod(Function):
 
 
 def fmod(input: Tensor, other: Operand) -> Tensor:
-    """What rounding the quotient towards 0 leaves, with the sign of `input`."""
+    """What rounding the quotient towards 0 leaves, with the sign of `input`.
+
+    Example:
+        >>> npnet.fmod(npnet.tensor([7, -7]), 3)
+        tensor([ 1, -1])
+    """
     check_tensors("fmod", input)
     _check_divisor("fmod", input, other)
     return apply("fmod", Fmod(), *as_operands("fmod", input, other))
@@ -345,7 +392,12 @@ class Pow(Function):
 
 
 def float_power(input: Operand, exponent: Operand) -> Tensor:
-    """`input ** exponent` in float64, whatever the operands are."""
+    """`input ** exponent` in float64, whatever the operands are.
+
+    Example:
+        >>> npnet.float_power(npnet.tensor([1, 2, 3]), 2)
+        tensor([1., 4., 9.], dtype=npnet.float64)
+    """
     x, p = as_operands("float_power", input, exponent, dtype=np.dtype(np.float64))
     return apply("float_power", Pow(), x, p)
 
@@ -355,6 +407,10 @@ def pow(input: Operand, exponent: Operand) -> Tensor:
 
     Integers to a negative number are an error; to a tensor of them 1 / x**-p, rounded to 0, as in
     PyTorch.
+
+    Example:
+        >>> npnet.pow(npnet.tensor([1, 2, 3]), 2), npnet.pow(2, npnet.tensor([1.0, -1.0]))
+        (tensor([1, 4, 9]), tensor([2.0000, 0.5000]))
     """
     x, p = as_operands("pow", input, exponent)
     if x.dtype.kind in "iu" and not isinstance(exponent, Variable) and p.array.min() < 0:

@@ -46,34 +46,71 @@ __all__ = [
 
 
 def concat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """`cat`."""
+    """`cat`.
+
+    Example:
+        >>> npnet.concat([npnet.tensor([1, 2]), npnet.tensor([3])])
+        tensor([1, 2, 3])
+    """
     return shape.cat(tensors, dim)
 
 
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
-    """Joined along the second axis, or the only one."""
+    """Joined along the second axis, or the only one.
+
+    Example:
+        >>> npnet.hstack([npnet.tensor([1, 2]), npnet.tensor([3])])
+        tensor([1, 2, 3])
+    """
     parts = views.atleast_1d(list(tensors))
     return shape.cat(parts, 0 if parts[0].ndim == 1 else 1)
 
 
 def vstack(tensors: Sequence[Tensor]) -> Tensor:
-    """Joined along the first of at least two axes: vectors are rows."""
+    """Joined along the first of at least two axes: vectors are rows.
+
+    Example:
+        >>> npnet.vstack([npnet.tensor([1, 2]), npnet.tensor([3, 4])])
+        tensor([[1, 2],
+                [3, 4]])
+    """
     return shape.cat(views.atleast_2d(list(tensors)), 0)
 
 
 def dstack(tensors: Sequence[Tensor]) -> Tensor:
-    """Joined along the third axis."""
+    """Joined along the third axis.
+
+    Example:
+        >>> npnet.dstack([npnet.tensor([1, 2]), npnet.tensor([3, 4])])
+        tensor([[[1, 3],
+                 [2, 4]]])
+    """
     return shape.cat(views.atleast_3d(list(tensors)), 2)
 
 
 def column_stack(tensors: Sequence[Tensor]) -> Tensor:
-    """`hstack`, where vectors are columns."""
+    """`hstack`, where vectors are columns.
+
+    Example:
+        >>> npnet.column_stack([npnet.tensor([1, 2]), npnet.tensor([3, 4])])
+        tensor([[1, 3],
+                [2, 4]])
+    """
     columns = [x if x.ndim > 1 else shape.reshape(x, (x.numel(), 1)) for x in tensors]
     return shape.cat(columns, 1)
 
 
 def block_diag(*tensors: Tensor) -> Tensor:
-    """A matrix with matrices along its diagonal, 0 elsewhere."""
+    """A matrix with matrices along its diagonal, 0 elsewhere.
+
+    Shape: (n1, m1), (n2, m2), ... -> (n1 + n2 + ..., m1 + m2 + ...).
+
+    Example:
+        >>> npnet.block_diag(npnet.tensor([[1, 2]]), npnet.tensor([[3], [4]]))
+        tensor([[1, 2, 0],
+                [0, 0, 3],
+                [0, 0, 4]])
+    """
     check_tensors("block_diag", *tensors)
     blocks = [views.atleast_2d(x) for x in tensors]
     for x in blocks:
@@ -94,6 +131,14 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
     Args:
         indexing: "ij", the first along the rows, which is the default; "xy" exchanges the first
             two axes.
+
+    Shape: (n1,), ..., (nk,) -> k tensors (n1, ..., nk).
+
+    Example:
+        >>> npnet.meshgrid(npnet.tensor([1, 2]), npnet.tensor([3, 4, 5]), indexing="ij")
+        (tensor([[1, 1, 1],
+                [2, 2, 2]]), tensor([[3, 4, 5],
+                [3, 4, 5]]))
     """
     if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
         tensors = tuple(tensors[0])
@@ -116,7 +161,17 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
 
 
 def cartesian_prod(*tensors: Tensor) -> Tensor:
-    """All combinations of one value of each vector, one a row; of one vector, itself."""
+    """All combinations of one value of each vector, one a row; of one vector, itself.
+
+    Shape: (n1,), ..., (nk,) -> (n1 * ... * nk, k).
+
+    Example:
+        >>> npnet.cartesian_prod(npnet.tensor([1, 2]), npnet.tensor([3, 4]))
+        tensor([[1, 3],
+                [1, 4],
+                [2, 3],
+                [2, 4]])
+    """
     check_tensors("cartesian_prod", *tensors)
     if any(x.ndim != 1 for x in tensors):
         raise RuntimeError(f"cartesian_prod: takes vectors, got {[x.shape for x in tensors]}")
@@ -127,7 +182,16 @@ def cartesian_prod(*tensors: Tensor) -> Tensor:
 
 
 def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
-    """All choices of r values of a vector, one a row."""
+    """All choices of r values of a vector, one a row.
+
+    Shape: (n,) -> (n! / (r! (n - r)!), r), more with_replacement.
+
+    Example:
+        >>> npnet.combinations(npnet.tensor([1, 2, 3]))
+        tensor([[1, 2],
+                [1, 3],
+                [2, 3]])
+    """
     check_tensors("combinations", input)
     if input.ndim != 1 or r < 0:
         raise RuntimeError(f"combinations: takes a vector and r >= 0, got {input.shape} and {r}")
@@ -163,7 +227,16 @@ class DiagEmbed(Function):
 
 
 def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
-    """Matrices, in the axes dim1 and dim2, with the last axis as a diagonal."""
+    """Matrices, in the axes dim1 and dim2, with the last axis as a diagonal.
+
+    Shape: (..., n) -> (..., n + |offset|, n + |offset|).
+
+    Example:
+        >>> npnet.diag_embed(npnet.tensor([[1, 2, 3]]))
+        tensor([[[1, 0, 0],
+                 [0, 2, 0],
+                 [0, 0, 3]]])
+    """
     check_tensors("diag_embed", input)
     first, second = (axis("diag_embed", d, input.ndim + 1) for d in (dim1, dim2))
     if first == second:
@@ -172,7 +245,13 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
 
 
 def diag(input: Tensor, diagonal: int = 0) -> Tensor:
-    """A diagonal of a matrix; or of a vector, the matrix that has it as one."""
+    """A diagonal of a matrix; or of a vector, the matrix that has it as one.
+
+    Example:
+        >>> npnet.diag(npnet.tensor([[1, 2], [3, 4]])), npnet.diag(npnet.tensor([1, 2]))
+        (tensor([1, 4]), tensor([[1, 0],
+                [0, 2]]))
+    """
     if input.ndim == 1:
         return diag_embed(input, diagonal)
     if input.ndim != 2:
@@ -184,7 +263,14 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
 
 
 def diagflat(input: Tensor, offset: int = 0) -> Tensor:
-    """The matrix that has all values, in one row, as a diagonal."""
+    """The matrix that has all values, in one row, as a diagonal.
+
+    Example:
+        >>> npnet.diagflat(npnet.tensor([1, 2]), offset=1)
+        tensor([[0, 1, 0],
+                [0, 0, 2],
+                [0, 0, 0]])
+    """
     check_tensors("diagflat", input)
     return diag_embed(views.ravel(input), offset)
 
@@ -211,17 +297,34 @@ def _triangle(op: str, input: Tensor, diagonal: int, lower: bool) -> Tensor:
 
 
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
-    """The lower triangles of matrices, with the diagonals up to `diagonal`; 0 above."""
+    """The lower triangles of matrices, with the diagonals up to `diagonal`; 0 above.
+
+    Example:
+        >>> npnet.tril(npnet.tensor([[1, 2, 3], [4, 5, 6]]))
+        tensor([[1, 0, 0],
+                [4, 5, 0]])
+    """
     return _triangle("tril", input, diagonal, lower=True)
 
 
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:
-    """The upper triangles of matrices, with the diagonals from `diagonal` on; 0 below."""
+    """The upper triangles of matrices, with the diagonals from `diagonal` on; 0 below.
+
+    Example:
+        >>> npnet.triu(npnet.tensor([[1, 2, 3], [4, 5, 6]]), diagonal=1)
+        tensor([[0, 2, 3],
+                [0, 0, 6]])
+    """
     return _triangle("triu", input, diagonal, lower=False)
 
 
 def trace(input: Tensor) -> Tensor:
-    """The sum of a matrix's diagonal."""
+    """The sum of a matrix's diagonal.
+
+    Example:
+        >>> npnet.trace(npnet.tensor([[1, 2], [3, 4]]))
+        tensor(5)
+    """
     check_tensors("trace", input)
     if input.ndim != 2:
         raise RuntimeError(f"trace: input must be a matrix, got {input.shape}")
@@ -246,7 +349,15 @@ class Roll(Function):
 
 
 def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] = ()) -> Tensor:
-    """Values moved by `shifts` along `dims`, or in the flattened tensor, round the end."""
+    """Values moved by `shifts` along `dims`, or in the flattened tensor, round the end.
+
+    Example:
+        >>> npnet.roll(npnet.tensor([1, 2, 3, 4]), 1)
+        tensor([4, 1, 2, 3])
+        >>> npnet.roll(npnet.tensor([[1, 2], [3, 4]]), 1, dims=0)
+        tensor([[3, 4],
+                [1, 2]])
+    """
     steps = (shifts,) if isinstance(shifts, int) else tuple(shifts)
     axes = (dims,) if isinstance(dims, int) else tuple(dims)
     if not steps or (len(steps) != len(axes) and (axes or len(steps) > 1)):
@@ -255,7 +366,13 @@ def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] =
 
 
 def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
-    """Turned by k times 90 degrees in the plane of two axes, from the first to the second."""
+    """Turned by k times 90 degrees in the plane of two axes, from the first to the second.
+
+    Example:
+        >>> npnet.rot90(npnet.tensor([[1, 2], [3, 4]]))
+        tensor([[2, 4],
+                [1, 3]])
+    """
     check_tensors("rot90", input)
     if len(dims) != 2:
         raise RuntimeError(f"rot90: dims must be 2 axes, got {tuple(dims)}")
@@ -272,7 +389,13 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
 
 
 def fliplr(input: Tensor) -> Tensor:
-    """The columns in reverse order: the second axis of at least two."""
+    """The columns in reverse order: the second axis of at least two.
+
+    Example:
+        >>> npnet.fliplr(npnet.tensor([[1, 2], [3, 4]]))
+        tensor([[2, 1],
+                [4, 3]])
+    """
     check_tensors("fliplr", input)
     if input.ndim < 2:
         raise RuntimeError(f"fliplr: input must have 2 axes or more, got {input.shape}")
@@ -280,7 +403,13 @@ def fliplr(input: Tensor) -> Tensor:
 
 
 def flipud(input: Tensor) -> Tensor:
-    """The rows in reverse order: the first axis of at least one."""
+    """The rows in reverse order: the first axis of at least one.
+
+    Example:
+        >>> npnet.flipud(npnet.tensor([[1, 2], [3, 4]]))
+        tensor([[3, 4],
+                [1, 2]])
+    """
     check_tensors("flipud", input)
     if input.ndim < 1:
         raise RuntimeError(f"flipud: input must have 1 axis or more, got {input.shape}")
@@ -288,7 +417,13 @@ def flipud(input: Tensor) -> Tensor:
 
 
 def tile(input: Tensor, dims: Sequence[int]) -> Tensor:
-    """`repeat`, where axes that have no number are repeated once."""
+    """`repeat`, where axes that have no number are repeated once.
+
+    Example:
+        >>> npnet.tile(npnet.tensor([[1, 2]]), (2,)), npnet.tile(npnet.tensor([1, 2]), (2, 2))
+        (tensor([[1, 2, 1, 2]]), tensor([[1, 2, 1, 2],
+                [1, 2, 1, 2]]))
+    """
     check_tensors("tile", input)
     times = (1,) * (input.ndim - len(dims)) + tuple(dims)
     return splitting.repeat(input, times)
@@ -308,6 +443,11 @@ def repeat_interleave(
     Args:
         repeats: a number, or one for each position.
         output_size: how many there will be; checked.
+
+    Example:
+        >>> x = npnet.tensor([1, 2])
+        >>> npnet.repeat_interleave(x, 2), npnet.repeat_interleave(x, npnet.tensor([3, 1]))
+        (tensor([1, 1, 2, 2]), tensor([1, 1, 1, 2]))
     """
     check_tensors("repeat_interleave", input)
     if repeats is None:

@@ -79,6 +79,15 @@ def scaled_dot_product_attention(
 
     Shape: query (..., L, E), key (..., S, E), value (..., S, V) -> (..., L, V).
 
+    Example:
+        >>> q, k, v = npnet.zeros(2, 4), npnet.zeros(2, 4), npnet.tensor([[1.0], [3.0]])
+        >>> F.scaled_dot_product_attention(q, k, v)
+        tensor([[2.],
+                [2.]])
+        >>> F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        tensor([[1.],
+                [2.]])
+
     Source: Vaswani et al. (2017), arXiv:1706.03762, eq. 1.
     """
     op = "scaled_dot_product_attention"

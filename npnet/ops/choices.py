@@ -69,6 +69,12 @@ def clamp(input: Tensor, min: Operand | None = None, max: Operand | None = None)
 
     Args:
         min, max: numbers, or tensors, which are broadcast; None is no bound.
+
+    Example:
+        >>> npnet.clamp(npnet.tensor([-2.0, 0.5, 9.0]), -1, 1)
+        tensor([-1.0000,  0.5000,  1.0000])
+        >>> npnet.clamp(npnet.tensor([1, 5]), max=npnet.tensor([3, 4]))
+        tensor([1, 4])
     """
     if min is None and max is None:
         raise ValueError("clamp: at least one of min and max must be given")
@@ -111,12 +117,22 @@ def _unbounded(x: Tensor, upwards: bool) -> Tensor:
 
 
 def clamp_min(input: Tensor, min: Operand) -> Tensor:
-    """The values, at least `min`."""
+    """The values, at least `min`.
+
+    Example:
+        >>> npnet.clamp_min(npnet.tensor([1, 5]), 3)
+        tensor([3, 5])
+    """
     return _clamped(input, min, None)
 
 
 def clamp_max(input: Tensor, max: Operand) -> Tensor:
-    """The values, at most `max`."""
+    """The values, at most `max`.
+
+    Example:
+        >>> npnet.clamp_max(npnet.tensor([1, 5]), 3)
+        tensor([1, 3])
+    """
     return _clamped(input, None, max)
 
 
@@ -141,13 +157,23 @@ class Extremum(Function):
 
 
 def maximum(input: Tensor, other: Tensor) -> Tensor:
-    """The larger of each pair, broadcast; NaN wins."""
+    """The larger of each pair, broadcast; NaN wins.
+
+    Example:
+        >>> npnet.maximum(npnet.tensor([1.0, npnet.nan, 3.0]), npnet.tensor([2.0]))
+        tensor([2., nan, 3.])
+    """
     check_tensors("maximum", input, other)
     return apply("maximum", Extremum(np.maximum, np.less), *as_operands("maximum", input, other))
 
 
 def minimum(input: Tensor, other: Tensor) -> Tensor:
-    """The smaller of each pair, broadcast; NaN wins."""
+    """The smaller of each pair, broadcast; NaN wins.
+
+    Example:
+        >>> npnet.minimum(npnet.tensor([1.0, npnet.nan, 3.0]), npnet.tensor([2.0]))
+        tensor([1., nan, 2.])
+    """
     check_tensors("minimum", input, other)
     return apply("minimum", Extremum(np.minimum, np.greater), *as_operands("minimum", input, other))
 
@@ -163,13 +189,23 @@ class FiniteExtremum(Extremum):
 
 
 def fmax(input: Tensor, other: Tensor) -> Tensor:
-    """The larger of each pair, broadcast; a number beside a NaN wins."""
+    """The larger of each pair, broadcast; a number beside a NaN wins.
+
+    Example:
+        >>> npnet.fmax(npnet.tensor([1.0, npnet.nan]), npnet.tensor([0.0, 2.0]))
+        tensor([1., 2.])
+    """
     check_tensors("fmax", input, other)
     return apply("fmax", FiniteExtremum(np.fmax, np.less), *as_operands("fmax", input, other))
 
 
 def fmin(input: Tensor, other: Tensor) -> Tensor:
-    """The smaller of each pair, broadcast; a number beside a NaN wins."""
+    """The smaller of each pair, broadcast; a number beside a NaN wins.
+
+    Example:
+        >>> npnet.fmin(npnet.tensor([1.0, npnet.nan]), npnet.tensor([0.0, 2.0]))
+        tensor([0., 2.])
+    """
     check_tensors("fmin", input, other)
     return apply("fmin", FiniteExtremum(np.fmin, np.greater), *as_operands("fmin", input, other))
 
@@ -192,6 +228,12 @@ def where(condition: Tensor, input: Operand | None = None, other: Operand | None
     """`input` where the condition holds, `other` elsewhere, all three broadcast.
 
     With the condition alone, where it holds: a tensor of positions for each axis.
+
+    Example:
+        >>> x = npnet.tensor([[-1, 2], [3, -4]])
+        >>> npnet.where(x > 0, x, 0), npnet.where(x > 0)
+        (tensor([[0, 2],
+                [3, 0]]), (tensor([0, 1]), tensor([1, 0])))
     """
     if input is None and other is None:
         places = np.atleast_1d(condition.array).nonzero()
@@ -222,7 +264,12 @@ class Lerp(Function):
 
 
 def lerp(input: Tensor, end: Tensor, weight: float | Tensor) -> Tensor:
-    """`input + weight * (end - input)`: a straight line from input to end."""
+    """`input + weight * (end - input)`: a straight line from input to end.
+
+    Example:
+        >>> npnet.lerp(npnet.tensor([0.0, 10.0]), npnet.tensor([4.0, 20.0]), 0.25)
+        tensor([ 1.0000, 12.5000])
+    """
     dtypes = {x.dtype for x in (input, end, weight) if isinstance(x, Variable)}
     if len(dtypes) > 1:
         raise RuntimeError(f"lerp: inputs must be of one dtype, got {sorted(map(str, dtypes))}")

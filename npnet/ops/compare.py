@@ -42,70 +42,136 @@ def _compared(op: str, compute: np.ufunc, input: Operand, other: Operand) -> Ten
 
 
 def eq(input: Operand, other: Operand) -> Tensor:
-    """Where the two are equal: bool."""
+    """Where the two are equal: bool.
+
+    Example:
+        >>> npnet.eq(npnet.tensor([1, 2, 3]), npnet.tensor([1, 0, 3]))
+        tensor([ True, False,  True])
+    """
     return _compared("eq", np.equal, input, other)
 
 
 def ne(input: Operand, other: Operand) -> Tensor:
-    """Where the two differ: bool."""
+    """Where the two differ: bool.
+
+    Example:
+        >>> npnet.ne(npnet.tensor([1, 2, 3]), npnet.tensor([1, 0, 3]))
+        tensor([False,  True, False])
+    """
     return _compared("ne", np.not_equal, input, other)
 
 
 def lt(input: Operand, other: Operand) -> Tensor:
-    """Where the first is less: bool."""
+    """Where the first is less: bool.
+
+    Example:
+        >>> npnet.lt(npnet.tensor([1, 2, 3]), 2)
+        tensor([ True, False, False])
+    """
     return _compared("lt", np.less, input, other)
 
 
 def le(input: Operand, other: Operand) -> Tensor:
-    """Where the first is less or equal: bool."""
+    """Where the first is less or equal: bool.
+
+    Example:
+        >>> npnet.le(npnet.tensor([1, 2, 3]), 2)
+        tensor([ True,  True, False])
+    """
     return _compared("le", np.less_equal, input, other)
 
 
 def gt(input: Operand, other: Operand) -> Tensor:
-    """Where the first is greater: bool."""
+    """Where the first is greater: bool.
+
+    Example:
+        >>> npnet.gt(npnet.tensor([1, 2, 3]), 2)
+        tensor([False, False,  True])
+    """
     return _compared("gt", np.greater, input, other)
 
 
 def ge(input: Operand, other: Operand) -> Tensor:
-    """Where the first is greater or equal: bool."""
+    """Where the first is greater or equal: bool.
+
+    Example:
+        >>> npnet.ge(npnet.tensor([1, 2, 3]), 2)
+        tensor([False,  True,  True])
+    """
     return _compared("ge", np.greater_equal, input, other)
 
 
 def logical_and(input: Operand, other: Operand) -> Tensor:
-    """Where both are true (not 0): bool."""
+    """Where both are true (not 0): bool.
+
+    Example:
+        >>> npnet.logical_and(npnet.tensor([0, 1, 2]), npnet.tensor([1, 0, 3]))
+        tensor([False, False,  True])
+    """
     check_tensors("logical_and", input, other)
     return off_tape("logical_and", np.logical_and, input, other)
 
 
 def logical_or(input: Operand, other: Operand) -> Tensor:
-    """Where one is true (not 0): bool."""
+    """Where one is true (not 0): bool.
+
+    Example:
+        >>> npnet.logical_or(npnet.tensor([0, 1, 0]), npnet.tensor([0, 0, 3]))
+        tensor([False,  True,  True])
+    """
     check_tensors("logical_or", input, other)
     return off_tape("logical_or", np.logical_or, input, other)
 
 
 def logical_xor(input: Operand, other: Operand) -> Tensor:
-    """Where one alone is true (not 0): bool."""
+    """Where one alone is true (not 0): bool.
+
+    Example:
+        >>> npnet.logical_xor(npnet.tensor([0, 1, 2]), npnet.tensor([1, 0, 3]))
+        tensor([ True,  True, False])
+    """
     check_tensors("logical_xor", input, other)
     return off_tape("logical_xor", np.logical_xor, input, other)
 
 
 def logical_not(input: Tensor) -> Tensor:
-    """Where the value is false (0): bool."""
+    """Where the value is false (0): bool.
+
+    Example:
+        >>> npnet.logical_not(npnet.tensor([0.0, 0.5]))
+        tensor([ True, False])
+    """
     return off_tape("logical_not", np.logical_not, input)
 
 
 def isnan(input: Tensor) -> Tensor:
-    """Where the value is NaN: bool."""
+    """Where the value is NaN: bool.
+
+    Example:
+        >>> npnet.isnan(npnet.tensor([1.0, npnet.inf, npnet.nan]))
+        tensor([False, False,  True])
+    """
     return off_tape("isnan", np.isnan, input)
 
 
 def isfinite(input: Tensor) -> Tensor:
-    """Where the value is neither NaN nor infinite: bool."""
+    """Where the value is neither NaN nor infinite: bool.
+
+    Example:
+        >>> npnet.isfinite(npnet.tensor([1.0, npnet.inf, npnet.nan]))
+        tensor([ True, False, False])
+    """
     return off_tape("isfinite", np.isfinite, input)
 
 
 def equal(input: Tensor, other: Tensor) -> bool:
-    """Whether shapes and all values are equal."""
+    """Whether shapes and all values are equal.
+
+    Example:
+        >>> x = npnet.tensor([1, 1])
+        >>> npnet.equal(x, npnet.tensor([1, 1])), npnet.equal(x, npnet.tensor([1]))
+        (True, False)
+    """
     check_tensors("equal", input)
     if input.dtype == other.dtype:
         return bool(np.array_equal(input.array, other.array))
@@ -117,7 +183,13 @@ def equal(input: Tensor, other: Tensor) -> bool:
 def isclose(
     input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> Tensor:
-    """Where `|input - other| <= atol + rtol * |other|`: bool. Both must be of one dtype."""
+    """Where `|input - other| <= atol + rtol * |other|`: bool. Both must be of one dtype.
+
+    Example:
+        >>> x, y = npnet.tensor([1.0, 2.0, npnet.nan]), npnet.tensor([1.000001, 2.1, npnet.nan])
+        >>> npnet.isclose(x, y), npnet.isclose(x, y, equal_nan=True)
+        (tensor([ True, False, False]), tensor([ True, False,  True]))
+    """
     check_tensors("isclose", input, other)
     if input.dtype != other.dtype:
         raise RuntimeError(f"isclose: dtypes must be equal, got {input.dtype} and {other.dtype}")
@@ -138,7 +210,14 @@ def isclose(
 def allclose(
     input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> bool:
-    """Whether `|input - other| <= atol + rtol * |other|` everywhere."""
+    """Whether `|input - other| <= atol + rtol * |other|` everywhere.
+
+    Example:
+        >>> x = npnet.tensor([1.0, 2.0])
+        >>> y = x + 0.01
+        >>> npnet.allclose(x, x + 1e-6), npnet.allclose(x, y), npnet.allclose(x, y, atol=0.1)
+        (True, False, True)
+    """
     return bool(isclose(input, other, rtol, atol, equal_nan).array.all())
 
 
@@ -150,6 +229,10 @@ def isin(
     Args:
         assume_unique: changes nothing but PyTorch's speed.
         invert: where it is none of them.
+
+    Example:
+        >>> npnet.isin(npnet.tensor([1, 2, 3, 4]), npnet.tensor([2, 4]))
+        tensor([False,  True, False,  True])
     """
     if not isinstance(elements, Variable) and not isinstance(test_elements, Variable):
         raise TypeError("isin: one of elements and test_elements must be a tensor")

@@ -133,6 +133,14 @@ def conv2d(
         ShapeError: the channels of input and weight do not fit, or the kernel is larger than the
             padded input.
 
+    Example:
+        >>> x = npnet.arange(9.0).reshape(1, 1, 3, 3)
+        >>> npnet.conv2d(x, npnet.tensor([[[[1.0, 0.0], [0.0, -1.0]]]]), bias=npnet.tensor([10.0]))
+        tensor([[[[6., 6.],
+                  [6., 6.]]]])
+        >>> npnet.conv2d(x, npnet.ones(6, 1, 3, 3), stride=2, padding=1).shape
+        (1, 6, 2, 2)
+
     Source: LeCun et al. (1998), section II; Dumoulin and Visin (2016), arXiv:1603.07285.
     """
     inputs = (input, weight) if bias is None else (input, weight, bias)
@@ -158,6 +166,11 @@ def conv1d(
 
     Shape: input (N, C, L) or (C, L), weight (O, C/G, K), bias (O,) -> (N, O, OL) or (O, OL),
         OL = floor((L + 2*P - D*(K - 1) - 1) / S) + 1.
+
+    Example:
+        >>> x = npnet.tensor([[[1.0, 2.0, 4.0, 7.0]]])
+        >>> npnet.conv1d(x, npnet.tensor([[[-1.0, 1.0]]]))  # not turned round
+        tensor([[[1., 2., 3.]]])
     """
     inputs = (input, weight) if bias is None else (input, weight, bias)
     check_numbers("conv1d", *inputs)

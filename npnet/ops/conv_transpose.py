@@ -80,6 +80,12 @@ def conv_transpose2d(
     Shape: input (N, C, H, W) or (C, H, W), weight (C, O/G, KH, KW), bias (O,) -> (N, O, OH, OW),
         OH = (H - 1) * SH - 2*PH + DH * (KH - 1) + 1 + output_padding, OW alike.
 
+    Example:
+        >>> x, weight = npnet.tensor([[[[1.0, 2.0]]]]), npnet.ones(1, 1, 2, 2)
+        >>> npnet.conv_transpose2d(x, weight), npnet.conv_transpose2d(x, weight, stride=2).shape
+        (tensor([[[[1., 3., 2.],
+                  [1., 3., 2.]]]]), (1, 1, 2, 4))
+
     Source: Zeiler et al. (2010); Dumoulin and Visin (2016), arXiv:1603.07285, section 4.
     """
     op = "conv_transpose2d"
@@ -113,6 +119,11 @@ def conv_transpose1d(
 
     Shape: input (N, C, L) or (C, L), weight (C, O/G, K), bias (O,) -> (N, O, OL),
         OL = (L - 1) * S - 2*P + D * (K - 1) + 1 + output_padding.
+
+    Example:
+        >>> x = npnet.tensor([[[1.0, 2.0]]])
+        >>> npnet.conv_transpose1d(x, npnet.tensor([[[1.0, 10.0, 100.0]]]))
+        tensor([[[  1.,  12., 120., 200.]]])
     """
     op = "conv_transpose1d"
     check_numbers(op, *((input, weight) if bias is None else (input, weight, bias)))

@@ -37,6 +37,11 @@ def normalize(
 
     Args:
         out: a tensor that the result is written into.
+
+    Example:
+        >>> F.normalize(npnet.tensor([[3.0, 4.0], [0.0, 0.0]]))
+        tensor([[0.6000, 0.8000],
+                [0.0000, 0.0000]])
     """
     check_tensors("normalize", input)
     length = norms.norm(input, p, dim, keepdim=True)
@@ -69,6 +74,12 @@ def triplet_margin_with_distance_loss(
         swap: take d(p, n) in place of d(a, n) where it is smaller.
 
     Shape: all (N, D) -> (N,) before it is reduced.
+
+    Example:
+        >>> a, p, n = npnet.tensor([[0.0]]), npnet.tensor([[2.0]]), npnet.tensor([[1.0]])
+        >>> F.triplet_margin_with_distance_loss(
+        ...     a, p, n, distance_function=lambda x, y: (x - y).abs().sum(dim=1))
+        tensor(2.)
 
     Source: Balntas et al. (2016), eqs. 4 and 6 (swap).
     """
@@ -112,6 +123,11 @@ def triplet_margin_loss(
     """`l = max(|a - p + eps| - |a - n + eps| + margin, 0)` of p-norms, reduced.
 
     Arguments and shapes as of `triplet_margin_with_distance_loss`.
+
+    Example:
+        >>> a, p, n = npnet.zeros(1, 2), npnet.tensor([[0.0, 2.0]]), npnet.tensor([[3.0, 0.0]])
+        >>> F.triplet_margin_loss(a, p, n, margin=2.0, eps=0)
+        tensor(1.)
     """
     check_tensors("triplet_margin_loss", anchor)
     op = "triplet_margin_loss"
@@ -137,6 +153,11 @@ def cosine_embedding_loss(
     """`l = 1 - cos` where the target is 1, max(cos - margin, 0) where it is -1, reduced.
 
     Shape: inputs (N, D) and target (N,), or (D,) and ().
+
+    Example:
+        >>> x, y = npnet.tensor([[1.0, 0.0], [1.0, 0.0]]), npnet.tensor([[0.0, 1.0], [1.0, 0.0]])
+        >>> F.cosine_embedding_loss(x, y, npnet.tensor([1, -1]), reduction="none")
+        tensor([1., 1.])
     """
     check_tensors("cosine_embedding_loss", input1)
     op = "cosine_embedding_loss"

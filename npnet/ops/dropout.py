@@ -72,6 +72,11 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
         training: False returns the input.
         inplace: write the result into `input`. It saves no memory here.
 
+    Example:
+        >>> y = F.dropout(npnet.ones(1000), p=0.75)
+        >>> y.unique(), F.dropout(npnet.ones(3), training=False)
+        (tensor([0., 4.]), tensor([1., 1., 1.]))
+
     Source: Srivastava et al. (2014); scaled in training, so that evaluation need not be.
     """
     if not isinstance(input, Variable):
@@ -114,6 +119,11 @@ def dropout1d(
     """`dropout` of whole channels: a channel of a sample is 0 with probability p.
 
     Shape: input (N, C, L) or (C, L), kept.
+
+    Example:
+        >>> y = F.dropout1d(npnet.ones(2, 8, 5))
+        >>> npnet.equal(y.amin(dim=2), y.amax(dim=2))
+        True
     """
     check_tensors("dropout1d", input)
     if input.ndim not in (2, 3):
@@ -128,6 +138,11 @@ def dropout2d(
     """`dropout` of whole channels: a channel of an image is 0 with probability p.
 
     Shape: input (N, C, H, W), kept. Others are taken as (N, C, ...), with PyTorch's warning.
+
+    Example:
+        >>> y = F.dropout2d(npnet.ones(2, 8, 5, 5))
+        >>> npnet.equal(y.amin(dim=(2, 3)), y.amax(dim=(2, 3)))
+        True
 
     Source: Tompson et al. (2015), arXiv:1411.4280, section 3.2.
     """
@@ -166,6 +181,11 @@ def dropout3d(
 
     Shape: input (N, C, D, H, W) or (C, D, H, W), kept. Others are taken as (N, C, ...), with
     PyTorch's warning.
+
+    Example:
+        >>> y = F.dropout3d(npnet.ones(2, 8, 3, 3, 3))
+        >>> npnet.equal(y.amin(dim=(2, 3, 4)), y.amax(dim=(2, 3, 4)))
+        True
     """
     check_tensors("dropout3d", input)
     _check_axes("dropout3d", input)
@@ -189,6 +209,11 @@ def alpha_dropout(
 
     a = 1 / sqrt((1 - p) (1 + 1.758^2 p)), b = 1.758 a p; 1.758... is what -SELU(x) tends to.
 
+    Example:
+        >>> y = F.alpha_dropout(npnet.ones(1000), 0.5, training=True)
+        >>> y.unique()  # the dropped, and the kept
+        tensor([-0.7792,  1.6656])
+
     Source: Klambauer et al. (2017), arXiv:1706.02515, section "New dropout technique".
     """
     check_tensors("alpha_dropout", input)
@@ -198,7 +223,13 @@ def alpha_dropout(
 def feature_alpha_dropout(
     input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False
 ) -> Tensor:
-    """`alpha_dropout` of whole channels.  Shape: input (N, C, ...), kept."""
+    """`alpha_dropout` of whole channels.  Shape: input (N, C, ...), kept.
+
+    Example:
+        >>> y = F.feature_alpha_dropout(npnet.ones(2, 8, 5), training=True)
+        >>> npnet.equal(y.amin(dim=2), y.amax(dim=2))
+        True
+    """
     check_tensors("feature_alpha_dropout", input)
     op = "feature_alpha_dropout"
     if training and p:

@@ -43,12 +43,24 @@ class _Default:
 
 
 def get_default_dtype() -> np.dtype[Any]:
-    """The dtype of Python floats in `tensor`, and of factories: float32 unless it was set."""
+    """The dtype of Python floats in `tensor`, and of factories: float32 unless it was set.
+
+    Example:
+        >>> npnet.get_default_dtype()
+        dtype('float32')
+    """
     return _Default.dtype
 
 
 def set_default_dtype(d: npt.DTypeLike) -> None:
-    """Set the dtype of Python floats in `tensor`, and of factories. TypeError unless a float's."""
+    """Set the dtype of Python floats in `tensor`, and of factories. TypeError unless a float's.
+
+    Example:
+        >>> npnet.set_default_dtype(npnet.float64)
+        >>> npnet.tensor([1.0]).dtype
+        dtype('float64')
+        >>> npnet.set_default_dtype(npnet.float32)
+    """
     dtype = np.dtype(d)
     if dtype.kind not in FLOATS:
         raise TypeError(f"set_default_dtype: must be a floating point dtype, got {dtype}")
@@ -61,6 +73,12 @@ def result_type(*operands: Operand) -> np.dtype[Any]:
     Tensors with axes decide; those without, and then Python numbers, count only where they are of
     a higher kind (bool < integer < float). So float32 * 2.0 and float32 * int64 stay float32, and
     int64 * 0.5 is float32.
+
+    Example:
+        >>> npnet.result_type(npnet.tensor([1]), 0.5)
+        dtype('float32')
+        >>> npnet.result_type(npnet.tensor([1]).byte(), npnet.tensor(5))
+        dtype('uint8')
     """
     found: list[np.dtype[Any] | None] = [None, None, None]  # with axes, without, of numbers
     for x in operands:
@@ -96,6 +114,12 @@ def promote_types(type1: npt.DTypeLike, type2: npt.DTypeLike) -> np.dtype[Any]:
     """The smallest dtype of the higher of the two kinds (bool < integer < float) for both.
 
     float32 with int64 is float32, where NumPy says float64.
+
+    Example:
+        >>> npnet.promote_types(npnet.float32, npnet.int64)
+        dtype('float32')
+        >>> npnet.promote_types(npnet.int8, npnet.uint8)
+        dtype('int16')
     """
     a, b = np.dtype(type1), np.dtype(type2)
     if _RANKS[a.kind] == _RANKS[b.kind]:
@@ -106,7 +130,12 @@ def promote_types(type1: npt.DTypeLike, type2: npt.DTypeLike) -> np.dtype[Any]:
 
 
 def can_cast(from_: npt.DTypeLike, to: npt.DTypeLike) -> bool:
-    """Whether an in-place op may keep a result of the one dtype in the other: no lower kind."""
+    """Whether an in-place op may keep a result of the one dtype in the other: no lower kind.
+
+    Example:
+        >>> npnet.can_cast(npnet.int64, npnet.float32), npnet.can_cast(npnet.float32, npnet.int64)
+        (True, False)
+    """
     a, b = np.dtype(from_), np.dtype(to)
     return _RANKS[a.kind] <= _RANKS[b.kind]
 

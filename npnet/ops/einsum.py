@@ -103,6 +103,11 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
     Args:
         operands: tensors, or one list of them. In NumPy's other form, `einsum(x, [0, 1], ...,
             [out])`, lists of numbers stand for the letters.
+
+    Example:
+        >>> x, y = npnet.arange(6).reshape(2, 3), npnet.tensor([1, 10, 100])
+        >>> npnet.einsum("ij,j->i", x, y), npnet.einsum("ij->j", x)
+        (tensor([210, 543]), tensor([3, 5, 7]))
     """
     if not isinstance(equation, str):
         return _by_lists(equation, *operands)

@@ -68,29 +68,56 @@ def _step(op: str, compute: Callable[[Array], Any], input: Tensor) -> Tensor:
 
 
 def floor(input: Tensor) -> Tensor:
-    """The largest whole number that is not larger."""
+    """The largest whole number that is not larger.
+
+    Example:
+        >>> npnet.floor(npnet.tensor([1.8, -1.2]))
+        tensor([ 1., -2.])
+    """
     return _step("floor", np.floor, input)
 
 
 def ceil(input: Tensor) -> Tensor:
-    """The smallest whole number that is not smaller."""
+    """The smallest whole number that is not smaller.
+
+    Example:
+        >>> npnet.ceil(npnet.tensor([1.2, -1.2]))
+        tensor([ 2., -1.])
+    """
     return _step("ceil", np.ceil, input)
 
 
 def trunc(input: Tensor) -> Tensor:
-    """The whole number before the point: rounded towards 0."""
+    """The whole number before the point: rounded towards 0.
+
+    Example:
+        >>> npnet.trunc(npnet.tensor([1.8, -1.8]))
+        tensor([ 1., -1.])
+    """
     return _step("trunc", np.trunc, input)
 
 
 def round(input: Tensor, *, decimals: int = 0) -> Tensor:
-    """The nearest whole number, or of that many decimals; halves go to the even one."""
+    """The nearest whole number, or of that many decimals; halves go to the even one.
+
+    Example:
+        >>> npnet.round(npnet.tensor([0.5, 1.5, 2.5]))
+        tensor([0., 2., 2.])
+        >>> npnet.round(npnet.tensor([1.2345]), decimals=2)
+        tensor([1.2300])
+    """
     if decimals and not input.is_floating_point():
         raise RuntimeError(f"round: decimals must be 0 for {input.dtype}, got {decimals}")
     return _step("round", lambda x: np.round(x, decimals), input)
 
 
 def sign(input: Tensor) -> Tensor:
-    """-1, 0 or 1."""
+    """-1, 0 or 1.
+
+    Example:
+        >>> npnet.sign(npnet.tensor([-3.0, 0.0, 2.0]))
+        tensor([-1.,  0.,  1.])
+    """
     return Step(_sign)(input)
 
 
@@ -112,14 +139,24 @@ class Frac(Function):
 
 
 def frac(input: Tensor) -> Tensor:
-    """What stands after the point, with the sign of the value."""
+    """What stands after the point, with the sign of the value.
+
+    Example:
+        >>> npnet.frac(npnet.tensor([1.25, -1.25]))
+        tensor([ 0.2500, -0.2500])
+    """
     if not input.is_floating_point():
         raise RuntimeError(f"frac: input must be floating point, got {input.dtype}")
     return Frac()(input)
 
 
 def positive(input: Tensor) -> Tensor:
-    """The tensor itself, as `+x`. RuntimeError for bools."""
+    """The tensor itself, as `+x`. RuntimeError for bools.
+
+    Example:
+        >>> npnet.positive(npnet.tensor([1, -2]))
+        tensor([ 1, -2])
+    """
     check_tensors("positive", input)
     if input.dtype == np.bool_:
         raise RuntimeError("positive: bools have no sign; use x.long()")
@@ -127,7 +164,12 @@ def positive(input: Tensor) -> Tensor:
 
 
 def signbit(input: Tensor) -> Tensor:
-    """Where the value is negative, -0 too: bool."""
+    """Where the value is negative, -0 too: bool.
+
+    Example:
+        >>> npnet.signbit(npnet.tensor([-1.0, -0.0, 0.0]))
+        tensor([ True,  True, False])
+    """
     x = input.array
     return result(np.asarray(np.signbit(x) if x.dtype.kind in FLOATS else x < 0))
 
@@ -152,7 +194,13 @@ def nan_to_num(
     posinf: float | None = None,
     neginf: float | None = None,
 ) -> Tensor:
-    """NaN made 0, and infinities the largest numbers of the dtype, or what is given for them."""
+    """NaN made 0, and infinities the largest numbers of the dtype, or what is given for them.
+
+    Example:
+        >>> x = npnet.tensor([npnet.nan, npnet.inf, -npnet.inf])
+        >>> npnet.nan_to_num(x, nan=0.5, posinf=9.0, neginf=-9.0)
+        tensor([ 0.5000,  9.0000, -9.0000])
+    """
     if not input.is_floating_point():
         return shape.clone(input)
     return NanToNum(nan or 0.0, posinf, neginf)(input)
@@ -172,14 +220,24 @@ class CopySign(Function):
 
 
 def copysign(input: Tensor, other: Operand) -> Tensor:
-    """The absolute value of `input` with the sign of `other`."""
+    """The absolute value of `input` with the sign of `other`.
+
+    Example:
+        >>> npnet.copysign(npnet.tensor([1.0, -2.0]), npnet.tensor([-0.0, 3.0]))
+        tensor([-1.,  2.])
+    """
     check_tensors("copysign", input)
     dtype = float_type(input, other)
     return apply("copysign", CopySign(), *as_operands("copysign", input, other, dtype=dtype))
 
 
 def heaviside(input: Tensor, values: Tensor) -> Tensor:
-    """0 below 0, 1 above, and `values` at 0. Off the tape, and of one dtype."""
+    """0 below 0, 1 above, and `values` at 0. Off the tape, and of one dtype.
+
+    Example:
+        >>> npnet.heaviside(npnet.tensor([-2.0, 0.0, 3.0]), npnet.tensor([0.5]))
+        tensor([0.0000, 0.5000, 1.0000])
+    """
     check_tensors("heaviside", input, values)
     if input.dtype != values.dtype:
         raise RuntimeError(
@@ -193,38 +251,73 @@ def _heaviside(x: Array, values: Array) -> Array:
 
 
 def square(input: Tensor) -> Tensor:
-    """`x ** 2`."""
+    """`x ** 2`.
+
+    Example:
+        >>> npnet.square(npnet.tensor([3, -4]))
+        tensor([ 9, 16])
+    """
     return arithmetic.pow(input, 2)
 
 
 def reciprocal(input: Tensor) -> Tensor:
-    """`1 / x`."""
+    """`1 / x`.
+
+    Example:
+        >>> npnet.reciprocal(npnet.tensor([2, 4]))
+        tensor([0.5000, 0.2500])
+    """
     return arithmetic.div(1, input)
 
 
 def rsqrt(input: Tensor) -> Tensor:
-    """`1 / sqrt(x)`."""
+    """`1 / sqrt(x)`.
+
+    Example:
+        >>> npnet.rsqrt(npnet.tensor([4.0, 0.25]))
+        tensor([0.5000, 2.0000])
+    """
     return arithmetic.div(1, functions.sqrt(input))
 
 
 def isinf(input: Tensor) -> Tensor:
-    """Where the value is infinite: bool."""
+    """Where the value is infinite: bool.
+
+    Example:
+        >>> npnet.isinf(npnet.tensor([1.0, -npnet.inf, npnet.nan]))
+        tensor([False,  True, False])
+    """
     check_tensors("isinf", input)
     return result(np.asarray(np.isinf(input.array)))
 
 
 def isposinf(input: Tensor) -> Tensor:
-    """Where the value is infinity: bool."""
+    """Where the value is infinity: bool.
+
+    Example:
+        >>> npnet.isposinf(npnet.tensor([-npnet.inf, npnet.inf, 0.0]))
+        tensor([False,  True, False])
+    """
     return result(np.asarray(input.array == np.inf))
 
 
 def isneginf(input: Tensor) -> Tensor:
-    """Where the value is -infinity: bool."""
+    """Where the value is -infinity: bool.
+
+    Example:
+        >>> npnet.isneginf(npnet.tensor([-npnet.inf, npnet.inf, 0.0]))
+        tensor([ True, False, False])
+    """
     return result(np.asarray(input.array == -np.inf))
 
 
 def isreal(input: Tensor) -> Tensor:
-    """Where the value is real, which is everywhere: bool."""
+    """Where the value is real, which is everywhere: bool.
+
+    Example:
+        >>> npnet.isreal(npnet.tensor([1.0, 2.0]))
+        tensor([True, True])
+    """
     check_tensors("isreal", input)
     return result(np.ones(input.shape, bool))
 
@@ -240,22 +333,42 @@ def _bits(op: str, compute: Callable[..., Any], *operands: Operand) -> Tensor:
 
 
 def bitwise_and(input: Operand, other: Operand) -> Tensor:
-    """The bits that both have; of bools, whether both are true."""
+    """The bits that both have; of bools, whether both are true.
+
+    Example:
+        >>> npnet.bitwise_and(npnet.tensor([12, 5]), 6)
+        tensor([4, 4])
+    """
     return _bits("bitwise_and", np.bitwise_and, input, other)
 
 
 def bitwise_or(input: Operand, other: Operand) -> Tensor:
-    """The bits that one has; of bools, whether one is true."""
+    """The bits that one has; of bools, whether one is true.
+
+    Example:
+        >>> npnet.bitwise_or(npnet.tensor([12, 5]), 6)
+        tensor([14,  7])
+    """
     return _bits("bitwise_or", np.bitwise_or, input, other)
 
 
 def bitwise_xor(input: Operand, other: Operand) -> Tensor:
-    """The bits that only one has; of bools, whether they differ."""
+    """The bits that only one has; of bools, whether they differ.
+
+    Example:
+        >>> npnet.bitwise_xor(npnet.tensor([12, 5]), 6)
+        tensor([10,  3])
+    """
     return _bits("bitwise_xor", np.bitwise_xor, input, other)
 
 
 def bitwise_not(input: Tensor) -> Tensor:
-    """All bits turned; of bools, whether it is false."""
+    """All bits turned; of bools, whether it is false.
+
+    Example:
+        >>> npnet.bitwise_not(npnet.tensor([0, 5])), npnet.bitwise_not(npnet.tensor([True, False]))
+        (tensor([-1, -6]), tensor([False,  True]))
+    """
     return _bits("bitwise_not", np.invert, input)
 
 
@@ -266,22 +379,42 @@ def _shift(op: str, compute: Callable[..., Any], input: Operand, other: Operand)
 
 
 def bitwise_left_shift(input: Operand, other: Operand) -> Tensor:
-    """The bits moved up by so many places: `input * 2 ** other`."""
+    """The bits moved up by so many places: `input * 2 ** other`.
+
+    Example:
+        >>> npnet.bitwise_left_shift(npnet.tensor([1, 3]), 2)
+        tensor([ 4, 12])
+    """
     return _shift("bitwise_left_shift", np.left_shift, input, other)
 
 
 def bitwise_right_shift(input: Operand, other: Operand) -> Tensor:
-    """The bits moved down by so many places: `input // 2 ** other`."""
+    """The bits moved down by so many places: `input // 2 ** other`.
+
+    Example:
+        >>> npnet.bitwise_right_shift(npnet.tensor([12, -5]), 1)
+        tensor([ 6, -3])
+    """
     return _shift("bitwise_right_shift", np.right_shift, input, other)
 
 
 def gcd(input: Tensor, other: Tensor) -> Tensor:
-    """The greatest common divisor of integers, >= 0."""
+    """The greatest common divisor of integers, >= 0.
+
+    Example:
+        >>> npnet.gcd(npnet.tensor([12, 0]), npnet.tensor([18, -5]))
+        tensor([6, 5])
+    """
     check_tensors("gcd", input, other)
     return _shift("gcd", np.gcd, input, other)
 
 
 def lcm(input: Tensor, other: Tensor) -> Tensor:
-    """The least common multiple of integers, >= 0."""
+    """The least common multiple of integers, >= 0.
+
+    Example:
+        >>> npnet.lcm(npnet.tensor([4, 0]), npnet.tensor([6, 5]))
+        tensor([12,  0])
+    """
     check_tensors("lcm", input, other)
     return _shift("lcm", np.lcm, input, other)

@@ -66,8 +66,15 @@ def mse_loss(
         reduction: "mean" (over all numbers; over the sum of w, where given), "sum" or "none".
         weight: w, of the input's shape; default 1.
 
+    Shape: both (...) -> (), or (...) with reduction "none".
+
     Raises:
         ShapeError: the shapes differ. PyTorch broadcasts them, and warns.
+
+    Example:
+        >>> x, t = npnet.tensor([1.0, 5.0]), npnet.tensor([2.0, 2.0])
+        >>> F.mse_loss(x, t), F.mse_loss(x, t, reduction="none")
+        (tensor(5.), tensor([1., 9.]))
 
     Source: Rumelhart, Hinton, Williams (1986), Nature 323, eq. 3, with a sum and a half.
     """
@@ -110,7 +117,15 @@ def l1_loss(
     reduction: str = "mean",
     weight: Tensor | None = None,
 ) -> Tensor:
-    """The mean absolute error: `l = w * |x - t|`, reduced. Arguments as of `mse_loss`."""
+    """The mean absolute error: `l = w * |x - t|`, reduced. Arguments as of `mse_loss`.
+
+    Shape: both (...) -> (), or (...) with reduction "none".
+
+    Example:
+        >>> x, t = npnet.tensor([1.0, 5.0]), npnet.tensor([2.0, 2.0])
+        >>> F.l1_loss(x, t), F.l1_loss(x, t, reduction="sum")
+        (tensor(2.), tensor(4.))
+    """
     reduction = reduction_of("l1_loss", reduction, size_average, reduce)
     input, target = alike("l1_loss", "target", input, target)
     return _weighted_mean("l1_loss", AbsoluteError()(input, target), weight, reduction)
@@ -152,6 +167,12 @@ def smooth_l1_loss(
     Args:
         beta: where the parabola becomes a line; 0 makes it `l1_loss`.
 
+    Shape: both (...) -> (), or (...) with reduction "none".
+
+    Example:
+        >>> F.smooth_l1_loss(npnet.tensor([1.0, 4.0]), npnet.zeros(2), reduction="none", beta=2.0)
+        tensor([0.2500, 3.0000])
+
     Source: Girshick (2015), arXiv:1504.08083, eq. 3.
     """
     op = "smooth_l1_loss"
@@ -173,6 +194,12 @@ def huber_loss(
     """`l = w * (d^2 / 2` where |d| < delta, else delta * (|d| - delta / 2)) of d = x - t, reduced.
 
     Of floats of two dtypes the result has that of `input`, as in PyTorch.
+
+    Shape: both (...) -> (), or (...) with reduction "none".
+
+    Example:
+        >>> F.huber_loss(npnet.tensor([1.0, 4.0]), npnet.zeros(2), reduction="none", delta=2.0)
+        tensor([0.5000, 6.0000])
 
     Source: Huber (1964).
     """
@@ -222,8 +249,15 @@ def binary_cross_entropy(
     Args:
         weight: w, broadcast to the input's shape; default 1.
 
+    Shape: both (...) -> (), or (...) with reduction "none".
+
     Raises:
         RuntimeError: an input or a target is no probability (logits go to the `_with_logits` form).
+
+    Example:
+        >>> x, t = npnet.tensor([0.5, 1.0]), npnet.tensor([1.0, 0.0])
+        >>> F.binary_cross_entropy(x, t, reduction="none")
+        tensor([  0.6931, 100.0000])
 
     Source: Bishop (1995), Neural networks for pattern recognition, section 6.7.
     """
@@ -293,6 +327,13 @@ def binary_cross_entropy_with_logits(
     Args:
         weight: w, broadcast to the input's shape; default 1.
         pos_weight: p, the weight of positive targets, broadcast to the input's shape; default 1.
+
+    Shape: both (...) -> (), or (...) with reduction "none".
+
+    Example:
+        >>> x, t = npnet.tensor([0.0, -1000.0]), npnet.tensor([1.0, 0.0])
+        >>> F.binary_cross_entropy_with_logits(x, t, reduction="none")
+        tensor([0.6931, 0.0000])
 
     Source: Bishop (1995), section 6.7.
     """

@@ -58,6 +58,12 @@ def embedding(
         scale_grad_by_freq: divide each row's gradient by how often it is named.
         sparse: True is refused: gradients are dense here.
 
+    Example:
+        >>> weight = npnet.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+        >>> F.embedding(npnet.tensor([[2, 0]]), weight)
+        tensor([[[5., 6.],
+                 [1., 2.]]])
+
     Source: Bengio et al. (2003), section 2.
     """
     if sparse:
@@ -105,6 +111,11 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     """y_o = x1 @ weight_o @ x2 + bias_o, of the ops it is written with.
 
     Shape: (..., I), (..., J), weight (O, I, J), bias (O,) -> (..., O).
+
+    Example:
+        >>> weight = npnet.eye(2).reshape(1, 2, 2)  # then it is the scalar product
+        >>> npnet.bilinear(npnet.tensor([[1.0, 2.0]]), npnet.tensor([[3.0, 4.0]]), weight)
+        tensor([[11.]])
     """
     check_dtypes("bilinear", input1, input2, weight, integers=True)
     if weight.ndim != 3:

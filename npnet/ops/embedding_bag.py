@@ -124,6 +124,12 @@ def embedding_bag(
         include_last_offset: `offsets` ends with where the last bag ends.
         padding_idx: a row that counts in no bag, and receives no gradient.
 
+    Example:
+        >>> weight = npnet.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+        >>> F.embedding_bag(npnet.tensor([0, 1, 2]), weight, offsets=npnet.tensor([0, 2]))
+        tensor([[2., 3.],
+                [5., 6.]])
+
     Source: Joulin et al. (2017), arXiv:1607.01759, section 2: the mean of words' vectors.
     """
     for x in (input, weight):

@@ -87,27 +87,52 @@ class Logit(Unary):
 
 
 def exp2(input: Tensor) -> Tensor:
-    """2 to the power of each value."""
+    """2 to the power of each value.
+
+    Example:
+        >>> npnet.exp2(npnet.tensor([0.0, 3.0, -1.0]))
+        tensor([1.0000, 8.0000, 0.5000])
+    """
     return Exp2()(as_float(input))
 
 
 def expm1(input: Tensor) -> Tensor:
-    """e^x - 1, exact for small x too."""
+    """e^x - 1, exact for small x too.
+
+    Example:
+        >>> npnet.expm1(npnet.tensor([0.0, 1.0]))
+        tensor([0.0000, 1.7183])
+    """
     return Expm1()(as_float(input))
 
 
 def log2(input: Tensor) -> Tensor:
-    """The logarithm to the base 2: -inf at 0, NaN below."""
+    """The logarithm to the base 2: -inf at 0, NaN below.
+
+    Example:
+        >>> npnet.log2(npnet.tensor([8.0, 3.0]))
+        tensor([3.0000, 1.5850])
+    """
     return Log2()(as_float(input))
 
 
 def log10(input: Tensor) -> Tensor:
-    """The logarithm to the base 10: -inf at 0, NaN below."""
+    """The logarithm to the base 10: -inf at 0, NaN below.
+
+    Example:
+        >>> npnet.log10(npnet.tensor([2.0, 1000.0]))
+        tensor([0.3010, 3.0000])
+    """
     return Log10()(as_float(input))
 
 
 def log1p(input: Tensor) -> Tensor:
-    """log(1 + x), exact for small x too: -inf at -1, NaN below."""
+    """log(1 + x), exact for small x too: -inf at -1, NaN below.
+
+    Example:
+        >>> npnet.log1p(npnet.tensor([0.0, 1.0, -1.0]))
+        tensor([0.0000, 0.6931,   -inf])
+    """
     return Log1p()(as_float(input))
 
 
@@ -130,6 +155,10 @@ def logit(input: Tensor, eps: float | None = None) -> Tensor:
 
     Args:
         eps: x is limited to [eps, 1 - eps] first; without it, NaN outside [0, 1].
+
+    Example:
+        >>> npnet.logit(npnet.tensor([0.5, 0.75, 1.0])), npnet.logit(npnet.tensor([1.0]), eps=0.25)
+        (tensor([0.0000, 1.0986,    inf]), tensor([1.0986]))
     """
     function = Logit() if eps is None else ClampedLogit(eps)
     return function(as_float(input))
@@ -152,7 +181,12 @@ class XLogY(Function):
 
 
 def xlogy(input: Operand, other: Operand) -> Tensor:
-    """`input * log(other)`, and 0 where input is 0."""
+    """`input * log(other)`, and 0 where input is 0.
+
+    Example:
+        >>> npnet.xlogy(npnet.tensor([0.0, 3.0]), npnet.tensor([0.0, 2.0]))
+        tensor([0.0000, 2.0794])
+    """
     dtype = float_type(input, other)
     return apply("xlogy", XLogY(), *as_operands("xlogy", input, other, dtype=dtype))
 
@@ -177,12 +211,22 @@ class LogAddExp(Function):
 
 
 def logaddexp(input: Tensor, other: Tensor) -> Tensor:
-    """log(e^input + e^other), without overflow on the way."""
+    """log(e^input + e^other), without overflow on the way.
+
+    Example:
+        >>> npnet.logaddexp(npnet.tensor([0.0, 100.0]), npnet.tensor([2.0, 102.0]))
+        tensor([  2.1269, 102.1269])
+    """
     x, y = float_operands("logaddexp", input, other)
     return apply("logaddexp", LogAddExp(math.e), x, y)
 
 
 def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
-    """log2(2^input + 2^other), without overflow on the way."""
+    """log2(2^input + 2^other), without overflow on the way.
+
+    Example:
+        >>> npnet.logaddexp2(npnet.tensor([5.0, 500.0]), npnet.tensor([4.0, 500.0]))
+        tensor([  5.5850, 501.0000])
+    """
     x, y = float_operands("logaddexp2", input, other)
     return apply("logaddexp2", LogAddExp(2), x, y)

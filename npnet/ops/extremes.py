@@ -65,17 +65,35 @@ def _extreme_of(op: str, choose: Any, x: Tensor, dim: Dims, keepdim: bool) -> Te
 
 
 def amax(input: Tensor, dim: Dims = (), keepdim: bool = False) -> Tensor:
-    """The largest value over axes, default all; equal ones share the gradient evenly."""
+    """The largest value over axes, default all; equal ones share the gradient evenly.
+
+    Example:
+        >>> x = npnet.tensor([[1.0, 3.0], [3.0, 2.0]], requires_grad=True)
+        >>> npnet.amax(x).backward()
+        >>> x.grad
+        tensor([[0.0000, 0.5000],
+                [0.5000, 0.0000]])
+    """
     return _extreme_of("amax", np.max, input, dim, keepdim)
 
 
 def amin(input: Tensor, dim: Dims = (), keepdim: bool = False) -> Tensor:
-    """The smallest value over axes, default all; equal ones share the gradient evenly."""
+    """The smallest value over axes, default all; equal ones share the gradient evenly.
+
+    Example:
+        >>> npnet.amin(npnet.tensor([[1, 3], [5, 2]]), dim=1)
+        tensor([1, 2])
+    """
     return _extreme_of("amin", np.min, input, dim, keepdim)
 
 
 def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> AMinMax:
-    """The smallest and the largest value along one axis, or of all."""
+    """The smallest and the largest value along one axis, or of all.
+
+    Example:
+        >>> npnet.aminmax(npnet.tensor([3, 1, 2]))
+        AMinMax(min=tensor(1), max=tensor(3))
+    """
     return AMinMax(amin(input, dim, keepdim), amax(input, dim, keepdim))
 
 
@@ -106,12 +124,22 @@ def _running_extreme(op: str, x: Tensor, dim: int, largest: bool) -> MinMax:
 
 
 def cummax(input: Tensor, dim: int) -> MinMax:
-    """The largest value so far along `dim`, and where it stands; of equal ones the last."""
+    """The largest value so far along `dim`, and where it stands; of equal ones the last.
+
+    Example:
+        >>> npnet.cummax(npnet.tensor([1, 3, 2, 3]), dim=0)
+        MinMax(values=tensor([1, 3, 3, 3]), indices=tensor([0, 1, 1, 3]))
+    """
     return _running_extreme("cummax", input, dim, largest=True)
 
 
 def cummin(input: Tensor, dim: int) -> MinMax:
-    """The smallest value so far along `dim`, and where it stands; of equal ones the last."""
+    """The smallest value so far along `dim`, and where it stands; of equal ones the last.
+
+    Example:
+        >>> npnet.cummin(npnet.tensor([3, 1, 2, 1]), dim=0)
+        MinMax(values=tensor([3, 1, 1, 1]), indices=tensor([0, 1, 1, 3]))
+    """
     return _running_extreme("cummin", input, dim, largest=False)
 
 
@@ -130,7 +158,12 @@ def _taken(x: Tensor, at: int, places: Array, keepdim: bool) -> MinMax:
 
 
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> MinMax:
-    """The k-th smallest value along `dim`, counted from 1, and where it stands."""
+    """The k-th smallest value along `dim`, counted from 1, and where it stands.
+
+    Example:
+        >>> npnet.kthvalue(npnet.tensor([5, 3, 9, 1]), 2)
+        MinMax(values=tensor(3), indices=tensor(1))
+    """
     at = axis("kthvalue", dim, max(input.ndim, 1))
     size = input.shape[at] if input.ndim else 1
     if not 1 <= k <= size:
@@ -166,6 +199,10 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """The middle value, the lower of two: a Tensor; with `dim`, (values, indices) along it.
 
     NaN where one is among the values.
+
+    Example:
+        >>> npnet.median(npnet.tensor([4, 1, 3, 2])), npnet.median(npnet.tensor([[5, 1, 9]]), dim=1)
+        (tensor(2), MinMax(values=tensor([5]), indices=tensor([0])))
     """
     if dim is None:
         return _middle_of_all("median", input, skip=False)
@@ -173,14 +210,24 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
 
 
 def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
-    """`median` of the values that are not NaN."""
+    """`median` of the values that are not NaN.
+
+    Example:
+        >>> npnet.nanmedian(npnet.tensor([1.0, npnet.nan, 3.0]))
+        tensor(1.)
+    """
     if dim is None:
         return _middle_of_all("nanmedian", input, skip=True)
     return _middle("nanmedian", input, dim, keepdim, skip=True)
 
 
 def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> MinMax:
-    """The most frequent value along `dim`, the smallest of several, and where it last stands."""
+    """The most frequent value along `dim`, the smallest of several, and where it last stands.
+
+    Example:
+        >>> npnet.mode(npnet.tensor([3, 1, 3, 1, 2]))
+        MinMax(values=tensor(1), indices=tensor(3))
+    """
     at = axis("mode", dim, max(input.ndim, 1))
     values = np.atleast_1d(input.array)
     if not values.shape[at]:

@@ -74,6 +74,14 @@ def unfold(
 
     Shape: (N, C, H, W) -> (N, C*KH*KW, L), L = OH * OW windows in row-major order; without N if
         there is none.
+
+    Example:
+        >>> x = npnet.arange(6.0).reshape(1, 2, 3)
+        >>> F.unfold(x, (2, 2))  # two windows, one a column
+        tensor([[0., 1.],
+                [1., 2.],
+                [3., 4.],
+                [4., 5.]])
     """
     x = to_images("unfold", input, 2)
     window = Window.checked("unfold", x.shape, kernel_size, stride, padding, dilation)
@@ -95,6 +103,12 @@ def fold(
 
     Shape: (N, C*KH*KW, L) -> (N, C, H, W), (H, W) = output_size, where L is the number of windows;
         without N if there is none.
+
+    Example:
+        >>> columns = F.unfold(npnet.ones(1, 1, 2, 3), (2, 2))
+        >>> F.fold(columns, (2, 3), (2, 2))  # the middle column lies in both windows
+        tensor([[[[1., 2., 1.],
+                  [1., 2., 1.]]]])
     """
     check_tensors("fold", input)
     if input.ndim not in (2, 3):

@@ -72,6 +72,10 @@ def fractional_max_pool2d(
 
     Shape: (N, C, H, W) or (C, H, W) -> (N, C, OH, OW).
 
+    Example:
+        >>> F.fractional_max_pool2d(npnet.zeros(1, 3, 7, 7), 2, output_size=(5, 4)).shape
+        (1, 3, 5, 4)
+
     Source: Graham (2014), arXiv:1412.6071, section 2.
     """
     op = "fractional_max_pool2d"

@@ -129,32 +129,62 @@ class Abs(Function):
 
 
 def exp(input: Tensor) -> Tensor:
-    """e to the power of each value."""
+    """e to the power of each value.
+
+    Example:
+        >>> npnet.exp(npnet.tensor([0.0, 1.0]))
+        tensor([1.0000, 2.7183])
+    """
     return Exp()(as_float(input))
 
 
 def log(input: Tensor) -> Tensor:
-    """The natural logarithm: -inf at 0, NaN below."""
+    """The natural logarithm: -inf at 0, NaN below.
+
+    Example:
+        >>> npnet.log(npnet.tensor([1.0, 2.0, 0.0, -1.0]))
+        tensor([0.0000, 0.6931,   -inf,    nan])
+    """
     return Log()(as_float(input))
 
 
 def sqrt(input: Tensor) -> Tensor:
-    """The square root: NaN below 0; its gradient is infinite at 0."""
+    """The square root: NaN below 0; its gradient is infinite at 0.
+
+    Example:
+        >>> npnet.sqrt(npnet.tensor([4.0, 0.25, -1.0]))
+        tensor([2.0000, 0.5000,    nan])
+    """
     return Sqrt()(as_float(input))
 
 
 def sin(input: Tensor) -> Tensor:
-    """The sine of an angle in radians."""
+    """The sine of an angle in radians.
+
+    Example:
+        >>> npnet.sin(npnet.tensor([0.0, 1.0]))
+        tensor([0.0000, 0.8415])
+    """
     return Sin()(as_float(input))
 
 
 def cos(input: Tensor) -> Tensor:
-    """The cosine of an angle in radians."""
+    """The cosine of an angle in radians.
+
+    Example:
+        >>> npnet.cos(npnet.tensor([0.0, 1.0]))
+        tensor([1.0000, 0.5403])
+    """
     return Cos()(as_float(input))
 
 
 def abs(input: Tensor) -> Tensor:
-    """The absolute value; the gradient at 0 is 0, as in PyTorch."""
+    """The absolute value; the gradient at 0 is 0, as in PyTorch.
+
+    Example:
+        >>> npnet.abs(npnet.tensor([-2, 0, 3]))
+        tensor([2, 0, 3])
+    """
     if input.dtype == np.bool_:
         raise RuntimeError("abs: input must be numbers, got bool; use x.long()")
     return Abs()(input)

@@ -207,6 +207,12 @@ def grid_sample(
     Shape: input (N, C, H, W), grid (N, OH, OW, 2) -> (N, C, OH, OW); input (N, C, D, H, W), grid
         (N, OD, OH, OW, 3) -> (N, C, OD, OH, OW).
 
+    Example:
+        >>> x = npnet.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
+        >>> grid = npnet.tensor([[[[0.0, 0.0], [-1.0, 1.0]]]])  # the middle; on the left, below
+        >>> F.grid_sample(x, grid, align_corners=True)
+        tensor([[[[2.5000, 3.0000]]]])
+
     Source: Jaderberg et al. (2015), arXiv:1506.02025, section 3.3.
     """
     for name, value, known in (
@@ -244,6 +250,13 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
 
     Shape: theta (N, 2, 3), size (N, C, H, W) -> (N, H, W, 2); theta (N, 3, 4), size
         (N, C, D, H, W) -> (N, D, H, W, 3).
+
+    Example:
+        >>> theta = npnet.tensor([[[0.5, 0.0, 0.0], [0.0, 1.0, 0.0]]])  # half the width
+        >>> F.affine_grid(theta, (1, 1, 1, 3), align_corners=True)
+        tensor([[[[-0.5000,  0.0000],
+                  [ 0.0000,  0.0000],
+                  [ 0.5000,  0.0000]]]])
 
     Source: Jaderberg et al. (2015), arXiv:1506.02025, equation 1.
     """

@@ -212,6 +212,12 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """Values picked along `dim`: y[i][j] = input[index[i][j]][j] for dim 0.
 
     Shape: index has as many axes as input and, but for `dim`, no larger sizes; y is as index.
+
+    Example:
+        >>> x = npnet.tensor([[1, 2], [3, 4]])
+        >>> npnet.gather(x, 1, npnet.tensor([[0, 0], [1, 0]]))
+        tensor([[1, 1],
+                [4, 3]])
     """
     at = axis("gather", dim, max(input.ndim, 1))
     if not index.numel():
@@ -245,6 +251,11 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
 
     Args:
         num_classes: -1 takes the largest class + 1.
+
+    Example:
+        >>> F.one_hot(npnet.tensor([2, 0]))
+        tensor([[0, 0, 1],
+                [1, 0, 0]])
     """
     check_tensors("one_hot", tensor)
     classes = tensor.array

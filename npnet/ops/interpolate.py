@@ -53,6 +53,12 @@ def interpolate(
 
     Shape: (N, C, L), (N, C, H, W) or (N, C, D, H, W) -> the same with other sizes.
 
+    Example:
+        >>> F.interpolate(npnet.tensor([[[1.0, 3.0]]]), scale_factor=2)
+        tensor([[[1., 1., 3., 3.]]])
+        >>> F.interpolate(npnet.tensor([[[1.0, 3.0]]]), size=4, mode="linear")
+        tensor([[[1.0000, 1.5000, 2.5000, 3.0000]]])
+
     Source: Keys (1981), IEEE TASSP 29, for bicubic.
     """
     check_tensors("interpolate", input)

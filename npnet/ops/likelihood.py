@@ -62,6 +62,13 @@ def kl_div(
         reduction: "batchmean" divides the sum by the number of samples, which is the divergence;
             "mean", by the number of values, warns as PyTorch does; "sum" or "none".
 
+    Shape: both (...) -> (), or (...) with reduction "none".
+
+    Example:
+        >>> x, t = npnet.tensor([[0.5, 0.5]]).log(), npnet.tensor([[1.0, 0.0]])
+        >>> F.kl_div(x, t, reduction="batchmean")  # log 2
+        tensor(0.6931)
+
     Source: Kullback and Leibler (1951).
     """
     batch = reduction == "batchmean" and size_average is None and reduce is None
@@ -97,6 +104,12 @@ def poisson_nll_loss(
     Args:
         log_input: False takes the rate itself: l = x - t * log(x + eps).
         full: add log t! where t > 1, by Stirling: t * log t - t + log(2 pi t) / 2.
+
+    Shape: both (...) -> (), or (...) with reduction "none".
+
+    Example:
+        >>> F.poisson_nll_loss(npnet.tensor([0.0, 0.0]), npnet.tensor([0.0, 3.0]), reduction="none")
+        tensor([1., 1.])
     """
     op = "poisson_nll_loss"
     reduction = reduction_of(op, reduction, size_average, reduce)
@@ -136,8 +149,15 @@ def gaussian_nll_loss(
             or that broadcasts to it. Where var < eps, its gradient is as if it were not limited.
         full: add log(2 pi) / 2.
 
+    Shape: both (...) -> (), or (...) with reduction "none".
+
     Raises:
         ValueError: a variance is negative, or eps is not positive.
+
+    Example:
+        >>> x, t, var = npnet.tensor([0.0, 3.0]), npnet.tensor([0.0, 1.0]), npnet.tensor([1.0, 4.0])
+        >>> F.gaussian_nll_loss(x, t, var, reduction="none")
+        tensor([0.0000, 1.1931])
     """
     op = "gaussian_nll_loss"
     reduction = reduction_of(op, reduction)

@@ -90,7 +90,15 @@ def _check(op: str, A: Tensor, square: bool = True) -> None:
 
 
 class LinAlgError(RuntimeError):
-    """A matrix has no inverse, or no such decomposition."""
+    """A matrix has no inverse, or no such decomposition.
+
+    Example:
+        >>> try:
+        ...     npnet.linalg.inv(npnet.zeros(2, 2))
+        ... except npnet.linalg.LinAlgError as error:
+        ...     print(error)
+        linalg.inv: Singular matrix
+    """
 
 
 def _lapack(op: str, compute: Any, *arrays: Array) -> Any:
@@ -114,7 +122,15 @@ class Inv(Function):
 
 
 def inv(A: Tensor) -> Tensor:
-    """The inverse of square matrices. LinAlgError where there is none."""
+    """The inverse of square matrices. LinAlgError where there is none.
+
+    Shape: (..., n, n) -> the same.
+
+    Example:
+        >>> npnet.linalg.inv(npnet.tensor([[2.0, 0.0], [0.0, 4.0]]))
+        tensor([[0.5000, 0.0000],
+                [0.0000, 0.2500]])
+    """
     _check("inv", A)
     return Inv()(A)
 
@@ -137,6 +153,10 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
     """X of A X = B, or of X A = B with `left=False`; B may be vectors.
 
     Shape: A (..., n, n), B (..., n, k) or (..., n) -> as B, leading axes broadcast.
+
+    Example:
+        >>> npnet.linalg.solve(npnet.tensor([[2.0, 0.0], [0.0, 4.0]]), npnet.tensor([6.0, 4.0]))
+        tensor([3., 1.])
     """
     _check("solve", A)
     if A.dtype != B.dtype:
@@ -178,7 +198,14 @@ class Det(Function):
 
 
 def det(A: Tensor) -> Tensor:
-    """The determinant of square matrices."""
+    """The determinant of square matrices.
+
+    Shape: (..., n, n) -> (...).
+
+    Example:
+        >>> npnet.linalg.det(npnet.tensor([[1.0, 2.0], [3.0, 4.0]])).round(decimals=3)
+        tensor(-2.)
+    """
     check_tensors("det", A)
     _check("det", A)
     return Det()(A)
@@ -190,7 +217,14 @@ def _pull_slogdet(a: Array, gradients: list[Array]) -> Array:
 
 
 def slogdet(A: Tensor) -> SLogDet:
-    """The sign of the determinant, and the logarithm of its absolute value."""
+    """The sign of the determinant, and the logarithm of its absolute value.
+
+    Shape: (..., n, n) -> (...) and (...).
+
+    Example:
+        >>> npnet.linalg.slogdet(npnet.tensor([[0.0, 1.0], [1.0, 0.0]]))
+        SLogDet(sign=tensor(-1.), logabsdet=tensor(0.))
+    """
     check_tensors("slogdet", A)
     _check("slogdet", A)
     a = A.array.copy()
@@ -219,7 +253,15 @@ class Cholesky(Function):
 
 
 def cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
-    """The lower triangle L of A = L L^T, or with `upper` its transpose; A must be positive."""
+    """The lower triangle L of A = L L^T, or with `upper` its transpose; A must be positive.
+
+    Shape: (..., n, n) -> the same.
+
+    Example:
+        >>> npnet.linalg.cholesky(npnet.tensor([[4.0, 2.0], [2.0, 5.0]]))
+        tensor([[2., 0.],
+                [1., 2.]])
+    """
     _check("cholesky", A)
     y = Cholesky()(A)
     return shape.transpose(y, -2, -1) if upper else y
@@ -267,6 +309,14 @@ def eigh(A: Tensor, UPLO: str = "L") -> Eigh:
 
     Args:
         UPLO: which triangle counts, "L" or "U".
+
+    Shape: (..., n, n) -> eigenvalues (..., n), eigenvectors (..., n, n), one a column.
+
+    Example:
+        >>> A = npnet.tensor([[2.0, 1.0], [1.0, 2.0]])
+        >>> values, vectors = npnet.linalg.eigh(A)
+        >>> values.round(decimals=3), npnet.allclose(A @ vectors, values * vectors, atol=1e-5)
+        (tensor([1., 3.]), True)
     """
     _check("eigh", A)
     if UPLO.upper() not in ("L", "U"):
@@ -277,7 +327,14 @@ def eigh(A: Tensor, UPLO: str = "L") -> Eigh:
 
 
 def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:
-    """The eigenvalues of symmetric matrices, smallest first."""
+    """The eigenvalues of symmetric matrices, smallest first.
+
+    Shape: (..., n, n) -> (..., n).
+
+    Example:
+        >>> npnet.linalg.eigvalsh(npnet.tensor([[2.0, 1.0], [1.0, 2.0]])).round(decimals=3)
+        tensor([1., 3.])
+    """
     return eigh(A, UPLO).eigenvalues
 
 
@@ -314,6 +371,15 @@ def svd(A: Tensor, full_matrices: bool = True) -> SVD:
     Args:
         full_matrices: whether U and V are square; only the columns that they would have otherwise
             have a gradient.
+
+    Shape: (..., m, n) -> U (..., m, m), S (..., k), V^T (..., n, n), k = min(m, n); U (..., m, k)
+        and V^T (..., k, n) without full_matrices.
+
+    Example:
+        >>> A = npnet.tensor([[0.0, 3.0], [2.0, 0.0]])
+        >>> U, S, Vh = npnet.linalg.svd(A)
+        >>> S.round(decimals=3), npnet.allclose(U @ npnet.diag(S) @ Vh, A, atol=1e-5)
+        (tensor([3., 2.]), True)
     """
     _check("svd", A, square=False)
     parts = _lapack("svd", lambda a: np.linalg.svd(a, full_matrices=full_matrices), A.array)
@@ -321,7 +387,14 @@ def svd(A: Tensor, full_matrices: bool = True) -> SVD:
 
 
 def svdvals(A: Tensor) -> Tensor:
-    """The singular values of matrices, largest first."""
+    """The singular values of matrices, largest first.
+
+    Shape: (..., m, n) -> (..., min(m, n)).
+
+    Example:
+        >>> npnet.linalg.svdvals(npnet.tensor([[0.0, 3.0], [2.0, 0.0]])).round(decimals=3)
+        tensor([3., 2.])
+    """
     return svd(A, full_matrices=False).S
 
 
@@ -348,6 +421,14 @@ def qr(A: Tensor, mode: str = "reduced") -> QR:
     Args:
         mode: "reduced", "complete" (a square Q) or "r" (an empty Q). "complete" of matrices that
             are higher than wide, and "r", have no gradient.
+
+    Shape: (..., m, n) -> Q (..., m, k), R (..., k, n), k = min(m, n), or m if complete.
+
+    Example:
+        >>> A = npnet.tensor([[3.0, 1.0], [4.0, 2.0]])
+        >>> Q, R = npnet.linalg.qr(A)
+        >>> npnet.allclose(Q @ R, A, atol=1e-5), npnet.allclose(Q.T @ Q, npnet.eye(2), atol=1e-5)
+        (True, True)
     """
     _check("qr", A, square=False)
     if mode not in ("reduced", "complete", "r"):
@@ -407,6 +488,12 @@ def pinv(A: Tensor, *, atol: Any = None, rtol: Any = None, hermitian: bool = Fal
         atol, rtol: the limit is max(atol, rtol * the largest singular value); by default rtol is
             the dtype's precision times the longer side, unless atol > 0.
         hermitian: whether A is symmetric: its lower triangle is what counts.
+
+    Shape: (..., m, n) -> (..., n, m).
+
+    Example:
+        >>> npnet.linalg.pinv(npnet.tensor([[3.0], [4.0]]))
+        tensor([[0.1200, 0.1600]])
     """
     _check("pinv", A, square=hermitian)
     if not A.numel():
@@ -429,6 +516,12 @@ def matrix_rank(
     Args:
         tol: an old name of atol, with rtol 0.
         hermitian: whether A is symmetric.
+
+    Shape: (..., m, n) -> (...).
+
+    Example:
+        >>> npnet.linalg.matrix_rank(npnet.tensor([[1.0, 2.0], [2.0, 4.0]]))
+        tensor(1)
     """
     _check("matrix_rank", A, square=hermitian)
     if hermitian:
@@ -442,7 +535,15 @@ def matrix_rank(
 
 
 def matrix_power(A: Tensor, n: int) -> Tensor:
-    """A to the power of a whole number, negative ones of the inverse."""
+    """A to the power of a whole number, negative ones of the inverse.
+
+    Shape: (..., n, n) -> the same.
+
+    Example:
+        >>> npnet.matrix_power(npnet.tensor([[1.0, 1.0], [0.0, 1.0]]), 3)
+        tensor([[1., 3.],
+                [0., 1.]])
+    """
     if A.ndim < 2 or A.shape[-1] != A.shape[-2]:
         raise RuntimeError(f"linalg.matrix_power: takes square matrices, got {A.shape}")
     if n == 0:
@@ -464,7 +565,13 @@ def matrix_power(A: Tensor, n: int) -> Tensor:
 
 
 def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
-    """The product of matrices from the left to the right; the first and the last may be vectors."""
+    """The product of matrices from the left to the right; the first and the last may be vectors.
+
+    Example:
+        >>> x = npnet.tensor([[1, 0], [0, 2]])
+        >>> npnet.linalg.multi_dot([npnet.tensor([1, 2]), x, x, npnet.tensor([1, 1])])
+        tensor(9)
+    """
     if len(tensors) < 2:
         raise RuntimeError(f"linalg.multi_dot: takes two tensors or more, got {len(tensors)}")
     y = tensors[0]
@@ -486,6 +593,13 @@ def matrix_norm(
     Args:
         ord: "fro", "nuc" (the sum of the singular values), 2 or -2 (the largest, the smallest), 1
             or -1 (of the columns' sums of |x|), infinity or -infinity (of the rows').
+
+    Shape: (..., m, n) -> (...), or (..., 1, 1) with keepdim.
+
+    Example:
+        >>> A = npnet.tensor([[1.0, -2.0], [3.0, 4.0]])
+        >>> npnet.linalg.matrix_norm(A, 1), npnet.linalg.matrix_norm(A, npnet.inf)
+        (tensor(6.), tensor(7.))
     """
     x = A if dtype is None else cast(A, np.dtype(dtype))
     if x.ndim < 2 or not x.is_floating_point():
@@ -523,7 +637,12 @@ def norm(
     *,
     dtype: npt.DTypeLike | None = None,
 ) -> Tensor:
-    """`vector_norm`, or `matrix_norm` where two axes and an order are given."""
+    """`vector_norm`, or `matrix_norm` where two axes and an order are given.
+
+    Example:
+        >>> npnet.linalg.norm(npnet.tensor([3.0, 4.0])), npnet.linalg.norm(npnet.ones(2, 3), 1)
+        (tensor(5.), tensor(2.))
+    """
     if ord is None:
         return norms.vector_norm(A, 2, dim, keepdim, dtype=dtype)
     if isinstance(ord, str) or (dim is not None and not isinstance(dim, int) and len(dim) == 2):

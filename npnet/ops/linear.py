@@ -54,6 +54,11 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     Raises:
         ShapeError: the features do not fit.
 
+    Example:
+        >>> weight = npnet.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+        >>> F.linear(npnet.tensor([[1.0, 2.0]]), weight, bias=npnet.tensor([10.0, 20.0, 30.0]))
+        tensor([[11., 22., 33.]])
+
     Source: Rumelhart, Hinton, Williams (1986), Nature 323.
     """
     if not isinstance(input, Variable):
@@ -124,6 +129,14 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     """The matrix product; one axis counts as a row on the left and as a column on the right.
 
     Shape: (..., n, k) @ (..., k, m) -> (..., n, m), leading axes broadcast.
+
+    Example:
+        >>> x = npnet.tensor([[1, 2], [3, 4]])
+        >>> npnet.matmul(x, x), npnet.matmul(x, npnet.tensor([1, 1]))
+        (tensor([[ 7, 10],
+                [15, 22]]), tensor([3, 7]))
+        >>> npnet.matmul(npnet.zeros(5, 2, 3), npnet.zeros(3, 4)).shape
+        (5, 2, 4)
     """
     if not input.ndim or not other.ndim or input.shape[-1] != other.shape[-min(2, other.ndim)]:
         raise ShapeError(

@@ -309,6 +309,13 @@ def cross_entropy(
 
     Shape: input (N, C), (C,) or (N, C, d1, ...); class numbers (N,), () or (N, d1, ...).
 
+    Example:
+        >>> x, y = npnet.tensor([[2.0, 0.0, 0.0], [0.0, 0.0, 0.0]]), npnet.tensor([0, 2])
+        >>> F.cross_entropy(x, y), F.cross_entropy(x, y, reduction="none")
+        (tensor(0.6691), tensor([0.2395, 1.0986]))
+        >>> F.cross_entropy(x, npnet.tensor([0, -100]))  # of one sample: the other is ignored
+        tensor(0.2395)
+
     Source: Szegedy et al. (2016), arXiv:1512.00567, section 7, for the smoothing.
     """
     op = "cross_entropy"
@@ -353,6 +360,11 @@ def nll_loss(
 
     The mean divides by the sum of w_y over the samples that are not ignored. Arguments and shapes
     as of `cross_entropy`, which is this after `log_softmax`.
+
+    Example:
+        >>> x, y = npnet.tensor([[-1.0, -2.0], [-3.0, -4.0]]), npnet.tensor([0, 1])
+        >>> F.nll_loss(x, y), F.nll_loss(x, y, weight=npnet.tensor([3.0, 1.0]))
+        (tensor(2.5000), tensor(1.7500))
 
     Source: Bishop (1995), Neural networks for pattern recognition, section 6.9.
     """

@@ -37,7 +37,15 @@ def margin_ranking_loss(
     reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """`l = max(-t * (x1 - x2) + margin, 0)`, reduced: x1 shall be larger where t = 1."""
+    """`l = max(-t * (x1 - x2) + margin, 0)`, reduced: x1 shall be larger where t = 1.
+
+    Shape: all three (...) -> (), or (...) with reduction "none".
+
+    Example:
+        >>> x1, x2 = npnet.tensor([3.0, 3.0]), npnet.tensor([1.0, 1.0])
+        >>> F.margin_ranking_loss(x1, x2, npnet.tensor([1, -1]), margin=0.5, reduction="none")
+        tensor([0.0000, 2.5000])
+    """
     op = "margin_ranking_loss"
     reduction = reduction_of(op, reduction, size_average, reduce)
     check_shape(op, "input2", input1, input2)
@@ -54,7 +62,15 @@ def hinge_embedding_loss(
     reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """`l = x` where the target is 1, max(margin - x, 0) where it is -1, reduced."""
+    """`l = x` where the target is 1, max(margin - x, 0) where it is -1, reduced.
+
+    Shape: both (...) -> (), or (...) with reduction "none".
+
+    Example:
+        >>> x, t = npnet.tensor([0.25, 0.25]), npnet.tensor([1, -1])
+        >>> F.hinge_embedding_loss(x, t, reduction="none")
+        tensor([0.2500, 0.7500])
+    """
     op = "hinge_embedding_loss"
     reduction = reduction_of(op, reduction, size_average, reduce)
     check_shape(op, "target", input, target)
@@ -73,7 +89,14 @@ def soft_margin_loss(
     reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """`l = log(1 + exp(-t * x))` of targets 1 and -1, reduced."""
+    """`l = log(1 + exp(-t * x))` of targets 1 and -1, reduced.
+
+    Shape: both (...) -> (), or (...) with reduction "none".
+
+    Example:
+        >>> F.soft_margin_loss(npnet.tensor([0.0, 2.0]), npnet.tensor([1, -1]), reduction="none")
+        tensor([0.6931, 2.1269])
+    """
     reduction = reduction_of("soft_margin_loss", reduction, size_average, reduce)
     check_shape("soft_margin_loss", "target", input, target)
     check_dtypes("soft_margin_loss", input)
@@ -92,6 +115,10 @@ def multilabel_soft_margin_loss(
     """The mean over classes of -w * (t * log s + (1 - t) * log(1 - s)), s = sigmoid(x), reduced.
 
     Shape: input and target (N, C) or (C,); the loss of each is (N,) or ().
+
+    Example:
+        >>> F.multilabel_soft_margin_loss(npnet.zeros(1, 2), npnet.tensor([[1.0, 0.0]]))  # log 2
+        tensor(0.6931)
     """
     op = "multilabel_soft_margin_loss"
     reduction = reduction_of(op, reduction, size_average, reduce)
@@ -159,6 +186,11 @@ def multi_margin_loss(
 
     Shape: input (N, C) and target (N,), or (C,) and ().
 
+    Example:
+        >>> x = npnet.tensor([[0.0, 0.5, 3.0]])
+        >>> F.multi_margin_loss(x, npnet.tensor([1]))  # (0.5 + 3.5) / 3
+        tensor(1.3333)
+
     Source: Crammer and Singer (2001), section 3, for p = 1.
     """
     op = "multi_margin_loss"
@@ -223,6 +255,13 @@ def multilabel_margin_loss(
         target: for each sample its classes' numbers, then -1; what follows it does not count.
 
     Shape: input and target (N, C), or (C,).
+
+    Example:
+        >>> x = npnet.tensor([[2.0, 0.5, 0.0]])
+        >>> F.multilabel_margin_loss(x, npnet.tensor([[0, -1, -1]]))
+        tensor(0.)
+        >>> F.multilabel_margin_loss(x, npnet.tensor([[1, -1, -1]]))  # (2.5 + 0.5) / 3
+        tensor(1.)
     """
     op = "multilabel_margin_loss"
     reduction = reduction_of(op, reduction, size_average, reduce)

@@ -75,6 +75,14 @@ def multi_head_attention_forward(
     Shape: query (L, N, E), key (S, N, K), value (S, N, V), or all without N
         -> y (L, N, E), weights (N, L, S) or (N, H, L, S).
 
+    Example:
+        >>> x, weight, bias, out = npnet.eye(2), npnet.zeros(6, 2), npnet.zeros(6), npnet.eye(2)
+        >>> y, weights = F.multi_head_attention_forward(
+        ...     x, x, x, 2, 1, weight, bias, None, None, False, 0.0, out, None)
+        >>> weights  # every key is the same, so each of two counts half
+        tensor([[0.5000, 0.5000],
+                [0.5000, 0.5000]])
+
     Source: Vaswani et al. (2017), arXiv:1706.03762, section 3.2.2.
     """
     check_tensors("multi_head_attention_forward", query)

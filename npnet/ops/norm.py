@@ -116,6 +116,14 @@ def batch_norm(
     Raises:
         ValueError: a batch with one value for a channel, which has no variance.
 
+    Example:
+        >>> x, mean, var = npnet.tensor([[1.0], [3.0]]), npnet.zeros(1), npnet.ones(1)
+        >>> F.batch_norm(x, mean, var, training=True, momentum=0.5)
+        tensor([[-1.0000],
+                [ 1.0000]])
+        >>> mean, var
+        (tensor([1.]), tensor([1.5000]))
+
     Source: Ioffe and Szegedy (2015), arXiv:1502.03167, algorithm 1.
     """
     check_dtypes("batch_norm", input)
@@ -289,6 +297,10 @@ def group_norm(
         ShapeError: the channels can't be divided among so many groups.
         ValueError: there is but one value in all, which has no variance.
 
+    Example:
+        >>> F.group_norm(npnet.tensor([[1.0, 3.0, 10.0, 30.0]]), 2)
+        tensor([[-1.0000,  1.0000, -1.0000,  1.0000]])
+
     Source: Wu and He (2018), arXiv:1803.08494, section 3.1.
     """
     check_dtypes("group_norm", input)
@@ -323,6 +335,11 @@ def layer_norm(
         y = weight * (x - mean) / sqrt(var + eps) + bias,   var biased
 
     Shape: input (..., *normalized_shape) -> the same; weight and bias normalized_shape.
+
+    Example:
+        >>> F.layer_norm(npnet.tensor([[1.0, 3.0], [10.0, 30.0]]), (2,))
+        tensor([[-1.0000,  1.0000],
+                [-1.0000,  1.0000]])
 
     Source: Ba, Kiros, Hinton (2016), arXiv:1607.06450.
     """

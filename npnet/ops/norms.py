@@ -101,6 +101,11 @@ def vector_norm(
     Args:
         ord: any number; infinity for the largest absolute value, -infinity for the smallest, 0 for
             how many are not 0.
+
+    Example:
+        >>> x = npnet.tensor([3.0, -4.0, 0.0])
+        >>> [npnet.linalg.vector_norm(x, p).item() for p in (2, 1, npnet.inf, 0)]
+        [5.0, 7.0, 4.0, 2.0]
     """
     if dtype is not None:
         x = shape.cast(x, np.dtype(dtype))
@@ -139,6 +144,11 @@ def norm(
     Args:
         p: a number, see `linalg.vector_norm`; "fro" means 2, "nuc" the sum of the singular values.
         dtype: to convert to first.
+
+    Example:
+        >>> x = npnet.tensor([[3.0, 4.0], [6.0, 8.0]])
+        >>> npnet.norm(x[0]), npnet.norm(x, p=1, dim=1)
+        (tensor(5.), tensor([ 7., 14.]))
     """
     check_tensors("norm", input)
     if p == "nuc":
@@ -174,14 +184,25 @@ def _nuclear(x: Tensor, dim: Dims, keepdim: bool) -> Tensor:
 
 
 def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
-    """The norm of `input - other`."""
+    """The norm of `input - other`.
+
+    Example:
+        >>> x, y = npnet.tensor([1.0, 2.0]), npnet.tensor([4.0, 6.0])
+        >>> npnet.dist(x, y), npnet.dist(x, y, p=1)
+        (tensor(5.), tensor(7.))
+    """
     return vector_norm(arithmetic.sub(input, other), p)
 
 
 def pairwise_distance(
     x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
 ) -> Tensor:
-    """The norm of `x1 - x2 + eps` along the last axis.  Shape: (..., d), (..., d) -> (...)."""
+    """The norm of `x1 - x2 + eps` along the last axis.  Shape: (..., d), (..., d) -> (...).
+
+    Example:
+        >>> npnet.pairwise_distance(npnet.tensor([[0.0, 0.0]]), npnet.tensor([[3.0, 4.0]]))
+        tensor([5.0000])
+    """
     return vector_norm(arithmetic.add(arithmetic.sub(x1, x2), eps), p, -1, keepdim)
 
 
@@ -192,7 +213,12 @@ def _at_least(length: Tensor, eps: float) -> Tensor:
 
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
-    """x1 . x2 / (max(|x1|, eps) * max(|x2|, eps)) along `dim`, broadcast."""
+    """x1 . x2 / (max(|x1|, eps) * max(|x2|, eps)) along `dim`, broadcast.
+
+    Example:
+        >>> npnet.cosine_similarity(npnet.tensor([[3.0, 4.0]]), npnet.tensor([[4.0, 3.0]]))
+        tensor([0.9600])
+    """
     x1, x2 = as_operands("cosine_similarity", x1, x2)
     if x1.dtype.kind not in FLOATS:
         raise RuntimeError(f"cosine_similarity: inputs must be floating point, got {x1.dtype}")
@@ -211,6 +237,11 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = Non
 
     Args:
         compute_mode: how PyTorch computes it; here always by the differences, the most exact.
+
+    Example:
+        >>> npnet.cdist(npnet.tensor([[0.0, 0.0], [3.0, 0.0]]), npnet.tensor([[0.0, 4.0]]))
+        tensor([[4.],
+                [5.]])
     """
     check_tensors("cdist", x1)
     if min(x1.ndim, x2.ndim) < 2 or x1.shape[-1] != x2.shape[-1]:
@@ -232,6 +263,10 @@ def pdist(input: Tensor, p: float = 2) -> Tensor:
 
     Of the ops it is written with; the gradient is 0 where two rows are equal.
     Shape: (n, d) -> (n * (n - 1) / 2,).
+
+    Example:
+        >>> npnet.pdist(npnet.tensor([[0.0, 0.0], [3.0, 4.0], [0.0, 8.0]]))
+        tensor([5., 8., 5.])
     """
     check_tensors("pdist", input)
     if input.ndim != 2:
@@ -248,7 +283,13 @@ def pdist(input: Tensor, p: float = 2) -> Tensor:
 
 
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
-    """Slices along `dim` made shorter, to a norm of `maxnorm`, where theirs is larger."""
+    """Slices along `dim` made shorter, to a norm of `maxnorm`, where theirs is larger.
+
+    Example:
+        >>> npnet.renorm(npnet.tensor([[3.0, 4.0], [0.0, 1.0]]), p=2, dim=0, maxnorm=2.5)
+        tensor([[1.5000, 2.0000],
+                [0.0000, 1.0000]])
+    """
     at = shape.axis("renorm", dim, input.ndim)
     if p <= 0 or maxnorm < 0 or input.ndim < 2:
         raise RuntimeError(
@@ -260,7 +301,12 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
 
 
 def logsumexp(input: Tensor, dim: int | Sequence[int], keepdim: bool = False) -> Tensor:
-    """log(sum(exp(x))) along `dim`; the largest x is taken off first, so nothing overflows."""
+    """log(sum(exp(x))) along `dim`; the largest x is taken off first, so nothing overflows.
+
+    Example:
+        >>> npnet.logsumexp(npnet.tensor([[0.0, 0.0, 0.0], [100.0, 100.0, 100.0]]), dim=1)
+        tensor([  1.0986, 101.0986])
+    """
     input = functions.as_float(input)
     axes = reduce.axes_of("logsumexp", input, dim)
     if not input.numel():

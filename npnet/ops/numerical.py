@@ -35,7 +35,15 @@ def diff(
     prepend: Tensor | None = None,
     append: Tensor | None = None,
 ) -> Tensor:
-    """The differences of neighbours along `dim`, n times over."""
+    """The differences of neighbours along `dim`, n times over.
+
+    Shape: (..., m, ...) -> (..., m - n, ...).
+
+    Example:
+        >>> x = npnet.tensor([1, 4, 9, 16])
+        >>> npnet.diff(x), npnet.diff(x, n=2)
+        (tensor([3, 5, 7]), tensor([2, 2]))
+    """
     check_tensors("diff", input)
     if n < 0:
         raise RuntimeError(f"diff: n must be >= 0, got {n}")
@@ -77,7 +85,15 @@ def _areas(op: str, y: Tensor, x: Tensor | None, dx: Number, dim: int) -> tuple[
 
 
 def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: Number = 1, dim: int = -1) -> Tensor:
-    """The integral along `dim` by the trapezoidal rule, at places x or dx apart."""
+    """The integral along `dim` by the trapezoidal rule, at places x or dx apart.
+
+    Shape: (..., n, ...) -> (..., ...), without `dim`.
+
+    Example:
+        >>> y = npnet.tensor([1.0, 2.0, 3.0])
+        >>> npnet.trapezoid(y), npnet.trapezoid(y, x=npnet.tensor([0.0, 10.0, 20.0]))
+        (tensor(4.), tensor(40.))
+    """
     check_tensors("trapezoid", y)
     areas, at = _areas("trapezoid", y, x, dx, dim)
     return arithmetic.div(reduce.sum(areas, at), 2)
@@ -86,7 +102,14 @@ def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: Number = 1, dim: int = 
 def cumulative_trapezoid(
     y: Tensor, x: Tensor | None = None, *, dx: Number = 1, dim: int = -1
 ) -> Tensor:
-    """The running sums of `trapezoid`."""
+    """The running sums of `trapezoid`.
+
+    Shape: (..., n, ...) -> (..., n - 1, ...).
+
+    Example:
+        >>> npnet.cumulative_trapezoid(npnet.tensor([0.0, 2.0, 4.0]))
+        tensor([1., 4.])
+    """
     check_tensors("cumulative_trapezoid", y)
     from npnet.ops import sorting
 
@@ -95,7 +118,15 @@ def cumulative_trapezoid(
 
 
 def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
-    """The powers N - 1 to 0 of each value of a vector, one row each; `increasing`: from 0 on."""
+    """The powers N - 1 to 0 of each value of a vector, one row each; `increasing`: from 0 on.
+
+    Shape: (n,) -> (n, N), N = n by default.
+
+    Example:
+        >>> npnet.vander(npnet.tensor([2, 3]), 3)
+        tensor([[4, 2, 1],
+                [9, 3, 1]])
+    """
     check_tensors("vander", x)
     if x.ndim != 1:
         raise RuntimeError(f"vander: x must be a vector, got {x.shape}")
@@ -121,6 +152,13 @@ def cov(
         correction: what is taken off the count.
         fweights: how often each observation is there, whole numbers.
         aweights: how much each observation weighs.
+
+    Shape: (k, n) -> (k, k); (n,) -> ().
+
+    Example:
+        >>> npnet.cov(npnet.tensor([[1.0, 2.0, 3.0], [6.0, 4.0, 2.0]]))
+        tensor([[ 1., -2.],
+                [-2.,  4.]])
     """
     check_tensors("cov", input)
     if input.ndim > 2:
@@ -164,7 +202,15 @@ def _weights(x: Tensor, fweights: Tensor | None, aweights: Tensor | None) -> Ten
 
 
 def corrcoef(input: Tensor) -> Tensor:
-    """The correlations of the rows: `cov` of rows of variance 1, limited to [-1, 1]."""
+    """The correlations of the rows: `cov` of rows of variance 1, limited to [-1, 1].
+
+    Shape: (k, n) -> (k, k); (n,) -> ().
+
+    Example:
+        >>> npnet.corrcoef(npnet.tensor([[1.0, 2.0, 3.0], [1.0, 3.0, 2.0]]))
+        tensor([[1.0000, 0.5000],
+                [0.5000, 1.0000]])
+    """
     check_tensors("corrcoef", input)
     c = cov(input)
     if not c.ndim:
@@ -175,7 +221,12 @@ def corrcoef(input: Tensor) -> Tensor:
 
 
 def ldexp(input: Tensor, other: Tensor) -> Tensor:
-    """`input * 2 ** other`; with whole exponents in the dtype of `input`, if it is a float's."""
+    """`input * 2 ** other`; with whole exponents in the dtype of `input`, if it is a float's.
+
+    Example:
+        >>> npnet.ldexp(npnet.tensor([1.0, 3.0]), npnet.tensor([4, -1]))
+        tensor([16.0000,  1.5000])
+    """
     check_tensors("ldexp", input, other)
     if input.is_floating_point() and not other.is_floating_point():
         wide = np.dtype(np.float64)  # in which the power is finite where the result is
@@ -197,6 +248,12 @@ class NextAfter(Function):
 
 
 def nextafter(input: Tensor, other: Tensor) -> Tensor:
-    """The next float from `input` towards `other`."""
+    """The next float from `input` towards `other`.
+
+    Example:
+        >>> x = npnet.nextafter(npnet.tensor([1.0]), npnet.tensor([2.0]))
+        >>> x - 1 == npnet.finfo(npnet.float32).eps
+        tensor([True])
+    """
     x, y = float_operands("nextafter", input, other)
     return apply("nextafter", NextAfter(), x, y)

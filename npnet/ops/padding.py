@@ -95,6 +95,14 @@ def pad(
         mode: "constant"; "reflect" (without the border), "replicate" or "circular" (a copy of
             what stands there).
         value: of the constant; default 0.
+
+    Example:
+        >>> x = npnet.tensor([[1, 2, 3]])
+        >>> F.pad(x, (1, 2)), F.pad(x, (2, 0), mode="reflect")
+        (tensor([[0, 1, 2, 3, 0, 0]]), tensor([[3, 2, 1, 2, 3]]))
+        >>> F.pad(x, (0, -1, 1, 0), value=9)  # the columns first, then the rows
+        tensor([[9, 9],
+                [1, 2]])
     """
     check_tensors("pad", input)
     if len(pad) % 2 or len(pad) > 2 * input.ndim:

@@ -54,6 +54,10 @@ def hardtanh(
 ) -> Tensor:
     """y = min(max(x, min_val), max_val); the gradient on the bounds is 0.
 
+    Example:
+        >>> F.hardtanh(npnet.tensor([-2.0, 0.5, 2.0]))
+        tensor([-1.0000,  0.5000,  1.0000])
+
     Source: Collobert (2004), section 5.3.
     """
     check_real("hardtanh", "min_val", min_val)
@@ -74,12 +78,22 @@ def _check_numbers(op: str, x: Tensor) -> None:
 
 
 def hardtanh_(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
-    """`hardtanh`, in place."""
+    """`hardtanh`, in place.
+
+    Example:
+        >>> x = npnet.tensor([-2.0, 0.5, 2.0])
+        >>> F.hardtanh_(x) is x, x
+        (True, tensor([-1.0000,  0.5000,  1.0000]))
+    """
     return hardtanh(input, min_val, max_val, inplace=True)
 
 
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
     """y = min(max(x, 0), 6); the gradient at 0 and 6 is 0.
+
+    Example:
+        >>> F.relu6(npnet.tensor([-1.0, 3.0, 9.0]))
+        tensor([0., 3., 6.])
 
     Source: Krizhevsky (2010), "Convolutional deep belief networks on CIFAR-10", section 2.1.
     """
@@ -104,6 +118,10 @@ class Hardsigmoid(Function):
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     """y = min(max(x + 3, 0), 6) / 6.
 
+    Example:
+        >>> F.hardsigmoid(npnet.tensor([-3.0, 0.0, 1.5, 4.0]))
+        tensor([0.0000, 0.5000, 0.7500, 1.0000])
+
     Source: Howard et al. (2019), arXiv:1905.02244, section 5.2.
     """
     check_dtypes("hardsigmoid", input)
@@ -126,14 +144,25 @@ class Threshold(Function):
 
 
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
-    """y = x where x > threshold, else value."""
+    """y = x where x > threshold, else value.
+
+    Example:
+        >>> npnet.threshold(npnet.tensor([0.5, 1.0, 2.0]), 1.0, -9.0)
+        tensor([-9., -9.,  2.])
+    """
     check_real("threshold", "threshold", threshold)
     check_real("threshold", "value", value)
     return maybe_inplace("threshold", Threshold(threshold, value)(input), input, inplace)
 
 
 def threshold_(input: Tensor, threshold: float, value: float) -> Tensor:
-    """`threshold`, in place."""
+    """`threshold`, in place.
+
+    Example:
+        >>> x = npnet.tensor([0.5, 1.0, 2.0])
+        >>> F.threshold_(x, 1.0, -9.0) is x, x
+        (True, tensor([-9., -9.,  2.]))
+    """
     check_tensors("threshold_", input)
     y = Threshold(threshold, value)(input)
     return maybe_inplace("threshold", y, input, True)
@@ -159,14 +188,24 @@ class Shrink(Function):
 
 
 def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
-    """y = 0 where -lambd <= x <= lambd, else x."""
+    """y = 0 where -lambd <= x <= lambd, else x.
+
+    Example:
+        >>> npnet.hardshrink(npnet.tensor([-2.0, 0.5, 0.75]))
+        tensor([-2.0000,  0.0000,  0.7500])
+    """
     check_dtypes("hardshrink", input)
     check_real("hardshrink", "lambd", lambd)
     return Shrink(lambd, 0)(input)
 
 
 def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
-    """y = 0 where -lambd <= x <= lambd, else x - lambd * sign x."""
+    """y = 0 where -lambd <= x <= lambd, else x - lambd * sign x.
+
+    Example:
+        >>> F.softshrink(npnet.tensor([-2.0, 0.5, 0.75]))
+        tensor([-1.5000,  0.0000,  0.2500])
+    """
     check_dtypes("softshrink", input)
     check_real("softshrink", "lambd", lambd)
     if not lambd >= 0:
@@ -200,6 +239,10 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 
     Shape: input (N, C, ...) -> the same; weight (C,), or (1,) or () for all channels.
 
+    Example:
+        >>> npnet.prelu(npnet.tensor([[-2.0, -2.0]]), npnet.tensor([0.5, 0.25]))
+        tensor([[-1.0000, -0.5000]])
+
     Source: He et al. (2015), arXiv:1502.01852, eq. 1.
     """
     check_dtypes("prelu", input, weight)
@@ -226,6 +269,10 @@ def rrelu(
     Args:
         training: False takes a = (lower + upper) / 2.
 
+    Example:
+        >>> npnet.rrelu(npnet.tensor([-2.0, 1.0]), lower=0.25, upper=0.75)  # in evaluation
+        tensor([-1.,  1.])
+
     Source: Xu et al. (2015), arXiv:1505.00853, section 2.4.
     """
     check_dtypes("rrelu", input)
@@ -243,5 +290,11 @@ def rrelu(
 def rrelu_(
     input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False
 ) -> Tensor:
-    """`rrelu`, in place."""
+    """`rrelu`, in place.
+
+    Example:
+        >>> x = npnet.tensor([-2.0, 1.0])
+        >>> F.rrelu_(x, lower=0.25, upper=0.75) is x, x
+        (True, tensor([-1.,  1.]))
+    """
     return rrelu(input, lower, upper, training, inplace=True)

@@ -19,6 +19,11 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
 
     Shape: (..., C*r*r, H, W) -> (..., C, H*r, W*r).
 
+    Example:
+        >>> npnet.pixel_shuffle(npnet.arange(8).reshape(4, 1, 2), 2)
+        tensor([[[0, 2, 1, 3],
+                 [4, 6, 5, 7]]])
+
     Source: Shi et al. (2016), arXiv:1609.05158, equation 4.
     """
     check_tensors("pixel_shuffle", input)
@@ -36,7 +41,12 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
 
 
 def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
-    """The inverse of `pixel_shuffle`.  Shape: (..., C, H*r, W*r) -> (..., C*r*r, H, W)."""
+    """The inverse of `pixel_shuffle`.  Shape: (..., C, H*r, W*r) -> (..., C*r*r, H, W).
+
+    Example:
+        >>> npnet.pixel_unshuffle(npnet.zeros(1, 3, 4, 4), 2).shape
+        (1, 12, 2, 2)
+    """
     check_tensors("pixel_unshuffle", input)
     r = check_count("pixel_unshuffle", "downscale_factor", downscale_factor)
     *leading, c, high, wide = _image("pixel_unshuffle", input)

@@ -118,6 +118,14 @@ def max_pool2d(
         OH = floor((H + 2*PH - DH*(KH - 1) - 1) / SH) + 1, OW alike; ceil in place
         of floor with `ceil_mode`.
 
+    Example:
+        >>> x = npnet.arange(16.0).reshape(1, 1, 4, 4)
+        >>> npnet.max_pool2d(x, 2)
+        tensor([[[[ 5.,  7.],
+                  [13., 15.]]]])
+        >>> npnet.max_pool2d(x, 3, stride=2, padding=1).shape
+        (1, 1, 2, 2)
+
     Source: Riesenhuber and Poggio (1999), Nature Neuroscience 2(11).
     """
     x = to_images("max_pool2d", input, 2)
@@ -216,6 +224,12 @@ def avg_pool2d(
     Shape: (N, C, H, W) or (C, H, W) -> (N, C, OH, OW),
         OH = floor((H + 2*PH - KH) / SH) + 1, OW alike.
 
+    Example:
+        >>> x = npnet.tensor([[[1.0, 2.0], [3.0, 6.0]]])
+        >>> F.avg_pool2d(x, 2), F.avg_pool2d(x, 2, padding=1)
+        (tensor([[[3.]]]), tensor([[[0.2500, 0.5000],
+                 [0.7500, 1.5000]]]))
+
     Source: LeCun et al. (1998), section II.B; there with a weight and a bias.
     """
     if divisor_override == 0:
@@ -291,6 +305,13 @@ def adaptive_avg_pool2d(input: Tensor, output_size: int | Sequence[int | None] |
         output_size: (OH, OW), or one number for both; None keeps the input's.
 
     Shape: (N, C, H, W) or (C, H, W) -> (N, C, OH, OW).
+
+    Example:
+        >>> F.adaptive_avg_pool2d(npnet.arange(9.0).reshape(1, 3, 3), 2)
+        tensor([[[2., 3.],
+                 [5., 6.]]])
+        >>> F.adaptive_avg_pool2d(npnet.zeros(8, 16, 7, 5), 1).shape
+        (8, 16, 1, 1)
 
     Source: Lin, Chen, Yan (2014), arXiv:1312.4400, section 3.2, for a single bin.
     """

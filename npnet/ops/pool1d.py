@@ -45,6 +45,10 @@ def max_pool1d(
 
     Shape: (N, C, L) or (C, L) -> (N, C, OL), OL = floor((L + 2*P - D*(K - 1) - 1) / S) + 1; ceil
         in place of floor with `ceil_mode`.
+
+    Example:
+        >>> npnet.max_pool1d(npnet.tensor([[[1.0, 3.0, 2.0, 5.0]]]), 2, return_indices=True)
+        (tensor([[[3., 5.]]]), tensor([[[1, 3]]]))
     """
     kernel, step, around = rows("max_pool1d", kernel_size, stride, padding)
     apart = as_row("max_pool1d", "dilation", dilation, 1, 1)
@@ -68,6 +72,10 @@ def avg_pool1d(
     """The mean of each window: `avg_pool2d` on images of one row.
 
     Shape: (N, C, L) or (C, L) -> (N, C, OL), OL = floor((L + 2*P - K) / S) + 1.
+
+    Example:
+        >>> npnet.avg_pool1d(npnet.tensor([[[1.0, 3.0, 5.0, 7.0]]]), 2)
+        tensor([[[2., 6.]]])
     """
     kernel, step, around = rows("avg_pool1d", kernel_size, stride, padding)
     x = to_images("avg_pool1d", input, 1)
@@ -79,6 +87,11 @@ def adaptive_avg_pool1d(input: Tensor, output_size: int | Sequence[int]) -> Tens
     """The mean of OL bins that cover the signal: see `adaptive_avg_pool2d`.
 
     Shape: (N, C, L) or (C, L) -> (N, C, OL).
+
+    Example:
+        >>> x = npnet.tensor([[[1.0, 2.0, 3.0, 4.0, 5.0]]])
+        >>> npnet.adaptive_avg_pool1d(x, 2)  # of x[:3] and x[2:]
+        tensor([[[2., 4.]]])
     """
     x = to_images("adaptive_avg_pool1d", input, 1)
     size = 1, as_single("adaptive_avg_pool1d", "output_size", output_size, 0)

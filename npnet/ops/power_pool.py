@@ -26,6 +26,10 @@ def lp_pool2d(
     A negative sum, of an odd power, gives NaN, as in PyTorch.
 
     Shape: (N, C, H, W) or (C, H, W) -> as of `avg_pool2d`.
+
+    Example:
+        >>> F.lp_pool2d(npnet.tensor([[[[1.0, 1.0], [1.0, 2.0]]]]), 2, 2)
+        tensor([[[[2.6458]]]])
     """
     kernel = as_pair("lp_pool2d", "kernel_size", kernel_size, 1)
     powers = arithmetic.pow(input, norm_type)
@@ -43,6 +47,10 @@ def lp_pool1d(
     """(sum over the window of x^p)^(1/p), p = `norm_type`: see `lp_pool2d`.
 
     Shape: (N, C, L) or (C, L) -> as of `avg_pool1d`.
+
+    Example:
+        >>> F.lp_pool1d(npnet.tensor([[[1.0, 2.0, 3.0, 3.0]]]), 2, 2)
+        tensor([[[2.2361, 4.2426]]])
     """
     (_, length), _, _ = pool1d.rows("lp_pool1d", kernel_size, stride, 0)
     powers = arithmetic.pow(input, norm_type)

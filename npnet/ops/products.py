@@ -43,14 +43,27 @@ __all__ = [
 
 
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
-    """The product of two matrices.  Shape: (n, k) @ (k, m) -> (n, m)."""
+    """The product of two matrices.  Shape: (n, k) @ (k, m) -> (n, m).
+
+    Example:
+        >>> npnet.mm(npnet.tensor([[1, 2], [3, 4]]), npnet.tensor([[1], [10]]))
+        tensor([[21],
+                [43]])
+    """
     check_axes("mm", "input", input.shape, ("n", "k"))
     check_axes("mm", "mat2", mat2.shape, ("k", "m"))
     return matmul(input, mat2)
 
 
 def bmm(input: Tensor, mat2: Tensor) -> Tensor:
-    """The products of two batches of matrices.  Shape: (b, n, k) @ (b, k, m) -> (b, n, m)."""
+    """The products of two batches of matrices.  Shape: (b, n, k) @ (b, k, m) -> (b, n, m).
+
+    Example:
+        >>> x = npnet.tensor([[[1, 2], [3, 4]]])
+        >>> npnet.bmm(x, x), npnet.bmm(npnet.zeros(5, 2, 3), npnet.zeros(5, 3, 4)).shape
+        (tensor([[[ 7, 10],
+                 [15, 22]]]), (5, 2, 4))
+    """
     check_axes("bmm", "input", input.shape, ("b", "n", "k"))
     check_axes("bmm", "mat2", mat2.shape, ("b", "k", "m"))
     if input.shape[0] != mat2.shape[0]:
@@ -59,21 +72,36 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
 
 
 def mv(input: Tensor, vec: Tensor) -> Tensor:
-    """A matrix times a vector.  Shape: (n, k) @ (k,) -> (n,)."""
+    """A matrix times a vector.  Shape: (n, k) @ (k,) -> (n,).
+
+    Example:
+        >>> npnet.mv(npnet.tensor([[1, 2], [3, 4]]), npnet.tensor([1, 10]))
+        tensor([21, 43])
+    """
     check_axes("mv", "input", input.shape, ("n", "k"))
     check_axes("mv", "vec", vec.shape, ("k",))
     return matmul(input, vec)
 
 
 def dot(input: Tensor, tensor: Tensor) -> Tensor:
-    """The sum of the products of two vectors.  Shape: (k,), (k,) -> ()."""
+    """The sum of the products of two vectors.  Shape: (k,), (k,) -> ().
+
+    Example:
+        >>> npnet.dot(npnet.tensor([1, 2, 3]), npnet.tensor([4, 5, 6]))
+        tensor(32)
+    """
     check_axes("dot", "input", input.shape, ("k",))
     check_axes("dot", "tensor", tensor.shape, ("k",))
     return matmul(input, tensor)
 
 
 def vdot(input: Tensor, other: Tensor) -> Tensor:
-    """`dot`: of real numbers the two are the same."""
+    """`dot`: of real numbers the two are the same.
+
+    Example:
+        >>> npnet.vdot(npnet.tensor([1, 2, 3]), npnet.tensor([4, 5, 6]))
+        tensor(32)
+    """
     return dot(input, other)
 
 
@@ -81,6 +109,10 @@ def inner(input: Tensor, other: Tensor) -> Tensor:
     """The sum of the products along both last axes; with a single number, the product.
 
     Shape: (..., k), (*, k) -> (..., *).
+
+    Example:
+        >>> npnet.inner(npnet.tensor([1, 2]), npnet.tensor([[1, 0], [0, 1], [1, 1]]))
+        tensor([1, 2, 3])
     """
     if not input.ndim or not other.ndim:
         return arithmetic.mul(input, other)
@@ -90,14 +122,28 @@ def inner(input: Tensor, other: Tensor) -> Tensor:
 
 
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
-    """All products of two vectors' values.  Shape: (n,), (m,) -> (n, m)."""
+    """All products of two vectors' values.  Shape: (n,), (m,) -> (n, m).
+
+    Example:
+        >>> npnet.outer(npnet.tensor([1, 2]), npnet.tensor([10, 20, 30]))
+        tensor([[10, 20, 30],
+                [20, 40, 60]])
+    """
     check_axes("outer", "input", input.shape, ("n",))
     check_axes("outer", "vec2", vec2.shape, ("m",))
     return arithmetic.mul(shape.unsqueeze(input, 1), vec2)
 
 
 def kron(input: Tensor, other: Tensor) -> Tensor:
-    """Kronecker's product: a copy of `other` times each value of `input`, side by side."""
+    """Kronecker's product: a copy of `other` times each value of `input`, side by side.
+
+    Shape: (m, n), (p, q) -> (m * p, n * q).
+
+    Example:
+        >>> npnet.kron(npnet.tensor([[1, 10]]), npnet.tensor([[1, 2], [3, 4]]))
+        tensor([[ 1,  2, 10, 20],
+                [ 3,  4, 30, 40]])
+    """
     count = max(input.ndim, other.ndim)
     a, b = ((1,) * (count - x.ndim) + x.shape for x in (input, other))
     x = shape.reshape(input, [n for size in a for n in (size, 1)])
@@ -111,6 +157,11 @@ def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[Sequence[int]] | Tensor
 
     Args:
         dims: how many of the last axes of a and the first of b; or two lists of axes.
+
+    Example:
+        >>> x, y = npnet.ones(2, 3, 4), npnet.ones(3, 4, 5)
+        >>> npnet.tensordot(x, y).shape, npnet.tensordot(x, y, dims=([1], [0])).shape
+        ((2, 5), (2, 4, 4, 5))
     """
     check_tensors("tensordot", a)
     given: Any = dims.array.tolist() if isinstance(dims, Variable) else dims
@@ -144,7 +195,14 @@ def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[Sequence[int]] | Tensor
 
 
 def chain_matmul(*matrices: Tensor) -> Tensor:
-    """The product of several matrices, from the left to the right."""
+    """The product of several matrices, from the left to the right.
+
+    Example:
+        >>> x = npnet.tensor([[1, 1], [0, 1]])
+        >>> npnet.chain_matmul(x, x, x, npnet.tensor([[1], [1]]))
+        tensor([[4],
+                [1]])
+    """
     if not matrices:
         raise RuntimeError("chain_matmul: needs at least one matrix, got none")
     product = matrices[0]
@@ -154,7 +212,12 @@ def chain_matmul(*matrices: Tensor) -> Tensor:
 
 
 def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
-    """The vector product along an axis of size 3, by default the first such one."""
+    """The vector product along an axis of size 3, by default the first such one.
+
+    Example:
+        >>> npnet.cross(npnet.tensor([1, 0, 0]), npnet.tensor([0, 1, 0]))
+        tensor([0, 0, 1])
+    """
     size = shape.broadcast_shapes("cross", input.shape, other.shape)
     if input.ndim != other.ndim:
         raise RuntimeError(f"cross: as many axes are needed; got {input.shape}, {other.shape}")
@@ -193,7 +256,16 @@ def _plus(op: str, input: Tensor, product: Tensor, beta: Number, alpha: Number) 
 def addmm(
     input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Number = 1, alpha: Number = 1
 ) -> Tensor:
-    """`beta * input + alpha * mat1 @ mat2`, input broadcast."""
+    """`beta * input + alpha * mat1 @ mat2`, input broadcast.
+
+    Shape: mat1 (n, k), mat2 (k, m) -> (n, m).
+
+    Example:
+        >>> x, y = npnet.tensor([[1, 2], [3, 4]]), npnet.tensor([[1, 0], [0, 1]])
+        >>> npnet.addmm(npnet.tensor([1, 2]), x, y, beta=10)
+        tensor([[11, 22],
+                [13, 24]])
+    """
     return _plus("addmm", input, mm(mat1, mat2), beta, alpha)
 
 
@@ -201,7 +273,14 @@ def addmm(
 def addmv(
     input: Tensor, mat: Tensor, vec: Tensor, *, beta: Number = 1, alpha: Number = 1
 ) -> Tensor:
-    """`beta * input + alpha * mat @ vec`, input broadcast."""
+    """`beta * input + alpha * mat @ vec`, input broadcast.
+
+    Shape: mat (n, k), vec (k,) -> (n,).
+
+    Example:
+        >>> npnet.addmv(npnet.tensor([1, 2]), npnet.tensor([[1, 2], [3, 4]]), npnet.tensor([1, 1]))
+        tensor([4, 9])
+    """
     return _plus("addmv", input, mv(mat, vec), beta, alpha)
 
 
@@ -209,7 +288,15 @@ def addmv(
 def addr(
     input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: Number = 1
 ) -> Tensor:
-    """`beta * input + alpha * outer(vec1, vec2)`, input broadcast."""
+    """`beta * input + alpha * outer(vec1, vec2)`, input broadcast.
+
+    Shape: vec1 (n,), vec2 (m,) -> (n, m).
+
+    Example:
+        >>> npnet.addr(npnet.zeros(2, 3), npnet.tensor([1.0, 2.0]), npnet.tensor([1.0, 2.0, 3.0]))
+        tensor([[1., 2., 3.],
+                [2., 4., 6.]])
+    """
     if input.dtype.kind in "iu" and any(isinstance(n, float) for n in (beta, alpha)):
         raise RuntimeError(f"addr: beta and alpha must be whole for {input.dtype}")
     return _plus("addr", input, outer(vec1, vec2), beta, alpha)
@@ -219,7 +306,16 @@ def addr(
 def baddbmm(
     input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1
 ) -> Tensor:
-    """`beta * input + alpha * bmm(batch1, batch2)`, input broadcast."""
+    """`beta * input + alpha * bmm(batch1, batch2)`, input broadcast.
+
+    Shape: batch1 (b, n, k), batch2 (b, k, m) -> (b, n, m).
+
+    Example:
+        >>> batch = npnet.eye(2).repeat(2, 1, 1)
+        >>> npnet.baddbmm(npnet.tensor([1.0, 2.0]), batch, batch)[0]
+        tensor([[2., 2.],
+                [1., 3.]])
+    """
     return _plus("baddbmm", input, bmm(batch1, batch2), beta, alpha)
 
 
@@ -227,20 +323,41 @@ def baddbmm(
 def addbmm(
     input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1
 ) -> Tensor:
-    """`beta * input + alpha * (the sum of all products of the batch)`, input broadcast."""
+    """`beta * input + alpha * (the sum of all products of the batch)`, input broadcast.
+
+    Shape: batch1 (b, n, k), batch2 (b, k, m) -> (n, m).
+
+    Example:
+        >>> batch = npnet.ones(3, 2, 2)
+        >>> npnet.addbmm(npnet.zeros(2, 2), batch, batch)
+        tensor([[6., 6.],
+                [6., 6.]])
+    """
     product = reduce.sum(bmm(batch1, batch2), 0, dtype=batch1.dtype)
     return _plus("addbmm", input, product, beta, alpha)
 
 
 @numbers_first("value")
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
-    """`input + value * tensor1 * tensor2`, broadcast."""
+    """`input + value * tensor1 * tensor2`, broadcast.
+
+    Example:
+        >>> x, y = npnet.tensor([2.0, 3.0]), npnet.tensor([4.0, 5.0])
+        >>> npnet.addcmul(npnet.ones(2), x, y, value=0.5)
+        tensor([5.0000, 8.5000])
+    """
     return arithmetic.add(input, arithmetic.mul(tensor1, tensor2), alpha=value)
 
 
 @numbers_first("value")
 def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
-    """`input + value * tensor1 / tensor2`, broadcast. RuntimeError for integers."""
+    """`input + value * tensor1 / tensor2`, broadcast. RuntimeError for integers.
+
+    Example:
+        >>> x, y = npnet.tensor([1.0, 6.0]), npnet.tensor([2.0, 3.0])
+        >>> npnet.addcdiv(npnet.zeros(2), x, y, value=10)
+        tensor([ 5., 20.])
+    """
     if all(x.dtype.kind not in FLOATS for x in (tensor1, tensor2)):
         raise RuntimeError("addcdiv: tensor1 and tensor2 must not both be integers; use floats")
     return arithmetic.add(input, arithmetic.div(tensor1, tensor2), alpha=value)

@@ -86,6 +86,12 @@ def sum(
         dim: axis or axes to sum over; default all.
         keepdim: keep them, of size 1.
         dtype: to convert to first.
+
+    Example:
+        >>> x = npnet.tensor([[1, 2], [3, 4]])
+        >>> npnet.sum(x), npnet.sum(x, dim=0), npnet.sum(x, dim=1, keepdim=True)
+        (tensor(10), tensor([4, 6]), tensor([[3],
+                [7]]))
     """
     if dtype is None and not input.is_floating_point():
         dtype = np.int64
@@ -107,7 +113,12 @@ class Mean(Sum):
 def mean(
     input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: npt.DTypeLike | None = None
 ) -> Tensor:
-    """The mean; RuntimeError for integers, whose mean is none: use x.float().mean()."""
+    """The mean; RuntimeError for integers, whose mean is none: use x.float().mean().
+
+    Example:
+        >>> npnet.mean(npnet.tensor([[1.0, 2.0], [3.0, 6.0]]), dim=0)
+        tensor([2., 4.])
+    """
     x = input if dtype is None else cast(input, np.dtype(dtype))
     if not x.is_floating_point():
         raise RuntimeError(f"mean: input must be floating point, got {x.dtype}; use x.float()")
@@ -162,6 +173,11 @@ def var(
         unbiased: divide by count - 1, else by count.
         keepdim: keep the axes, of size 1.
         correction: what is taken off the count; it goes before `unbiased`.
+
+    Example:
+        >>> x = npnet.tensor([1.0, 2.0, 3.0])
+        >>> npnet.var(x), npnet.var(x, unbiased=False)
+        (tensor(1.), tensor(0.6667))
     """
     return _spread("var", Var, input, dim, unbiased, keepdim, correction)
 
@@ -174,7 +190,13 @@ def std(
     *,
     correction: float | None = None,
 ) -> Tensor:
-    """The standard deviation, the root of `var`; its gradient is 0 where it is 0."""
+    """The standard deviation, the root of `var`; its gradient is 0 where it is 0.
+
+    Example:
+        >>> x = npnet.tensor([1.0, 2.0, 3.0])
+        >>> npnet.std(x), npnet.std(x, unbiased=False)
+        (tensor(1.), tensor(0.8165))
+    """
     return _spread("std", Std, input, dim, unbiased, keepdim, correction)
 
 
@@ -263,6 +285,12 @@ def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -
 
     NaN is larger than everything. Of equal values along `dim` the first counts and receives the
     whole gradient; without `dim` they share it.
+
+    Example:
+        >>> x = npnet.tensor([[1, 5, 2], [7, 0, 7]])
+        >>> npnet.max(x), npnet.max(x, dim=1).indices, npnet.max(x, npnet.tensor(3))
+        (tensor(7), tensor([1, 0]), tensor([[3, 5, 3],
+                [7, 3, 7]]))
     """
     if isinstance(dim, Variable):
         return choices.maximum(input, dim)
@@ -279,7 +307,12 @@ def min(input: Tensor, dim: Tensor | None = None) -> Tensor: ...
 
 
 def min(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Any:
-    """The smallest value: a Tensor; with `dim`, (values, indices) along that axis. See `max`."""
+    """The smallest value: a Tensor; with `dim`, (values, indices) along that axis. See `max`.
+
+    Example:
+        >>> npnet.min(npnet.tensor([[1, 5], [7, 0]]), dim=1)
+        MinMax(values=tensor([1, 0]), indices=tensor([0, 1]))
+    """
     if isinstance(dim, Variable):
         return choices.minimum(input, dim)
     check_tensors("min", input)
@@ -297,13 +330,25 @@ def _arg(op: str, x: Tensor, dim: int | None, keepdim: bool) -> Tensor:
 
 
 def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """Where the largest value stands, int64: along `dim`, or in the flattened tensor."""
+    """Where the largest value stands, int64: along `dim`, or in the flattened tensor.
+
+    Example:
+        >>> x = npnet.tensor([[1, 5, 2], [7, 0, 7]])  # of equal values the first
+        >>> npnet.argmax(x), npnet.argmax(x, dim=1)
+        (tensor(3), tensor([1, 0]))
+    """
     check_tensors("argmax", input)
     return _arg("argmax", input, dim, keepdim)
 
 
 def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """Where the smallest value stands, int64: along `dim`, or in the flattened tensor."""
+    """Where the smallest value stands, int64: along `dim`, or in the flattened tensor.
+
+    Example:
+        >>> npnet.argmin(npnet.tensor([[3, 1, 1], [2, 9, 4]]), dim=1, keepdim=True)
+        tensor([[1],
+                [0]])
+    """
     check_tensors("argmin", input)
     return _arg("argmin", input, dim, keepdim)
 
@@ -315,10 +360,22 @@ def _truth(op: str, choose: Any, x: Tensor, dim: Dims, keepdim: bool) -> Tensor:
 
 
 def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Whether all values are true (not 0): bool."""
+    """Whether all values are true (not 0): bool.
+
+    Example:
+        >>> x = npnet.tensor([[1, 1], [1, 0]])
+        >>> npnet.all(x), npnet.all(x, dim=1)
+        (tensor(False), tensor([ True, False]))
+    """
     return _truth("all", np.all, input, dim, keepdim)
 
 
 def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Whether one value is true (not 0): bool."""
+    """Whether one value is true (not 0): bool.
+
+    Example:
+        >>> npnet.any(npnet.tensor([[0, 0], [0, 1]]), dim=1, keepdim=True)
+        tensor([[False],
+                [ True]])
+    """
     return _truth("any", np.any, input, dim, keepdim)

@@ -44,6 +44,11 @@ def instance_norm(
 
     Shape: input (N, C, ...) -> the same; all others (C,).
 
+    Example:
+        >>> F.instance_norm(npnet.tensor([[[1.0, 3.0], [10.0, 30.0]]]))
+        tensor([[[-1.0000,  1.0000],
+                 [-1.0000,  1.0000]]])
+
     Source: Ulyanov, Vedaldi, Lempitsky (2016), arXiv:1607.08022, eq. 7.
     """
     check_dtypes("instance_norm", input)
@@ -121,6 +126,11 @@ def rms_norm(
 
     Shape: input (..., *normalized_shape) -> the same; weight normalized_shape.
 
+    Example:
+        >>> npnet.rms_norm(npnet.tensor([[3.0, 4.0], [6.0, 8.0]]), (2,))
+        tensor([[0.8485, 1.1314],
+                [0.8485, 1.1314]])
+
     Source: Zhang and Sennrich (2019), arXiv:1910.07467, eq. 4.
     """
     check_dtypes("rms_norm", input)
@@ -185,6 +195,11 @@ def local_response_norm(
     Those are size // 2 before c and (size - 1) // 2 behind it; beyond the channels there are zeros.
 
     Shape: input (N, C, ...) -> the same.
+
+    Example:
+        >>> x = npnet.tensor([[[1.0], [2.0], [3.0]]])
+        >>> F.local_response_norm(x, 3, alpha=3.0, beta=1.0).flatten()  # 1 / 6, 2 / 15, 3 / 14
+        tensor([0.1667, 0.1333, 0.2143])
 
     Source: Krizhevsky, Sutskever, Hinton (2012), section 3.3, whose alpha is alpha / size here.
     """

@@ -19,7 +19,12 @@ __all__ = ["bernoulli", "binomial", "multinomial", "poisson"]
 
 
 def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
-    """1 with the probability that stands in `input`, else 0, in its dtype."""
+    """1 with the probability that stands in `input`, else 0, in its dtype.
+
+    Example:
+        >>> npnet.bernoulli(npnet.tensor([0.0, 1.0, 1.0]))
+        tensor([0., 1., 1.])
+    """
     p = input.array
     if p.dtype.kind not in FLOATS:
         raise RuntimeError(f"bernoulli: input must be floating point, got {p.dtype}")
@@ -29,7 +34,12 @@ def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
 
 
 def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
-    """Draws of Poisson's distribution with the rates that stand in `input`, in its dtype."""
+    """Draws of Poisson's distribution with the rates that stand in `input`, in its dtype.
+
+    Example:
+        >>> npnet.poisson(npnet.tensor([0.0, 0.0])), npnet.poisson(npnet.ones(2, 3)).shape
+        (tensor([0., 0.]), (2, 3))
+    """
     check_tensors("poisson", input)
     rates = input.array
     if rates.dtype.kind not in FLOATS or (rates < 0).any():
@@ -38,7 +48,12 @@ def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
 
 
 def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) -> Tensor:
-    """How many of `count` trials of probability `prob` succeed, in the dtype of count."""
+    """How many of `count` trials of probability `prob` succeed, in the dtype of count.
+
+    Example:
+        >>> npnet.binomial(npnet.tensor([10.0, 5.0]), npnet.tensor([1.0, 0.0]))
+        tensor([10.,  0.])
+    """
     check_tensors("binomial", count)
     if count.dtype.kind not in FLOATS or prob.dtype != count.dtype:
         raise RuntimeError(f"binomial: takes floats of one dtype, got {count.dtype}, {prob.dtype}")
@@ -58,6 +73,12 @@ def multinomial(
     """Positions drawn with the odds that stand in a vector, or in each row of a matrix.
 
     Shape: (k,) or (m, k) -> (num_samples,) or (m, num_samples), int64.
+
+    Example:
+        >>> npnet.multinomial(npnet.tensor([0.0, 1.0, 0.0]), 1)
+        tensor([1])
+        >>> npnet.multinomial(npnet.tensor([1.0, 1.0, 2.0]), 5, replacement=True).shape
+        (5,)
     """
     if not input.is_floating_point() or num_samples <= 0:
         raise RuntimeError(

@@ -227,6 +227,11 @@ def scatter(
 
     Args:
         reduce: "add" or "multiply" what stands there, instead of replacing it.
+
+    Example:
+        >>> npnet.scatter(npnet.zeros(2, 3), 1, npnet.tensor([[2], [0]]), value=1.0)
+        tensor([[0., 0., 1.],
+                [1., 0., 0.]])
     """
     given = src if value is None else value
     if given is None or (src is not None and value is not None):
@@ -247,7 +252,13 @@ def scatter(
 
 
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
-    """`src` added at the places of `index` along `dim`."""
+    """`src` added at the places of `index` along `dim`.
+
+    Example:
+        >>> x, index = npnet.tensor([1, 1, 1]), npnet.tensor([0, 2, 0])
+        >>> npnet.scatter_add(x, 0, index, npnet.tensor([10, 20, 30]))
+        tensor([41,  1, 21])
+    """
     check_tensors("scatter_add", input)
     places = _scattered("scatter_add", input, dim, index, src)
     return shape.clone(input) if places is None else AddAt(places)(input, _part(src, index, input))
@@ -264,6 +275,11 @@ def scatter_reduce(
     Args:
         reduce: "sum", "prod", "mean", "amax" or "amin".
         include_self: whether what stands there counts too.
+
+    Example:
+        >>> x, index, src = npnet.tensor([1, 5]), npnet.tensor([0, 0, 1]), npnet.tensor([3, 2, 4])
+        >>> x.scatter_reduce(0, index, src, "sum"), x.scatter_reduce(0, index, src, "amax")
+        (tensor([6, 9]), tensor([3, 5]))
     """
     if reduce not in _WAYS:
         raise RuntimeError(f"scatter_reduce: reduce must be one of {_WAYS}, got {reduce!r}")
@@ -301,7 +317,15 @@ def _fitted(src: Tensor, x: Tensor) -> Tensor:
 def index_add(
     input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Number = 1
 ) -> Tensor:
-    """`alpha * source` added to the positions along `dim` that `index` names."""
+    """`alpha * source` added to the positions along `dim` that `index` names.
+
+    Shape: index (k,), source as input, but k along `dim` -> as input.
+
+    Example:
+        >>> x, index = npnet.tensor([1, 1, 1]), npnet.tensor([0, 2, 0])
+        >>> npnet.index_add(x, 0, index, npnet.tensor([10, 20, 30]))
+        tensor([41,  1, 21])
+    """
     places = _along("index_add", input, dim, index, source)
     if isinstance(alpha, float) and not input.is_floating_point():
         raise RuntimeError(f"index_add: alpha must be whole for {input.dtype}, got {alpha}")
@@ -310,13 +334,29 @@ def index_add(
 
 
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
-    """`source` at the positions along `dim` that `index` names."""
+    """`source` at the positions along `dim` that `index` names.
+
+    Shape: index (k,), source as input, but k along `dim` -> as input.
+
+    Example:
+        >>> source = npnet.tensor([[1.0, 2.0], [3.0, 4.0]])
+        >>> npnet.index_copy(npnet.zeros(3, 2), 0, npnet.tensor([2, 0]), source)
+        tensor([[3., 4.],
+                [0., 0.],
+                [1., 2.]])
+    """
     places = _along("index_copy", input, dim, index, source)
     return WriteAt(places)(input, _fitted(source, input))
 
 
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Operand) -> Tensor:
-    """One value at the positions along `dim` that `index` names."""
+    """One value at the positions along `dim` that `index` names.
+
+    Example:
+        >>> npnet.index_fill(npnet.tensor([[1, 2, 3], [4, 5, 6]]), 1, npnet.tensor([0, 2]), 9)
+        tensor([[9, 2, 9],
+                [9, 5, 9]])
+    """
     check_tensors("index_fill", input)
     places = _along("index_fill", input, dim, index, None)
     if isinstance(value, Variable) and value.ndim:
@@ -336,7 +376,13 @@ def index_reduce(
     *,
     include_self: bool = True,
 ) -> Tensor:
-    """`scatter_reduce` of whole positions along `dim`; reduce: "prod", "mean", "amax", "amin"."""
+    """`scatter_reduce` of whole positions along `dim`; reduce: "prod", "mean", "amax", "amin".
+
+    Example:
+        >>> x, index, src = npnet.tensor([1, 5]), npnet.tensor([0, 0, 1]), npnet.tensor([3, 2, 4])
+        >>> npnet.index_reduce(x, 0, index, src, "amax")
+        tensor([3, 5])
+    """
     if reduce not in _WAYS[1:]:
         raise RuntimeError(f"index_reduce: reduce must be one of {_WAYS[1:]}: {reduce!r}")
     places = _along("index_reduce", input, dim, index, source)
@@ -348,6 +394,11 @@ def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = Fa
 
     Args:
         accumulate: add to what stands there; of one place named several times, all count.
+
+    Example:
+        >>> x, places = npnet.tensor([0, 0, 0]), (npnet.tensor([0, 0, 2]),)
+        >>> npnet.index_put(x, places, npnet.tensor([1, 2, 3]), accumulate=True)
+        tensor([3, 0, 3])
     """
     check_tensors("index_put", input)
     if values.dtype != input.dtype:
@@ -363,7 +414,13 @@ def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = Fa
 
 
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
-    """The values of `source`, in order, where the mask holds."""
+    """The values of `source`, in order, where the mask holds.
+
+    Example:
+        >>> mask = npnet.tensor([True, False, True])
+        >>> npnet.masked_scatter(npnet.tensor([1, 2, 3]), mask, npnet.tensor([10, 20]))
+        tensor([10,  2, 20])
+    """
     if mask.dtype != np.bool_:
         raise RuntimeError(f"masked_scatter: mask must be bool, got {mask.dtype}")
     if source.dtype != input.dtype:
@@ -386,13 +443,26 @@ def _flat(op: str, index: Tensor, count: int) -> Array:
 
 
 def take(input: Tensor, index: Tensor) -> Tensor:
-    """The values of the flattened tensor at places, in the shape of `index`."""
+    """The values of the flattened tensor at places, in the shape of `index`.
+
+    Shape: any, index (...) -> (...).
+
+    Example:
+        >>> npnet.take(npnet.tensor([[1, 2], [3, 4]]), npnet.tensor([3, 0]))
+        tensor([4, 1])
+    """
     check_tensors("take", input)
     return indexing.Pick((_flat("take", index, input.numel()),))(views.ravel(input))
 
 
 def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
-    """`source` at places of the flattened tensor; with `accumulate`, added there."""
+    """`source` at places of the flattened tensor; with `accumulate`, added there.
+
+    Example:
+        >>> npnet.put(npnet.tensor([[1, 2], [3, 4]]), npnet.tensor([0, 3]), npnet.tensor([10, 40]))
+        tensor([[10,  2],
+                [ 3, 40]])
+    """
     check_tensors("put", input)
     if source.dtype != input.dtype or source.numel() != index.numel():
         raise RuntimeError(
@@ -405,7 +475,13 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
 
 
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
-    """`gather` with broadcasting; without `dim`, of the flattened tensor."""
+    """`gather` with broadcasting; without `dim`, of the flattened tensor.
+
+    Example:
+        >>> x = npnet.tensor([[3, 1, 2]])
+        >>> npnet.take_along_dim(x, x.argsort(dim=1), dim=1)
+        tensor([[1, 2, 3]])
+    """
     if indices.dtype != np.int64:
         raise RuntimeError(f"take_along_dim: indices must be int64, got {indices.dtype}")
     if dim is None:
@@ -426,14 +502,26 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
 
 
 def argwhere(input: Tensor) -> Tensor:
-    """Where the values are not 0: a row of indices for each, int64."""
+    """Where the values are not 0: a row of indices for each, int64.
+
+    Example:
+        >>> npnet.argwhere(npnet.tensor([[0, 1], [1, 0]]))
+        tensor([[0, 1],
+                [1, 0]])
+    """
     check_tensors("argwhere", input)
     places = np.argwhere(np.atleast_1d(input.array)).astype(np.int64)
     return result(places if input.ndim else places[:, :0])
 
 
 def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
-    """`input` with `src` at one position along `dim`."""
+    """`input` with `src` at one position along `dim`.
+
+    Example:
+        >>> npnet.select_scatter(npnet.zeros(2, 3), npnet.tensor([1.0, 2.0]), 1, 0)
+        tensor([[1., 0., 0.],
+                [2., 0., 0.]])
+    """
     check_tensors("select_scatter", input)
     at = axis("select_scatter", dim, input.ndim)
     if not -input.shape[at] <= index < input.shape[at]:
@@ -452,7 +540,12 @@ def slice_scatter(
     end: int | None = None,
     step: int = 1,
 ) -> Tensor:
-    """`input` with `src` at a slice along `dim`."""
+    """`input` with `src` at a slice along `dim`.
+
+    Example:
+        >>> npnet.slice_scatter(npnet.zeros(4), npnet.tensor([1.0, 2.0]), start=0, end=4, step=2)
+        tensor([1., 0., 2., 0.])
+    """
     check_tensors("slice_scatter", input)
     place = (*(slice(None),) * axis("slice_scatter", dim, input.ndim), slice(start, end, step))
     if src.shape != input.array[place].shape:

@@ -40,6 +40,10 @@ def unique(
         sorted: whether they shall be in order; they always are here.
         return_inverse: also where each value of `input` stands among them.
         return_counts: also how often each is there.
+
+    Example:
+        >>> npnet.unique(npnet.tensor([3, 1, 3, 2]), return_counts=True)
+        (tensor([1, 2, 3]), tensor([1, 1, 2]))
     """
     check_tensors("unique", input)
     at = None if dim is None else shape.axis("unique", dim, max(input.ndim, 1))
@@ -58,7 +62,12 @@ def unique_consecutive(
     return_counts: bool = False,
     dim: int | None = None,
 ) -> Any:
-    """The values, or slices along `dim`, that differ from the one before. See `unique`."""
+    """The values, or slices along `dim`, that differ from the one before. See `unique`.
+
+    Example:
+        >>> npnet.unique_consecutive(npnet.tensor([1, 1, 2, 1]))
+        tensor([1, 2, 1])
+    """
     check_tensors("unique_consecutive", input)
     at = 0 if dim is None else shape.axis("unique_consecutive", dim, max(input.ndim, 1))
     x = input.array.reshape(-1) if dim is None or not input.ndim else input.array
@@ -87,6 +96,13 @@ def searchsorted(
         out_int32: whether the places are int32 instead of int64.
         right, side: put after equal values ("right"), or before ("left", the default).
         sorter: the order of `sorted_sequence`, where it is not sorted itself.
+
+    Shape: sorted_sequence (..., n), input (..., m) -> (..., m); (n,), any -> as input.
+
+    Example:
+        >>> x, y = npnet.tensor([1, 3, 3, 5]), npnet.tensor([3, 9])
+        >>> npnet.searchsorted(x, y), npnet.searchsorted(x, y, right=True)
+        (tensor([1, 4]), tensor([3, 4]))
     """
     if side not in (None, "left", "right") or (right and side == "left"):
         raise RuntimeError(f"searchsorted: side must be 'left' or 'right', got {side!r}")
@@ -118,7 +134,15 @@ def searchsorted(
 def bucketize(
     input: Tensor | Number, boundaries: Tensor, *, out_int32: bool = False, right: bool = False
 ) -> Tensor:
-    """The interval between sorted boundaries that each value lies in: `searchsorted`."""
+    """The interval between sorted boundaries that each value lies in: `searchsorted`.
+
+    Shape: input any, boundaries (n,) -> as input.
+
+    Example:
+        >>> x, boundaries = npnet.tensor([1, 2, 5]), npnet.tensor([2, 4])
+        >>> npnet.bucketize(x, boundaries), npnet.bucketize(x, boundaries, right=True)
+        (tensor([0, 0, 2]), tensor([0, 1, 2]))
+    """
     if boundaries.ndim != 1:
         raise RuntimeError(f"bucketize: boundaries must be a vector, got {boundaries.shape}")
     return searchsorted(boundaries, input, out_int32=out_int32, right=right)

@@ -106,7 +106,15 @@ class Clone(Function):
 
 
 def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
-    """A copy on memory of its own; `memory_format` changes nothing."""
+    """A copy on memory of its own; `memory_format` changes nothing.
+
+    Example:
+        >>> x = npnet.tensor([1, 2])
+        >>> y = npnet.clone(x)
+        >>> y[0] = 9
+        >>> x, y
+        (tensor([1, 2]), tensor([9, 2]))
+    """
     if not isinstance(input, Variable):
         raise not_tensors("clone", input)
     check_memory_format("clone", memory_format)
@@ -133,6 +141,11 @@ def reshape(input: Tensor, shape: Sequence[int]) -> Tensor:
     """The values, in row-major order, in another shape; one size may be -1.
 
     On the same memory where that is possible. ShapeError if the counts differ.
+
+    Example:
+        >>> npnet.reshape(npnet.arange(6), (2, -1))
+        tensor([[0, 1, 2],
+                [3, 4, 5]])
     """
     if not isinstance(input, Variable):
         raise not_tensors("reshape", input)
@@ -181,7 +194,12 @@ def _whole_size(op: str, old: tuple[int, ...], new: tuple[int, ...]) -> tuple[in
 
 
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-    """The axes from start_dim to end_dim made one."""
+    """The axes from start_dim to end_dim made one.
+
+    Example:
+        >>> npnet.flatten(npnet.zeros(8, 16, 5, 5), 1).shape
+        (8, 400)
+    """
     if not isinstance(input, Variable):
         raise not_tensors("flatten", input)
     if input.ndim == 0:
@@ -209,7 +227,12 @@ class Permute(Function):
 
 
 def permute(input: Tensor, dims: Sequence[int]) -> Tensor:
-    """The axes in the order of `dims`."""
+    """The axes in the order of `dims`.
+
+    Example:
+        >>> npnet.permute(npnet.zeros(2, 3, 4), (2, 0, 1)).shape
+        (4, 2, 3)
+    """
     if not isinstance(input, Variable):
         raise not_tensors("permute", input)
     order = tuple(axis("permute", d, input.ndim) for d in dims)
@@ -219,7 +242,12 @@ def permute(input: Tensor, dims: Sequence[int]) -> Tensor:
 
 
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
-    """Two axes exchanged."""
+    """Two axes exchanged.
+
+    Example:
+        >>> npnet.transpose(npnet.zeros(2, 3, 4), 0, 2).shape
+        (4, 3, 2)
+    """
     if not isinstance(input, Variable):
         raise not_tensors("transpose", input)
     order = list(range(input.ndim))
@@ -230,7 +258,14 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
 
 
 def t(input: Tensor) -> Tensor:
-    """The transpose of a tensor of at most two axes."""
+    """The transpose of a tensor of at most two axes.
+
+    Example:
+        >>> npnet.t(npnet.tensor([[1, 2, 3], [4, 5, 6]]))
+        tensor([[1, 4],
+                [2, 5],
+                [3, 6]])
+    """
     if not isinstance(input, Variable):
         raise not_tensors("t", input)
     if input.ndim > 2:
@@ -239,7 +274,12 @@ def t(input: Tensor) -> Tensor:
 
 
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
-    """A new axis of size 1 before `dim`."""
+    """A new axis of size 1 before `dim`.
+
+    Example:
+        >>> npnet.unsqueeze(npnet.zeros(2, 3), 1).shape
+        (2, 1, 3)
+    """
     if not isinstance(input, Variable):
         raise not_tensors("unsqueeze", input)
     shape = input._values.shape
@@ -248,7 +288,13 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
 
 
 def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
-    """Axes of size 1 removed: all of them, or the named ones where they are of size 1."""
+    """Axes of size 1 removed: all of them, or the named ones where they are of size 1.
+
+    Example:
+        >>> x = npnet.zeros(1, 2, 1)
+        >>> npnet.squeeze(x).shape, npnet.squeeze(x, 0).shape, npnet.squeeze(x, 1).shape
+        ((2,), (2, 1), (1, 2, 1))
+    """
     if not isinstance(input, Variable):
         raise not_tensors("squeeze", input)
     dims = range(input.ndim) if dim is None else [dim] if isinstance(dim, int) else dim
@@ -333,6 +379,12 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Tensors one after the other along `dim`; all other sizes must be equal.
 
     Tensors of shape (0,) are skipped, as in PyTorch.
+
+    Example:
+        >>> x = npnet.tensor([[1, 2]])
+        >>> npnet.cat([x, x]), npnet.cat([x, x], dim=1)
+        (tensor([[1, 2],
+                [1, 2]]), tensor([[1, 2, 1, 2]]))
     """
     _check_tensors("cat", tensors)
     parts = [x for x in tensors if x.shape != (0,)] or list(tensors[:1])
@@ -348,7 +400,15 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 
 
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """Tensors of one shape along a new axis before `dim`."""
+    """Tensors of one shape along a new axis before `dim`.
+
+    Shape: k tensors (a, b, ...) -> (k, a, b, ...) for dim 0.
+
+    Example:
+        >>> npnet.stack([npnet.tensor([1, 2]), npnet.tensor([3, 4])], dim=1)
+        tensor([[1, 3],
+                [2, 4]])
+    """
     _check_tensors("stack", tensors)
     if not tensors:
         raise ValueError("stack: needs at least one tensor, got none")

@@ -19,6 +19,10 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
 
     Shape: (N, C, ...) -> the same.
 
+    Example:
+        >>> npnet.channel_shuffle(npnet.arange(6).reshape(1, 6, 1), 2).flatten()
+        tensor([0, 3, 1, 4, 2, 5])
+
     Source: Zhang et al. (2018), arXiv:1707.01083, section 3.1.
     """
     check_tensors("channel_shuffle", input)

@@ -67,6 +67,10 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
 
     scale = 1.0507009873554805, alpha = 1.6732632423543772.
 
+    Example:
+        >>> npnet.selu(npnet.tensor([-1.0, 0.0, 1.0]))
+        tensor([-1.1113,  0.0000,  1.0507])
+
     Source: Klambauer et al. (2017), arXiv:1706.02515, eq. 2.
     """
     check_dtypes("selu", input)
@@ -74,12 +78,22 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 def selu_(input: Tensor) -> Tensor:
-    """`selu`, in place."""
+    """`selu`, in place.
+
+    Example:
+        >>> x = npnet.tensor([-1.0, 2.0])
+        >>> F.selu_(x) is x, x
+        (True, tensor([-1.1113,  2.1014]))
+    """
     return selu(input, inplace=True)
 
 
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """y = x where x > 0, else alpha * (exp(x / alpha) - 1).
+
+    Example:
+        >>> npnet.celu(npnet.tensor([-2.0, 0.0, 2.0]), alpha=2.0)
+        tensor([-1.2642,  0.0000,  2.0000])
 
     Source: Barron (2017), arXiv:1704.07483.
     """
@@ -91,7 +105,13 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 
 
 def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
-    """`celu`, in place."""
+    """`celu`, in place.
+
+    Example:
+        >>> x = npnet.tensor([-2.0, 2.0])
+        >>> F.celu_(x, alpha=2.0) is x, x
+        (True, tensor([-1.2642,  2.0000]))
+    """
     return celu(input, alpha, inplace=True)
 
 
@@ -120,6 +140,10 @@ def softplus_of(x: Array) -> Array:
 
 def softplus(input: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:
     """y = log(1 + exp(beta * x)) / beta, and x itself where beta * x > threshold.
+
+    Example:
+        >>> F.softplus(npnet.tensor([-1.0, 0.0, 30.0]))
+        tensor([ 0.3133,  0.6931, 30.0000])
 
     Source: Dugas et al. (2000).
     """
@@ -161,6 +185,10 @@ class Mish(Function):
 def mish(input: Tensor, inplace: bool = False) -> Tensor:
     """y = x * tanh(log(1 + exp(x))).
 
+    Example:
+        >>> F.mish(npnet.tensor([-1.0, 0.0, 1.0]))
+        tensor([-0.3034,  0.0000,  0.8651])
+
     Source: Misra (2019), arXiv:1908.08681.
     """
     check_dtypes("mish", input)
@@ -180,19 +208,34 @@ class LogSigmoid(Function):
 
 
 def logsigmoid(input: Tensor) -> Tensor:
-    """y = log(1 / (1 + exp(-x)))."""
+    """y = log(1 / (1 + exp(-x))).
+
+    Example:
+        >>> F.logsigmoid(npnet.tensor([0.0, -100.0]))
+        tensor([  -0.6931, -100.0000])
+    """
     check_dtypes("logsigmoid", input)
     return LogSigmoid()(input)
 
 
 def softsign(input: Tensor) -> Tensor:
-    """y = x / (1 + |x|), of the ops it is written with."""
+    """y = x / (1 + |x|), of the ops it is written with.
+
+    Example:
+        >>> F.softsign(npnet.tensor([-1.0, 0.0, 3.0]))
+        tensor([-0.5000,  0.0000,  0.7500])
+    """
     check_tensors("softsign", input)
     return arithmetic.div(input, arithmetic.add(functions.abs(input), 1))
 
 
 def tanhshrink(input: Tensor) -> Tensor:
-    """y = x - tanh(x), of the ops it is written with."""
+    """y = x - tanh(x), of the ops it is written with.
+
+    Example:
+        >>> F.tanhshrink(npnet.tensor([-1.0, 0.0, 1.0]))
+        tensor([-0.2384,  0.0000,  0.2384])
+    """
     check_tensors("tanhshrink", input)
     return arithmetic.sub(input, tanh(input))
 
@@ -221,6 +264,10 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
 
     Shape: (..., 2 * N, ...) -> (..., N, ...).
 
+    Example:
+        >>> F.glu(npnet.tensor([1.0, 2.0, 0.0, 100.0]))
+        tensor([0.5000, 2.0000])
+
     Source: Dauphin et al. (2017), arXiv:1612.08083, section 2.
     """
     check_dtypes("glu", input)
@@ -238,7 +285,13 @@ def softmin(
     _stacklevel: int = 3,
     dtype: npt.DTypeLike | None = None,
 ) -> Tensor:
-    """y_i = exp(-x_i) / sum over j of exp(-x_j), along `dim`. Arguments as of `softmax`."""
+    """y_i = exp(-x_i) / sum over j of exp(-x_j), along `dim`. Arguments as of `softmax`.
+
+    Example:
+        >>> F.softmin(npnet.tensor([[0.0, 0.0], [0.0, 1.0]]), dim=1)
+        tensor([[0.5000, 0.5000],
+                [0.7311, 0.2689]])
+    """
     axis = softmax_axis(
         "softmin", input if dtype is None else shape.cast(input, np.dtype(dtype)), dim, _stacklevel
     )
@@ -253,6 +306,10 @@ def gumbel_softmax(
     Args:
         hard: make each draw one-hot; the gradient is that of the soft one.
         eps: of old, changes nothing, as in PyTorch.
+
+    Example:
+        >>> F.gumbel_softmax(npnet.zeros(2, 3), hard=True).sum(dim=1)
+        tensor([1., 1.])
 
     Source: Jang, Gu, Poole (2017), arXiv:1611.01144; Maddison, Mnih, Teh (2017), arXiv:1611.00712.
     """

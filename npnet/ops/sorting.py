@@ -27,7 +27,12 @@ class Sorted(NamedTuple):
 
 
 def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
-    """Where the values stand in their order along `dim`, int64. Arguments as of `sort`."""
+    """Where the values stand in their order along `dim`, int64. Arguments as of `sort`.
+
+    Example:
+        >>> npnet.argsort(npnet.tensor([3, 1, 2]), descending=True)
+        tensor([0, 2, 1])
+    """
     check_tensors("argsort", input)
     at = axis("argsort", dim, max(input.ndim, 1))
     x = input.array.reshape(-1) if input.ndim == 0 else input.array
@@ -44,6 +49,11 @@ def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = 
     Args:
         descending: the largest first. NaN is larger than everything.
         stable: equal values keep their order; they always do here.
+
+    Example:
+        >>> values, indices = npnet.sort(npnet.tensor([3, 1, 2]), descending=True)
+        >>> values, indices
+        (tensor([3, 2, 1]), tensor([0, 2, 1]))
     """
     indices = argsort(input, dim, descending)
     return Sorted(indexing.gather(input, dim, indices) if input.ndim else input, indices)
@@ -55,6 +65,12 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     Args:
         largest: False takes the smallest.
         sorted: whether they shall be in order; they always are here.
+
+    Shape: (..., n, ...) -> (..., k, ...), both values and places.
+
+    Example:
+        >>> npnet.topk(npnet.tensor([3, 9, 1, 7]), 2)
+        Sorted(values=tensor([9, 7]), indices=tensor([1, 3]))
     """
     at = axis("topk", dim, max(input.ndim, 1))
     size = input.shape[at] if input.ndim else 1
@@ -81,7 +97,13 @@ class CumSum(Function):
 
 
 def cumsum(input: Tensor, dim: int, *, dtype: npt.DTypeLike | None = None) -> Tensor:
-    """Running sums along `dim`; of integers and bools in int64."""
+    """Running sums along `dim`; of integers and bools in int64.
+
+    Example:
+        >>> npnet.cumsum(npnet.tensor([[1, 2, 3], [4, 5, 6]]), dim=1)
+        tensor([[ 1,  3,  6],
+                [ 4,  9, 15]])
+    """
     if dtype is None and not input.is_floating_point():
         dtype = np.int64
     x = input if dtype is None else cast(input, np.dtype(dtype))

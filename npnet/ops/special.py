@@ -223,32 +223,62 @@ class I0(Unary):
 
 
 def erf(input: Tensor) -> Tensor:
-    """The error function, 2 / sqrt(pi) * integral of exp(-t^2) from 0 to x."""
+    """The error function, 2 / sqrt(pi) * integral of exp(-t^2) from 0 to x.
+
+    Example:
+        >>> npnet.erf(npnet.tensor([0.0, 1.0, -1.0]))
+        tensor([ 0.0000,  0.8427, -0.8427])
+    """
     return Erf()(as_float(input))
 
 
 def erfc(input: Tensor) -> Tensor:
-    """1 - erf(x), exact where erf is close to 1 too."""
+    """1 - erf(x), exact where erf is close to 1 too.
+
+    Example:
+        >>> npnet.erfc(npnet.tensor([0.0, 1.0]))
+        tensor([1.0000, 0.1573])
+    """
     return Erfc()(as_float(input))
 
 
 def erfinv(input: Tensor) -> Tensor:
-    """The number of which this is the error function; NaN outside [-1, 1]."""
+    """The number of which this is the error function; NaN outside [-1, 1].
+
+    Example:
+        >>> npnet.erfinv(npnet.tensor([0.0, 0.5, 1.0]))
+        tensor([0.0000, 0.4769,    inf])
+    """
     return Erfinv()(as_float(input))
 
 
 def lgamma(input: Tensor) -> Tensor:
-    """The logarithm of the absolute value of the gamma function."""
+    """The logarithm of the absolute value of the gamma function.
+
+    Example:
+        >>> npnet.lgamma(npnet.tensor([1.0, 5.0]))  # log 24: of whole numbers log (n - 1)!
+        tensor([0.0000, 3.1781])
+    """
     return Lgamma()(as_float(input))
 
 
 def digamma(input: Tensor) -> Tensor:
-    """The derivative of `lgamma`."""
+    """The derivative of `lgamma`.
+
+    Example:
+        >>> npnet.digamma(npnet.tensor([1.0, 2.0]))
+        tensor([-0.5772,  0.4228])
+    """
     return Polygamma(0)(as_float(input))
 
 
 def polygamma(n: int, input: Tensor) -> Tensor:
-    """The n-th derivative of `digamma`."""
+    """The n-th derivative of `digamma`.
+
+    Example:
+        >>> npnet.polygamma(1, npnet.tensor([1.0]))  # pi^2 / 6
+        tensor([1.6449])
+    """
     if n < 0:
         raise RuntimeError(f"polygamma: n must be >= 0, got {n}")
     return Polygamma(n)(as_float(input))
@@ -258,6 +288,10 @@ def mvlgamma(input: Tensor, p: int) -> Tensor:
     """log of the multivariate gamma function of dimension p.
 
     y = p (p - 1) / 4 * log(pi) + sum over 0 <= i < p of lgamma(x - i / 2)
+
+    Example:
+        >>> npnet.mvlgamma(npnet.tensor([2.0, 3.0]), 2)
+        tensor([0.4516, 1.5502])
     """
     if p < 1:
         raise RuntimeError(f"mvlgamma: p must be >= 1, got {p}")
@@ -267,5 +301,10 @@ def mvlgamma(input: Tensor, p: int) -> Tensor:
 
 
 def i0(input: Tensor) -> Tensor:
-    """The modified Bessel function of the first kind, of order 0."""
+    """The modified Bessel function of the first kind, of order 0.
+
+    Example:
+        >>> npnet.i0(npnet.tensor([0.0, 1.0]))
+        tensor([1.0000, 1.2661])
+    """
     return I0()(as_float(input))

@@ -34,7 +34,12 @@ __all__ = [
 def split(
     tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0
 ) -> tuple[Tensor, ...]:
-    """Views of equal size along `dim`, the last one perhaps smaller; or of the given sizes."""
+    """Views of equal size along `dim`, the last one perhaps smaller; or of the given sizes.
+
+    Example:
+        >>> npnet.split(npnet.arange(5), 2), npnet.split(npnet.arange(5), [1, 4])
+        ((tensor([0, 1]), tensor([2, 3]), tensor([4])), (tensor([0]), tensor([1, 2, 3, 4])))
+    """
     check_tensors("split", tensor)
     at = axis("split", dim, tensor.ndim)
     total = tensor.shape[at]
@@ -58,7 +63,12 @@ def split(
 
 
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
-    """At most `chunks` views of equal size along `dim`, the last one perhaps smaller."""
+    """At most `chunks` views of equal size along `dim`, the last one perhaps smaller.
+
+    Example:
+        >>> npnet.chunk(npnet.arange(5), 3)
+        (tensor([0, 1]), tensor([2, 3]), tensor([4]))
+    """
     check_tensors("chunk", input)
     if chunks < 1:
         raise RuntimeError(f"chunk: chunks must be >= 1, got {chunks}")
@@ -69,7 +79,12 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 
 
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
-    """The views at each position along `dim`, without that axis."""
+    """The views at each position along `dim`, without that axis.
+
+    Example:
+        >>> npnet.unbind(npnet.tensor([[1, 2], [3, 4]]), dim=1)
+        (tensor([1, 3]), tensor([2, 4]))
+    """
     check_tensors("unbind", input)
     before = (slice(None),) * axis("unbind", dim, input.ndim)
     return tuple(input[(*before, i)] for i in range(input.shape[dim]))
@@ -104,7 +119,13 @@ class Flip(Function):
 
 
 def flip(input: Tensor, dims: int | Sequence[int]) -> Tensor:
-    """A copy with the order along `dims` reversed."""
+    """A copy with the order along `dims` reversed.
+
+    Example:
+        >>> npnet.flip(npnet.tensor([[1, 2], [3, 4]]), (0,))
+        tensor([[3, 4],
+                [1, 2]])
+    """
     check_tensors("flip", input)
     axes = [
         axis("flip", d, max(input.ndim, 1)) for d in ([dims] if isinstance(dims, int) else dims)
@@ -115,7 +136,15 @@ def flip(input: Tensor, dims: int | Sequence[int]) -> Tensor:
 
 
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
-    """The positions along `dim` that `index`, of one axis, names."""
+    """The positions along `dim` that `index`, of one axis, names.
+
+    Shape: (..., n, ...), index (k,) -> (..., k, ...).
+
+    Example:
+        >>> npnet.index_select(npnet.tensor([[1, 2, 3], [4, 5, 6]]), 1, npnet.tensor([2, 0, 0]))
+        tensor([[3, 1, 1],
+                [6, 4, 4]])
+    """
     if index.ndim > 1:
         raise ShapeError(f"index_select: index must have 1 axis, got {index.shape}")
     if index.dtype.kind != "i":
@@ -131,7 +160,14 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
 
 
 def masked_fill(input: Tensor, mask: Tensor, value: Number | Tensor) -> Tensor:
-    """`value` where the mask holds, `input` elsewhere; the mask is broadcast."""
+    """`value` where the mask holds, `input` elsewhere; the mask is broadcast.
+
+    Example:
+        >>> x = npnet.tensor([[1, 2], [3, 4]])
+        >>> npnet.masked_fill(x, x > 2, 0)
+        tensor([[1, 2],
+                [0, 0]])
+    """
     if isinstance(value, Variable) and value.ndim:
         raise ShapeError(f"masked_fill: value must be one number, got {value.shape}")
     if mask.dtype not in (np.bool_, np.uint8):
@@ -145,7 +181,14 @@ def masked_fill(input: Tensor, mask: Tensor, value: Number | Tensor) -> Tensor:
 
 
 def nonzero(input: Tensor, *, as_tuple: bool = False) -> Tensor | tuple[Tensor, ...]:
-    """Where the values are not 0, int64: a row of indices for each; or a tensor for each axis."""
+    """Where the values are not 0, int64: a row of indices for each; or a tensor for each axis.
+
+    Example:
+        >>> x = npnet.tensor([[0, 7], [8, 0]])
+        >>> npnet.nonzero(x), x[npnet.nonzero(x, as_tuple=True)]
+        (tensor([[0, 1],
+                [1, 0]]), tensor([7, 8]))
+    """
     places = tuple(result(np.asarray(i, np.int64)) for i in np.atleast_1d(input.array).nonzero())
     if as_tuple:
         return places

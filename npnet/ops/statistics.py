@@ -76,7 +76,13 @@ def prod(
     *,
     dtype: npt.DTypeLike | None = None,
 ) -> Tensor:
-    """The product of all values, or along `dim`; of integers and bools in int64."""
+    """The product of all values, or along `dim`; of integers and bools in int64.
+
+    Example:
+        >>> x = npnet.tensor([[1, 2], [3, 4]])
+        >>> npnet.prod(x), npnet.prod(x, dim=0)
+        (tensor(24), tensor([3, 8]))
+    """
     x = _whole(input, dtype)
     if dim is None:
         return Prod(0, keepdim=False)(shape.reshape(x, (-1,)))
@@ -111,7 +117,12 @@ class CumProd(Function):
 
 
 def cumprod(input: Tensor, dim: int, *, dtype: npt.DTypeLike | None = None) -> Tensor:
-    """Running products along `dim`; of integers and bools in int64."""
+    """Running products along `dim`; of integers and bools in int64.
+
+    Example:
+        >>> npnet.cumprod(npnet.tensor([1, 2, 3, 4]), dim=0)
+        tensor([ 1,  2,  6, 24])
+    """
     x = _whole(input, dtype)
     at = axis("cumprod", dim, max(x.ndim, 1))
     return CumProd(at)(x) if x.ndim else shape.clone(x)
@@ -137,7 +148,12 @@ class LogCumSumExp(Function):
 
 
 def logcumsumexp(input: Tensor, dim: int) -> Tensor:
-    """The logarithm of running sums of exponentials along `dim`, without overflow on the way."""
+    """The logarithm of running sums of exponentials along `dim`, without overflow on the way.
+
+    Example:
+        >>> npnet.logcumsumexp(npnet.tensor([0.0, 0.0, 0.0]), dim=0)  # log 1, log 2, log 3
+        tensor([0.0000, 0.6931, 1.0986])
+    """
     x = functions.as_float(input)
     at = axis("logcumsumexp", dim, max(x.ndim, 1))
     return LogCumSumExp(at)(x) if x.ndim else shape.clone(x)
@@ -151,7 +167,12 @@ def var_mean(
     *,
     correction: float | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """`var` and `mean` of the same axes."""
+    """`var` and `mean` of the same axes.
+
+    Example:
+        >>> npnet.var_mean(npnet.tensor([[1.0, 2.0, 3.0], [4.0, 4.0, 4.0]]), dim=1)
+        (tensor([1., 0.]), tensor([2., 4.]))
+    """
     spread = reduce.var(input, dim, unbiased, keepdim, correction=correction)
     return spread, reduce.mean(input, None if isinstance(dim, bool) else dim, keepdim)
 
@@ -164,7 +185,12 @@ def std_mean(
     *,
     correction: float | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """`std` and `mean` of the same axes."""
+    """`std` and `mean` of the same axes.
+
+    Example:
+        >>> npnet.std_mean(npnet.tensor([[1.0, 2.0, 3.0]]), dim=1)
+        (tensor([1.]), tensor([2.]))
+    """
     spread = reduce.std(input, dim, unbiased, keepdim, correction=correction)
     return spread, reduce.mean(input, None if isinstance(dim, bool) else dim, keepdim)
 
@@ -178,7 +204,12 @@ def _without_nan(x: Tensor) -> Tensor:
 def nansum(
     input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: npt.DTypeLike | None = None
 ) -> Tensor:
-    """`sum` of the values that are not NaN."""
+    """`sum` of the values that are not NaN.
+
+    Example:
+        >>> npnet.nansum(npnet.tensor([1.0, npnet.nan, 3.0]))
+        tensor(4.)
+    """
     x = _without_nan(input) if input.is_floating_point() else input
     return reduce.sum(x, dim, keepdim, dtype=dtype)
 
@@ -186,7 +217,12 @@ def nansum(
 def nanmean(
     input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: npt.DTypeLike | None = None
 ) -> Tensor:
-    """`mean` of the values that are not NaN."""
+    """`mean` of the values that are not NaN.
+
+    Example:
+        >>> npnet.nanmean(npnet.tensor([1.0, npnet.nan, 3.0]))
+        tensor(2.)
+    """
     x = input if dtype is None else cast(input, np.dtype(dtype))
     if not x.is_floating_point():
         raise RuntimeError(f"nanmean: input must be floating point, got {x.dtype}; use x.float()")
@@ -195,7 +231,12 @@ def nanmean(
 
 
 def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:
-    """How many values are not 0, over all axes or those of `dim`: int64."""
+    """How many values are not 0, over all axes or those of `dim`: int64.
+
+    Example:
+        >>> npnet.count_nonzero(npnet.tensor([[0, 1], [2, 3]]), dim=0)
+        tensor([1, 2])
+    """
     check_tensors("count_nonzero", input)
     axes = reduce.axes_of("count_nonzero", input, dim)
     return result(np.asarray(np.count_nonzero(input.array, axes), np.int64))
@@ -220,6 +261,10 @@ def quantile(
         q: a number in [0, 1], or several in a tensor of one axis, which the result has in front.
         interpolation: between the two nearest values: "linear", "lower", "higher", "midpoint" or
             "nearest".
+
+    Example:
+        >>> npnet.quantile(npnet.tensor([1.0, 2.0, 3.0, 4.0]), npnet.tensor([0.0, 0.5, 1.0]))
+        tensor([1.0000, 2.5000, 4.0000])
     """
     return _quantile("quantile", input, q, dim, keepdim, interpolation, skip=False)
 
@@ -232,7 +277,12 @@ def nanquantile(
     *,
     interpolation: str = "linear",
 ) -> Tensor:
-    """`quantile` of the values that are not NaN."""
+    """`quantile` of the values that are not NaN.
+
+    Example:
+        >>> npnet.nanquantile(npnet.tensor([1.0, npnet.nan, 3.0]), 0.5)
+        tensor(2.)
+    """
     return _quantile("nanquantile", input, q, dim, keepdim, interpolation, skip=True)
 
 
@@ -304,7 +354,15 @@ def _between(ordered: Tensor, at: int, rank: Tensor, interpolation: str) -> Tens
 
 
 def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
-    """How often each whole number from 0 on is there; with weights, their sums."""
+    """How often each whole number from 0 on is there; with weights, their sums.
+
+    Shape: (n,) -> (m,), m = max(largest number + 1, minlength).
+
+    Example:
+        >>> x = npnet.tensor([0, 2, 2, 3])
+        >>> npnet.bincount(x), npnet.bincount(x, weights=npnet.tensor([1.0, 0.5, 0.25, 2.0]))
+        (tensor([1, 0, 2, 1]), tensor([1.0000, 0.0000, 0.7500, 2.0000]))
+    """
     check_tensors("bincount", input)
     x = input.array
     if input.ndim != 1 or x.dtype.kind not in "iu" or (x.size and x.min() < 0):
@@ -326,6 +384,12 @@ def histc(input: Tensor, bins: int = 100, min: Number = 0, max: Number = 0) -> T
 
     Args:
         min, max: equal, the smallest and the largest value are taken.
+
+    Shape: any -> (bins,).
+
+    Example:
+        >>> npnet.histc(npnet.tensor([1.0, 2.0, 2.5, 9.0]), bins=3, min=0, max=3)
+        tensor([0., 1., 2.])
     """
     x = input.array
     if bins <= 0:

@@ -128,62 +128,122 @@ class Sinc(Unary):
 
 
 def tan(input: Tensor) -> Tensor:
-    """The tangent of an angle in radians."""
+    """The tangent of an angle in radians.
+
+    Example:
+        >>> npnet.tan(npnet.tensor([0.0, 1.0]))
+        tensor([0.0000, 1.5574])
+    """
     return Tan()(as_float(input))
 
 
 def asin(input: Tensor) -> Tensor:
-    """The angle in [-pi/2, pi/2] of which this is the sine; NaN outside [-1, 1]."""
+    """The angle in [-pi/2, pi/2] of which this is the sine; NaN outside [-1, 1].
+
+    Example:
+        >>> npnet.asin(npnet.tensor([0.0, 1.0, 2.0]))
+        tensor([0.0000, 1.5708,    nan])
+    """
     return Asin()(as_float(input))
 
 
 def acos(input: Tensor) -> Tensor:
-    """The angle in [0, pi] of which this is the cosine; NaN outside [-1, 1]."""
+    """The angle in [0, pi] of which this is the cosine; NaN outside [-1, 1].
+
+    Example:
+        >>> npnet.acos(npnet.tensor([1.0, 0.0, -1.0, 2.0]))
+        tensor([0.0000, 1.5708, 3.1416,    nan])
+    """
     return Acos()(as_float(input))
 
 
 def atan(input: Tensor) -> Tensor:
-    """The angle in [-pi/2, pi/2] of which this is the tangent."""
+    """The angle in [-pi/2, pi/2] of which this is the tangent.
+
+    Example:
+        >>> npnet.atan(npnet.tensor([0.0, 1.0, -1.0]))
+        tensor([ 0.0000,  0.7854, -0.7854])
+    """
     return Atan()(as_float(input))
 
 
 def sinh(input: Tensor) -> Tensor:
-    """The hyperbolic sine, (e^x - e^-x) / 2."""
+    """The hyperbolic sine, (e^x - e^-x) / 2.
+
+    Example:
+        >>> npnet.sinh(npnet.tensor([0.0, 1.0]))
+        tensor([0.0000, 1.1752])
+    """
     return Sinh()(as_float(input))
 
 
 def cosh(input: Tensor) -> Tensor:
-    """The hyperbolic cosine, (e^x + e^-x) / 2."""
+    """The hyperbolic cosine, (e^x + e^-x) / 2.
+
+    Example:
+        >>> npnet.cosh(npnet.tensor([0.0, 1.0]))
+        tensor([1.0000, 1.5431])
+    """
     return Cosh()(as_float(input))
 
 
 def asinh(input: Tensor) -> Tensor:
-    """The number of which this is the hyperbolic sine."""
+    """The number of which this is the hyperbolic sine.
+
+    Example:
+        >>> npnet.asinh(npnet.tensor([0.0, 1.0]))
+        tensor([0.0000, 0.8814])
+    """
     return Asinh()(as_float(input))
 
 
 def acosh(input: Tensor) -> Tensor:
-    """The number >= 0 of which this is the hyperbolic cosine; NaN below 1."""
+    """The number >= 0 of which this is the hyperbolic cosine; NaN below 1.
+
+    Example:
+        >>> npnet.acosh(npnet.tensor([1.0, 2.0, 0.5]))
+        tensor([0.0000, 1.3170,    nan])
+    """
     return Acosh()(as_float(input))
 
 
 def atanh(input: Tensor) -> Tensor:
-    """The number of which this is the hyperbolic tangent; NaN outside [-1, 1]."""
+    """The number of which this is the hyperbolic tangent; NaN outside [-1, 1].
+
+    Example:
+        >>> npnet.atanh(npnet.tensor([0.0, 0.5, 2.0]))
+        tensor([0.0000, 0.5493,    nan])
+    """
     return Atanh()(as_float(input))
 
 
 def sinc(input: Tensor) -> Tensor:
-    """sin(pi x) / (pi x), 1 at 0."""
+    """sin(pi x) / (pi x), 1 at 0.
+
+    Example:
+        >>> npnet.sinc(npnet.tensor([0.0, 0.5]))
+        tensor([1.0000, 0.6366])
+    """
     return Sinc()(as_float(input))
 
 
 def deg2rad(input: Tensor) -> Tensor:
-    """Degrees in radians: x * pi / 180."""
+    """Degrees in radians: x * pi / 180.
+
+    Example:
+        >>> npnet.deg2rad(npnet.tensor([0.0, 90.0, 180.0]))
+        tensor([0.0000, 1.5708, 3.1416])
+    """
     return arithmetic.mul(as_float(input), math.pi / 180)
 
 
 def rad2deg(input: Tensor) -> Tensor:
-    """Radians in degrees: x * 180 / pi."""
+    """Radians in degrees: x * 180 / pi.
+
+    Example:
+        >>> npnet.rad2deg(npnet.tensor([1.0, npnet.pi]))
+        tensor([ 57.2958, 180.0000])
+    """
     return arithmetic.mul(as_float(input), 180 / math.pi)
 
 
@@ -202,7 +262,13 @@ class Atan2(Function):
 
 
 def atan2(input: Operand, other: Operand) -> Tensor:
-    """The angle in [-pi, pi] of the point (other, input)."""
+    """The angle in [-pi, pi] of the point (other, input).
+
+    Example:
+        >>> y, x = npnet.tensor([1.0, 1.0, -1.0]), npnet.tensor([1.0, -1.0, -1.0])
+        >>> npnet.atan2(y, x)
+        tensor([ 0.7854,  2.3562, -2.3562])
+    """
     check_tensors("atan2", input, other)
     dtype = float_type(input, other)
     return apply("atan2", Atan2(), *as_operands("atan2", input, other, dtype=dtype))
@@ -222,6 +288,11 @@ class Hypot(Function):
 
 
 def hypot(input: Tensor, other: Tensor) -> Tensor:
-    """sqrt(input^2 + other^2), without overflow on the way."""
+    """sqrt(input^2 + other^2), without overflow on the way.
+
+    Example:
+        >>> npnet.hypot(npnet.tensor([1.0, 3e30]), npnet.tensor([1.0, 4e30]))
+        tensor([1.4142e+00, 5.0000e+30])
+    """
     check_tensors("hypot", input, other)
     return apply("hypot", Hypot(), *as_operands("hypot", input, other))

@@ -62,6 +62,13 @@ def max_unpool2d(
             from any of S sizes. Default (H - 1) * SH - 2*PH + KH, and OW alike.
 
     Shape: (N, C, H, W) or (C, H, W) -> (N, C, OH, OW).
+
+    Example:
+        >>> x = npnet.tensor([[[1.0, 2.0], [4.0, 3.0]]])
+        >>> y, indices = F.max_pool2d(x, 2, return_indices=True)
+        >>> F.max_unpool2d(y, indices, 2)
+        tensor([[[0., 0.],
+                 [4., 0.]]])
     """
     op = "max_unpool2d"
     kernel = as_pair(op, "kernel_size", kernel_size, 1)
@@ -81,6 +88,11 @@ def max_unpool1d(
     """The maxima of `max_pool1d` at their places, and 0 elsewhere: see `max_unpool2d`.
 
     Shape: (N, C, L) or (C, L) -> (N, C, OL), OL = (L - 1) * S - 2*P + K.
+
+    Example:
+        >>> y, indices = F.max_pool1d(npnet.tensor([[1.0, 5.0, 7.0, 3.0]]), 2, return_indices=True)
+        >>> F.max_unpool1d(y, indices, 2)
+        tensor([[0., 5., 7., 0.]])
     """
     windows = rows("max_unpool1d", kernel_size, stride, padding)
     return _unpool("max_unpool1d", input, indices, windows, output_size, 1)

@@ -64,7 +64,13 @@ def _number(value: Any) -> int:
 
 
 def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
-    """The view of `length` positions along `dim` from `start` on."""
+    """The view of `length` positions along `dim` from `start` on.
+
+    Example:
+        >>> npnet.narrow(npnet.tensor([[1, 2, 3], [4, 5, 6]]), 1, 1, 2)
+        tensor([[2, 3],
+                [5, 6]])
+    """
     check_tensors("narrow", input)
     at = axis("narrow", dim, input.ndim)
     if isinstance(start, Variable) and (start.ndim or start.dtype.kind not in "iu"):
@@ -79,7 +85,12 @@ def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
 
 
 def select(input: Tensor, dim: int, index: int | Tensor) -> Tensor:
-    """The view at one position along `dim`, without that axis."""
+    """The view at one position along `dim`, without that axis.
+
+    Example:
+        >>> npnet.select(npnet.tensor([[1, 2], [3, 4]]), 1, 0)
+        tensor([1, 3])
+    """
     check_tensors("select", input)
     if not input.ndim:
         raise IndexError("select: a tensor without axes has no positions")
@@ -117,6 +128,11 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
 
     Args:
         offset: above the main diagonal; negative below.
+
+    Example:
+        >>> x = npnet.arange(9).reshape(3, 3)
+        >>> npnet.diagonal(x), npnet.diagonal(x, offset=-1)
+        (tensor([0, 4, 8]), tensor([3, 7]))
     """
     check_tensors("diagonal", input)
     first, second = (axis("diagonal", d, input.ndim) for d in (dim1, dim2))
@@ -209,7 +225,14 @@ def _spots(size: tuple[int, ...], stride: tuple[int, ...], offset: int) -> Array
 def as_strided(
     input: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None
 ) -> Tensor:
-    """A view of the memory at given steps, from `storage_offset` on; default the tensor's own."""
+    """A view of the memory at given steps, from `storage_offset` on; default the tensor's own.
+
+    Example:
+        >>> npnet.as_strided(npnet.arange(5), (3, 3), (1, 1))  # windows that overlap
+        tensor([[0, 1, 2],
+                [1, 2, 3],
+                [2, 3, 4]])
+    """
     if len(size) != len(stride):
         raise RuntimeError(f"as_strided: as many strides as sizes: {tuple(size)}, {tuple(stride)}")
     if min([*size, *stride, storage_offset or 0], default=0) < 0:
@@ -229,7 +252,12 @@ def offset(x: Array) -> int:
 
 
 def movedim(input: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
-    """Axes moved to other places; the rest keep their order."""
+    """Axes moved to other places; the rest keep their order.
+
+    Example:
+        >>> npnet.movedim(npnet.zeros(2, 3, 4), 0, -1).shape
+        (3, 4, 2)
+    """
     check_tensors("movedim", input)
     pairs = [(d,) if isinstance(d, int) else tuple(d) for d in (source, destination)]
     old, new = ([axis("movedim", d, input.ndim) for d in dims] for dims in pairs)
@@ -245,19 +273,34 @@ def movedim(input: Tensor, source: int | Sequence[int], destination: int | Seque
 
 
 def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
-    """Two axes exchanged: `transpose`."""
+    """Two axes exchanged: `transpose`.
+
+    Example:
+        >>> npnet.swapaxes(npnet.zeros(2, 3, 4), 0, 2).shape
+        (4, 3, 2)
+    """
     check_tensors("swapaxes", input)
     return shape.transpose(input, axis0, axis1)
 
 
 def ravel(input: Tensor) -> Tensor:
-    """All values in one axis."""
+    """All values in one axis.
+
+    Example:
+        >>> npnet.ravel(npnet.tensor([[1, 2], [3, 4]]))
+        tensor([1, 2, 3, 4])
+    """
     check_tensors("ravel", input)
     return shape.reshape(input, (-1,))
 
 
 def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
-    """One axis made several, of `sizes`, one of which may be -1."""
+    """One axis made several, of `sizes`, one of which may be -1.
+
+    Example:
+        >>> npnet.unflatten(npnet.zeros(2, 6), 1, (3, -1)).shape
+        (2, 3, 2)
+    """
     check_tensors("unflatten", input)
     at = axis("unflatten", dim, input.ndim)
     if not len(sizes):
@@ -273,13 +316,27 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
 
 
 def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
-    """`expand`."""
+    """`expand`.
+
+    Example:
+        >>> npnet.broadcast_to(npnet.tensor([1, 2]), (2, 2))
+        tensor([[1, 2],
+                [1, 2]])
+    """
     check_tensors("broadcast_to", input)
     return shape.expand(input, size)
 
 
 def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
-    """All expanded to their common shape."""
+    """All expanded to their common shape.
+
+    Example:
+        >>> x, y = npnet.broadcast_tensors(npnet.tensor([1, 2]), npnet.tensor([[3], [4]]))
+        >>> x, y
+        (tensor([[1, 2],
+                [1, 2]]), tensor([[3, 3],
+                [4, 4]]))
+    """
     if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
         tensors = tuple(tensors[0])
     size = shape.broadcast_shapes("broadcast_tensors", *(x.shape for x in tensors))
@@ -301,17 +358,32 @@ def _at_least(count: int, tensors: tuple[Any, ...]) -> Any:
 
 
 def atleast_1d(*tensors: Any) -> Any:
-    """Tensors without axes with one; of one tensor, a tensor."""
+    """Tensors without axes with one; of one tensor, a tensor.
+
+    Example:
+        >>> npnet.atleast_1d(npnet.tensor(5))
+        tensor([5])
+    """
     return _at_least(1, tensors)
 
 
 def atleast_2d(*tensors: Any) -> Any:
-    """New axes in front up to two; of one tensor, a tensor."""
+    """New axes in front up to two; of one tensor, a tensor.
+
+    Example:
+        >>> npnet.atleast_2d(npnet.tensor([1, 2]))
+        tensor([[1, 2]])
+    """
     return _at_least(2, tensors)
 
 
 def atleast_3d(*tensors: Any) -> Any:
-    """New axes, in front up to two and the third at the end; of one tensor, a tensor."""
+    """New axes, in front up to two and the third at the end; of one tensor, a tensor.
+
+    Example:
+        >>> npnet.atleast_3d(npnet.tensor([1, 2])).shape, npnet.atleast_3d(npnet.zeros(2, 3)).shape
+        ((1, 2, 1), (2, 3, 1))
+    """
     return _at_least(3, tensors)
 
 
@@ -321,7 +393,12 @@ def atleast_3d(*tensors: Any) -> Any:
 def tensor_split(
     input: Tensor, indices_or_sections: int | Sequence[int] | Tensor, dim: int = 0
 ) -> tuple[Tensor, ...]:
-    """Views along `dim`: of nearly equal sizes, the first ones larger; or between positions."""
+    """Views along `dim`: of nearly equal sizes, the first ones larger; or between positions.
+
+    Example:
+        >>> npnet.tensor_split(npnet.arange(5), 2), npnet.tensor_split(npnet.arange(5), (1, 3))
+        ((tensor([0, 1, 2]), tensor([3, 4])), (tensor([0]), tensor([1, 2]), tensor([3, 4])))
+    """
     check_tensors("tensor_split", input)
     if not input.ndim:
         raise RuntimeError("tensor_split: a tensor without axes can't be split")
@@ -353,18 +430,36 @@ def _split_along(op: str, input: Tensor, parts: Any, dim: int, least: int) -> tu
 
 
 def hsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
-    """Split along the second axis, or the only one."""
+    """Split along the second axis, or the only one.
+
+    Example:
+        >>> npnet.hsplit(npnet.tensor([[1, 2, 3], [4, 5, 6]]), [1])
+        (tensor([[1],
+                [4]]), tensor([[2, 3],
+                [5, 6]]))
+    """
     check_tensors("hsplit", input)
     return _split_along("hsplit", input, indices_or_sections, 0 if input.ndim == 1 else 1, 1)
 
 
 def vsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
-    """Split along the first axis of at least two."""
+    """Split along the first axis of at least two.
+
+    Example:
+        >>> npnet.vsplit(npnet.tensor([[1, 2], [3, 4], [5, 6]]), [1])
+        (tensor([[1, 2]]), tensor([[3, 4],
+                [5, 6]]))
+    """
     check_tensors("vsplit", input)
     return _split_along("vsplit", input, indices_or_sections, 0, 2)
 
 
 def dsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
-    """Split along the third axis."""
+    """Split along the third axis.
+
+    Example:
+        >>> [part.shape for part in npnet.dsplit(npnet.zeros(1, 2, 5), [2])]
+        [(1, 2, 2), (1, 2, 3)]
+    """
     check_tensors("dsplit", input)
     return _split_along("dsplit", input, indices_or_sections, 2, 3)

@@ -73,6 +73,14 @@ def save(
     Raises:
         TypeError: something in `obj` can't be pickled either; names where and why.
         OSError: the file can't be written.
+
+    Example:
+        >>> import io
+        >>> file = io.BytesIO()
+        >>> npnet.save({"step": 3, "weights": [npnet.tensor([1.0])]}, file)
+        >>> _ = file.seek(0)
+        >>> npnet.load(file)
+        {'step': 3, 'weights': [tensor([1.])]}
     """
     data = _saved(obj, pickle_module, pickle_protocol)
     if isinstance(f, (str, os.PathLike)):
@@ -113,6 +121,14 @@ def load(
             nor, with weights_only=False, a pickle.
         RuntimeError: a pickle_module is given, but weights_only is not False.
         OSError: the file can't be read, or is a folder, a pipe or a device.
+
+    Example:
+        >>> import io
+        >>> file = io.BytesIO()
+        >>> npnet.save({"weight": npnet.tensor([1.0, 2.0])}, file)
+        >>> _ = file.seek(0)
+        >>> npnet.load(file)
+        {'weight': tensor([1., 2.])}
     """
     _check_location(map_location)
     if mmap:
