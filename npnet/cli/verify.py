@@ -103,11 +103,13 @@ def _work(argv: Sequence[str]) -> None:
 
 
 def _check_target(options: Options) -> None:
-    """Raise ConfigError where the certificate can't be written, before anything is computed."""
-    if options.html is None:
-        return
+    """Raise where the certificate can't be shown or written, before anything is computed."""
     from npnet.base.extras import require
 
+    if not options.json:
+        require("rich", "train", PROG)
+    if options.html is None:
+        return
     require("jinja2", "train", f"{PROG} --html")
     target = user_path(options.html)
     if target.is_dir() or not target.parent.is_dir():
