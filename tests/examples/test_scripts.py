@@ -20,7 +20,11 @@ MPIEXEC = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}:{os.envir
 
 # Flags that make it short, the packages that it needs, and what it must print.
 CASES: dict[str, tuple[list[str], list[str], str]] = {
-    "fine_tuning": (["--few", "2", "--steps", "4"], [], r"anew conv3, fc1, fc2: .* then all"),
+    "fine_tuning": (
+        ["--few", "2", "--steps", "4"],
+        [],
+        r"a new last layer: .*\nthen all layers at",
+    ),
     "onnx_in_and_out": (["--epochs", "1"], ["onnx"], r"read back by npnet: logits differ by "),
     "own_data_set": (["--count", "120", "--epochs", "1"], ["PIL"], r"96 pictures to learn, 24 to"),
     "own_loop": (["--epochs", "2"], [], r"the same weights, to the bit"),
