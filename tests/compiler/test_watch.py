@@ -386,6 +386,32 @@ def test_what_the_garbage_collector_calls_is_no_part_of_the_model() -> None:
     assert step.fallback is None
 
 
+class _Subsample(nn.Module):
+    """A shortcut of a residual network: what it slices is let go of as it returns."""
+
+    def forward(self, x: npnet.Tensor) -> npnet.Tensor:
+        return F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 4, 4))
+
+
+class _Shortened(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 16, 3, 2, padding=1)
+        self.shortcut, self.fc = _Subsample(), nn.Linear(16, 10)
+
+    def forward(self, x: npnet.Tensor) -> npnet.Tensor:
+        x = F.relu(self.conv1(x))
+        x = F.relu(self.conv2(x) + self.shortcut(x))
+        return self.fc(F.adaptive_avg_pool2d(x, 1).flatten(1))
+
+
+def test_memory_that_is_given_back_is_no_call_of_the_models() -> None:
+    net = _Shortened()
+    step = npnet.compile(net, F.cross_entropy, optim.SGD(net.parameters(), lr=0.1))
+    step(npnet.randn(16, 3, 8, 8), npnet.arange(16) % 10)
+    assert step.fallback is None
+
+
 @pytest.mark.parametrize("name", EAGER)
 def test_all_else_is_eager_and_says_why(name: str) -> None:
     forward, why = EAGER[name]
