@@ -13,7 +13,7 @@ import numpy.typing as npt
 from npnet.base.arrays import Array
 from npnet.base.files import printable
 from npnet.datasets import _advice, _npz
-from npnet.datasets._augmentation import Augmentation, characters
+from npnet.datasets._augmentation import Augmentation, characters, photographs
 from npnet.datasets._errors import DataError
 
 __all__ = ["ImageData", "from_arrays", "names_npz", "read_npz", "stratified_split"]
@@ -35,7 +35,8 @@ class ImageData:
         y_train: (N,) int64, from 0 to len(classes) - 1.
         x_test, y_test: (M, C, H, W) and (M,), the same dtypes.
         classes: the name of each label.
-        augmentation: the standard set that changes training images at random, by their size.
+        augmentation: the standard set that changes training images at random, by their size; where
+            none is given, that of characters for grey images and of photographs for colour.
         x_val, y_val: what validates, where the data set says so; None leaves it to the user.
     """
 
@@ -45,9 +46,14 @@ class ImageData:
     x_test: Array
     y_test: Labels
     classes: tuple[str, ...]
-    augmentation: Augmentation = characters
+    augmentation: Augmentation = None  # type: ignore[assignment] # `__post_init__` knows the colour
     x_val: Array | None = None
     y_val: Labels | None = None
+
+    def __post_init__(self) -> None:
+        if self.augmentation is None:
+            chosen = characters if self.channels == 1 else photographs
+            object.__setattr__(self, "augmentation", chosen)  # the class is frozen
 
     @property
     def channels(self) -> int:

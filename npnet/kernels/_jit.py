@@ -169,8 +169,8 @@ def _unobserved(compile: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     def compiled(signature: Any) -> Any:
-        observers = (sys.getprofile(), sys.setprofile), (sys.gettrace(), sys.settrace)
-        taken = [(observer, put) for observer, put in observers if callable(observer)]
+        places: Any = (sys.getprofile(), sys.setprofile), (sys.gettrace(), sys.settrace)
+        taken = [(observer, put) for observer, put in places if callable(observer)]
         for _, put in taken:
             put(None)
         try:

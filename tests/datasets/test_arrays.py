@@ -10,7 +10,8 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from npnet.datasets import DataError, load, read_npz
-from npnet.datasets.arrays import stratified_split
+from npnet.datasets._augmentation import Augmentation, characters, photographs
+from npnet.datasets.arrays import from_arrays, stratified_split
 
 LABELS = np.arange(24) % 3
 GREY = np.arange(24 * 4 * 5, dtype=np.uint8).reshape(24, 4, 5)
@@ -66,6 +67,17 @@ def test_split_is_a_sixth_of_each_class_and_always_the_same(tmp_path: Path) -> N
     assert_array_equal(first.x_test, second.x_test)
     both = np.concatenate([first.x_train, first.x_test])
     assert len(np.unique(both, axis=0)) == 24, "no image is lost or in both splits"
+
+
+@pytest.mark.parametrize(("channels", "standard"), [(1, characters), (3, photographs)])
+def test_grey_images_are_augmented_as_characters_and_colour_as_photographs(
+    tmp_path: Path, channels: int, standard: Augmentation
+) -> None:
+    path = tmp_path / "mine.npz"
+    x, y = np.zeros((12, channels, 8, 8), np.uint8), np.arange(12) % 2
+    np.savez(path, x=x, y=y)
+    assert read_npz(path).augmentation is standard
+    assert from_arrays(x, y).augmentation is standard
 
 
 def test_split_keeps_pairs_and_order() -> None:
