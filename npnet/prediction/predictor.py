@@ -113,7 +113,7 @@ class Predictor:
                 return Prediction(source.name, note=NOTHING)
             if self.placement is None:
                 notes = [note, self._stretched(picture)]
-                image = self.model.preprocess(picture)
+                image = self.model.preprocess(picture[None])  # (3, H, W) may be three grey ones
                 return Prediction(source.name, note=_joined(notes), image=image, picture_array=kept)
             digit = prepare_digit(picture, self.placement)
             image = self.model.preprocess(digit.image)
