@@ -10,7 +10,10 @@ __all__ = ["CosineSimilarity", "PairwiseDistance"]
 
 
 class CosineSimilarity(Module):
-    """The cosine of the angle between vectors along `dim`: see `functional.cosine_similarity`."""
+    """The cosine of the angle between vectors along `dim`: see `functional.cosine_similarity`.
+
+    Shape: (N, D, ...), (N, D, ...) -> (N, ...) of dim=1.
+    """
 
     def __init__(self, dim: int = 1, eps: float = 1e-8) -> None:
         super().__init__()

@@ -196,7 +196,10 @@ class HuberLoss(_Loss):
 
 
 class KLDivLoss(_Loss):
-    """The divergence of a target from log-probabilities: see `functional.kl_div`."""
+    """The divergence of a target from log-probabilities: see `functional.kl_div`.
+
+    Shapes must be equal.
+    """
 
     def __init__(
         self,
@@ -215,7 +218,7 @@ class KLDivLoss(_Loss):
 
 
 class PoissonNLLLoss(_Loss):
-    """The likelihood of counts: see `functional.poisson_nll_loss`."""
+    """The likelihood of counts: see `functional.poisson_nll_loss`. Shapes must be equal."""
 
     def __init__(
         self,

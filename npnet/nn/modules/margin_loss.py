@@ -24,21 +24,27 @@ __all__ = [
 
 
 class SoftMarginLoss(_Loss):
-    """log(1 + exp(-t * x)) of targets 1 and -1."""
+    """log(1 + exp(-t * x)) of targets 1 and -1. Shapes must be equal."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.soft_margin_loss(input, target, reduction=self.reduction)
 
 
 class MultiLabelMarginLoss(_Loss):
-    """The margin between all targets of a sample and all other classes."""
+    """The margin between all targets of a sample and all other classes.
+
+    Shape: input and target (N, C) or (C,); behind a sample's classes, target is -1.
+    """
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.multilabel_margin_loss(input, target, reduction=self.reduction)
 
 
 class MultiLabelSoftMarginLoss(_WeightedLoss):
-    """The binary cross-entropy of the sigmoid of logits, its mean over the classes."""
+    """The binary cross-entropy of the sigmoid of logits, its mean over the classes.
+
+    Shape: input and target (N, C) or (C,).
+    """
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.multilabel_soft_margin_loss(input, target, self.weight, reduction=self.reduction)
@@ -46,6 +52,8 @@ class MultiLabelSoftMarginLoss(_WeightedLoss):
 
 class MultiMarginLoss(_WeightedLoss):
     """The margin between the class of a sample and all others.
+
+    Shape: input (N, C) and target (N,), or (C,) and ().
 
     Args:
         p: 1 or 2.
@@ -94,14 +102,20 @@ class _MarginLoss(_Loss):
 
 
 class MarginRankingLoss(_MarginLoss):
-    """max(-t * (x1 - x2) + margin, 0): the first shall be larger where t = 1."""
+    """max(-t * (x1 - x2) + margin, 0): the first shall be larger where t = 1.
+
+    Shapes must be equal.
+    """
 
     def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
         return F.margin_ranking_loss(input1, input2, target, self.margin, reduction=self.reduction)
 
 
 class CosineEmbeddingLoss(_MarginLoss):
-    """1 - cos where the target is 1, max(cos - margin, 0) where it is -1."""
+    """1 - cos where the target is 1, max(cos - margin, 0) where it is -1.
+
+    Shape: inputs (N, D) and target (N,), or (D,) and ().
+    """
 
     def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
         return F.cosine_embedding_loss(
@@ -110,7 +124,7 @@ class CosineEmbeddingLoss(_MarginLoss):
 
 
 class HingeEmbeddingLoss(_MarginLoss):
-    """x where the target is 1, max(margin - x, 0) where it is -1."""
+    """x where the target is 1, max(margin - x, 0) where it is -1. Shapes must be equal."""
 
     def __init__(
         self,
@@ -126,7 +140,10 @@ class HingeEmbeddingLoss(_MarginLoss):
 
 
 class TripletMarginLoss(_MarginLoss):
-    """max(|a - p| - |a - n| + margin, 0): see `functional.triplet_margin_loss`."""
+    """max(|a - p| - |a - n| + margin, 0): see `functional.triplet_margin_loss`.
+
+    Shape: a, p and n (N, D) or (D,).
+    """
 
     def __init__(
         self,
@@ -157,7 +174,10 @@ class TripletMarginLoss(_MarginLoss):
 
 
 class TripletMarginWithDistanceLoss(_Loss):
-    """max(d(a, p) - d(a, n) + margin, 0) of a distance d; default the 2-norm."""
+    """max(d(a, p) - d(a, n) + margin, 0) of a distance d; default the 2-norm.
+
+    Shape: a, p and n (N, ...), of which d gives (N,).
+    """
 
     def __init__(
         self,

@@ -205,6 +205,8 @@ class TransformerDecoderLayer(Module):
 class TransformerEncoder(Module):
     """num_layers copies of a layer, one after another, and a norm where one is given.
 
+    Shape: src (L, N, E) -> (L, N, E).
+
     Args:
         enable_nested_tensor, mask_check: of a faster way that PyTorch has for padded batches; here
             all steps are computed, padded ones too, as PyTorch does in training.
@@ -242,7 +244,10 @@ class TransformerEncoder(Module):
 
 
 class TransformerDecoder(Module):
-    """num_layers copies of a layer, one after another, and a norm where one is given."""
+    """num_layers copies of a layer, one after another, and a norm where one is given.
+
+    Shape: tgt (L, N, E), memory (S, N, E) -> (L, N, E).
+    """
 
     def __init__(self, decoder_layer: Module, num_layers: int, norm: Module | None = None) -> None:
         super().__init__()
