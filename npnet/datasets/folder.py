@@ -158,6 +158,17 @@ class DatasetFolder(VisionDataset):
 
     Raises:
         FileNotFoundError: no such folder, no class in it, or no file in a class.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     for name in "cat", "dog":
+        ...         pathlib.Path(root, name).mkdir()
+        ...         _ = pathlib.Path(root, name, "1.txt").write_text(name.upper())
+        ...     read = lambda path: pathlib.Path(path).read_text()
+        ...     data = npnet.datasets.DatasetFolder(root, read, extensions=(".txt",))
+        ...     print(data.classes, data[1])
+        ['cat', 'dog'] ('DOG', 1)
     """
 
     def __init__(
@@ -222,6 +233,17 @@ class ImageFolder(DatasetFolder):
 
     Attributes:
         imgs: the same as samples.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     for name in "cat", "dog":
+        ...         pathlib.Path(root, name).mkdir()
+        ...         npnet.utils.save_image(npnet.rand(3, 8, 8), f"{root}/{name}/1.png")
+        ...     data = npnet.datasets.ImageFolder(root, npnet.transforms.ToTensor())
+        ...     x, label = data[1]
+        ...     print(data.class_to_idx, x.shape, label)
+        {'cat': 0, 'dog': 1} (3, 8, 8) 1
     """
 
     def __init__(

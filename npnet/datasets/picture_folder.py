@@ -54,6 +54,17 @@ def read_folder(
     Raises:
         DataError: there are no pictures, a class has none or is not in `train`, or a file can't be
             read; names it.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     for i in range(12):
+        ...         name = pathlib.Path(root, ["cat", "dog"][i % 2])
+        ...         name.mkdir(exist_ok=True)
+        ...         npnet.utils.save_image(npnet.rand(3, 8, 8), name / f"{i}.png")
+        ...     data = npnet.datasets.read_folder(root)
+        >>> data.x_train.shape, data.classes
+        ((10, 3, 8, 8), ('cat', 'dog'))
     """
     root = _folder(path).resolve()
     splits = _splits(root)
