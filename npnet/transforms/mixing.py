@@ -130,7 +130,7 @@ class MixUp(_Mixing):
     Source: Zhang et al. (2018), mixup: Beyond empirical risk minimization, arXiv:1710.09412.
     """
 
-    __doc__ += f"\n    {_Mixing.__doc__}"
+    __doc__ = f"{__doc__}\n    {_Mixing.__doc__}"
 
     def _mixed(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         if not images.is_floating_point():
@@ -156,7 +156,7 @@ class CutMix(_Mixing):
     localizable features, arXiv:1905.04899, eqs. 1-2.
     """
 
-    __doc__ += f"\n    {_Mixing.__doc__}"
+    __doc__ = f"{__doc__}\n    {_Mixing.__doc__}"
 
     def _mixed(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         height, width = images.shape[-2:]
