@@ -58,10 +58,10 @@ def read_folder(
     Example:
         >>> import pathlib, tempfile
         >>> with tempfile.TemporaryDirectory() as root:
-        ...     for i in range(12):
-        ...         name = pathlib.Path(root, ["cat", "dog"][i % 2])
-        ...         name.mkdir(exist_ok=True)
-        ...         npnet.utils.save_image(npnet.rand(3, 8, 8), name / f"{i}.png")
+        ...     for name in "cat", "dog":
+        ...         pathlib.Path(root, name).mkdir()
+        ...         for i in range(6):
+        ...             npnet.utils.save_image(npnet.rand(3, 8, 8), f"{root}/{name}/{i}.png")
         ...     data = npnet.datasets.read_folder(root)
         >>> data.x_train.shape, data.classes
         ((10, 3, 8, 8), ('cat', 'dog'))

@@ -103,8 +103,7 @@ class PReLU(Module):
         init: what they are at first.
 
     Example:
-        >>> layer = nn.PReLU()
-        >>> layer(npnet.tensor([-2.0, 2.0])).tolist()
+        >>> nn.PReLU()(npnet.tensor([-2.0, 2.0])).tolist()
         [-0.5, 2.0]
     """
 

@@ -87,8 +87,7 @@ class AlphaDropout(_DropoutNd):
     """Dropout that keeps mean 0 and variance 1 of SELU networks.  Shape: any.
 
     Example:
-        >>> layer = nn.AlphaDropout(0.5).eval()
-        >>> layer(npnet.tensor([1.0, 2.0]))
+        >>> nn.AlphaDropout(0.5).eval()(npnet.tensor([1.0, 2.0]))
         tensor([1., 2.])
     """
 
@@ -100,9 +99,8 @@ class FeatureAlphaDropout(_DropoutNd):
     """`AlphaDropout` of whole channels.  Shape: (N, C, ...).
 
     Example:
-        >>> nn.FeatureAlphaDropout(0.5).eval()(npnet.ones(1, 2, 2))
-        tensor([[[1., 1.],
-                 [1., 1.]]])
+        >>> nn.FeatureAlphaDropout(0.5).eval()(npnet.ones(1, 1, 2))
+        tensor([[[1., 1.]]])
     """
 
     def forward(self, input: Tensor) -> Tensor:

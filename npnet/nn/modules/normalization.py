@@ -126,8 +126,7 @@ class RMSNorm(Module):
     """The norm by roots of mean squares: see `functional.rms_norm`.  Shape: (..., *shape), kept.
 
     Example:
-        >>> layer = nn.RMSNorm(2, eps=0.0)
-        >>> layer(npnet.tensor([[1.0, 7.0]])).detach().round(decimals=2)
+        >>> nn.RMSNorm(2, eps=0.0)(npnet.tensor([[1.0, 7.0]])).detach().round(decimals=2)
         tensor([[0.2000, 1.4000]])
     """
 
