@@ -728,7 +728,7 @@ for _name in (
 ):
     globals()[_name] = _takes_out(globals()[_name])
 for _name in (  # Tensor's methods, and what asks one of them
-    *[_name for _name in dir(Tensor) if globals().get(_name) is getattr(Tensor, _name)],
+    *[n for n in dir(Tensor) if n[:2] != "__" and globals().get(n) is getattr(Tensor, n)],
     "feature_dropout",
     "randint_like",
     "set_rng_state",

@@ -24,7 +24,12 @@ _chosen: list[str] = []  # the folder that set_dir named
 
 
 def get_dir() -> str:
-    """The folder of what was downloaded: set_dir's, `$TORCH_HOME/hub` or `~/.cache/torch/hub`."""
+    """The folder of what was downloaded: set_dir's, `$TORCH_HOME/hub` or `~/.cache/torch/hub`.
+
+    Example:
+        >>> npnet.hub.get_dir().endswith("hub")
+        True
+    """
     if _chosen:
         return _chosen[0]
     cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
@@ -33,7 +38,15 @@ def get_dir() -> str:
 
 
 def set_dir(d: str | os.PathLike[str]) -> None:
-    """Keep what is downloaded in this folder."""
+    """Keep what is downloaded in this folder.
+
+    Example:
+        >>> before = npnet.hub.get_dir()
+        >>> npnet.hub.set_dir("weights")
+        >>> npnet.hub.get_dir()
+        'weights'
+        >>> npnet.hub.set_dir(before)
+    """
     _chosen[:] = [os.path.expanduser(d)]
 
 
@@ -59,6 +72,15 @@ def load_state_dict_from_url(
     Raises:
         URLError: the file can't be had; says where to put it by hand.
         RuntimeError: its SHA-256 is another.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     npnet.save({"bias": npnet.zeros(2)}, f"{folder}/net.safetensors")
+        ...     url = pathlib.Path(folder, "net.safetensors").as_uri()
+        ...     state = npnet.hub.load_state_dict_from_url(url, folder, progress=False)
+        >>> state
+        {'bias': tensor([0., 0.])}
     """
     folder = Path(os.path.join(get_dir(), "checkpoints") if model_dir is None else model_dir)
     path = folder / (file_name or os.path.basename(urlparse(url).path))
@@ -71,7 +93,17 @@ def load_state_dict_from_url(
 def download_url_to_file(
     url: str, dst: str | os.PathLike[str], hash_prefix: str | None = None, progress: bool = True
 ) -> None:
-    """Download a file, whole or not at all. Raises what `load_state_dict_from_url` raises."""
+    """Download a file, whole or not at all. Raises what `load_state_dict_from_url` raises.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     there, here = pathlib.Path(folder, "there"), pathlib.Path(folder, "here")
+        ...     _ = there.write_text("weights")
+        ...     npnet.hub.download_url_to_file(there.as_uri(), here, progress=False)
+        ...     print(here.read_text())
+        weights
+    """
     from urllib.request import urlopen  # only here: npnet starts faster without
 
     path = Path(dst)

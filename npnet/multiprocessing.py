@@ -53,7 +53,13 @@ class ProcessException(Exception):
 
 
 class ProcessRaisedException(ProcessException):
-    """The function raised an exception in the child, whose traceback is in `msg`."""
+    """The function raised an exception in the child, whose traceback is in `msg`.
+
+    Example:
+        >>> raised = npnet.multiprocessing.ProcessRaisedException("Traceback ...", 0, 123)
+        >>> raised.error_index, raised.msg
+        (0, 'Traceback ...')
+    """
 
 
 class ProcessExitedException(ProcessException):
@@ -62,6 +68,11 @@ class ProcessExitedException(ProcessException):
     Attributes:
         exit_code: what `Process.exitcode` says.
         signal_name: such as SIGKILL; None if it exited.
+
+    Example:
+        >>> exited = npnet.multiprocessing.ProcessExitedException("killed", 0, 123, -9, "SIGKILL")
+        >>> exited.exit_code, exited.signal_name
+        (-9, 'SIGKILL')
     """
 
     def __init__(
@@ -221,17 +232,36 @@ _strategy = "file_descriptor"
 
 
 def get_all_sharing_strategies() -> set[str]:
-    """The names that PyTorch has for ways to send shared memory."""
+    """The names that PyTorch has for ways to send shared memory.
+
+    Example:
+        >>> sorted(npnet.multiprocessing.get_all_sharing_strategies())
+        ['file_descriptor', 'file_system']
+    """
     return {"file_descriptor", "file_system"}
 
 
 def get_sharing_strategy() -> str:
-    """The name that was set last."""
+    """The name that was set last.
+
+    Example:
+        >>> name = npnet.multiprocessing.get_sharing_strategy()
+        >>> name in npnet.multiprocessing.get_all_sharing_strategies()
+        True
+    """
     return _strategy
 
 
 def set_sharing_strategy(new_strategy: str) -> None:
-    """Choose how PyTorch sends shared memory; here it is by its descriptor whichever is set."""
+    """Choose how PyTorch sends shared memory; here it is by its descriptor whichever is set.
+
+    Example:
+        >>> before = npnet.multiprocessing.get_sharing_strategy()
+        >>> npnet.multiprocessing.set_sharing_strategy("file_system")
+        >>> npnet.multiprocessing.get_sharing_strategy()
+        'file_system'
+        >>> npnet.multiprocessing.set_sharing_strategy(before)
+    """
     global _strategy
     if new_strategy not in get_all_sharing_strategies():
         names = sorted(get_all_sharing_strategies())

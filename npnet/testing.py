@@ -37,6 +37,13 @@ def assert_close(
         rtol, atol: both or neither; by default those of the dtype, which PyTorch has.
         check_dtype: whether dtypes must be equal too.
         msg: what to say instead, or a function of what would be said.
+
+    Example:
+        >>> npnet.testing.assert_close(npnet.tensor([1.0, 2.0]), npnet.tensor([1.0, 2.000001]))
+        >>> npnet.testing.assert_close([1.0], [1.5], msg="not close")
+        Traceback (most recent call last):
+            ...
+        AssertionError: not close
     """
     if (rtol is None) != (atol is None):
         raise ValueError(f"assert_close: give rtol and atol or neither, got {rtol} and {atol}")
@@ -60,6 +67,19 @@ def check_layer(Layer: type, kind: str = "", *, gradients: str = "add") -> None:
     Raises:
         AssertionError: it is not right; says where, and which known mistake it looks like.
         ValueError: what kind it is is not clear, or there is no such kind.
+
+    Example:
+        >>> class ReLU:
+        ...     def forward(self, x):
+        ...         self.x = x
+        ...         return np.maximum(x, 0)
+        ...     def backward(self, gy):
+        ...         return gy
+        >>> try:
+        ...     npnet.testing.check_layer(ReLU)
+        ... except AssertionError as error:
+        ...     print(str(error).splitlines()[3].split(":")[0])
+        It looks like a known mistake, not-masked
     """
     from npnet.grading import Rubric, grade_class
     from npnet.grading.report import words

@@ -57,14 +57,19 @@ assert npnet.models.create("lenet5").eval()(npnet.randn(1, 1, 32, 32)).shape == 
 """
 
 
-def _run(code: str) -> None:
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+def _run(code: str, *options: str) -> None:
+    command = [sys.executable, *options, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
 def test_inference_without_other_libraries() -> None:
     block = f"import sys\nfor name in {OTHERS}: sys.modules[name] = None\n"
     _run(block + INFERENCE)
+
+
+def test_inference_without_docstrings() -> None:
+    _run(f"{INFERENCE}\nimport npnet.transforms.v2", "-OO")
 
 
 def test_other_libraries_are_not_imported_where_they_are_installed() -> None:

@@ -18,6 +18,16 @@ class set_detect_anomaly:
     Args:
         mode: whether it is on.
         check_nan: look for NaN; otherwise the places are noted alone.
+
+    Example:
+        >>> import warnings
+        >>> x = npnet.tensor([0.0], requires_grad=True)
+        >>> with warnings.catch_warnings(), npnet.autograd.set_detect_anomaly(True):
+        ...     warnings.simplefilter("ignore")
+        ...     (x.sqrt() * 0).sum().backward()
+        Traceback (most recent call last):
+            ...
+        RuntimeError: backward: function 'SqrtBackward' returned nan values in its 0th output
     """
 
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
@@ -40,6 +50,17 @@ class detect_anomaly(set_detect_anomaly):
 
     Warns:
         UserWarning: always, since it is slow.
+
+    Example:
+        >>> import warnings
+        >>> x = npnet.tensor([0.0], requires_grad=True)
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore")
+        ...     with npnet.autograd.detect_anomaly():
+        ...         (x.sqrt() * 0).sum().backward()
+        Traceback (most recent call last):
+            ...
+        RuntimeError: backward: function 'SqrtBackward' returned nan values in its 0th output
     """
 
     def __init__(self, check_nan: bool = True) -> None:

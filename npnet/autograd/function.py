@@ -101,6 +101,21 @@ class Function:
 
     Raises:
         RuntimeError: `backward` returns another number of gradients, or one that does not fit.
+
+    Example:
+        >>> class Square(npnet.autograd.Function):
+        ...     @staticmethod
+        ...     def forward(ctx, x):
+        ...         ctx.save_for_backward(x)
+        ...         return x * x
+        ...     @staticmethod
+        ...     def backward(ctx, gy):
+        ...         (x,) = ctx.saved_tensors
+        ...         return 2 * x * gy
+        >>> x = npnet.tensor([1.0, 3.0], requires_grad=True)
+        >>> Square.apply(x).sum().backward()
+        >>> x.grad
+        tensor([2., 6.])
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

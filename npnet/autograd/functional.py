@@ -32,6 +32,11 @@ def vjp(
 
     Raises:
         NotImplementedError: create_graph is asked for.
+
+    Example:
+        >>> x, v = npnet.tensor([1.0, 3.0]), npnet.tensor([1.0, 10.0])
+        >>> npnet.autograd.functional.vjp(lambda x: x * x, x, v)
+        (tensor([1., 9.]), tensor([ 2., 60.]))
     """
     single, args, outputs = _applied("vjp", func, inputs, create_graph)
     several = isinstance(outputs, (tuple, list))
@@ -63,6 +68,12 @@ def jacobian(
 
     Raises:
         NotImplementedError: create_graph or another strategy is asked for.
+
+    Example:
+        >>> x = npnet.tensor([1.0, 3.0])
+        >>> npnet.autograd.functional.jacobian(lambda x: x * x, x)
+        tensor([[2., 0.],
+                [0., 6.]])
     """
     if strategy != "reverse-mode":
         raise NotImplementedError(f"jacobian: only 'reverse-mode' is supported, got {strategy!r}")

@@ -61,6 +61,11 @@ def gradcheck(
         GradcheckError: they differ; says where.
         ValueError: no input requires a gradient.
         NotImplementedError: a check is asked for that there is not.
+
+    Example:
+        >>> x = npnet.tensor([0.5, 2.0], dtype=npnet.float64, requires_grad=True)
+        >>> npnet.autograd.gradcheck(lambda x: x.sin(), x)
+        True
     """
     asked = {
         "check_undefined_grad": check_undefined_grad,

@@ -41,6 +41,12 @@ def backward(
     Raises:
         RuntimeError: as `Tensor.backward`; `inputs` is empty.
         NotImplementedError: create_graph is asked for.
+
+    Example:
+        >>> x = npnet.tensor([1.0, 3.0], requires_grad=True)
+        >>> npnet.autograd.backward([x * x], [npnet.tensor([1.0, 10.0])])
+        >>> x.grad
+        tensor([ 2., 60.])
     """
     if create_graph:
         raise NotImplementedError(f"backward: create_graph is not supported: {_NOT_RECORDED}")
@@ -82,6 +88,13 @@ def grad(
     Raises:
         RuntimeError: as `Tensor.backward`; an input is not used.
         NotImplementedError: create_graph or is_grads_batched is asked for.
+
+    Example:
+        >>> x = npnet.tensor([1.0, 3.0], requires_grad=True)
+        >>> npnet.autograd.grad((x * x).sum(), x)
+        (tensor([2., 6.]),)
+        >>> x.grad is None
+        True
     """
     if create_graph:
         raise NotImplementedError(f"grad: create_graph is not supported: {_NOT_RECORDED}")

@@ -22,6 +22,11 @@ class Variable(metaclass=_Kind):
         data: a tensor.
         requires_grad: whether `backward` shall fill its `grad`.
         volatile: without effect but for a warning, as in PyTorch since 0.4; use `no_grad`.
+
+    Example:
+        >>> x = npnet.autograd.Variable(npnet.tensor([1.0, 2.0]), requires_grad=True)
+        >>> x.is_leaf, x.requires_grad, isinstance(x, npnet.Tensor)
+        (True, True, True)
     """
 
     def __new__(  # type: ignore[misc] # as in PyTorch, it makes a Tensor

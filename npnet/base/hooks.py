@@ -9,7 +9,17 @@ __all__ = ["RemovableHandle"]
 
 
 class RemovableHandle:
-    """What registering a hook returns; `remove()` takes the hook off again."""
+    """What registering a hook returns; `remove()` takes the hook off again.
+
+    Example:
+        >>> layer = nn.ReLU()
+        >>> handle = layer.register_forward_hook(lambda module, inputs, output: output + 1)
+        >>> layer(npnet.tensor([1.0]))
+        tensor([2.])
+        >>> handle.remove()
+        >>> layer(npnet.tensor([1.0]))
+        tensor([1.])
+    """
 
     _ids = itertools.count()
 

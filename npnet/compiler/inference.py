@@ -26,6 +26,13 @@ class CompiledModel(nn.Module):
 
     Attributes:
         fallback: why the last batch had no program, such as batch norm; None if it had one.
+
+    Example:
+        >>> model = npnet.compile(npnet.models.LeNet5())
+        >>> with npnet.no_grad():
+        ...     y = model(npnet.zeros(32, 1, 32, 32))
+        >>> isinstance(model, npnet.models.LeNet5), y.shape
+        (True, (32, 10))
     """
 
     __slots__ = ("_orig_mod", "fallback")

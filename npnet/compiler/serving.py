@@ -42,7 +42,12 @@ LONG = 0.1  # seconds that a thread waits for its turn: a program of a large bat
 
 
 def serve(model: nn.Module, x: Any) -> Any:
-    """What an ordinary call gives; NotImplemented where the model itself is to be run."""
+    """What an ordinary call gives; NotImplemented where the model itself is to be run.
+
+    Example:
+        >>> npnet.compiler.serve(nn.Linear(3, 2), npnet.zeros(4, 3))
+        NotImplemented
+    """
     return Serving.of(model).call(model, x) if type(x) is Tensor else NotImplemented
 
 

@@ -41,6 +41,13 @@ class ShardedStep(EagerStep):
 
     Raises:
         TypeError: the step's batches are shared already.
+
+    Example:
+        >>> model = nn.Linear(3, 2)
+        >>> optimizer = optim.SGD(model.parameters(), lr=0.1)
+        >>> step = npnet.compiler.EagerStep(model, F.mse_loss, optimizer)
+        >>> npnet.compiler.ShardedStep(step, npnet)(npnet.zeros(64, 3), npnet.zeros(64, 2)).shape
+        ()
     """
 
     def __init__(self, step: EagerStep, lib: Any, group: Group | None = None) -> None:

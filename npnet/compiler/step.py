@@ -32,6 +32,13 @@ class EagerStep:
     Attributes:
         output: what the network gave for the last batch, for instance logits (N, classes); off the
             tape, also in tuples, lists and dicts.
+
+    Example:
+        >>> model = nn.Linear(3, 2)
+        >>> optimizer = optim.SGD(model.parameters(), lr=0.1)
+        >>> step = npnet.compiler.EagerStep(model, F.mse_loss, optimizer)
+        >>> step(npnet.zeros(4, 3), npnet.zeros(4, 2)).shape, step.output.shape
+        ((), (4, 2))
     """
 
     output: Any = None
@@ -76,6 +83,14 @@ class Step(EagerStep):
         fallback: why the last batch had no program, such as hooks; None if it had one.
         group: the ranks that share each batch; None if this process does it alone.
         unshared: why each of several ranks did the whole of the last batch; None if they had parts.
+
+    Example:
+        >>> model = npnet.models.LeNet5()
+        >>> optimizer = optim.Adam(model.parameters())
+        >>> step = npnet.compile(model, F.cross_entropy, optimizer)
+        >>> loss = step(npnet.zeros(32, 1, 32, 32), npnet.zeros(32, dtype=npnet.int64))
+        >>> loss.shape, step.output.shape
+        ((), (32, 10))
     """
 
     fallback: str | None = None

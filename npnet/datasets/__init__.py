@@ -84,6 +84,10 @@ def names_file(name: str) -> bool:
     """Whether a name is the path of data of one's own: .npz, .csv, or a folder of class folders.
 
     A folder is told from a name by a slash, or by being there.
+
+    Example:
+        >>> npnet.datasets.names_file("mnist"), npnet.datasets.names_file("animals/")
+        (False, True)
     """
     if name in NAMES:
         return False
@@ -118,6 +122,11 @@ def load(
         DataError: the data cannot be had, or all files of a name are damaged; says what was tried,
             or what is wrong with the nearest.
         ValueError: no data set has this name.
+
+    Example:
+        >>> digits = npnet.datasets.load("digits")
+        >>> digits.x_train.shape, digits.x_test.shape, len(digits.classes)
+        ((1498, 1, 28, 28), (299, 1, 28, 28), 10)
     """
     name = os.fspath(name)
     if names_file(name):
@@ -141,7 +150,12 @@ def load(
 
 
 def default_data_dir() -> Path:
-    """The folder named by $NPNET_DATA, else npnet's folder in the user's cache."""
+    """The folder named by $NPNET_DATA, else npnet's folder in the user's cache.
+
+    Example:
+        >>> npnet.datasets.default_data_dir().is_absolute()
+        True
+    """
     named = os.environ.get("NPNET_DATA")
     if named:
         return _files.data_folder(named, "$NPNET_DATA")

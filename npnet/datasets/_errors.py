@@ -13,6 +13,13 @@ class DataError(RuntimeError):
     """A data set is missing, unreadable or not what it should be: what, the rule, the fix.
 
     Always one line, whatever names and reasons came from a file.
+
+    Example:
+        >>> try:
+        ...     npnet.datasets.read_npz("missing.npz")
+        ... except npnet.datasets.DataError as error:
+        ...     print(str(error).split(";")[0])
+        missing.npz does not exist
     """
 
     def __init__(self, message: str) -> None:
@@ -21,7 +28,12 @@ class DataError(RuntimeError):
 
 
 class DownloadError(DataError):
-    """A data set is not on this machine and no mirror gave it; says what was tried."""
+    """A data set is not on this machine and no mirror gave it; says what was tried.
+
+    Example:
+        >>> issubclass(npnet.datasets.DownloadError, npnet.datasets.DataError)
+        True
+    """
 
 
 def damaged(path: str | os.PathLike[str], what: str) -> DataError:

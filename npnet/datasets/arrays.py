@@ -38,6 +38,11 @@ class ImageData:
         augmentation: the standard set that changes training images at random, by their size; where
             none is given, that of characters for grey images and of photographs for colour.
         x_val, y_val: what validates, where the data set says so; None leaves it to the user.
+
+    Example:
+        >>> digits = npnet.datasets.load("digits")
+        >>> digits.name, digits.x_train.shape, digits.classes[:3]
+        ('digits', (1498, 1, 28, 28), ('0', '1', '2'))
     """
 
     name: str
@@ -79,6 +84,15 @@ def read_npz(path: str | os.PathLike[str]) -> ImageData:
     Raises:
         DataError: the file is missing or damaged, an array is not as above, or there is too little
             memory for it.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = f"{folder}/pictures.npz"
+        ...     np.savez(file, x=np.zeros((12, 8, 8), np.uint8), y=np.arange(12) % 2)
+        ...     data = npnet.datasets.read_npz(file)
+        >>> data.x_train.shape, data.x_test.shape
+        ((10, 1, 8, 8), (2, 1, 8, 8))
     """
     try:
         return _checked(path, _read(path))
@@ -130,6 +144,12 @@ def from_arrays(
 
     Raises:
         DataError: an array is not as `read_npz` wants it.
+
+    Example:
+        >>> x, y = np.zeros((12, 8, 8), np.uint8), np.arange(12) % 2
+        >>> data = npnet.datasets.from_arrays(x, y)
+        >>> data.x_train.shape, data.x_test.shape
+        ((10, 1, 8, 8), (2, 1, 8, 8))
     """
     arrays = {"x": x, "y": y}
     if x_test is not None and y_test is not None:
@@ -138,7 +158,12 @@ def from_arrays(
 
 
 def names_npz(name: str) -> bool:
-    """Whether a name is that of a `.npz` file, in whatever case its end is written."""
+    """Whether a name is that of a `.npz` file, in whatever case its end is written.
+
+    Example:
+        >>> npnet.datasets.names_npz("mnist"), npnet.datasets.names_npz("digits.NPZ")
+        (False, True)
+    """
     return name.lower().endswith(".npz")
 
 

@@ -31,6 +31,15 @@ def read_csv(path: str | os.PathLike[str]) -> ImageData:
 
     Raises:
         DataError: the file is missing, or a line is not as above; says which.
+
+    Example:
+        >>> import tempfile
+        >>> lines = ["a,b,c,d,label"] + 6 * ["0,1,2,3,cat", "9,8,7,6,dog"]
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     np.savetxt(f"{folder}/pictures.csv", lines, "%s")
+        ...     data = npnet.datasets.read_csv(f"{folder}/pictures.csv")
+        >>> data.x_train.shape, data.classes
+        ((10, 1, 2, 2), ('cat', 'dog'))
     """
     where = printable(path)
     lines = _lines(path)

@@ -27,6 +27,11 @@ def load_digits() -> ImageData:
     A value v becomes round(255 * v / 16), then bilinear. A sixth of each class is for testing,
     always the same images: 1,498 train, 299 test.
 
+    Example:
+        >>> digits = npnet.datasets.load_digits()
+        >>> np.bincount(digits.y_test).tolist()
+        [30, 30, 30, 30, 30, 30, 30, 30, 29, 30]
+
     Source: Alpaydin and Kaynak, "Optical Recognition of Handwritten Digits", UCI, 1998.
     """
     with np.load(FILE) as file:

@@ -29,6 +29,12 @@ class FakeData(VisionDataset):
 
     Raises:
         IndexError: an index from `size` on, which ends a loop over it.
+
+    Example:
+        >>> data = npnet.datasets.FakeData(100, (3, 32, 32), num_classes=10)
+        >>> picture, label = data[0]
+        >>> len(data), picture.size
+        (100, (32, 32))
     """
 
     def __init__(

@@ -158,6 +158,16 @@ class DatasetFolder(VisionDataset):
 
     Raises:
         FileNotFoundError: no such folder, no class in it, or no file in a class.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     for name in "cat", "dog":
+        ...         pathlib.Path(root, name).mkdir()
+        ...         pathlib.Path(root, name, "1.txt").touch()
+        ...     data = npnet.datasets.DatasetFolder(root, str, extensions=(".txt",))
+        >>> data.classes, data.targets
+        (['cat', 'dog'], [0, 1])
     """
 
     def __init__(
@@ -222,6 +232,17 @@ class ImageFolder(DatasetFolder):
 
     Attributes:
         imgs: the same as samples.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     for name in "cat", "dog":
+        ...         pathlib.Path(root, name).mkdir()
+        ...         npnet.utils.save_image(npnet.rand(3, 8, 8), f"{root}/{name}/1.png")
+        ...     data = npnet.datasets.ImageFolder(root, npnet.transforms.ToTensor())
+        ...     x, label = data[1]
+        >>> data.classes[label], x.shape
+        ('dog', (3, 8, 8))
     """
 
     def __init__(

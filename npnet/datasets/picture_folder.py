@@ -54,6 +54,17 @@ def read_folder(
     Raises:
         DataError: there are no pictures, a class has none or is not in `train`, or a file can't be
             read; names it.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     for name in "cat", "dog":
+        ...         pathlib.Path(root, name).mkdir()
+        ...         for i in range(6):
+        ...             npnet.utils.save_image(npnet.rand(3, 8, 8), f"{root}/{name}/{i}.png")
+        ...     data = npnet.datasets.read_folder(root)
+        >>> data.x_train.shape, data.classes
+        ((10, 3, 8, 8), ('cat', 'dog'))
     """
     root = _folder(path).resolve()
     splits = _splits(root)

@@ -24,6 +24,13 @@ class VisionDataset(Dataset[Any]):
 
     Raises:
         ValueError: `transforms` beside one of the others.
+
+    Example:
+        >>> class Ones(npnet.datasets.VisionDataset):
+        ...     def __getitem__(self, index):
+        ...         return self.transforms(npnet.ones(1, 2), index)
+        >>> Ones(transform=lambda x: 2 * x)[3]
+        (tensor([[2., 2.]]), 3)
     """
 
     _repr_indent = 4

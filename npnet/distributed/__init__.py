@@ -66,7 +66,12 @@ destroy_process_group = shutdown
 
 
 def is_available() -> bool:
-    """Whether mpi4py is installed."""
+    """Whether mpi4py is installed.
+
+    Example:
+        >>> isinstance(npnet.distributed.is_available(), bool)
+        True
+    """
     return importlib.util.find_spec("mpi4py") is not None
 
 
@@ -74,7 +79,12 @@ is_mpi_available = is_available
 
 
 def is_gloo_available() -> bool:
-    """False: processes talk by MPI alone."""
+    """False: processes talk by MPI alone.
+
+    Example:
+        >>> npnet.distributed.is_gloo_available()
+        False
+    """
     return False
 
 
@@ -82,7 +92,12 @@ is_nccl_available = is_torchelastic_launched = is_gloo_available
 
 
 def is_initialized() -> bool:
-    """Whether this process is in a group."""
+    """Whether this process is in a group.
+
+    Example:
+        >>> npnet.distributed.is_initialized()
+        False
+    """
     return current_group() is not None
 
 

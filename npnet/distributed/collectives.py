@@ -25,7 +25,12 @@ __all__ = [
 
 
 class ReduceOp(enum.Enum):
-    """How `all_reduce` puts the ranks' numbers together, one after the other in their order."""
+    """How `all_reduce` puts the ranks' numbers together, one after the other in their order.
+
+    Example:
+        >>> [op.name for op in npnet.distributed.ReduceOp]
+        ['SUM', 'AVG', 'PRODUCT', 'MIN', 'MAX']
+    """
 
     SUM = "sum"
     AVG = "avg"

@@ -32,6 +32,11 @@ class Bernoulli(Distribution):
 
     Raises:
         ValueError: both or none is given, or values are out of range.
+
+    Example:
+        >>> coin = npnet.distributions.Bernoulli(probs=0.25)
+        >>> coin.mean, coin.sample((5,)).shape, coin.log_prob(npnet.tensor(1.0)).exp()
+        (tensor(0.2500), (5,), tensor(0.2500))
     """
 
     def __init__(

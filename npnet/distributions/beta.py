@@ -26,6 +26,11 @@ class Beta(Distribution):
 
     Raises:
         ValueError: one is not > 0, or a value lies outside of [0, 1].
+
+    Example:
+        >>> beta = npnet.distributions.Beta(1.0, 3.0)
+        >>> beta.mean, beta.sample((5,)).shape
+        (tensor(0.2500), (5,))
     """
 
     def __init__(

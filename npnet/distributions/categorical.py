@@ -50,6 +50,13 @@ class Categorical:
     Raises:
         ValueError: both or none is given, or their values are wrong.
         ShapeError: no axis, or no classes.
+
+    Example:
+        >>> classes = npnet.distributions.Categorical(logits=npnet.zeros(2, 4))
+        >>> classes.probs[0], classes.sample().shape
+        (tensor([0.2500, 0.2500, 0.2500, 0.2500]), (2,))
+        >>> classes.log_prob(npnet.tensor([0, 3])).exp()
+        tensor([0.2500, 0.2500])
     """
 
     has_enumerate_support = True

@@ -25,6 +25,11 @@ class Distribution:
     Attributes:
         batch_shape: of the parameters, broadcast.
         event_shape: (), as a sample is one number.
+
+    Example:
+        >>> normal = npnet.distributions.Normal(npnet.zeros(3), 1.0)
+        >>> isinstance(normal, npnet.distributions.Distribution), normal.batch_shape
+        (True, (3,))
     """
 
     batch_shape: Shape = ()

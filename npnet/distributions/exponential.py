@@ -22,6 +22,11 @@ class Exponential(Distribution):
 
     Raises:
         ValueError: rate is not > 0, or a value is negative.
+
+    Example:
+        >>> waiting = npnet.distributions.Exponential(rate=4.0)
+        >>> waiting.mean, bool((waiting.sample((100,)) >= 0).all())
+        (tensor(0.2500), True)
     """
 
     has_rsample = True

@@ -23,6 +23,12 @@ class Independent(Distribution):
 
     Raises:
         ValueError: the batch has fewer axes.
+
+    Example:
+        >>> normal = npnet.distributions.Normal(npnet.zeros(2, 3), 1.0)
+        >>> image = npnet.distributions.Independent(normal, 1)
+        >>> image.log_prob(npnet.zeros(2, 3)).shape
+        (2,)
     """
 
     def __init__(

@@ -95,6 +95,11 @@ def kl_divergence(p: Any, q: Any) -> Tensor:
 
     Raises:
         NotImplementedError: there is no formula for these two.
+
+    Example:
+        >>> p, q = npnet.distributions.Normal(0.0, 1.0), npnet.distributions.Normal(2.0, 1.0)
+        >>> npnet.distributions.kl_divergence(p, q)
+        tensor(2.)
     """
     for kind, formula in _FORMULAS.items():
         if isinstance(p, kind) and isinstance(q, kind):

@@ -25,6 +25,11 @@ class Laplace(LocationScale):
 
     Raises:
         ValueError: scale is not > 0, or one of them is NaN.
+
+    Example:
+        >>> laplace = npnet.distributions.Laplace(loc=0.0, scale=0.5)
+        >>> laplace.log_prob(npnet.tensor(0.0)), laplace.variance
+        (tensor(-0.), tensor(0.5000))
     """
 
     @property

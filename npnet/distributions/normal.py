@@ -25,6 +25,13 @@ class Normal(LocationScale):
 
     Raises:
         ValueError: scale is not > 0, or one of them is NaN.
+
+    Example:
+        >>> normal = npnet.distributions.Normal(npnet.tensor([0.0, 5.0]), 2.0)
+        >>> normal.sample((100,)).shape, normal.variance
+        ((100, 2), tensor([4., 4.]))
+        >>> normal.log_prob(npnet.tensor([0.0, 5.0])).round(decimals=2)
+        tensor([-1.6100, -1.6100])
     """
 
     @property

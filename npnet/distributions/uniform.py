@@ -25,6 +25,11 @@ class Uniform(Distribution):
 
     Raises:
         ValueError: low is not below high, or a value lies outside.
+
+    Example:
+        >>> uniform = npnet.distributions.Uniform(1.0, 5.0)
+        >>> uniform.mean, uniform.log_prob(npnet.tensor(2.0)).exp()
+        (tensor(3.), tensor(0.2500))
     """
 
     has_rsample = True

@@ -76,7 +76,13 @@ def _plain(name: str) -> str:
 
 
 def op_named(name: str) -> str | None:
-    """The op that a name says: conv2d, Conv2d, nn.Conv2d, relu_ (in place), MSELoss."""
+    """The op that a name says: conv2d, Conv2d, nn.Conv2d, relu_ (in place), MSELoss.
+
+    Example:
+        >>> from npnet.explain import op_named
+        >>> [op_named(name) for name in ["nn.Conv2d", "relu_", "MSELoss", "fft"]]
+        ['conv2d', 'relu', 'mse_loss', None]
+    """
     plain = _plain(name.rpartition(".")[2])
     by_plain = {_plain(op): op for op in OPS}
     return by_plain.get(plain) or _ALSO.get(plain) or by_plain.get(plain.removesuffix("loss"))

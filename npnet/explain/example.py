@@ -42,6 +42,12 @@ class Example:
         jacobians: dy/dx by differences, (values of y, values of x), of each in `gradients`.
         largest: difference of gradients and differences, relative to the largest gradient.
         functions: the Functions on the tape, in the order in which they were applied.
+
+    Example:
+        >>> from npnet.explain import OPS, computed
+        >>> example = computed(OPS["relu"])
+        >>> example.call, example.agrees
+        ('F.relu(x)', True)
     """
 
     call: str
@@ -83,7 +89,14 @@ def _number(value: float) -> str:
 
 
 def computed(explanation: Explanation) -> Example:
-    """Run the example: forward, backward, and a difference for each value of each input."""
+    """Run the example: forward, backward, and a difference for each value of each input.
+
+    Example:
+        >>> from npnet.explain import OPS, computed
+        >>> example = computed(OPS["relu"])
+        >>> example.inputs["x"][0], example.output_gradient[0], example.gradients["x"][0]
+        (array([ 0.5, -1. ,  2. ]), array([0.5, 0.5, 1.5]), array([0.5, 0. , 1.5]))
+    """
     tree = ast.parse(explanation.call, mode="eval").body
     tensors = {name: _tensor(values) for name, values in explanation.inputs.items()}
     with enable_grad(), drawing_apart(SEED):

@@ -26,6 +26,11 @@ class Explanation:
         call: the example, as one writes it, of the names in `inputs`; see `example.computed`.
         inputs: their numbers, as nested lists; whole numbers and `Constant` want no gradient.
         steps: the derivation of the backward pass, from the chain rule to what the code does.
+
+    Example:
+        >>> from npnet.explain import OPS
+        >>> OPS["conv2d"].call
+        'F.conv2d(x, weight, bias)'
     """
 
     call: str

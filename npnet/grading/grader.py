@@ -84,6 +84,18 @@ def grade_class(cls: type, kind: str = "", rubric: Rubric | None = None) -> Laye
 
     Raises:
         ConfigError: what kind it is is not clear.
+
+    Example:
+        >>> from npnet.grading import grade_class
+        >>> class ReLU:
+        ...     def forward(self, x):
+        ...         self.x = x
+        ...         return np.maximum(x, 0)
+        ...     def backward(self, gy):
+        ...         return gy * (self.x > 0)
+        >>> result = grade_class(ReLU)
+        >>> result.kind, result.passed
+        ('relu', True)
     """
     rubric = rubric or Rubric()
     _check_kind(kind)

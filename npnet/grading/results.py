@@ -22,6 +22,11 @@ class Check:
         state: passed, failed or skipped.
         message: why it failed, or was skipped.
         points, of: what it has, and can have.
+
+    Example:
+        >>> from npnet.grading import Check
+        >>> Check("forward", "forward", "passed", points=2.0, of=2.0).state
+        'passed'
     """
 
     name: str
@@ -40,6 +45,12 @@ class LayerResult:
         kind: by name; "" where it is not known.
         found: how it was understood: its form, where weights are.
         printed: what its code printed, as far as it was kept.
+
+    Example:
+        >>> from npnet.grading import Check, LayerResult
+        >>> checks = Check("forward", "forward", "passed"), Check("backward", "backward", "failed")
+        >>> LayerResult("ReLU", "relu", "forward and backward", checks).passed
+        False
     """
 
     name: str
@@ -63,6 +74,13 @@ class Submission:
     Attributes:
         error: why it could not be read; "" if it could.
         ungraded: classes that were not taken for layers.
+
+    Example:
+        >>> from npnet.grading import Check, LayerResult, Submission
+        >>> check = Check("forward", "forward", "passed", points=2.0, of=2.0)
+        >>> submission = Submission("relu.py", (LayerResult("ReLU", "relu", "", (check,)),))
+        >>> submission.passed, submission.points, submission.of
+        (True, 2.0, 2.0)
     """
 
     file: str

@@ -31,6 +31,11 @@ class Rubric:
         layers: class -> its kind, and the points of its checks; without, all that are found.
         adds_up: whether gradients that a layer keeps add up over calls, as in PyTorch.
         forbid: modules that may not be imported.
+
+    Example:
+        >>> from npnet.grading import Rubric
+        >>> Rubric(layers={"MyLayer": ("relu", {"forward": 3.0})}).kind("MyLayer")
+        'relu'
     """
 
     title: str = ""
@@ -68,6 +73,16 @@ def read_rubric(path: Path) -> Rubric:
 
     Raises:
         ConfigError: it can't be read, or says what is not known.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> from npnet.grading import read_rubric
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = pathlib.Path(folder, "rubric.yaml")
+        ...     _ = file.write_text("layers: {MyReLU: {kind: relu, points: {forward: 3}}}")
+        ...     rubric = read_rubric(file)
+        >>> rubric.kind("MyReLU")
+        'relu'
     """
     yaml = extras.require("yaml", "train", "--rubric")
     try:

@@ -208,6 +208,16 @@ def from_checkpoint(
         OSError: it can't be read.
         ValueError: the network is somebody's own and `model` is not given, or the other way round.
         TypeError: `model` is no network and makes none.
+
+    Example:
+        >>> import tempfile
+        >>> x, y = np.zeros((6, 28, 28), np.uint8), np.arange(6) % 2
+        >>> options = {"val": (x, y), "epochs": 1, "batch_size": 6, "verbose": False}
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     history = npnet.training.fit("mlp", (x, y), checkpoint_dir=folder, **options)
+        ...     model = npnet.models.from_checkpoint(folder)
+        >>> model(model.preprocess(x[0])).shape, model.classes
+        ((1, 2), ('0', '1'))
     """
     network, said = opened(path, model)
     if said:

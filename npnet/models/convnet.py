@@ -25,6 +25,10 @@ class ConvNet(nn.Module):
 
     Shape: x (N, in_channels, 28, 28) -> logits (N, num_classes).
 
+    Example:
+        >>> npnet.models.ConvNet().eval()(npnet.zeros(2, 1, 28, 28)).shape
+        (2, 10)
+
     Source: a batch-norm network for MNIST; batch norm before the nonlinearity is that of Ioffe and
     Szegedy (2015), arXiv:1502.03167, section 3.2, which also says why a convolution before it
     needs no bias. It has one here, as written by most.

@@ -77,6 +77,11 @@ class DenseNet(nn.Module):
         drop_rate: dropout after each layer.
         memory_efficient: compute what is between two convolutions once more in the backward pass;
             npnet has no such checkpoints, True is refused.
+
+    Example:
+        >>> model = npnet.models.DenseNet(4, (1, 1, 1, 1), num_init_features=8, num_classes=10)
+        >>> model(npnet.zeros(2, 3, 64, 64)).shape
+        (2, 10)
     """
 
     def __init__(

@@ -21,7 +21,12 @@ Block = Callable[..., nn.Module]
 
 
 class GoogLeNetOutputs(NamedTuple):
-    """The logits, and in training those of the two classifiers on the way, the later one first."""
+    """The logits, and in training those of the two classifiers on the way, the later one first.
+
+    Example:
+        >>> npnet.models.GoogLeNetOutputs._fields
+        ('logits', 'aux_logits2', 'aux_logits1')
+    """
 
     logits: Tensor
     aux_logits2: Tensor | None
@@ -128,6 +133,11 @@ class GoogLeNet(nn.Module):
         init_weights: draw weights as torchvision did of old; default True, with its warning.
         blocks: other classes for convolution, inception block and classifier on the way.
         dropout, dropout_aux: before the last layer of the network and of those classifiers.
+
+    Example:
+        >>> model = npnet.models.GoogLeNet(num_classes=10, aux_logits=False, init_weights=False)
+        >>> model.eval()(npnet.zeros(1, 3, 32, 32)).shape
+        (1, 10)
     """
 
     def __init__(
@@ -203,5 +213,10 @@ def googlenet(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> G
     """GoogLeNet with the arguments of its class; 13 million parameters, 6.6 without `aux_logits`.
 
     `weights` must be None, and `progress` has nothing to show.
+
+    Example:
+        >>> model = npnet.models.googlenet(num_classes=10, aux_logits=False, init_weights=False)
+        >>> sum(p.numel() for p in model.parameters())
+        5610154
     """
     return GoogLeNet(**refuse_weights("googlenet", weights, kwargs))

@@ -27,6 +27,11 @@ class LeNet5(nn.Module):
 
     Shape: x (N, in_channels, 32, 32) -> logits (N, num_classes).
 
+    Example:
+        >>> model = npnet.models.LeNet5()
+        >>> model(npnet.zeros(2, 1, 32, 32)).shape, sum(p.numel() for p in model.parameters())
+        ((2, 10), 61706)
+
     Source: LeCun et al. (1998), section II.B and fig. 2. There, conv2 sees a hand-made choice of
     the 6 maps, pooling has a weight and a bias, and the output layer measures distances to
     drawings of the digits; the table here has one input channel and 10 classes.
@@ -64,6 +69,11 @@ class LeNet4(nn.Module):
 
     Shape: x (N, in_channels, 32, 32) -> logits (N, num_classes).
 
+    Example:
+        >>> model = npnet.models.LeNet4()
+        >>> model(npnet.zeros(2, 1, 32, 32)).shape, sum(p.numel() for p in model.parameters())
+        ((2, 10), 29290)
+
     Source: a course handout whose figure is lost. This is the reading that fits its text: two
     convolutions, two fully connected layers, 120 features of 1x1. It is not the LeNet-4 of LeCun
     et al. (1998), section III.C.
@@ -99,6 +109,10 @@ class LeNet(nn.Module):
         fc2                 (10,)                 850
 
     Shape: x (N, in_channels, 32, 32) -> logits (N, num_classes).
+
+    Example:
+        >>> npnet.models.LeNet(in_channels=3, num_classes=26)(npnet.zeros(2, 3, 32, 32)).shape
+        (2, 26)
 
     Source: a classifier of handwritten characters in any number of channels and classes; the
     layers are those of LeCun et al. (1998), fig. 2.
@@ -136,6 +150,11 @@ class LeNetFC(nn.Module):
         fc3                (10,)                 850
 
     Shape: x (N, in_channels, 32, 32) -> logits (N, num_classes).
+
+    Example:
+        >>> model = npnet.models.LeNetFC()
+        >>> model(npnet.zeros(2, 1, 32, 32)).shape, sum(p.numel() for p in model.parameters())
+        ((2, 10), 61706)
 
     Source: the network of PyTorch's tutorial "Neural Networks" (Deep Learning with PyTorch: A
     60 Minute Blitz).

@@ -38,6 +38,13 @@ class MLP(nn.Module):
         widths: how many values go in, leave each hidden layer, and come out.
         activation: gelu, leaky_relu, relu, sigmoid or tanh.
 
+    Example:
+        >>> model = npnet.models.MLP(widths=(1, 64, 64, 1))
+        >>> model(npnet.zeros(8, 1)).shape
+        (8, 1)
+        >>> sum(p.numel() for p in model.parameters())
+        4353
+
     Source: Rumelhart, Hinton, Williams (1986), Learning representations by back-propagating errors.
     """
 
@@ -70,6 +77,11 @@ def mlp(
         layers.4       (10,)          1,010
 
     Shape: x (N, in_channels, 28, 28) -> logits (N, num_classes).
+
+    Example:
+        >>> model = npnet.models.mlp(hidden=(64,), activation="relu")
+        >>> model(npnet.zeros(2, 1, 28, 28)).shape
+        (2, 10)
 
     Source: LeCun et al. (1998), section III.C, the 28x28-300-100-10 network.
     """

@@ -83,6 +83,11 @@ class MobileNetV2(nn.Module):
         block: what stages are made of; None is InvertedResidual.
         norm_layer: makes a norm of so many channels; None is BatchNorm2d.
         dropout: before the fully connected layer.
+
+    Example:
+        >>> model = npnet.models.MobileNetV2(num_classes=10, width_mult=0.25).eval()
+        >>> model(npnet.zeros(1, 3, 32, 32)).shape
+        (1, 10)
     """
 
     def __init__(
@@ -152,5 +157,9 @@ def mobilenet_v2(weights: Any = None, progress: bool = True, **options: Any) -> 
         weights: None: npnet has no pretrained weights.
         progress: of their download; without effect.
         options: what MobileNetV2 takes besides.
+
+    Example:
+        >>> sum(p.numel() for p in npnet.models.mobilenet_v2().parameters())
+        3504872
     """
     return MobileNetV2(**refuse_weights("mobilenet_v2", weights, options))

@@ -32,6 +32,10 @@ def list_models(
     Args:
         module: only those of a module, such as `npnet.models.resnet`.
         include, exclude: patterns as of file names, such as "resnet*".
+
+    Example:
+        >>> npnet.models.list_models(include="resnet1*")
+        ['resnet101', 'resnet152', 'resnet18']
     """
     taken = ("*",) if include is None else (include,) if isinstance(include, str) else include
     left = () if exclude is None else (exclude,) if isinstance(exclude, str) else exclude
@@ -41,7 +45,12 @@ def list_models(
 
 
 def get_model_builder(name: str) -> Callable[..., Module]:
-    """The function that makes the network of this name. ValueError if there is none."""
+    """The function that makes the network of this name. ValueError if there is none.
+
+    Example:
+        >>> npnet.models.get_model_builder("resnet18") is npnet.models.resnet18
+        True
+    """
     known = _builders()
     if name.lower() not in known:
         raise ValueError(unknown_name("get_model: name", name, known))
@@ -49,5 +58,10 @@ def get_model_builder(name: str) -> Callable[..., Module]:
 
 
 def get_model(name: str, **config: Any) -> Module:
-    """The network of this name, with arguments of its function, such as `num_classes`."""
+    """The network of this name, with arguments of its function, such as `num_classes`.
+
+    Example:
+        >>> npnet.models.get_model("squeezenet1_1", num_classes=10).num_classes
+        10
+    """
     return get_model_builder(name)(**config)

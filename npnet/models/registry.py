@@ -27,6 +27,11 @@ class ModelSpec:
         in_channels: of the images that it is usually given.
         input_size: height and width that images must have; None where any from `min_size` do.
         min_size: the least height and width.
+
+    Example:
+        >>> spec = npnet.models.MODELS["lenet5"]
+        >>> spec.in_channels, spec.input_size
+        (1, 32)
     """
 
     build: Callable[..., Module]
@@ -63,6 +68,10 @@ def create(
 
     Raises:
         ValueError: no network has that name.
+
+    Example:
+        >>> npnet.models.create("lenet5", num_classes=26)(npnet.zeros(2, 1, 32, 32)).shape
+        (2, 26)
     """
     if name not in MODELS:
         raise ValueError(unknown_name("models.create: name", name, MODELS))

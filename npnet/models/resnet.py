@@ -61,6 +61,10 @@ class BasicBlock(nn.Module):
         downsample: the shortcut where the shape changes; None is the identity.
         groups, base_width, dilation: 1, 64 and 1: others are Bottleneck's.
         norm_layer: makes a norm of so many channels; None is BatchNorm2d.
+
+    Example:
+        >>> npnet.models.BasicBlock(16, 16)(npnet.zeros(8, 16, 8, 8)).shape
+        (8, 16, 8, 8)
     """
 
     expansion = 1
@@ -109,6 +113,12 @@ class Bottleneck(nn.Module):
         groups: of the 3x3 convolution.
         base_width: channels of a group for planes=64.
         downsample, norm_layer: as BasicBlock takes them.
+
+    Example:
+        >>> shortcut = nn.Sequential(nn.Conv2d(16, 32, 1, stride=2), nn.BatchNorm2d(32))
+        >>> block = npnet.models.Bottleneck(16, 8, stride=2, downsample=shortcut)
+        >>> block(npnet.zeros(8, 16, 8, 8)).shape
+        (8, 32, 4, 4)
     """
 
     expansion = 4
@@ -189,6 +199,12 @@ class ResNet(nn.Module):
         norm_layer: makes a norm of so many channels; None is BatchNorm2d.
         in_channels: of the images.
 
+    Example:
+        >>> block = npnet.models.BasicBlock
+        >>> model = npnet.models.ResNet(block, (1, 1, 1, 1), num_classes=10, in_channels=1)
+        >>> model.eval()(npnet.zeros(2, 1, 32, 32)).shape
+        (2, 10)
+
     Source: He et al. (2015), table 1; in the form of torchvision.models.ResNet.
     """
 
@@ -267,6 +283,10 @@ def resnet18(weights: Any = None, progress: bool = True, **options: Any) -> ResN
         weights: None: npnet has no pretrained weights.
         progress: of their download; without effect.
         options: what ResNet takes besides.
+
+    Example:
+        >>> sum(p.numel() for p in npnet.models.resnet18().parameters())
+        11689512
     """
     return ResNet(BasicBlock, (2, 2, 2, 2), **refuse_weights("resnet18", weights, options))
 

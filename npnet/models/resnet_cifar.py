@@ -18,6 +18,10 @@ class Subsample(nn.Module):
 
     Shape: x (N, C, H, W) -> (N, C + 2*padding, H/2, W/2), rounded up.
 
+    Example:
+        >>> npnet.models.Subsample(padding=8)(npnet.zeros(2, 16, 32, 32)).shape
+        (2, 32, 16, 16)
+
     Source: He et al. (2015), arXiv:1512.03385, section 3.3, option A.
     """
 
@@ -47,6 +51,11 @@ class CifarResNet(nn.Module):
     269,722 parameters in 6 * blocks + 2 layers. Shortcuts have none (option A).
 
     Shape: x (N, in_channels, H, W) -> logits (N, num_classes).
+
+    Example:
+        >>> model = npnet.models.CifarResNet(blocks=1)
+        >>> model.eval()(npnet.zeros(2, 3, 32, 32)).shape
+        (2, 10)
 
     Source: He et al. (2015), section 4.2.
     """
@@ -78,5 +87,10 @@ class CifarResNet(nn.Module):
 
 
 def resnet20(in_channels: int = 3, num_classes: int = 10) -> CifarResNet:
-    """ResNet-20 for CIFAR-10: three stages of three blocks. 269,722 parameters for 10 classes."""
+    """ResNet-20 for CIFAR-10: three stages of three blocks. 269,722 parameters for 10 classes.
+
+    Example:
+        >>> sum(p.numel() for p in npnet.models.resnet20().parameters())
+        269722
+    """
     return CifarResNet(3, num_classes, in_channels)

@@ -80,6 +80,11 @@ class ShuffleNetV2(nn.Module):
         stages_repeats: units of each of the three stages.
         stages_out_channels: of the first convolution, of the stages, and of the last convolution.
         inverted_residual: what stages are made of.
+
+    Example:
+        >>> model = npnet.models.ShuffleNetV2([1, 1, 1], [8, 16, 32, 64, 128], num_classes=10)
+        >>> model.eval()(npnet.zeros(2, 3, 32, 32)).shape
+        (2, 10)
     """
 
     def __init__(
@@ -128,20 +133,40 @@ def shufflenet_v2_x0_5(weights: Any = None, progress: bool = True, **options: An
         weights: None: npnet has no pretrained weights.
         progress: of their download; without effect.
         options: what ShuffleNetV2 takes besides.
+
+    Example:
+        >>> model = npnet.models.shufflenet_v2_x0_5(num_classes=10).eval()
+        >>> model(npnet.zeros(1, 3, 32, 32)).shape
+        (1, 10)
     """
     return _made("shufflenet_v2_x0_5", (24, 48, 96, 192, 1024), weights, options)
 
 
 def shufflenet_v2_x1_0(weights: Any = None, progress: bool = True, **options: Any) -> ShuffleNetV2:
-    """Stages of 116, 232 and 464 channels; arguments are shufflenet_v2_x0_5's."""
+    """Stages of 116, 232 and 464 channels; arguments are shufflenet_v2_x0_5's.
+
+    Example:
+        >>> sum(p.numel() for p in npnet.models.shufflenet_v2_x1_0().parameters())
+        2278604
+    """
     return _made("shufflenet_v2_x1_0", (24, 116, 232, 464, 1024), weights, options)
 
 
 def shufflenet_v2_x1_5(weights: Any = None, progress: bool = True, **options: Any) -> ShuffleNetV2:
-    """Half as wide again as shufflenet_v2_x1_0; arguments are shufflenet_v2_x0_5's."""
+    """Half as wide again as shufflenet_v2_x1_0; arguments are shufflenet_v2_x0_5's.
+
+    Example:
+        >>> sum(p.numel() for p in npnet.models.shufflenet_v2_x1_5().parameters())
+        3503624
+    """
     return _made("shufflenet_v2_x1_5", (24, 176, 352, 704, 1024), weights, options)
 
 
 def shufflenet_v2_x2_0(weights: Any = None, progress: bool = True, **options: Any) -> ShuffleNetV2:
-    """Twice as wide as shufflenet_v2_x1_0; arguments are shufflenet_v2_x0_5's."""
+    """Twice as wide as shufflenet_v2_x1_0; arguments are shufflenet_v2_x0_5's.
+
+    Example:
+        >>> sum(p.numel() for p in npnet.models.shufflenet_v2_x2_0().parameters())
+        7393996
+    """
     return _made("shufflenet_v2_x2_0", (24, 244, 488, 976, 2048), weights, options)

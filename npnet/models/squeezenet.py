@@ -53,6 +53,11 @@ class SqueezeNet(nn.Module):
     Args:
         version: 1_0, or 1_1, which pools earlier.
         dropout: before the last convolution.
+
+    Example:
+        >>> model = npnet.models.SqueezeNet("1_1", num_classes=10).eval()
+        >>> model(npnet.zeros(2, 3, 32, 32)).shape
+        (2, 10)
     """
 
     def __init__(self, version: str = "1_0", num_classes: int = 1000, dropout: float = 0.5) -> None:
@@ -93,10 +98,19 @@ def squeezenet1_0(weights: Any = None, progress: bool = True, **options: Any) ->
         weights: None: npnet has no pretrained weights.
         progress: of their download; without effect.
         options: what SqueezeNet takes besides.
+
+    Example:
+        >>> sum(p.numel() for p in npnet.models.squeezenet1_0().parameters())
+        1248424
     """
     return SqueezeNet("1_0", **refuse_weights("squeezenet1_0", weights, options))
 
 
 def squeezenet1_1(weights: Any = None, progress: bool = True, **options: Any) -> SqueezeNet:
-    """SqueezeNet that pools earlier, in less than half the time; arguments are squeezenet1_0's."""
+    """SqueezeNet that pools earlier, in less than half the time; arguments are squeezenet1_0's.
+
+    Example:
+        >>> sum(p.numel() for p in npnet.models.squeezenet1_1().parameters())
+        1235496
+    """
     return SqueezeNet("1_1", **refuse_weights("squeezenet1_1", weights, options))

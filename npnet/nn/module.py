@@ -106,6 +106,18 @@ class Module(Stateful):
 
     Attributes:
         training: whether the module is in training; dropout and batch norm behave by it.
+
+    Example:
+        >>> class Net(nn.Module):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.fc = nn.Linear(3, 2)
+        ...     def forward(self, x):
+        ...         return self.fc(x).relu()
+        >>> Net()(npnet.zeros(8, 3)).shape
+        (8, 2)
+        >>> list(Net().state_dict())
+        ['fc.weight', 'fc.bias']
     """
 
     forward: Callable[..., Any] = _no_forward

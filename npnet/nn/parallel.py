@@ -27,6 +27,11 @@ class DataParallel(Module):
         module: what runs; it stays to be had as `.module`.
         device_ids, output_device, dim: among which devices PyTorch would divide a batch, and along
             which axis: they change nothing here.
+
+    Example:
+        >>> model = nn.DataParallel(nn.Linear(3, 2))
+        >>> list(model.state_dict())
+        ['module.weight', 'module.bias']
     """
 
     def __init__(
@@ -181,6 +186,11 @@ def data_parallel(
     dim: int = 0,
     module_kwargs: Any = None,
 ) -> Any:
-    """The module's result on the one device there is. Arguments as of `DataParallel`."""
+    """The module's result on the one device there is. Arguments as of `DataParallel`.
+
+    Example:
+        >>> nn.parallel.data_parallel(nn.Flatten(), npnet.zeros(8, 2, 3)).shape
+        (8, 6)
+    """
     args = inputs if isinstance(inputs, tuple) else (inputs,)
     return module(*args, **(module_kwargs or {}))

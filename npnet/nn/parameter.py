@@ -19,6 +19,15 @@ class Parameter(Tensor):
         data: a tensor or an ndarray, whose memory is shared and whose dtype stays, or what `Tensor`
             takes; default empty.
         requires_grad: whether `backward` shall fill `grad`.
+
+    Example:
+        >>> layer = nn.Module()
+        >>> layer.scale = nn.Parameter(npnet.ones(2))
+        >>> [name for name, _ in layer.named_parameters()]
+        ['scale']
+        >>> layer.scale
+        Parameter containing:
+        tensor([1., 1.], requires_grad=True)
     """
 
     __slots__ = ()
@@ -43,6 +52,12 @@ class Buffer(Tensor):
     Args:
         data: as of `Parameter`.
         persistent: whether it is part of the module's state_dict.
+
+    Example:
+        >>> layer = nn.Module()
+        >>> layer.mean = nn.Buffer(npnet.zeros(2))
+        >>> layer.state_dict()
+        OrderedDict([('mean', tensor([0., 0.]))])
     """
 
     __slots__ = ("persistent",)

@@ -109,6 +109,14 @@ def export(
     Raises:
         NotImplementedError: an op has no form in ONNX; names it and its layer.
         ValueError: what the model does depends on its input's values, or an argument is no such.
+
+    Example:
+        >>> import io
+        >>> file = io.BytesIO()
+        >>> model = nn.Sequential(nn.Conv2d(1, 6, 5), nn.ReLU(), nn.Flatten())
+        >>> proto = npnet.onnx.export(model, file, npnet.zeros(1, 1, 8, 8))
+        >>> [node.op_type for node in proto.graph.node]
+        ['Conv', 'Relu', 'Flatten']
     """
     if not isinstance(model, Module):
         raise TypeError(

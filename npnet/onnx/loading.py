@@ -41,6 +41,15 @@ def load(path: str | os.PathLike[str]) -> OnnxModel:
         NotImplementedError: npnet lacks an operator, which is named with its node and opset.
         CheckpointError: the file is damaged, hostile or no ONNX file.
         OSError: it can't be read.
+
+    Example:
+        >>> import tempfile
+        >>> model, x = nn.Linear(3, 2), npnet.rand(8, 3)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     proto = npnet.onnx.export(model, f"{folder}/net.onnx", npnet.zeros(1, 3))
+        ...     net = npnet.onnx.load(f"{folder}/net.onnx")
+        >>> npnet.allclose(net(x), model(x), atol=1e-6)
+        True
     """
     proto = read(path)
     try:

@@ -112,6 +112,14 @@ class OnnxModel(Module):
         metadata: the texts of the file by name.
         opset: the version of the operators that the file is written with.
         producer: the tool that wrote it.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model = npnet.onnx.export(nn.Linear(3, 2), f"{folder}/net.onnx", npnet.zeros(1, 3))
+        ...     net = npnet.onnx.load(f"{folder}/net.onnx")
+        >>> net.opset, net.inputs[0].shape
+        (20, ('batch', 3))
     """
 
     def __init__(

@@ -36,6 +36,14 @@ class Adadelta(Optimizer):
 
     State: step, square_avg (s), acc_delta (a).
 
+    Example:
+        >>> p = nn.Parameter(npnet.ones(1))
+        >>> optimizer = optim.Adadelta([p], lr=100.0)
+        >>> p.grad = npnet.tensor([1.0])
+        >>> optimizer.step()
+        >>> p.detach().round(decimals=2)
+        tensor([0.6800])
+
     Source: Zeiler (2012), algorithm 1.
     """
 

@@ -37,6 +37,14 @@ class Adagrad(Optimizer):
 
     State, from the beginning: step (t), sum (s).
 
+    Example:
+        >>> p = nn.Parameter(npnet.ones(2))
+        >>> optimizer = optim.Adagrad([p], lr=0.5)
+        >>> p.grad = npnet.tensor([1.0, -100.0])
+        >>> optimizer.step()
+        >>> p.detach().round(decimals=2)
+        tensor([0.5000, 1.5000])
+
     Source: Duchi, Hazan, Singer (2011), figure 1, with the diagonal alone.
     """
 

@@ -41,6 +41,14 @@ class Adam(Optimizer):
 
     State: step (t), exp_avg (m), exp_avg_sq (v), with amsgrad max_exp_avg_sq.
 
+    Example:
+        >>> p = nn.Parameter(npnet.ones(2))
+        >>> optimizer = optim.Adam([p], lr=0.5)
+        >>> p.grad = npnet.tensor([1.0, -100.0])
+        >>> optimizer.step()
+        >>> p.detach().round(decimals=2)
+        tensor([0.5000, 1.5000])
+
     Source: Kingma, Ba (2015), algorithm 1; amsgrad: Reddi, Kale, Kumar (2018), algorithm 2, which
     does not correct the bias, where PyTorch does.
     """

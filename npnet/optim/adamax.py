@@ -37,6 +37,14 @@ class Adamax(Optimizer):
 
     State: step (t), exp_avg (m), exp_inf (u).
 
+    Example:
+        >>> p = nn.Parameter(npnet.ones(2))
+        >>> optimizer = optim.Adamax([p], lr=0.5)
+        >>> p.grad = npnet.tensor([1.0, -100.0])
+        >>> optimizer.step()
+        >>> p.detach().round(decimals=2)
+        tensor([0.5000, 1.5000])
+
     Source: Kingma, Ba (2015), algorithm 2, where eps is not needed.
     """
 

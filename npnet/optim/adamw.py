@@ -23,6 +23,14 @@ class AdamW(Adam):
     Arguments and state are Adam's, except that weight_decay is the share of p that a step of
     lr = 1 takes away.
 
+    Example:
+        >>> p = nn.Parameter(npnet.ones(1))
+        >>> optimizer = optim.AdamW([p], lr=0.5, weight_decay=0.5)
+        >>> p.grad = npnet.tensor([0.0])
+        >>> optimizer.step()
+        >>> p.item()
+        0.75
+
     Source: Loshchilov, Hutter (2019), algorithm 2, where lr does not scale the decay, as it does
     in PyTorch.
     """

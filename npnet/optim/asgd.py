@@ -39,6 +39,14 @@ class ASGD(Optimizer):
     State: step (t), eta, mu, ax (a, the average, which is the result). eta is a Python float, where
     PyTorch rounds it to its default dtype, float32.
 
+    Example:
+        >>> p = nn.Parameter(npnet.ones(1))
+        >>> optimizer = optim.ASGD([p], lr=0.5, lambd=0.0)
+        >>> p.grad = npnet.tensor([1.0])
+        >>> optimizer.step()
+        >>> p.item()
+        0.5
+
     Source: Polyak, Juditsky (1992); eta as in Bottou (2010), section 5.
     """
 

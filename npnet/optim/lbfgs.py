@@ -40,6 +40,18 @@ class LBFGS(Optimizer):
     State, of the first parameter for all: func_evals, n_iter, d, t, old_dirs (y), old_stps (s),
     ro (1 / y.s), H_diag, prev_flat_grad, prev_loss, al.
 
+    Example:
+        >>> x = nn.Parameter(npnet.tensor([5.0]))
+        >>> optimizer = optim.LBFGS([x], line_search_fn="strong_wolfe")
+        >>> def closure():
+        ...     optimizer.zero_grad()
+        ...     loss = ((x - 2) ** 2).sum()
+        ...     loss.backward()
+        ...     return loss
+        >>> loss = optimizer.step(closure)
+        >>> x.detach().round(decimals=2)
+        tensor([2.])
+
     Source: Nocedal, Wright (2006), algorithms 7.4 and 7.5.
     """
 

@@ -43,6 +43,14 @@ class NAdam(Optimizer):
     State: step (t), mu_product (M), exp_avg (m), exp_avg_sq (v). M is a Python float, where
     PyTorch rounds it to its default dtype, float32.
 
+    Example:
+        >>> p = nn.Parameter(npnet.ones(2))
+        >>> optimizer = optim.NAdam([p], lr=0.5)
+        >>> p.grad = npnet.tensor([1.0, -100.0])
+        >>> optimizer.step()
+        >>> p.detach().round(decimals=1)
+        tensor([0.5000, 1.5000])
+
     Source: Dozat (2016), algorithm 2; mu as in Keras and PyTorch.
     """
 

@@ -120,6 +120,18 @@ class Optimizer:
 
     Warns:
         UserWarning: a parameter is in a group twice.
+
+    Example:
+        >>> class Descent(optim.Optimizer):
+        ...     def __init__(self, params, lr):
+        ...         super().__init__(params, {"lr": lr})
+        ...     def update(self, p, g, state, group):
+        ...         p -= group["lr"] * g
+        >>> p = nn.Parameter(npnet.ones(1))
+        >>> p.grad = npnet.tensor([2.0])
+        >>> Descent([p], lr=0.25).step()
+        >>> p.item()
+        0.5
     """
 
     numbers: ClassVar[Mapping[str, float]] = {}  # name -> value before the first step

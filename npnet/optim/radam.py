@@ -44,6 +44,14 @@ class RAdam(Optimizer):
 
     State: step (t), exp_avg (m), exp_avg_sq (v).
 
+    Example:
+        >>> p = nn.Parameter(npnet.ones(1))
+        >>> optimizer = optim.RAdam([p], lr=0.5)
+        >>> p.grad = npnet.tensor([1.0])
+        >>> optimizer.step()
+        >>> p.detach().round(decimals=2)
+        tensor([0.5000])
+
     Source: Liu et al. (2020), algorithm 2, with 5 in place of 4, as in PyTorch.
     """
 

@@ -41,6 +41,14 @@ class RMSprop(Optimizer):
 
     State: step, square_avg (s), with momentum momentum_buffer (v), if centered grad_avg (a).
 
+    Example:
+        >>> p = nn.Parameter(npnet.ones(1))
+        >>> optimizer = optim.RMSprop([p], lr=0.25, alpha=0.75)
+        >>> p.grad = npnet.tensor([100.0])
+        >>> optimizer.step()
+        >>> p.detach().round(decimals=2)
+        tensor([0.5000])
+
     Source: Tieleman, Hinton (2012), lecture 6.5; centered: Graves (2013), eqs. 38-45.
     """
 

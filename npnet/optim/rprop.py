@@ -33,6 +33,14 @@ class Rprop(Optimizer):
 
     State: step, prev (last), step_size (s).
 
+    Example:
+        >>> p = nn.Parameter(npnet.ones(2))
+        >>> optimizer = optim.Rprop([p], lr=0.5)
+        >>> p.grad = npnet.tensor([0.01, -100.0])
+        >>> optimizer.step()
+        >>> p.detach()
+        tensor([0.5000, 1.5000])
+
     Source: Riedmiller, Braun (1993), without going back; Igel, Huesken (2000) call it iRprop-.
     """
 

@@ -42,6 +42,15 @@ class SGD(Optimizer):
 
     State: momentum_buffer (v).
 
+    Example:
+        >>> p = nn.Parameter(npnet.ones(1))
+        >>> optimizer = optim.SGD([p], lr=0.5, momentum=0.5)
+        >>> for _ in range(2):
+        ...     p.grad = npnet.tensor([1.0])
+        ...     optimizer.step()
+        >>> p.item()
+        -0.25
+
     Source: Sutskever et al. (2013), eqs. 1-2, for nesterov 3-4, who keep lr inside v.
     """
 

@@ -36,7 +36,13 @@ MultiAverage: TypeAlias = Callable[[Sequence[Tensor], Sequence[Tensor], Tensor],
 
 
 def get_ema_avg_fn(decay: float = 0.999) -> Average:
-    """The exponential moving average a <- decay * a + (1 - decay) * p, for `avg_fn`."""
+    """The exponential moving average a <- decay * a + (1 - decay) * p, for `avg_fn`.
+
+    Example:
+        >>> average = optim.swa_utils.get_ema_avg_fn(decay=0.75)
+        >>> average(npnet.tensor(0.0), npnet.tensor(8.0), npnet.tensor(1))
+        tensor(2.)
+    """
     check_number("get_ema_avg_fn", "decay", decay, least=0, most=1)
     return lambda a, p, count: decay * a + (1 - decay) * p
 
@@ -45,18 +51,38 @@ def get_ema_multi_avg_fn(decay: float = 0.999) -> MultiAverage:
     """The same of all tensors at once, in place, for `multi_avg_fn`.
 
     Integers, such as batch norm's count of batches, are rounded towards 0.
+
+    Example:
+        >>> averages = [npnet.tensor([0.0])]
+        >>> move = optim.swa_utils.get_ema_multi_avg_fn(decay=0.75)
+        >>> move(averages, [npnet.tensor([8.0])], npnet.tensor(1))
+        >>> averages
+        [tensor([2.])]
     """
     check_number("get_ema_multi_avg_fn", "decay", decay, least=0, most=1)
     return lambda averages, values, count: _lerp(averages, values, 1 - decay)
 
 
 def get_swa_avg_fn() -> Average:
-    """The mean of all so far, a <- a + (p - a) / (count + 1), for `avg_fn`."""
+    """The mean of all so far, a <- a + (p - a) / (count + 1), for `avg_fn`.
+
+    Example:
+        >>> average = optim.swa_utils.get_swa_avg_fn()
+        >>> average(npnet.tensor(2.0), npnet.tensor(8.0), npnet.tensor(1))
+        tensor(5.)
+    """
     return lambda a, p, count: a + (p - a) / (count + 1)
 
 
 def get_swa_multi_avg_fn() -> MultiAverage:
-    """The same of all tensors at once, in place, for `multi_avg_fn`."""
+    """The same of all tensors at once, in place, for `multi_avg_fn`.
+
+    Example:
+        >>> averages = [npnet.tensor([2.0])]
+        >>> optim.swa_utils.get_swa_multi_avg_fn()(averages, [npnet.tensor([8.0])], npnet.tensor(1))
+        >>> averages
+        [tensor([5.])]
+    """
     return lambda averages, values, count: _lerp(averages, values, 1 / (int(count) + 1))
 
 
@@ -111,6 +137,15 @@ class AveragedModel(Module):
     Attributes:
         module: the copy.
         n_averaged: how many updates were made, a buffer.
+
+    Example:
+        >>> model = nn.Linear(1, 1, bias=False)
+        >>> average = optim.swa_utils.AveragedModel(model)
+        >>> for weight in 1.0, 4.0:
+        ...     _ = nn.init.constant_(model.weight, weight)
+        ...     average.update_parameters(model)
+        >>> average.module.weight.item()
+        2.5
 
     Source: Polyak, Juditsky (1992); Izmailov et al. (2018), arXiv:1803.05407, for the mean.
     """
@@ -208,6 +243,12 @@ def update_bn(
         loader: batches, or lists or tuples of which the first is the batch.
         model: the averaged network, run in training; its modes are put back.
         device: None or the CPU.
+
+    Example:
+        >>> model = nn.BatchNorm1d(1)
+        >>> optim.swa_utils.update_bn([npnet.tensor([[1.0], [3.0]])] * 2, model)
+        >>> model.running_mean, model.running_var
+        (tensor([2.]), tensor([2.]))
     """
     if device is not None:
         check_device(device)
@@ -246,6 +287,17 @@ class SWALR(LRScheduler):
         anneal_epochs: epochs on the way; 0 goes there at the first step.
         anneal_strategy: "cos" or "linear", the shape of the way.
         last_epoch: see LRScheduler.
+
+    Example:
+        >>> optimizer = optim.SGD([npnet.zeros(1)], lr=1.0)
+        >>> scheduler = optim.swa_utils.SWALR(optimizer, swa_lr=0.5, anneal_epochs=2)
+        >>> rates = []
+        >>> for _ in range(4):
+        ...     rates += scheduler.get_last_lr()
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> rates
+        [1.0, 0.75, 0.5, 0.5]
 
     Source: Izmailov et al. (2018), arXiv:1803.05407.
     """

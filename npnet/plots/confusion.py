@@ -35,6 +35,12 @@ def plot_confusion(
 
     Args:
         counts: (classes, classes), see `metrics.confusion_matrix`.
+
+    Example:
+        >>> from npnet import plots
+        >>> ax = plots.plot_confusion(np.array([[5, 1], [0, 6]]), ["cat", "dog"], title="test")
+        >>> [label.get_text() for label in ax.get_xticklabels()]
+        ['cat', 'dog']
     """
     counts = np.asarray(counts)
     n = len(classes)

@@ -47,6 +47,12 @@ class Curves:
         history: the columns of metrics.csv by name, each (epochs,).
         criterion: of its losses, such as cross_entropy; empty where it is not known.
         best_epoch: of the checkpoint that was kept; None where it is not known.
+
+    Example:
+        >>> from npnet import plots
+        >>> columns = {name: np.arange(3.0) for name in ("epoch", "train_loss", "val_loss")}
+        >>> plots.Curves("lenet5", columns, best_epoch=2).label
+        'lenet5'
     """
 
     label: str
@@ -74,6 +80,12 @@ def plot_curves(
     Args:
         runs: of one criterion, where the measure is the loss.
         measure: "loss", or "accuracy" in percent.
+
+    Example:
+        >>> from npnet import plots
+        >>> columns = {name: np.arange(3.0) for name in ("epoch", "train_loss", "val_loss")}
+        >>> plots.plot_curves([plots.Curves("lenet5", columns)]).get_ylabel()
+        'loss'
     """
     criteria = {run.criterion for run in runs}
     if measure == "loss" and len(criteria) > 1:
@@ -95,6 +107,13 @@ def curves(runs: Sequence[Curves], title: str = "", style: str | Style = "light"
 
     Returns:
         The figure.
+
+    Example:
+        >>> from npnet import plots
+        >>> names = "epoch", "train_loss", "val_loss", "train_accuracy", "val_accuracy"
+        >>> run = plots.Curves("lenet5", {name: np.arange(1.0, 4.0) for name in names})
+        >>> len(plots.curves([run]).axes)
+        2
     """
     look, numbered, alone = style_of(style), dict(enumerate(runs)), len(runs) == 1
     panels = [

@@ -42,6 +42,13 @@ def feature_maps(model: Module, x: Tensor | Array) -> dict[str, Array]:
     Returns:
         (C, H, W) by the name of the layer in `named_modules`.
 
+    Example:
+        >>> from npnet import plots
+        >>> model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(2))
+        >>> maps = plots.feature_maps(model, npnet.rand(1, 8, 8))
+        >>> {name: each.shape for name, each in maps.items()}
+        {'0': (2, 6, 6), '1': (2, 6, 6), '2': (2, 3, 3)}
+
     Source: Zeiler, Fergus (2014), "Visualizing and Understanding Convolutional Networks", figure 2,
     shows what such maps answer to.
     """
@@ -73,6 +80,13 @@ def probabilities(model: Module, x: Tensor | Array) -> Array:
     """The softmax of the network's output for images, in float64.
 
     Shape: x (N, C, H, W) or (C, H, W) -> (N, classes) or (classes,).
+
+    Example:
+        >>> from npnet import plots
+        >>> model = nn.Sequential(nn.Flatten(), nn.Softplus())
+        >>> plots.probabilities(model, npnet.zeros(2, 1, 2, 2))
+        array([[0.25, 0.25, 0.25, 0.25],
+               [0.25, 0.25, 0.25, 0.25]])
     """
     array = _array(x)
     if array.ndim not in (3, 4):
@@ -99,6 +113,13 @@ def input_gradient(model: Module, x: Tensor | Array, class_index: int) -> Array:
 
     Shape: x (C, H, W) or (1, C, H, W) -> (C, H, W). No `grad` is changed.
 
+    Example:
+        >>> from npnet import plots
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
+        >>> gradient = plots.input_gradient(model, npnet.rand(1, 2, 2), class_index=1)
+        >>> np.array_equal(gradient.ravel(), model[1].weight[1].detach().numpy())
+        True
+
     Source: Simonyan, Vedaldi, Zisserman (2013), "Deep Inside Convolutional Networks", section 3.
     """
     images = Tensor(_image("input_gradient", x), requires_grad=True)
@@ -115,6 +136,11 @@ def saliency(gradient: Array) -> Array:
         m[i, j] = max over c of |g[c, i, j]|
 
     Shape: `input_gradient`'s (C, H, W) -> (H, W). Source: as there, section 3.1.
+
+    Example:
+        >>> from npnet import plots
+        >>> plots.saliency(np.array([[[1.0, -3.0]], [[-2.0, 0.0]]]))
+        array([[2., 3.]])
     """
     return np.abs(gradient).max(0)
 
@@ -143,6 +169,12 @@ def occlusion(
 
     Returns:
         (H, W), float64.
+
+    Example:
+        >>> from npnet import plots
+        >>> model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(72, 3))
+        >>> plots.occlusion(model, npnet.rand(1, 8, 8), class_index=2).shape
+        (8, 8)
 
     Source: Zeiler, Fergus (2014), section 4.2, who show p itself by the place of the patch.
     """

@@ -56,6 +56,13 @@ def explanation(
 
     Returns:
         The figure; `npnet.plots.save` writes it.
+
+    Example:
+        >>> from npnet import plots
+        >>> model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(72, 3))
+        >>> figure = plots.explanation(model, npnet.rand(1, 8, 8), ["cat", "dog", "cow"])
+        >>> type(figure).__name__
+        'Figure'
     """
     shares = explain.probabilities(model, x)
     shares = shares[0] if shares.ndim == 2 else shares
@@ -86,6 +93,12 @@ def layers(model: Module, x: Tensor | Array, title: str = "", style: str | Style
 
     Returns:
         The figure.
+
+    Example:
+        >>> from npnet import plots
+        >>> model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(2))
+        >>> type(plots.layers(model, npnet.rand(1, 8, 8))).__name__
+        'Figure'
     """
     look = style_of(style)
     maps = _evenly(explain.feature_maps(model, x), _MOST_LAYERS)
@@ -118,6 +131,13 @@ def saliencies(
 
     Returns:
         The figure.
+
+    Example:
+        >>> from npnet import plots
+        >>> model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(72, 3))
+        >>> images = [np.zeros((1, 8, 8), np.float32)] * 2
+        >>> len(plots.saliencies(model, images, images).axes)
+        6
     """
     look, count = style_of(style), len(images)
     width = max(1.2 * count + 0.3, 4.5)
@@ -166,7 +186,14 @@ def plot_probabilities(
     title: str = "probability",
     style: str | Style = "light",
 ) -> Any:
-    """Bars of the most probable classes. Shape: shares (classes,). Returns the axes."""
+    """Bars of the most probable classes. Shape: shares (classes,). Returns the axes.
+
+    Example:
+        >>> from npnet import plots
+        >>> ax = plots.plot_probabilities(np.array([0.25, 0.75]), ["cat", "dog"])
+        >>> [label.get_text() for label in ax.get_yticklabels()]
+        ['dog', 'cat']
+    """
     look = style_of(style)
     if ax is None:
         ax = new_figure(4, 2.4, look).subplots()

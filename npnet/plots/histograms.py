@@ -43,6 +43,12 @@ def plot_histograms(
 
     Args:
         by_epoch: the edges (bins + 1,) and counts (bins,) of each epoch.
+
+    Example:
+        >>> from npnet import plots
+        >>> counts, edges = np.histogram(np.linspace(0, 1, 200))
+        >>> plots.plot_histograms({1: (edges, counts), 2: (edges, counts)}).get_ylabel()
+        'epoch'
     """
     look = style_of(style)
     ax = new_axes(5, 3, look) if ax is None else ax
@@ -102,6 +108,13 @@ def histograms(
 
     Returns:
         The figure.
+
+    Example:
+        >>> from npnet import plots
+        >>> counts, edges = np.histogram(np.linspace(0, 1, 200))
+        >>> figure = plots.histograms({"weights": {"conv1.weight": {1: (edges, counts)}}})
+        >>> len(figure.axes)
+        1
     """
     look = style_of(style)
     names = _large(found)

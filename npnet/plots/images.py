@@ -40,6 +40,11 @@ def as_picture(image: Any) -> Array:
 
     Args:
         image: (C, H, W) with 1 or 3 channels, (H, W), (H, W, 3), or a PIL image.
+
+    Example:
+        >>> from npnet import plots
+        >>> plots.as_picture(np.array([[[0, 51, 255]]], np.uint8)).tolist()
+        [[0.0, 0.2, 1.0]]
     """
     if hasattr(image, "convert") and hasattr(image, "mode"):  # PIL's
         image = np.asarray(image.convert("RGB"))
@@ -65,7 +70,13 @@ def as_picture(image: Any) -> Array:
 def plot_picture(
     image: Any, ax: Any = None, *, title: str = "", style: str | Style = "light"
 ) -> Any:
-    """An image as it is. See `as_picture` for what it may be. Returns the axes."""
+    """An image as it is. See `as_picture` for what it may be. Returns the axes.
+
+    Example:
+        >>> from npnet import plots
+        >>> plots.plot_picture(np.ones((3, 8, 8)), title="a white square").get_title()
+        'a white square'
+    """
     look = style_of(style)
     ax = new_axes(3, 3, look) if ax is None else ax
     ax.imshow(as_picture(image), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
@@ -80,6 +91,11 @@ def plot_saliency(
     Args:
         gradient: (C, H, W), of `input_gradient`.
         image: the one that the network got, which is drawn faintly beneath.
+
+    Example:
+        >>> from npnet import plots
+        >>> plots.plot_saliency(np.ones((1, 8, 8)), np.ones((1, 8, 8)), title="3").get_title()
+        '3'
     """
     from npnet.plots.explain import saliency
 
@@ -94,6 +110,11 @@ def plot_occlusion(
     Args:
         drop: (H, W), of `occlusion`.
         image: the one that the network got, which is drawn faintly beneath.
+
+    Example:
+        >>> from npnet import plots
+        >>> plots.plot_occlusion(np.ones((8, 8)), np.ones((1, 8, 8)), title="3").get_title()
+        '3'
     """
     return _heat(drop, image, ax, title, style)
 
@@ -121,6 +142,11 @@ def plot_feature_maps(
 
     Args:
         maps: (C, H, W). Of more than 16 the sixteen with the largest mean size are drawn.
+
+    Example:
+        >>> from npnet import plots
+        >>> len(plots.plot_feature_maps(np.ones((6, 8, 8))).images)
+        6
     """
     shown, look = maps, style_of(style)
     if len(maps) > MOST_MAPS:
@@ -145,6 +171,11 @@ def plot_filters(
 
     Args:
         weight: (out, in, KH, KW). Of more than 64 tiles the first are drawn.
+
+    Example:
+        >>> from npnet import plots
+        >>> plots.plot_filters(nn.Conv2d(1, 6, 5).weight, title="conv1").get_title()
+        'conv1: 6 filters of 1 x 5 x 5'
     """
     array = np.asarray(weight.detach().array if hasattr(weight, "detach") else weight)
     if array.ndim != 4:
@@ -171,6 +202,12 @@ def first_filters(model: Any, image_shape: tuple[int, int, int]) -> tuple[str, A
     Args:
         model: a Module, npnet's or PyTorch's.
         image_shape: (C, H, W) of the network's images.
+
+    Example:
+        >>> from npnet import plots
+        >>> name, weight = plots.first_filters(npnet.models.LeNet5(), (1, 32, 32))
+        >>> name, weight.shape
+        ('conv1.weight', (6, 1, 5, 5))
     """
     for name, parameter in model.named_parameters():
         if parameter.ndim == 4:

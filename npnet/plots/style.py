@@ -219,6 +219,12 @@ def encode(figure: Any, format: str = "png") -> bytes:
     """A figure, or the figure of these axes, as the bytes of a PNG or an SVG.
 
     The same figure has the same bytes. In an SVG text is text, which can be searched and copied.
+
+    Example:
+        >>> from npnet import plots
+        >>> ax = plots.plot_confusion(np.eye(2, dtype=int), ["cat", "dog"])
+        >>> plots.encode(ax)[1:4]
+        b'PNG'
     """
     if format not in FORMATS:
         raise ValueError(unknown_name("format", format, FORMATS))
@@ -244,7 +250,16 @@ def _renamed(svg: bytes) -> bytes:
 
 
 def save(figure: Any, path: str | os.PathLike[str]) -> Path:
-    """Write a figure, or the figure of these axes, to a .png or .svg file. Returns its path."""
+    """Write a figure, or the figure of these axes, to a .png or .svg file. Returns its path.
+
+    Example:
+        >>> import tempfile
+        >>> from npnet import plots
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     ax = plots.plot_picture(np.ones((8, 8)))
+        ...     print(plots.save(ax, f"{folder}/white.png").stat().st_size > 0)
+        True
+    """
     place = Path(path)
     atomic_write(place, encode(figure, place.suffix.lower().removeprefix(".")))
     return place

@@ -83,6 +83,14 @@ def prepare_digit(picture: Array, placement: Placement = PLACEMENTS["mnist"]) ->
 
     Raises:
         NothingToRead: there is no ink on it.
+
+    Example:
+        >>> from npnet.prediction import prepare_digit
+        >>> photograph = np.full((1, 60, 80), 255, np.uint8)
+        >>> photograph[0, 10:50, 38:42] = 0
+        >>> digit = prepare_digit(photograph)
+        >>> digit.image.shape, digit.inverted
+        ((1, 28, 28), True)
     """
     ready = _ready(picture, placement)
     if ready is not None:

@@ -25,7 +25,13 @@ _STRETCHED = 1.05  # times longer than wide, compared with the network's images:
 
 
 class Guess(NamedTuple):
-    """A class that a picture may be of."""
+    """A class that a picture may be of.
+
+    Example:
+        >>> from npnet.prediction import Guess
+        >>> Guess("seven", 7, 0.75).probability
+        0.75
+    """
 
     name: str
     label: int
@@ -44,6 +50,11 @@ class Prediction:
         error: why it could not be read; "" if it could.
         image: (1, C, H, W), what the network saw.
         picture_array: (1 or 3, H, W), what it was made of.
+
+    Example:
+        >>> from npnet.prediction import Guess, Prediction
+        >>> Prediction("seven.png", (Guess("7", 7, 0.75),)).top[0].name
+        '7'
     """
 
     picture: str
@@ -78,6 +89,17 @@ class Predictor:
             one for networks that were trained on digits, the other for all others.
         top: how many classes are told of each, at most.
         keep: whether predictions hold the pictures too.
+
+    Example:
+        >>> import tempfile
+        >>> from npnet.prediction import Predictor
+        >>> x, y = np.zeros((6, 28, 28), np.uint8), np.arange(6) % 2
+        >>> options = {"val": (x, y), "epochs": 1, "batch_size": 6, "verbose": False}
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     history = npnet.training.fit("mlp", (x, y), checkpoint_dir=folder, **options)
+        ...     predict = Predictor(npnet.models.from_checkpoint(folder))
+        >>> predict.prepared
+        'none'
     """
 
     def __init__(self, model: Any, prepare: str = AUTO, top: int = 3, keep: bool = False) -> None:
@@ -113,7 +135,7 @@ class Predictor:
                 return Prediction(source.name, note=NOTHING)
             if self.placement is None:
                 notes = [note, self._stretched(picture)]
-                image = self.model.preprocess(picture)
+                image = self.model.preprocess(picture[None])  # (3, H, W) may be three grey ones
                 return Prediction(source.name, note=_joined(notes), image=image, picture_array=kept)
             digit = prepare_digit(picture, self.placement)
             image = self.model.preprocess(digit.image)

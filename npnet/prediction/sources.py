@@ -53,6 +53,13 @@ class Source:
         name: what it is called in results.
         path: its file; None is standard input.
         error: why there is none, which is told in its place.
+
+    Example:
+        >>> from npnet.prediction import Source
+        >>> Source("missing.png", None, error="no such file").read()
+        Traceback (most recent call last):
+            ...
+        ValueError: no such file
     """
 
     name: str
@@ -89,7 +96,17 @@ def _read(file: BinaryIO | bytes, name: str) -> tuple[Array, str]:
 
 def find_sources(words: Sequence[str]) -> Iterator[Source]:
     """The pictures of each word, in order; of a folder those with the ending of a picture, its
-    folders' too, sorted by name, hidden ones left out."""
+    folders' too, sorted by name, hidden ones left out.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> from npnet.prediction import find_sources
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for name in "b.png", "a.jpg", "notes.txt":
+        ...         pathlib.Path(folder, name).touch()
+        ...     print([source.path.name for source in find_sources([folder])])
+        ['a.jpg', 'b.png']
+    """
     for word in words:
         if word == STDIN:
             yield Source("standard input", None)

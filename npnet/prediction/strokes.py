@@ -19,7 +19,16 @@ _DARKER = 1.5  # times as dark as the border of a shadow are strokes beside it
 
 
 class NothingToRead(ValueError):
-    """There is no ink on the picture."""
+    """There is no ink on the picture.
+
+    Example:
+        >>> from npnet.prediction import NothingToRead, prepare_digit
+        >>> try:
+        ...     prepare_digit(np.zeros((1, 40, 40), np.uint8))
+        ... except NothingToRead as error:
+        ...     print(type(error).__name__)
+        NothingToRead
+    """
 
 
 def check_strokes(ink: Ink, mark: Array) -> None:

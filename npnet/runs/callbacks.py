@@ -61,6 +61,16 @@ class Callback:
     `state_dict` and `load_state_dict`.
 
     An error in a callback ends the run with its file and line; the last checkpoint stays.
+
+    Example:
+        >>> class Counter(npnet.training.Callback):
+        ...     def on_epoch_end(self, trainer):
+        ...         self.epochs = trainer.epoch
+        >>> counter, data = Counter(), (np.eye(2, dtype=np.float32), np.arange(2))
+        >>> options = {"val": data, "epochs": 3, "verbose": False}
+        >>> history = npnet.training.fit(nn.Linear(2, 2), data, callbacks=[counter], **options)
+        >>> counter.epochs
+        3
     """
 
     def on_train_start(self, trainer: Any) -> None:

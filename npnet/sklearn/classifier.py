@@ -86,6 +86,13 @@ class NeuralNetClassifier(ClassifierMixin, NeuralNet):
     Raises (fit):
         ValueError, TypeError: a parameter or the data can't be used; says which, and why.
         npnet.runs.errors.DivergedError: a loss or weight is not finite.
+
+    Example:
+        >>> from npnet.sklearn import NeuralNetClassifier
+        >>> x, y = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], ["no", "yes", "yes", "no"]
+        >>> model = NeuralNetClassifier(epochs=40, learning_rate=0.1, random_state=0)
+        >>> model.fit(x, y).predict(x).tolist()
+        ['no', 'yes', 'yes', 'no']
     """
 
     _what = "classes"

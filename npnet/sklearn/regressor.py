@@ -36,6 +36,13 @@ class NeuralNetRegressor(RegressorMixin, NeuralNet):
     Attributes:
         module_, history_, n_iter_, best_epoch_, n_features_in_, feature_names_in_, sample_shape_:
             as of the classifier.
+
+    Example:
+        >>> from npnet.sklearn import NeuralNetRegressor
+        >>> x = np.linspace(-1, 1, 20)[:, None]
+        >>> model = NeuralNetRegressor(epochs=40, learning_rate=0.1, random_state=0)
+        >>> model.fit(x, x[:, 0] ** 2).predict(x).shape
+        (20,)
     """
 
     _what = "targets"

@@ -69,6 +69,14 @@ class Trainer:
 
     Raises:
         ConfigError: a setting that is not known or can't be used.
+
+    Example:
+        >>> data = np.eye(2, dtype=np.float32), np.arange(2)
+        >>> options = {"epochs": 3, "learning_rate": 10.0, "verbose": False}
+        >>> trainer = npnet.training.Trainer(nn.Linear(2, 2), train=data, val=data, **options)
+        >>> history = trainer.fit()
+        >>> history.best.val_accuracy
+        100.0
     """
 
     def __init__(
@@ -175,6 +183,13 @@ def fit(model: Network, data: Source, **settings: Any) -> History:
     """Train a network on data: `Trainer(model, train=data, **settings).fit()`, see there.
 
     history = npnet.training.fit(Net(), (x, y), epochs=5)
+
+    Example:
+        >>> data = np.eye(2, dtype=np.float32), np.arange(2)
+        >>> options = {"epochs": 3, "learning_rate": 10.0, "verbose": False}
+        >>> history = npnet.training.fit(nn.Linear(2, 2), data, val=data, test=data, **options)
+        >>> history.test_accuracy
+        100.0
     """
     return Trainer(model, train=data, **settings).fit()
 

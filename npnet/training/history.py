@@ -22,6 +22,12 @@ class History(Sequence[Epoch]):
         best_epoch: whose weights the network has; from 1.
         test: loss, accuracy, logits and labels of the test data; None where there are none.
         result: what result.json would say of the test; None where there is none.
+
+    Example:
+        >>> data = np.eye(2, dtype=np.float32), np.arange(2)
+        >>> history = npnet.training.fit(nn.Linear(2, 2), data, val=data, epochs=3, verbose=False)
+        >>> [epoch.epoch for epoch in history], history.test
+        ([1, 2, 3], None)
     """
 
     def __init__(

@@ -14,6 +14,13 @@ class EarlyStopping(Callback):
 
     It keeps nothing: how long the run has waited follows from its history, so that a run that is
     resumed with more patience goes on.
+
+    Example:
+        >>> data = np.eye(2, dtype=np.float32), np.arange(2)
+        >>> options = {"val": data, "epochs": 30, "learning_rate": 1e-30, "verbose": False}
+        >>> patient = npnet.training.EarlyStopping(patience=2)
+        >>> len(npnet.training.fit(nn.Linear(2, 2), data, callbacks=[patient], **options))
+        3
     """
 
     def __init__(self, patience: int) -> None:

@@ -53,6 +53,16 @@ class Training:
         store: the folder of checkpoints, or the memory where nothing is written.
         log_dir: the folder for logs and pictures; None where nothing is written.
         resumed: whether the run goes on from a checkpoint, which `progress` is of.
+
+    Example:
+        >>> class Watcher(npnet.training.Callback):
+        ...     def on_epoch_end(self, trainer: npnet.training.Training):
+        ...         print(trainer.epoch, trainer.epochs)
+        >>> data = np.eye(2, dtype=np.float32), np.arange(2)
+        >>> options = {"val": data, "epochs": 2, "verbose": False}
+        >>> history = npnet.training.fit(nn.Linear(2, 2), data, callbacks=[Watcher()], **options)
+        1 2
+        2 2
     """
 
     def __init__(

@@ -249,6 +249,11 @@ class RandomAffine(RandomTransform):
         center: (x, y) in pixels from the upper left corner.
 
     Shape: (..., C, H, W), dtype unchanged.
+
+    Example:
+        >>> shift = npnet.transforms.RandomAffine(10, translate=(0.1, 0.1), scale=(0.9, 1.1))
+        >>> shift(npnet.zeros(8, 1, 28, 28)).shape
+        (8, 1, 28, 28)
     """
 
     def __init__(
@@ -376,6 +381,12 @@ class RandomRotation(RandomTransform):
         fill: value of pixels whose source is outside: one number, or one for each channel.
 
     Shape: (..., C, H, W), dtype unchanged; another H and W with `expand`.
+
+    Example:
+        >>> rotate = npnet.transforms.RandomRotation((90, 90))
+        >>> rotate(npnet.tensor([[[1, 2], [3, 4]]]))
+        tensor([[[2, 4],
+                 [1, 3]]])
     """
 
     def __init__(

@@ -28,7 +28,12 @@ Space = dict[str, tuple[Array | None, bool]]
 
 
 class AutoAugmentPolicy(Enum):
-    """The data sets that policies were found for."""
+    """The data sets that policies were found for.
+
+    Example:
+        >>> [policy.value for policy in npnet.transforms.AutoAugmentPolicy]
+        ['imagenet', 'cifar10', 'svhn']
+    """
 
     IMAGENET = "imagenet"
     CIFAR10 = "cifar10"
@@ -146,6 +151,12 @@ class AutoAugment(_Augment):
 
     PIL images of mode L or RGB, or Tensors (..., 1 or 3, H, W) of uint8.
 
+    Example:
+        >>> policy = npnet.transforms.AutoAugmentPolicy.CIFAR10
+        >>> augment = npnet.transforms.AutoAugment(policy)
+        >>> augment(npnet.zeros(3, 32, 32, dtype=npnet.uint8)).shape
+        (3, 32, 32)
+
     Source: Cubuk et al. (2018), AutoAugment: Learning augmentation policies from data,
     arXiv:1805.09501.
     """
@@ -193,6 +204,11 @@ class RandAugment(_Augment):
         magnitude: which of `num_magnitude_bins` steps from nothing to the most.
         interpolation, fill: as AutoAugment takes them.
 
+    Example:
+        >>> augment = npnet.transforms.RandAugment(num_ops=2, magnitude=9)
+        >>> augment(npnet.zeros(3, 32, 32, dtype=npnet.uint8)).shape
+        (3, 32, 32)
+
     Source: Cubuk et al. (2019), RandAugment: Practical automated data augmentation with a reduced
     search space, arXiv:1909.13719.
     """
@@ -229,6 +245,11 @@ class TrivialAugmentWide(_Augment):
     Args:
         num_magnitude_bins, interpolation, fill: as RandAugment takes them.
 
+    Example:
+        >>> augment = npnet.transforms.TrivialAugmentWide()
+        >>> augment(npnet.zeros(3, 32, 32, dtype=npnet.uint8)).shape
+        (3, 32, 32)
+
     Source: Müller and Hutter (2021), TrivialAugment: Tuning-free yet state-of-the-art data
     augmentation, arXiv:2103.10158.
     """
@@ -264,6 +285,10 @@ class AugMix(_Augment):
         alpha: of the two distributions.
         all_ops: brightness, colour, contrast and sharpness too.
         interpolation, fill: as AutoAugment takes them.
+
+    Example:
+        >>> npnet.transforms.AugMix()(npnet.zeros(3, 32, 32, dtype=npnet.uint8)).shape
+        (3, 32, 32)
 
     Source: Hendrycks et al. (2019), AugMix: A simple data processing method to improve robustness
     and uncertainty, arXiv:1912.02781.

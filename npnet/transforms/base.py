@@ -30,6 +30,14 @@ class Transform(Module):
         makes_tensors: whether a PIL image becomes a Tensor.
 
     Attributes that are arguments of a transform may be changed; the next call goes by them.
+
+    Example:
+        >>> class Double(npnet.transforms.Transform):
+        ...     def transform(self, images, rng):
+        ...         return images * 2
+        >>> Double()(npnet.tensor([[[1, 2], [3, 4]]]))
+        tensor([[[2, 4],
+                 [6, 8]]])
     """
 
     # What decides between a batch and one picture after the other; see `as_written`.
@@ -107,6 +115,12 @@ class RandomTransform(Transform):
     Called with images alone it draws from the generator that `npnet.manual_seed` sets; a second
     argument is the generator to draw from instead. What an image becomes depends on the generator
     and on the image's place in the batch, and on nothing else: not on threads, not on the backend.
+
+    Example:
+        >>> flip, images = npnet.transforms.RandomHorizontalFlip(), npnet.rand(8, 3, 4, 4)
+        >>> first, second = (flip(images, np.random.default_rng(0)) for _ in range(2))
+        >>> bool((first == second).all())
+        True
     """
 
 

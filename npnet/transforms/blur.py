@@ -55,6 +55,10 @@ class GaussianBlur(RandomTransform):
         sigma: drawn from (least, most), or always this one; in pixels.
 
     Shape: (..., C, H, W), unchanged; integers are rounded to nearest.
+
+    Example:
+        >>> npnet.transforms.GaussianBlur(5, sigma=(0.5, 1.0))(npnet.zeros(3, 32, 32)).shape
+        (3, 32, 32)
     """
 
     def __init__(

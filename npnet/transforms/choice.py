@@ -35,7 +35,14 @@ class _RandomTransforms(RandomTransform):
 
 
 class RandomOrder(_RandomTransforms):
-    """Apply all of a list of transforms in random order."""
+    """Apply all of a list of transforms in random order.
+
+    Example:
+        >>> flips = npnet.transforms.RandomHorizontalFlip(1), npnet.transforms.RandomVerticalFlip(1)
+        >>> npnet.transforms.RandomOrder(flips)(npnet.tensor([[[1, 2], [3, 4]]]))
+        tensor([[[4, 3],
+                 [2, 1]]])
+    """
 
     def forward(self, x: Any, generator: Generator | np.random.Generator | None = None) -> Any:
         for i in numpy_generator(generator).permutation(len(self.transforms)):
@@ -49,6 +56,12 @@ class RandomChoice(_RandomTransforms):
     Args:
         transforms: callables.
         p: weights of them, such as probabilities; None is equal ones.
+
+    Example:
+        >>> flips = npnet.transforms.RandomHorizontalFlip(1), npnet.transforms.RandomVerticalFlip(1)
+        >>> npnet.transforms.RandomChoice(flips, p=[1, 0])(npnet.tensor([[[1, 2], [3, 4]]]))
+        tensor([[[2, 1],
+                 [4, 3]]])
     """
 
     def __init__(

@@ -56,6 +56,10 @@ class Grayscale(Transform):
 
     Shape: (..., 3, H, W) -> (..., num_output_channels, H, W), dtype unchanged; (..., 1, H, W) stays
     as it is, as in torchvision. A PIL image of any mode becomes one of mode L or RGB.
+
+    Example:
+        >>> npnet.transforms.Grayscale()(npnet.zeros(3, 32, 32)).shape
+        (1, 32, 32)
     """
 
     def __init__(self, num_output_channels: int = 1) -> None:
@@ -92,6 +96,11 @@ class RandomGrayscale(RandomTransform):
         p: the probability, from 0 to 1.
 
     Shape: (..., 1 or 3, H, W), unchanged.
+
+    Example:
+        >>> y = npnet.transforms.RandomGrayscale(p=1.0)(npnet.rand(3, 8, 8))
+        >>> bool((y[0] == y[2]).all())
+        True
     """
 
     def __init__(self, p: float = 0.1) -> None:
@@ -129,6 +138,11 @@ class ColorJitter(RandomTransform):
         hue: f is drawn from (least, most) within (-0.5, 0.5), or from (-v, v).
 
     Shape: (..., 1 or 3, H, W), integers or floats from 0 to 1, unchanged.
+
+    Example:
+        >>> jitter = npnet.transforms.ColorJitter(brightness=0.5, hue=0.1)
+        >>> jitter(npnet.zeros(8, 3, 32, 32)).shape
+        (8, 3, 32, 32)
     """
 
     def __init__(

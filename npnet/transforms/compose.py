@@ -37,6 +37,12 @@ class Compose:
     RandomTransform. In a data set every transform that is not npnet's own sees one picture at a
     time; so it does where Compose is called with an ndarray (N, C, H, W), each image of which
     becomes a Tensor (C, H, W). A Tensor (N, C, H, W) is handed on as it is.
+
+    Example:
+        >>> to_tensor, pad = npnet.transforms.ToTensor(), npnet.transforms.Pad(2)
+        >>> prepare = npnet.transforms.Compose([to_tensor, pad])
+        >>> prepare(np.zeros((28, 28), np.uint8)).shape
+        (1, 32, 32)
     """
 
     def __init__(self, transforms: Sequence[Callable[[Any], Any]]) -> None:
@@ -65,6 +71,10 @@ class Lambda(Transform):
 
     Args:
         lambd: the function.
+
+    Example:
+        >>> npnet.transforms.Lambda(lambda x: x.flatten())(npnet.zeros(1, 28, 28)).shape
+        (784,)
     """
 
     @property
@@ -92,6 +102,11 @@ class RandomApply(RandomTransform):
         p: from 0 to 1.
 
     A Tensor of several images is drawn for once, as in torchvision; in a data set each picture is.
+
+    Example:
+        >>> blur = npnet.transforms.RandomApply([npnet.transforms.GaussianBlur(3)], p=0.5)
+        >>> blur(npnet.zeros(3, 32, 32)).shape
+        (3, 32, 32)
     """
 
     @property

@@ -39,6 +39,12 @@ class ToTensor(Transform):
         ShapeError: an ndarray with another number of axes.
         TypeError: anything else, or an ndarray of 4 axes whose channels may be the last.
         ValueError: a picture of mode I;16 with values beyond int16, which would wrap.
+
+    Example:
+        >>> npnet.transforms.ToTensor()(np.array([[0, 255]], np.uint8))
+        tensor([[[0., 1.]]])
+        >>> npnet.transforms.ToTensor()(np.zeros((24, 32, 3), np.uint8)).shape
+        (3, 24, 32)
     """
 
     makes_tensors: ClassVar[bool] = True
@@ -93,6 +99,12 @@ class PILToTensor(Transform):
 
     Raises:
         TypeError: not a PIL image.
+
+    Example:
+        >>> picture, label = npnet.datasets.FakeData(1, (3, 8, 8))[0]
+        >>> x = npnet.transforms.PILToTensor()(picture)
+        >>> x.shape, x.dtype
+        ((3, 8, 8), dtype('uint8'))
     """
 
     makes_tensors: ClassVar[bool] = True
@@ -127,6 +139,11 @@ class ToPILImage(Transform):
         ShapeError: another number of axes, or more than four channels.
         TypeError: a dtype that no mode holds, or x is neither of these.
         ValueError: a mode that does not fit, or floats outside of 0 to 1, which would wrap.
+
+    Example:
+        >>> picture = npnet.transforms.ToPILImage()(npnet.zeros(3, 24, 32))
+        >>> picture.size, picture.mode
+        ((32, 24), 'RGB')
     """
 
     @property
@@ -203,6 +220,11 @@ class ConvertImageDtype(TensorTransform):
 
     Raises:
         RuntimeError: float32 to int32 or int64, or float64 to int64, whose range they do not hold.
+
+    Example:
+        >>> image = npnet.tensor([[[0, 51, 255]]], dtype=npnet.uint8)
+        >>> npnet.transforms.ConvertImageDtype(npnet.float32)(image).round(decimals=2)
+        tensor([[[0.0000, 0.2000, 1.0000]]])
     """
 
     def __init__(self, dtype: npt.DTypeLike) -> None:

@@ -66,6 +66,11 @@ class CenterCrop(Transform):
         size: (height, width) of the part, or one number for both.
 
     Shape: (..., H, W) -> (..., height, width), dtype unchanged.
+
+    Example:
+        >>> npnet.transforms.CenterCrop(2)(npnet.arange(16).view(1, 4, 4))
+        tensor([[[ 5,  6],
+                 [ 9, 10]]])
     """
 
     exact: ClassVar[bool] = True
@@ -103,6 +108,10 @@ class RandomCrop(RandomTransform):
 
     Raises:
         ShapeError: the padded images are smaller than `size`.
+
+    Example:
+        >>> npnet.transforms.RandomCrop(32, padding=4)(npnet.zeros(8, 3, 32, 32)).shape
+        (8, 3, 32, 32)
     """
 
     exact: ClassVar[bool] = True
@@ -186,6 +195,10 @@ class RandomResizedCrop(RandomTransform):
 
     Shape: (..., C, H, W) -> (..., C, height, width), dtype unchanged.
 
+    Example:
+        >>> npnet.transforms.RandomResizedCrop(24)(npnet.zeros(8, 3, 32, 48)).shape
+        (8, 3, 24, 24)
+
     Source: Szegedy et al. (2014), Going deeper with convolutions, arXiv:1409.4842, section 6.
     """
 
@@ -259,6 +272,11 @@ class FiveCrop(Transform):
 
     Raises:
         ValueError: the image is smaller.
+
+    Example:
+        >>> crops = npnet.transforms.FiveCrop(24)(npnet.zeros(3, 32, 32))
+        >>> len(crops), crops[0].shape
+        (5, (3, 24, 24))
     """
 
     def __init__(self, size: int | Sequence[int]) -> None:
@@ -289,6 +307,11 @@ class TenCrop(FiveCrop):
     Args:
         size: (height, width) of each, or one number for both.
         vertical_flip: mirror top to bottom, not left to right.
+
+    Example:
+        >>> crops = npnet.transforms.TenCrop(24)(npnet.zeros(3, 32, 32))
+        >>> npnet.stack(crops).shape
+        (10, 3, 24, 24)
     """
 
     def __init__(self, size: int | Sequence[int], vertical_flip: bool = False) -> None:

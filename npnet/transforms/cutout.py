@@ -40,6 +40,11 @@ class Cutout(RandomTransform):
 
     Shape: (..., C, H, W), dtype unchanged.
 
+    Example:
+        >>> y = npnet.transforms.Cutout(8)(npnet.ones(3, 32, 32))
+        >>> y.shape, y.unique()
+        ((3, 32, 32), tensor([0., 1.]))
+
     Source: DeVries and Taylor (2017), Improved regularization of convolutional neural networks with
     cutout, arXiv:1708.04552, section 3.2.
     """

@@ -42,6 +42,10 @@ class ElasticTransform(RandomTransform):
 
     Shape: (..., C, H, W), unchanged.
 
+    Example:
+        >>> npnet.transforms.ElasticTransform(alpha=20.0)(npnet.zeros(1, 28, 28)).shape
+        (1, 28, 28)
+
     Source: Simard, Steinkraus and Platt (2003), Best practices for convolutional neural networks
     applied to visual document analysis, section 2.
     """

@@ -31,6 +31,11 @@ class RandomErasing(TensorTransform):
 
     Shape: (..., C, H, W), Tensors alone, dtype unchanged.
 
+    Example:
+        >>> y = npnet.transforms.RandomErasing(p=1.0, value=0.5)(npnet.ones(3, 32, 32))
+        >>> y.unique()
+        tensor([0.5000, 1.0000])
+
     Source: Zhong et al. (2017), Random erasing data augmentation, arXiv:1708.04896, algorithm 1.
     """
 

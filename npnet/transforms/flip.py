@@ -48,6 +48,11 @@ class RandomHorizontalFlip(_RandomFlip):
         p: from 0 to 1.
 
     Shape: (..., H, W), dtype unchanged.
+
+    Example:
+        >>> npnet.transforms.RandomHorizontalFlip(p=1.0)(npnet.tensor([[[1, 2], [3, 4]]]))
+        tensor([[[2, 1],
+                 [4, 3]]])
     """
 
     def transform(self, images: Array, rng: np.random.Generator) -> Array:
@@ -64,6 +69,11 @@ class RandomVerticalFlip(_RandomFlip):
         p: from 0 to 1.
 
     Shape: (..., H, W), dtype unchanged.
+
+    Example:
+        >>> npnet.transforms.RandomVerticalFlip(p=1.0)(npnet.tensor([[[1, 2], [3, 4]]]))
+        tensor([[[3, 4],
+                 [1, 2]]])
     """
 
     def transform(self, images: Array, rng: np.random.Generator) -> Array:

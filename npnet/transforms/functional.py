@@ -92,22 +92,44 @@ def _on(
 
 
 def to_tensor(pic: Any) -> Tensor:
-    """A PIL image or an ndarray (H, W) or (H, W, C) as a Tensor (C, H, W); see ToTensor."""
+    """A PIL image or an ndarray (H, W) or (H, W, C) as a Tensor (C, H, W); see ToTensor.
+
+    Example:
+        >>> npnet.transforms.functional.to_tensor(np.array([[0, 255]], np.uint8))
+        tensor([[[0., 1.]]])
+    """
     return ToTensor()(pic)
 
 
 def pil_to_tensor(pic: Any) -> Tensor:
-    """A PIL image as a Tensor (C, H, W) of its own dtype; see PILToTensor."""
+    """A PIL image as a Tensor (C, H, W) of its own dtype; see PILToTensor.
+
+    Example:
+        >>> picture, label = npnet.datasets.FakeData(1, (3, 8, 8))[0]
+        >>> npnet.transforms.functional.pil_to_tensor(picture).dtype
+        dtype('uint8')
+    """
     return PILToTensor()(pic)
 
 
 def to_pil_image(pic: Any, mode: str | None = None) -> Any:
-    """A Tensor (C, H, W) or an ndarray (H, W, C) as a PIL image; see ToPILImage."""
+    """A Tensor (C, H, W) or an ndarray (H, W, C) as a PIL image; see ToPILImage.
+
+    Example:
+        >>> npnet.transforms.functional.to_pil_image(npnet.zeros(3, 24, 32)).size
+        (32, 24)
+    """
     return ToPILImage(mode)(pic)
 
 
 def convert_image_dtype(image: Tensor, dtype: npt.DTypeLike = np.float32) -> Tensor:
-    """Another dtype, and the values scaled to its range; see ConvertImageDtype."""
+    """Another dtype, and the values scaled to its range; see ConvertImageDtype.
+
+    Example:
+        >>> image = npnet.tensor([[[0, 255]]], dtype=npnet.uint8)
+        >>> npnet.transforms.functional.convert_image_dtype(image)
+        tensor([[[0., 1.]]])
+    """
     return ConvertImageDtype(dtype)(image)
 
 
@@ -117,7 +139,12 @@ def normalize(
     std: float | Sequence[float],
     inplace: bool = False,
 ) -> Tensor:
-    """(x - mean) / std in each channel; see Normalize."""
+    """(x - mean) / std in each channel; see Normalize.
+
+    Example:
+        >>> npnet.transforms.functional.normalize(npnet.tensor([[[0.0, 1.0]]]), [0.5], [0.25])
+        tensor([[[-2.,  2.]]])
+    """
     return Normalize(mean, std, inplace)(tensor)
 
 
@@ -125,18 +152,33 @@ def normalize(
 
 
 def get_dimensions(img: Any) -> list[int]:
-    """[C, H, W] of a PIL image or a Tensor."""
+    """[C, H, W] of a PIL image or a Tensor.
+
+    Example:
+        >>> npnet.transforms.functional.get_dimensions(npnet.zeros(3, 24, 32))
+        [3, 24, 32]
+    """
     return list(dimensions(img))
 
 
 def get_image_size(img: Any) -> list[int]:
-    """[W, H] of a PIL image or a Tensor."""
+    """[W, H] of a PIL image or a Tensor.
+
+    Example:
+        >>> npnet.transforms.functional.get_image_size(npnet.zeros(3, 24, 32))
+        [32, 24]
+    """
     _, height, width = dimensions(img)
     return [width, height]
 
 
 def get_image_num_channels(img: Any) -> int:
-    """C of a PIL image or a Tensor."""
+    """C of a PIL image or a Tensor.
+
+    Example:
+        >>> npnet.transforms.functional.get_image_num_channels(npnet.zeros(3, 24, 32))
+        3
+    """
     return dimensions(img)[0]
 
 
@@ -150,24 +192,46 @@ def resize(
     max_size: int | None = None,
     antialias: bool | None = True,
 ) -> Any:
-    """See Resize."""
+    """See Resize.
+
+    Example:
+        >>> npnet.transforms.functional.resize(npnet.zeros(3, 32, 64), 16).shape
+        (3, 16, 32)
+    """
     return Resize(size, interpolation, max_size, antialias)(img)
 
 
 def pad(
     img: Any, padding: int | Sequence[int], fill: Fill = 0, padding_mode: str = "constant"
 ) -> Any:
-    """See Pad."""
+    """See Pad.
+
+    Example:
+        >>> npnet.transforms.functional.pad(npnet.tensor([[[1, 2]]]), [1, 0], padding_mode="edge")
+        tensor([[[1, 1, 2, 2]]])
+    """
     return Pad(padding, 0 if fill is None else fill, padding_mode)(img)
 
 
 def crop(img: Any, top: int, left: int, height: int, width: int) -> Any:
-    """A part of an image; what is outside is 0."""
+    """A part of an image; what is outside is 0.
+
+    Example:
+        >>> image = npnet.arange(16).view(1, 4, 4)
+        >>> npnet.transforms.functional.crop(image, top=2, left=1, height=1, width=4)
+        tensor([[[ 9, 10, 11,  0]]])
+    """
     return crop_image(img, top, left, height, width)
 
 
 def center_crop(img: Any, output_size: int | Sequence[int]) -> Any:
-    """See CenterCrop."""
+    """See CenterCrop.
+
+    Example:
+        >>> npnet.transforms.functional.center_crop(npnet.arange(16).view(1, 4, 4), 2)
+        tensor([[[ 5,  6],
+                 [ 9, 10]]])
+    """
     return CenterCrop(output_size)(img)
 
 
@@ -181,27 +245,55 @@ def resized_crop(
     interpolation: Mode = InterpolationMode.BILINEAR,
     antialias: bool | None = True,
 ) -> Any:
-    """A part of an image, resized."""
+    """A part of an image, resized.
+
+    Example:
+        >>> image = npnet.zeros(3, 32, 64)
+        >>> npnet.transforms.functional.resized_crop(image, 0, 0, 8, 16, size=(4, 4)).shape
+        (3, 4, 4)
+    """
     return resize(crop(img, top, left, height, width), size, interpolation, None, antialias)
 
 
 def five_crop(img: Any, size: int | Sequence[int]) -> tuple[Any, ...]:
-    """See FiveCrop."""
+    """See FiveCrop.
+
+    Example:
+        >>> len(npnet.transforms.functional.five_crop(npnet.zeros(3, 32, 32), 24))
+        5
+    """
     return FiveCrop(size)(img)
 
 
 def ten_crop(img: Any, size: int | Sequence[int], vertical_flip: bool = False) -> tuple[Any, ...]:
-    """See TenCrop."""
+    """See TenCrop.
+
+    Example:
+        >>> len(npnet.transforms.functional.ten_crop(npnet.zeros(3, 32, 32), 24))
+        10
+    """
     return TenCrop(size, vertical_flip)(img)
 
 
 def hflip(img: Any) -> Any:
-    """Mirror an image left to right."""
+    """Mirror an image left to right.
+
+    Example:
+        >>> npnet.transforms.functional.hflip(npnet.tensor([[[1, 2], [3, 4]]]))
+        tensor([[[2, 1],
+                 [4, 3]]])
+    """
     return RandomHorizontalFlip(1)(img)
 
 
 def vflip(img: Any) -> Any:
-    """Mirror an image top to bottom."""
+    """Mirror an image top to bottom.
+
+    Example:
+        >>> npnet.transforms.functional.vflip(npnet.tensor([[[1, 2], [3, 4]]]))
+        tensor([[[3, 4],
+                 [1, 2]]])
+    """
     return RandomVerticalFlip(1)(img)
 
 
@@ -213,7 +305,13 @@ def rotate(
     center: Sequence[float] | None = None,
     fill: Fill = None,
 ) -> Any:
-    """Rotate an image counter-clockwise; see RandomRotation."""
+    """Rotate an image counter-clockwise; see RandomRotation.
+
+    Example:
+        >>> npnet.transforms.functional.rotate(npnet.tensor([[[1, 2], [3, 4]]]), 90)
+        tensor([[[2, 4],
+                 [1, 3]]])
+    """
     return RandomRotation((angle, angle), interpolation, expand, center, fill)(img)
 
 
@@ -232,6 +330,12 @@ def affine(
     Args:
         translate: pixels to the right and down.
         shear: degrees along x, or along x and y.
+
+    Example:
+        >>> image = npnet.tensor([[[1, 2], [3, 4]]])
+        >>> npnet.transforms.functional.affine(image, 0.0, translate=(1, 0), scale=1.0, shear=0.0)
+        tensor([[[0, 1],
+                 [0, 3]]])
     """
     check_number("affine", "scale", scale, above=0)
     shears = (*shear, 0.0)[:2] if isinstance(shear, Sequence) else (shear, 0.0)
@@ -246,7 +350,14 @@ def perspective(
     interpolation: Mode = InterpolationMode.BILINEAR,
     fill: Fill = None,
 ) -> Any:
-    """Take four corners, from the upper left clockwise, to others; see RandomPerspective."""
+    """Take four corners, from the upper left clockwise, to others; see RandomPerspective.
+
+    Example:
+        >>> image, corners = npnet.tensor([[[1, 2], [3, 4]]]), [[0, 0], [1, 0], [1, 1], [0, 1]]
+        >>> npnet.transforms.functional.perspective(image, corners, corners, "nearest")
+        tensor([[[1, 2],
+                 [3, 4]]])
+    """
     mode = interpolation_mode("perspective", interpolation)
     coeffs = perspective_.coefficients(startpoints, endpoints)
 
@@ -268,7 +379,14 @@ def elastic_transform(
     interpolation: Mode = InterpolationMode.BILINEAR,
     fill: Fill = None,
 ) -> Any:
-    """Move the pixels by a field (1, H, W, 2); see ElasticTransform."""
+    """Move the pixels by a field (1, H, W, 2); see ElasticTransform.
+
+    Example:
+        >>> image = npnet.tensor([[[1.0, 2.0], [3.0, 4.0]]])
+        >>> npnet.transforms.functional.elastic_transform(image, npnet.zeros(1, 2, 2, 2))
+        tensor([[[1., 2.],
+                 [3., 4.]]])
+    """
     if not isinstance(displacement, Tensor):
         raise TypeError(
             f"elastic_transform: displacement must be a Tensor, got {type(displacement).__name__}"
@@ -290,7 +408,13 @@ def elastic_transform(
 
 def erase(img: Tensor, i: int, j: int, h: int, w: int, v: Any, inplace: bool = False) -> Tensor:
     """Write `v`, that broadcasts to (C, h, w), into a rectangle whose upper left corner is row i,
-    column j."""
+    column j.
+
+    Example:
+        >>> npnet.transforms.functional.erase(npnet.ones(1, 2, 3), i=0, j=1, h=1, w=2, v=9.0)
+        tensor([[[1., 9., 9.],
+                 [1., 1., 1.]]])
+    """
     if not isinstance(img, Tensor):
         raise TypeError(f"erase: img must be a Tensor, got {type(img).__name__}")
     result = img if inplace else img.clone()
@@ -302,22 +426,44 @@ def erase(img: Tensor, i: int, j: int, h: int, w: int, v: Any, inplace: bool = F
 
 
 def adjust_brightness(img: Any, brightness_factor: float) -> Any:
-    """0 is black, 1 the image itself, 2 twice as bright; see ColorJitter."""
+    """0 is black, 1 the image itself, 2 twice as bright; see ColorJitter.
+
+    Example:
+        >>> npnet.transforms.functional.adjust_brightness(npnet.tensor([[[0.25, 0.75]]]), 2.0)
+        tensor([[[0.5000, 1.0000]]])
+    """
     return _adjusted("brightness", img, brightness_factor)
 
 
 def adjust_contrast(img: Any, contrast_factor: float) -> Any:
-    """0 is grey, 1 the image itself; see ColorJitter."""
+    """0 is grey, 1 the image itself; see ColorJitter.
+
+    Example:
+        >>> npnet.transforms.functional.adjust_contrast(npnet.tensor([[[0.25, 0.75]]]), 0.5)
+        tensor([[[0.3750, 0.6250]]])
+    """
     return _adjusted("contrast", img, contrast_factor)
 
 
 def adjust_saturation(img: Any, saturation_factor: float) -> Any:
-    """0 is without colour, 1 the image itself; see ColorJitter."""
+    """0 is without colour, 1 the image itself; see ColorJitter.
+
+    Example:
+        >>> y = npnet.transforms.functional.adjust_saturation(npnet.rand(3, 8, 8), 0.0)
+        >>> npnet.allclose(y[0], y[2])
+        True
+    """
     return _adjusted("saturation", img, saturation_factor)
 
 
 def adjust_hue(img: Any, hue_factor: float) -> Any:
-    """Turn the colours by a share of the circle, from -0.5 to 0.5; see ColorJitter."""
+    """Turn the colours by a share of the circle, from -0.5 to 0.5; see ColorJitter.
+
+    Example:
+        >>> red = npnet.tensor([1.0, 0.0, 0.0]).view(3, 1, 1)
+        >>> npnet.transforms.functional.adjust_hue(red, 0.5).flatten()
+        tensor([0., 1., 1.])
+    """
     check_number("adjust_hue", "hue_factor", hue_factor, least=-0.5, most=0.5)
     return _adjusted("hue", img, hue_factor)
 
@@ -334,7 +480,12 @@ def _adjusted(name: str, img: Any, factor: float) -> Any:
 
 
 def adjust_gamma(img: Any, gamma: float, gain: float = 1) -> Any:
-    """y = gain * x ** gamma of values from 0 to 1, cut to that range."""
+    """y = gain * x ** gamma of values from 0 to 1, cut to that range.
+
+    Example:
+        >>> npnet.transforms.functional.adjust_gamma(npnet.tensor([[[0.0, 0.5, 1.0]]]), 2.0)
+        tensor([[[0.0000, 0.2500, 1.0000]]])
+    """
     check_number("adjust_gamma", "gamma", gamma, least=0)
 
     def on_images(images: Array) -> Array:
@@ -351,12 +502,23 @@ def adjust_gamma(img: Any, gamma: float, gain: float = 1) -> Any:
 
 
 def rgb_to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
-    """See Grayscale."""
+    """See Grayscale.
+
+    Example:
+        >>> npnet.transforms.functional.rgb_to_grayscale(npnet.zeros(3, 24, 32)).shape
+        (1, 24, 32)
+    """
     return colour.Grayscale(num_output_channels)(img)
 
 
 def to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
-    """A PIL image of any mode as one of mode L or RGB; see Grayscale."""
+    """A PIL image of any mode as one of mode L or RGB; see Grayscale.
+
+    Example:
+        >>> picture, label = npnet.datasets.FakeData(1, (3, 8, 8))[0]
+        >>> npnet.transforms.functional.to_grayscale(picture).mode
+        'L'
+    """
     if not is_picture(img):
         raise TypeError(
             f"to_grayscale: takes a PIL image, got {type(img).__name__}; rgb_to_grayscale takes "
@@ -373,6 +535,10 @@ def gaussian_blur(
     Args:
         kernel_size: weights along x and y, odd.
         sigma: pixels along x and y; None is 0.15 * kernel_size + 0.35.
+
+    Example:
+        >>> npnet.transforms.functional.gaussian_blur(npnet.ones(1, 8, 8), 3).shape
+        (1, 8, 8)
     """
     sizes = blur.odd_sizes("gaussian_blur", kernel_size)
     if sigma is None:
@@ -385,34 +551,66 @@ def gaussian_blur(
 
 
 def invert(img: Any) -> Any:
-    """See RandomInvert."""
+    """See RandomInvert.
+
+    Example:
+        >>> npnet.transforms.functional.invert(npnet.tensor([[[0.25, 1.0]]]))
+        tensor([[[0.7500, 0.0000]]])
+    """
     return _changed(tones.RandomInvert(), img)
 
 
 def posterize(img: Any, bits: int) -> Any:
-    """See RandomPosterize."""
+    """See RandomPosterize.
+
+    Example:
+        >>> image = npnet.tensor([[[7, 200]]], dtype=npnet.uint8)
+        >>> npnet.transforms.functional.posterize(image, bits=1).flatten().tolist()
+        [0, 128]
+    """
     return _changed(tones.RandomPosterize(bits), img)
 
 
 def solarize(img: Any, threshold: float) -> Any:
-    """See RandomSolarize."""
+    """See RandomSolarize.
+
+    Example:
+        >>> npnet.transforms.functional.solarize(npnet.tensor([[[0.25, 0.75]]]), 0.5)
+        tensor([[[0.2500, 0.2500]]])
+    """
     return _changed(tones.RandomSolarize(threshold), img)
 
 
 def adjust_sharpness(img: Any, sharpness_factor: float) -> Any:
-    """0 is smooth, 1 the image itself, 2 twice as sharp; see RandomAdjustSharpness."""
+    """0 is smooth, 1 the image itself, 2 twice as sharp; see RandomAdjustSharpness.
+
+    Example:
+        >>> npnet.transforms.functional.adjust_sharpness(npnet.ones(3, 8, 8), 2.0).unique()
+        tensor([1.])
+    """
     if not is_picture(img):
         check_number("adjust_sharpness", "sharpness_factor", sharpness_factor, least=0)
     return _changed(tones.RandomAdjustSharpness(sharpness_factor), img)
 
 
 def autocontrast(img: Any) -> Any:
-    """See RandomAutocontrast."""
+    """See RandomAutocontrast.
+
+    Example:
+        >>> npnet.transforms.functional.autocontrast(npnet.tensor([[[0.25, 0.5]]]))
+        tensor([[[0., 1.]]])
+    """
     return _changed(tones.RandomAutocontrast(), img)
 
 
 def equalize(img: Any) -> Any:
-    """See RandomEqualize."""
+    """See RandomEqualize.
+
+    Example:
+        >>> image = npnet.tensor([[[100, 101, 102]]], dtype=npnet.uint8)
+        >>> npnet.transforms.functional.equalize(image).dtype
+        dtype('uint8')
+    """
     return _changed(tones.RandomEqualize(), img)
 
 

@@ -29,7 +29,14 @@ __all__ = [
 
 
 class InterpolationMode(Enum):
-    """Names of the ways to interpolate, as in torchvision."""
+    """Names of the ways to interpolate, as in torchvision.
+
+    Example:
+        >>> nearest = npnet.transforms.InterpolationMode.NEAREST
+        >>> npnet.transforms.Resize(2, nearest)(npnet.tensor([[[5]]]))
+        tensor([[[5, 5],
+                 [5, 5]]])
+    """
 
     NEAREST = "nearest"
     NEAREST_EXACT = "nearest-exact"

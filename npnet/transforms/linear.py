@@ -25,6 +25,11 @@ class LinearTransformation(TensorTransform):
 
     Raises:
         ValueError: shapes that do not fit one another.
+
+    Example:
+        >>> whiten = npnet.transforms.LinearTransformation(0.5 * npnet.eye(2), npnet.ones(2))
+        >>> whiten(npnet.tensor([[[3.0, 5.0]]]))
+        tensor([[[1., 2.]]])
     """
 
     def __init__(self, transformation_matrix: Any, mean_vector: Any) -> None:

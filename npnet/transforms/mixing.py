@@ -120,10 +120,17 @@ class MixUp(_Mixing):
 
         x_i = share * x_i + (1 - share) * x_{i-1},   share drawn from Beta(alpha, alpha)
 
+    Example:
+        >>> from npnet.transforms import v2
+        >>> images, labels = npnet.rand(4, 3, 8, 8), npnet.tensor([0, 1, 2, 0])
+        >>> x, y = v2.MixUp(num_classes=3)(images, labels)
+        >>> x.shape, y.sum(1).round(decimals=2)
+        ((4, 3, 8, 8), tensor([1., 1., 1., 1.]))
+
     Source: Zhang et al. (2018), mixup: Beyond empirical risk minimization, arXiv:1710.09412.
     """
 
-    __doc__ += _Mixing.__doc__ or ""
+    __doc__ = f"{__doc__}\n    {_Mixing.__doc__}"
 
     def _mixed(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         if not images.is_floating_point():
@@ -138,11 +145,18 @@ class CutMix(_Mixing):
     The rectangle has 1 - share of the area, share drawn from Beta(alpha, alpha), with its middle
     anywhere; what is outside of the image is cut off.
 
+    Example:
+        >>> from npnet.transforms import v2
+        >>> images, labels = npnet.rand(4, 3, 8, 8), npnet.tensor([0, 1, 2, 0])
+        >>> x, y = v2.CutMix(num_classes=3)(images, labels)
+        >>> x.shape, y.shape
+        ((4, 3, 8, 8), (4, 3))
+
     Source: Yun et al. (2019), CutMix: Regularization strategy to train strong classifiers with
     localizable features, arXiv:1905.04899, eqs. 1-2.
     """
 
-    __doc__ += _Mixing.__doc__ or ""
+    __doc__ = f"{__doc__}\n    {_Mixing.__doc__}"
 
     def _mixed(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         height, width = images.shape[-2:]

@@ -25,6 +25,10 @@ class Normalize(TensorTransform):
         inplace: write the result over x.
 
     Shape: (..., C, H, W), floats, unchanged. A Tensor that requires a gradient gets one.
+
+    Example:
+        >>> npnet.transforms.Normalize(mean=1.0, std=0.5)(npnet.tensor([[[0.0, 1.0, 3.0]]]))
+        tensor([[[-2.,  0.,  4.]]])
     """
 
     def __init__(

@@ -24,6 +24,12 @@ class Pad(Transform):
         padding_mode: constant, edge, reflect or symmetric.
 
     Shape: (..., H, W) -> (..., top + H + bottom, left + W + right), dtype unchanged.
+
+    Example:
+        >>> npnet.transforms.Pad((1, 0, 0, 1), fill=9)(npnet.tensor([[[1, 2], [3, 4]]]))
+        tensor([[[9, 1, 2],
+                 [9, 3, 4],
+                 [9, 9, 9]]])
     """
 
     exact: ClassVar[bool] = True

@@ -74,6 +74,10 @@ class RandomPerspective(RandomTransform):
         fill: value of pixels whose source is outside: one number, or one for each channel.
 
     Shape: (..., C, H, W), unchanged.
+
+    Example:
+        >>> npnet.transforms.RandomPerspective(0.5, p=1.0)(npnet.zeros(3, 32, 32)).shape
+        (3, 32, 32)
     """
 
     def __init__(

@@ -55,6 +55,13 @@ class Resize(Transform):
 
     Shape: (..., H, W) -> (..., OH, OW); integers are rounded to nearest, dtype unchanged. Where
     nothing changes, the input itself is returned.
+
+    Example:
+        >>> npnet.transforms.Resize(16)(npnet.zeros(3, 32, 64)).shape
+        (3, 16, 32)
+        >>> nearest = npnet.transforms.Resize((1, 2), "nearest")
+        >>> nearest(npnet.tensor([[[1, 3, 5, 7]]]))
+        tensor([[[1, 5]]])
     """
 
     def __init__(

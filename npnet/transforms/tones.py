@@ -158,6 +158,10 @@ class RandomInvert(_RandomTone):
     """Invert the colours of each image with probability `p`.
 
     Shape: (..., 1 or 3, H, W), unchanged.
+
+    Example:
+        >>> npnet.transforms.RandomInvert(p=1.0)(npnet.tensor([[[0.25, 1.0]]]))
+        tensor([[[0.7500, 0.0000]]])
     """
 
     exact: ClassVar[bool] = True
@@ -175,6 +179,11 @@ class RandomPosterize(_RandomTone):
     """Keep the upper `bits` bits of each value, with probability `p`.
 
     Shape: (..., 1 or 3, H, W) uint8, unchanged.
+
+    Example:
+        >>> image = npnet.tensor([[[7, 200]]], dtype=npnet.uint8)
+        >>> npnet.transforms.RandomPosterize(bits=1, p=1.0)(image).flatten().tolist()
+        [0, 128]
     """
 
     exact: ClassVar[bool] = True
@@ -199,6 +208,10 @@ class RandomSolarize(_RandomTone):
     """Invert the values from `threshold` on, with probability `p`.
 
     Shape: (..., 1 or 3, H, W), unchanged.
+
+    Example:
+        >>> npnet.transforms.RandomSolarize(0.5, p=1.0)(npnet.tensor([[[0.25, 0.75]]]))
+        tensor([[[0.2500, 0.2500]]])
     """
 
     exact: ClassVar[bool] = True
@@ -223,6 +236,10 @@ class RandomAdjustSharpness(_RandomTone):
     """Make images sharper, or smoother where the factor is below 1, with probability `p`.
 
     Shape: (..., 1 or 3, H, W), unchanged.
+
+    Example:
+        >>> npnet.transforms.RandomAdjustSharpness(2.0, p=0.5)(npnet.zeros(3, 8, 8)).shape
+        (3, 8, 8)
     """
 
     def __init__(self, sharpness_factor: float, p: float = 0.5) -> None:
@@ -245,6 +262,10 @@ class RandomAutocontrast(_RandomTone):
     """Stretch the values of each channel from black to white, with probability `p`.
 
     Shape: (..., 1 or 3, H, W), unchanged.
+
+    Example:
+        >>> npnet.transforms.RandomAutocontrast(p=1.0)(npnet.tensor([[[0.25, 0.5]]]))
+        tensor([[[0., 1.]]])
     """
 
     def change(self, images: Array) -> Array:
@@ -260,6 +281,11 @@ class RandomEqualize(_RandomTone):
     """Equalize the histogram of each channel, with probability `p`.
 
     Shape: (..., 1 or 3, H, W) uint8, unchanged.
+
+    Example:
+        >>> image = npnet.tensor([[[100, 101, 102]]], dtype=npnet.uint8)
+        >>> npnet.transforms.RandomEqualize(p=1.0)(image).shape
+        (1, 1, 3)
     """
 
     def change(self, images: Array) -> Array:

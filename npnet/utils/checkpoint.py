@@ -20,7 +20,15 @@ Contexts = tuple[AbstractContextManager[Any], AbstractContextManager[Any]]
 
 
 def noop_context_fn() -> Contexts:
-    """Two contexts that do nothing."""
+    """Two contexts that do nothing.
+
+    Example:
+        >>> from npnet.utils.checkpoint import noop_context_fn
+        >>> first, second = noop_context_fn()
+        >>> with first:
+        ...     print("as ever")
+        as ever
+    """
     return contextlib.nullcontext(), contextlib.nullcontext()
 
 
@@ -73,6 +81,13 @@ def checkpoint(
             this; here is one, which also gives parameters their gradients where no argument wants
             one. As with use_reentrant=True, gradients come by `backward`, not by `autograd.grad`.
 
+    Example:
+        >>> from npnet.utils.checkpoint import checkpoint
+        >>> x = npnet.tensor([1.0, 3.0], requires_grad=True)
+        >>> checkpoint(lambda x: x * x, x, use_reentrant=False).sum().backward()
+        >>> x.grad
+        tensor([2., 6.])
+
     Source: Chen et al. (2016), "Training deep nets with sublinear memory cost", arXiv:1604.06174.
     """
     if not is_grad_enabled():
@@ -101,7 +116,15 @@ def checkpoint_sequential(
     use_reentrant: bool | None = None,
     **kwargs: Any,
 ) -> Any:
-    """The functions one after another, in `segments` parts, all but the last by `checkpoint`."""
+    """The functions one after another, in `segments` parts, all but the last by `checkpoint`.
+
+    Example:
+        >>> from npnet.utils.checkpoint import checkpoint_sequential
+        >>> layers = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 2))
+        >>> x = npnet.zeros(8, 4, requires_grad=True)
+        >>> checkpoint_sequential(layers, 2, x, use_reentrant=False).shape
+        (8, 2)
+    """
     steps = list(functions)
     size = len(steps) // segments
 

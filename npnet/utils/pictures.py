@@ -42,6 +42,10 @@ def make_grid(
     Raises:
         TypeError: neither a Tensor nor a list of Tensors; value_range is no tuple.
         ShapeError: other axes.
+
+    Example:
+        >>> npnet.utils.make_grid(npnet.zeros(10, 1, 28, 28), nrow=5).shape
+        (3, 62, 152)
     """
     images = _images(tensor)
     if normalize:
@@ -123,6 +127,13 @@ def save_image(
 
     Raises:
         RuntimeError: integers.
+
+    Example:
+        >>> import io
+        >>> file = io.BytesIO()
+        >>> npnet.utils.save_image(npnet.zeros(10, 1, 28, 28), file, format="png", nrow=5)
+        >>> file.getvalue()[1:4]
+        b'PNG'
     """
     grid = make_grid(tensor, **kwargs).array
     if grid.dtype.kind != "f":

@@ -43,6 +43,11 @@ class Claim:
         why: why the bound is what it is.
         holds: None where it could not be compared.
         note: where the worst was; what was left out; why it could not be compared.
+
+    Example:
+        >>> from npnet.verify import Claim
+        >>> Claim("PyTorch", "Linear(3, 2)", "npnet", "PyTorch", note="not installed").holds is None
+        True
     """
 
     name: str
@@ -70,6 +75,12 @@ class Certificate:
 
     Attributes:
         facts: what they were shown with: versions, processor, seed.
+
+    Example:
+        >>> from npnet.verify import Certificate, Claim
+        >>> claim = Claim("threads", "Linear(3, 2)", "one", "two", cases=4, worst=0.0, holds=True)
+        >>> Certificate("Linear(3, 2)", (claim,), facts={}, seconds=0.1).verdict
+        'Linear(3, 2) is right by 1 claims of 4 comparisons'
     """
 
     subject: str

@@ -33,7 +33,13 @@ SAMPLES = 17  # of a batch in float32: a block of sixteen, and one that is not w
 
 
 class Given(NamedTuple):
-    """An input: float64, or whole numbers, and whether it wants a gradient."""
+    """An input: float64, or whole numbers, and whether it wants a gradient.
+
+    Example:
+        >>> from npnet.verify import Given
+        >>> Given(np.zeros((4, 3))).wants
+        True
+    """
 
     array: Array
     wants: bool = True
@@ -53,6 +59,13 @@ class Case:
         training: the mode that it is tried in.
         twin: makes the same module in PyTorch, without its weights; None: there is none.
         is_network: whether it is many layers.
+
+    Example:
+        >>> from npnet.verify import Case, Given
+        >>> draw = lambda rng, n: [Given(rng.standard_normal((n, 3)))]
+        >>> case = Case("Linear(3, 2)", nn.Linear(3, 2), draw, training=True, twin=None)
+        >>> case.name
+        'Linear(3, 2) in training'
     """
 
     text: str

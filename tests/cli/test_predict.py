@@ -175,6 +175,16 @@ def test_without_preparation(
     assert (found["prepared"], found["inverted"]) == ("none", False)
 
 
+def test_a_picture_in_colour_becomes_grey_without_preparation(
+    trained: Trained, seven: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    colour = tmp_path / "colour.png"
+    Image.open(seven).convert("RGB").save(colour)
+    grey, same = answers(capsys, trained.checkpoint, seven, colour, "--prepare", "none")
+    assert (same["error"], same["class"]) == (None, grey["class"])
+    assert same["probability"] == pytest.approx(grey["probability"])
+
+
 def header(width: int, height: int) -> bytes:
     """A PNG that says it has so many pixels, and has none."""
 

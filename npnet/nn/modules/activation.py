@@ -58,7 +58,12 @@ class _MaybeInPlace(Module):
 
 
 class ReLU(_MaybeInPlace):
-    """y = max(x, 0).  Shape: any."""
+    """y = max(x, 0).  Shape: any.
+
+    Example:
+        >>> nn.ReLU()(npnet.tensor([-1.0, 0.0, 2.0]))
+        tensor([0., 0., 2.])
+    """
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__()
@@ -72,7 +77,12 @@ class ReLU(_MaybeInPlace):
 
 
 class LeakyReLU(_MaybeInPlace):
-    """y = x where x > 0, else negative_slope * x.  Shape: any."""
+    """y = x where x > 0, else negative_slope * x.  Shape: any.
+
+    Example:
+        >>> nn.LeakyReLU(0.25)(npnet.tensor([-2.0, 0.0, 2.0]))
+        tensor([-0.5000,  0.0000,  2.0000])
+    """
 
     def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
         super().__init__()
@@ -91,6 +101,10 @@ class PReLU(Module):
     Args:
         num_parameters: 1, or one for each channel.
         init: what they are at first.
+
+    Example:
+        >>> nn.PReLU()(npnet.tensor([-2.0, 2.0])).tolist()
+        [-0.5, 2.0]
     """
 
     def __init__(
@@ -117,7 +131,12 @@ class PReLU(Module):
 
 
 class RReLU(_MaybeInPlace):
-    """y = x where x > 0, else a * x, a drawn from [lower, upper) in training.  Shape: any."""
+    """y = x where x > 0, else a * x, a drawn from [lower, upper) in training.  Shape: any.
+
+    Example:
+        >>> nn.RReLU(0.25, 0.75).eval()(npnet.tensor([-2.0, 2.0]))
+        tensor([-1.,  2.])
+    """
 
     def __init__(
         self, lower: float = 1.0 / 8, upper: float = 1.0 / 3, inplace: bool = False
@@ -137,6 +156,10 @@ class Hardtanh(_MaybeInPlace):
 
     Args:
         min_value, max_value: PyTorch's names of old, which it warns of.
+
+    Example:
+        >>> nn.Hardtanh(-1, 2)(npnet.tensor([-3.0, 0.5, 3.0]))
+        tensor([-1.0000,  0.5000,  2.0000])
     """
 
     def __init__(
@@ -172,7 +195,12 @@ class Hardtanh(_MaybeInPlace):
 
 
 class ReLU6(Hardtanh):
-    """y = min(max(x, 0), 6).  Shape: any."""
+    """y = min(max(x, 0), 6).  Shape: any.
+
+    Example:
+        >>> nn.ReLU6()(npnet.tensor([-1.0, 2.0, 9.0]))
+        tensor([0., 2., 6.])
+    """
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__(0.0, 6.0, inplace)
@@ -182,7 +210,12 @@ class ReLU6(Hardtanh):
 
 
 class Hardsigmoid(_MaybeInPlace):
-    """y = min(max(x + 3, 0), 6) / 6.  Shape: any."""
+    """y = min(max(x + 3, 0), 6) / 6.  Shape: any.
+
+    Example:
+        >>> nn.Hardsigmoid()(npnet.tensor([-4.0, 0.0, 1.5, 4.0]))
+        tensor([0.0000, 0.5000, 0.7500, 1.0000])
+    """
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__()
@@ -193,7 +226,12 @@ class Hardsigmoid(_MaybeInPlace):
 
 
 class Hardswish(_MaybeInPlace):
-    """y = x * min(max(x + 3, 0), 6) / 6.  Shape: any."""
+    """y = x * min(max(x + 3, 0), 6) / 6.  Shape: any.
+
+    Example:
+        >>> nn.Hardswish()(npnet.tensor([0.0, 1.5, 4.0]))
+        tensor([0.0000, 1.1250, 4.0000])
+    """
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__()
@@ -204,7 +242,12 @@ class Hardswish(_MaybeInPlace):
 
 
 class Threshold(_MaybeInPlace):
-    """y = x where x > threshold, else value.  Shape: any."""
+    """y = x where x > threshold, else value.  Shape: any.
+
+    Example:
+        >>> nn.Threshold(1.0, 20.0)(npnet.tensor([0.0, 1.0, 2.0]))
+        tensor([20., 20.,  2.])
+    """
 
     def __init__(self, threshold: float, value: float, inplace: bool = False) -> None:
         super().__init__()
@@ -218,7 +261,12 @@ class Threshold(_MaybeInPlace):
 
 
 class Hardshrink(Module):
-    """y = 0 where -lambd <= x <= lambd, else x.  Shape: any."""
+    """y = 0 where -lambd <= x <= lambd, else x.  Shape: any.
+
+    Example:
+        >>> nn.Hardshrink()(npnet.tensor([-1.0, 0.5, 0.75]))
+        tensor([-1.0000,  0.0000,  0.7500])
+    """
 
     def __init__(self, lambd: float = 0.5) -> None:
         super().__init__()
@@ -232,7 +280,12 @@ class Hardshrink(Module):
 
 
 class Softshrink(Module):
-    """y = 0 where -lambd <= x <= lambd, else x - lambd * sign x.  Shape: any."""
+    """y = 0 where -lambd <= x <= lambd, else x - lambd * sign x.  Shape: any.
+
+    Example:
+        >>> nn.Softshrink()(npnet.tensor([-2.0, 0.25, 2.0]))
+        tensor([-1.5000,  0.0000,  1.5000])
+    """
 
     def __init__(self, lambd: float = 0.5) -> None:
         super().__init__()
@@ -246,14 +299,24 @@ class Softshrink(Module):
 
 
 class Tanhshrink(Module):
-    """y = x - tanh(x).  Shape: any."""
+    """y = x - tanh(x).  Shape: any.
+
+    Example:
+        >>> nn.Tanhshrink()(npnet.tensor([-1.0, 0.0, 1.0])).round(decimals=2)
+        tensor([-0.2400,  0.0000,  0.2400])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return F.tanhshrink(input)
 
 
 class ELU(_MaybeInPlace):
-    """y = x where x > 0, else alpha * (exp(x) - 1).  Shape: any."""
+    """y = x where x > 0, else alpha * (exp(x) - 1).  Shape: any.
+
+    Example:
+        >>> nn.ELU()(npnet.tensor([-100.0, -1.0, 3.0])).round(decimals=2)
+        tensor([-1.0000, -0.6300,  3.0000])
+    """
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
         super().__init__()
@@ -267,7 +330,12 @@ class ELU(_MaybeInPlace):
 
 
 class CELU(_MaybeInPlace):
-    """y = x where x > 0, else alpha * (exp(x / alpha) - 1).  Shape: any."""
+    """y = x where x > 0, else alpha * (exp(x / alpha) - 1).  Shape: any.
+
+    Example:
+        >>> nn.CELU(alpha=2.0)(npnet.tensor([-100.0, 0.0, 3.0]))
+        tensor([-2.,  0.,  3.])
+    """
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
         super().__init__()
@@ -281,7 +349,12 @@ class CELU(_MaybeInPlace):
 
 
 class SELU(_MaybeInPlace):
-    """ELU scaled so that means stay 0 and variances 1.  Shape: any."""
+    """ELU scaled so that means stay 0 and variances 1.  Shape: any.
+
+    Example:
+        >>> nn.SELU()(npnet.tensor([-100.0, 0.0, 2.0])).round(decimals=2)
+        tensor([-1.7600,  0.0000,  2.1000])
+    """
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__()
@@ -295,7 +368,12 @@ class SELU(_MaybeInPlace):
 
 
 class SiLU(_MaybeInPlace):
-    """y = x / (1 + exp(-x)).  Shape: any."""
+    """y = x / (1 + exp(-x)).  Shape: any.
+
+    Example:
+        >>> nn.SiLU()(npnet.tensor([-1.0, 0.0, 1.0])).round(decimals=2)
+        tensor([-0.2700,  0.0000,  0.7300])
+    """
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__()
@@ -309,7 +387,12 @@ class SiLU(_MaybeInPlace):
 
 
 class Mish(_MaybeInPlace):
-    """y = x * tanh(log(1 + exp(x))).  Shape: any."""
+    """y = x * tanh(log(1 + exp(x))).  Shape: any.
+
+    Example:
+        >>> nn.Mish()(npnet.tensor([-1.0, 0.0, 1.0])).round(decimals=2)
+        tensor([-0.3000,  0.0000,  0.8700])
+    """
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__()
@@ -323,7 +406,12 @@ class Mish(_MaybeInPlace):
 
 
 class Softplus(Module):
-    """y = log(1 + exp(beta * x)) / beta, x where beta * x > threshold.  Shape: any."""
+    """y = log(1 + exp(beta * x)) / beta, x where beta * x > threshold.  Shape: any.
+
+    Example:
+        >>> nn.Softplus()(npnet.tensor([-1.0, 0.0, 30.0])).round(decimals=2)
+        tensor([ 0.3100,  0.6900, 30.0000])
+    """
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
         super().__init__()
@@ -337,35 +425,60 @@ class Softplus(Module):
 
 
 class Softsign(Module):
-    """y = x / (1 + |x|).  Shape: any."""
+    """y = x / (1 + |x|).  Shape: any.
+
+    Example:
+        >>> nn.Softsign()(npnet.tensor([-1.0, 0.0, 3.0]))
+        tensor([-0.5000,  0.0000,  0.7500])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return F.softsign(input)
 
 
 class Tanh(Module):
-    """y = tanh(x).  Shape: any."""
+    """y = tanh(x).  Shape: any.
+
+    Example:
+        >>> nn.Tanh()(npnet.tensor([-1.0, 0.0, 1.0])).round(decimals=2)
+        tensor([-0.7600,  0.0000,  0.7600])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return F.tanh(input)
 
 
 class Sigmoid(Module):
-    """y = 1 / (1 + exp(-x)).  Shape: any."""
+    """y = 1 / (1 + exp(-x)).  Shape: any.
+
+    Example:
+        >>> nn.Sigmoid()(npnet.tensor([-1.0, 0.0, 1.0])).round(decimals=2)
+        tensor([0.2700, 0.5000, 0.7300])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return F.sigmoid(input)
 
 
 class LogSigmoid(Module):
-    """y = log(1 / (1 + exp(-x))).  Shape: any."""
+    """y = log(1 / (1 + exp(-x))).  Shape: any.
+
+    Example:
+        >>> nn.LogSigmoid()(npnet.tensor([-100.0, 0.0])).round(decimals=2)
+        tensor([-100.0000,   -0.6900])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return F.logsigmoid(input)
 
 
 class GELU(Module):
-    """y = x * Phi(x).  Shape: any."""
+    """y = x * Phi(x).  Shape: any.
+
+    Example:
+        >>> nn.GELU()(npnet.tensor([-1.0, 0.0, 1.0])).round(decimals=2)
+        tensor([-0.1600,  0.0000,  0.8400])
+    """
 
     def __init__(self, approximate: str = "none") -> None:
         super().__init__()
@@ -379,7 +492,12 @@ class GELU(Module):
 
 
 class GLU(Module):
-    """y = a * sigmoid(b) of the halves along `dim`.  Shape: (..., 2 * N, ...) -> (..., N, ...)."""
+    """y = a * sigmoid(b) of the halves along `dim`.  Shape: (..., 2 * N, ...) -> (..., N, ...).
+
+    Example:
+        >>> nn.GLU()(npnet.tensor([[6.0, 8.0, 0.0, 100.0]]))
+        tensor([[3., 8.]])
+    """
 
     def __init__(self, dim: int = -1) -> None:
         super().__init__()
@@ -404,28 +522,53 @@ class _Softmax(Module):
 
 
 class Softmax(_Softmax):
-    """The softmax along `dim`.  Shape: any."""
+    """The softmax along `dim`.  Shape: any.
+
+    Example:
+        >>> nn.Softmax(dim=1)(npnet.tensor([[0.0, 0.0], [0.0, 200.0]]))
+        tensor([[0.5000, 0.5000],
+                [0.0000, 1.0000]])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return F.softmax(input, self.dim, _stacklevel=5)
 
 
 class Softmin(_Softmax):
-    """The softmax of -x along `dim`.  Shape: any."""
+    """The softmax of -x along `dim`.  Shape: any.
+
+    Example:
+        >>> nn.Softmin(dim=0)(npnet.tensor([0.0, 0.0, 200.0]))
+        tensor([0.5000, 0.5000, 0.0000])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return F.softmin(input, self.dim, _stacklevel=5)
 
 
 class LogSoftmax(_Softmax):
-    """The logarithm of the softmax along `dim`.  Shape: any."""
+    """The logarithm of the softmax along `dim`.  Shape: any.
+
+    Example:
+        >>> nn.LogSoftmax(dim=1)(npnet.tensor([[0.0, 0.0], [0.0, 100.0]])).round(decimals=2)
+        tensor([[  -0.6900,   -0.6900],
+                [-100.0000,    0.0000]])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return F.log_softmax(input, self.dim, _stacklevel=5)
 
 
 class Softmax2d(Module):
-    """The softmax over the channels of each pixel.  Shape: (N, C, H, W) or (C, H, W), kept."""
+    """The softmax over the channels of each pixel.  Shape: (N, C, H, W) or (C, H, W), kept.
+
+    Example:
+        >>> nn.Softmax2d()(npnet.zeros(1, 4, 1, 2))[0, :, 0]
+        tensor([[0.2500, 0.2500],
+                [0.2500, 0.2500],
+                [0.2500, 0.2500],
+                [0.2500, 0.2500]])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         if input.ndim not in (3, 4):

@@ -41,6 +41,12 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         div_value: by how much each cluster has fewer features than the one before.
         head_bias: whether the head has a bias.
 
+    Example:
+        >>> layer = nn.AdaptiveLogSoftmaxWithLoss(16, 100, cutoffs=[10, 50])
+        >>> output, loss = layer(npnet.zeros(4, 16), npnet.tensor([0, 9, 10, 99]))
+        >>> output.shape, loss.shape
+        ((4,), ())
+
     Source: Grave et al. (2017), arXiv:1609.04309, section 4.
     """
 

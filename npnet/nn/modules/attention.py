@@ -38,6 +38,13 @@ class MultiheadAttention(Module):
 
     Shape: query (L, N, E), key (S, N, kdim), value (S, N, vdim) -> (L, N, E) and the weights
     (N, L, S), or None with need_weights=False, which is faster.
+
+    Example:
+        >>> layer = nn.MultiheadAttention(8, num_heads=2, batch_first=True)
+        >>> x = npnet.zeros(4, 5, 8)
+        >>> y, weights = layer(x, x, x)
+        >>> y.shape, weights.shape
+        ((4, 5, 8), (4, 5, 5))
     """
 
     bias_k: Parameter | None

@@ -139,6 +139,14 @@ class BatchNorm1d(_BatchNorm):
         momentum: by how much running statistics move; None makes them the mean of all batches.
         affine: whether there is a weight (1 at first) and, unless `bias` is False, a bias (0).
         track_running_stats: whether running statistics are kept, and used in evaluation.
+
+    Example:
+        >>> layer = nn.BatchNorm1d(1)
+        >>> layer(npnet.tensor([[1.0], [3.0]])).detach().round(decimals=2)
+        tensor([[-1.],
+                [ 1.]])
+        >>> layer.running_mean
+        tensor([0.2000])
     """
 
     axes = (("N", "C"), ("N", "C", "L"))
@@ -148,6 +156,11 @@ class BatchNorm2d(_BatchNorm):
     """Batch norm of channels of images: see `functional.batch_norm`.  Shape: (N, C, H, W), kept.
 
     Arguments as of `BatchNorm1d`.
+
+    Example:
+        >>> layer = nn.BatchNorm2d(6)
+        >>> layer(npnet.zeros(8, 6, 14, 14)).shape
+        (8, 6, 14, 14)
     """
 
     axes = (("N", "C", "H", "W"),)
@@ -157,6 +170,10 @@ class BatchNorm3d(_BatchNorm):
     """Batch norm of channels of volumes.  Shape: (N, C, D, H, W), kept.
 
     Arguments as of `BatchNorm1d`.
+
+    Example:
+        >>> nn.BatchNorm3d(6)(npnet.zeros(2, 6, 4, 8, 8)).shape
+        (2, 6, 4, 8, 8)
     """
 
     axes = (("N", "C", "D", "H", "W"),)
@@ -174,6 +191,11 @@ class SyncBatchNorm(_BatchNorm):
 
     Args:
         process_group: must be None: all ranks.
+
+    Example:
+        >>> model = nn.Sequential(nn.Conv2d(1, 6, 5), nn.BatchNorm2d(6))
+        >>> nn.SyncBatchNorm.convert_sync_batchnorm(model)[1]
+        BatchNorm2d(6, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
     """
 
     axes = (("N", "C"), ("N", "C", "L"), *BatchNorm2d.axes, *BatchNorm3d.axes)

@@ -10,7 +10,12 @@ __all__ = ["ChannelShuffle"]
 
 
 class ChannelShuffle(Module):
-    """The channels of groups taken in turn.  Shape: (N, C, ...), kept."""
+    """The channels of groups taken in turn.  Shape: (N, C, ...), kept.
+
+    Example:
+        >>> nn.ChannelShuffle(2)(npnet.arange(6).view(1, 6, 1)).flatten()
+        tensor([0, 3, 1, 4, 2, 5])
+    """
 
     def __init__(self, groups: int) -> None:
         super().__init__()

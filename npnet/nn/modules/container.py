@@ -104,7 +104,13 @@ def _advice(module: Any) -> str:
 
 
 class Sequential(_Indexed):
-    """Modules one after the other: `Sequential(a, b)`, or of an OrderedDict of names."""
+    """Modules one after the other: `Sequential(a, b)`, or of an OrderedDict of names.
+
+    Example:
+        >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+        >>> model(npnet.zeros(5, 4)).shape
+        (5, 2)
+    """
 
     def __init__(self, *args: Any) -> None:
         super().__init__()
@@ -131,7 +137,17 @@ class Sequential(_Indexed):
 
 
 class ModuleList(_Indexed):
-    """A list whose modules are registered; it has no forward of its own."""
+    """A list whose modules are registered; it has no forward of its own.
+
+    Example:
+        >>> layers = nn.ModuleList(nn.Linear(4, 4) for _ in range(3))
+        >>> layers
+        ModuleList(
+          (0-2): 3 x Linear(in_features=4, out_features=4, bias=True)
+        )
+        >>> len(list(layers.parameters()))
+        6
+    """
 
     def __init__(self, modules: Iterable[Module] | None = None) -> None:
         super().__init__()
@@ -161,7 +177,13 @@ _Named: TypeAlias = Mapping[str, Module] | Iterable[tuple[str, Module]]
 
 
 class ModuleDict(Module):
-    """A dict whose modules are registered; it has no forward of its own."""
+    """A dict whose modules are registered; it has no forward of its own.
+
+    Example:
+        >>> heads = nn.ModuleDict({"age": nn.Linear(8, 1), "name": nn.Linear(8, 5)})
+        >>> heads["name"](npnet.zeros(2, 8)).shape
+        (2, 5)
+    """
 
     def __init__(self, modules: _Named | None = None) -> None:
         super().__init__()

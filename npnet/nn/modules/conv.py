@@ -165,6 +165,13 @@ class Conv2d(_Correlation):
         padding: a number, (vertical, horizontal), "valid" or "same".
         padding_mode: what padding holds: "zeros", or as `functional.pad`'s modes.
         device: "cpu".
+
+    Example:
+        >>> layer = nn.Conv2d(1, 6, 5, padding=2)
+        >>> layer(npnet.zeros(8, 1, 28, 28)).shape
+        (8, 6, 28, 28)
+        >>> layer.weight.shape
+        (6, 1, 5, 5)
     """
 
     dims = 2
@@ -202,6 +209,11 @@ class Conv1d(_Correlation):
         padding: a number, "valid" or "same".
         padding_mode: what padding holds: "zeros", or as `functional.pad`'s modes.
         device: "cpu".
+
+    Example:
+        >>> layer = nn.Conv1d(4, 6, 3, padding="same")
+        >>> layer(npnet.zeros(8, 4, 20)).shape
+        (8, 6, 20)
     """
 
     dims = 1
@@ -298,6 +310,13 @@ class ConvTranspose2d(_ConvTransposeNd):
     Args:
         padding_mode: "zeros".
         device: "cpu".
+
+    Example:
+        >>> layer = nn.ConvTranspose2d(16, 6, 3, stride=2, padding=1)
+        >>> layer(npnet.zeros(8, 16, 7, 7)).shape
+        (8, 6, 13, 13)
+        >>> layer(npnet.zeros(8, 16, 7, 7), output_size=(14, 14)).shape
+        (8, 6, 14, 14)
     """
 
     dims = 2
@@ -336,6 +355,11 @@ class ConvTranspose1d(_ConvTransposeNd):
     Args:
         padding_mode: "zeros".
         device: "cpu".
+
+    Example:
+        >>> layer = nn.ConvTranspose1d(6, 4, 2, stride=2)
+        >>> layer(npnet.zeros(8, 6, 10)).shape
+        (8, 4, 20)
     """
 
     dims = 1

@@ -10,7 +10,15 @@ __all__ = ["CosineSimilarity", "PairwiseDistance"]
 
 
 class CosineSimilarity(Module):
-    """The cosine of the angle between vectors along `dim`: see `functional.cosine_similarity`."""
+    """The cosine of the angle between vectors along `dim`: see `functional.cosine_similarity`.
+
+    Shape: (N, D, ...), (N, D, ...) -> (N, ...) of dim=1.
+
+    Example:
+        >>> a, b = npnet.tensor([[3.0, 4.0]]), npnet.tensor([[4.0, 3.0]])
+        >>> nn.CosineSimilarity()(a, b).round(decimals=2)
+        tensor([0.9600])
+    """
 
     def __init__(self, dim: int = 1, eps: float = 1e-8) -> None:
         super().__init__()
@@ -21,7 +29,12 @@ class CosineSimilarity(Module):
 
 
 class PairwiseDistance(Module):
-    """The p-norm of differences of vectors.  Shape: (N, D), (N, D) -> (N,)."""
+    """The p-norm of differences of vectors.  Shape: (N, D), (N, D) -> (N,).
+
+    Example:
+        >>> nn.PairwiseDistance(eps=0)(npnet.tensor([[3.0, 4.0]]), npnet.zeros(1, 2))
+        tensor([5.])
+    """
 
     def __init__(self, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> None:
         super().__init__()

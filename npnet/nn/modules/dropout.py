@@ -30,42 +30,78 @@ class _DropoutNd(Module):
 
 
 class Dropout(_DropoutNd):
-    """In training, values are 0 with probability p and else x / (1 - p).  Shape: any."""
+    """In training, values are 0 with probability p and else x / (1 - p).  Shape: any.
+
+    Example:
+        >>> layer = nn.Dropout(0.5)
+        >>> set(layer(npnet.ones(1000)).tolist()) == {0.0, 2.0}
+        True
+        >>> layer.eval()(npnet.ones(3))
+        tensor([1., 1., 1.])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return F.dropout(input, self.p, self.training, self.inplace)
 
 
 class Dropout1d(_DropoutNd):
-    """The same of whole channels of sequences.  Shape: (N, C, L) or (C, L)."""
+    """The same of whole channels of sequences.  Shape: (N, C, L) or (C, L).
+
+    Example:
+        >>> y = nn.Dropout1d(0.5)(npnet.ones(8, 100, 5))
+        >>> bool((y.amax(2) == y.amin(2)).all())
+        True
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return F.dropout1d(input, self.p, self.training, self.inplace)
 
 
 class Dropout2d(_DropoutNd):
-    """The same of whole channels of images.  Shape: (N, C, H, W)."""
+    """The same of whole channels of images.  Shape: (N, C, H, W).
+
+    Example:
+        >>> y = nn.Dropout2d(0.5)(npnet.ones(8, 100, 3, 3))
+        >>> bool((y.amax((2, 3)) == y.amin((2, 3))).all())
+        True
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return F.dropout2d(input, self.p, self.training, self.inplace)
 
 
 class Dropout3d(_DropoutNd):
-    """The same of whole channels of volumes.  Shape: (N, C, D, H, W) or (C, D, H, W)."""
+    """The same of whole channels of volumes.  Shape: (N, C, D, H, W) or (C, D, H, W).
+
+    Example:
+        >>> y = nn.Dropout3d(0.5)(npnet.ones(8, 100, 2, 3, 3))
+        >>> bool((y.amax((2, 3, 4)) == y.amin((2, 3, 4))).all())
+        True
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return F.dropout3d(input, self.p, self.training, self.inplace)
 
 
 class AlphaDropout(_DropoutNd):
-    """Dropout that keeps mean 0 and variance 1 of SELU networks.  Shape: any."""
+    """Dropout that keeps mean 0 and variance 1 of SELU networks.  Shape: any.
+
+    Example:
+        >>> nn.AlphaDropout(0.5).eval()(npnet.tensor([1.0, 2.0]))
+        tensor([1., 2.])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return F.alpha_dropout(input, self.p, self.training, self.inplace)
 
 
 class FeatureAlphaDropout(_DropoutNd):
-    """`AlphaDropout` of whole channels.  Shape: (N, C, ...)."""
+    """`AlphaDropout` of whole channels.  Shape: (N, C, ...).
+
+    Example:
+        >>> nn.FeatureAlphaDropout(0.5).eval()(npnet.ones(1, 1, 2))
+        tensor([[[1., 1.]]])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return F.feature_alpha_dropout(input, self.p, self.training, self.inplace)

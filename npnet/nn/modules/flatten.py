@@ -13,7 +13,12 @@ __all__ = ["Flatten", "Unflatten"]
 
 
 class Flatten(Module):
-    """The axes from start_dim to end_dim made one.  Shape: (N, ...) -> (N, -1) by default."""
+    """The axes from start_dim to end_dim made one.  Shape: (N, ...) -> (N, -1) by default.
+
+    Example:
+        >>> nn.Flatten()(npnet.zeros(8, 16, 5, 5)).shape
+        (8, 400)
+    """
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         super().__init__()
@@ -32,6 +37,10 @@ class Unflatten(Module):
     Args:
         dim: the axis, a number.
         unflattened_size: what it becomes; one size may be -1.
+
+    Example:
+        >>> nn.Unflatten(1, (16, 5, 5))(npnet.zeros(8, 400)).shape
+        (8, 16, 5, 5)
     """
 
     def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:

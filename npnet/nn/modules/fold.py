@@ -12,7 +12,15 @@ __all__ = ["Fold", "Unfold"]
 
 
 class Unfold(Module):
-    """The windows of an image as columns.  Shape: (N, C, H, W) -> (N, C*KH*KW, L)."""
+    """The windows of an image as columns.  Shape: (N, C, H, W) -> (N, C*KH*KW, L).
+
+    Example:
+        >>> nn.Unfold(2)(npnet.arange(6.0).view(1, 1, 2, 3))
+        tensor([[[0., 1.],
+                 [1., 2.],
+                 [3., 4.],
+                 [4., 5.]]])
+    """
 
     def __init__(
         self, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
@@ -32,7 +40,15 @@ class Unfold(Module):
 
 
 class Fold(Module):
-    """Columns added up to images.  Shape: (N, C*KH*KW, L) -> (N, C, *output_size)."""
+    """Columns added up to images.  Shape: (N, C*KH*KW, L) -> (N, C, *output_size).
+
+    Example:
+        >>> columns = nn.Unfold(2)(npnet.ones(1, 1, 3, 3))
+        >>> nn.Fold((3, 3), 2)(columns)[0, 0]
+        tensor([[1., 2., 1.],
+                [2., 4., 2.],
+                [1., 2., 1.]])
+    """
 
     def __init__(
         self,

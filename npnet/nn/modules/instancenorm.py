@@ -76,18 +76,34 @@ class _InstanceNorm(_NormBase):
 
 
 class InstanceNorm1d(_InstanceNorm):
-    """Instance norm of sequences.  Shape: (N, C, L) or (C, L), kept."""
+    """Instance norm of sequences.  Shape: (N, C, L) or (C, L), kept.
+
+    Example:
+        >>> nn.InstanceNorm1d(1)(npnet.tensor([[[1.0, 3.0]]])).round(decimals=2)
+        tensor([[[-1.,  1.]]])
+    """
 
     unbatched = ("C", "L")
 
 
 class InstanceNorm2d(_InstanceNorm):
-    """Instance norm of images.  Shape: (N, C, H, W) or (C, H, W), kept."""
+    """Instance norm of images.  Shape: (N, C, H, W) or (C, H, W), kept.
+
+    Example:
+        >>> layer = nn.InstanceNorm2d(6, affine=True)
+        >>> layer(npnet.zeros(8, 6, 14, 14)).shape
+        (8, 6, 14, 14)
+    """
 
     unbatched = ("C", "H", "W")
 
 
 class InstanceNorm3d(_InstanceNorm):
-    """Instance norm of volumes.  Shape: (N, C, D, H, W) or (C, D, H, W), kept."""
+    """Instance norm of volumes.  Shape: (N, C, D, H, W) or (C, D, H, W), kept.
+
+    Example:
+        >>> nn.InstanceNorm3d(6)(npnet.zeros(2, 6, 4, 8, 8)).shape
+        (2, 6, 4, 8, 8)
+    """
 
     unbatched = ("C", "D", "H", "W")

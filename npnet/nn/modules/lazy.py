@@ -34,7 +34,13 @@ __all__ = [
 
 
 class UninitializedParameter(Parameter):
-    """A parameter whose size is not known yet; the first input makes it an ordinary one."""
+    """A parameter whose size is not known yet; the first input makes it an ordinary one.
+
+    Example:
+        >>> layer = nn.LazyLinear(10)
+        >>> layer.weight
+        <UninitializedParameter>
+    """
 
     __slots__ = ()
 
@@ -55,7 +61,12 @@ class UninitializedParameter(Parameter):
 
 
 class UninitializedBuffer(Buffer):
-    """A buffer whose size is not known yet."""
+    """A buffer whose size is not known yet.
+
+    Example:
+        >>> nn.LazyBatchNorm1d().running_mean
+        <UninitializedBuffer>
+    """
 
     __slots__ = ()
 
@@ -140,7 +151,15 @@ class _LazyLayer(_Lazy):
 
 
 class LazyLinear(_LazyLayer, Linear):
-    """`Linear` whose in_features the first input tells."""
+    """`Linear` whose in_features the first input tells.
+
+    Example:
+        >>> model = nn.Sequential(nn.Flatten(), nn.LazyLinear(10))
+        >>> model(npnet.zeros(8, 16, 5, 5)).shape
+        (8, 10)
+        >>> model[1]
+        Linear(in_features=400, out_features=10, bias=True)
+    """
 
     becomes, size_name, channel_axis = Linear, "in_features", -1
 
@@ -155,7 +174,14 @@ class LazyLinear(_LazyLayer, Linear):
 
 
 class LazyConv1d(_LazyLayer, Conv1d):
-    """`Conv1d` whose in_channels the first input tells."""
+    """`Conv1d` whose in_channels the first input tells.
+
+    Example:
+        >>> layer = nn.LazyConv1d(6, 3)
+        >>> y = layer(npnet.zeros(8, 4, 20))
+        >>> layer
+        Conv1d(4, 6, kernel_size=(3,), stride=(1,))
+    """
 
     becomes, size_name, channel_axis = Conv1d, "in_channels", -2
 
@@ -188,7 +214,17 @@ class LazyConv1d(_LazyLayer, Conv1d):
 
 
 class LazyConv2d(_LazyLayer, Conv2d):
-    """`Conv2d` whose in_channels the first input tells."""
+    """`Conv2d` whose in_channels the first input tells.
+
+    Example:
+        >>> layer = nn.LazyConv2d(6, 5)
+        >>> layer.weight
+        <UninitializedParameter>
+        >>> layer(npnet.zeros(8, 3, 32, 32)).shape
+        (8, 6, 28, 28)
+        >>> layer.weight.shape
+        (6, 3, 5, 5)
+    """
 
     becomes, size_name, channel_axis = Conv2d, "in_channels", -3
 
@@ -221,7 +257,14 @@ class LazyConv2d(_LazyLayer, Conv2d):
 
 
 class LazyConvTranspose1d(_LazyLayer, ConvTranspose1d):
-    """`ConvTranspose1d` whose in_channels the first input tells."""
+    """`ConvTranspose1d` whose in_channels the first input tells.
+
+    Example:
+        >>> layer = nn.LazyConvTranspose1d(4, 2, stride=2)
+        >>> y = layer(npnet.zeros(8, 6, 10))
+        >>> layer.weight.shape
+        (6, 4, 2)
+    """
 
     becomes, size_name, channel_axis = ConvTranspose1d, "in_channels", -2
     _transposed = True
@@ -257,7 +300,14 @@ class LazyConvTranspose1d(_LazyLayer, ConvTranspose1d):
 
 
 class LazyConvTranspose2d(_LazyLayer, ConvTranspose2d):
-    """`ConvTranspose2d` whose in_channels the first input tells."""
+    """`ConvTranspose2d` whose in_channels the first input tells.
+
+    Example:
+        >>> layer = nn.LazyConvTranspose2d(6, 2, stride=2)
+        >>> y = layer(npnet.zeros(8, 16, 7, 7))
+        >>> layer.weight.shape
+        (16, 6, 2, 2)
+    """
 
     becomes, size_name, channel_axis = ConvTranspose2d, "in_channels", -3
     _transposed = True
@@ -321,36 +371,78 @@ class _LazyNorm(_LazyLayer):
 
 
 class LazyBatchNorm1d(_LazyNorm, BatchNorm1d):
-    """`BatchNorm1d` whose num_features the first input tells."""
+    """`BatchNorm1d` whose num_features the first input tells.
+
+    Example:
+        >>> layer = nn.LazyBatchNorm1d()
+        >>> y = layer(npnet.zeros(8, 6))
+        >>> layer.num_features
+        6
+    """
 
     becomes = BatchNorm1d
 
 
 class LazyBatchNorm2d(_LazyNorm, BatchNorm2d):
-    """`BatchNorm2d` whose num_features the first input tells."""
+    """`BatchNorm2d` whose num_features the first input tells.
+
+    Example:
+        >>> layer = nn.LazyBatchNorm2d()
+        >>> y = layer(npnet.zeros(8, 6, 14, 14))
+        >>> layer
+        BatchNorm2d(6, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
+    """
 
     becomes = BatchNorm2d
 
 
 class LazyBatchNorm3d(_LazyNorm, BatchNorm3d):
-    """`BatchNorm3d` whose num_features the first input tells."""
+    """`BatchNorm3d` whose num_features the first input tells.
+
+    Example:
+        >>> layer = nn.LazyBatchNorm3d()
+        >>> y = layer(npnet.zeros(2, 6, 4, 8, 8))
+        >>> layer.weight.shape
+        (6,)
+    """
 
     becomes = BatchNorm3d
 
 
 class LazyInstanceNorm1d(_LazyNorm, InstanceNorm1d):
-    """`InstanceNorm1d` whose num_features the first input tells."""
+    """`InstanceNorm1d` whose num_features the first input tells.
+
+    Example:
+        >>> layer = nn.LazyInstanceNorm1d()
+        >>> y = layer(npnet.zeros(8, 6, 20))
+        >>> layer.num_features
+        6
+    """
 
     becomes = InstanceNorm1d
 
 
 class LazyInstanceNorm2d(_LazyNorm, InstanceNorm2d):
-    """`InstanceNorm2d` whose num_features the first input tells."""
+    """`InstanceNorm2d` whose num_features the first input tells.
+
+    Example:
+        >>> layer = nn.LazyInstanceNorm2d()
+        >>> y = layer(npnet.zeros(8, 6, 14, 14))
+        >>> layer.num_features
+        6
+    """
 
     becomes = InstanceNorm2d
 
 
 class LazyInstanceNorm3d(_LazyNorm, InstanceNorm3d):
-    """`InstanceNorm3d` whose num_features the first input tells."""
+    """`InstanceNorm3d` whose num_features the first input tells.
+
+    Example:
+        >>> layer = nn.LazyInstanceNorm3d()
+        >>> y = layer(npnet.zeros(2, 6, 4, 8, 8))
+        >>> layer.num_features
+        6
+    """
 
     becomes = InstanceNorm3d

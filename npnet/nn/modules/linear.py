@@ -23,6 +23,13 @@ class Linear(Module):
 
     Shape: x (..., in_features) -> y (..., out_features); weight (out_features, in_features).
     Weight and bias are drawn evenly from [-b, b), b = 1 / sqrt(in_features), as in PyTorch.
+
+    Example:
+        >>> layer = nn.Linear(400, 120)
+        >>> layer(npnet.zeros(8, 400)).shape
+        (8, 120)
+        >>> layer.weight.shape
+        (120, 400)
     """
 
     def __init__(
@@ -69,7 +76,12 @@ class Linear(Module):
 
 
 class Identity(Module):
-    """y = x. Arguments are taken, as in PyTorch, so that it can stand in for any layer."""
+    """y = x. Arguments are taken, as in PyTorch, so that it can stand in for any layer.
+
+    Example:
+        >>> nn.Identity(54, unused=True)(npnet.tensor([1, 2]))
+        tensor([1, 2])
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
@@ -83,6 +95,11 @@ class Bilinear(Module):
 
     Shape: (..., in1_features), (..., in2_features) -> (..., out_features).
     Weight and bias are drawn evenly from [-b, b), b = 1 / sqrt(in1_features), as in PyTorch.
+
+    Example:
+        >>> layer = nn.Bilinear(3, 4, 5)
+        >>> layer(npnet.zeros(8, 3), npnet.zeros(8, 4)).shape
+        (8, 5)
     """
 
     def __init__(

@@ -57,6 +57,13 @@ class CrossEntropyLoss(_WeightedLoss):
         ignore_index: a class number that does not count.
         reduction: "mean", "sum" or "none".
         label_smoothing: from 0 to 1.
+
+    Example:
+        >>> logits, labels = npnet.zeros(3, 10), npnet.tensor([4, 0, -100])
+        >>> nn.CrossEntropyLoss()(logits, labels).round(decimals=2)
+        tensor(2.3000)
+        >>> nn.CrossEntropyLoss(reduction="none")(logits, labels).round(decimals=2)
+        tensor([2.3000, 2.3000, 0.0000])
     """
 
     def __init__(
@@ -89,6 +96,12 @@ class CTCLoss(_Loss):
         blank: the class that is no label.
         reduction: "mean", "sum" or "none".
         zero_infinity: 0 in place of an infinite loss, where times are too few for the labels.
+
+    Example:
+        >>> log_probs = npnet.zeros(2, 1, 2).log_softmax(2)
+        >>> target, lengths = npnet.tensor([[1]]), (npnet.tensor([2]), npnet.tensor([1]))
+        >>> nn.CTCLoss()(log_probs, target, *lengths).neg().exp().round(decimals=2)
+        tensor(0.7500)
     """
 
     def __init__(
@@ -116,7 +129,13 @@ class CTCLoss(_Loss):
 
 
 class NLLLoss(_WeightedLoss):
-    """The negative log-likelihood of classes, given log-probabilities (N, C, ...)."""
+    """The negative log-likelihood of classes, given log-probabilities (N, C, ...).
+
+    Example:
+        >>> log_p = npnet.tensor([[-1.0, -2.0], [-3.0, -4.0]])
+        >>> nn.NLLLoss()(log_p, npnet.tensor([0, 1]))
+        tensor(2.5000)
+    """
 
     def __init__(
         self,
@@ -161,14 +180,24 @@ class NLLLoss2d(NLLLoss):
 
 
 class L1Loss(_Loss):
-    """The mean absolute error. Shapes must be equal."""
+    """The mean absolute error. Shapes must be equal.
+
+    Example:
+        >>> nn.L1Loss()(npnet.tensor([1.0, 5.0]), npnet.tensor([2.0, 2.0]))
+        tensor(2.)
+    """
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.l1_loss(input, target, reduction=self.reduction)
 
 
 class SmoothL1Loss(_Loss):
-    """d^2 / (2 * beta) where |d| < beta, else |d| - beta / 2. Shapes must be equal."""
+    """d^2 / (2 * beta) where |d| < beta, else |d| - beta / 2. Shapes must be equal.
+
+    Example:
+        >>> nn.SmoothL1Loss(reduction="none")(npnet.tensor([0.5, 3.0]), npnet.zeros(2))
+        tensor([0.1250, 2.5000])
+    """
 
     def __init__(
         self,
@@ -185,7 +214,12 @@ class SmoothL1Loss(_Loss):
 
 
 class HuberLoss(_Loss):
-    """d^2 / 2 where |d| < delta, else delta * (|d| - delta / 2). Shapes must be equal."""
+    """d^2 / 2 where |d| < delta, else delta * (|d| - delta / 2). Shapes must be equal.
+
+    Example:
+        >>> nn.HuberLoss(reduction="none")(npnet.tensor([0.5, 3.0]), npnet.zeros(2))
+        tensor([0.1250, 2.5000])
+    """
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
         super().__init__(reduction=reduction)
@@ -196,7 +230,15 @@ class HuberLoss(_Loss):
 
 
 class KLDivLoss(_Loss):
-    """The divergence of a target from log-probabilities: see `functional.kl_div`."""
+    """The divergence of a target from log-probabilities: see `functional.kl_div`.
+
+    Shapes must be equal.
+
+    Example:
+        >>> p, q = npnet.tensor([[0.5, 0.5]]), npnet.tensor([[0.25, 0.75]])
+        >>> nn.KLDivLoss(reduction="batchmean")(q.log(), p).round(decimals=2)
+        tensor(0.1400)
+    """
 
     def __init__(
         self,
@@ -215,7 +257,12 @@ class KLDivLoss(_Loss):
 
 
 class PoissonNLLLoss(_Loss):
-    """The likelihood of counts: see `functional.poisson_nll_loss`."""
+    """The likelihood of counts: see `functional.poisson_nll_loss`. Shapes must be equal.
+
+    Example:
+        >>> nn.PoissonNLLLoss()(npnet.tensor([0.0, 0.0]), npnet.tensor([2.0, 3.0]))
+        tensor(1.)
+    """
 
     def __init__(
         self,
@@ -241,7 +288,13 @@ class PoissonNLLLoss(_Loss):
 
 
 class GaussianNLLLoss(_Loss):
-    """The likelihood of normal distributions: see `functional.gaussian_nll_loss`."""
+    """The likelihood of normal distributions: see `functional.gaussian_nll_loss`.
+
+    Example:
+        >>> mean, target, var = npnet.tensor([1.0]), npnet.tensor([3.0]), npnet.tensor([1.0])
+        >>> nn.GaussianNLLLoss()(mean, target, var)
+        tensor(2.)
+    """
 
     def __init__(self, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> None:
         super().__init__(reduction=reduction)
@@ -254,14 +307,24 @@ class GaussianNLLLoss(_Loss):
 
 
 class MSELoss(_Loss):
-    """The mean squared error. Shapes must be equal."""
+    """The mean squared error. Shapes must be equal.
+
+    Example:
+        >>> nn.MSELoss()(npnet.tensor([1.0, 5.0]), npnet.tensor([2.0, 2.0]))
+        tensor(5.)
+    """
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.mse_loss(input, target, reduction=self.reduction)
 
 
 class BCELoss(_WeightedLoss):
-    """The binary cross-entropy of probabilities. Shapes must be equal."""
+    """The binary cross-entropy of probabilities. Shapes must be equal.
+
+    Example:
+        >>> nn.BCELoss()(npnet.tensor([0.5, 0.5]), npnet.tensor([1.0, 0.0])).round(decimals=2)
+        tensor(0.6900)
+    """
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.binary_cross_entropy(input, target, self.weight, reduction=self.reduction)
@@ -273,6 +336,11 @@ class BCEWithLogitsLoss(_Loss):
     Args:
         weight: of each loss, broadcast.
         pos_weight: of positive targets, broadcast.
+
+    Example:
+        >>> loss = nn.BCEWithLogitsLoss(pos_weight=npnet.tensor([3.0]))
+        >>> loss(npnet.tensor([0.0]), npnet.tensor([1.0])).round(decimals=2)
+        tensor(2.0800)
     """
 
     weight: Tensor | None

@@ -24,21 +24,42 @@ __all__ = [
 
 
 class SoftMarginLoss(_Loss):
-    """log(1 + exp(-t * x)) of targets 1 and -1."""
+    """log(1 + exp(-t * x)) of targets 1 and -1. Shapes must be equal.
+
+    Example:
+        >>> nn.SoftMarginLoss()(npnet.zeros(2), npnet.tensor([1.0, -1.0])).round(decimals=2)
+        tensor(0.6900)
+    """
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.soft_margin_loss(input, target, reduction=self.reduction)
 
 
 class MultiLabelMarginLoss(_Loss):
-    """The margin between all targets of a sample and all other classes."""
+    """The margin between all targets of a sample and all other classes.
+
+    Shape: input and target (N, C) or (C,); behind a sample's classes, target is -1.
+
+    Example:
+        >>> x, targets = npnet.tensor([[0.0, 1.0, 0.5, 0.5]]), npnet.tensor([[1, -1, 0, 0]])
+        >>> nn.MultiLabelMarginLoss()(x, targets)
+        tensor(0.2500)
+    """
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.multilabel_margin_loss(input, target, reduction=self.reduction)
 
 
 class MultiLabelSoftMarginLoss(_WeightedLoss):
-    """The binary cross-entropy of the sigmoid of logits, its mean over the classes."""
+    """The binary cross-entropy of the sigmoid of logits, its mean over the classes.
+
+    Shape: input and target (N, C) or (C,).
+
+    Example:
+        >>> x, targets = npnet.zeros(1, 3), npnet.tensor([[1, 0, 1]])
+        >>> nn.MultiLabelSoftMarginLoss()(x, targets).round(decimals=2)
+        tensor(0.6900)
+    """
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.multilabel_soft_margin_loss(input, target, self.weight, reduction=self.reduction)
@@ -47,9 +68,15 @@ class MultiLabelSoftMarginLoss(_WeightedLoss):
 class MultiMarginLoss(_WeightedLoss):
     """The margin between the class of a sample and all others.
 
+    Shape: input (N, C) and target (N,), or (C,) and ().
+
     Args:
         p: 1 or 2.
         weight: of each class, (C,).
+
+    Example:
+        >>> nn.MultiMarginLoss()(npnet.tensor([[1.0, 2.0, 1.5, 0.5]]), npnet.tensor([1]))
+        tensor(0.1250)
     """
 
     def __init__(
@@ -94,14 +121,30 @@ class _MarginLoss(_Loss):
 
 
 class MarginRankingLoss(_MarginLoss):
-    """max(-t * (x1 - x2) + margin, 0): the first shall be larger where t = 1."""
+    """max(-t * (x1 - x2) + margin, 0): the first shall be larger where t = 1.
+
+    Shapes must be equal.
+
+    Example:
+        >>> x1, x2 = npnet.tensor([3.0, 1.0]), npnet.tensor([1.0, 3.0])
+        >>> nn.MarginRankingLoss(reduction="none")(x1, x2, npnet.tensor([1, 1]))
+        tensor([0., 2.])
+    """
 
     def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
         return F.margin_ranking_loss(input1, input2, target, self.margin, reduction=self.reduction)
 
 
 class CosineEmbeddingLoss(_MarginLoss):
-    """1 - cos where the target is 1, max(cos - margin, 0) where it is -1."""
+    """1 - cos where the target is 1, max(cos - margin, 0) where it is -1.
+
+    Shape: inputs (N, D) and target (N,), or (D,) and ().
+
+    Example:
+        >>> a, b = npnet.tensor([[3.0, 4.0]]), npnet.tensor([[4.0, 3.0]])
+        >>> nn.CosineEmbeddingLoss()(a, b, npnet.tensor([1])).round(decimals=2)
+        tensor(0.0400)
+    """
 
     def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
         return F.cosine_embedding_loss(
@@ -110,7 +153,13 @@ class CosineEmbeddingLoss(_MarginLoss):
 
 
 class HingeEmbeddingLoss(_MarginLoss):
-    """x where the target is 1, max(margin - x, 0) where it is -1."""
+    """x where the target is 1, max(margin - x, 0) where it is -1. Shapes must be equal.
+
+    Example:
+        >>> x, target = npnet.tensor([0.5, 0.25]), npnet.tensor([1, -1])
+        >>> nn.HingeEmbeddingLoss(reduction="none")(x, target)
+        tensor([0.5000, 0.7500])
+    """
 
     def __init__(
         self,
@@ -126,7 +175,15 @@ class HingeEmbeddingLoss(_MarginLoss):
 
 
 class TripletMarginLoss(_MarginLoss):
-    """max(|a - p| - |a - n| + margin, 0): see `functional.triplet_margin_loss`."""
+    """max(|a - p| - |a - n| + margin, 0): see `functional.triplet_margin_loss`.
+
+    Shape: a, p and n (N, D) or (D,).
+
+    Example:
+        >>> anchor, near, far = npnet.tensor([[0.0]]), npnet.tensor([[2.0]]), npnet.tensor([[-5.0]])
+        >>> nn.TripletMarginLoss(margin=4.0, eps=0)(anchor, near, far)
+        tensor(1.)
+    """
 
     def __init__(
         self,
@@ -157,7 +214,17 @@ class TripletMarginLoss(_MarginLoss):
 
 
 class TripletMarginWithDistanceLoss(_Loss):
-    """max(d(a, p) - d(a, n) + margin, 0) of a distance d; default the 2-norm."""
+    """max(d(a, p) - d(a, n) + margin, 0) of a distance d; default the 2-norm.
+
+    Shape: a, p and n (N, ...), of which d gives (N,).
+
+    Example:
+        >>> anchor, near, far = npnet.tensor([[0.0]]), npnet.tensor([[2.0]]), npnet.tensor([[-5.0]])
+        >>> distance = lambda a, b: (a - b).abs().sum(1)
+        >>> loss = nn.TripletMarginWithDistanceLoss(distance_function=distance, margin=4)
+        >>> loss(anchor, near, far)
+        tensor(1.)
+    """
 
     def __init__(
         self,

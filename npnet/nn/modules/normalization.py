@@ -23,6 +23,10 @@ class GroupNorm(Module):
 
     Args:
         affine: whether there is a weight (1 at first) and, unless `bias` is False, a bias (0).
+
+    Example:
+        >>> nn.GroupNorm(3, 6)(npnet.zeros(8, 6, 14, 14)).shape
+        (8, 6, 14, 14)
     """
 
     def __init__(
@@ -61,7 +65,12 @@ class GroupNorm(Module):
 
 
 class LayerNorm(Module):
-    """Layer norm over the last axes: see `functional.layer_norm`.  Shape: (..., *shape), kept."""
+    """Layer norm over the last axes: see `functional.layer_norm`.  Shape: (..., *shape), kept.
+
+    Example:
+        >>> nn.LayerNorm(2)(npnet.tensor([[1.0, 3.0]])).detach().round(decimals=2)
+        tensor([[-1.,  1.]])
+    """
 
     def __init__(
         self,
@@ -95,7 +104,12 @@ class LayerNorm(Module):
 
 
 class LocalResponseNorm(Module):
-    """x / (k + alpha / size * sum of x^2 over `size` channels)^beta.  Shape: (N, C, ...), kept."""
+    """x / (k + alpha / size * sum of x^2 over `size` channels)^beta.  Shape: (N, C, ...), kept.
+
+    Example:
+        >>> nn.LocalResponseNorm(2)(npnet.zeros(8, 6, 14, 14)).shape
+        (8, 6, 14, 14)
+    """
 
     def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
         super().__init__()
@@ -109,7 +123,12 @@ class LocalResponseNorm(Module):
 
 
 class RMSNorm(Module):
-    """The norm by roots of mean squares: see `functional.rms_norm`.  Shape: (..., *shape), kept."""
+    """The norm by roots of mean squares: see `functional.rms_norm`.  Shape: (..., *shape), kept.
+
+    Example:
+        >>> nn.RMSNorm(2, eps=0.0)(npnet.tensor([[1.0, 7.0]])).detach().round(decimals=2)
+        tensor([[0.2000, 1.4000]])
+    """
 
     def __init__(
         self,

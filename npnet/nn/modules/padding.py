@@ -82,19 +82,36 @@ class _ConstantPad(_Pad):
 
 
 class ConstantPad1d(_ConstantPad):
-    """A constant around (..., L)."""
+    """A constant around (..., L).
+
+    Example:
+        >>> nn.ConstantPad1d((1, 2), 9)(npnet.tensor([[1, 2, 3]]))
+        tensor([[9, 1, 2, 3, 9, 9]])
+    """
 
     axes = 1
 
 
 class ConstantPad2d(_ConstantPad):
-    """A constant around (..., H, W)."""
+    """A constant around (..., H, W).
+
+    Example:
+        >>> nn.ConstantPad2d((1, 0, 0, 1), 9)(npnet.tensor([[[1, 2], [3, 4]]]))
+        tensor([[[9, 1, 2],
+                 [9, 3, 4],
+                 [9, 9, 9]]])
+    """
 
     axes = 2
 
 
 class ConstantPad3d(_ConstantPad):
-    """A constant around (..., D, H, W)."""
+    """A constant around (..., D, H, W).
+
+    Example:
+        >>> nn.ConstantPad3d(1, 9.0)(npnet.zeros(2, 3, 4, 5)).shape
+        (2, 5, 6, 7)
+    """
 
     axes = 3
 
@@ -110,66 +127,134 @@ class _ZeroPad(_ConstantPad):
 
 
 class ZeroPad1d(_ZeroPad, ConstantPad1d):
-    """Zeros around (..., L)."""
+    """Zeros around (..., L).
+
+    Example:
+        >>> nn.ZeroPad1d((1, 2))(npnet.tensor([[1, 2, 3]]))
+        tensor([[0, 1, 2, 3, 0, 0]])
+    """
 
 
 class ZeroPad2d(_ZeroPad, ConstantPad2d):
-    """Zeros around (..., H, W)."""
+    """Zeros around (..., H, W).
+
+    Example:
+        >>> nn.ZeroPad2d((1, 0, 0, 1))(npnet.tensor([[[1, 2], [3, 4]]]))
+        tensor([[[0, 1, 2],
+                 [0, 3, 4],
+                 [0, 0, 0]]])
+    """
 
 
 class ZeroPad3d(_ZeroPad, ConstantPad3d):
-    """Zeros around (..., D, H, W)."""
+    """Zeros around (..., D, H, W).
+
+    Example:
+        >>> nn.ZeroPad3d(1)(npnet.zeros(2, 3, 4, 5)).shape
+        (2, 5, 6, 7)
+    """
 
 
 class ReflectionPad1d(_Pad):
-    """The mirror image, without the border, around (N, C, L) or (C, L)."""
+    """The mirror image, without the border, around (N, C, L) or (C, L).
+
+    Example:
+        >>> nn.ReflectionPad1d((2, 1))(npnet.tensor([[1, 2, 3]]))
+        tensor([[3, 2, 1, 2, 3, 2]])
+    """
 
     mode, axes = "reflect", 1
 
 
 class ReflectionPad2d(_Pad):
-    """The mirror image, without the border, around (N, C, H, W) or (C, H, W)."""
+    """The mirror image, without the border, around (N, C, H, W) or (C, H, W).
+
+    Example:
+        >>> nn.ReflectionPad2d((1, 0, 0, 1))(npnet.tensor([[[1, 2], [3, 4]]]))
+        tensor([[[2, 1, 2],
+                 [4, 3, 4],
+                 [2, 1, 2]]])
+    """
 
     mode, axes = "reflect", 2
 
 
 class ReflectionPad3d(_Pad):
-    """The mirror image, without the border, around (N, C, D, H, W) or (C, D, H, W)."""
+    """The mirror image, without the border, around (N, C, D, H, W) or (C, D, H, W).
+
+    Example:
+        >>> nn.ReflectionPad3d(1)(npnet.zeros(2, 3, 4, 5)).shape
+        (2, 5, 6, 7)
+    """
 
     mode, axes = "reflect", 3
 
 
 class ReplicationPad1d(_Pad):
-    """The border repeated around (N, C, L) or (C, L)."""
+    """The border repeated around (N, C, L) or (C, L).
+
+    Example:
+        >>> nn.ReplicationPad1d((2, 1))(npnet.tensor([[1, 2, 3]]))
+        tensor([[1, 1, 1, 2, 3, 3]])
+    """
 
     mode, axes = "replicate", 1
 
 
 class ReplicationPad2d(_Pad):
-    """The border repeated around (N, C, H, W) or (C, H, W)."""
+    """The border repeated around (N, C, H, W) or (C, H, W).
+
+    Example:
+        >>> nn.ReplicationPad2d((1, 0, 0, 1))(npnet.tensor([[[1, 2], [3, 4]]]))
+        tensor([[[1, 1, 2],
+                 [3, 3, 4],
+                 [3, 3, 4]]])
+    """
 
     mode, axes = "replicate", 2
 
 
 class ReplicationPad3d(_Pad):
-    """The border repeated around (N, C, D, H, W) or (C, D, H, W)."""
+    """The border repeated around (N, C, D, H, W) or (C, D, H, W).
+
+    Example:
+        >>> nn.ReplicationPad3d(1)(npnet.zeros(2, 3, 4, 5)).shape
+        (2, 5, 6, 7)
+    """
 
     mode, axes = "replicate", 3
 
 
 class CircularPad1d(_Pad):
-    """The other end around (N, C, L) or (C, L)."""
+    """The other end around (N, C, L) or (C, L).
+
+    Example:
+        >>> nn.CircularPad1d((2, 1))(npnet.tensor([[1, 2, 3]]))
+        tensor([[2, 3, 1, 2, 3, 1]])
+    """
 
     mode, axes = "circular", 1
 
 
 class CircularPad2d(_Pad):
-    """The other end around (N, C, H, W) or (C, H, W)."""
+    """The other end around (N, C, H, W) or (C, H, W).
+
+    Example:
+        >>> nn.CircularPad2d((1, 0, 0, 1))(npnet.tensor([[[1, 2], [3, 4]]]))
+        tensor([[[2, 1, 2],
+                 [4, 3, 4],
+                 [2, 1, 2]]])
+    """
 
     mode, axes = "circular", 2
 
 
 class CircularPad3d(_Pad):
-    """The other end around (N, C, D, H, W) or (C, D, H, W)."""
+    """The other end around (N, C, D, H, W) or (C, D, H, W).
+
+    Example:
+        >>> nn.CircularPad3d(1)(npnet.zeros(2, 3, 4, 5)).shape
+        (2, 5, 6, 7)
+    """
 
     mode, axes = "circular", 3

@@ -29,7 +29,13 @@ def _line(key: Any, value: Any, kind: str) -> str:
 
 
 class ParameterList(Module):
-    """A list whose tensors are registered as parameters; other values are kept as they are."""
+    """A list whose tensors are registered as parameters; other values are kept as they are.
+
+    Example:
+        >>> weights = nn.ParameterList([npnet.zeros(2), npnet.zeros(3)])
+        >>> list(weights.state_dict())
+        ['0', '1']
+    """
 
     def __init__(self, values: Iterable[Any] | None = None) -> None:
         super().__init__()
@@ -86,7 +92,12 @@ class ParameterList(Module):
 
 
 class ParameterDict(Module):
-    """A dict whose tensors are registered as parameters; other values are kept as they are."""
+    """A dict whose tensors are registered as parameters; other values are kept as they are.
+
+    Example:
+        >>> nn.ParameterDict({"a": npnet.zeros(2), "b": npnet.zeros(3)})["b"].requires_grad
+        True
+    """
 
     def __init__(self, parameters: Any = None) -> None:
         super().__init__()

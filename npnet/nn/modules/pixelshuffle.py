@@ -10,7 +10,13 @@ __all__ = ["PixelShuffle", "PixelUnshuffle"]
 
 
 class PixelShuffle(Module):
-    """Channels as pixels of a larger image.  Shape: (..., C*r*r, H, W) -> (..., C, H*r, W*r)."""
+    """Channels as pixels of a larger image.  Shape: (..., C*r*r, H, W) -> (..., C, H*r, W*r).
+
+    Example:
+        >>> nn.PixelShuffle(2)(npnet.arange(8).view(1, 4, 1, 2))
+        tensor([[[[0, 2, 1, 3],
+                  [4, 6, 5, 7]]]])
+    """
 
     def __init__(self, upscale_factor: int) -> None:
         super().__init__()
@@ -24,7 +30,12 @@ class PixelShuffle(Module):
 
 
 class PixelUnshuffle(Module):
-    """The inverse of PixelShuffle.  Shape: (..., C, H*r, W*r) -> (..., C*r*r, H, W)."""
+    """The inverse of PixelShuffle.  Shape: (..., C, H*r, W*r) -> (..., C*r*r, H, W).
+
+    Example:
+        >>> nn.PixelUnshuffle(2)(npnet.arange(8).view(1, 1, 2, 4)).shape
+        (1, 4, 1, 2)
+    """
 
     def __init__(self, downscale_factor: int) -> None:
         super().__init__()

@@ -59,14 +59,27 @@ class _MaxPoolNd(Module):
 
 
 class MaxPool1d(_MaxPoolNd):
-    """The largest value of each window.  Shape: (N, C, L) or (C, L) -> (N, C, OL)."""
+    """The largest value of each window.  Shape: (N, C, L) or (C, L) -> (N, C, OL).
+
+    Example:
+        >>> pool = nn.MaxPool1d(2, return_indices=True)
+        >>> pool(npnet.tensor([[1.0, 3.0, 7.0, 7.0]]))
+        (tensor([[3., 7.]]), tensor([[1, 2]]))
+    """
 
     def forward(self, input: Tensor) -> Any:
         return F.max_pool1d(input, *self._options())
 
 
 class MaxPool2d(_MaxPoolNd):
-    """The largest value of each window.  Shape: (N, C, H, W) or (C, H, W) -> (N, C, OH, OW)."""
+    """The largest value of each window.  Shape: (N, C, H, W) or (C, H, W) -> (N, C, OH, OW).
+
+    Example:
+        >>> nn.MaxPool2d(2)(npnet.arange(8.0).view(1, 2, 4))
+        tensor([[[5., 7.]]])
+        >>> nn.MaxPool2d(3, stride=2, padding=1)(npnet.zeros(8, 6, 28, 28)).shape
+        (8, 6, 14, 14)
+    """
 
     def forward(self, input: Tensor) -> Any:
         return F.max_pool2d(input, *self._options())
@@ -84,7 +97,12 @@ class _Windows(Module):
 
 
 class AvgPool1d(_Windows):
-    """The mean of each window.  Shape: (N, C, L) or (C, L) -> (N, C, OL)."""
+    """The mean of each window.  Shape: (N, C, L) or (C, L) -> (N, C, OL).
+
+    Example:
+        >>> nn.AvgPool1d(2)(npnet.tensor([[1.0, 3.0, 5.0, 7.0]]))
+        tensor([[2., 6.]])
+    """
 
     def __init__(
         self,
@@ -106,7 +124,12 @@ class AvgPool1d(_Windows):
 
 
 class AvgPool2d(_Windows):
-    """The mean of each window.  Shape: (N, C, H, W) or (C, H, W) -> (N, C, OH, OW)."""
+    """The mean of each window.  Shape: (N, C, H, W) or (C, H, W) -> (N, C, OH, OW).
+
+    Example:
+        >>> nn.AvgPool2d(2)(npnet.arange(8.0).view(1, 2, 4))
+        tensor([[[2.5000, 4.5000]]])
+    """
 
     def __init__(
         self,
@@ -129,7 +152,13 @@ class AvgPool2d(_Windows):
 
 
 class MaxUnpool1d(_Windows):
-    """The maxima of MaxPool1d at their places.  Shape: (N, C, L) or (C, L) -> (N, C, OL)."""
+    """The maxima of MaxPool1d at their places.  Shape: (N, C, L) or (C, L) -> (N, C, OL).
+
+    Example:
+        >>> y, indices = nn.MaxPool1d(2, return_indices=True)(npnet.tensor([[1.0, 3.0, 7.0, 5.0]]))
+        >>> nn.MaxUnpool1d(2)(y, indices)
+        tensor([[0., 3., 7., 0.]])
+    """
 
     def __init__(
         self,
@@ -150,7 +179,14 @@ class MaxUnpool1d(_Windows):
 
 
 class MaxUnpool2d(_Windows):
-    """The maxima of MaxPool2d at their places.  Shape: (N, C, H, W) -> (N, C, OH, OW)."""
+    """The maxima of MaxPool2d at their places.  Shape: (N, C, H, W) -> (N, C, OH, OW).
+
+    Example:
+        >>> y, indices = nn.MaxPool2d(2, return_indices=True)(npnet.arange(8.0).view(1, 1, 2, 4))
+        >>> nn.MaxUnpool2d(2)(y, indices)
+        tensor([[[[0., 0., 0., 0.],
+                  [0., 5., 0., 7.]]]])
+    """
 
     def __init__(
         self,
@@ -190,7 +226,12 @@ class _Power(Module):
 
 
 class LPPool1d(_Power):
-    """(sum over the window of x^p)^(1/p).  Shape: (N, C, L) or (C, L) -> (N, C, OL)."""
+    """(sum over the window of x^p)^(1/p).  Shape: (N, C, L) or (C, L) -> (N, C, OL).
+
+    Example:
+        >>> nn.LPPool1d(2, 2)(npnet.tensor([[3.0, 4.0, 6.0, 8.0]]))
+        tensor([[ 5., 10.]])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         p = float(self.norm_type)
@@ -198,7 +239,12 @@ class LPPool1d(_Power):
 
 
 class LPPool2d(_Power):
-    """(sum over the window of x^p)^(1/p).  Shape: (N, C, H, W) or (C, H, W) -> (N, C, OH, OW)."""
+    """(sum over the window of x^p)^(1/p).  Shape: (N, C, H, W) or (C, H, W) -> (N, C, OH, OW).
+
+    Example:
+        >>> nn.LPPool2d(1, 2)(npnet.arange(8.0).view(1, 2, 4))
+        tensor([[[10., 18.]]])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         p = float(self.norm_type)
@@ -209,6 +255,10 @@ class FractionalMaxPool2d(Module):
     """The largest value of windows that begin at random places.
 
     Shape: (N, C, H, W) or (C, H, W) -> (N, C, OH, OW).
+
+    Example:
+        >>> nn.FractionalMaxPool2d(2, output_ratio=0.7)(npnet.zeros(8, 6, 20, 20)).shape
+        (8, 6, 14, 14)
     """
 
     def __init__(
@@ -255,7 +305,12 @@ class _Adaptive(Module):
 
 
 class AdaptiveAvgPool1d(_Adaptive):
-    """The mean of OL bins that cover the signal.  Shape: (N, C, L) or (C, L) -> (N, C, OL)."""
+    """The mean of OL bins that cover the signal.  Shape: (N, C, L) or (C, L) -> (N, C, OL).
+
+    Example:
+        >>> nn.AdaptiveAvgPool1d(2)(npnet.tensor([[1.0, 3.0, 5.0, 7.0]]))
+        tensor([[2., 6.]])
+    """
 
     def __init__(self, output_size: Any) -> None:
         super().__init__()
@@ -269,6 +324,10 @@ class AdaptiveAvgPool2d(_Adaptive):
     """The mean of OH x OW bins that cover the image.
 
     Shape: (N, C, H, W) or (C, H, W) -> (N, C, OH, OW).
+
+    Example:
+        >>> nn.AdaptiveAvgPool2d((1, 2))(npnet.arange(8.0).view(1, 2, 4))
+        tensor([[[2.5000, 4.5000]]])
     """
 
     def __init__(self, output_size: Any) -> None:
@@ -283,6 +342,10 @@ class AdaptiveMaxPool1d(_Adaptive):
     """The largest value of OL bins that cover the signal.
 
     Shape: (N, C, L) or (C, L) -> (N, C, OL).
+
+    Example:
+        >>> nn.AdaptiveMaxPool1d(2)(npnet.tensor([[1.0, 3.0, 7.0, 5.0]]))
+        tensor([[3., 7.]])
     """
 
     def __init__(self, output_size: Any, return_indices: bool = False) -> None:
@@ -297,6 +360,10 @@ class AdaptiveMaxPool2d(_Adaptive):
     """The largest value of OH x OW bins that cover the image.
 
     Shape: (N, C, H, W) or (C, H, W) -> (N, C, OH, OW).
+
+    Example:
+        >>> nn.AdaptiveMaxPool2d((1, 2))(npnet.arange(8.0).view(1, 2, 4))
+        tensor([[[5., 7.]]])
     """
 
     def __init__(self, output_size: Any, return_indices: bool = False) -> None:

@@ -48,6 +48,10 @@ class RNNBase(Module):
         dropout: between the layers, in training.
         bidirectional: a second layer goes from the last step to the first; outputs are joined.
         proj_size: of an LSTM, the size of h, which W_hr makes of the cell's H numbers.
+
+    Example:
+        >>> sorted(name for name, _ in nn.RNN(3, 5).named_parameters())
+        ['bias_hh_l0', 'bias_ih_l0', 'weight_hh_l0', 'weight_ih_l0']
     """
 
     _functions: ClassVar[dict[str, type[recurrent.Recurrent]]] = {
@@ -301,6 +305,12 @@ class RNN(RNNBase):
 
     Shape: input (T, N, I) or (T, I), or a PackedSequence; hx (layers * directions, N, H).
     Returns: outputs (T, N, directions * H) and the last h of each layer and direction.
+
+    Example:
+        >>> layer = nn.RNN(3, 5, bidirectional=True)
+        >>> y, h = layer(npnet.zeros(20, 8, 3))
+        >>> y.shape, h.shape
+        ((20, 8, 10), (2, 8, 5))
     """
 
     def __init__(
@@ -335,7 +345,14 @@ class RNN(RNNBase):
 
 
 class GRU(RNNBase):
-    """Gated recurrent units: see `ops.recurrent.GRU` for the equations and `RNN` for shapes."""
+    """Gated recurrent units: see `ops.recurrent.GRU` for the equations and `RNN` for shapes.
+
+    Example:
+        >>> layer = nn.GRU(3, 5, batch_first=True)
+        >>> y, h = layer(npnet.zeros(8, 20, 3))
+        >>> y.shape, h.shape
+        ((8, 20, 5), (1, 8, 5))
+    """
 
     def __init__(
         self,
@@ -368,6 +385,12 @@ class LSTM(RNNBase):
     """Long short-term memory: see `ops.recurrent.LSTM` for the equations and `RNN` for shapes.
 
     hx is (h, c), and so is what is returned beside the outputs.
+
+    Example:
+        >>> layer = nn.LSTM(3, 5, num_layers=2)
+        >>> y, (h, c) = layer(npnet.zeros(20, 8, 3))
+        >>> y.shape, h.shape, c.shape
+        ((20, 8, 5), (2, 8, 5), (2, 8, 5))
     """
 
     def __init__(
@@ -399,7 +422,12 @@ class LSTM(RNNBase):
 
 
 class RNNCellBase(Module):
-    """One step of a recurrent layer: parameters weight_ih, weight_hh, bias_ih and bias_hh."""
+    """One step of a recurrent layer: parameters weight_ih, weight_hh, bias_ih and bias_hh.
+
+    Example:
+        >>> nn.GRUCell(3, 5).weight_ih.shape
+        (15, 3)
+    """
 
     def __init__(
         self,
@@ -457,7 +485,15 @@ class RNNCellBase(Module):
 
 
 class RNNCell(RNNCellBase):
-    """One step of `RNN`.  Shape: (N, I), hx (N, H) -> (N, H); or without N."""
+    """One step of `RNN`.  Shape: (N, I), hx (N, H) -> (N, H); or without N.
+
+    Example:
+        >>> cell, h = nn.RNNCell(3, 5), npnet.zeros(8, 5)
+        >>> for x in npnet.zeros(20, 8, 3):
+        ...     h = cell(x, h)
+        >>> h.shape
+        (8, 5)
+    """
 
     def __init__(
         self,
@@ -483,7 +519,13 @@ class RNNCell(RNNCellBase):
 
 
 class LSTMCell(RNNCellBase):
-    """One step of `LSTM`.  Shape: (N, I), hx two of (N, H) -> two of (N, H); or without N."""
+    """One step of `LSTM`.  Shape: (N, I), hx two of (N, H) -> two of (N, H); or without N.
+
+    Example:
+        >>> h, c = nn.LSTMCell(3, 5)(npnet.zeros(8, 3))
+        >>> h.shape, c.shape
+        ((8, 5), (8, 5))
+    """
 
     def __init__(
         self,
@@ -503,7 +545,12 @@ class LSTMCell(RNNCellBase):
 
 
 class GRUCell(RNNCellBase):
-    """One step of `GRU`.  Shape: (N, I), hx (N, H) -> (N, H); or without N."""
+    """One step of `GRU`.  Shape: (N, I), hx (N, H) -> (N, H); or without N.
+
+    Example:
+        >>> nn.GRUCell(3, 5)(npnet.zeros(8, 3), npnet.zeros(8, 5)).shape
+        (8, 5)
+    """
 
     def __init__(
         self,

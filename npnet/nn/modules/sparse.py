@@ -26,6 +26,13 @@ class Embedding(Module):
         max_norm, norm_type, scale_grad_by_freq, sparse: see `functional.embedding`.
         _weight: the table, in place of normally distributed numbers.
         _freeze: whether it is not trained.
+
+    Example:
+        >>> layer = nn.Embedding(10, 3, padding_idx=0)
+        >>> layer(npnet.tensor([[1, 2, 0]])).shape
+        (1, 3, 3)
+        >>> layer(npnet.tensor(0)).tolist()
+        [0.0, 0.0, 0.0]
     """
 
     def __init__(
@@ -125,6 +132,13 @@ class EmbeddingBag(Module):
         max_norm, norm_type, scale_grad_by_freq, mode, sparse, include_last_offset: see there.
         _weight: the table, in place of normally distributed numbers.
         padding_idx: a row of zeros at first, that counts in no bag and receives no gradient.
+
+    Example:
+        >>> table = npnet.tensor([[1.0, 1.0], [2.0, 4.0], [5.0, 5.0]])
+        >>> layer = nn.EmbeddingBag.from_pretrained(table, mode="sum")
+        >>> layer(npnet.tensor([0, 1, 2]), offsets=npnet.tensor([0, 2]))
+        tensor([[3., 5.],
+                [5., 5.]])
     """
 
     def __init__(

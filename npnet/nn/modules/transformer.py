@@ -77,6 +77,12 @@ class TransformerEncoderLayer(Module):
 
     Shape: src (L, N, E) -> (L, N, E); masks as MultiheadAttention's.
 
+    Example:
+        >>> layer = nn.TransformerEncoderLayer(8, 2, dim_feedforward=16, batch_first=True)
+        >>> x = npnet.zeros(3, 5, 8)
+        >>> layer(x, src_key_padding_mask=npnet.zeros(3, 5, dtype=npnet.bool)).shape
+        (3, 5, 8)
+
     Source: Vaswani et al. (2017), arXiv:1706.03762, section 3.1; norm_first: Xiong et al. (2020),
     arXiv:2002.04745, fig. 1.
     """
@@ -135,6 +141,12 @@ class TransformerDecoderLayer(Module):
     """As TransformerEncoderLayer, and between its two parts, attention to a memory.
 
     Shape: tgt (L, N, E), memory (S, N, E) -> (L, N, E).
+
+    Example:
+        >>> layer = nn.TransformerDecoderLayer(8, 2, dim_feedforward=16)
+        >>> tgt, memory = npnet.zeros(4, 3, 8), npnet.zeros(5, 3, 8)
+        >>> layer(tgt, memory).shape
+        (4, 3, 8)
     """
 
     def __init__(
@@ -205,9 +217,17 @@ class TransformerDecoderLayer(Module):
 class TransformerEncoder(Module):
     """num_layers copies of a layer, one after another, and a norm where one is given.
 
+    Shape: src (L, N, E) -> (L, N, E).
+
     Args:
         enable_nested_tensor, mask_check: of a faster way that PyTorch has for padded batches; here
             all steps are computed, padded ones too, as PyTorch does in training.
+
+    Example:
+        >>> layer = nn.TransformerEncoderLayer(8, 2, dim_feedforward=16)
+        >>> encoder = nn.TransformerEncoder(layer, num_layers=2)
+        >>> encoder(npnet.zeros(5, 3, 8)).shape
+        (5, 3, 8)
     """
 
     def __init__(
@@ -242,7 +262,16 @@ class TransformerEncoder(Module):
 
 
 class TransformerDecoder(Module):
-    """num_layers copies of a layer, one after another, and a norm where one is given."""
+    """num_layers copies of a layer, one after another, and a norm where one is given.
+
+    Shape: tgt (L, N, E), memory (S, N, E) -> (L, N, E).
+
+    Example:
+        >>> layer = nn.TransformerDecoderLayer(8, 2, dim_feedforward=16)
+        >>> decoder = nn.TransformerDecoder(layer, num_layers=2)
+        >>> decoder(npnet.zeros(4, 3, 8), npnet.zeros(5, 3, 8)).shape
+        (4, 3, 8)
+    """
 
     def __init__(self, decoder_layer: Module, num_layers: int, norm: Module | None = None) -> None:
         super().__init__()
@@ -285,6 +314,11 @@ class Transformer(Module):
             TransformerDecoder.
 
     Shape: src (S, N, E), tgt (L, N, E) -> (L, N, E).
+
+    Example:
+        >>> model = nn.Transformer(8, 2, 1, 1, dim_feedforward=16)
+        >>> model(npnet.zeros(5, 3, 8), npnet.zeros(4, 3, 8)).shape
+        (4, 3, 8)
 
     Source: Vaswani et al. (2017), arXiv:1706.03762, fig. 1.
     """

@@ -15,6 +15,10 @@ class Upsample(Module):
     """Signals, images or volumes in another size: see `functional.interpolate`.
 
     Shape: (N, C, L), (N, C, H, W) or (N, C, D, H, W) -> the same with other sizes.
+
+    Example:
+        >>> nn.Upsample(scale_factor=2)(npnet.tensor([[[1.0, 2.0]]]))
+        tensor([[[1., 1., 2., 2.]]])
     """
 
     def __init__(
@@ -46,7 +50,13 @@ class Upsample(Module):
 
 
 class UpsamplingNearest2d(Upsample):
-    """`Upsample` by the nearest pixel.  Shape: (N, C, H, W) -> (N, C, OH, OW)."""
+    """`Upsample` by the nearest pixel.  Shape: (N, C, H, W) -> (N, C, OH, OW).
+
+    Example:
+        >>> nn.UpsamplingNearest2d(scale_factor=2)(npnet.tensor([[[[1.0, 2.0]]]]))
+        tensor([[[[1., 1., 2., 2.],
+                  [1., 1., 2., 2.]]]])
+    """
 
     def __init__(self, size: Any = None, scale_factor: Any = None) -> None:
         super().__init__(size, scale_factor, mode="nearest")
@@ -56,6 +66,10 @@ class UpsamplingBilinear2d(Upsample):
     """`Upsample` by bilinear interpolation with aligned corners.
 
     Shape: (N, C, H, W) -> (N, C, OH, OW).
+
+    Example:
+        >>> nn.UpsamplingBilinear2d(size=(1, 3))(npnet.tensor([[[[0.0, 4.0]]]]))
+        tensor([[[[0., 2., 4.]]]])
     """
 
     def __init__(self, size: Any = None, scale_factor: Any = None) -> None:

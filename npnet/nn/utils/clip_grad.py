@@ -44,6 +44,14 @@ def clip_grad_norm_(
     Returns:
         The norm before scaling.
 
+    Example:
+        >>> p = nn.Parameter(npnet.zeros(2))
+        >>> p.grad = npnet.tensor([3.0, 4.0])
+        >>> nn.utils.clip_grad_norm_([p], max_norm=1.0)
+        tensor(5.)
+        >>> p.grad.round(decimals=2)
+        tensor([0.6000, 0.8000])
+
     Source: Pascanu, Mikolov, Bengio (2013), algorithm 1.
     """
     check_bound("clip_grad_norm_", "max_norm", max_norm)
@@ -88,7 +96,12 @@ def get_total_norm(
     error_if_nonfinite: bool = False,
     foreach: bool | None = None,
 ) -> Tensor:
-    """The norm of all tensors together, as if they were one vector. `foreach` changes nothing."""
+    """The norm of all tensors together, as if they were one vector. `foreach` changes nothing.
+
+    Example:
+        >>> nn.utils.get_total_norm([npnet.tensor([3.0]), npnet.tensor([[4.0]])])
+        tensor(5.)
+    """
     arrays = [t.array for t in ([tensors] if isinstance(tensors, Tensor) else tensors)]
     return result(_total("get_total_norm", arrays, norm_type, error_if_nonfinite))
 
@@ -100,7 +113,15 @@ def clip_grads_with_norm_(
     total_norm: Tensor,
     foreach: bool | None = None,
 ) -> None:
-    """Scale all gradients by min(1, max_norm / total_norm). `foreach` changes nothing here."""
+    """Scale all gradients by min(1, max_norm / total_norm). `foreach` changes nothing here.
+
+    Example:
+        >>> p = nn.Parameter(npnet.zeros(2))
+        >>> p.grad = npnet.tensor([3.0, 4.0])
+        >>> nn.utils.clip_grads_with_norm_([p], 1.0, npnet.tensor(10.0))
+        >>> p.grad.round(decimals=2)
+        tensor([0.3000, 0.4000])
+    """
     check_bound("clip_grads_with_norm_", "max_norm", max_norm)
     gradients = _gradients(parameters)
     for g in gradients:
@@ -139,7 +160,15 @@ def _norm(x: Array, p: float) -> Any:
 def clip_grad_value_(
     parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None
 ) -> None:
-    """Limit each gradient to [-clip_value, clip_value]. `foreach` changes nothing here."""
+    """Limit each gradient to [-clip_value, clip_value]. `foreach` changes nothing here.
+
+    Example:
+        >>> p = nn.Parameter(npnet.zeros(2))
+        >>> p.grad = npnet.tensor([3.0, -0.5])
+        >>> nn.utils.clip_grad_value_([p], 1.0)
+        >>> p.grad
+        tensor([ 1.0000, -0.5000])
+    """
     check_bound("clip_grad_value_", "clip_value", clip_value)
     tensors = [parameters] if isinstance(parameters, Tensor) else list(parameters)
     gradients = [p.grad.array for p in tensors if p.grad is not None]

@@ -12,12 +12,24 @@ __all__ = ["parameters_to_vector", "vector_to_parameters"]
 
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
-    """All parameters one after the other, a copy of shape (count,)."""
+    """All parameters one after the other, a copy of shape (count,).
+
+    Example:
+        >>> nn.utils.parameters_to_vector(nn.Linear(3, 2).parameters()).shape
+        (8,)
+    """
     return cat([p.reshape(-1) for p in parameters])
 
 
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
-    """Take the values of all parameters from a vector, as `parameters_to_vector` laid them."""
+    """Take the values of all parameters from a vector, as `parameters_to_vector` laid them.
+
+    Example:
+        >>> layer = nn.Linear(2, 1)
+        >>> nn.utils.vector_to_parameters(npnet.tensor([1.0, 2.0, 3.0]), layer.parameters())
+        >>> layer.bias.tolist()
+        [3.0]
+    """
     tensors = list(parameters)
     count = sum(p.numel() for p in tensors)
     if vec.shape != (count,):

@@ -50,7 +50,14 @@ def fuse_conv_bn_weights(
     bn_b: Tensor | None,
     transpose: bool = False,
 ) -> tuple[Parameter, Parameter]:
-    """Weight and bias of a convolution that does what it and a batch norm after it do."""
+    """Weight and bias of a convolution that does what it and a batch norm after it do.
+
+    Example:
+        >>> one, mean, var = npnet.ones(1, 1, 1), npnet.tensor([3.0]), npnet.tensor([4.0])
+        >>> weight, bias = nn.utils.fuse_conv_bn_weights(one, None, mean, var, 0.0, None, None)
+        >>> weight.item(), bias.item()
+        (0.5, -1.5)
+    """
     size = [1] * conv_w.ndim
     size[1 if transpose else 0] = -1
     return _fused(conv_w, conv_b, bn_rm, bn_rv, bn_eps, bn_w, bn_b, size)
@@ -65,7 +72,15 @@ def fuse_linear_bn_weights(
     bn_w: Tensor,
     bn_b: Tensor,
 ) -> tuple[Parameter, Parameter]:
-    """Weight and bias of a linear layer that does what it and a batch norm after it do."""
+    """Weight and bias of a linear layer that does what it and a batch norm after it do.
+
+    Example:
+        >>> one, mean, var = npnet.ones(1, 1), npnet.tensor([3.0]), npnet.tensor([4.0])
+        >>> affine = npnet.ones(1), npnet.zeros(1)
+        >>> weight, bias = nn.utils.fuse_linear_bn_weights(one, None, mean, var, 0.0, *affine)
+        >>> weight.item(), bias.item()
+        (0.5, -1.5)
+    """
     return _fused(linear_w, linear_b, bn_rm, bn_rv, bn_eps, bn_w, bn_b, [-1, 1])
 
 
@@ -75,7 +90,14 @@ def _check_eval(op: str, layer: Module, norm: Module) -> None:
 
 
 def fuse_conv_bn_eval(conv: M, bn: Any, transpose: bool = False) -> M:
-    """A copy of a convolution that does what it and a batch norm after it do in evaluation."""
+    """A copy of a convolution that does what it and a batch norm after it do in evaluation.
+
+    Example:
+        >>> conv, bn = nn.Conv2d(1, 6, 5).eval(), nn.BatchNorm2d(6).eval()
+        >>> fused, x = nn.utils.fuse_conv_bn_eval(conv, bn), npnet.rand(2, 1, 8, 8)
+        >>> npnet.allclose(fused(x), bn(conv(x)), atol=1e-5)
+        True
+    """
     _check_eval("fuse_conv_bn_eval", conv, bn)
     fused: Any = copy.deepcopy(conv)
     fused.weight, fused.bias = fuse_conv_bn_weights(
@@ -92,7 +114,14 @@ def fuse_conv_bn_eval(conv: M, bn: Any, transpose: bool = False) -> M:
 
 
 def fuse_linear_bn_eval(linear: M, bn: Any) -> M:
-    """A copy of a linear layer that does what it and a batch norm after it do in evaluation."""
+    """A copy of a linear layer that does what it and a batch norm after it do in evaluation.
+
+    Example:
+        >>> linear, bn = nn.Linear(3, 6).eval(), nn.BatchNorm1d(6).eval()
+        >>> fused, x = nn.utils.fuse_linear_bn_eval(linear, bn), npnet.rand(2, 3)
+        >>> npnet.allclose(fused(x), bn(linear(x)), atol=1e-5)
+        True
+    """
     _check_eval("fuse_linear_bn_eval", linear, bn)
     fused: Any = copy.deepcopy(linear)
     fused.weight, fused.bias = fuse_linear_bn_weights(

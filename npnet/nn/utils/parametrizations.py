@@ -32,7 +32,13 @@ class _WeightNorm(Module):
 
 
 def weight_norm(module: Module, name: str = "weight", dim: int = 0) -> Module:
-    """Make a parameter g * v / |v|, with g and v trained: see `nn.utils.weight_norm`."""
+    """Make a parameter g * v / |v|, with g and v trained: see `nn.utils.weight_norm`.
+
+    Example:
+        >>> layer = nn.utils.parametrizations.weight_norm(nn.Linear(3, 2))
+        >>> [name for name, _ in layer.named_parameters()]
+        ['bias', 'parametrizations.weight.original0', 'parametrizations.weight.original1']
+    """
     return register_parametrization(module, name, _WeightNorm(dim), unsafe=True)
 
 
@@ -85,7 +91,13 @@ def spectral_norm(
     eps: float = 1e-12,
     dim: int | None = None,
 ) -> Module:
-    """Divide a parameter by its largest singular value: see `nn.utils.spectral_norm`."""
+    """Divide a parameter by its largest singular value: see `nn.utils.spectral_norm`.
+
+    Example:
+        >>> layer = nn.utils.parametrizations.spectral_norm(nn.Linear(3, 3), n_power_iterations=50)
+        >>> npnet.linalg.matrix_norm(layer.weight, 2).detach().round(decimals=2)
+        tensor(1.)
+    """
     weight = getattr(module, name, None)
     if not isinstance(weight, Tensor):
         raise ValueError(f"Module '{module}' has no parameter or buffer with name '{name}'")

@@ -25,7 +25,14 @@ _cache: dict[tuple[int, str], Any] | None = None
 
 @contextmanager
 def cached() -> Iterator[None]:
-    """Compute each parametrized tensor once, as long as it lasts."""
+    """Compute each parametrized tensor once, as long as it lasts.
+
+    Example:
+        >>> fc = nn.utils.parametrize.register_parametrization(nn.Linear(3, 2), "weight", nn.Tanh())
+        >>> with nn.utils.parametrize.cached():
+        ...     fc.weight is fc.weight
+        True
+    """
     global _cache
     outer, _cache = _cache, {} if _cache is None else _cache
     try:
@@ -35,7 +42,13 @@ def cached() -> Iterator[None]:
 
 
 class ParametrizationList(ModuleList):
-    """The parametrizations of one tensor, and the original, or originals, they begin with."""
+    """The parametrizations of one tensor, and the original, or originals, they begin with.
+
+    Example:
+        >>> layer = nn.utils.parametrizations.weight_norm(nn.Linear(3, 2))
+        >>> [name for name, _ in layer.parametrizations.weight.named_parameters()]
+        ['original0', 'original1']
+    """
 
     def __init__(
         self,
@@ -111,7 +124,13 @@ def _property(name: str) -> property:
 
 
 def is_parametrized(module: Module, tensor_name: str | None = None) -> bool:
-    """Whether a module has parametrizations, or those of one tensor."""
+    """Whether a module has parametrizations, or those of one tensor.
+
+    Example:
+        >>> layer = nn.utils.parametrizations.weight_norm(nn.Linear(3, 2))
+        >>> nn.utils.parametrize.is_parametrized(layer, "bias")
+        False
+    """
     found = module._modules.get("parametrizations")
     if found is None:
         return False
@@ -119,7 +138,13 @@ def is_parametrized(module: Module, tensor_name: str | None = None) -> bool:
 
 
 def type_before_parametrizations(module: Module) -> type[Module]:
-    """The class that a module had before its first parametrization."""
+    """The class that a module had before its first parametrization.
+
+    Example:
+        >>> layer = nn.utils.parametrizations.weight_norm(nn.Linear(3, 2))
+        >>> nn.utils.parametrize.type_before_parametrizations(layer).__name__
+        'Linear'
+    """
     return type(module).__bases__[0] if is_parametrized(module) else type(module)
 
 
@@ -134,6 +159,13 @@ def register_parametrization(
 
     Args:
         unsafe: do not check that shape and dtype are kept.
+
+    Example:
+        >>> fc = nn.utils.parametrize.register_parametrization(nn.Linear(3, 2), "weight", nn.ReLU())
+        >>> bool((fc.weight >= 0).all())
+        True
+        >>> [name for name, _ in fc.named_parameters()]
+        ['bias', 'parametrizations.weight.original']
     """
     if is_parametrized(module, tensor_name):
         known: Any = module.parametrizations[tensor_name]
@@ -165,6 +197,11 @@ def remove_parametrizations(
 
     Args:
         leave_parametrized: with the value that was read last; False takes the original's.
+
+    Example:
+        >>> fc = nn.utils.parametrize.register_parametrization(nn.Linear(3, 2), "weight", nn.ReLU())
+        >>> nn.utils.parametrize.remove_parametrizations(fc, "weight")
+        Linear(in_features=3, out_features=2, bias=True)
     """
     if not is_parametrized(module, tensor_name):
         raise ValueError(f"Module {module} does not have a parametrization on {tensor_name}")

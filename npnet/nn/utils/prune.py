@@ -55,6 +55,17 @@ class BasePruningMethod(ABC):
         PRUNING_TYPE: what `compute_mask` is given of a parameter that was pruned before:
             "unstructured", the entries that are left, as a vector; "structured", the channels along
             `self.dim` of which something is left; "global", all of it.
+
+    Example:
+        >>> from npnet.nn.utils import prune
+        >>> class Negative(prune.BasePruningMethod):
+        ...     PRUNING_TYPE = "unstructured"
+        ...     def compute_mask(self, t, default_mask):
+        ...         return default_mask * (t >= 0)
+        >>> layer = nn.Linear(3, 2)
+        >>> _ = Negative.apply(layer, "weight")
+        >>> bool((layer.weight >= 0).all())
+        True
     """
 
     PRUNING_TYPE: ClassVar[str] = "global"
@@ -146,7 +157,16 @@ def _hook_of(module: Module, name: str) -> tuple[Any, BasePruningMethod | None]:
 
 
 class PruningContainer(BasePruningMethod):
-    """Several methods, one after the other: each is given what those before have left."""
+    """Several methods, one after the other: each is given what those before have left.
+
+    Example:
+        >>> from npnet.nn.utils import prune
+        >>> layer = nn.Linear(3, 2)
+        >>> for _ in range(2):
+        ...     layer = prune.l1_unstructured(layer, "weight", amount=0.5)
+        >>> int((layer.weight == 0).sum())
+        5
+    """
 
     def __init__(self, *args: Any) -> None:
         self._pruning_methods: tuple[BasePruningMethod, ...] = ()
@@ -206,7 +226,13 @@ def _left(method: BasePruningMethod, mask: Tensor) -> Any:
 
 
 class Identity(BasePruningMethod):
-    """Cuts nothing off: a mask of ones."""
+    """Cuts nothing off: a mask of ones.
+
+    Example:
+        >>> from npnet.nn.utils import prune
+        >>> prune.Identity().prune(npnet.tensor([5.0, 6.0]))
+        tensor([5., 6.])
+    """
 
     PRUNING_TYPE = "unstructured"
 
@@ -262,14 +288,26 @@ def _least(scores: Any, count: int) -> Any:
 
 
 class RandomUnstructured(_Unstructured):
-    """Cuts off any entries."""
+    """Cuts off any entries.
+
+    Example:
+        >>> from npnet.nn.utils import prune
+        >>> prune.RandomUnstructured(amount=0.25).prune(npnet.ones(100)).sum()
+        tensor(75.)
+    """
 
     def _scores(self, t: Tensor) -> Any:
         return default_generator.numpy.random(t.shape, np.float32)
 
 
 class L1Unstructured(_Unstructured):
-    """Cuts off the entries of least magnitude."""
+    """Cuts off the entries of least magnitude.
+
+    Example:
+        >>> from npnet.nn.utils import prune
+        >>> prune.L1Unstructured(amount=0.5).prune(npnet.tensor([1.0, -4.0, 2.0, 3.0]))
+        tensor([ 0., -4.,  0.,  3.])
+    """
 
     def _scores(self, t: Tensor) -> Any:
         return np.abs(t.array)
@@ -309,14 +347,27 @@ def _axis(dim: int, t: Tensor) -> int:
 
 
 class RandomStructured(_Structured):
-    """Cuts off any channels."""
+    """Cuts off any channels.
+
+    Example:
+        >>> from npnet.nn.utils import prune
+        >>> prune.RandomStructured(amount=2, dim=1).prune(npnet.ones(1, 5)).sum()
+        tensor(3.)
+    """
 
     def _scores(self, t: Tensor, axis: int) -> Any:
         return default_generator.numpy.random(t.shape[axis], np.float32)
 
 
 class LnStructured(_Structured):
-    """Cuts off the channels of least n-norm; n as of `npnet.norm`."""
+    """Cuts off the channels of least n-norm; n as of `npnet.norm`.
+
+    Example:
+        >>> from npnet.nn.utils import prune
+        >>> prune.LnStructured(amount=1, n=2, dim=0).prune(npnet.tensor([[3.0, 4.0], [0.0, 6.0]]))
+        tensor([[0., 0.],
+                [0., 6.]])
+    """
 
     def __init__(self, amount: float, n: Any, dim: int = -1) -> None:
         super().__init__(amount, dim)
@@ -328,7 +379,13 @@ class LnStructured(_Structured):
 
 
 class CustomFromMask(BasePruningMethod):
-    """Cuts off where a mask is 0."""
+    """Cuts off where a mask is 0.
+
+    Example:
+        >>> from npnet.nn.utils import prune
+        >>> prune.CustomFromMask(npnet.tensor([1, 0])).prune(npnet.tensor([5.0, 6.0]))
+        tensor([5., 0.])
+    """
 
     def __init__(self, mask: Tensor) -> None:
         self.mask = mask
@@ -339,13 +396,26 @@ class CustomFromMask(BasePruningMethod):
 
 
 def identity(module: M, name: str) -> M:
-    """Give a parameter a mask of ones."""
+    """Give a parameter a mask of ones.
+
+    Example:
+        >>> from npnet.nn.utils import prune
+        >>> prune.identity(nn.Linear(3, 2), "bias").bias_mask
+        tensor([1., 1.])
+    """
     Identity.apply(module, name)
     return module
 
 
 def random_unstructured(module: M, name: str, amount: float) -> M:
-    """Cut off any `amount` of a parameter's entries: so many, or a part of all from 0 to 1."""
+    """Cut off any `amount` of a parameter's entries: so many, or a part of all from 0 to 1.
+
+    Example:
+        >>> from npnet.nn.utils import prune
+        >>> layer = prune.random_unstructured(nn.Linear(4, 2), "weight", amount=3)
+        >>> int((layer.weight == 0).sum())
+        3
+    """
     RandomUnstructured.apply(module, name, amount)
     return module
 
@@ -353,13 +423,29 @@ def random_unstructured(module: M, name: str, amount: float) -> M:
 def l1_unstructured(
     module: M, name: str, amount: float, importance_scores: Tensor | None = None
 ) -> M:
-    """Cut off the entries of a parameter of least magnitude, or of least score."""
+    """Cut off the entries of a parameter of least magnitude, or of least score.
+
+    Example:
+        >>> from npnet.nn.utils import prune
+        >>> layer = prune.l1_unstructured(nn.Linear(4, 2), "weight", amount=0.5)
+        >>> int((layer.weight == 0).sum())
+        4
+        >>> sorted(layer.state_dict())
+        ['bias', 'weight_mask', 'weight_orig']
+    """
     L1Unstructured.apply(module, name, amount, importance_scores=importance_scores)
     return module
 
 
 def random_structured(module: M, name: str, amount: float, dim: int) -> M:
-    """Cut off any channels along `dim` of a parameter."""
+    """Cut off any channels along `dim` of a parameter.
+
+    Example:
+        >>> from npnet.nn.utils import prune
+        >>> layer = prune.random_structured(nn.Linear(4, 3), "weight", amount=2, dim=1)
+        >>> int((layer.weight == 0).all(0).sum())
+        2
+    """
     RandomStructured.apply(module, name, amount, dim)
     return module
 
@@ -372,13 +458,27 @@ def ln_structured(
     dim: int,
     importance_scores: Tensor | None = None,
 ) -> M:
-    """Cut off the channels along `dim` of a parameter, or of the scores, of least n-norm."""
+    """Cut off the channels along `dim` of a parameter, or of the scores, of least n-norm.
+
+    Example:
+        >>> from npnet.nn.utils import prune
+        >>> layer = prune.ln_structured(nn.Linear(4, 3), "weight", amount=1, n=2, dim=0)
+        >>> int((layer.weight == 0).all(1).sum())
+        1
+    """
     LnStructured.apply(module, name, amount, n, dim, importance_scores=importance_scores)
     return module
 
 
 def custom_from_mask(module: M, name: str, mask: Tensor) -> M:
-    """Cut off the entries of a parameter where a mask of its shape is 0."""
+    """Cut off the entries of a parameter where a mask of its shape is 0.
+
+    Example:
+        >>> from npnet.nn.utils import prune
+        >>> layer = prune.custom_from_mask(nn.Linear(3, 2), "bias", npnet.tensor([0, 1]))
+        >>> float(layer.bias[0])
+        0.0
+    """
     CustomFromMask.apply(module, name, mask)
     return module
 
@@ -396,6 +496,14 @@ def global_unstructured(
         pruning_method: a class of PRUNING_TYPE "unstructured", such as `L1Unstructured`.
         importance_scores: by such a pair, in place of the parameter's own values.
         kwargs: of the method, such as `amount`.
+
+    Example:
+        >>> from npnet.nn.utils import prune
+        >>> model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
+        >>> pairs = [(layer, "weight") for layer in model]
+        >>> prune.global_unstructured(pairs, prune.L1Unstructured, amount=5)
+        >>> sum(int((layer.weight == 0).sum()) for layer in model)
+        5
     """
     pairs, given = list(parameters), importance_scores or {}
     if not isinstance(given, dict):
@@ -426,7 +534,14 @@ def global_unstructured(
 
 
 def remove(module: M, name: str) -> M:
-    """Take the mask off for good: the parameter keeps its zeros, and is trained as a whole."""
+    """Take the mask off for good: the parameter keeps its zeros, and is trained as a whole.
+
+    Example:
+        >>> from npnet.nn.utils import prune
+        >>> layer = prune.l1_unstructured(nn.Linear(4, 2), "weight", amount=0.5)
+        >>> list(prune.remove(layer, "weight").state_dict())
+        ['bias', 'weight']
+    """
     place, hook = _hook_of(module, name)
     if hook is None:
         raise ValueError(
@@ -438,7 +553,13 @@ def remove(module: M, name: str) -> M:
 
 
 def is_pruned(module: Module) -> bool:
-    """Whether the module or one inside has a parameter with a mask."""
+    """Whether the module or one inside has a parameter with a mask.
+
+    Example:
+        >>> from npnet.nn.utils import prune
+        >>> prune.is_pruned(nn.Linear(3, 2))
+        False
+    """
     return any(
         isinstance(hook, BasePruningMethod)
         for m in module.modules()

@@ -33,6 +33,11 @@ class PackedSequence(NamedTuple):
         batch_sizes: of how many sequences each step is, (longest,).
         sorted_indices: which sequence is the first, second … by length; None where they came so.
         unsorted_indices: the other way round.
+
+    Example:
+        >>> packed = nn.utils.rnn.pack_sequence([npnet.tensor([1, 2, 3]), npnet.tensor([4])])
+        >>> packed.data, packed.batch_sizes
+        (tensor([1, 4, 2, 3]), tensor([2, 1, 1]))
     """
 
     data: Tensor
@@ -55,7 +60,14 @@ def pad_sequence(
     padding_value: float = 0.0,
     padding_side: str = "right",
 ) -> Tensor:
-    """Sequences (L_i, ...) in one tensor (T, B, ...), or (B, T, ...) if `batch_first`, padded."""
+    """Sequences (L_i, ...) in one tensor (T, B, ...), or (B, T, ...) if `batch_first`, padded.
+
+    Example:
+        >>> sequences = [npnet.tensor([1, 2, 3]), npnet.tensor([4])]
+        >>> nn.utils.rnn.pad_sequence(sequences, batch_first=True)
+        tensor([[1, 2, 3],
+                [4, 0, 0]])
+    """
     if padding_side not in ("right", "left"):
         raise ValueError(f"pad_sequence: padding_side must be left or right, got {padding_side!r}")
     parts = list(sequences)
@@ -73,7 +85,13 @@ def pad_sequence(
 def unpad_sequence(
     padded_sequences: Tensor, lengths: Tensor, batch_first: bool = False
 ) -> list[Tensor]:
-    """What `pad_sequence` padded on the right, as a list of sequences (L_i, ...)."""
+    """What `pad_sequence` padded on the right, as a list of sequences (L_i, ...).
+
+    Example:
+        >>> padded = npnet.tensor([[1, 2, 3], [4, 0, 0]])
+        >>> nn.utils.rnn.unpad_sequence(padded, npnet.tensor([3, 1]), batch_first=True)
+        [tensor([1, 2, 3]), tensor([4])]
+    """
     batch = padded_sequences if batch_first else padded_sequences.transpose(0, 1)
     return [batch[i, :n] for i, n in enumerate(lengths.tolist())]
 
@@ -89,6 +107,11 @@ def pack_padded_sequence(
     Args:
         lengths: of each sequence, at least 1.
         enforce_sorted: RuntimeError unless the longest come first; False sorts them.
+
+    Example:
+        >>> padded = npnet.tensor([[1, 2, 3], [4, 0, 0]])
+        >>> nn.utils.rnn.pack_padded_sequence(padded, [3, 1], batch_first=True).data
+        tensor([1, 4, 2, 3])
     """
     sizes = np.asarray(lengths.array if isinstance(lengths, Tensor) else lengths, np.int64)
     x = input.transpose(0, 1) if batch_first else input
@@ -125,7 +148,14 @@ def pad_packed_sequence(
     padding_value: float = 0.0,
     total_length: int | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """A packed sequence as a padded tensor (T, B, ...), and the lengths (B,)."""
+    """A packed sequence as a padded tensor (T, B, ...), and the lengths (B,).
+
+    Example:
+        >>> packed = nn.utils.rnn.pack_sequence([npnet.tensor([1, 2, 3]), npnet.tensor([4])])
+        >>> nn.utils.rnn.pad_packed_sequence(packed, batch_first=True)
+        (tensor([[1, 2, 3],
+                [4, 0, 0]]), tensor([3, 1]))
+    """
     counts = sequence.batch_sizes.array
     longest = len(counts) if total_length is None else total_length
     if longest < len(counts):
@@ -150,12 +180,23 @@ def pad_packed_sequence(
 
 
 def pack_sequence(sequences: Sequence[Tensor], enforce_sorted: bool = True) -> PackedSequence:
-    """Sequences (L_i, ...) packed; see `pack_padded_sequence`."""
+    """Sequences (L_i, ...) packed; see `pack_padded_sequence`.
+
+    Example:
+        >>> nn.utils.rnn.pack_sequence([npnet.tensor([1, 2, 3]), npnet.tensor([4])]).data
+        tensor([1, 4, 2, 3])
+    """
     lengths = [x.shape[0] for x in sequences]
     return pack_padded_sequence(pad_sequence(sequences), lengths, enforce_sorted=enforce_sorted)
 
 
 def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
-    """What `pack_sequence` packed, as a list of sequences."""
+    """What `pack_sequence` packed, as a list of sequences.
+
+    Example:
+        >>> packed = nn.utils.rnn.pack_sequence([npnet.tensor([1, 2, 3]), npnet.tensor([4])])
+        >>> nn.utils.rnn.unpack_sequence(packed)
+        [tensor([1, 2, 3]), tensor([4])]
+    """
     padded, lengths = pad_packed_sequence(packed_sequences, batch_first=True)
     return unpad_sequence(padded, lengths, batch_first=True)

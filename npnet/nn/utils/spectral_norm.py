@@ -104,6 +104,11 @@ def spectral_norm(
         n_power_iterations: steps of it for each forward in training.
         dim: the axis of outputs; default 0, or 1 of transposed convolutions.
 
+    Example:
+        >>> layer = nn.utils.spectral_norm(nn.Linear(3, 2))
+        >>> sorted(layer.state_dict())
+        ['bias', 'weight_orig', 'weight_u', 'weight_v']
+
     Source: Miyato et al. (2018), arXiv:1802.05957, algorithm 1.
     """
     if _hook_of(module, name) is not None:
@@ -122,7 +127,13 @@ def spectral_norm(
 
 
 def remove_spectral_norm(module: M, name: str = "weight") -> M:
-    """Keep the weight that `spectral_norm` computes last as a parameter."""
+    """Keep the weight that `spectral_norm` computes last as a parameter.
+
+    Example:
+        >>> layer = nn.utils.spectral_norm(nn.Linear(3, 2))
+        >>> list(nn.utils.remove_spectral_norm(layer).state_dict())
+        ['bias', 'weight']
+    """
     key = _hook_of(module, name)
     if key is None:
         raise ValueError(f"spectral_norm of '{name}' not found in {module}")

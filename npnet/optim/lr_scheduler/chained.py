@@ -23,6 +23,19 @@ class ChainedScheduler(LRScheduler):
     Raises:
         ValueError: there is none, or one belongs to another optimizer.
         TypeError: one is no schedule.
+
+    Example:
+        >>> optimizer = optim.SGD([npnet.zeros(1)], lr=1.0)
+        >>> half = optim.lr_scheduler.ConstantLR(optimizer, factor=0.5, total_iters=2)
+        >>> steps = optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.5)
+        >>> scheduler = optim.lr_scheduler.ChainedScheduler([half, steps])
+        >>> rates = []
+        >>> for _ in range(4):
+        ...     rates += scheduler.get_last_lr()
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> rates
+        [0.5, 0.25, 0.25, 0.125]
     """
 
     not_saved: ClassVar[tuple[str, ...]] = ("optimizer", "_schedulers")

@@ -21,6 +21,17 @@ class CosineAnnealingLR(Schedule):
         eta_min: the lowest learning rate.
         last_epoch: see LRScheduler.
 
+    Example:
+        >>> optimizer = optim.SGD([npnet.zeros(1)], lr=1.0)
+        >>> scheduler = optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=2)
+        >>> rates = []
+        >>> for _ in range(5):
+        ...     rates.append(round(scheduler.get_last_lr()[0], 2))
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> rates
+        [1.0, 0.5, 0.0, 0.5, 1.0]
+
     Source: Loshchilov, Hutter (2017), eq. 5, without the restarts.
     """
 
@@ -54,6 +65,17 @@ class CosineAnnealingWarmRestarts(Schedule):
         T_mult: how many times as long each cycle is as the one before, an integer.
         eta_min: the lowest learning rate.
         last_epoch: see LRScheduler.
+
+    Example:
+        >>> optimizer = optim.SGD([npnet.zeros(1)], lr=1.0)
+        >>> scheduler = optim.lr_scheduler.CosineAnnealingWarmRestarts(optimizer, T_0=2)
+        >>> rates = []
+        >>> for _ in range(5):
+        ...     rates.append(round(scheduler.get_last_lr()[0], 2))
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> rates
+        [1.0, 0.5, 1.0, 0.5, 1.0]
 
     Source: Loshchilov, Hutter (2017), eq. 5.
     """

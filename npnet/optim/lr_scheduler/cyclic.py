@@ -50,6 +50,17 @@ class CyclicLR(Schedule):
     Raises:
         ValueError: an argument is out of range, or the optimizer has no momentum to cycle.
 
+    Example:
+        >>> optimizer = optim.SGD([npnet.zeros(1)], lr=1.0, momentum=0.9)
+        >>> scheduler = optim.lr_scheduler.CyclicLR(optimizer, 0.0, 1.0, step_size_up=2)
+        >>> rates = []
+        >>> for _ in range(5):
+        ...     rates += scheduler.get_last_lr()
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> rates
+        [0.0, 0.5, 1.0, 0.5, 0.0]
+
     Source: Smith (2017), section 3.
     """
 

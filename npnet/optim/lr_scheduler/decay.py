@@ -32,6 +32,17 @@ class StepLR(Schedule):
         step_size: epochs between two changes, at least 1.
         gamma: the factor of each.
         last_epoch: see LRScheduler.
+
+    Example:
+        >>> optimizer = optim.SGD([npnet.zeros(1)], lr=1.0)
+        >>> scheduler = optim.lr_scheduler.StepLR(optimizer, step_size=2, gamma=0.5)
+        >>> rates = []
+        >>> for _ in range(5):
+        ...     rates += scheduler.get_last_lr()
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> rates
+        [1.0, 1.0, 0.5, 0.5, 0.25]
     """
 
     def __init__(
@@ -52,6 +63,17 @@ class MultiStepLR(Schedule):
         milestones: epochs in any order; one that is there twice counts twice.
         gamma: the factor of each.
         last_epoch: see LRScheduler.
+
+    Example:
+        >>> optimizer = optim.SGD([npnet.zeros(1)], lr=1.0)
+        >>> scheduler = optim.lr_scheduler.MultiStepLR(optimizer, milestones=[1, 3], gamma=0.5)
+        >>> rates = []
+        >>> for _ in range(5):
+        ...     rates += scheduler.get_last_lr()
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> rates
+        [1.0, 0.5, 0.5, 0.25, 0.25]
     """
 
     def __init__(
@@ -78,6 +100,17 @@ class ExponentialLR(Schedule):
     Args:
         gamma: the factor.
         last_epoch: see LRScheduler.
+
+    Example:
+        >>> optimizer = optim.SGD([npnet.zeros(1)], lr=1.0)
+        >>> scheduler = optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
+        >>> rates = []
+        >>> for _ in range(4):
+        ...     rates += scheduler.get_last_lr()
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> rates
+        [1.0, 0.5, 0.25, 0.125]
     """
 
     def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
@@ -96,6 +129,17 @@ class ConstantLR(Schedule):
         factor: between 0 and 1.
         total_iters: epochs with the factor, at least 1.
         last_epoch: see LRScheduler.
+
+    Example:
+        >>> optimizer = optim.SGD([npnet.zeros(1)], lr=1.0)
+        >>> scheduler = optim.lr_scheduler.ConstantLR(optimizer, factor=0.5, total_iters=2)
+        >>> rates = []
+        >>> for _ in range(4):
+        ...     rates += scheduler.get_last_lr()
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> rates
+        [0.5, 0.5, 1.0, 1.0]
     """
 
     def __init__(
@@ -123,6 +167,17 @@ class LinearLR(Schedule):
         end_factor: from epoch total_iters on; between 0 and 1.
         total_iters: epochs from one to the other, at least 1.
         last_epoch: see LRScheduler.
+
+    Example:
+        >>> optimizer = optim.SGD([npnet.zeros(1)], lr=1.0)
+        >>> scheduler = optim.lr_scheduler.LinearLR(optimizer, start_factor=0.5, total_iters=2)
+        >>> rates = []
+        >>> for _ in range(4):
+        ...     rates += scheduler.get_last_lr()
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> rates
+        [0.5, 0.75, 1.0, 1.0]
     """
 
     def __init__(
@@ -151,6 +206,17 @@ class PolynomialLR(Schedule):
         total_iters: epochs until 0, at least 1.
         power: 1 is a line.
         last_epoch: see LRScheduler.
+
+    Example:
+        >>> optimizer = optim.SGD([npnet.zeros(1)], lr=1.0)
+        >>> scheduler = optim.lr_scheduler.PolynomialLR(optimizer, total_iters=4)
+        >>> rates = []
+        >>> for _ in range(5):
+        ...     rates += scheduler.get_last_lr()
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> rates
+        [1.0, 0.75, 0.5, 0.25, 0.0]
     """
 
     def __init__(
@@ -172,6 +238,17 @@ class LambdaLR(Schedule):
     Args:
         lr_lambda: a function of the epoch, or a list with one for each group.
         last_epoch: see LRScheduler.
+
+    Example:
+        >>> optimizer = optim.SGD([npnet.zeros(1)], lr=1.0)
+        >>> scheduler = optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: 0.5**epoch)
+        >>> rates = []
+        >>> for _ in range(4):
+        ...     rates += scheduler.get_last_lr()
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> rates
+        [1.0, 0.5, 0.25, 0.125]
     """
 
     not_saved: ClassVar[tuple[str, ...]] = ("optimizer", "lr_lambdas")
@@ -231,6 +308,17 @@ class MultiplicativeLR(LambdaLR):
     Args:
         lr_lambda: a function of the epoch, or a list with one for each group.
         last_epoch: see LRScheduler.
+
+    Example:
+        >>> optimizer = optim.SGD([npnet.zeros(1)], lr=1.0)
+        >>> scheduler = optim.lr_scheduler.MultiplicativeLR(optimizer, lambda epoch: 0.5)
+        >>> rates = []
+        >>> for _ in range(4):
+        ...     rates += scheduler.get_last_lr()
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> rates
+        [1.0, 0.5, 0.25, 0.125]
     """
 
     def get_lr(self) -> list[float]:

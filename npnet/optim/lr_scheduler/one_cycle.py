@@ -51,6 +51,17 @@ class OneCycleLR(Schedule):
         ValueError: an argument is out of range, the optimizer has no momentum to cycle, or step()
             is called more than total_steps times.
 
+    Example:
+        >>> optimizer = optim.SGD([npnet.zeros(1)], lr=1.0, momentum=0.9)
+        >>> scheduler = optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1.0, total_steps=10)
+        >>> rates = []
+        >>> for _ in range(10):
+        ...     rates.append(round(scheduler.get_last_lr()[0], 2))
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> rates
+        [0.04, 0.52, 1.0, 0.95, 0.81, 0.61, 0.39, 0.19, 0.05, 0.0]
+
     Source: Smith, Topin (2018), section 4; in two phases as by fast.ai.
     """
 

@@ -39,6 +39,15 @@ class ReduceLROnPlateau(LRScheduler):
     Attributes:
         best: the best metric so far. num_bad_epochs: epochs since, cooldown_counter: epochs of
         cooldown that are left.
+
+    Example:
+        >>> optimizer = optim.SGD([npnet.zeros(1)], lr=1.0)
+        >>> scheduler = optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=1)
+        >>> for loss in [3.0, 2.0, 2.0, 2.0]:
+        ...     optimizer.step()
+        ...     scheduler.step(loss)
+        >>> optimizer.param_groups[0]["lr"]
+        0.5
     """
 
     def __init__(

@@ -47,6 +47,20 @@ class LRScheduler:
 
     Raises:
         KeyError: a group lacks "initial_lr" and last_epoch is not -1.
+
+    Example:
+        >>> class Halves(optim.lr_scheduler.LRScheduler):
+        ...     def get_lr(self):
+        ...         return [base * 0.5**self.last_epoch for base in self.base_lrs]
+        >>> optimizer = optim.SGD([npnet.zeros(1)], lr=1.0)
+        >>> scheduler = Halves(optimizer)
+        >>> rates = []
+        >>> for _ in range(3):
+        ...     rates += scheduler.get_last_lr()
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> rates
+        [1.0, 0.5, 0.25]
     """
 
     not_saved: ClassVar[tuple[str, ...]] = ("optimizer",)

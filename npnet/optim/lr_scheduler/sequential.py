@@ -29,6 +29,19 @@ class SequentialLR(Schedule):
     Raises:
         ValueError: a schedule belongs to another optimizer or depends on a metric, the milestones
             are not in order, or there are too many or too few.
+
+    Example:
+        >>> optimizer = optim.SGD([npnet.zeros(1)], lr=1.0)
+        >>> warmup = optim.lr_scheduler.LinearLR(optimizer, start_factor=0.5, total_iters=2)
+        >>> decay = optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
+        >>> scheduler = optim.lr_scheduler.SequentialLR(optimizer, [warmup, decay], milestones=[2])
+        >>> rates = []
+        >>> for _ in range(5):
+        ...     rates += scheduler.get_last_lr()
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> rates
+        [0.5, 0.75, 1.0, 0.5, 0.25]
     """
 
     not_saved: ClassVar[tuple[str, ...]] = ("optimizer", "_schedulers")

@@ -27,6 +27,12 @@ class RandomChoice(v1.RandomChoice):  # type: ignore[no-redef] # of several argu
     Args:
         transforms: callables.
         p: weights of them, such as probabilities; None is equal ones.
+
+    Example:
+        >>> from npnet.transforms import v2
+        >>> mix = v2.RandomChoice([v2.MixUp(num_classes=3), v2.CutMix(num_classes=3)])
+        >>> mix(npnet.rand(4, 3, 8, 8), npnet.tensor([0, 1, 2, 0]))[1].shape
+        (4, 3)
     """
 
     def forward(self, x: Any, *others: Any) -> Any:

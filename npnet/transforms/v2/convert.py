@@ -21,6 +21,11 @@ class ToImage(Transform):
     """A PIL image, or an ndarray (H, W) or (H, W, C), as a Tensor (C, H, W) of its own dtype.
 
     A Tensor stays as it is.
+
+    Example:
+        >>> from npnet.transforms import v2
+        >>> v2.ToImage()(np.zeros((24, 32, 3), np.uint8)).shape
+        (3, 24, 32)
     """
 
     makes_tensors: ClassVar[bool] = True
@@ -52,6 +57,12 @@ class ToDtype(TensorTransform):
             stay.
 
     Shape: (..., H, W), unchanged.
+
+    Example:
+        >>> from npnet.transforms import v2
+        >>> image = npnet.tensor([[[0, 255]]], dtype=npnet.uint8)
+        >>> v2.ToDtype(npnet.float32, scale=True)(image)
+        tensor([[[0., 1.]]])
     """
 
     def __init__(self, dtype: npt.DTypeLike, scale: bool = False) -> None:
@@ -73,7 +84,13 @@ class ToDtype(TensorTransform):
 
 
 class ToPureTensor(Transform):
-    """Leaves everything as it is: npnet has Tensors alone."""
+    """Leaves everything as it is: npnet has Tensors alone.
+
+    Example:
+        >>> from npnet.transforms import v2
+        >>> v2.ToPureTensor()(npnet.tensor([[[1, 2]]]))
+        tensor([[[1, 2]]])
+    """
 
     def forward(self, x: Any, generator: Generator | np.random.Generator | None = None) -> Any:
         return x

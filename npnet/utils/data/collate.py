@@ -39,6 +39,12 @@ def default_collate(batch: Sequence[Any]) -> Any:
         TypeError: an item of another type.
         ValueError: no items.
         OverflowError: a whole number beyond int64.
+
+    Example:
+        >>> npnet.utils.data.default_collate([(1, "a"), (2, "b")])
+        [tensor([1, 2]), ('a', 'b')]
+        >>> npnet.utils.data.default_collate([{"x": npnet.zeros(2)}] * 3)["x"].shape
+        (3, 2)
     """
     items = list(batch)
     if not items:
@@ -71,6 +77,10 @@ def default_convert(data: Any) -> Any:
     """ndarrays and NumPy numbers made Tensors on the same memory, also inside dicts and sequences.
 
     Everything else stays as it is.
+
+    Example:
+        >>> npnet.utils.data.default_convert({"x": np.ones(2), "name": "one"})
+        {'x': tensor([1., 1.], dtype=npnet.float64), 'name': 'one'}
     """
     if isinstance(data, (np.ndarray, np.generic)):
         is_number = data.dtype.kind in "fiub" or is_bfloat16(data.dtype)

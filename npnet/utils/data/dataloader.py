@@ -69,6 +69,15 @@ class DataLoader(Generic[T_co]):
 
     Warns:
         UserWarning: drop_last leaves no batch at all.
+
+    Example:
+        >>> x, y = npnet.zeros(10, 1, 28, 28), npnet.arange(10)
+        >>> data = npnet.utils.data.TensorDataset(x, y)
+        >>> for x, y in npnet.utils.data.DataLoader(data, batch_size=4):
+        ...     print(x.shape, y)
+        (4, 1, 28, 28) tensor([0, 1, 2, 3])
+        (4, 1, 28, 28) tensor([4, 5, 6, 7])
+        (2, 1, 28, 28) tensor([8, 9])
     """
 
     _fixed: ClassVar[frozenset[str]] = frozenset(

@@ -53,6 +53,15 @@ class Dataset(Generic[T_co]):
 
     and DataLoader then makes each batch by one call. `take` must agree with `__getitem__`; a
     subclass that overrides `__getitem__` alone is read item by item, so that its items count.
+
+    Example:
+        >>> class Squares(npnet.utils.data.Dataset):
+        ...     def __getitem__(self, index):
+        ...         return index, index**2
+        ...     def __len__(self):
+        ...         return 5
+        >>> next(iter(npnet.utils.data.DataLoader(Squares(), batch_size=3)))
+        [tensor([0, 1, 2]), tensor([0, 1, 4])]
     """
 
     def __getitem__(self, index: Any) -> T_co:
@@ -67,6 +76,13 @@ class IterableDataset(Dataset[T_co]):
 
     With workers, each iterates over a copy of its own, as in PyTorch: one that deals out its items
     asks `get_worker_info()` which it is; others give each item once for every worker.
+
+    Example:
+        >>> class Countdown(npnet.utils.data.IterableDataset):
+        ...     def __iter__(self):
+        ...         return iter([3, 2, 1])
+        >>> list(npnet.utils.data.DataLoader(Countdown(), batch_size=2))
+        [tensor([3, 2]), tensor([1])]
     """
 
     def __iter__(self) -> Iterator[T_co]:
@@ -81,6 +97,15 @@ class ChainDataset(IterableDataset[T_co]):
 
     Args:
         datasets: IterableDatasets.
+
+    Example:
+        >>> class Numbers(npnet.utils.data.IterableDataset):
+        ...     def __init__(self, *numbers):
+        ...         self.numbers = numbers
+        ...     def __iter__(self):
+        ...         return iter(self.numbers)
+        >>> list(npnet.utils.data.ChainDataset([Numbers(1, 2), Numbers(3)]))
+        [1, 2, 3]
     """
 
     def __init__(self, datasets: Iterable[Any]) -> None:
@@ -117,6 +142,11 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
 
     Raises:
         ShapeError: a tensor without axes, or tensors of different length.
+
+    Example:
+        >>> x, y = npnet.tensor([[1, 2], [3, 4]]), npnet.tensor([0, 1])
+        >>> npnet.utils.data.TensorDataset(x, y)[1]
+        (tensor([3, 4]), tensor(1))
     """
 
     tensors: tuple[Tensor, ...]
@@ -156,6 +186,11 @@ class Subset(Dataset[T_co]):
     Raises:
         IndexError: an index that the data set does not have.
         TypeError: a mask.
+
+    Example:
+        >>> data = npnet.utils.data.Subset(["a", "b", "c"], [2, 0, 0])
+        >>> list(data)
+        ['c', 'a', 'a']
     """
 
     def __init__(self, dataset: Items[T_co], indices: Sequence[int]) -> None:
@@ -191,6 +226,11 @@ class StackDataset(Dataset[Any]):
 
     Raises:
         ValueError: there is none, both kinds are given, or the lengths differ.
+
+    Example:
+        >>> data = npnet.utils.data.StackDataset(image=[10, 20], label=[0, 1])
+        >>> data[1]
+        {'image': 20, 'label': 1}
     """
 
     datasets: tuple[Any, ...] | dict[str, Any]
@@ -221,6 +261,11 @@ class ConcatDataset(Dataset[T_co]):
 
     Attributes:
         cumulative_sizes: where each of them ends.
+
+    Example:
+        >>> data = npnet.utils.data.ConcatDataset([[1, 2], [3, 4, 5]])
+        >>> data[3], len(data), data.cumulative_sizes
+        (4, 5, [2, 5])
     """
 
     def __init__(self, datasets: Iterable[Items[T_co]]) -> None:
@@ -281,6 +326,10 @@ def random_split(
 
     Raises:
         ValueError: the lengths are negative or do not add up.
+
+    Example:
+        >>> [len(part) for part in npnet.utils.data.random_split(range(10), [0.75, 0.25])]
+        [8, 2]
     """
     count = length_of("random_split", dataset)
     sizes = _split_sizes(count, lengths)

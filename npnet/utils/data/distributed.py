@@ -27,6 +27,11 @@ class DistributedSampler(Sampler[int]):
 
     Raises:
         ValueError: rank is not one of num_replicas.
+
+    Example:
+        >>> sampler = npnet.utils.data.DistributedSampler
+        >>> [list(sampler(range(5), 2, rank, shuffle=False)) for rank in range(2)]
+        [[0, 2, 4], [1, 3, 0]]
     """
 
     def __init__(

@@ -27,7 +27,15 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Sampler(Generic[T_co]):
-    """Base of samplers: each pass over it gives the numbers of items, or lists of them."""
+    """Base of samplers: each pass over it gives the numbers of items, or lists of them.
+
+    Example:
+        >>> class Backwards(npnet.utils.data.Sampler):
+        ...     def __iter__(self):
+        ...         return iter([2, 1, 0])
+        >>> next(iter(npnet.utils.data.DataLoader([5, 6, 7], batch_size=3, sampler=Backwards())))
+        tensor([7, 6, 5])
+    """
 
     def __iter__(self) -> Iterator[T_co]:
         raise NotImplementedError(f"{type(self).__name__} must define __iter__()")
@@ -38,6 +46,10 @@ class SequentialSampler(Sampler[int]):
 
     Args:
         data_source: what has a length.
+
+    Example:
+        >>> list(npnet.utils.data.SequentialSampler("abc"))
+        [0, 1, 2]
     """
 
     def __init__(self, data_source: Any) -> None:
@@ -60,6 +72,12 @@ class RandomSampler(Sampler[int]):
             comes once before one comes again.
         generator: what to draw from; None is the one that `manual_seed` seeds. It is used once
             for each pass (twice or more where num_samples > N), when its first index is asked for.
+
+    Example:
+        >>> sorted(npnet.utils.data.RandomSampler(range(5)))
+        [0, 1, 2, 3, 4]
+        >>> len(list(npnet.utils.data.RandomSampler(range(5), replacement=True, num_samples=8)))
+        8
     """
 
     def __init__(
@@ -108,6 +126,10 @@ class SubsetRandomSampler(Sampler[int]):
     Args:
         indices: numbers of items.
         generator: what to draw from; None is the one that `manual_seed` seeds.
+
+    Example:
+        >>> sorted(npnet.utils.data.SubsetRandomSampler([3, 5, 8]))
+        [3, 5, 8]
     """
 
     def __init__(self, indices: Sequence[int], generator: Generator | None = None) -> None:
@@ -131,6 +153,10 @@ class WeightedRandomSampler(Sampler[int]):
         num_samples: how many indices a pass gives.
         replacement: whether an index may come twice; if not, each is drawn among those left.
         generator: what to draw from; None is the one that `manual_seed` seeds.
+
+    Example:
+        >>> set(npnet.utils.data.WeightedRandomSampler([0.0, 1.0, 0.0], num_samples=9))
+        {1}
     """
 
     def __init__(
@@ -184,6 +210,10 @@ class BatchSampler(Sampler[list[int]]):
         sampler: a Sampler or any iterable of indices.
         batch_size: length of each list.
         drop_last: leave the last list out if it is shorter; else it comes as it is.
+
+    Example:
+        >>> list(npnet.utils.data.BatchSampler(range(5), batch_size=2, drop_last=False))
+        [[0, 1], [2, 3], [4]]
     """
 
     def __init__(self, sampler: Iterable[int], batch_size: int, drop_last: bool) -> None:

@@ -42,7 +42,16 @@ _state = _State()
 
 
 def get_worker_info() -> WorkerInfo | None:
-    """Which worker of a DataLoader calls, for a data set that deals its items; None outside."""
+    """Which worker of a DataLoader calls, for a data set that deals its items; None outside.
+
+    Example:
+        >>> class Shared(npnet.utils.data.IterableDataset):
+        ...     def __iter__(self):
+        ...         worker = npnet.utils.data.get_worker_info()
+        ...         return iter(range(worker.id, 4, worker.num_workers))
+        >>> [int(x) for x in npnet.utils.data.DataLoader(Shared(), num_workers=2)]
+        [0, 1, 2, 3]
+    """
     return _state.info
 
 

@@ -43,6 +43,14 @@ class SummaryWriter(tensorboardX.SummaryWriter):  # type: ignore[misc] # it has 
 
     Attributes:
         log_dir: the folder.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> from npnet.utils.tensorboard import SummaryWriter
+        >>> with tempfile.TemporaryDirectory() as folder, SummaryWriter(folder) as writer:
+        ...     writer.add_scalar("loss", 0.5, 1)
+        ...     print(len(list(pathlib.Path(folder).glob("events.out.*"))))
+        1
     """
 
     def __init__(
