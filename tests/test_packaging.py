@@ -41,7 +41,7 @@ MOST_MEMORY = 100  # megabytes; a Python with NumPy has 30
 LEAST_ACCURACY = 0.8  # of the digits, by a network that was trained for a few seconds
 
 LIBRARIES = ("numpy", "safetensors")
-SOURCES = ("npnet", "reference", "tests", "benchmarks", "docs", ".packaging")
+SOURCES = ("npnet", "reference", "tests", "benchmarks", "docs", "examples", ".packaging")
 
 IMPORT_NUMPY = """
 import time
