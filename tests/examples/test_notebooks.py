@@ -11,12 +11,13 @@ from typing import Any
 import nbformat
 import pytest
 
-EXECUTE = runpy.run_path(str(Path(__file__).parents[2] / "examples" / "execute.py"))
+EXAMPLES = Path(__file__).parents[2] / "examples"
+EXECUTE = runpy.run_path(str(EXAMPLES / "execute.py"))
 PATHS = {EXECUTE["name_of"](path): path for path in EXECUTE["notebooks"]()}
 LONGEST = 120  # seconds of a cell; the whole takes some
 LARGEST = 400_000  # bytes of a notebook with its pictures
 # Folders of somebody's machine: home, temporary, and the like.
-PLACE = re.compile(r"(?<![\w.:/])/(?:home|root|tmp|work|usr|var|opt|mnt|Users)/\w|[A-Z]:\\\\Users")
+PLACE = re.compile(r"(?<![\w.:/])/(?:home|root|tmp|work|usr|var|opt|mnt|Users)/\w|[A-Z]:\\Users")
 
 pytestmark = pytest.mark.parametrize("name", PATHS)
 
@@ -68,6 +69,10 @@ def test_begins_with_a_title_and_parameters(notebook: Any) -> None:
     for statement in ast.parse(tagged[0].source).body:
         assert isinstance(statement, ast.Assign)
         ast.literal_eval(statement.value)  # constants alone
+
+
+def test_the_index_names_it(name: str) -> None:
+    assert f"[{Path(name).name}]({name}.ipynb)" in (EXAMPLES / "README.md").read_text("utf-8")
 
 
 def test_every_parameter_is_used(notebook: Any) -> None:
