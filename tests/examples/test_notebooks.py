@@ -17,7 +17,7 @@ PATHS = {EXECUTE["name_of"](path): path for path in EXECUTE["notebooks"]()}
 LONGEST = 120  # seconds of a cell; the whole takes some
 LARGEST = 400_000  # bytes of a notebook with its pictures
 # Folders of somebody's machine: home, temporary, and the like.
-PLACE = re.compile(r"(?<![\w.:/])/(?:home|root|tmp|work|usr|var|opt|mnt|Users)/\w|[A-Z]:\\Users")
+PLACE = re.compile(r"(?<![\w.:/])/(?:home|root|tmp|work|usr|var|opt|mnt|Users)/[\w.]|[A-Z]:\\Users")
 
 pytestmark = pytest.mark.parametrize("name", PATHS)
 
