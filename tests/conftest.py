@@ -25,6 +25,7 @@ ELSEWHERE = frozenset(
         "devices",
         "distributed",
         "drop_in",
+        "examples",
         "fitting",
         "grading",
         "kernels/test_aarch64.py",

@@ -38,7 +38,7 @@ LONGEST, NUMPYS = 0.3, 0.1
 MOST_MEMORY = 100  # megabytes; a Python with NumPy has 30
 LEAST_ACCURACY = 0.8  # of the digits, by a network that was trained for a few seconds
 
-SOURCES = ("npnet", "reference", "tests", "benchmarks", "docs", ".packaging")
+SOURCES = ("npnet", "reference", "tests", "benchmarks", "docs", "examples", ".packaging")
 
 IMPORT_NUMPY = """
 import time

@@ -5,6 +5,7 @@ Figures are made without pyplot, and coloured one by one: no window, no state th
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import re
@@ -133,6 +134,7 @@ def new_figure(width: float, height: float, style: str | Style = "light") -> Any
         figsize=(width, height), facecolor=style_of(style).paper, layout="constrained"
     )
     figure.get_layout_engine().set(w_pad=_PAD, h_pad=_PAD)
+    figure._repr_png_ = functools.partial(encode, figure)  # what a notebook shows of it
     return figure
 
 

@@ -297,6 +297,11 @@ def test_ticks_are_epochs(epochs: int) -> None:
             assert line.get_marker() not in ("", "None", None)  # one epoch is a point
 
 
+def test_a_notebook_shows_them() -> None:
+    figure = plots.plot_filters(network()[0].weight).figure
+    assert figure._repr_png_() == plots.encode(figure)  # what IPython asks for
+
+
 def test_losses_of_different_criteria_have_axes_of_their_own() -> None:
     runs = [Curves("a", history(3), "mse"), Curves("b", history(3), "cross_entropy")]
     with pytest.raises(ValueError, match="losses of cross_entropy, mse have no common axis"):
