@@ -262,6 +262,18 @@ def gradient_mistakes(right: Compute, names: Sequence[str]) -> tuple[Mistake, ..
 
         return compute
 
+    def kept_axes(case: Case, seen: Seen) -> list[Outputs]:
+        outs = right(case, seen)
+        for i, out in enumerate(outs):
+            for k in names:
+                if k not in out:
+                    continue
+                shape = np.shape(seen[i][k]) if i < len(seen) and k in seen[i] else None
+                here = (1, *np.shape(out[k])) if shape is None else shape
+                if [n for n in here if n != 1] == [n for n in np.shape(out[k]) if n != 1]:
+                    out[k] = np.reshape(out[k], here)
+        return [{k: out[k] for k in names if k in out} for out in outs]
+
     def with_ones(case: Case, seen: Seen) -> list[Outputs]:
         outs = right(_with_ones(case), seen)
         return [{k: out[k] for k in names if k in out} for out in outs]
@@ -308,6 +320,12 @@ def gradient_mistakes(right: Compute, names: Sequence[str]) -> tuple[Mistake, ..
             "a gradient is transposed",
             "it has the shape of what it is the gradient of: swap the factors, or transpose",
             changed(lambda g, n: g.T),
+        ),
+        Mistake(
+            "axes-kept",
+            "a gradient has axes of length 1 too many or too few, as keepdims=True leaves",
+            "it has the shape of what it is the gradient of: reshape it",
+            kept_axes,
         ),
         Mistake(
             "upstream-ignored",
