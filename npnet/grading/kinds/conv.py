@@ -15,9 +15,9 @@ from npnet.grading.kinds.base import (
     Sample,
     by_tape,
     each,
-    gradient_mistakes,
     made,
 )
+from npnet.grading.kinds.gradients import gradient_mistakes
 from npnet.grading.kinds.windows import assigned, columns, output_size, scattered, window_of
 from npnet.nn import functional as F
 

@@ -17,9 +17,9 @@ from npnet.grading.kinds.base import (
     Sample,
     by_tape,
     each,
-    gradient_mistakes,
     made,
 )
+from npnet.grading.kinds.gradients import gradient_mistakes
 from npnet.grading.kinds.windows import columns, scattered
 from npnet.nn import functional as F
 from npnet.ops.activation import relu, tanh

@@ -18,9 +18,9 @@ from npnet.grading.kinds.base import (
     Sample,
     by_tape,
     each,
-    gradient_mistakes,
     made,
 )
+from npnet.grading.kinds.gradients import gradient_mistakes
 from npnet.nn import functional as F
 from npnet.tensor import as_tensor
 

@@ -17,9 +17,9 @@ from npnet.grading.kinds.base import (
     Sample,
     by_tape,
     each,
-    gradient_mistakes,
     made,
 )
+from npnet.grading.kinds.gradients import gradient_mistakes
 from npnet.grading.kinds.norm_rules import (
     EPS,
     MOMENTUM,
