@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from npnet import optim
 from npnet.base.checks import nearest
 from npnet.base.extras import require
 from npnet.base.files import printable
@@ -87,6 +88,12 @@ def _console() -> Console:
 def _unknown(name: str) -> str:
     if name in WITHOUT:
         return f"OP: {name} has no derivative: {WITHOUT[name]}"
+    wanted = name.rpartition(".")[2].lower()
+    for rule in optim.__all__:
+        if rule.lower() == wanted:
+            return (
+                f"OP: {rule} is an optimizer and no op: help(npnet.optim.{rule}) has its equation"
+            )
     near = nearest(name, OPS)
     hint = f"did you mean {near}? " if near else ""
     return f"OP: there is no op {printable(name)}; {hint}({PROG} lists all)"

@@ -106,7 +106,9 @@ def made_page(
 
 def _names(checkpoints: Sequence[str], models: Sequence[Any]) -> list[str]:
     """What each network is called: its kind, and where two are of one, its epoch or its folder."""
-    names = [str(m.checkpoint.model) for m in models]
+    from npnet.web.page import called
+
+    names = [called(str(m.checkpoint.model)) for m in models]
     if len({*names}) == len(names):
         return names
     epochs = [f"epoch {m.checkpoint.epoch}" for m in models]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["SETTINGS", "Options", "main"]
 
 PROG = "npnet verify"
+_FILES = (".safetensors", ".pth", ".pt", ".py", ".onnx", ".npz")  # by which a file is meant
 EXAMPLE = "lenet5"  # the network of the certificate of npnet itself
 Group = tuple[str, Sequence["Case"]]
 
@@ -160,6 +162,7 @@ def _subject(options: Options) -> tuple[str, list[Group]]:
     from npnet.verify.spelling import layer_cases, layer_name
 
     text = options.subject
+    _check_file(text or "")
     if text is None:
         _refuse_sizes(options, "names no network")
         network = _network(EXAMPLE, options)
@@ -175,6 +178,14 @@ def _subject(options: Options) -> tuple[str, list[Group]]:
         said = unknown_name("SUBJECT", text, dict.fromkeys((*MODELS, *LAYERS)))
         raise ConfigError(f"{said}; nor is there a file of this name")
     return text, [_network(text, options)]
+
+
+def _check_file(text: str) -> None:
+    """Raise ConfigError where a file is meant that is not there."""
+    place = user_path(text.rpartition(":")[0] or text)
+    is_file = place.suffix in _FILES or os.sep in text
+    if is_file and "(" not in text and not place.exists():
+        raise ConfigError(f"SUBJECT: there is no file {place}")
 
 
 def _refuse_sizes(options: Options, why: str) -> None:

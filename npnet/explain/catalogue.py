@@ -66,13 +66,29 @@ _ALSO = {
     "swish": "silu",
     "crossentropyloss": "cross_entropy",
     "nllloss": "nll_loss",
+    **dict.fromkeys(("conv", "conv3d"), "conv2d"),
+    **dict.fromkeys(("maxpool", "maxpooling", "pooling"), "max_pool2d"),
+    **dict.fromkeys(("avgpool", "averagepool", "averagepooling", "meanpool"), "avg_pool2d"),
+    **dict.fromkeys(("@", "mm", "bmm", "mv", "dot", "addmm"), "matmul"),
+    **dict.fromkeys(("+", "plus"), "add"),
+    **dict.fromkeys(("-", "subtract"), "sub"),
+    **dict.fromkeys(("*", "multiply"), "mul"),
+    **dict.fromkeys(("/", "divide", "truedivide"), "div"),
+    **dict.fromkeys(("view", "squeeze", "unsqueeze", "unflatten"), "reshape"),
+    **dict.fromkeys(("concat", "concatenate"), "cat"),
+    **dict.fromkeys(("softmax2d", "logits"), "softmax"),
+    **dict.fromkeys(("instancenorm3d", "instancenorm"), "instance_norm"),
+    **{f"{cell}cell": cell for cell in ("rnn", "lstm", "gru")},
+    "lrn": "local_response_norm",
+    "**": "pow",
 }
+_PADS = re.compile(r"(zero|constant|reflection|replication|circular)pad[123]d$")
 _LAYERS_OF = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}  # ops that are layers alone
 _METHODS = {"add", "sub", "mul", "div"}  # written as operators
 
 
 def _plain(name: str) -> str:
-    return name.replace("_", "").replace("-", "").lower()
+    return re.sub(r"(?<=\w)[_-]|_(?=\w)", "", name).lower()
 
 
 def op_named(name: str) -> str | None:
@@ -83,7 +99,8 @@ def op_named(name: str) -> str | None:
         >>> [op_named(name) for name in ["nn.Conv2d", "relu_", "MSELoss", "fft"]]
         ['conv2d', 'relu', 'mse_loss', None]
     """
-    plain = _plain(name.rpartition(".")[2])
+    plain = _plain(name.rpartition(".")[2]).removeprefix("lazy")
+    plain = "pad" if _PADS.match(plain) else plain
     by_plain = {_plain(op): op for op in OPS}
     return by_plain.get(plain) or _ALSO.get(plain) or by_plain.get(plain.removesuffix("loss"))
 

@@ -35,14 +35,21 @@ import numpy as np
 '''
 _FORBIDDEN = ("torch", "tensorflow", "jax", "autograd", "sklearn", "npnet")
 _SETUP = """#!/usr/bin/env bash
-# Gradescope runs this once, to build the image: Python, NumPy and npnet. Put npnet's wheel beside
-# this file (npnet-*.whl), or let pip find it by its name.
+# Gradescope runs this once, to build the image: Python, NumPy and npnet, in an environment of their
+# own, for many systems let pip write nowhere else. npnet's wheel (npnet-*.whl) is beside this file.
 set -e
-apt-get update
-apt-get install -y python3 python3-pip
-cd "${AUTOGRADER_ROOT:-/autograder}/source"
-wheel=$(ls npnet-*.whl 2>/dev/null | head -n 1 || true)
-python3 -m pip install "${wheel:-npnet}" pyyaml
+root="${AUTOGRADER_ROOT:-/autograder}"
+wheel=$(ls "$root"/source/npnet-*.whl 2>/dev/null | head -n 1 || true)
+if [ -z "$wheel" ]; then
+    echo "setup.sh: there is no npnet-*.whl in $root/source; put npnet's wheel into the zip" >&2
+    exit 1
+fi
+if [ -z "${PYTHON:-}" ]; then
+    apt-get update
+    apt-get install -y python3 python3-venv
+fi
+"${PYTHON:-python3}" -m venv "$root/environment"
+"$root/environment/bin/python" -m pip install "$wheel" pyyaml
 """
 _RUN = """#!/usr/bin/env bash
 # Gradescope runs this for each submission. Grades are what npnet check writes; an exit code of 1
@@ -51,7 +58,7 @@ root="${AUTOGRADER_ROOT:-/autograder}"
 results="$root/results/results.json"
 mkdir -p "$root/results"
 rm -f "$results"
-"${PYTHON:-python3}" -m npnet check "$root/submission/layers.py" \\
+"${PYTHON:-$root/environment/bin/python}" -m npnet check "$root/submission/layers.py" \\
     --rubric "$root/source/rubric.yaml" --gradescope "$results" --json > /dev/null
 if [ ! -s "$results" ]; then
     echo '{"score": 0, "output": "The grader itself has failed. Please tell your teacher."}' \\
@@ -68,8 +75,9 @@ For teachers. `student/` is what students get; keep the rest.
   whose cells otter-grader and nbgrader can use.
 - `rubric.yaml`: points of each check, rules and limits. Change what you like; `npnet check
   student/layers.py --rubric rubric.yaml` must give the skeleton 0 points.
-- `autograder/`: for Gradescope. Put npnet's wheel there, and `rubric.yaml` where you changed it,
-  and zip what is in the folder: `cd autograder && zip ../autograder.zip *`.
+- `autograder/`: for Gradescope. Put npnet's wheel there (`pip wheel --no-deps .` in a clone of
+  npnet), and `rubric.yaml` where you changed it, and zip what is in the folder:
+  `cd autograder && zip ../autograder.zip *`.
 
 Whoever grades by hand: `npnet check SUBMISSION/layers.py --rubric rubric.yaml`.
 """

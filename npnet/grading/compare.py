@@ -12,11 +12,12 @@ from npnet.base.arrays import Array
 from npnet.grading.kinds.base import Case, Kind, Mistake, Outputs
 from npnet.grading.kinds.dropout import with_facts
 
-__all__ = ["Diagnosis", "Trial", "Value", "diagnose", "equal", "tried"]
+__all__ = ["REMARKS", "Diagnosis", "Trial", "Value", "diagnose", "equal", "tried"]
 
 # Of the largest value, for each dtype: sums of some hundred terms in another order leave 1e-13 and
 # 1e-5, eps and roots in batch norm a little more; a mistake leaves 1e-3 and more in these cases.
 TOLERANCES = {"float64": 1e-7, "float32": 2e-4}
+REMARKS = frozenset({"sure"})  # checks that cost nothing: many courses' layers have it so
 NOT_COMPARED = frozenset({"wrote", "returned", "set_lr", "kept"})
 
 
@@ -146,7 +147,7 @@ def diagnose(kind: Kind, trials: Sequence[Trial], adds_up: bool) -> list[Diagnos
     A mistake explains a name (y, gx, ...) if all of its values in all trials are what the mistake
     gives. Those that explain most are taken first, until all that can be explained is.
     """
-    done = [t for t in trials if t.outcomes]
+    done = [t for t in trials if t.outcomes and not REMARKS & t.case.tags]
     found = {(v.case.name, v.call, v.name): v for t in done for v in tried(kind, t, adds_up)}
     wrong = {v.name for v in found.values() if not v.is_right}
     explained = []
@@ -165,7 +166,8 @@ def _explained(
 ) -> tuple[set[str], set[str]]:
     """The names whose every value is what the mistake gives, and those of which one is not.
 
-    Of the first, a value at least must be another than the right one.
+    Of the first, a value at least must be another than the right one. The second are those alone
+    which the mistake changes: of others, another mistake may be.
     """
     other, against = set(), set()
     for trial in trials:
@@ -182,14 +184,25 @@ def _explained(
                 if i < len(outs) and name in outs[i]:
                     # Whether gradients are added up is another question, so both are tried.
                     both = outs[i][name], _plus(value.previous, outs[i][name])
-                    is_it = any(_alike(value.given, one, value.tolerance) for one in both)
+                    is_it = any(_looks(value.given, one, value.tolerance) for one in both)
                     if not any(_alike(value.right, one, value.tolerance) for one in both):
                         other.add(name)
                 else:
                     is_it = bool(outs) and value.is_right
                 if not is_it:
                     against.add(name)
-    return other - against, against
+    return other - against, against & other
+
+
+def _looks(a: Any, b: Any, tolerance: float) -> bool:
+    """`_alike`, also where axes of length 1 were kept."""
+    if np.shape(a) != np.shape(b) and _long(a) == _long(b) and np.ndim(b):
+        a = np.reshape(a, np.shape(b))
+    return _alike(a, b, tolerance)
+
+
+def _long(a: Any) -> list[int]:
+    return [n for n in np.shape(a) if n != 1]
 
 
 def _alike(a: Any, b: Any, tolerance: float) -> bool:

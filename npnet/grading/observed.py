@@ -10,7 +10,6 @@ import numpy as np
 from npnet.grading.compare import Diagnosis, tried
 from npnet.grading.facts import Facts, dtypes
 from npnet.grading.kinds.base import Case
-from npnet.grading.results import FAILED
 
 __all__ = ["observed", "where_wrong"]
 
@@ -29,8 +28,8 @@ def observed(facts: Facts) -> list[Diagnosis]:
             )
         )
     found += _second_call(facts)
-    state, message = dtypes([t for t in facts.tagged("float32") if t.outcomes])
-    if state == FAILED:
+    message = dtypes([t for t in facts.tagged("float32") if t.outcomes])
+    if message:
         found.append(
             Diagnosis(
                 "dtype-not-kept",
@@ -122,6 +121,11 @@ _PLACES: tuple[tuple[str, str, Any], ...] = (
     ("dtype-assumed", "where the input is float32", lambda c: c.dtype == "float32"),
     ("state-kept", "in a second call", lambda c: "again" in c.tags),
     ("extreme-values", "for very large or very small values", lambda c: "extreme" in c.tags),
+    (
+        "sure-mistakes",
+        "where the target has the probability 0: log of 0",
+        lambda c: "sure" in c.tags,
+    ),
     ("evaluation-wrong", "in evaluation", lambda c: "eval" in c.tags),
     ("overflow", "where values are very large", lambda c: "extreme" in c.tags),
 )

@@ -64,7 +64,8 @@ def run_job(cls: type, job: Job) -> list[dict[str, Any]]:
     if form == "function":
         return [_applied(cls, job, call) for call in job.calls]
     layer = _made(cls, job)
-    return [_called(layer, job, call) for call in job.calls]
+    names = tuple(dict.fromkeys(name for call in job.calls for name in call.weights))
+    return [_called(layer, job, call, names) for call in job.calls]
 
 
 # ---- arguments -----------------------------------------------------------------------------------
@@ -141,8 +142,8 @@ def _of(cls: type, function: Any) -> str:
     return f"{cls.__name__}.{getattr(function, '__name__', 'method')}"
 
 
-def _called(layer: Any, job: Job, call: Call) -> dict[str, Any]:
-    """One forward pass, and the backward pass after it."""
+def _called(layer: Any, job: Job, call: Call, names: tuple[str, ...]) -> dict[str, Any]:
+    """One forward pass, and the backward pass after it; `names` are of all weights."""
     places = weights.found(layer, call.weights, job.kind)
     ours = {name: weights.put(place, call.weights[name]) for name, place in places.items()}
     _switch(layer, call.training)
@@ -162,7 +163,7 @@ def _called(layer: Any, job: Job, call: Call) -> dict[str, Any]:
         found = method(
             **bound(method, {"gy": gy, "x": given["x"], **more}, ("gy",), _of(type(layer), method))
         )
-        out |= _gradients(layer, found, places, call, list(given))
+        out |= _gradients(layer, found, places, names)
     for name in ("running_mean", "running_var"):
         running = weights.running(layer, name)
         if running is not None:
@@ -174,7 +175,7 @@ def _called(layer: Any, job: Job, call: Call) -> dict[str, Any]:
 
 
 def _gradients(
-    layer: Any, found: Any, places: Mapping[str, Any], call: Call, given: list[str]
+    layer: Any, found: Any, places: Mapping[str, Any], wanted: tuple[str, ...]
 ) -> dict[str, Any]:
     """gx, and the gradients of the weights: returned beside it, or kept in the layer."""
     if found is None:
@@ -183,7 +184,7 @@ def _gradients(
         )
     if isinstance(found, Mapping):
         named = {
-            canonical(str(k).removeprefix("grad_").removeprefix("d"), ("x", *call.weights)): v
+            canonical(str(k).removeprefix("grad_").removeprefix("d"), ("x", *wanted)): v
             for k, v in found.items()
         }
         out = {
@@ -191,16 +192,18 @@ def _gradients(
         }
         return {**out, "returned": True}
     if isinstance(found, (tuple, list)) and found and not np.isscalar(found[0]):
-        names = ["gx", *call.weights]
+        names = ["gx", *wanted]
         if len(found) not in (1, len(names)):
             raise ProtocolError(
                 f"{type(layer).__name__}.backward returned {len(found)} values; it must return the "
-                f"gradient of x, or those of {', '.join(['x', *call.weights])}"
+                f"gradient of x, or those of {', '.join(['x', *wanted])}"
             )
         out = {k: as_array(v, f"backward, {k}") for k, v in zip(names, found, strict=False)}
         for name in places:
             if name in out:
                 out[name] = weights.turned(places[name], out[name])
+        if not places:  # a call that sets no weights: vectors, of which (1, C, 1, 1) is another way
+            out = {k: v if k == "gx" else v.reshape(-1) for k, v in out.items()}
         if len(found) > 1:
             return {**out, "returned": True}
     else:
@@ -245,17 +248,46 @@ def _applied(cls: type[Function], job: Job, call: Call) -> dict[str, Any]:
     before = {name: _copy(t.array) for name, t in tensors.items()}
     required = (*tensors, *extra, *job.required)
     values = bound(cls.forward, given, required, _of(cls, cls.forward), skip)
-    y = cls.apply(*[values[p.name] for p in parameters if p.name in values])
+    watched, returned = _watched(cls)
+    y = watched.apply(*[values[p.name] for p in parameters if p.name in values])
     y = y[0] if isinstance(y, tuple) else y
     out: dict[str, Any] = {"y": as_array(y, "forward"), "returned": True}
     if call.gy is not None:
         gy = np.array(call.gy)
-        y.backward(as_tensor(gy))
+        grads = _through(y, gy, returned, [values[p.name] for p in parameters if p.name in values])
         for name, t in tensors.items():
-            if t.grad is not None:
-                out["gx" if name == "x" else name] = as_array(t.grad, f"backward, {name}")
+            grad = t.grad if grads is None else grads.get(id(t))
+            if grad is not None:
+                out["gx" if name == "x" else name] = as_array(grad, f"backward, {name}")
     out["wrote"] = [name for name, old in before.items() if _differs(old, tensors[name].array)]
     return out
+
+
+def _watched(cls: type[Function]) -> tuple[Any, list[Any]]:
+    """The class, and what its backward returns."""
+    own: Any = cls.backward if cls.backward is not Function.backward else cls.vjp
+    returned: list[Any] = []
+
+    def backward(ctx: Any, *grads: Any) -> Any:
+        found = own(ctx, *grads)
+        returned[:] = found if isinstance(found, tuple) else (found,)
+        return found
+
+    return type(cls.__name__, (cls,), {"backward": staticmethod(backward)}), returned
+
+
+def _through(y: Tensor, gy: Array, returned: list[Any], args: list[Any]) -> dict[int, Any] | None:
+    """Backward through the tape; gradients that it refuses for their shape as they are, by id."""
+    try:
+        y.backward(as_tensor(gy))
+    except (RuntimeError, ValueError):
+        if len(returned) != len(args) or not all(
+            isinstance(g, Tensor) == isinstance(a, Tensor) or g is None
+            for g, a in zip(returned, args, strict=True)
+        ):
+            raise
+        return {id(a): g for a, g in zip(args, returned, strict=True)}
+    return None
 
 
 # ---- optimizers ----------------------------------------------------------------------------------

@@ -68,8 +68,9 @@ def _show_layer(layer: LayerResult, console: Console) -> None:
         table.add_row(check.name, _MARKS[check.state], points, escape(said))
     console.print(table)
     for diagnosis in layer.diagnoses:
+        known = "It looks like a known mistake" if not layer.passed else "Right, but"
         console.print(
-            f"[yellow]It looks like a known mistake[/yellow], [bold]{diagnosis.name}[/bold] "
+            f"[yellow]{known}[/yellow], [bold]{diagnosis.name}[/bold] "
             f"({', '.join(diagnosis.values)}): {escape(diagnosis.says)}."
             if diagnosis.values
             else f"[yellow]{escape(diagnosis.says)}[/yellow] ({diagnosis.name})."

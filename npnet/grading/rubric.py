@@ -19,6 +19,7 @@ __all__ = ["Rubric", "read_rubric"]
 
 _KEYS = ("title", "layers", "gradients", "forbid", "limits")
 _MOST_POINTS = 1e6
+_MOST = 10**9  # of a limit
 # Points of a check where no rubric says them.
 _DEFAULT = {"loads": 0.0, "forward": 2.0}
 
@@ -90,7 +91,7 @@ def read_rubric(path: Path) -> Rubric:
     except OSError as error:
         raise ConfigError(f"rubric: can't read {path}: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"rubric: {path} is no YAML: {error}") from None
+        raise ConfigError(f"rubric: {path} is no YAML: {' '.join(str(error).split())}") from None
     if not isinstance(found, dict):
         raise ConfigError(f"rubric: {path} must have the keys {', '.join(_KEYS)}, got {found!r}")
     for key in found:
@@ -118,7 +119,7 @@ def _layers(found: Any, adds_up: bool) -> dict[str, tuple[str, Mapping[str, floa
         if not isinstance(entry, dict) or set(entry) - {"kind", "points"}:
             raise ConfigError(f"rubric: layers: {name} must have kind and points, got {entry!r}")
         kind = entry.get("kind") or kind_of(str(name))
-        if kind not in KINDS:
+        if not isinstance(kind, str) or kind not in KINDS:
             said = "its name does not say its kind" if kind is None else f"got {kind!r}"
             raise ConfigError(f"rubric: {name}: kind must be one of {', '.join(KINDS)}; {said}")
         layers[str(name)] = kind, _points(str(name), kind, entry.get("points") or {}, adds_up)
@@ -151,6 +152,10 @@ def _limits(found: Any) -> Limits:
     for name, value in found.items():
         if name not in known:
             raise ConfigError(f"rubric: limits: {unknown_name('limit', str(name), known)}")
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
-            raise ConfigError(f"rubric: limits: {name} must be above 0, got {value!r}")
+        numbers = (int, float) if name in ("seconds", "total") else int
+        of = "a number" if name in ("seconds", "total") else "a whole number"
+        if isinstance(value, bool) or not isinstance(value, numbers) or not 0 < value <= _MOST:
+            raise ConfigError(
+                f"rubric: limits: {name} must be {of} above 0, and at most {_MOST}, got {value!r}"
+            )
     return replace(Limits(), **found)

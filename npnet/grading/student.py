@@ -160,7 +160,8 @@ def error_of(error: BaseException, path: str) -> str:
     if isinstance(error, ProtocolError):
         return str(error)
     if isinstance(error, SyntaxError):
-        return f"SyntaxError in line {error.lineno}: {error.msg}"
+        place = f" in line {error.lineno}" if error.lineno else ""
+        return f"{type(error).__name__}{place}: {error.msg}"
     lines = [
         frame.lineno
         for frame in traceback.extract_tb(error.__traceback__)

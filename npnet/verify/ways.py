@@ -123,6 +123,10 @@ def _trainable(case: Case, seed: int) -> tuple[nn.Module, Any, Tensor, Tensor] |
             model = _between(model, x, int(np.prod(y.shape[1:])))
         elif y.ndim != 2:
             return "does not give logits"
+    if not any(p.requires_grad for p in model.parameters()):
+        return "has no weights that learn"
+    if case.is_network and not y.requires_grad:
+        return "gives what hangs on no weight: it was detached, or has no derivative"
     classes = np.random.default_rng(seed).integers(
         0, CLASSES if not case.is_network else y.shape[1], SAMPLES
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import re
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from npnet.web.graph import Graph, graph_of
 from npnet.web.pictures import Pictures
 from npnet.web.story import Story
 
-__all__ = ["Shown", "page_of", "shown"]
+__all__ = ["Shown", "called", "page_of", "shown"]
 
 # In the order in which a page runs them: each uses those before it.
 SCRIPTS = (
@@ -80,8 +81,8 @@ def shown(model: Module, name: str) -> Shown:
         name,
         graph,
         {
-            "model": facts.model,
-            "dataset": facts.dataset,
+            "model": called(facts.model),
+            "dataset": called(facts.dataset),
             "classes": list(facts.classes),
             "image_shape": list(facts.image_shape),
             "mean": list(facts.mean),
@@ -91,6 +92,11 @@ def shown(model: Module, name: str) -> Shown:
             "placement": None if placement is None else placement._asdict(),
         },
     )
+
+
+def called(spelling: str) -> str:
+    """The name alone of what may be a file's path, or a class in one: a page is sent to others."""
+    return re.split(r"[/\\:]", spelling.rstrip("/\\"))[-1]
 
 
 def page_of(

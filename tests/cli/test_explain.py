@@ -9,7 +9,7 @@ import pytest
 
 import npnet
 from npnet import cli
-from npnet.explain.catalogue import OPS
+from npnet.explain.catalogue import OPS, op_named
 
 
 def shown(capsys: pytest.CaptureFixture[str], *argv: str, code: int = 0) -> str:
@@ -90,3 +90,29 @@ def test_wrong_use(argv: list[str], message: str, capsys: pytest.CaptureFixture[
     assert not out
     assert message in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "op"),
+    [
+        ("torch.nn.functional.conv2d", "conv2d"),
+        ("nn.LazyConv2d", "conv2d"),
+        ("F.relu_", "relu"),
+        ("maxpool", "max_pool2d"),
+        ("nn.LSTMCell", "lstm"),
+        ("ZeroPad2d", "pad"),
+        ("mm", "matmul"),
+        ("@", "matmul"),
+        ("-", "sub"),
+        ("__add__", "add"),
+        ("view", "reshape"),
+    ],
+)
+def test_names_that_people_type(name: str, op: str) -> None:
+    assert op_named(name) == op
+
+
+@pytest.mark.parametrize("name", ["adam", "optim.Adam", "torch.optim.Adam"])
+def test_an_optimizer_is_told_to_be_none(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["explain", name]) == 2
+    assert "Adam is an optimizer and no op: help(npnet.optim.Adam)" in capsys.readouterr().err

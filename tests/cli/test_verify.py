@@ -212,13 +212,14 @@ def test_wrong_use(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    (tmp_path / "net.py").write_text("")
     monkeypatch.chdir(tmp_path)
     assert cli.main(["verify", *argv]) == 2
     out, error = capsys.readouterr()
     assert not out
     assert message in error
     assert error.count("\n") == 1
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["net.py"]
 
 
 @pytest.mark.slow
@@ -249,3 +250,9 @@ def test_npnet_itself(capsys: pytest.CaptureFixture[str]) -> None:
         "layers of a course",
         "lenet5",
     }
+
+
+@pytest.mark.parametrize("name", ["none.safetensors", "folder/none", "none.py:Net", "none.pth"])
+def test_a_file_that_is_not_there(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["verify", name]) == 2
+    assert f"there is no file {name.partition(':')[0]}" in capsys.readouterr().err

@@ -103,13 +103,18 @@ def test_a_file_without_layers_is_wrong_use(
         ("forbid: torch", "list of modules"),
         ("limits: {second: 1}", "did you mean 'seconds'"),
         ("limits: {seconds: 0}", "above 0"),
+        ("limits: {seconds: .inf}", "at most"),
+        ("limits: {megabytes: 1.5}", "a whole number above 0"),
+        ("limits: {output: 3.5}", "a whole number above 0"),
+        ("layers: {Linear: {kind: [linear]}}", "kind must be one of"),
     ],
 )
 def test_wrong_rubrics(text: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "rubric.yaml"
     path.write_text(text)
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(ConfigError, match=message) as raised:
         read_rubric(path)
+    assert "\n" not in str(raised.value)
 
 
 def test_points_by_a_rubric(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -202,6 +207,19 @@ def test_scripts_can_be_run(folder: Path) -> None:
         path = folder / "autograder" / name
         assert path.stat().st_mode & stat.S_IXUSR
         assert subprocess.run(["bash", "-n", str(path)], check=False).returncode == 0
+
+
+def test_setting_up_without_npnets_wheel_is_told(folder: Path, tmp_path: Path) -> None:
+    """And nothing else of npnet's name is installed in its place."""
+    done = subprocess.run(
+        [str(folder / "autograder" / "setup.sh")],
+        env={**os.environ, "AUTOGRADER_ROOT": str(tmp_path), "PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "there is no npnet-*.whl" in done.stderr
 
 
 @pytest.mark.parametrize("name", ASSIGNMENTS)

@@ -26,7 +26,7 @@ LEAST = 50  # wrong layers, of which 45 must be told their own mistake
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("path", WRONG, ids=lambda path: path.stem)
 def test_a_wrong_layer_is_told_its_own_mistake(path: Path) -> None:
-    """All of them: 80 of 80."""
+    """All of them: 98 of 98."""
     name, mistake = expected(path)
     result = grade_class(getattr(module(path), name))
     assert not result.passed
@@ -51,6 +51,22 @@ def test_right_layers_pass(path: Path) -> None:
         wrong = [(check.name, check.message) for check in result.checks if check.state == "failed"]
         assert result.passed, (cls.__name__, wrong)
         assert not result.diagnoses, cls.__name__
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_what_many_courses_do_is_told_and_costs_nothing() -> None:
+    """float64 of float32, and a loss that is infinite where the target has the probability 0."""
+    own = module(HERE / "remarked" / "layers.py")
+    told = {}
+    for cls in (own.BatchNormGraph, own.CrossEntropyRight, own.DropoutRight):
+        result = grade_class(cls)
+        assert result.passed, (cls.__name__, [c for c in result.checks if c.state == "failed"])
+        told[cls.__name__] = [d.name for d in result.diagnoses]
+    assert told == {
+        "BatchNormGraph": ["dtype-not-kept"],
+        "CrossEntropyRight": ["sure-mistakes"],
+        "DropoutRight": ["dtype-not-kept"],
+    }
 
 
 def test_no_kind_is_left_out() -> None:

@@ -200,6 +200,29 @@ def test_programs_that_are_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     assert compiled_against_eager(cases, 0, "Linear").holds is False
 
 
+class _Noise(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x + npnet.randn(*x.shape)
+
+
+class _Detached(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(x).detach()
+
+
+@pytest.mark.parametrize(
+    ("build", "why"), [(_Noise, "no weights that learn"), (_Detached, "hangs on no weight")]
+)
+def test_what_cannot_be_trained_is_said(build: type[nn.Module], why: str) -> None:
+    claim = compiled_against_eager(network_cases("own", build(), (4,), build, {}), 0, "own")
+    assert claim.holds is None
+    assert why in claim.note
+
+
 def test_threads_that_change_a_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     cases = layer_cases("Linear(6, 4)", 0)[1]
     before = npnet.get_num_threads()

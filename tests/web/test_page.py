@@ -23,7 +23,7 @@ from npnet.runs.files import CONFIG, RESULT
 from npnet.runs.own import load_class
 from npnet.serialization import load_with_metadata, to_bytes
 from npnet.web import pictures
-from npnet.web.page import SCRIPTS
+from npnet.web.page import SCRIPTS, called
 from tests.web.checkpoints import DIGITS, checkpoint
 from tests.web.node import SOURCES
 
@@ -188,6 +188,15 @@ def test_a_network_of_ones_own() -> None:
     _, _, data = _made("run", "--model", "own.py:Net")
     ops = [layer["op"] for layer in data["networks"][0]["graph"]["layers"]]
     assert ops == ["conv2d", "relu", "mean", "linear"]
+    network = data["networks"][0]
+    assert network["name"] == network["model"] == "Net"  # where the file was is nobody's business
+
+
+def test_of_paths_the_name_alone_is_shown() -> None:
+    assert called("/home/somebody/nets.py:Net") == "Net"
+    assert called("photos/animals/") == "animals"
+    assert called("C:\\nets\\a.npz") == "a.npz"
+    assert called("lenet5") == "lenet5"
 
 
 # ---- test images ---------------------------------------------------------------------------------

@@ -19,9 +19,9 @@ from npnet.grading.kinds.base import (
     Sample,
     by_tape,
     each,
-    gradient_mistakes,
     made,
 )
+from npnet.grading.kinds.gradients import gradient_mistakes
 
 __all__ = ["RELU", "SIGMOID", "TANH"]
 

@@ -9,8 +9,15 @@ import numpy as np
 
 from npnet import optim
 from npnet.base.arrays import Array
-from npnet.grading.kinds.base import Case
-from npnet.grading.kinds.optimizers import Row, Rule, State, mistakes_of, optimizer_kind
+from npnet.grading.kinds.base import Case, Mistake
+from npnet.grading.kinds.optimizers import (
+    Row,
+    Rule,
+    State,
+    mistakes_of,
+    optimizer_kind,
+    ruled,
+)
 
 __all__ = ["ADAM", "adam"]
 
@@ -27,7 +34,7 @@ def adam(
     first: int = 1,
     eps: str = "outside",
     root: bool = True,
-    square: bool = True,
+    square: bool | str = True,
     swapped: bool = False,
     sign: float = 1.0,
     gains: tuple[bool, bool] = (True, True),
@@ -45,7 +52,7 @@ def adam(
         zero = np.zeros_like(p)
         m = state["m"] = b1 * state.get("m", zero) + (1 - b1 if gains[0] else 1) * g
         v = state["v"] = b2 * state.get("v", zero) + (1 - b2 if gains[1] else 1) * (
-            g * g if square else np.abs(g)
+            g * g if square is True else np.abs(g) if square == "abs" else g
         )
         top = m / (1 - b1**t) if correct[0] else m
         low = v / (1 - b2**t) if correct[1] else v
@@ -120,7 +127,15 @@ _ADAM_MISTAKES = mistakes_of(
             "m / (sqrt(v) + eps)",
             adam(root=False),
         ),
-        ("square-missing", "the second moment is not of squares", "v of g * g", adam(square=False)),
+        *(
+            (
+                "square-missing",
+                "the second moment is not of squares",
+                "v of g * g",
+                adam(square=how),
+            )
+            for how in (False, "abs")
+        ),
         (
             "betas-exchanged",
             "beta1 and beta2 are exchanged",
@@ -156,7 +171,13 @@ _ADAM_MISTAKES = mistakes_of(
 )
 
 
+_COUNT = Mistake(
+    "count-of-all-parameters",
+    "the count of steps goes on with each parameter, and not with each update",
+    "t += 1 once, before the loop over parameters",
+    ruled(adam(), counted=True),
+)
 ADAM = optimizer_kind(
     "adam", ("adam",), ("beta1", "beta2", "betas", "eps", "weight_decay"),
-    _ADAM_ROWS, _adam, _ADAM_MISTAKES, adam(),
+    _ADAM_ROWS, _adam, (*_ADAM_MISTAKES, _COUNT), adam(),
 )  # fmt: skip

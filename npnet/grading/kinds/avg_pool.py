@@ -10,7 +10,9 @@ from npnet.base.arrays import Array
 from npnet.grading.kinds.base import Outputs, Sample
 from npnet.grading.kinds.pool import (
     ADD_UP,
+    ASSIGNS,
     STRIDE,
+    assigns,
     back,
     mean_share,
     mistake,
@@ -129,6 +131,7 @@ _AVG_MISTAKES = (
         "cut the padding off on both sides",
         back(mean_share, crop="all"),
     ),
+    mistake("scatter-assigns", ASSIGNS, ADD_UP, assigns(mean_share)),
 )
 
 

@@ -15,10 +15,10 @@ from npnet.grading.kinds.base import (
     Sample,
     by_tape,
     each,
-    gradient_mistakes,
     made,
 )
-from npnet.grading.kinds.windows import columns, output_size, scattered, window_of
+from npnet.grading.kinds.gradients import gradient_mistakes
+from npnet.grading.kinds.windows import assigned, columns, output_size, scattered, window_of
 from npnet.nn import functional as F
 
 __all__ = ["CONV2D", "convolve"]
@@ -134,6 +134,8 @@ def _weight_of(stride: int | None, last: str = "") -> Callable[[Sample], Outputs
         gy, seen = s.gy, columns(s.x, window_of(s.init, stride))[:, :, :oh, :ow]
         if last == "sample":
             gy, seen = gy[-1:], seen[-1:]
+        if last == "term":
+            gy, seen = gy[-1:, :, -1:, -1:], seen[-1:, :, -1:, -1:]
         if last == "window":
             gy, seen = gy[:, :, -1:, -1:], seen[:, :, -1:, -1:]
         return {"weight": np.einsum("noij,ncijuv->ocuv", gy, seen)}
@@ -252,6 +254,14 @@ _MISTAKES = (
         _only("gx", _with(assign=True)),
     ),
     _mistake(
+        "col2im-assigns",
+        "the gradient of x is written with = where += belongs (col2im), or by += at indices of "
+        "which several are the same, where one alone counts: right only where windows do not "
+        "overlap",
+        "a pixel lies in several windows: add up what each brings, by += or np.add.at",
+        lambda s: _assigned(s),
+    ),
+    _mistake(
         "stride-missing-in-gx",
         "backward puts the gradients of windows one pixel apart: the stride is missing",
         "what comes of y[i, j] goes to x[i * stride + u, j * stride + v]",
@@ -307,6 +317,44 @@ _MISTAKES = (
         lambda s: _last_window(s),
     ),
     _mistake(
+        "last-window-alone",
+        "the gradient of the weight is that of the last window of the last image: = for +=",
+        "add up over all images and positions",
+        _weight_of(None, "term"),
+    ),
+    _mistake(
+        "last-sample-alone",
+        "the gradient of the bias is that of the last image: = for += over the batch",
+        "add up over the batch",
+        _bias(lambda gy: gy[-1].sum((1, 2))),
+    ),
+    _mistake(
+        "last-window-alone",
+        "the gradient of the bias is that of the last position: = for += over positions",
+        "add up over all images and positions",
+        _bias(lambda gy: gy[:, :, -1, -1].sum(0)),
+    ),
+    _mistake(
+        "last-window-alone",
+        "the gradient of the bias is that of the last position of the last image: = for +=",
+        "add up over all images and positions",
+        _bias(lambda gy: gy[-1, :, -1, -1]),
+    ),
+    _mistake(
+        "output-not-transposed",
+        "the output has the right values in the wrong places: rows of images are reshaped to "
+        "(N, O, OH, OW), and not transposed",
+        "reshape to (N, OH, OW, O) as the rows are, and transpose(0, 3, 1, 2) then",
+        _forward(lambda s, y: y.transpose(0, 2, 3, 1).reshape(y.shape)),
+    ),
+    _mistake(
+        "output-not-transposed",
+        "the output has the right values in the wrong places: (O, N * OH * OW) is reshaped to "
+        "(N, O, OH, OW), and not transposed",
+        "reshape to (O, N, OH, OW), or (O, OH, OW, N), as the columns are, and transpose then",
+        _forward(lambda s, y: y.transpose(1, 2, 3, 0).reshape(y.shape)),
+    ),
+    _mistake(
         "bias-not-over-space",
         "the gradient of the bias is added up over the batch alone: broadcasting is not undone",
         "the bias was broadcast over batch, rows and columns: sum over (0, 2, 3)",
@@ -348,6 +396,15 @@ def _one_side(s: Sample) -> Outputs:
 
 def _averaged(s: Sample) -> Outputs:
     return {} if s.gy is None else {"weight": convolve(s)["weight"] / s.gy[:, 0].size}
+
+
+def _assigned(s: Sample) -> Outputs:
+    """= for +=, also filter by filter, in any order."""
+    if s.gy is None:
+        return {}
+    w, filters = s.weights["weight"], range(s.gy.shape[1])
+    terms = [np.einsum("nij,cuv->ncijuv", s.gy[:, o], w[o]) for o in filters]
+    return {"gx": assigned([sum(terms), *terms], window_of(s.init), s)}
 
 
 def _last_window(s: Sample) -> Outputs:

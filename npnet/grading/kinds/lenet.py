@@ -17,9 +17,9 @@ from npnet.grading.kinds.base import (
     Sample,
     by_tape,
     each,
-    gradient_mistakes,
     made,
 )
+from npnet.grading.kinds.gradients import gradient_mistakes
 from npnet.grading.kinds.windows import columns, scattered
 from npnet.nn import functional as F
 from npnet.ops.activation import relu, tanh
@@ -100,12 +100,14 @@ def _forward(kind: str) -> Callable[..., Tensor]:
 # ---- a network with switches ---------------------------------------------------------------------
 
 
-def _conv(x: Array, w: Array, b: Array) -> tuple[Array, Callable[[Array, bool], tuple[Array, ...]]]:
+def _conv(
+    x: Array, w: Array, b: Array
+) -> tuple[Array, Callable[[Array, bool | str], tuple[Array, ...]]]:
     window = Window((5, 5))
     seen = columns(x, window)
     y = np.einsum("ncijuv,ocuv->noij", seen, w, optimize=True) + b[:, None, None]
 
-    def back(gy: Array, assign: bool) -> tuple[Array, ...]:
+    def back(gy: Array, assign: bool | str) -> tuple[Array, ...]:
         parts = np.einsum("noij,ocuv->ncijuv", gy, w, optimize=True)
         gw = np.einsum("noij,ncijuv->ocuv", gy, seen, optimize=True)
         return scattered(parts, window, x.shape, assign), gw, gy.sum((0, 2, 3))
@@ -128,7 +130,7 @@ def network(
     silent: int | None = None,
     unmasked: int | None = None,
     last: str = "",
-    assign: bool = False,
+    assign: bool | str = False,
     flat: str = "",
 ) -> Callable[[Sample], Outputs]:
     """A LeNet in NumPy.
@@ -137,7 +139,7 @@ def network(
         silent: the layer (0 to 3) that has no activation, forward and backward.
         unmasked: the layer whose activation's derivative is left out of backward.
         last: what is done with the logits: softmax, or the activation.
-        assign: col2im by = for +=.
+        assign: col2im by = for +=, see `scattered`.
     """
 
     def activated(x: Array, layer: int) -> tuple[Array, Array]:
@@ -246,11 +248,14 @@ def _mistakes(act: str, pool: str) -> tuple[Mistake, ...]:
             )
             for i in range(4)
         ),
-        grads(
-            "col2im-assigns",
-            "the gradients of convolutions' inputs are written with = where += belongs (col2im)",
-            "a pixel lies in several windows: add up what each brings, +=",
-            assign=True,
+        *(
+            grads(
+                "col2im-assigns",
+                "the gradients of convolutions' inputs are written with =, not += (col2im)",
+                "a pixel lies in several windows: add up what each brings, +=",
+                assign=order,
+            )
+            for order in (True, "offsets")  # which term is left differs
         ),
     )
 

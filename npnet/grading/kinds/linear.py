@@ -13,9 +13,9 @@ from npnet.grading.kinds.base import (
     Sample,
     by_tape,
     each,
-    gradient_mistakes,
     made,
 )
+from npnet.grading.kinds.gradients import gradient_mistakes
 from npnet.nn import functional as F
 
 __all__ = ["LINEAR"]

@@ -18,9 +18,9 @@ from npnet.grading.kinds.base import (
     Sample,
     by_tape,
     each,
-    gradient_mistakes,
     made,
 )
+from npnet.grading.kinds.gradients import gradient_mistakes
 from npnet.nn import functional as F
 from npnet.tensor import as_tensor
 
@@ -36,7 +36,8 @@ _ROWS: tuple[Any, ...] = (
     ("again", "again", "a second call", {}, (4, 5)),
     ("derivative", "derivative", "finite differences", {}, (4, 5)),
     ("upstream", "upstream", "a loss that is one term of a sum: grad_output 0.7", {}, (4, 5)),
-    ("sure", "extreme", "logits of 800 and -800", {}, (3, 4)),
+    ("large", "extreme", "logits from 780 to 800", {}, (3, 4)),
+    ("sure", "sure", "logits of 800 and -800", {}, (3, 4)),
 )
 
 
@@ -52,13 +53,19 @@ def _cases() -> tuple[Case, ...]:
             target = rng.integers(0, classes, n)
             if calls and calls[0].x is not None and len(calls[0].x) == n:
                 target = calls[0].extra["target"]  # of finite differences: the same
-            x = call.x if case.name != "sure" else _sure(n, classes)
+            other = {"sure": _sure, "large": _large}.get(case.name)
+            x = call.x if other is None else other(n, classes)
             gy = np.array(0.7 if case.name == "upstream" else 1.0, x.dtype)
             calls.append(
                 replace(call, x=x, gy=None if call.gy is None else gy, extra={"target": target})
             )
         cases.append(replace(case, job=replace(case.job, calls=tuple(calls))))
     return tuple(cases)
+
+
+def _large(n: int, classes: int) -> Array:
+    """Logits whose exp overflows, of probabilities that are none of them 0."""
+    return 800 - 20.0 * np.arange(n * classes).reshape(n, classes) / (n * classes)
 
 
 def _sure(n: int, classes: int) -> Array:
@@ -141,6 +148,13 @@ def _twice_unmindful(s: Sample) -> Outputs:
 
 def _over_batch(s: Sample) -> Outputs:
     p, (_, ones, n) = _softmax(s.x, 0), _parts(s)
+    with np.errstate(all="ignore"):
+        out: Outputs = {"y": _nll(p, ones).mean()}
+    return out if s.gy is None else {**out, "gx": s.gy * (p - ones) / n}
+
+
+def _over_all(s: Sample) -> Outputs:
+    p, (_, ones, n) = _softmax(s.x.reshape(1, -1)).reshape(s.x.shape), _parts(s)
     with np.errstate(all="ignore"):
         out: Outputs = {"y": _nll(p, ones).mean()}
     return out if s.gy is None else {**out, "gx": s.gy * (p - ones) / n}
@@ -274,6 +288,12 @@ _MISTAKES = (
         "softmax is taken over the batch: the wrong axis",
         "the classes are axis 1",
         each(_over_batch),
+    ),
+    Mistake(
+        "softmax-over-all",
+        "softmax is taken over the whole batch at once: the probabilities of all rows add up to 1",
+        "each row by itself: e / e.sum(axis=1, keepdims=True)",
+        each(_over_all),
     ),
     Mistake(
         "overflow",

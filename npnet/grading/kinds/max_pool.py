@@ -9,7 +9,9 @@ import numpy as np
 from npnet.grading.kinds.base import Outputs, Sample
 from npnet.grading.kinds.pool import (
     ADD_UP,
+    ASSIGNS,
     STRIDE,
+    assigns,
     back,
     maxima,
     mean_share,
@@ -131,6 +133,8 @@ _MAX_MISTAKES = (
         "cut the padding off on both sides",
         back(winners, crop="all"),
     ),
+    mistake("scatter-assigns", ASSIGNS, ADD_UP, assigns(winners)),
+    mistake("scatter-assigns", ASSIGNS, ADD_UP, assigns(maxima)),
 )
 
 

@@ -17,9 +17,9 @@ from npnet.grading.kinds.base import (
     Sample,
     by_tape,
     each,
-    gradient_mistakes,
     made,
 )
+from npnet.grading.kinds.gradients import gradient_mistakes
 from npnet.grading.kinds.norm_rules import (
     EPS,
     MOMENTUM,
@@ -33,6 +33,7 @@ from npnet.grading.kinds.norm_rules import (
     moving,
     of_x,
     only,
+    reshaped,
     summed,
     unweighted,
 )
@@ -157,6 +158,12 @@ def _axes(images: bool) -> tuple[Mistake, ...]:
             summed((2, 3)),
         ),
         _mistake(
+            "channels-not-last",
+            "images are reshaped to (N * H * W, C) and not transposed before: channels are mixed",
+            "x.transpose(0, 2, 3, 1).reshape(-1, C), and back the other way",
+            reshaped,
+        ),
+        _mistake(
             "batch-for-count",
             "backward divides by the batch size N, where N * H * W values were averaged",
             "divide by the number of values of a channel, N * H * W",
@@ -216,6 +223,18 @@ _MISTAKES = (
         "backward leaves out the path through the mean",
         "gx = weight * rstd * (gy - mean(gy) - xhat * mean(gy * xhat)): mean(gy) is missing",
         only("gx", Norm(constant="mean")),
+    ),
+    _mistake(
+        "variance-halved",
+        "backward takes half of the path through the variance: the 2 of the square is missing",
+        "the derivative of (x - mean)^2 is 2 * (x - mean), and that of var^(-1/2) has the 1/2",
+        only("gx", Norm(half=True)),
+    ),
+    _mistake(
+        "count-missing",
+        "backward adds up where it must average: the sums over the batch are not divided by N",
+        "gx = weight * rstd * (gy - mean(gy) - xhat * mean(gy * xhat)), means and not sums",
+        only("gx", Norm(count=lambda m, n: 1)),
     ),
     _mistake(
         "weight-missing-in-gx",

@@ -23,6 +23,7 @@ __all__ = [
     "moving",
     "of_x",
     "only",
+    "reshaped",
     "summed",
     "unweighted",
 ]
@@ -47,6 +48,7 @@ class Norm:
         unbiased: whether the variance is divided by N - 1.
         scale: of variance and eps, what x - mean is multiplied by.
         constant: whether backward takes mean ("mean"), variance ("var") or both for constants.
+        half: whether the path through the variance counts half.
         count: what backward divides by, of the number of values of a channel and the batch.
     """
 
@@ -54,6 +56,7 @@ class Norm:
     unbiased: bool = False
     scale: Callable[[Array, float], Array] = lambda var, eps: 1 / np.sqrt(var + eps)
     constant: str = ""
+    half: bool = False
     count: Callable[[int, int], float] = lambda m, n: m
 
     def __call__(self, s: Sample) -> Outputs:
@@ -76,7 +79,7 @@ class Norm:
         if self.constant not in ("mean", "both"):
             gx = gx - g.sum(axes, keepdims=True) / m
         if self.constant not in ("var", "both"):
-            gx = gx - hat * (g * hat).sum(axes, keepdims=True) / m
+            gx = gx - hat * (g * hat).sum(axes, keepdims=True) / m * (0.5 if self.half else 1)
         return {
             **out,
             "gx": gx * rstd,
@@ -154,6 +157,14 @@ def moved_in_eval(s: Sample) -> Outputs:
 def of_x(s: Sample) -> Outputs:
     own = (0, *range(2, s.x.ndim))
     return {} if s.gy is None else {"weight": (s.gy * s.x).sum(own)}
+
+
+def reshaped(s: Sample) -> Outputs:
+    """Rows of C values as they lie in memory, which mix the channels."""
+    rows = (-1, s.x.shape[1])
+    gy = None if s.gy is None else s.gy.reshape(rows)
+    out = Norm()(replace(s, x=s.x.reshape(rows), gy=gy))
+    return {k: v.reshape(s.x.shape) if k in ("y", "gx") else v for k, v in out.items()}
 
 
 def unweighted(s: Sample) -> Outputs:

@@ -68,8 +68,10 @@ def _right(make: Callable[[Case], Any]) -> Callable[[Case, Seen], list[Outputs]]
     return compute
 
 
-def ruled(rule: Rule, shared: bool = False) -> Callable[[Case, Seen], list[Outputs]]:
-    """What parameters become by a rule; shared: both have one state."""
+def ruled(
+    rule: Rule, shared: bool = False, counted: bool = False
+) -> Callable[[Case, Seen], list[Outputs]]:
+    """What parameters become by a rule; shared: both have one state, counted: one count t."""
 
     def compute(case: Case, seen: Seen) -> list[Outputs]:
         init, lr, outs = dict(case.job.init), case.job.init["lr"], []
@@ -82,7 +84,10 @@ def ruled(rule: Rule, shared: bool = False) -> Callable[[Case, Seen], list[Outpu
                 for k in values:
                     g = np.asarray(call.extra[f"grad_{k}"], np.float64)
                     state = common if shared else states[k]
+                    if counted:
+                        state["t"] = common.get("t", 0)
                     values[k] = rule(values[k], g, state, init, lr)
+                    common["t"] = state.get("t", 0)
                 outs.append(dict(values))
         return outs
 

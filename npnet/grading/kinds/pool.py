@@ -18,14 +18,16 @@ from npnet.grading.kinds.base import (
     Sample,
     by_tape,
     each,
-    gradient_mistakes,
     made,
 )
-from npnet.grading.kinds.windows import columns, output_size, scattered, window_of
+from npnet.grading.kinds.gradients import gradient_mistakes
+from npnet.grading.kinds.windows import assigned, columns, output_size, scattered, window_of
 
 __all__ = [
     "ADD_UP",
+    "ASSIGNS",
     "STRIDE",
+    "assigns",
     "back",
     "maxima",
     "mean_share",
@@ -139,6 +141,22 @@ def mean_share(windows: Array) -> Array:
     return whole(windows) / (windows.shape[4] * windows.shape[5])
 
 
+def assigns(share: Callable[[Array], Array]) -> Callable[[Sample], Outputs]:
+    """gx written with = for +=, in whatever order."""
+
+    def compute(s: Sample) -> Outputs:
+        if s.gy is None:
+            return {}
+        parts = share(windows_of(s)) * s.gy[..., None, None]
+        return {"gx": assigned([parts], window_of(s.init), s)}
+
+    return compute
+
+
+ASSIGNS = (
+    "the gradient of x is written with = where += belongs, or by += at indices of which several "
+    "are the same: right only where windows do not overlap"
+)
 ADD_UP = "a pixel lies in several windows: add up what each brings, +="
 STRIDE = "the window of y[i, j] begins at x[i * stride, j * stride]"
 
