@@ -223,7 +223,7 @@ def _reason(x: Any) -> str | None:
         return "the batch requires a gradient"
     if not uses_kernels():
         return "the numba backend is not in use"
-    if x.dtype != np.float32 or not x.numel():
+    if x.dtype != np.float32 or not x.ndim or not x.numel():
         return f"batches of {x.dtype} {tuple(x.shape)} have no kernels"
     return None
 
