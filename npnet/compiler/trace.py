@@ -143,11 +143,10 @@ def _check_layer(node: Function, x: Tensor, chains: bool) -> None:
 
     if _is_chained(node):
         return
-    by_kernels = isinstance(node, LaneFunction)
-    if by_kernels and not chains and node.staged:
+    if isinstance(node, LaneFunction) and not chains and node.staged:
         return
     # of a few images, everything is in lanes that can be
-    kind = Layered if by_kernels and not is_few(x) else Unsuited
+    kind = Layered if isinstance(node, LaneFunction) and not is_few(x) else Unsuited
     raise kind(f"{node.name().removesuffix('Backward')} is not among its layers")
 
 
