@@ -18,15 +18,12 @@ version = release = npnet.__version__
 
 extensions = [
     "myst_nb",
-    "sphinx.ext.viewcode",
     "sphinx_copybutton",
     "sphinx_design",
     "npnet_manual",
 ]
 exclude_patterns = ["_ext", "_static", "README.md", "**/.ipynb_checkpoints"]
 root_doc = "index"
-# Parts of the manual that a branch may not have yet are named by patterns.
-suppress_warnings = ["toc.empty_glob"]
 
 # Notebooks are shown with the outputs that they are stored with; a test executes them.
 nb_execution_mode = "off"
@@ -38,7 +35,6 @@ python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 88
 toc_object_entries_show_parents = "hide"
 highlight_language = "python"
-viewcode_line_numbers = True
 
 html_title = "npnet"
 html_theme = "pydata_sphinx_theme"

@@ -7,6 +7,7 @@
     pages          the pages of the reference
     project        benchmarks, changelog, notebooks: what stands elsewhere in the clone
     links          names in backticks, in any page, as links into the reference
+    listings       the source as pages
     mathml         formulas without a script from another host
 """
 
@@ -16,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from npnet_manual import links, mathml, project
+from npnet_manual import links, listings, mathml, project
 from npnet_manual.names import Catalogue
 from npnet_manual.pages import reference
 
@@ -33,6 +34,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     project.write(source, pages | project.pages(source.parent))
     app.connect("source-read", project.relink)
     app.connect("doctree-read", partial(links.link_names, catalogue))
+    app.connect("html-collect-pages", partial(listings.pages, catalogue))
     app.add_html_math_renderer(
         "mathml", inline_renderers=(mathml.visit, None), block_renderers=(mathml.visit, None)
     )

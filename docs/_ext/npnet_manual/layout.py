@@ -121,6 +121,9 @@ def page_of(entry: Entry) -> tuple[str, str]:
     """Slug and title of the page that an entry stands on."""
     if entry.full in ("npnet.Tensor", "npnet.Size"):
         return "tensor", "Tensor"
+    for module in ("npnet.compiler", "npnet.serialization"):
+        if entry.file.startswith(module):
+            return module, module
     if entry.place in ("npnet", "npnet.nn.functional", "npnet.linalg"):
         return _by_file(entry, "ops", "npnet.ops.", _OPS, "creation")
     if entry.place == "npnet.nn":
@@ -136,9 +139,22 @@ def pages(catalogue: Catalogue) -> list[Page]:
         page = made.setdefault(slug, Page(slug, title, {}))
         by_file = slug.startswith(("ops/", "nn/"))
         page.sections.setdefault(entry.file if by_file else "", []).append(entry)
+    for page in made.values():
+        _sort(page)
     order = [slug for group in GROUPS.values() for slug in group]
     known = [made[slug] for slug in order if slug in made]
     return [*known, *(page for slug, page in made.items() if slug not in order)]
+
+
+def _sort(page: Page) -> None:
+    """Sections in the order in which the tables name their files."""
+    folder, _, slug = page.slug.partition("/")
+    files = {"ops": _OPS, "nn": _LAYERS}.get(folder, {}).get(slug, ("", ""))[1].split()
+    root = {"ops": "npnet.ops.", "nn": "npnet.nn.modules."}.get(folder, "")
+    order = ["npnet" + file if file[0] == "." else root + file for file in files]
+    known = sorted(page.sections, key=lambda file: order.index(file) if file in order else 99)
+    for file in known:
+        page.sections[file] = page.sections.pop(file)
 
 
 def _by_file(

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from npnet_manual import listings
 from npnet_manual.docstrings import first_sentence, inline, to_rst
-from npnet_manual.layout import GROUPS, Page, pages
+from npnet_manual.layout import GROUPS, Page, page_of, pages
 from npnet_manual.names import Catalogue, Entry
 from npnet_manual.signatures import signature
 
@@ -50,13 +51,15 @@ def members(entry: Entry, catalogue: Catalogue) -> list[tuple[str, Any]]:
     return sorted((n, v) for n, v in found.items() if not (is_layer and n in _OF_EVERY_LAYER))
 
 
-def _own_bases(cls: type, catalogue: Catalogue) -> Iterator[type]:
-    """The class, and those before a documented one that the manual does not show by themselves."""
-    for base in cls.__mro__:
-        documented = catalogue.of(base)
-        if base is not cls and (documented or not base.__module__.startswith("npnet")):
-            continue
-        yield base
+def _own_bases(cls: type, catalogue: Catalogue) -> list[type]:
+    """The class, and its bases of npnet that no class documented by itself has."""
+    shown = [base for base in cls.__mro__[1:] if catalogue.of(base)]
+    return [
+        base
+        for base in cls.__mro__
+        if base.__module__.startswith("npnet")
+        and not any(issubclass(other, base) for other in shown)
+    ]
 
 
 # ---- pages -------------------------------------------------------------------------------------
@@ -174,6 +177,11 @@ def _entry(entry: Entry, catalogue: Catalogue) -> Iterator[str]:
     link = partial(_link, catalogue, names, (entry.full, entry.place, "npnet.nn", "npnet"))
     yield from (f"   {line}".rstrip() for line in to_rst(doc, link))
     yield ""
+    where = listings.address(entry)
+    if where:
+        root = "../" * (1 + page_of(entry)[0].count("/"))
+        yield f"   `Code <{root}{where}>`__"
+        yield ""
     for name, value in members(entry, catalogue):
         yield from (f"   {line}".rstrip() for line in _member(entry, name, value, catalogue))
 

@@ -27,16 +27,8 @@ _PAGES = {
 GENERATED = ("reference", "project", "examples")
 
 _LINK = re.compile(r"(\]\()([^)\s#:<>]+)((?:#[^)\s]*)?\))")
-_CONTENTS = """
-
-```{toctree}
-:hidden:
-:glob:
-
-*
-labs/*
-```
-"""
+# Pages that a clone may lack are left out of the contents where they are not.
+_OPTIONAL = ("tutorial", "examples/index", "kernels", "teachers")
 
 
 def pages(root: Path) -> dict[str, str]:
@@ -51,10 +43,18 @@ def pages(root: Path) -> dict[str, str]:
             continue
         name = path.relative_to(root).as_posix()
         made[name] = _notebook(path.read_text(encoding="utf-8"), name, root)
-    if any(page.endswith(".ipynb") for page in made):
+    notebooks = [name for name in made if name.endswith(".ipynb")]
+    if notebooks:
         made.setdefault("examples/index.md", "# Notebooks\n")
-        made["examples/index.md"] += _CONTENTS
+        made["examples/index.md"] += _contents(notebooks)
     return made
+
+
+def _contents(notebooks: list[str]) -> str:
+    names = [name.removeprefix("examples/").removesuffix(".ipynb") for name in notebooks]
+    # Those of the course's laboratories, in a folder of their own, are last.
+    listed = "\n".join(sorted(names, key=lambda name: ("/" in name, name)))
+    return f"\n\n```{{toctree}}\n:hidden:\n\n{listed}\n```\n"
 
 
 def moved_links(text: str, old: str, new: str, root: Path) -> str:
@@ -129,3 +129,7 @@ def relink(app: Sphinx, docname: str, content: list[str]) -> None:
     name = f"docs/{os.path.relpath(path, app.srcdir)}".replace(os.sep, "/")
     if path.suffix == ".md" and not docname.startswith(GENERATED):
         content[0] = moved_links(content[0], name, name, Path(app.srcdir).parent)
+    if docname == app.config.root_doc:
+        lacking = [page for page in _OPTIONAL if page not in app.env.found_docs]
+        lines = content[0].split("\n")
+        content[0] = "\n".join(line for line in lines if line not in lacking)
