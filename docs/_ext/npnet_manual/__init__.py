@@ -1,14 +1,14 @@
 """What the manual of npnet adds to Sphinx: the reference, links from names, files of the project.
 
-    docstrings     docstrings as reStructuredText
-    names          the public names of npnet, each once
-    layout         which name stands on which page
-    signatures     signatures without quotes
-    pages          the pages of the reference
-    project        benchmarks, changelog, notebooks: what stands elsewhere in the clone
-    links          names in backticks, in any page, as links into the reference
-    listings       the source as pages
-    mathml         formulas without a script from another host
+docstrings     docstrings as reStructuredText
+names          the public names of npnet, each once
+layout         which name stands on which page
+signatures     signatures without quotes
+pages          the pages of the reference
+project        benchmarks, changelog, notebooks: what stands elsewhere in the clone
+links          names in backticks, in any page, as links into the reference
+listings       the source as pages
+mathml         formulas without a script from another host
 """
 
 from __future__ import annotations

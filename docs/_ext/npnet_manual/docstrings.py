@@ -215,10 +215,8 @@ def _listed(lines: list[str], link: Link) -> list[str]:
 
 
 def _literal(lines: list[str]) -> list[str]:
-    if lines[0].startswith(">>>"):
-        language = "pycon"
-    else:
-        language = "python" if _is_code(lines) else "text"
+    plain = "python" if _is_code(lines) else "text"
+    language = "pycon" if lines[0].startswith(">>>") else plain
     return [f".. code-block:: {language}", "", *_indented(lines), ""]
 
 

@@ -6,8 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 from docutils import nodes
-from npnet_manual.names import Catalogue
 from sphinx import addnodes
+
+from npnet_manual.names import Catalogue
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from npnet_manual.names import Catalogue, Entry
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
+
+from npnet_manual.names import Catalogue, Entry
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -20,7 +21,7 @@ __all__ = ["address", "pages"]
 
 
 def address(entry: Entry) -> str | None:
-    """The page and line of a function or class, from the manual's root; None where it is not ours."""
+    """The page and line of a function or class, from the manual's root; None if it is not ours."""
     if entry.kind == "data" or _path(entry.file) is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Pages that stand elsewhere in the clone, copied into the manual's folder with their links moved."""
+"""Pages that stand elsewhere in the clone, copied into the manual's folder, their links moved."""
 
 from __future__ import annotations
 
