@@ -34,7 +34,7 @@ myst_heading_anchors = 4
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 88
 toc_object_entries_show_parents = "hide"
-highlight_language = "python"
+highlight_language = "none"  # of blocks that name no language, such as what a command prints
 
 html_title = "npnet"
 html_theme = "pydata_sphinx_theme"
@@ -55,7 +55,14 @@ html_theme_options = {
     "footer_end": [],
     "secondary_sidebar_items": {"**": ["page-toc"], "index": []},
 }
-html_sidebars = {"index": []}
+# Pages without others below them have nothing to navigate.
+html_sidebars = {
+    page: []
+    for page in (
+        *("index", "tutorial", "kernels", "coming-from-pytorch", "results", "reliability"),
+        *("teachers", "project/*", "code/*"),
+    )
+}
 
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import re
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ def link_names(catalogue: Catalogue, app: Sphinx, doctree: nodes.document) -> No
     """Make each name that npnet has a link to where it is documented."""
     docname = app.env.docname
     if docname.startswith("reference/"):  # whose docstrings know what their names mean
+        _unlink_builtins(doctree)
         return
     for literal in list(doctree.findall(nodes.literal)):
         if _is_elsewhere(literal):
@@ -69,6 +71,13 @@ def _is_elsewhere(node: nodes.Node) -> bool:
             return True
         parent = parent.parent
     return isinstance(node.parent, nodes.title)
+
+
+def _unlink_builtins(doctree: nodes.document) -> None:
+    """In signatures `int` is Python's: npnet.int, a dtype, is another."""
+    for link in list(doctree.findall(addnodes.pending_xref)):
+        if link.get("reftype") == "class" and hasattr(builtins, link["reftarget"]):
+            link.replace_self(link.children)
 
 
 def _point(literal: nodes.literal, full: str, docname: str) -> None:

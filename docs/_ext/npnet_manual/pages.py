@@ -82,15 +82,18 @@ def _index(made: list[Page]) -> list[str]:
             lines += _heading(title, "-")
             for slug in slugs:
                 lines += _row(by_slug[slug])
-            lines += [".. toctree::", "   :hidden:", ""]
+            lines += [".. toctree::", "   :hidden:", f"   :caption: {title}", ""]
             lines += [f"   {slug}" for slug in slugs] + [""]
     return lines
 
 
 def _row(page: Page) -> list[str]:
-    names = [entry.name for entries in page.sections.values() for entry in entries]
-    shown = ", ".join(f"``{name}``" for name in names[:5]) + (", ..." if len(names) > 5 else "")
-    return [f":doc:`{page.slug}` ({len(names)})", f"   {shown}", ""]
+    entries = sorted(
+        (entry for entries in page.sections.values() for entry in entries),
+        key=lambda entry: (entry.name.lower(), entry.name),
+    )
+    shown = ", ".join(f":py:obj:`{_plain(entry.name)} <{entry.full}>`" for entry in entries)
+    return [f":doc:`{page.slug}`", f"   {shown}", ""]
 
 
 def _page(page: Page, catalogue: Catalogue) -> Iterator[str]:
@@ -100,7 +103,7 @@ def _page(page: Page, catalogue: Catalogue) -> Iterator[str]:
         yield from _module(page.slug, catalogue)
     for file, entries in page.sections.items():
         if len(page.sections) > 1 and not whole:
-            yield from _heading(_title(file), "-")
+            yield from _heading(_title(file, page.title), "-")
         if file.startswith("npnet.") and len(page.sections) > 1:
             yield f"In ``{file.replace('.', '/')}.py``."
             yield ""
@@ -113,10 +116,11 @@ def _page(page: Page, catalogue: Catalogue) -> Iterator[str]:
         yield from _methods(catalogue)
 
 
-def _title(file: str) -> str:
-    """What the first line of a module's docstring says, up to a colon."""
-    doc = importlib.import_module(file).__doc__ or file
-    return inline(first_sentence(doc).partition(": ")[0].replace("`", ""))
+def _title(file: str, above: str) -> str:
+    """What a module's docstring says first, up to a colon if that is not the page's title."""
+    said = first_sentence(importlib.import_module(file).__doc__ or file).replace("`", "")
+    short = said.partition(": ")[0]
+    return inline(said if short == above else short)
 
 
 def _module(name: str, catalogue: Catalogue) -> list[str]:
