@@ -77,7 +77,7 @@ def _unlink_builtins(doctree: nodes.document) -> None:
     """In signatures `int` is Python's: npnet.int, a dtype, is another."""
     for link in list(doctree.findall(addnodes.pending_xref)):
         if link.get("reftype") == "class" and hasattr(builtins, link["reftarget"]):
-            link.replace_self(link.children)
+            link.replace_self(nodes.Text(link["reftarget"]))
 
 
 def _point(literal: nodes.literal, full: str, docname: str) -> None:
