@@ -9,6 +9,8 @@ import pytest
 
 pytest.importorskip("sphinx")
 
+from docutils import nodes
+from npnet_manual import mathml
 from npnet_manual.project import moved_links, pages, write
 
 
@@ -52,3 +54,15 @@ def test_what_is_old_is_gone(root: Path) -> None:
     assert (docs / "reference/a.rst").read_text() == "c"
     assert not (docs / "project/b.md").exists()
     assert (docs / "results.md").exists()
+
+
+def test_formulas_are_drawn_by_the_browser() -> None:
+    class Translator:
+        body: list[str]
+
+    translator = Translator()
+    translator.body = []
+    with pytest.raises(nodes.SkipNode):
+        mathml.visit(translator, nodes.math("", r"\frac{1}{x}"))
+    assert translator.body[0].startswith("<math")
+    assert "<mfrac>" in translator.body[0].replace("\n", "").replace(" ", "")

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any
 
 from docutils import nodes
-from docutils.utils.math import pick_math_environment
+from docutils.utils.math import MathError, pick_math_environment
 from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx.util import logging
 
 __all__ = ["visit"]
 
 
 def visit(translator: Any, node: nodes.math | nodes.math_block) -> None:
-    """Write the formula; docutils says where it knows no such command of LaTeX."""
+    """Write the formula; as it was typed, with a warning, where docutils knows no such command."""
     is_block = isinstance(node, nodes.math_block)
     code = node.astext()
     if is_block and "\\begin" not in code and "\\\\" in code:
         environment = pick_math_environment(code)
         code = f"\\begin{{{environment}}}{code}\\end{{{environment}}}"
-    made = tex2mathml(code, as_block=is_block)
+    try:
+        made = tex2mathml(code, as_block=is_block)
+    except MathError as error:
+        logging.getLogger(__name__).warning("formula %r: %s", code, error, location=node)
+        made = f"<code>{html.escape(code)}</code>"
     translator.body.append(f'<div class="math">{made}</div>' if is_block else made)
     raise nodes.SkipNode

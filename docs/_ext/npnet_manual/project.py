@@ -17,7 +17,7 @@ __all__ = ["GENERATED", "moved_links", "pages", "relink", "write"]
 
 # A file of the clone: the page of the manual that it is, below docs/.
 _PAGES = {
-    "README.md": "index.md",
+    "README.md": "project/readme.md",
     "CHANGELOG.md": "project/changelog.md",
     "CONTRIBUTING.md": "project/contributing.md",
     "benchmarks/README.md": "project/benchmarks.md",
@@ -35,7 +35,7 @@ def pages(root: Path) -> dict[str, str]:
     """The text of each page below docs/ that is a file of the clone, notebooks among them."""
     made = {}
     for name, page in _PAGES.items():
-        if (root / name).is_file() and page != "index.md":
+        if (root / name).is_file():
             text = (root / name).read_text(encoding="utf-8")
             made[page] = moved_links(text, name, f"docs/{page}", root)
     for path in sorted((root / "examples").rglob("*.ipynb")):
