@@ -63,6 +63,6 @@ def test_formulas_are_drawn_by_the_browser() -> None:
     translator = Translator()
     translator.body = []
     with pytest.raises(nodes.SkipNode):
-        mathml.visit(translator, nodes.math("", r"\frac{1}{x}"))
+        mathml.visit(translator, nodes.math("", r"\Big(\frac{1}{x}\Big)"))
     assert translator.body[0].startswith("<math")
     assert "<mfrac>" in translator.body[0].replace("\n", "").replace(" ", "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from typing import Any
 
 from docutils import nodes
@@ -12,11 +13,14 @@ from sphinx.util import logging
 
 __all__ = ["visit"]
 
+# LaTeX's sizes of brackets, which docutils does not know and browsers find by themselves.
+_SIZES = re.compile(r"\\[bB]igg?[lr]?(?![A-Za-z])")
+
 
 def visit(translator: Any, node: nodes.math | nodes.math_block) -> None:
     """Write the formula; as it was typed, with a warning, where docutils knows no such command."""
     is_block = isinstance(node, nodes.math_block)
-    code = node.astext()
+    code = _SIZES.sub("", node.astext())
     if is_block and "\\begin" not in code and "\\\\" in code:
         environment = pick_math_environment(code)
         code = f"\\begin{{{environment}}}{code}\\end{{{environment}}}"
