@@ -78,6 +78,7 @@ def test_each_part_becomes_what_it_is() -> None:
     terms = [node.astext() for node in tree.findall(docutils.nodes.term)]
     assert terms == ["stride, dilation", "**rest", "ValueError"]
     assert "one number, or two." in tree.astext()
+    assert "(N, C) → (N, O), N may be 0." in tree.astext()
     assert "Slide a *bank* of filters over input." in tree.astext()
     assert [node["refuri"] for node in tree.findall(docutils.nodes.reference)] == [
         "https://arxiv.org/abs/1603.07285"

@@ -241,7 +241,8 @@ def _paragraph(lines: list[str], link: Link) -> str:
 
 
 def _escaped(text: str) -> str:
-    return re.sub(r"([\\*_|`])", r"\\\1", text)
+    # A line may break within `->`, and does in a narrow window.
+    return re.sub(r"([\\*_|`])", r"\\\1", text).replace("->", "→")
 
 
 def _piece(text: str, link: Link) -> str:

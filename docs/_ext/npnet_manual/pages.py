@@ -118,7 +118,8 @@ def _page(page: Page, catalogue: Catalogue) -> Iterator[str]:
 
 def _title(file: str, above: str) -> str:
     """What a module's docstring says first, up to a colon if that is not the page's title."""
-    said = first_sentence(importlib.import_module(file).__doc__ or file).replace("`", "")
+    doc = importlib.import_module(file).__doc__ or file
+    said = doc.split("\n")[0].rstrip(".,").replace("`", "")
     short = said.partition(": ")[0]
     return inline(said if short == above else short)
 
