@@ -29,5 +29,5 @@ def visit(translator: Any, node: nodes.math | nodes.math_block) -> None:
     except MathError as error:
         logging.getLogger(__name__).warning("formula %r: %s", code, error, location=node)
         made = f"<code>{html.escape(code)}</code>"
-    translator.body.append(f'<div class="math">{made}</div>' if is_block else made)
+    translator.body.append(f'<div class="formula">{made}</div>' if is_block else made)
     raise nodes.SkipNode

@@ -26,6 +26,7 @@ _PAGES = {
 # Folders below docs/ that are written by each build, and are not in the repository.
 GENERATED = ("reference", "project", "examples")
 
+_ALL = {"flags": re.MULTILINE | re.DOTALL}
 _LINK = re.compile(r"(\]\()([^)\s#:<>]+)((?:#[^)\s]*)?\))")
 # Pages that a clone may lack are left out of the contents where they are not.
 _OPTIONAL = ("tutorial", "examples/index", "kernels", "teachers")
@@ -131,5 +132,14 @@ def relink(app: Sphinx, docname: str, content: list[str]) -> None:
         content[0] = moved_links(content[0], name, name, Path(app.srcdir).parent)
     if docname == app.config.root_doc:
         lacking = [page for page in _OPTIONAL if page not in app.env.found_docs]
-        lines = content[0].split("\n")
-        content[0] = "\n".join(line for line in lines if line not in lacking)
+        content[0] = without(content[0], lacking)
+
+
+def without(text: str, lacking: list[str]) -> str:
+    """The first page without the lines of contents, and the cards, of pages that are not there."""
+    for page in lacking:
+        text = re.sub(
+            rf"^:::\{{grid-item-card\}}[^:]*\n:link: {page}\n.*?^:::\n\n", "", text, **_ALL
+        )
+        text = re.sub(rf"^{page}\n", "", text, flags=re.MULTILINE)
+    return text
