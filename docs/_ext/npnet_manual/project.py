@@ -26,7 +26,6 @@ _PAGES = {
 # Folders below docs/ that are written by each build, and are not in the repository.
 GENERATED = ("reference", "project", "examples")
 
-_ALL = {"flags": re.MULTILINE | re.DOTALL}
 _LINK = re.compile(r"(\]\()([^)\s#:<>]+)((?:#[^)\s]*)?\))")
 # Pages that a clone may lack are left out of the contents where they are not.
 _OPTIONAL = ("tutorial", "examples/index", "kernels", "teachers")
