@@ -137,8 +137,7 @@ def relink(app: Sphinx, docname: str, content: list[str]) -> None:
 def without(text: str, lacking: list[str]) -> str:
     """The first page without the lines of contents, and the cards, of pages that are not there."""
     for page in lacking:
-        text = re.sub(
-            rf"^:::\{{grid-item-card\}}[^:]*\n:link: {page}\n.*?^:::\n\n", "", text, **_ALL
-        )
+        card = rf"^:::\{{grid-item-card\}}[^:]*\n:link: {page}\n.*?^:::\n\n"
+        text = re.sub(card, "", text, flags=re.MULTILINE | re.DOTALL)
         text = re.sub(rf"^{page}\n", "", text, flags=re.MULTILINE)
     return text
