@@ -40,7 +40,8 @@ def test_links_of_a_page_of_docs(root: Path) -> None:
 
     assert moved("[b](../benchmarks/README.md#x)") == "[b](project/benchmarks.md#x)"
     assert moved("[n](../examples/labs/one.ipynb)") == "[n](examples/labs/one.ipynb)"
-    assert moved("[p](../benchmarks/peak.py)") == "[p](../benchmarks/peak.py)"
+    assert moved("[p](../benchmarks/peak.py)") == "p"
+    assert moved("[o](../examples/own.py)") == "[o](examples/own.py)"
     assert moved("see [the tests](../tests) too") == "see the tests too"
     assert moved("[s](https://x.org/a) ![p](a.png)") == "[s](https://x.org/a) ![p](a.png)"
     code = "```sh\n[b](../benchmarks/README.md)\n```\n"

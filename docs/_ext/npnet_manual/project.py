@@ -26,6 +26,7 @@ _PAGES = {
 # Folders below docs/ that are written by each build, and are not in the repository.
 GENERATED = ("reference", "project", "examples")
 
+_PICTURES = {".png", ".svg", ".jpg"}
 _LINK = re.compile(r"(\]\()([^)\s#:<>]+)((?:#[^)\s]*)?\))")
 # Pages that a clone may lack are left out of the contents where they are not.
 _OPTIONAL = ("tutorial", "examples/index", "kernels", "teachers")
@@ -63,16 +64,17 @@ def moved_links(text: str, old: str, new: str, root: Path) -> str:
     Args:
         old, new: where the text stood and stands, below the root.
 
-    A link to another file that is a page of the manual goes to that page. One to a file that is
-    not is the file, to download; one to a folder is left as text.
+    A link to a file that is a page of the manual goes to that page, one to a script of the examples
+    downloads it. Of a link to what else is in the clone the text is left.
     """
 
     def moved(match: re.Match[str]) -> str:
         path = posixpath.normpath(posixpath.join(posixpath.dirname(old), match[2]))
         target = f"docs/{_PAGES[path]}" if path in _PAGES else path
-        if path.startswith("examples/") and path.endswith(".ipynb"):
-            target = f"docs/{path}"
-        if (root / path).is_dir() or path.startswith(".."):
+        if path not in _PAGES and path.startswith("examples/"):
+            target = f"docs/{path}"  # where it is copied to
+        is_picture = Path(path).suffix in _PICTURES
+        if (root / path).is_dir() or not (target.startswith("docs/") or is_picture):
             return f"]({_DEAD}{match[3]}"
         return match[1] + posixpath.relpath(target, posixpath.dirname(new)) + match[3]
 
@@ -117,7 +119,7 @@ def _copy_files(source: Path) -> None:
     """What the pages of the examples show or offer: pictures, scripts."""
     examples = source.parent / "examples"
     for path in examples.rglob("*"):
-        if path.suffix in {".png", ".svg", ".jpg", ".py"} and path.is_file():
+        if path.suffix in {*_PICTURES, ".py"} and path.is_file():
             target = source / "examples" / path.relative_to(examples)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
