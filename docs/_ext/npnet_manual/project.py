@@ -141,5 +141,5 @@ def without(text: str, lacking: list[str]) -> str:
     for page in lacking:
         card = rf"^:::\{{grid-item-card\}}[^:]*\n:link: {page}\n.*?^:::\n\n"
         text = re.sub(card, "", text, flags=re.MULTILINE | re.DOTALL)
-        text = re.sub(rf"^{page}\n", "", text, flags=re.MULTILINE)
+        text = re.sub(rf"^[\w ]+ <{page}>\n", "", text, flags=re.MULTILINE)
     return text
