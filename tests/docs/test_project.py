@@ -11,7 +11,7 @@ pytest.importorskip("sphinx")
 
 from docutils import nodes
 from npnet_manual import mathml
-from npnet_manual.project import moved_links, pages, without, write
+from npnet_manual.project import moved_links, pages, write
 
 
 @pytest.fixture
@@ -67,13 +67,3 @@ def test_formulas_are_drawn_by_the_browser() -> None:
         mathml.visit(translator, nodes.math("", r"\Big(\frac{1}{x}\Big)"))
     assert translator.body[0].startswith("<math")
     assert "<mfrac>" in translator.body[0].replace("\n", "").replace(" ", "")
-
-
-def test_the_first_page_leaves_out_what_is_not_there() -> None:
-    text = (Path(__file__).parents[2] / "docs/index.md").read_text(encoding="utf-8")
-    less = without(text, ["tutorial", "examples/index"])
-    assert ":link: tutorial" in text
-    assert ":link: tutorial" not in less
-    assert "<tutorial>" not in less
-    assert text.count("grid-item-card") - less.count("grid-item-card") == 2
-    assert less.count(":::") == text.count(":::") - 4

@@ -56,7 +56,7 @@ _SHORT = {
     "torch.nn.": "npnet.nn.",
     "torch.": "npnet.",
 }
-_IN_PLACE = re.compile(r"`(\w+)`, in place\.?$")
+_IN_PLACE = re.compile(r"`(\w+)`, in place\.?(?=\n|$)")
 
 
 @dataclass

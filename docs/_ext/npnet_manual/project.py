@@ -28,8 +28,6 @@ GENERATED = ("reference", "project", "examples")
 
 _PICTURES = {".png", ".svg", ".jpg"}
 _LINK = re.compile(r"(\]\()([^)\s#:<>]+)((?:#[^)\s]*)?\))")
-# Pages that a clone may lack are left out of the contents where they are not.
-_OPTIONAL = ("tutorial", "examples/index", "kernels", "teachers")
 
 
 def pages(root: Path) -> dict[str, str]:
@@ -131,15 +129,3 @@ def relink(app: Sphinx, docname: str, content: list[str]) -> None:
     name = f"docs/{os.path.relpath(path, app.srcdir)}".replace(os.sep, "/")
     if path.suffix == ".md" and not docname.startswith(GENERATED):
         content[0] = moved_links(content[0], name, name, Path(app.srcdir).parent)
-    if docname == app.config.root_doc:
-        lacking = [page for page in _OPTIONAL if page not in app.env.found_docs]
-        content[0] = without(content[0], lacking)
-
-
-def without(text: str, lacking: list[str]) -> str:
-    """The first page without the lines of contents, and the cards, of pages that are not there."""
-    for page in lacking:
-        card = rf"^:::\{{grid-item-card\}}[^:]*\n:link: {page}\n.*?^:::\n\n"
-        text = re.sub(card, "", text, flags=re.MULTILINE | re.DOTALL)
-        text = re.sub(rf"^[\w ]+ <{page}>\n", "", text, flags=re.MULTILINE)
-    return text
