@@ -6,6 +6,7 @@ import contextlib
 import copy
 import warnings
 import zlib
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -135,11 +136,14 @@ def _trainable(case: Case, seed: int) -> tuple[nn.Module, Any, Tensor, Tensor] |
 
 def _between(layer: nn.Module, x: Tensor, features: int) -> nn.Module:
     """A layer with one before it that programs begin with, and a classifier behind."""
-    first: list[nn.Module] = []
+    parts: OrderedDict[str, nn.Module] = OrderedDict()
     if not isinstance(layer, (nn.Conv2d, nn.Linear)):
         images, size = x.ndim == 4, x.shape[1 if x.ndim == 4 else -1]
-        first = [nn.Conv2d(size, size, 3, padding=1) if images else nn.Linear(size, size)]
-    return nn.Sequential(*first, layer, nn.Flatten(), nn.Linear(features, CLASSES))
+        before = nn.Conv2d(size, size, 3, padding=1) if images else nn.Linear(size, size)
+        parts["layer before"] = before
+    parts |= {"layer": layer, "rows": nn.Flatten()}
+    parts["classifier behind"] = nn.Linear(features, CLASSES)
+    return nn.Sequential(parts)
 
 
 def compiled_against_eager(cases: Sequence[Case], seed: int, subject: str) -> Claim:
