@@ -28,6 +28,11 @@ LOSSES: Explanations = {
         "d grows with x one for one, and falls with the target: gx = gy * 2 (x - target) / M, and "
         "gtarget = -gx where it is wanted.",
     ),
+    "mse_loss_none": explain(
+        "F.mse_loss(x, target, reduction='none')",
+        {"x": X, "target": T},
+        "Each loss is by itself, y = (x - t)^2: gx = 2 (x - t) * gy, gt = -gx.",
+    ),
     "l1_loss": explain(
         "F.l1_loss(x, target)",
         {"x": X, "target": Constant(T)},
@@ -90,6 +95,13 @@ LOSSES: Explanations = {
         "l = t * (log t - x), linear in x: dl/dx = -t.",
         "gx = -gy * target / N with 'batchmean'; the target may have a gradient too, "
         "log t - x + 1.",
+    ),
+    "kl_div_log_target": explain(
+        "F.kl_div(x, target, reduction='sum', log_target=True)",
+        {"x": [[-1.2, -0.9, -1.5], [-0.7, -2.0, -1.1]],
+         "target": [[-1.2, -0.7, -1.6], [-0.5, -2.3, -1.2]]},
+        "l = e^t * (t - x): dl/dx = -e^t, gx = -gy * e^t.",
+        "dl/dt = e^t * (t - x) + e^t by the product rule: gt = gy * e^t * (t - x + 1).",
     ),
     "poisson_nll_loss": explain(
         "F.poisson_nll_loss(x, target)",
