@@ -138,10 +138,13 @@ def equation_of(op: str) -> str:
 
 
 def source_of(op: str, functions: list[type[Function]]) -> str:
-    """The paper, from the docstring of the function or of what it applies."""
-    docs = [inspect.getdoc(public(op)), *map(inspect.getdoc, functions)]
-    found = [" ".join(_part(doc, "Source").split()) for doc in docs]
-    return " ".join(dict.fromkeys(filter(None, found))) or "none is named: it follows by calculus."
+    """The paper, from the docstring of the function, of what it applies, or of their module."""
+    modules = [sys.modules[kind.__module__] for kind in functions]
+    for named in ([public(op), *functions], modules):
+        found = [" ".join(_part(inspect.getdoc(it), "Source").split()) for it in named]
+        if any(found):
+            return " ".join(dict.fromkeys(filter(None, found)))
+    return "none is named: it follows by calculus."
 
 
 # ---- code ----------------------------------------------------------------------------------------

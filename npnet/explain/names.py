@@ -25,7 +25,7 @@ WITHOUT = {
     ),
     **_all(
         "ceil fix floor floor_divide heaviside round sgn sign trunc",
-        "it is constant but for its jumps: its gradient is 0 everywhere",
+        "it is constant but for its jumps, and its gradient 0",
     ),
     **_all("bernoulli binomial multinomial poisson", "it draws at random"),
     **_all("unique unique_consecutive", "how many values there are depends on the values"),

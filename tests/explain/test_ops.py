@@ -173,6 +173,17 @@ def test_decompositions_show_their_backward_pass(op: str, pulls: list[str]) -> N
     assert [code.name for code in codes if code.name.startswith("_pull")] == pulls
 
 
+def test_sources_are_those_of_the_op_or_else_of_its_module() -> None:
+    sources = {
+        op: source_of(op, computed(op).functions) for op in ("cholesky", "solve", "svd", "tan")
+    }
+    assert "Murray (2016)" in sources["cholesky"]
+    assert "Giles" not in sources["cholesky"]
+    assert "Giles (2008)" in sources["solve"]
+    assert "Giles (2008)" in sources["svd"]
+    assert "none is named" in sources["tan"]
+
+
 def test_what_an_example_may_say() -> None:
     x = {"x": [[1.0, 2.0], [3.0, 4.0]]}
     for call, y in {

@@ -89,7 +89,7 @@ _WRITING: Explanations = {
         "npnet.fill(x, value)",
         {"x": X, "value": 0.5},
         OVERWRITTEN,
-        "Everything is: gx = 0, and gvalue is the sum of gy.",
+        "Here that is everything: gx = 0, and gvalue is the sum of gy.",
     ),
     "scatter": explain(
         "npnet.scatter(x, 0, index, src)",
@@ -97,8 +97,8 @@ _WRITING: Explanations = {
         "y[index[i, j], j] = src[i, j], on a copy of x.",
         OVERWRITTEN,
         TAKEN,
-        "Where two were written to one place the last stays, and gradients would be of both: "
-        "the indices of a column should differ.",
+        "Where two are written to one place the last stays, yet both would get gy: the indices of "
+        "a column should differ.",
     ),
     "scatter_add": explain(
         "npnet.scatter_add(x, 0, index, src)",
