@@ -183,8 +183,9 @@ def _pulls(function: Callable[..., Any]) -> list[Code]:
     while ahead:
         for word in re.findall(r"\b[a-z_]\w*", inspect.getsource(ahead.pop())):
             target = names.get(word)
-            is_here = inspect.isfunction(target) and target.__module__ == function.__module__
-            if is_here and word not in found:
+            if word in found or not inspect.isfunction(target):
+                continue
+            if target.__module__ == function.__module__:
                 found[word] = target
                 ahead.append(target)
     return [_code(target) for name, target in found.items() if name.startswith("_pull")]

@@ -28,6 +28,7 @@ from npnet.explain.catalogue import (
 from npnet.explain.example import BOUND, Example
 from npnet.explain.example import computed as computed_now
 from npnet.explain.explanation import explain
+from npnet.explain.names import ALSO
 from npnet.nn import functional
 from npnet.tape import Function
 
@@ -92,6 +93,12 @@ def test_every_function_of_the_ops_is_explained(space: Any) -> None:
         if is_op and inspect.isfunction(found) and not name.endswith("_") and name[0] != "_":
             missing += [name] * (op_named(name) is None and name not in WITHOUT)
     assert not missing
+
+
+def test_other_names_lead_to_an_op() -> None:
+    assert set(ALSO.values()) <= OPS.keys()
+    assert not [name for name in ALSO if "_" in name]
+    assert not [name for name in WITHOUT if op_named(name)]
 
 
 def test_what_has_no_derivative_gives_none() -> None:
