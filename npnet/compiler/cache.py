@@ -20,6 +20,7 @@ from npnet.compiler.guard import Guard
 from npnet.compiler.statistics import Statistics, is_counted
 from npnet.compiler.trace import Later, Link, trace
 from npnet.compiler.watch import Watch
+from npnet.lanes.choice import is_few
 from npnet.lanes.unsuited import Layered, Unsuited
 from npnet.random import default_generator, drawing_apart
 from npnet.tensor import Tensor
@@ -31,7 +32,7 @@ Shape: TypeAlias = tuple[int, ...]
 
 OTHER_VALUES = "a program of it gives other values than the model itself"  # a refusal
 READINGS = 8  # of a model in several modes; training and evaluation are two
-PATIENCE = 3  # readings in a row that end with a refusal; one takes twice as long as a batch
+PATIENCE = 3  # readings in a row, or shapes, that are refused; one takes twice as long as a batch
 
 AT_ONCE = 4  # shapes that have programs from their first batch on; later ones from their second
 KEPT = 32  # programs of one reading
@@ -116,14 +117,16 @@ class Programs:
         if self.fallback is not None:
             return None
         reading = self._reading(model, x)
-        self.fallback = "it has forward hooks" if reading.guard.has_hooks else reading.fallback
+        refusal = reading.refusal(x.shape)
+        self.fallback = "it has forward hooks" if reading.guard.has_hooks else refusal
         if self.fallback is None:
             try:
                 return reading.program(model, x, self.output)
             except Later as error:
                 self.fallback = str(error)
             except Unsuited as error:
-                self._leave(reading, error)
+                of_shape = isinstance(error, Layered) or is_few(x)
+                self._leave(reading, error, x.shape if of_shape else None)
             except Exception as error:  # of whatever was done for those who have not asked for it
                 if _was_asked_for.get():
                     raise
@@ -195,9 +198,13 @@ class Programs:
         self._refused = 0
         return Guard(model, before.others, places)
 
-    def _leave(self, reading: _Reading, error: Unsuited) -> None:
-        """Leave the model to the eager loop; a warning says once why."""
-        self.fallback = reading.fallback = reason = str(error)
+    def _leave(self, reading: _Reading, error: Unsuited, shape: Shape | None = None) -> None:
+        """Leave the model, or its batches of one shape, to the eager loop; a warning says why."""
+        self.fallback = reason = str(error)
+        if shape is None:
+            reading.fallback = reason
+        else:
+            reading.refuse(shape, reason)
         told = isinstance(error, Layered) or reason in self._warned
         if not told and _was_asked_for.get():
             self._warned.add(reason)
@@ -216,7 +223,7 @@ def _reason(x: Any) -> str | None:
         return "the batch requires a gradient"
     if not uses_kernels():
         return "the numba backend is not in use"
-    if x.dtype != np.float32 or not x.numel():
+    if x.dtype != np.float32 or not x.ndim or not x.numel():
         return f"batches of {x.dtype} {tuple(x.shape)} have no kernels"
     return None
 
@@ -233,6 +240,7 @@ class _Reading:
         self.fallback: str | None = None
         self._build, self._chains, self._rewinds = owner.build, owner.chains, owner.rewinds
         self._programs: dict[Shape, Any] = {}
+        self._refusals: dict[Shape, str] = {}
         self._uses: dict[Shape, int] = {}  # of late
         self._batches = 0
 
@@ -252,6 +260,21 @@ class _Reading:
             self._make_room(x.shape)
             program = self._programs[x.shape] = self._new(model, x, output)
         return program
+
+    def refusal(self, shape: Shape) -> str | None:
+        """Why batches of a shape are left to the eager loop; None if they may have a program."""
+        return self._refusals.get(shape) if self.fallback is None else self.fallback
+
+    def refuse(self, shape: Shape, reason: str) -> None:
+        """Leave batches of a shape to the eager loop: those of another may have a program.
+
+        Where none has one, and some were tried, all are left to it.
+        """
+        if len(self._refusals) >= KEPT:
+            self._refusals.clear()
+        self._refusals[shape] = reason
+        if len(self._refusals) >= PATIENCE and not self._programs:
+            self.fallback = reason
 
     def drop(self, shape: Shape) -> None:
         """Forget the program for batches of this shape."""

@@ -20,7 +20,7 @@ from npnet.lanes.unsuited import Layered, Unsuited
 from npnet.nn.parallel import DistributedDataParallel
 from npnet.optim import Optimizer
 from npnet.random import default_generator
-from npnet.tape import result
+from npnet.tape import anomaly_mode, result
 from npnet.tensor import Tensor
 
 __all__ = ["Alike", "EagerStep", "Step"]
@@ -151,6 +151,8 @@ class Step(EagerStep):
 
     def _unsuited(self, program: Any, y: Any) -> str | None:
         """Why a program is not to be run with these targets."""
+        if anomaly_mode.enabled:
+            return "the search for NaN in derivatives is on"
         if not any(p.requires_grad for p in program.gradients):
             return "all of its parameters are frozen"
         if any(p._has_hooks for p in program.gradients):

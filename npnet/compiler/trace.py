@@ -143,11 +143,10 @@ def _check_layer(node: Function, x: Tensor, chains: bool) -> None:
 
     if _is_chained(node):
         return
-    # of a few images, everything is in lanes that can be
-    by_kernels = isinstance(node, LaneFunction) and not is_few(x)
-    if by_kernels and not chains and isinstance(node, LaneFunction) and node.staged:
+    if isinstance(node, LaneFunction) and not chains and node.staged:
         return
-    kind = Layered if by_kernels else Unsuited
+    # of a few images, everything is in lanes that can be
+    kind = Layered if isinstance(node, LaneFunction) and not is_few(x) else Unsuited
     raise kind(f"{node.name().removesuffix('Backward')} is not among its layers")
 
 

@@ -97,6 +97,14 @@ def test_what_has_no_program_runs_as_it_is() -> None:
     np.testing.assert_array_equal(y.numpy(), x.numpy() * 2)
 
 
+def test_a_single_number_is_no_batch() -> None:
+    model, x = nn.Tanh().eval(), npnet.tensor(0.5)
+    compiled = npnet.compile(model)
+    with npnet.no_grad():
+        assert npnet.equal(compiled(x), npnet.tanh(x))
+    assert compiled.fallback == "batches of float32 () have no kernels"
+
+
 def test_one_image_of_a_small_network_has_no_second_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """And keeps its program when the number of threads changes, down or up again."""
     made: list[int] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ import npnet
 from npnet import models, nn, optim
 from npnet.compiler import EagerStep
 from npnet.compiler.step import Step
+from npnet.lanes.choice import LEAST
 from npnet.models.resnet import BasicBlock, conv1x1, conv3x3
 from npnet.models.resnet_cifar import Subsample
 from npnet.nn import functional as F
@@ -230,6 +232,29 @@ def test_batches_of_changing_size() -> None:
     pair = Pair(cifar, batch(20)[0])
     for n in (20, 7, 20, 33, 7):
         pair.check(*batch(n))
+
+
+@pytest.mark.parametrize("few", range(1, LEAST))
+def test_a_batch_that_has_none_leaves_the_others_their_programs(few: int) -> None:
+    """A last batch of an image or two: else a run that is resumed would have other bits."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pair = Pair(cifar, batch(20)[0])
+        for n in (20, few, 20, few, 20):
+            pair.check(*batch(n), program=n == 20)
+
+
+def test_images_of_a_size_that_has_none() -> None:
+    def net() -> nn.Module:
+        return Net(nn.Conv2d(3, 24, 3, padding=1), norm(24), nn.ReLU(), features=24)
+
+    pair = Pair(net, batch(20)[0], clear=True)
+    small = 2, 2  # of which the convolution is a matrix, and has a bias of several pixels
+    for size in ((16, 12), small, (16, 12), small):
+        pair.check(*batch(20, size), program=size != small)
+    pair = Pair(net, batch(20)[0], clear=True)
+    for size in ((2, 2), (1, 2), (2, 1), (16, 12)):  # not one of the first ones had a program
+        pair.check(*batch(20, size), program=False)
 
 
 def test_evaluation_between_steps() -> None:

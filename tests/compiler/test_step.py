@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -528,6 +529,20 @@ def test_hooks_that_come_later_are_run() -> None:
     step(x, y)
     assert step.fallback is None
     assert len(seen) == 1
+
+
+def test_the_search_for_nan_finds_the_op() -> None:
+    model, (x, y) = models.MLP((3, 10)), batch((3,), 5)
+    step = npnet.compile(model, F.cross_entropy, optim.SGD(model.parameters(), lr=1.0))
+    step(x, y)
+    with (
+        pytest.warns(UserWarning, match="Anomaly Detection|Error detected in"),
+        npnet.autograd.detect_anomaly(),
+        pytest.raises(RuntimeError, match="CrossEntropyBackward' returned nan"),
+    ):
+        step(x * math.nan, y)
+    step(x, y)
+    assert step.fallback is None
 
 
 def test_winograd_of_images_that_shrink_runs_layer_by_layer() -> None:
