@@ -99,9 +99,19 @@ def _called(call: str) -> Callable[..., Any]:
             return npnet.Tensor.__getitem__
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             space = _SPACES.get(ast.unparse(node.func.value), npnet.Tensor)
-            found: Callable[..., Any] = getattr(space, node.func.attr)
-            return found
+            found = inspect.unwrap(getattr(space, node.func.attr))
+            return _applied(found) if found.__module__ == "npnet.tensor" else found
     raise ValueError(f"calls nothing: {call}")
+
+
+def _applied(method: Callable[..., Any]) -> Callable[..., Any]:
+    """The function of npnet.ops that a method applies under its own name, or else the method."""
+    name = method.__name__
+    module = re.search(rf"return (\w+)\.{name}\(self\b", inspect.getsource(method))
+    found: Callable[..., Any] = method
+    if module:
+        found = getattr(vars(sys.modules[method.__module__])[module[1]], name)
+    return inspect.unwrap(found)
 
 
 # ---- docstrings ----------------------------------------------------------------------------------

@@ -116,7 +116,8 @@ def test_examples_call_what_they_explain() -> None:
     others = {op for op in OPS if f"{public(op).__name__}(" not in OPS[op].call}
     assert others == OPERATORS | OF_ANOTHER
     assert public("cholesky") is npnet.linalg.cholesky
-    assert public("unfold_axis") is inspect.unwrap(npnet.Tensor.unfold)
+    assert public("unfold_axis") is inspect.unwrap(npnet.ops.views.unfold)
+    assert public("repeat") is inspect.unwrap(npnet.ops.splitting.repeat)
     assert public("gelu_tanh") is inspect.unwrap(functional.gelu)
 
 

@@ -28,11 +28,6 @@ LOSSES: Explanations = {
         "d grows with x one for one, and falls with the target: gx = gy * 2 (x - target) / M, and "
         "gtarget = -gx where it is wanted.",
     ),
-    "mse_loss_none": explain(
-        "F.mse_loss(x, target, reduction='none')",
-        {"x": X, "target": T},
-        "Each loss is by itself, y = (x - t)^2: gx = 2 (x - t) * gy, gt = -gx.",
-    ),
     "l1_loss": explain(
         "F.l1_loss(x, target)",
         {"x": X, "target": Constant(T)},
