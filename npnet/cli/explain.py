@@ -86,8 +86,9 @@ def _console() -> Console:
 
 
 def _unknown(name: str) -> str:
-    if name in WITHOUT:
-        return f"OP: {name} has no derivative: {WITHOUT[name]}"
+    op = name.rpartition(".")[2]
+    if op in WITHOUT:
+        return f"OP: {op} has no derivative: {WITHOUT[op]}"
     wanted = name.rpartition(".")[2].lower()
     for rule in optim.__all__:
         if rule.lower() == wanted:

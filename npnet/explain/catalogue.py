@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 import sys
@@ -14,10 +15,15 @@ from typing import Any
 import npnet
 from npnet import nn
 from npnet.explain.explanation import Explanations
+from npnet.explain.names import ALSO, WITHOUT
 from npnet.explain.ops.activations import ACTIVATIONS
+from npnet.explain.ops.algebra import ALGEBRA
 from npnet.explain.ops.arithmetic import ARITHMETIC
+from npnet.explain.ops.curves import CURVES
 from npnet.explain.ops.layers import LAYERS
 from npnet.explain.ops.losses import LOSSES
+from npnet.explain.ops.places import PLACES
+from npnet.explain.ops.reductions import REDUCTIONS
 from npnet.explain.ops.windows import WINDOWS
 from npnet.nn import functional
 from npnet.tape import Function
@@ -35,55 +41,26 @@ __all__ = [
     "source_of",
 ]
 
-OPS: Explanations = {**LAYERS, **WINDOWS, **ACTIVATIONS, **LOSSES, **ARITHMETIC}
 GROUPS: dict[str, Explanations] = {
     "layers and norms": LAYERS,
     "windows": WINDOWS,
     "activations": ACTIVATIONS,
     "losses and distances": LOSSES,
     "arithmetic and shapes": ARITHMETIC,
+    "functions of numbers": CURVES,
+    "linear algebra": ALGEBRA,
+    "sums, extremes and order": REDUCTIONS,
+    "indexing and arranging": PLACES,
 }
+OPS: Explanations = {op: said for group in GROUPS.values() for op, said in group.items()}
 # What a course begins with.
 CLASSROOM = (
     *("linear", "conv2d", "max_pool2d", "avg_pool2d", "relu", "sigmoid", "tanh", "softmax"),
     *("log_softmax", "cross_entropy", "mse_loss", "batch_norm", "dropout", "flatten"),
 )
-# Of npnet.nn.functional: what has no derivative.
-WITHOUT = {"one_hot": "its result is whole numbers, which have no derivative"}
-# What a layer or an op is called elsewhere.
-_ALSO = {
-    "attention": "scaled_dot_product_attention",
-    "batchnorm1d": "batch_norm",
-    "batchnorm2d": "batch_norm",
-    "batchnorm3d": "batch_norm",
-    "bceloss": "binary_cross_entropy",
-    "bcewithlogitsloss": "binary_cross_entropy_with_logits",
-    "convolution": "conv2d",
-    "dense": "linear",
-    "instancenorm1d": "instance_norm",
-    "instancenorm2d": "instance_norm",
-    "multiheadattention": "multi_head_attention_forward",
-    "swish": "silu",
-    "crossentropyloss": "cross_entropy",
-    "nllloss": "nll_loss",
-    **dict.fromkeys(("conv", "conv3d"), "conv2d"),
-    **dict.fromkeys(("maxpool", "maxpooling", "pooling"), "max_pool2d"),
-    **dict.fromkeys(("avgpool", "averagepool", "averagepooling", "meanpool"), "avg_pool2d"),
-    **dict.fromkeys(("@", "mm", "bmm", "mv", "dot", "addmm"), "matmul"),
-    **dict.fromkeys(("+", "plus"), "add"),
-    **dict.fromkeys(("-", "subtract"), "sub"),
-    **dict.fromkeys(("*", "multiply"), "mul"),
-    **dict.fromkeys(("/", "divide", "truedivide"), "div"),
-    **dict.fromkeys(("view", "squeeze", "unsqueeze", "unflatten"), "reshape"),
-    **dict.fromkeys(("concat", "concatenate"), "cat"),
-    **dict.fromkeys(("softmax2d", "logits"), "softmax"),
-    **dict.fromkeys(("instancenorm3d", "instancenorm"), "instance_norm"),
-    **{f"{cell}cell": cell for cell in ("rnn", "lstm", "gru")},
-    "lrn": "local_response_norm",
-    "**": "pow",
-}
 _PADS = re.compile(r"(zero|constant|reflection|replication|circular)pad[123]d$")
 _LAYERS_OF = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}  # ops that are layers alone
+_SPACES = {"F": functional, "npnet": npnet, "npnet.linalg": npnet.linalg}
 _METHODS = {"add", "sub", "mul", "div"}  # written as operators
 
 
@@ -102,14 +79,38 @@ def op_named(name: str) -> str | None:
     plain = _plain(name.rpartition(".")[2]).removeprefix("lazy")
     plain = "pad" if _PADS.match(plain) else plain
     by_plain = {_plain(op): op for op in OPS}
-    return by_plain.get(plain) or _ALSO.get(plain) or by_plain.get(plain.removesuffix("loss"))
+    return by_plain.get(plain) or ALSO.get(plain) or by_plain.get(plain.removesuffix("loss"))
 
 
 def public(op: str) -> Callable[..., Any]:
     """The function, or class, that users call."""
     if op in _LAYERS_OF:
         return _LAYERS_OF[op]
-    found: Callable[..., Any] = getattr(functional, op, None) or getattr(npnet, op)
+    call = OPS[op].call
+    of_linalg = call.startswith("npnet.linalg.")
+    found = None if of_linalg else getattr(functional, op, None) or getattr(npnet, op, None)
+    return inspect.unwrap(found or _called(call))
+
+
+def _called(call: str) -> Callable[..., Any]:
+    """What an example calls: an op of npnet.linalg, a tensor's method, or a variant of an op."""
+    for node in ast.walk(ast.parse(call)):
+        if isinstance(node, ast.Subscript):
+            return npnet.Tensor.__getitem__
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            space = _SPACES.get(ast.unparse(node.func.value), npnet.Tensor)
+            found = inspect.unwrap(getattr(space, node.func.attr))
+            return _applied(found) if found.__module__ == "npnet.tensor" else found
+    raise ValueError(f"calls nothing: {call}")
+
+
+def _applied(method: Callable[..., Any]) -> Callable[..., Any]:
+    """The function of npnet.ops that a method applies under its own name, or else the method."""
+    name = method.__name__
+    module = re.search(rf"return (\w+)\.{name}\(self\b", inspect.getsource(method))
+    found: Callable[..., Any] = method
+    if module:
+        found = getattr(vars(sys.modules[method.__module__])[module[1]], name)
     return inspect.unwrap(found)
 
 
@@ -147,10 +148,13 @@ def equation_of(op: str) -> str:
 
 
 def source_of(op: str, functions: list[type[Function]]) -> str:
-    """The paper, from the docstring of the function or of what it applies."""
-    docs = [inspect.getdoc(public(op)), *map(inspect.getdoc, functions)]
-    found = [" ".join(_part(doc, "Source").split()) for doc in docs]
-    return " ".join(dict.fromkeys(filter(None, found))) or "none is named: it follows by calculus."
+    """The paper, from the docstring of the function, of what it applies, or of their module."""
+    modules = [sys.modules[kind.__module__] for kind in functions]
+    for named in ([public(op), *functions], modules):
+        found = [" ".join(_part(inspect.getdoc(it), "Source").split()) for it in named]
+        if any(found):
+            return " ".join(dict.fromkeys(filter(None, found)))
+    return "none is named: it follows by calculus."
 
 
 # ---- code ----------------------------------------------------------------------------------------
@@ -175,9 +179,26 @@ class Code:
 def codes_of(op: str, functions: list[type[Function]]) -> list[Code]:
     """The Functions that the example applied, and first the op itself where it has several."""
     found = [_code(kind) for kind in _with_bases(functions)]
-    if len(functions) > 1 and op not in _LAYERS_OF and op not in _METHODS:
+    factors = any(kind.__name__.startswith("_") for kind in functions)  # of a decomposition
+    if (factors or len(functions) > 1) and op not in _LAYERS_OF and op not in _METHODS:
         found.insert(0, _code(public(op)))
-    return found
+    return found + (_pulls(public(op)) if factors else [])
+
+
+def _pulls(function: Callable[..., Any]) -> list[Code]:
+    """The backward passes of decompositions, `_pull_...`, that a function leads to."""
+    names = vars(sys.modules[function.__module__])
+    found: dict[str, Any] = {function.__name__: function}
+    ahead = [function]
+    while ahead:
+        for word in re.findall(r"\b[a-z_]\w*", inspect.getsource(ahead.pop())):
+            target = names.get(word)
+            if word in found or not inspect.isfunction(target):
+                continue
+            if target.__module__ == function.__module__:
+                found[word] = target
+                ahead.append(target)
+    return [_code(target) for name, target in found.items() if name.startswith("_pull")]
 
 
 def _with_bases(functions: list[type[Function]]) -> list[type[Function]]:

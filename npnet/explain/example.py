@@ -174,7 +174,7 @@ class _Run:
         """What an expression gives."""
         match node:
             case ast.Name(id=name):
-                return self.tensors[name]
+                return self.tensors[name] if name in self.tensors else _ROOTS[name]
             case ast.List(elts=elements) if any(isinstance(e, ast.Name) for e in elements):
                 return [self.value(e) for e in elements]
             case ast.BinOp(left=left, op=op, right=right):
@@ -188,14 +188,21 @@ class _Run:
                         return a * b
                     case ast.Div():
                         return a / b
-            case ast.Call(func=ast.Attribute(value=ast.Name(id=root), attr=name)):
+            case ast.Attribute(value=owner, attr=name):  # npnet.linalg, x.repeat, svd(A).U
+                return getattr(self.value(owner), name)
+            case ast.Subscript(value=x, slice=at):
+                return self.value(x)[self.value(at)]
+            case ast.Slice(lower=a, upper=b, step=c):
+                return slice(*(None if end is None else self.value(end) for end in (a, b, c)))
+            case ast.Tuple(elts=elements):
+                return tuple(self.value(e) for e in elements)
+            case ast.Call(func=called):
                 given = [self.value(a) for a in node.args]
                 named = {str(k.arg): self.value(k.value) for k in node.keywords}
-                if root == "nn":
-                    return self._layer(ast.unparse(node), name, given, named)
-                return getattr(_ROOTS[root], name)(*given, **named)
-            case ast.Call(func=ast.Call() as made):
-                return self.value(made)(*[self.value(a) for a in node.args])
+                match called:
+                    case ast.Attribute(value=ast.Name(id="nn"), attr=name):
+                        return self._layer(ast.unparse(node), name, given, named)
+                return self.value(called)(*given, **named)
         return ast.literal_eval(node)
 
     def _layer(self, text: str, name: str, given: list[Any], named: dict[str, Any]) -> nn.Module:

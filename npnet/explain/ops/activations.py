@@ -81,6 +81,14 @@ ACTIVATIONS: Explanations = {
         "Phi is the integral of the normal density, so Phi' = phi(x) = exp(-x^2 / 2) / sqrt(2 pi).",
         "gx = gy * (Phi(x) + x * phi(x)).",
     ),
+    "gelu_tanh": explain(
+        "F.gelu(x, approximate='tanh')",
+        {"x": X},
+        BY_ITSELF,
+        "y = x / 2 * (1 + t) with t = tanh(u), u = a * (x + b * x^3): close to gelu, without erf.",
+        "By the product rule dy/dx = (1 + t) / 2 + x / 2 * dt/dx.",
+        "By the chain rule dt/dx = (1 - t^2) * a * (1 + 3 b x^2).",
+    ),
     "silu": explain(
         "F.silu(x)",
         {"x": X},

@@ -24,6 +24,13 @@ ARITHMETIC: Explanations = {
     "mul": explain(
         "x * row", {"x": X, "row": ROW}, "d(ab)/da = b: gx = gy * row, grow = gy * x.", UNDONE
     ),
+    "mul_channels": explain(
+        "npnet.mul(x, gate)",
+        {"x": [[[[0.5, -1.0], [2.0, 1.5]], [[0.3, -0.7], [-2.0, 1.0]]]],
+         "gate": [[[[0.5]], [[2.0]]]]},
+        "One number for each channel, as of squeeze and excitation: gx = gy * gate.",
+        "A gate met every pixel of its channel: ggate = the sum of gy * x over these.",
+    ),
     "div": explain(
         "x / other",
         {"x": X, "other": POSITIVE},

@@ -98,6 +98,12 @@ LAYERS: Explanations = {
         "Each of its B rows gets gy / B (gy of a sum; of a maximum, the winner of each column "
         "gets all), added up over all bags that name it.",
     ),
+    "embedding_bag_max": explain(
+        "F.embedding_bag(rows, weight, mode='max')",
+        {"rows": [[0, 2], [1, 2]], "weight": [[1.0, 2.0], [0.5, -1.0], [3.0, 0.0]]},
+        "y of a bag is in each column the largest of the rows that it names.",
+        "That one gets gy of its column, the others 0; a row that wins in several bags gets all.",
+    ),
     "scaled_dot_product_attention": explain(
         "F.scaled_dot_product_attention(q, k, v)",
         {"q": [[1.0, 0.5], [-1.0, 2.0]], "k": [[0.5, 1.0], [2.0, -1.0]],

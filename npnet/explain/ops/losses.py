@@ -91,6 +91,13 @@ LOSSES: Explanations = {
         "gx = -gy * target / N with 'batchmean'; the target may have a gradient too, "
         "log t - x + 1.",
     ),
+    "kl_div_log_target": explain(
+        "F.kl_div(x, target, reduction='sum', log_target=True)",
+        {"x": [[-1.2, -0.9, -1.5], [-0.7, -2.0, -1.1]],
+         "target": [[-1.2, -0.7, -1.6], [-0.5, -2.3, -1.2]]},
+        "l = e^t * (t - x): dl/dx = -e^t, gx = -gy * e^t.",
+        "dl/dt = e^t * (t - x) + e^t by the product rule: gt = gy * e^t * (t - x + 1).",
+    ),
     "poisson_nll_loss": explain(
         "F.poisson_nll_loss(x, target)",
         {"x": X, "target": Constant([[1.0, 0.0, 3.0], [2.0, 1.0, 0.0]])},
