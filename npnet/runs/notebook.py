@@ -21,7 +21,7 @@ __all__ = ["Notebook", "in_notebook", "page", "watcher"]
 
 _EVERY = 0.25  # seconds between two pictures of an epoch that goes on
 _ROWS = 20  # of the table that are shown, the last ones
-_WIDTH, _HEIGHT, _MARGIN = 300, 150, 34  # of a curve, in pixels
+_WIDTH, _HEIGHT, _MARGIN = 300, 150, 40  # of a curve, in pixels
 # Colours that colour-blind readers tell apart (Okabe and Ito, 2008), and dashes for those in grey.
 _LINES = {"train": ("#0072b2", ""), "val": ("#d55e00", "5 3")}
 _NAMES = {"learning_rate": "lr", "val_sampled_accuracy": ""}  # in the head of the table
@@ -163,7 +163,8 @@ def _curve(kind: str, rows: Sequence[Mapping[str, Any]], best_epoch: int) -> str
             parts.append(_line(place, split, points, number))
     return (
         f'<svg width="{_WIDTH}" height="{_HEIGHT}" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
-        f'role="img" aria-label="{kind} by epoch" font-size="10" fill="currentColor">'
+        f'role="img" aria-label="{kind} by epoch" font-size="10" fill="currentColor" '
+        f'style="overflow:visible">'
         f"{''.join(parts)}</svg>"
     )
 
@@ -213,9 +214,8 @@ def _line(place: _Place, split: str, points: Sequence[tuple[float, float]], numb
         for x, y in (points if len(points) <= _ROWS else points[-1:])
     )
     name = {"train": "&#8212; training", "val": "- - validation"}[split]
-    legend = (
-        f'<text x="{_WIDTH - 110 + 60 * number}" y="{_HEIGHT - 6}" fill="{colour}">{name}</text>'
-    )
+    right = _WIDTH - 70 * (1 - number)  # its end, so that no font is too wide for it
+    legend = f'<text x="{right}" y="{_HEIGHT - 6}" text-anchor="end" fill="{colour}">{name}</text>'
     return (
         f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.5" '
         f'stroke-dasharray="{dashes}"/>{dots}{legend}'

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import html
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,8 @@ import nbclient
 import nbconvert
 import nbformat
 import pytest
+
+from npnet.runs import notebook
 
 CELLS = (
     """
@@ -78,3 +83,24 @@ def test_no_escape_codes_and_no_errors(executed: Any) -> None:
 def test_nbconvert_keeps_it(executed: Any) -> None:
     page, _ = nbconvert.HTMLExporter().from_notebook_node(executed)
     assert page.count('aria-label="accuracy by epoch"') == 3
+
+
+@dataclasses.dataclass
+class Epoch:
+    epoch: int
+    train_loss: float
+    val_loss: float
+    val_accuracy: float
+
+
+def test_words_of_the_curves_are_in_their_picture() -> None:
+    history = [Epoch(e, 0.0162 * e, 0.376 / e, 9.0 * e) for e in range(1, 11)]
+    page = notebook.page(history, best_epoch=10)
+    texts = re.findall(r'<text x="([\d.]+)"([^>]*)>([^<]+)</text>', page)
+    assert {"0.0162", "- - validation"} <= {html.unescape(said) for *_, said in texts}
+    for x, attributes, said in texts:
+        width = 6 * len(html.unescape(said))  # in a wide font of 10 pixels
+        share = 1 if '"end"' in attributes else 0.5 if '"middle"' in attributes else 0
+        left = float(x) - share * width
+        assert left >= 0, said
+        assert left + width <= 300, said
