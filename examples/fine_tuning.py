@@ -6,7 +6,7 @@ It learns which digit an image shows, from many images. Then its layers are froz
 made anew, and learns whether a digit is odd, from a few images of each; at last all layers go on at
 a small rate. Beside it a network learns that from the same few images and random weights.
 
-It helps as far as the old task knows what the new one asks: try 0 to 6, and then 7 to 9.
+It helps as far as the old task knows what the new one asks: learn 0 to 6, and try 7 to 9.
 """
 
 from __future__ import annotations
