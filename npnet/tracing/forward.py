@@ -399,13 +399,21 @@ def _output(reader: _Reader, y: Tensor) -> Ref:
     return reader.known[id(edge)]
 
 
+def _unsaid(op: Any) -> str:
+    """Why an op that is more than a forward of arrays has no place in a graph."""
+    node = op.parents[0] if hasattr(op, "place") else op  # of one of several results
+    if hasattr(node, "cls"):
+        return f"{node.cls.__name__}, an autograd.Function of one's own, can't be said in a graph"
+    return (
+        "an in-place write to a part of a tensor can't be said in a graph; "
+        "make the whole by cat() or where()"
+    )
+
+
 def _computed(step: Step, whole: Trace) -> list[Array]:
     """The values of a step in each run, computed anew."""
     if not hasattr(step.op, "forward"):
-        raise NotImplementedError(
-            f"export: {step}: an in-place write to a part of a tensor can't be said in a graph; "
-            "make the whole by cat() or where()"
-        )
+        raise NotImplementedError(f"export: {step}: {_unsaid(step.op)}")
     results = []
     for t, op in enumerate(step.ops):
         given = [whole.arrays(ref)[t] for ref in step.inputs]

@@ -298,6 +298,26 @@ def _in_view(x: Any) -> Any:
     return y
 
 
+class _Both(npnet.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        return x * 2, x * 3
+
+    @staticmethod
+    def backward(ctx: Any, g: Any, h: Any) -> Any:
+        return 2 * g + 3 * h
+
+
+class _Twice(npnet.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        return x * 2
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        return 2 * g
+
+
 def _counted(x: Any) -> float:
     with npnet.no_grad():
         return (x * 0 + 1).mean().item()
@@ -328,6 +348,8 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "dropout": (lambda x: F.dropout(x), "Dropout: it draws random numbers in evaluation too"),
     "in a part": (_in_part, "SetItem|in-place"),
     "in a view": (_in_view, "in-place write to a part|no form in ONNX"),
+    "a Function": (_Twice.apply, "_Twice, an autograd.Function of one's own, can't be said"),
+    "of two results": (lambda x: _Both.apply(x)[1], "_Both, an autograd.Function of one's own"),
     "inverse": (lambda x: npnet.linalg.inv(x[..., :9]), "Inv: this op has no form in ONNX"),
     "no tensor": (lambda x: "text", "must return tensors"),
 }
