@@ -68,9 +68,9 @@ def _own_bases(cls: type, catalogue: Catalogue) -> list[type]:
 def _index(made: list[Page]) -> list[str]:
     lines = [
         *_heading("Reference", "="),
-        "Every public name once, from its docstring: equation, shapes, errors, source. Names are",
-        "PyTorch's. Ops stand by their kind; what has several names stands under one, and the",
-        "search finds the others.",
+        "Every public name once, from its docstring: what it computes and an example, with shapes,",
+        "errors and the paper where these are said, and its code. Names are PyTorch's. Ops stand by",
+        "their kind; what has several names stands under one, and the search finds the others.",
         "",
     ]
     by_slug = {page.slug: page for page in made}
