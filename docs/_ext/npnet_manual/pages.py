@@ -69,8 +69,8 @@ def _index(made: list[Page]) -> list[str]:
     lines = [
         *_heading("Reference", "="),
         "Every public name once, from its docstring: what it computes and an example, with shapes,",
-        "errors and the paper where these are said, and its code. Names are PyTorch's. Ops stand by",
-        "their kind; what has several names stands under one, and the search finds the others.",
+        "errors and the paper where these are said, and its code. Names are PyTorch's. Ops stand",
+        "by their kind; what has several names stands under one, and the search finds the others.",
         "",
     ]
     by_slug = {page.slug: page for page in made}
