@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.docs.running import faults, parsed
+from tests.docs.running import faults, importable, parsed
 
 ROOT = Path(__file__).parents[2]
 _BLOCK = re.compile(r"^```\w*\n(>>> .*?)^```", re.MULTILINE | re.DOTALL)
@@ -26,18 +26,15 @@ def pages() -> list[str]:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Where a page's files are, and may be imported from."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    before = set(sys.modules)
-    yield tmp_path
-    for name in {path.stem for path in tmp_path.glob("*.py")} - before:
-        sys.modules.pop(name, None)
+    with importable(tmp_path, monkeypatch):
+        yield tmp_path
 
 
 def page_fault(text: str, name: str, folder: Path) -> str:
     """Run the examples of a page one after the other, with the files that it shows."""
     for file, code in _FILE.findall(text):
         (folder / file).write_text(code, encoding="utf-8")
+    importlib.invalidate_caches()  # they may be younger than the clock of the disk tells
     blocks = "\n\n".join(_BLOCK.findall(text))
     return faults(parsed(blocks, name))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import runpy
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 import npnet
 from npnet import cli
 from npnet.testing import check_layer
+from tests.docs.running import importable
 
 PAGE = Path(__file__).parents[2] / "docs/tutorial.md"
 LEAST = 90.0  # percent of the digits after five epochs; 96.0 was measured
@@ -21,13 +21,11 @@ LEAST = 90.0  # percent of the digits after five epochs; 96.0 was measured
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Where the page's files are, each headed by its name."""
-    for name, text in re.findall(r"```python\n# (\S+)\n(.*?)```", PAGE.read_text(), re.DOTALL):
-        (tmp_path / name).write_text(text)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    yield tmp_path
-    for name in ("net", "swish"):
-        sys.modules.pop(name, None)
+    files = re.findall(r"```python\n# (\S+)\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    with importable(tmp_path, monkeypatch):
+        for name, text in files:
+            (tmp_path / name).write_text(text)
+        yield tmp_path
 
 
 def test_the_loop_learns_the_digits(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -232,10 +232,15 @@ def test_image_size_must_suit_the_network(small: Config) -> None:
         prepared(dataclasses.replace(small, model="resnet18", image_size=16))
 
 
+def own_images(channels: int) -> ImageData:
+    x, y = np.zeros((2, channels, 8, 8), np.uint8), np.arange(2)
+    return ImageData("mine", x, y, x, y, ("a", "b"))
+
+
 @pytest.mark.parametrize(
     "source",
-    [mnist.SOURCE, fashion_mnist.SOURCE, cifar10.SOURCE, ImageData],
-    ids=["mnist", "fashion-mnist", "cifar10", "characters.npz"],
+    [mnist.SOURCE, fashion_mnist.SOURCE, cifar10.SOURCE, own_images(1), own_images(3)],
+    ids=["mnist", "fashion-mnist", "cifar10", "characters.npz", "photographs.npz"],
 )
 @pytest.mark.parametrize("size", [(28, 28), (32, 40)])
 def test_standard_augmentation_keeps_shape_and_bytes(source: Any, size: tuple[int, int]) -> None:
