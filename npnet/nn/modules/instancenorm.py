@@ -80,7 +80,7 @@ class InstanceNorm1d(_InstanceNorm):
 
     Raises:
         ShapeError: the input has other axes; with affine, not num_features channels.
-        ValueError: a channel has but one value.
+        ValueError: a channel has but one value, unless running statistics are used.
 
     Example:
         >>> nn.InstanceNorm1d(1)(npnet.tensor([[[1.0, 3.0]]])).round(decimals=2)
@@ -97,7 +97,7 @@ class InstanceNorm2d(_InstanceNorm):
 
     Raises:
         ShapeError: the input has other axes; with affine, not num_features channels.
-        ValueError: a channel has but one value.
+        ValueError: a channel has but one value, unless running statistics are used.
 
     Example:
         >>> layer = nn.InstanceNorm2d(6, affine=True)
@@ -115,7 +115,7 @@ class InstanceNorm3d(_InstanceNorm):
 
     Raises:
         ShapeError: the input has other axes; with affine, not num_features channels.
-        ValueError: a channel has but one value.
+        ValueError: a channel has but one value, unless running statistics are used.
 
     Example:
         >>> nn.InstanceNorm3d(6)(npnet.zeros(2, 6, 4, 8, 8)).shape
