@@ -167,8 +167,8 @@ class Conv2d(_Correlation):
         device: "cpu".
 
     Raises:
-        ValueError: groups does not divide both channels, padding "same" has a stride, or a mode or
-            a name of padding is unknown.
+        ValueError: groups does not divide both channels, padding is "same" and stride is not 1, or
+            a name or a mode of padding is unknown.
         ShapeError: x has other axes or channels, or the kernel is larger than the padded input.
         RuntimeError: x is of another dtype than the weight.
 
@@ -219,8 +219,8 @@ class Conv1d(_Correlation):
         device: "cpu".
 
     Raises:
-        ValueError: groups does not divide both channels, padding "same" has a stride, or a mode or
-            a name of padding is unknown.
+        ValueError: groups does not divide both channels, padding is "same" and stride is not 1, or
+            a name or a mode of padding is unknown.
         ShapeError: x has other axes or channels, or the kernel is larger than the padded input.
         RuntimeError: x is of another dtype than the weight.
 

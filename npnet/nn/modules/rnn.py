@@ -315,7 +315,8 @@ class RNN(RNNBase):
     Returns: outputs (T, N, directions * H) and the last h of each layer and direction.
 
     Raises:
-        ValueError: nonlinearity is neither, a size is not above 0, or dropout is not in [0, 1].
+        ValueError: nonlinearity is neither of these, a size is not above 0, or dropout is not in
+            [0, 1].
         ShapeError: input has neither 2 nor 3 axes, or does not end in input_size.
         RuntimeError: hx does not fit.
 
@@ -360,7 +361,11 @@ class RNN(RNNBase):
 
 
 class GRU(RNNBase):
-    """Gated recurrent units: see `ops.recurrent.GRU` for the equations and `RNN` for shapes.
+    """Gated recurrent units; see `RNNBase`.
+
+        r = sigmoid(W_ir x_t + b_ir + W_hr h_{t-1} + b_hr),  z alike
+        n = tanh(W_in x_t + b_in + r * (W_hn h_{t-1} + b_hn))
+        h_t = (1 - z) * n + z * h_{t-1}
 
     Shape: input (T, N, I) or (T, I), or a PackedSequence; hx (layers * directions, N, H) -> outputs
     (T, N, directions * H), and the last h like hx.
@@ -406,13 +411,17 @@ class GRU(RNNBase):
 
 
 class LSTM(RNNBase):
-    """Long short-term memory: see `ops.recurrent.LSTM` for the equations and `RNN` for shapes.
+    """Long short-term memory; see `RNNBase`.
+
+        i = sigmoid(W_ii x_t + b_ii + W_hi h_{t-1} + b_hi),  f and o alike, g alike by tanh
+        c_t = f * c_{t-1} + i * g
+        h_t = o * tanh(c_t),  or W_hr times this with proj_size
 
     hx is (h, c), and so is what is returned beside the outputs.
 
-    Shape: input (T, N, I) or (T, I), or a PackedSequence; h (layers * directions, N, P), c (layers
-    * directions, N, H) -> outputs (T, N, directions * P), and the last h and c; P = proj_size, or H
-    without.
+    Shape: input (T, N, I) or (T, I), or a PackedSequence; hx two of (layers * directions, N, H) ->
+    outputs (T, N, directions * H), and the last h and c like hx; with proj_size P, outputs and h
+    have P in the place of H.
 
     Raises:
         ValueError: proj_size is not less than hidden_size.
