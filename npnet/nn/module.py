@@ -107,6 +107,11 @@ class Module(Stateful):
     Attributes:
         training: whether the module is in training; dropout and batch norm behave by it.
 
+    Raises:
+        AttributeError: something is assigned before `super().__init__()`.
+        TypeError: something else than a Parameter or None is assigned where there is one.
+        NotImplementedError: it is called and defines no `forward`.
+
     Example:
         >>> class Net(nn.Module):
         ...     def __init__(self):

@@ -20,6 +20,9 @@ class Parameter(Tensor):
             takes; default empty.
         requires_grad: whether `backward` shall fill `grad`.
 
+    Raises:
+        RuntimeError: requires_grad is true, and data are of integers.
+
     Example:
         >>> layer = nn.Module()
         >>> layer.scale = nn.Parameter(npnet.ones(2))

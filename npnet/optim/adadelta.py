@@ -36,6 +36,10 @@ class Adadelta(Optimizer):
 
     State: step, square_avg (s), acc_delta (a).
 
+    Raises:
+        ValueError: lr, eps or weight_decay is below 0 or NaN, or rho is not in [0, 1].
+        NotImplementedError: capturable or differentiable is true.
+
     Example:
         >>> p = nn.Parameter(npnet.ones(1))
         >>> optimizer = optim.Adadelta([p], lr=100.0)

@@ -37,6 +37,10 @@ class Adagrad(Optimizer):
 
     State, from the beginning: step (t), sum (s).
 
+    Raises:
+        ValueError: a number is below 0 or NaN.
+        NotImplementedError: differentiable is true.
+
     Example:
         >>> p = nn.Parameter(npnet.ones(2))
         >>> optimizer = optim.Adagrad([p], lr=0.5)

@@ -41,6 +41,10 @@ class Adam(Optimizer):
 
     State: step (t), exp_avg (m), exp_avg_sq (v), with amsgrad max_exp_avg_sq.
 
+    Raises:
+        ValueError: lr, eps or weight_decay is below 0 or NaN, or a beta is not in [0, 1).
+        NotImplementedError: capturable or differentiable is true.
+
     Example:
         >>> p = nn.Parameter(npnet.ones(2))
         >>> optimizer = optim.Adam([p], lr=0.5)

@@ -37,6 +37,10 @@ class Adamax(Optimizer):
 
     State: step (t), exp_avg (m), exp_inf (u).
 
+    Raises:
+        ValueError: lr, eps or weight_decay is below 0 or NaN, or a beta is not in [0, 1).
+        NotImplementedError: capturable or differentiable is true.
+
     Example:
         >>> p = nn.Parameter(npnet.ones(2))
         >>> optimizer = optim.Adamax([p], lr=0.5)

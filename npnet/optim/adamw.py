@@ -23,6 +23,10 @@ class AdamW(Adam):
     Arguments and state are Adam's, except that weight_decay is the share of p that a step of
     lr = 1 takes away.
 
+    Raises:
+        ValueError: lr, eps or weight_decay is below 0 or NaN, or a beta is not in [0, 1).
+        NotImplementedError: capturable or differentiable is true.
+
     Example:
         >>> p = nn.Parameter(npnet.ones(1))
         >>> optimizer = optim.AdamW([p], lr=0.5, weight_decay=0.5)

@@ -39,6 +39,10 @@ class ASGD(Optimizer):
     State: step (t), eta, mu, ax (a, the average, which is the result). eta is a Python float, where
     PyTorch rounds it to its default dtype, float32.
 
+    Raises:
+        ValueError: lr or weight_decay is below 0 or NaN.
+        NotImplementedError: capturable or differentiable is true.
+
     Example:
         >>> p = nn.Parameter(npnet.ones(1))
         >>> optimizer = optim.ASGD([p], lr=0.5, lambd=0.0)

@@ -40,6 +40,11 @@ class LBFGS(Optimizer):
     State, of the first parameter for all: func_evals, n_iter, d, t, old_dirs (y), old_stps (s),
     ro (1 / y.s), H_diag, prev_flat_grad, prev_loss, al.
 
+    Raises:
+        ValueError: lr is below 0 or NaN, or there is more than one group.
+        TypeError: `step` has no closure.
+        RuntimeError: `step` knows no such line_search_fn.
+
     Example:
         >>> x = nn.Parameter(npnet.tensor([5.0]))
         >>> optimizer = optim.LBFGS([x], line_search_fn="strong_wolfe")

@@ -43,6 +43,11 @@ class NAdam(Optimizer):
     State: step (t), mu_product (M), exp_avg (m), exp_avg_sq (v). M is a Python float, where
     PyTorch rounds it to its default dtype, float32.
 
+    Raises:
+        ValueError: lr, eps, weight_decay or momentum_decay is below 0 or NaN, or a beta is not in
+            [0, 1).
+        NotImplementedError: capturable or differentiable is true.
+
     Example:
         >>> p = nn.Parameter(npnet.ones(2))
         >>> optimizer = optim.NAdam([p], lr=0.5)

@@ -44,6 +44,10 @@ class RAdam(Optimizer):
 
     State: step (t), exp_avg (m), exp_avg_sq (v).
 
+    Raises:
+        ValueError: lr, eps or weight_decay is below 0 or NaN, or a beta is not in [0, 1).
+        NotImplementedError: capturable or differentiable is true.
+
     Example:
         >>> p = nn.Parameter(npnet.ones(1))
         >>> optimizer = optim.RAdam([p], lr=0.5)

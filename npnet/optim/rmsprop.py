@@ -41,6 +41,10 @@ class RMSprop(Optimizer):
 
     State: step, square_avg (s), with momentum momentum_buffer (v), if centered grad_avg (a).
 
+    Raises:
+        ValueError: a number is below 0 or NaN.
+        NotImplementedError: capturable or differentiable is true.
+
     Example:
         >>> p = nn.Parameter(npnet.ones(1))
         >>> optimizer = optim.RMSprop([p], lr=0.25, alpha=0.75)

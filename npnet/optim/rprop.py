@@ -33,6 +33,11 @@ class Rprop(Optimizer):
 
     State: step, prev (last), step_size (s).
 
+    Raises:
+        ValueError: lr is below 0 or NaN, etaminus is not between 0 and 1, or etaplus is not above
+            1.
+        NotImplementedError: capturable or differentiable is true.
+
     Example:
         >>> p = nn.Parameter(npnet.ones(2))
         >>> optimizer = optim.Rprop([p], lr=0.5)

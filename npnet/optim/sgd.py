@@ -42,6 +42,11 @@ class SGD(Optimizer):
 
     State: momentum_buffer (v).
 
+    Raises:
+        ValueError: lr, momentum, dampening or weight_decay is below 0 or NaN; or nesterov has no
+            momentum, or dampening.
+        NotImplementedError: differentiable is true.
+
     Example:
         >>> p = nn.Parameter(npnet.ones(1))
         >>> optimizer = optim.SGD([p], lr=0.5, momentum=0.5)

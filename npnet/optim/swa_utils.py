@@ -38,6 +38,9 @@ MultiAverage: TypeAlias = Callable[[Sequence[Tensor], Sequence[Tensor], Tensor],
 def get_ema_avg_fn(decay: float = 0.999) -> Average:
     """The exponential moving average a <- decay * a + (1 - decay) * p, for `avg_fn`.
 
+    Raises:
+        ValueError: decay is not in [0, 1].
+
     Example:
         >>> average = optim.swa_utils.get_ema_avg_fn(decay=0.75)
         >>> average(npnet.tensor(0.0), npnet.tensor(8.0), npnet.tensor(1))
@@ -51,6 +54,9 @@ def get_ema_multi_avg_fn(decay: float = 0.999) -> MultiAverage:
     """The same of all tensors at once, in place, for `multi_avg_fn`.
 
     Integers, such as batch norm's count of batches, are rounded towards 0.
+
+    Raises:
+        ValueError: decay is not in [0, 1].
 
     Example:
         >>> averages = [npnet.tensor([0.0])]
@@ -70,6 +76,8 @@ def get_swa_avg_fn() -> Average:
         >>> average = optim.swa_utils.get_swa_avg_fn()
         >>> average(npnet.tensor(2.0), npnet.tensor(8.0), npnet.tensor(1))
         tensor(5.)
+
+    Source: Polyak, Juditsky (1992); Izmailov et al. (2018), arXiv:1803.05407.
     """
     return lambda a, p, count: a + (p - a) / (count + 1)
 
@@ -82,6 +90,8 @@ def get_swa_multi_avg_fn() -> MultiAverage:
         >>> optim.swa_utils.get_swa_multi_avg_fn()(averages, [npnet.tensor([8.0])], npnet.tensor(1))
         >>> averages
         [tensor([5.])]
+
+    Source: Polyak, Juditsky (1992); Izmailov et al. (2018), arXiv:1803.05407.
     """
     return lambda averages, values, count: _lerp(averages, values, 1 / (int(count) + 1))
 
@@ -137,6 +147,10 @@ class AveragedModel(Module):
     Attributes:
         module: the copy.
         n_averaged: how many updates were made, a buffer.
+
+    Raises:
+        AssertionError: there are both avg_fn and multi_avg_fn.
+        NotImplementedError: device is not the CPU.
 
     Example:
         >>> model = nn.Linear(1, 1, bias=False)
@@ -244,11 +258,16 @@ def update_bn(
         model: the averaged network, run in training; its modes are put back.
         device: None or the CPU.
 
+    Raises:
+        NotImplementedError: device is not the CPU.
+
     Example:
         >>> model = nn.BatchNorm1d(1)
         >>> optim.swa_utils.update_bn([npnet.tensor([[1.0], [3.0]])] * 2, model)
         >>> model.running_mean, model.running_var
         (tensor([2.]), tensor([2.]))
+
+    Source: Izmailov et al. (2018), arXiv:1803.05407, algorithm 1, its last line.
     """
     if device is not None:
         check_device(device)
@@ -287,6 +306,11 @@ class SWALR(LRScheduler):
         anneal_epochs: epochs on the way; 0 goes there at the first step.
         anneal_strategy: "cos" or "linear", the shape of the way.
         last_epoch: see LRScheduler.
+
+    Raises:
+        ValueError: a swa_lr is below 0, there are not as many as groups, anneal_epochs is no
+            integer of at least 0, or anneal_strategy is unknown.
+        TypeError: optimizer is no Optimizer.
 
     Example:
         >>> optimizer = optim.SGD([npnet.zeros(1)], lr=1.0)

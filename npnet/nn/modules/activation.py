@@ -60,9 +60,14 @@ class _MaybeInPlace(Module):
 class ReLU(_MaybeInPlace):
     """y = max(x, 0).  Shape: any.
 
+    Raises:
+        RuntimeError: with inplace, x is a leaf that requires a gradient.
+
     Example:
         >>> nn.ReLU()(npnet.tensor([-1.0, 0.0, 2.0]))
         tensor([0., 0., 2.])
+
+    Source: Nair and Hinton (2010).
     """
 
     def __init__(self, inplace: bool = False) -> None:
@@ -79,9 +84,14 @@ class ReLU(_MaybeInPlace):
 class LeakyReLU(_MaybeInPlace):
     """y = x where x > 0, else negative_slope * x.  Shape: any.
 
+    Raises:
+        RuntimeError: x is of integers; with inplace, x is a leaf that requires a gradient.
+
     Example:
         >>> nn.LeakyReLU(0.25)(npnet.tensor([-2.0, 0.0, 2.0]))
         tensor([-0.5000,  0.0000,  2.0000])
+
+    Source: Maas, Hannun, Ng (2013).
     """
 
     def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
@@ -102,9 +112,14 @@ class PReLU(Module):
         num_parameters: 1, or one for each channel.
         init: what they are at first.
 
+    Raises:
+        ShapeError: num_parameters is neither 1 nor the number of channels.
+
     Example:
         >>> nn.PReLU()(npnet.tensor([-2.0, 2.0])).tolist()
         [-0.5, 2.0]
+
+    Source: He et al. (2015), arXiv:1502.01852, eq. 1.
     """
 
     def __init__(
@@ -133,9 +148,15 @@ class PReLU(Module):
 class RReLU(_MaybeInPlace):
     """y = x where x > 0, else a * x, a drawn from [lower, upper) in training.  Shape: any.
 
+    Raises:
+        ValueError: lower is above upper.
+        RuntimeError: x is of integers; with inplace, x is a leaf that requires a gradient.
+
     Example:
         >>> nn.RReLU(0.25, 0.75).eval()(npnet.tensor([-2.0, 2.0]))
         tensor([-1.,  2.])
+
+    Source: Xu et al. (2015), arXiv:1505.00853, section 2.4.
     """
 
     def __init__(
@@ -157,9 +178,15 @@ class Hardtanh(_MaybeInPlace):
     Args:
         min_value, max_value: PyTorch's names of old, which it warns of.
 
+    Raises:
+        ValueError: max_val is not above min_val.
+        RuntimeError: with inplace, x is a leaf that requires a gradient.
+
     Example:
         >>> nn.Hardtanh(-1, 2)(npnet.tensor([-3.0, 0.5, 3.0]))
         tensor([-1.0000,  0.5000,  2.0000])
+
+    Source: Collobert (2004), section 5.3.
     """
 
     def __init__(
@@ -197,9 +224,14 @@ class Hardtanh(_MaybeInPlace):
 class ReLU6(Hardtanh):
     """y = min(max(x, 0), 6).  Shape: any.
 
+    Raises:
+        RuntimeError: with inplace, x is a leaf that requires a gradient.
+
     Example:
         >>> nn.ReLU6()(npnet.tensor([-1.0, 2.0, 9.0]))
         tensor([0., 2., 6.])
+
+    Source: Krizhevsky (2010), "Convolutional deep belief networks on CIFAR-10", section 2.1.
     """
 
     def __init__(self, inplace: bool = False) -> None:
@@ -212,9 +244,14 @@ class ReLU6(Hardtanh):
 class Hardsigmoid(_MaybeInPlace):
     """y = min(max(x + 3, 0), 6) / 6.  Shape: any.
 
+    Raises:
+        RuntimeError: x is of integers; with inplace, x is a leaf that requires a gradient.
+
     Example:
         >>> nn.Hardsigmoid()(npnet.tensor([-4.0, 0.0, 1.5, 4.0]))
         tensor([0.0000, 0.5000, 0.7500, 1.0000])
+
+    Source: Howard et al. (2019), arXiv:1905.02244, section 5.2.
     """
 
     def __init__(self, inplace: bool = False) -> None:
@@ -228,9 +265,14 @@ class Hardsigmoid(_MaybeInPlace):
 class Hardswish(_MaybeInPlace):
     """y = x * min(max(x + 3, 0), 6) / 6.  Shape: any.
 
+    Raises:
+        RuntimeError: x is of integers; with inplace, x is a leaf that requires a gradient.
+
     Example:
         >>> nn.Hardswish()(npnet.tensor([0.0, 1.5, 4.0]))
         tensor([0.0000, 1.1250, 4.0000])
+
+    Source: Howard et al. (2019), arXiv:1905.02244, section 5.2.
     """
 
     def __init__(self, inplace: bool = False) -> None:
@@ -243,6 +285,9 @@ class Hardswish(_MaybeInPlace):
 
 class Threshold(_MaybeInPlace):
     """y = x where x > threshold, else value.  Shape: any.
+
+    Raises:
+        RuntimeError: with inplace, x is a leaf that requires a gradient.
 
     Example:
         >>> nn.Threshold(1.0, 20.0)(npnet.tensor([0.0, 1.0, 2.0]))
@@ -263,6 +308,9 @@ class Threshold(_MaybeInPlace):
 class Hardshrink(Module):
     """y = 0 where -lambd <= x <= lambd, else x.  Shape: any.
 
+    Raises:
+        RuntimeError: x is of integers.
+
     Example:
         >>> nn.Hardshrink()(npnet.tensor([-1.0, 0.5, 0.75]))
         tensor([-1.0000,  0.0000,  0.7500])
@@ -281,6 +329,9 @@ class Hardshrink(Module):
 
 class Softshrink(Module):
     """y = 0 where -lambd <= x <= lambd, else x - lambd * sign x.  Shape: any.
+
+    Raises:
+        RuntimeError: lambd is below 0, or x is of integers.
 
     Example:
         >>> nn.Softshrink()(npnet.tensor([-2.0, 0.25, 2.0]))
@@ -313,9 +364,14 @@ class Tanhshrink(Module):
 class ELU(_MaybeInPlace):
     """y = x where x > 0, else alpha * (exp(x) - 1).  Shape: any.
 
+    Raises:
+        RuntimeError: x is of integers; with inplace, x is a leaf that requires a gradient.
+
     Example:
         >>> nn.ELU()(npnet.tensor([-100.0, -1.0, 3.0])).round(decimals=2)
         tensor([-1.0000, -0.6300,  3.0000])
+
+    Source: Clevert, Unterthiner, Hochreiter (2016), arXiv:1511.07289, section 3.
     """
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
@@ -332,9 +388,14 @@ class ELU(_MaybeInPlace):
 class CELU(_MaybeInPlace):
     """y = x where x > 0, else alpha * (exp(x / alpha) - 1).  Shape: any.
 
+    Raises:
+        RuntimeError: alpha is 0, or x is of integers.
+
     Example:
         >>> nn.CELU(alpha=2.0)(npnet.tensor([-100.0, 0.0, 3.0]))
         tensor([-2.,  0.,  3.])
+
+    Source: Barron (2017), arXiv:1704.07483.
     """
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
@@ -351,9 +412,14 @@ class CELU(_MaybeInPlace):
 class SELU(_MaybeInPlace):
     """ELU scaled so that means stay 0 and variances 1.  Shape: any.
 
+    Raises:
+        RuntimeError: x is of integers; with inplace, x is a leaf that requires a gradient.
+
     Example:
         >>> nn.SELU()(npnet.tensor([-100.0, 0.0, 2.0])).round(decimals=2)
         tensor([-1.7600,  0.0000,  2.1000])
+
+    Source: Klambauer et al. (2017), arXiv:1706.02515, eq. 2.
     """
 
     def __init__(self, inplace: bool = False) -> None:
@@ -370,9 +436,14 @@ class SELU(_MaybeInPlace):
 class SiLU(_MaybeInPlace):
     """y = x / (1 + exp(-x)).  Shape: any.
 
+    Raises:
+        RuntimeError: x is of integers; with inplace, x is a leaf that requires a gradient.
+
     Example:
         >>> nn.SiLU()(npnet.tensor([-1.0, 0.0, 1.0])).round(decimals=2)
         tensor([-0.2700,  0.0000,  0.7300])
+
+    Source: Hendrycks and Gimpel (2016), arXiv:1606.08415, section 5.
     """
 
     def __init__(self, inplace: bool = False) -> None:
@@ -389,9 +460,14 @@ class SiLU(_MaybeInPlace):
 class Mish(_MaybeInPlace):
     """y = x * tanh(log(1 + exp(x))).  Shape: any.
 
+    Raises:
+        RuntimeError: x is of integers; with inplace, x is a leaf that requires a gradient.
+
     Example:
         >>> nn.Mish()(npnet.tensor([-1.0, 0.0, 1.0])).round(decimals=2)
         tensor([-0.3000,  0.0000,  0.8700])
+
+    Source: Misra (2019), arXiv:1908.08681.
     """
 
     def __init__(self, inplace: bool = False) -> None:
@@ -408,9 +484,14 @@ class Mish(_MaybeInPlace):
 class Softplus(Module):
     """y = log(1 + exp(beta * x)) / beta, x where beta * x > threshold.  Shape: any.
 
+    Raises:
+        RuntimeError: x is of integers.
+
     Example:
         >>> nn.Softplus()(npnet.tensor([-1.0, 0.0, 30.0])).round(decimals=2)
         tensor([ 0.3100,  0.6900, 30.0000])
+
+    Source: Dugas et al. (2000).
     """
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
@@ -442,6 +523,8 @@ class Tanh(Module):
     Example:
         >>> nn.Tanh()(npnet.tensor([-1.0, 0.0, 1.0])).round(decimals=2)
         tensor([-0.7600,  0.0000,  0.7600])
+
+    Source: LeCun, Bottou, Orr, Mueller (1998), Efficient BackProp, section 4.4, for networks.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -454,6 +537,8 @@ class Sigmoid(Module):
     Example:
         >>> nn.Sigmoid()(npnet.tensor([-1.0, 0.0, 1.0])).round(decimals=2)
         tensor([0.2700, 0.5000, 0.7300])
+
+    Source: Rumelhart, Hinton, Williams (1986), Nature 323, eq. 2.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -462,6 +547,9 @@ class Sigmoid(Module):
 
 class LogSigmoid(Module):
     """y = log(1 / (1 + exp(-x))).  Shape: any.
+
+    Raises:
+        RuntimeError: x is of integers.
 
     Example:
         >>> nn.LogSigmoid()(npnet.tensor([-100.0, 0.0])).round(decimals=2)
@@ -475,9 +563,14 @@ class LogSigmoid(Module):
 class GELU(Module):
     """y = x * Phi(x).  Shape: any.
 
+    Raises:
+        RuntimeError: approximate is neither "none" nor "tanh", or x is of integers.
+
     Example:
         >>> nn.GELU()(npnet.tensor([-1.0, 0.0, 1.0])).round(decimals=2)
         tensor([-0.1600,  0.0000,  0.8400])
+
+    Source: Hendrycks and Gimpel (2016), arXiv:1606.08415.
     """
 
     def __init__(self, approximate: str = "none") -> None:
@@ -494,9 +587,15 @@ class GELU(Module):
 class GLU(Module):
     """y = a * sigmoid(b) of the halves along `dim`.  Shape: (..., 2 * N, ...) -> (..., N, ...).
 
+    Raises:
+        ShapeError: the axis is of odd size.
+        IndexError: x has no axis `dim`.
+
     Example:
         >>> nn.GLU()(npnet.tensor([[6.0, 8.0, 0.0, 100.0]]))
         tensor([[3., 8.]])
+
+    Source: Dauphin et al. (2017), arXiv:1612.08083, section 2.
     """
 
     def __init__(self, dim: int = -1) -> None:
@@ -524,10 +623,16 @@ class _Softmax(Module):
 class Softmax(_Softmax):
     """The softmax along `dim`.  Shape: any.
 
+    Raises:
+        IndexError: x has no axis `dim`.
+        RuntimeError: x is of integers.
+
     Example:
         >>> nn.Softmax(dim=1)(npnet.tensor([[0.0, 0.0], [0.0, 200.0]]))
         tensor([[0.5000, 0.5000],
                 [0.0000, 1.0000]])
+
+    Source: Bridle (1990), as of `functional.softmax`.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -536,6 +641,10 @@ class Softmax(_Softmax):
 
 class Softmin(_Softmax):
     """The softmax of -x along `dim`.  Shape: any.
+
+    Raises:
+        IndexError: x has no axis `dim`.
+        RuntimeError: x is of integers.
 
     Example:
         >>> nn.Softmin(dim=0)(npnet.tensor([0.0, 0.0, 200.0]))
@@ -549,10 +658,16 @@ class Softmin(_Softmax):
 class LogSoftmax(_Softmax):
     """The logarithm of the softmax along `dim`.  Shape: any.
 
+    Raises:
+        IndexError: x has no axis `dim`.
+        RuntimeError: x is of integers.
+
     Example:
         >>> nn.LogSoftmax(dim=1)(npnet.tensor([[0.0, 0.0], [0.0, 100.0]])).round(decimals=2)
         tensor([[  -0.6900,   -0.6900],
                 [-100.0000,    0.0000]])
+
+    Source: Bridle (1990), as of `functional.softmax`.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -562,12 +677,17 @@ class LogSoftmax(_Softmax):
 class Softmax2d(Module):
     """The softmax over the channels of each pixel.  Shape: (N, C, H, W) or (C, H, W), kept.
 
+    Raises:
+        ShapeError: x has neither 3 nor 4 axes.
+
     Example:
         >>> nn.Softmax2d()(npnet.zeros(1, 4, 1, 2))[0, :, 0]
         tensor([[0.2500, 0.2500],
                 [0.2500, 0.2500],
                 [0.2500, 0.2500],
                 [0.2500, 0.2500]])
+
+    Source: Bridle (1990), as of `functional.softmax`.
     """
 
     def forward(self, input: Tensor) -> Tensor:

@@ -41,6 +41,11 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         div_value: by how much each cluster has fewer features than the one before.
         head_bias: whether the head has a bias.
 
+    Raises:
+        ValueError: cutoffs are not whole numbers that ascend from 1 to n_classes - 1.
+        RuntimeError: a target is no class, or there are not as many targets as inputs.
+        ShapeError: input does not end in in_features.
+
     Example:
         >>> layer = nn.AdaptiveLogSoftmaxWithLoss(16, 100, cutoffs=[10, 50])
         >>> output, loss = layer(npnet.zeros(4, 16), npnet.tensor([0, 9, 10, 99]))

@@ -39,12 +39,19 @@ class MultiheadAttention(Module):
     Shape: query (L, N, E), key (S, N, kdim), value (S, N, vdim) -> (L, N, E) and the weights
     (N, L, S), or None with need_weights=False, which is faster.
 
+    Raises:
+        AssertionError: num_heads does not divide embed_dim.
+        ShapeError: query does not end in embed_dim, key and value are of other lengths, or a mask
+            does not fit.
+
     Example:
         >>> layer = nn.MultiheadAttention(8, num_heads=2, batch_first=True)
         >>> x = npnet.zeros(4, 5, 8)
         >>> y, weights = layer(x, x, x)
         >>> y.shape, weights.shape
         ((4, 5, 8), (4, 5, 5))
+
+    Source: Vaswani et al. (2017), arXiv:1706.03762, section 3.2.2.
     """
 
     bias_k: Parameter | None

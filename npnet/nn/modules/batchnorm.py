@@ -140,6 +140,10 @@ class BatchNorm1d(_BatchNorm):
         affine: whether there is a weight (1 at first) and, unless `bias` is False, a bias (0).
         track_running_stats: whether running statistics are kept, and used in evaluation.
 
+    Raises:
+        ShapeError: the input has other axes, or not num_features channels.
+        ValueError: in training, a channel has but one value.
+
     Example:
         >>> layer = nn.BatchNorm1d(1)
         >>> layer(npnet.tensor([[1.0], [3.0]])).detach().round(decimals=2)
@@ -147,6 +151,8 @@ class BatchNorm1d(_BatchNorm):
                 [ 1.]])
         >>> layer.running_mean
         tensor([0.2000])
+
+    Source: Ioffe and Szegedy (2015), arXiv:1502.03167, algorithm 1.
     """
 
     axes = (("N", "C"), ("N", "C", "L"))
@@ -157,10 +163,16 @@ class BatchNorm2d(_BatchNorm):
 
     Arguments as of `BatchNorm1d`.
 
+    Raises:
+        ShapeError: the input has other axes, or not num_features channels.
+        ValueError: in training, a channel has but one value.
+
     Example:
         >>> layer = nn.BatchNorm2d(6)
         >>> layer(npnet.zeros(8, 6, 14, 14)).shape
         (8, 6, 14, 14)
+
+    Source: Ioffe and Szegedy (2015), arXiv:1502.03167, algorithm 1, and section 3.2 for channels.
     """
 
     axes = (("N", "C", "H", "W"),)
@@ -171,9 +183,15 @@ class BatchNorm3d(_BatchNorm):
 
     Arguments as of `BatchNorm1d`.
 
+    Raises:
+        ShapeError: the input has other axes, or not num_features channels.
+        ValueError: in training, a channel has but one value.
+
     Example:
         >>> nn.BatchNorm3d(6)(npnet.zeros(2, 6, 4, 8, 8)).shape
         (2, 6, 4, 8, 8)
+
+    Source: Ioffe and Szegedy (2015), arXiv:1502.03167, algorithm 1.
     """
 
     axes = (("N", "C", "D", "H", "W"),)
@@ -192,10 +210,19 @@ class SyncBatchNorm(_BatchNorm):
     Args:
         process_group: must be None: all ranks.
 
+    Shape: (N, C), (N, C, L), (N, C, H, W) or (N, C, D, H, W), kept.
+
+    Raises:
+        NotImplementedError: process_group is not None.
+        ShapeError: the input has other axes, or not num_features channels.
+        ValueError: in training, a channel has but one value.
+
     Example:
         >>> model = nn.Sequential(nn.Conv2d(1, 6, 5), nn.BatchNorm2d(6))
         >>> nn.SyncBatchNorm.convert_sync_batchnorm(model)[1]
         BatchNorm2d(6, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
+
+    Source: Ioffe and Szegedy (2015), arXiv:1502.03167, algorithm 1, for a batch that ranks share.
     """
 
     axes = (("N", "C"), ("N", "C", "L"), *BatchNorm2d.axes, *BatchNorm3d.axes)

@@ -106,6 +106,12 @@ def _advice(module: Any) -> str:
 class Sequential(_Indexed):
     """Modules one after the other: `Sequential(a, b)`, or of an OrderedDict of names.
 
+    Shape: what the first module takes -> what the last one gives.
+
+    Raises:
+        TypeError: something is no module.
+        IndexError: there is no module of that number.
+
     Example:
         >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
         >>> model(npnet.zeros(5, 4)).shape
@@ -138,6 +144,11 @@ class Sequential(_Indexed):
 
 class ModuleList(_Indexed):
     """A list whose modules are registered; it has no forward of its own.
+
+    Raises:
+        TypeError: something is no module.
+        IndexError: there is no module of that number.
+        NotImplementedError: it is called.
 
     Example:
         >>> layers = nn.ModuleList(nn.Linear(4, 4) for _ in range(3))
@@ -178,6 +189,10 @@ _Named: TypeAlias = Mapping[str, Module] | Iterable[tuple[str, Module]]
 
 class ModuleDict(Module):
     """A dict whose modules are registered; it has no forward of its own.
+
+    Raises:
+        TypeError: something is no module.
+        KeyError: there is no such name; or a new one is empty, holds a dot, or is an attribute's.
 
     Example:
         >>> heads = nn.ModuleDict({"age": nn.Linear(8, 1), "name": nn.Linear(8, 5)})

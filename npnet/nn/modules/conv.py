@@ -166,12 +166,20 @@ class Conv2d(_Correlation):
         padding_mode: what padding holds: "zeros", or as `functional.pad`'s modes.
         device: "cpu".
 
+    Raises:
+        ValueError: groups does not divide both channels, padding is "same" and stride is not 1, or
+            a name or a mode of padding is unknown.
+        ShapeError: x has other axes or channels, or the kernel is larger than the padded input.
+        RuntimeError: x is of another dtype than the weight.
+
     Example:
         >>> layer = nn.Conv2d(1, 6, 5, padding=2)
         >>> layer(npnet.zeros(8, 1, 28, 28)).shape
         (8, 6, 28, 28)
         >>> layer.weight.shape
         (6, 1, 5, 5)
+
+    Source: LeCun et al. (1998), section II; Dumoulin and Visin (2016), arXiv:1603.07285.
     """
 
     dims = 2
@@ -210,10 +218,18 @@ class Conv1d(_Correlation):
         padding_mode: what padding holds: "zeros", or as `functional.pad`'s modes.
         device: "cpu".
 
+    Raises:
+        ValueError: groups does not divide both channels, padding is "same" and stride is not 1, or
+            a name or a mode of padding is unknown.
+        ShapeError: x has other axes or channels, or the kernel is larger than the padded input.
+        RuntimeError: x is of another dtype than the weight.
+
     Example:
         >>> layer = nn.Conv1d(4, 6, 3, padding="same")
         >>> layer(npnet.zeros(8, 4, 20)).shape
         (8, 6, 20)
+
+    Source: LeCun et al. (1998), section II; Dumoulin and Visin (2016), arXiv:1603.07285.
     """
 
     dims = 1
@@ -311,12 +327,20 @@ class ConvTranspose2d(_ConvTransposeNd):
         padding_mode: "zeros".
         device: "cpu".
 
+    Raises:
+        ValueError: groups does not divide both channels, padding_mode is not "zeros", or
+            output_size is out of reach.
+        RuntimeError: output_padding is less than neither stride nor dilation.
+        ShapeError: x has other axes or channels.
+
     Example:
         >>> layer = nn.ConvTranspose2d(16, 6, 3, stride=2, padding=1)
         >>> layer(npnet.zeros(8, 16, 7, 7)).shape
         (8, 6, 13, 13)
         >>> layer(npnet.zeros(8, 16, 7, 7), output_size=(14, 14)).shape
         (8, 6, 14, 14)
+
+    Source: Zeiler et al. (2010); Dumoulin and Visin (2016), arXiv:1603.07285, section 4.
     """
 
     dims = 2
@@ -356,10 +380,18 @@ class ConvTranspose1d(_ConvTransposeNd):
         padding_mode: "zeros".
         device: "cpu".
 
+    Raises:
+        ValueError: groups does not divide both channels, padding_mode is not "zeros", or
+            output_size is out of reach.
+        RuntimeError: output_padding is less than neither stride nor dilation.
+        ShapeError: x has other axes or channels.
+
     Example:
         >>> layer = nn.ConvTranspose1d(6, 4, 2, stride=2)
         >>> layer(npnet.zeros(8, 6, 10)).shape
         (8, 4, 20)
+
+    Source: Zeiler et al. (2010); Dumoulin and Visin (2016), arXiv:1603.07285, section 4.
     """
 
     dims = 1

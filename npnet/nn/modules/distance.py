@@ -14,6 +14,10 @@ class CosineSimilarity(Module):
 
     Shape: (N, D, ...), (N, D, ...) -> (N, ...) of dim=1.
 
+    Raises:
+        ShapeError: the shapes do not broadcast.
+        IndexError: there is no axis `dim`.
+
     Example:
         >>> a, b = npnet.tensor([[3.0, 4.0]]), npnet.tensor([[4.0, 3.0]])
         >>> nn.CosineSimilarity()(a, b).round(decimals=2)
@@ -30,6 +34,9 @@ class CosineSimilarity(Module):
 
 class PairwiseDistance(Module):
     """The p-norm of differences of vectors.  Shape: (N, D), (N, D) -> (N,).
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
 
     Example:
         >>> nn.PairwiseDistance(eps=0)(npnet.tensor([[3.0, 4.0]]), npnet.zeros(1, 2))

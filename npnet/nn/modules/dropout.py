@@ -32,12 +32,18 @@ class _DropoutNd(Module):
 class Dropout(_DropoutNd):
     """In training, values are 0 with probability p and else x / (1 - p).  Shape: any.
 
+    Raises:
+        ValueError: p is not in [0, 1].
+        RuntimeError: x is of integers.
+
     Example:
         >>> layer = nn.Dropout(0.5)
         >>> set(layer(npnet.ones(1000)).tolist()) == {0.0, 2.0}
         True
         >>> layer.eval()(npnet.ones(3))
         tensor([1., 1., 1.])
+
+    Source: Srivastava et al. (2014); scaled in training, so that evaluation need not be.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -47,10 +53,16 @@ class Dropout(_DropoutNd):
 class Dropout1d(_DropoutNd):
     """The same of whole channels of sequences.  Shape: (N, C, L) or (C, L).
 
+    Raises:
+        ValueError: p is not in [0, 1].
+        ShapeError: x has neither 2 nor 3 axes.
+
     Example:
         >>> y = nn.Dropout1d(0.5)(npnet.ones(8, 100, 5))
         >>> bool((y.amax(2) == y.amin(2)).all())
         True
+
+    Source: Tompson et al. (2015), arXiv:1411.4280, section 3.2.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -60,10 +72,15 @@ class Dropout1d(_DropoutNd):
 class Dropout2d(_DropoutNd):
     """The same of whole channels of images.  Shape: (N, C, H, W).
 
+    Raises:
+        ValueError: p is not in [0, 1].
+
     Example:
         >>> y = nn.Dropout2d(0.5)(npnet.ones(8, 100, 3, 3))
         >>> bool((y.amax((2, 3)) == y.amin((2, 3))).all())
         True
+
+    Source: Tompson et al. (2015), arXiv:1411.4280, section 3.2.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -73,10 +90,15 @@ class Dropout2d(_DropoutNd):
 class Dropout3d(_DropoutNd):
     """The same of whole channels of volumes.  Shape: (N, C, D, H, W) or (C, D, H, W).
 
+    Raises:
+        ValueError: p is not in [0, 1].
+
     Example:
         >>> y = nn.Dropout3d(0.5)(npnet.ones(8, 100, 2, 3, 3))
         >>> bool((y.amax((2, 3, 4)) == y.amin((2, 3, 4))).all())
         True
+
+    Source: Tompson et al. (2015), arXiv:1411.4280, section 3.2.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -86,9 +108,14 @@ class Dropout3d(_DropoutNd):
 class AlphaDropout(_DropoutNd):
     """Dropout that keeps mean 0 and variance 1 of SELU networks.  Shape: any.
 
+    Raises:
+        ValueError: p is not in [0, 1].
+
     Example:
         >>> nn.AlphaDropout(0.5).eval()(npnet.tensor([1.0, 2.0]))
         tensor([1., 2.])
+
+    Source: Klambauer et al. (2017), arXiv:1706.02515, section "New dropout technique".
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -98,9 +125,15 @@ class AlphaDropout(_DropoutNd):
 class FeatureAlphaDropout(_DropoutNd):
     """`AlphaDropout` of whole channels.  Shape: (N, C, ...).
 
+    Raises:
+        ValueError: p is not in [0, 1].
+        ShapeError: x has but one axis.
+
     Example:
         >>> nn.FeatureAlphaDropout(0.5).eval()(npnet.ones(1, 1, 2))
         tensor([[[1., 1.]]])
+
+    Source: Klambauer et al. (2017), as of `AlphaDropout`.
     """
 
     def forward(self, input: Tensor) -> Tensor:

@@ -15,6 +15,10 @@ __all__ = ["Flatten", "Unflatten"]
 class Flatten(Module):
     """The axes from start_dim to end_dim made one.  Shape: (N, ...) -> (N, -1) by default.
 
+    Raises:
+        IndexError: there is no such axis.
+        ValueError: start_dim comes after end_dim.
+
     Example:
         >>> nn.Flatten()(npnet.zeros(8, 16, 5, 5)).shape
         (8, 400)
@@ -37,6 +41,11 @@ class Unflatten(Module):
     Args:
         dim: the axis, a number.
         unflattened_size: what it becomes; one size may be -1.
+
+    Raises:
+        TypeError: dim, or a size, is no int.
+        IndexError: there is no axis `dim`.
+        ShapeError: the sizes do not multiply to that of the axis.
 
     Example:
         >>> nn.Unflatten(1, (16, 5, 5))(npnet.zeros(8, 400)).shape

@@ -14,12 +14,17 @@ __all__ = ["Fold", "Unfold"]
 class Unfold(Module):
     """The windows of an image as columns.  Shape: (N, C, H, W) -> (N, C*KH*KW, L).
 
+    Raises:
+        ShapeError: x has neither 3 nor 4 axes, or the kernel is larger than the padded image.
+
     Example:
         >>> nn.Unfold(2)(npnet.arange(6.0).view(1, 1, 2, 3))
         tensor([[[0., 1.],
                  [1., 2.],
                  [3., 4.],
                  [4., 5.]]])
+
+    Source: Chellapilla, Puri, Simard (2006), section 3, "unrolling".
     """
 
     def __init__(
@@ -41,6 +46,9 @@ class Unfold(Module):
 
 class Fold(Module):
     """Columns added up to images.  Shape: (N, C*KH*KW, L) -> (N, C, *output_size).
+
+    Raises:
+        ShapeError: rows are no multiple of KH * KW, or columns are not as many as windows.
 
     Example:
         >>> columns = nn.Unfold(2)(npnet.ones(1, 1, 3, 3))

@@ -78,9 +78,15 @@ class _InstanceNorm(_NormBase):
 class InstanceNorm1d(_InstanceNorm):
     """Instance norm of sequences.  Shape: (N, C, L) or (C, L), kept.
 
+    Raises:
+        ShapeError: the input has other axes; with affine, not num_features channels.
+        ValueError: a channel has but one value, unless running statistics are used.
+
     Example:
         >>> nn.InstanceNorm1d(1)(npnet.tensor([[[1.0, 3.0]]])).round(decimals=2)
         tensor([[[-1.,  1.]]])
+
+    Source: Ulyanov, Vedaldi, Lempitsky (2016), arXiv:1607.08022, eq. 7.
     """
 
     unbatched = ("C", "L")
@@ -89,10 +95,16 @@ class InstanceNorm1d(_InstanceNorm):
 class InstanceNorm2d(_InstanceNorm):
     """Instance norm of images.  Shape: (N, C, H, W) or (C, H, W), kept.
 
+    Raises:
+        ShapeError: the input has other axes; with affine, not num_features channels.
+        ValueError: a channel has but one value, unless running statistics are used.
+
     Example:
         >>> layer = nn.InstanceNorm2d(6, affine=True)
         >>> layer(npnet.zeros(8, 6, 14, 14)).shape
         (8, 6, 14, 14)
+
+    Source: Ulyanov, Vedaldi, Lempitsky (2016), arXiv:1607.08022, eq. 7.
     """
 
     unbatched = ("C", "H", "W")
@@ -101,9 +113,15 @@ class InstanceNorm2d(_InstanceNorm):
 class InstanceNorm3d(_InstanceNorm):
     """Instance norm of volumes.  Shape: (N, C, D, H, W) or (C, D, H, W), kept.
 
+    Raises:
+        ShapeError: the input has other axes; with affine, not num_features channels.
+        ValueError: a channel has but one value, unless running statistics are used.
+
     Example:
         >>> nn.InstanceNorm3d(6)(npnet.zeros(2, 6, 4, 8, 8)).shape
         (2, 6, 4, 8, 8)
+
+    Source: Ulyanov, Vedaldi, Lempitsky (2016), arXiv:1607.08022, eq. 7.
     """
 
     unbatched = ("C", "D", "H", "W")

@@ -153,6 +153,11 @@ class _LazyLayer(_Lazy):
 class LazyLinear(_LazyLayer, Linear):
     """`Linear` whose in_features the first input tells.
 
+    Shape: x (..., in_features) -> y (..., out_features).
+
+    Raises:
+        ShapeError: a later input has another number of features.
+
     Example:
         >>> model = nn.Sequential(nn.Flatten(), nn.LazyLinear(10))
         >>> model(npnet.zeros(8, 16, 5, 5)).shape
@@ -175,6 +180,11 @@ class LazyLinear(_LazyLayer, Linear):
 
 class LazyConv1d(_LazyLayer, Conv1d):
     """`Conv1d` whose in_channels the first input tells.
+
+    Shape: x (N, C, L) or (C, L) -> y (N, O, OL).
+
+    Raises:
+        ShapeError: a later input has another number of channels.
 
     Example:
         >>> layer = nn.LazyConv1d(6, 3)
@@ -215,6 +225,11 @@ class LazyConv1d(_LazyLayer, Conv1d):
 
 class LazyConv2d(_LazyLayer, Conv2d):
     """`Conv2d` whose in_channels the first input tells.
+
+    Shape: x (N, C, H, W) or (C, H, W) -> y (N, O, OH, OW).
+
+    Raises:
+        ShapeError: a later input has another number of channels.
 
     Example:
         >>> layer = nn.LazyConv2d(6, 5)
@@ -259,6 +274,11 @@ class LazyConv2d(_LazyLayer, Conv2d):
 class LazyConvTranspose1d(_LazyLayer, ConvTranspose1d):
     """`ConvTranspose1d` whose in_channels the first input tells.
 
+    Shape: x (N, C, L) or (C, L) -> y (N, O, OL).
+
+    Raises:
+        ShapeError: a later input has another number of channels.
+
     Example:
         >>> layer = nn.LazyConvTranspose1d(4, 2, stride=2)
         >>> y = layer(npnet.zeros(8, 6, 10))
@@ -301,6 +321,11 @@ class LazyConvTranspose1d(_LazyLayer, ConvTranspose1d):
 
 class LazyConvTranspose2d(_LazyLayer, ConvTranspose2d):
     """`ConvTranspose2d` whose in_channels the first input tells.
+
+    Shape: x (N, C, H, W) or (C, H, W) -> y (N, O, OH, OW).
+
+    Raises:
+        ShapeError: a later input has another number of channels.
 
     Example:
         >>> layer = nn.LazyConvTranspose2d(6, 2, stride=2)
@@ -373,6 +398,11 @@ class _LazyNorm(_LazyLayer):
 class LazyBatchNorm1d(_LazyNorm, BatchNorm1d):
     """`BatchNorm1d` whose num_features the first input tells.
 
+    Shape: (N, C) or (N, C, L), kept.
+
+    Raises:
+        ShapeError: a later input has another number of channels.
+
     Example:
         >>> layer = nn.LazyBatchNorm1d()
         >>> y = layer(npnet.zeros(8, 6))
@@ -385,6 +415,11 @@ class LazyBatchNorm1d(_LazyNorm, BatchNorm1d):
 
 class LazyBatchNorm2d(_LazyNorm, BatchNorm2d):
     """`BatchNorm2d` whose num_features the first input tells.
+
+    Shape: (N, C, H, W), kept.
+
+    Raises:
+        ShapeError: a later input has another number of channels.
 
     Example:
         >>> layer = nn.LazyBatchNorm2d()
@@ -399,6 +434,11 @@ class LazyBatchNorm2d(_LazyNorm, BatchNorm2d):
 class LazyBatchNorm3d(_LazyNorm, BatchNorm3d):
     """`BatchNorm3d` whose num_features the first input tells.
 
+    Shape: (N, C, D, H, W), kept.
+
+    Raises:
+        ShapeError: a later input has another number of channels.
+
     Example:
         >>> layer = nn.LazyBatchNorm3d()
         >>> y = layer(npnet.zeros(2, 6, 4, 8, 8))
@@ -411,6 +451,11 @@ class LazyBatchNorm3d(_LazyNorm, BatchNorm3d):
 
 class LazyInstanceNorm1d(_LazyNorm, InstanceNorm1d):
     """`InstanceNorm1d` whose num_features the first input tells.
+
+    Shape: (N, C, L) or (C, L), kept.
+
+    Raises:
+        ShapeError: a later input has another number of channels, and the norm is affine.
 
     Example:
         >>> layer = nn.LazyInstanceNorm1d()
@@ -425,6 +470,11 @@ class LazyInstanceNorm1d(_LazyNorm, InstanceNorm1d):
 class LazyInstanceNorm2d(_LazyNorm, InstanceNorm2d):
     """`InstanceNorm2d` whose num_features the first input tells.
 
+    Shape: (N, C, H, W) or (C, H, W), kept.
+
+    Raises:
+        ShapeError: a later input has another number of channels, and the norm is affine.
+
     Example:
         >>> layer = nn.LazyInstanceNorm2d()
         >>> y = layer(npnet.zeros(8, 6, 14, 14))
@@ -437,6 +487,11 @@ class LazyInstanceNorm2d(_LazyNorm, InstanceNorm2d):
 
 class LazyInstanceNorm3d(_LazyNorm, InstanceNorm3d):
     """`InstanceNorm3d` whose num_features the first input tells.
+
+    Shape: (N, C, D, H, W) or (C, D, H, W), kept.
+
+    Raises:
+        ShapeError: a later input has another number of channels, and the norm is affine.
 
     Example:
         >>> layer = nn.LazyInstanceNorm3d()

@@ -24,12 +24,18 @@ class Linear(Module):
     Shape: x (..., in_features) -> y (..., out_features); weight (out_features, in_features).
     Weight and bias are drawn evenly from [-b, b), b = 1 / sqrt(in_features), as in PyTorch.
 
+    Raises:
+        ShapeError: x does not end in in_features.
+        RuntimeError: x is of another dtype than the weight.
+
     Example:
         >>> layer = nn.Linear(400, 120)
         >>> layer(npnet.zeros(8, 400)).shape
         (8, 120)
         >>> layer.weight.shape
         (120, 400)
+
+    Source: Rumelhart, Hinton, Williams (1986), Nature 323.
     """
 
     def __init__(
@@ -78,6 +84,8 @@ class Linear(Module):
 class Identity(Module):
     """y = x. Arguments are taken, as in PyTorch, so that it can stand in for any layer.
 
+    Shape: any, kept.
+
     Example:
         >>> nn.Identity(54, unused=True)(npnet.tensor([1, 2]))
         tensor([1, 2])
@@ -95,6 +103,11 @@ class Bilinear(Module):
 
     Shape: (..., in1_features), (..., in2_features) -> (..., out_features).
     Weight and bias are drawn evenly from [-b, b), b = 1 / sqrt(in1_features), as in PyTorch.
+
+    Raises:
+        ValueError: in1_features is not above 0.
+        ShapeError: an input ends in another number of features, or the inputs differ in the axes
+            before.
 
     Example:
         >>> layer = nn.Bilinear(3, 4, 5)

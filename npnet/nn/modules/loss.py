@@ -58,12 +58,23 @@ class CrossEntropyLoss(_WeightedLoss):
         reduction: "mean", "sum" or "none".
         label_smoothing: from 0 to 1.
 
+    Shape: input (N, C, ...) or (C,), target (N, ...) or (), or probabilities like input -> (), or
+    (N, ...) with reduction="none".
+
+    Raises:
+        IndexError: a class number is neither a class nor ignore_index.
+        ShapeError: target or weight does not fit input.
+        ValueError: reduction is unknown, or label_smoothing is not in [0, 1].
+
     Example:
         >>> logits, labels = npnet.zeros(3, 10), npnet.tensor([4, 0, -100])
         >>> nn.CrossEntropyLoss()(logits, labels).round(decimals=2)
         tensor(2.3000)
         >>> nn.CrossEntropyLoss(reduction="none")(logits, labels).round(decimals=2)
         tensor([2.3000, 2.3000, 0.0000])
+
+    Source: Bishop (1995), Neural networks for pattern recognition, section 6.9; Szegedy et al.
+    (2016), arXiv:1512.00567, section 7, for the smoothing.
     """
 
     def __init__(
@@ -97,11 +108,20 @@ class CTCLoss(_Loss):
         reduction: "mean", "sum" or "none".
         zero_infinity: 0 in place of an infinite loss, where times are too few for the labels.
 
+    Shape: log_probs (T, N, C), targets (N, S) or (sum of lengths,), both lengths (N,) -> (), or
+    (N,) with reduction="none".
+
+    Raises:
+        RuntimeError: blank or a label is no class, or a length is larger than there is room for.
+        ValueError: reduction is neither "mean", "sum" nor "none".
+
     Example:
         >>> log_probs = npnet.zeros(2, 1, 2).log_softmax(2)
         >>> target, lengths = npnet.tensor([[1]]), (npnet.tensor([2]), npnet.tensor([1]))
         >>> nn.CTCLoss()(log_probs, target, *lengths).neg().exp().round(decimals=2)
         tensor(0.7500)
+
+    Source: Graves et al. (2006), eqs. 6-8, 10-11 and 16.
     """
 
     def __init__(
@@ -131,10 +151,20 @@ class CTCLoss(_Loss):
 class NLLLoss(_WeightedLoss):
     """The negative log-likelihood of classes, given log-probabilities (N, C, ...).
 
+    Shape: input (N, C, ...) or (C,), target (N, ...) or () -> (), or (N, ...) with
+    reduction="none".
+
+    Raises:
+        IndexError: a class number is neither a class nor ignore_index.
+        ShapeError: target or weight does not fit input.
+        ValueError: reduction is neither "mean", "sum" nor "none".
+
     Example:
         >>> log_p = npnet.tensor([[-1.0, -2.0], [-3.0, -4.0]])
         >>> nn.NLLLoss()(log_p, npnet.tensor([0, 1]))
         tensor(2.5000)
+
+    Source: Bishop (1995), Neural networks for pattern recognition, section 6.9.
     """
 
     def __init__(
@@ -180,7 +210,13 @@ class NLLLoss2d(NLLLoss):
 
 
 class L1Loss(_Loss):
-    """The mean absolute error. Shapes must be equal.
+    """The mean absolute error.
+
+    Shape: input and target of one shape -> (), or that shape with reduction="none".
+
+    Raises:
+        ShapeError: the shapes differ; losses do not broadcast.
+        ValueError: reduction is neither "mean", "sum" nor "none".
 
     Example:
         >>> nn.L1Loss()(npnet.tensor([1.0, 5.0]), npnet.tensor([2.0, 2.0]))
@@ -192,11 +228,20 @@ class L1Loss(_Loss):
 
 
 class SmoothL1Loss(_Loss):
-    """d^2 / (2 * beta) where |d| < beta, else |d| - beta / 2. Shapes must be equal.
+    """d^2 / (2 * beta) where |d| < beta, else |d| - beta / 2.
+
+    Shape: input and target of one shape -> (), or that shape with reduction="none".
+
+    Raises:
+        ShapeError: the shapes differ; losses do not broadcast.
+        RuntimeError: beta is below 0.
+        ValueError: reduction is neither "mean", "sum" nor "none".
 
     Example:
         >>> nn.SmoothL1Loss(reduction="none")(npnet.tensor([0.5, 3.0]), npnet.zeros(2))
         tensor([0.1250, 2.5000])
+
+    Source: Girshick (2015), arXiv:1504.08083, eq. 3.
     """
 
     def __init__(
@@ -214,11 +259,20 @@ class SmoothL1Loss(_Loss):
 
 
 class HuberLoss(_Loss):
-    """d^2 / 2 where |d| < delta, else delta * (|d| - delta / 2). Shapes must be equal.
+    """d^2 / 2 where |d| < delta, else delta * (|d| - delta / 2).
+
+    Shape: input and target of one shape -> (), or that shape with reduction="none".
+
+    Raises:
+        ShapeError: the shapes differ; losses do not broadcast.
+        RuntimeError: delta is not above 0.
+        ValueError: reduction is neither "mean", "sum" nor "none".
 
     Example:
         >>> nn.HuberLoss(reduction="none")(npnet.tensor([0.5, 3.0]), npnet.zeros(2))
         tensor([0.1250, 2.5000])
+
+    Source: Huber (1964).
     """
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
@@ -232,12 +286,18 @@ class HuberLoss(_Loss):
 class KLDivLoss(_Loss):
     """The divergence of a target from log-probabilities: see `functional.kl_div`.
 
-    Shapes must be equal.
+    Shape: input and target of one shape -> (), or that shape with reduction="none".
+
+    Raises:
+        ShapeError: the shapes differ; losses do not broadcast.
+        ValueError: reduction is neither "mean", "batchmean", "sum" nor "none".
 
     Example:
         >>> p, q = npnet.tensor([[0.5, 0.5]]), npnet.tensor([[0.25, 0.75]])
         >>> nn.KLDivLoss(reduction="batchmean")(q.log(), p).round(decimals=2)
         tensor(0.1400)
+
+    Source: Kullback and Leibler (1951).
     """
 
     def __init__(
@@ -257,7 +317,13 @@ class KLDivLoss(_Loss):
 
 
 class PoissonNLLLoss(_Loss):
-    """The likelihood of counts: see `functional.poisson_nll_loss`. Shapes must be equal.
+    """The likelihood of counts: see `functional.poisson_nll_loss`.
+
+    Shape: input and target of one shape -> (), or that shape with reduction="none".
+
+    Raises:
+        ShapeError: the shapes differ; losses do not broadcast.
+        ValueError: reduction is neither "mean", "sum" nor "none".
 
     Example:
         >>> nn.PoissonNLLLoss()(npnet.tensor([0.0, 0.0]), npnet.tensor([2.0, 3.0]))
@@ -290,6 +356,13 @@ class PoissonNLLLoss(_Loss):
 class GaussianNLLLoss(_Loss):
     """The likelihood of normal distributions: see `functional.gaussian_nll_loss`.
 
+    Shape: input and target (N, ...), var the same, or with its last axis 1 or left out -> (), or
+    (N, ...) with reduction="none".
+
+    Raises:
+        ShapeError: the shapes do not fit.
+        ValueError: a variance is below 0, or reduction is unknown.
+
     Example:
         >>> mean, target, var = npnet.tensor([1.0]), npnet.tensor([3.0]), npnet.tensor([1.0])
         >>> nn.GaussianNLLLoss()(mean, target, var)
@@ -307,11 +380,19 @@ class GaussianNLLLoss(_Loss):
 
 
 class MSELoss(_Loss):
-    """The mean squared error. Shapes must be equal.
+    """The mean squared error.
+
+    Shape: input and target of one shape -> (), or that shape with reduction="none".
+
+    Raises:
+        ShapeError: the shapes differ; losses do not broadcast.
+        ValueError: reduction is neither "mean", "sum" nor "none".
 
     Example:
         >>> nn.MSELoss()(npnet.tensor([1.0, 5.0]), npnet.tensor([2.0, 2.0]))
         tensor(5.)
+
+    Source: Rumelhart, Hinton, Williams (1986), Nature 323, eq. 3, with a sum and a half.
     """
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
@@ -319,11 +400,20 @@ class MSELoss(_Loss):
 
 
 class BCELoss(_WeightedLoss):
-    """The binary cross-entropy of probabilities. Shapes must be equal.
+    """The binary cross-entropy of probabilities.
+
+    Shape: input and target of one shape -> (), or that shape with reduction="none".
+
+    Raises:
+        ShapeError: the shapes differ; losses do not broadcast.
+        RuntimeError: an input or a target is not in [0, 1].
+        ValueError: reduction is neither "mean", "sum" nor "none".
 
     Example:
         >>> nn.BCELoss()(npnet.tensor([0.5, 0.5]), npnet.tensor([1.0, 0.0])).round(decimals=2)
         tensor(0.6900)
+
+    Source: Bishop (1995), Neural networks for pattern recognition, section 6.7.
     """
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
@@ -331,16 +421,24 @@ class BCELoss(_WeightedLoss):
 
 
 class BCEWithLogitsLoss(_Loss):
-    """The binary cross-entropy of the sigmoid of logits. Shapes must be equal.
+    """The binary cross-entropy of the sigmoid of logits.
 
     Args:
         weight: of each loss, broadcast.
         pos_weight: of positive targets, broadcast.
 
+    Shape: input and target of one shape -> (), or that shape with reduction="none".
+
+    Raises:
+        ShapeError: the shapes differ; losses do not broadcast.
+        ValueError: reduction is neither "mean", "sum" nor "none".
+
     Example:
         >>> loss = nn.BCEWithLogitsLoss(pos_weight=npnet.tensor([3.0]))
         >>> loss(npnet.tensor([0.0]), npnet.tensor([1.0])).round(decimals=2)
         tensor(2.0800)
+
+    Source: Bishop (1995), Neural networks for pattern recognition, section 6.7.
     """
 
     weight: Tensor | None

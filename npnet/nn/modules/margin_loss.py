@@ -24,7 +24,13 @@ __all__ = [
 
 
 class SoftMarginLoss(_Loss):
-    """log(1 + exp(-t * x)) of targets 1 and -1. Shapes must be equal.
+    """log(1 + exp(-t * x)) of targets 1 and -1.
+
+    Shape: input and target of one shape -> (), or that shape with reduction="none".
+
+    Raises:
+        ShapeError: the shapes differ; losses do not broadcast.
+        ValueError: reduction is neither "mean", "sum" nor "none".
 
     Example:
         >>> nn.SoftMarginLoss()(npnet.zeros(2), npnet.tensor([1.0, -1.0])).round(decimals=2)
@@ -40,6 +46,11 @@ class MultiLabelMarginLoss(_Loss):
 
     Shape: input and target (N, C) or (C,); behind a sample's classes, target is -1.
 
+    Raises:
+        ShapeError: the shapes differ; losses do not broadcast.
+        RuntimeError: a target is neither a class nor -1.
+        ValueError: reduction is neither "mean", "sum" nor "none".
+
     Example:
         >>> x, targets = npnet.tensor([[0.0, 1.0, 0.5, 0.5]]), npnet.tensor([[1, -1, 0, 0]])
         >>> nn.MultiLabelMarginLoss()(x, targets)
@@ -54,6 +65,10 @@ class MultiLabelSoftMarginLoss(_WeightedLoss):
     """The binary cross-entropy of the sigmoid of logits, its mean over the classes.
 
     Shape: input and target (N, C) or (C,).
+
+    Raises:
+        ShapeError: the shapes differ; losses do not broadcast.
+        ValueError: reduction is neither "mean", "sum" nor "none".
 
     Example:
         >>> x, targets = npnet.zeros(1, 3), npnet.tensor([[1, 0, 1]])
@@ -74,9 +89,16 @@ class MultiMarginLoss(_WeightedLoss):
         p: 1 or 2.
         weight: of each class, (C,).
 
+    Raises:
+        ValueError: p is neither 1 nor 2, or reduction is unknown.
+        IndexError: a target is no class.
+        ShapeError: target or weight does not fit input.
+
     Example:
         >>> nn.MultiMarginLoss()(npnet.tensor([[1.0, 2.0, 1.5, 0.5]]), npnet.tensor([1]))
         tensor(0.1250)
+
+    Source: Crammer and Singer (2001), section 3, for p = 1.
     """
 
     def __init__(
@@ -123,7 +145,11 @@ class _MarginLoss(_Loss):
 class MarginRankingLoss(_MarginLoss):
     """max(-t * (x1 - x2) + margin, 0): the first shall be larger where t = 1.
 
-    Shapes must be equal.
+    Shape: x1, x2 and target of one shape -> (), or that shape with reduction="none".
+
+    Raises:
+        ShapeError: the shapes differ; losses do not broadcast.
+        ValueError: reduction is neither "mean", "sum" nor "none".
 
     Example:
         >>> x1, x2 = npnet.tensor([3.0, 1.0]), npnet.tensor([1.0, 3.0])
@@ -140,6 +166,10 @@ class CosineEmbeddingLoss(_MarginLoss):
 
     Shape: inputs (N, D) and target (N,), or (D,) and ().
 
+    Raises:
+        ShapeError: the inputs' shapes differ, or target is not (N,).
+        ValueError: reduction is neither "mean", "sum" nor "none".
+
     Example:
         >>> a, b = npnet.tensor([[3.0, 4.0]]), npnet.tensor([[4.0, 3.0]])
         >>> nn.CosineEmbeddingLoss()(a, b, npnet.tensor([1])).round(decimals=2)
@@ -153,7 +183,13 @@ class CosineEmbeddingLoss(_MarginLoss):
 
 
 class HingeEmbeddingLoss(_MarginLoss):
-    """x where the target is 1, max(margin - x, 0) where it is -1. Shapes must be equal.
+    """x where the target is 1, max(margin - x, 0) where it is -1.
+
+    Shape: input and target of one shape -> (), or that shape with reduction="none".
+
+    Raises:
+        ShapeError: the shapes differ; losses do not broadcast.
+        ValueError: reduction is neither "mean", "sum" nor "none".
 
     Example:
         >>> x, target = npnet.tensor([0.5, 0.25]), npnet.tensor([1, -1])
@@ -179,10 +215,16 @@ class TripletMarginLoss(_MarginLoss):
 
     Shape: a, p and n (N, D) or (D,).
 
+    Raises:
+        ShapeError: the shapes differ; losses do not broadcast.
+        ValueError: margin is not above 0, or reduction is unknown.
+
     Example:
         >>> anchor, near, far = npnet.tensor([[0.0]]), npnet.tensor([[2.0]]), npnet.tensor([[-5.0]])
         >>> nn.TripletMarginLoss(margin=4.0, eps=0)(anchor, near, far)
         tensor(1.)
+
+    Source: Balntas et al. (2016), eqs. 4 and 6 (swap).
     """
 
     def __init__(
@@ -218,12 +260,18 @@ class TripletMarginWithDistanceLoss(_Loss):
 
     Shape: a, p and n (N, ...), of which d gives (N,).
 
+    Raises:
+        ShapeError: the shapes differ; losses do not broadcast.
+        ValueError: margin is not above 0, or reduction is unknown.
+
     Example:
         >>> anchor, near, far = npnet.tensor([[0.0]]), npnet.tensor([[2.0]]), npnet.tensor([[-5.0]])
         >>> distance = lambda a, b: (a - b).abs().sum(1)
         >>> loss = nn.TripletMarginWithDistanceLoss(distance_function=distance, margin=4)
         >>> loss(anchor, near, far)
         tensor(1.)
+
+    Source: Balntas et al. (2016), eqs. 4 and 6 (swap).
     """
 
     def __init__(

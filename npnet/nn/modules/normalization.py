@@ -24,9 +24,15 @@ class GroupNorm(Module):
     Args:
         affine: whether there is a weight (1 at first) and, unless `bias` is False, a bias (0).
 
+    Raises:
+        ValueError: num_groups does not divide num_channels, or a group of one sample is one value.
+        ShapeError: x has not num_channels channels.
+
     Example:
         >>> nn.GroupNorm(3, 6)(npnet.zeros(8, 6, 14, 14)).shape
         (8, 6, 14, 14)
+
+    Source: Wu and He (2018), arXiv:1803.08494, section 3.1.
     """
 
     def __init__(
@@ -67,9 +73,14 @@ class GroupNorm(Module):
 class LayerNorm(Module):
     """Layer norm over the last axes: see `functional.layer_norm`.  Shape: (..., *shape), kept.
 
+    Raises:
+        ShapeError: x does not end in normalized_shape.
+
     Example:
         >>> nn.LayerNorm(2)(npnet.tensor([[1.0, 3.0]])).detach().round(decimals=2)
         tensor([[-1.,  1.]])
+
+    Source: Ba, Kiros, Hinton (2016), arXiv:1607.06450.
     """
 
     def __init__(
@@ -106,9 +117,15 @@ class LayerNorm(Module):
 class LocalResponseNorm(Module):
     """x / (k + alpha / size * sum of x^2 over `size` channels)^beta.  Shape: (N, C, ...), kept.
 
+    Raises:
+        ShapeError: x has less than 3 axes.
+        ValueError: size is below 1.
+
     Example:
         >>> nn.LocalResponseNorm(2)(npnet.zeros(8, 6, 14, 14)).shape
         (8, 6, 14, 14)
+
+    Source: Krizhevsky, Sutskever, Hinton (2012), section 3.3, whose alpha is alpha / size here.
     """
 
     def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
@@ -125,9 +142,14 @@ class LocalResponseNorm(Module):
 class RMSNorm(Module):
     """The norm by roots of mean squares: see `functional.rms_norm`.  Shape: (..., *shape), kept.
 
+    Raises:
+        ShapeError: x does not end in normalized_shape.
+
     Example:
         >>> nn.RMSNorm(2, eps=0.0)(npnet.tensor([[1.0, 7.0]])).detach().round(decimals=2)
         tensor([[0.2000, 1.4000]])
+
+    Source: Zhang and Sennrich (2019), arXiv:1910.07467, eq. 4.
     """
 
     def __init__(

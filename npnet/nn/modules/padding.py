@@ -84,6 +84,12 @@ class _ConstantPad(_Pad):
 class ConstantPad1d(_ConstantPad):
     """A constant around (..., L).
 
+    Shape: (..., L) -> (..., l + L + r) for padding (l, r), or a number for both.
+
+    Raises:
+        ValueError: padding is neither a number nor 2 of them.
+        ShapeError: negative padding takes off more than there is.
+
     Example:
         >>> nn.ConstantPad1d((1, 2), 9)(npnet.tensor([[1, 2, 3]]))
         tensor([[9, 1, 2, 3, 9, 9]])
@@ -94,6 +100,12 @@ class ConstantPad1d(_ConstantPad):
 
 class ConstantPad2d(_ConstantPad):
     """A constant around (..., H, W).
+
+    Shape: (..., H, W) -> (..., t + H + b, l + W + r) for padding (l, r, t, b), or a number for all.
+
+    Raises:
+        ValueError: padding is neither a number nor 4 of them.
+        ShapeError: negative padding takes off more than there is.
 
     Example:
         >>> nn.ConstantPad2d((1, 0, 0, 1), 9)(npnet.tensor([[[1, 2], [3, 4]]]))
@@ -107,6 +119,13 @@ class ConstantPad2d(_ConstantPad):
 
 class ConstantPad3d(_ConstantPad):
     """A constant around (..., D, H, W).
+
+    Shape: (..., D, H, W) -> (..., f + D + k, t + H + b, l + W + r) for padding (l, r, t, b, f, k),
+    or a number for all.
+
+    Raises:
+        ValueError: padding is neither a number nor 6 of them.
+        ShapeError: negative padding takes off more than there is.
 
     Example:
         >>> nn.ConstantPad3d(1, 9.0)(npnet.zeros(2, 3, 4, 5)).shape
@@ -129,6 +148,12 @@ class _ZeroPad(_ConstantPad):
 class ZeroPad1d(_ZeroPad, ConstantPad1d):
     """Zeros around (..., L).
 
+    Shape: (..., L) -> (..., l + L + r) for padding (l, r), or a number for both.
+
+    Raises:
+        ValueError: padding is neither a number nor 2 of them.
+        ShapeError: negative padding takes off more than there is.
+
     Example:
         >>> nn.ZeroPad1d((1, 2))(npnet.tensor([[1, 2, 3]]))
         tensor([[0, 1, 2, 3, 0, 0]])
@@ -137,6 +162,12 @@ class ZeroPad1d(_ZeroPad, ConstantPad1d):
 
 class ZeroPad2d(_ZeroPad, ConstantPad2d):
     """Zeros around (..., H, W).
+
+    Shape: (..., H, W) -> (..., t + H + b, l + W + r) for padding (l, r, t, b), or a number for all.
+
+    Raises:
+        ValueError: padding is neither a number nor 4 of them.
+        ShapeError: negative padding takes off more than there is.
 
     Example:
         >>> nn.ZeroPad2d((1, 0, 0, 1))(npnet.tensor([[[1, 2], [3, 4]]]))
@@ -149,6 +180,13 @@ class ZeroPad2d(_ZeroPad, ConstantPad2d):
 class ZeroPad3d(_ZeroPad, ConstantPad3d):
     """Zeros around (..., D, H, W).
 
+    Shape: (..., D, H, W) -> (..., f + D + k, t + H + b, l + W + r) for padding (l, r, t, b, f, k),
+    or a number for all.
+
+    Raises:
+        ValueError: padding is neither a number nor 6 of them.
+        ShapeError: negative padding takes off more than there is.
+
     Example:
         >>> nn.ZeroPad3d(1)(npnet.zeros(2, 3, 4, 5)).shape
         (2, 5, 6, 7)
@@ -157,6 +195,12 @@ class ZeroPad3d(_ZeroPad, ConstantPad3d):
 
 class ReflectionPad1d(_Pad):
     """The mirror image, without the border, around (N, C, L) or (C, L).
+
+    Shape: (..., L) -> (..., l + L + r) for padding (l, r), or a number for both.
+
+    Raises:
+        ValueError: padding is neither a number nor 2 of them.
+        ShapeError: the input has other axes, or padding is not less than the axis.
 
     Example:
         >>> nn.ReflectionPad1d((2, 1))(npnet.tensor([[1, 2, 3]]))
@@ -168,6 +212,12 @@ class ReflectionPad1d(_Pad):
 
 class ReflectionPad2d(_Pad):
     """The mirror image, without the border, around (N, C, H, W) or (C, H, W).
+
+    Shape: (..., H, W) -> (..., t + H + b, l + W + r) for padding (l, r, t, b), or a number for all.
+
+    Raises:
+        ValueError: padding is neither a number nor 4 of them.
+        ShapeError: the input has other axes, or padding is not less than the axis.
 
     Example:
         >>> nn.ReflectionPad2d((1, 0, 0, 1))(npnet.tensor([[[1, 2], [3, 4]]]))
@@ -182,6 +232,13 @@ class ReflectionPad2d(_Pad):
 class ReflectionPad3d(_Pad):
     """The mirror image, without the border, around (N, C, D, H, W) or (C, D, H, W).
 
+    Shape: (..., D, H, W) -> (..., f + D + k, t + H + b, l + W + r) for padding (l, r, t, b, f, k),
+    or a number for all.
+
+    Raises:
+        ValueError: padding is neither a number nor 6 of them.
+        ShapeError: the input has other axes, or padding is not less than the axis.
+
     Example:
         >>> nn.ReflectionPad3d(1)(npnet.zeros(2, 3, 4, 5)).shape
         (2, 5, 6, 7)
@@ -193,6 +250,12 @@ class ReflectionPad3d(_Pad):
 class ReplicationPad1d(_Pad):
     """The border repeated around (N, C, L) or (C, L).
 
+    Shape: (..., L) -> (..., l + L + r) for padding (l, r), or a number for both.
+
+    Raises:
+        ValueError: padding is neither a number nor 2 of them.
+        ShapeError: the input has other axes, or padding takes off more than there is.
+
     Example:
         >>> nn.ReplicationPad1d((2, 1))(npnet.tensor([[1, 2, 3]]))
         tensor([[1, 1, 1, 2, 3, 3]])
@@ -203,6 +266,12 @@ class ReplicationPad1d(_Pad):
 
 class ReplicationPad2d(_Pad):
     """The border repeated around (N, C, H, W) or (C, H, W).
+
+    Shape: (..., H, W) -> (..., t + H + b, l + W + r) for padding (l, r, t, b), or a number for all.
+
+    Raises:
+        ValueError: padding is neither a number nor 4 of them.
+        ShapeError: the input has other axes, or padding takes off more than there is.
 
     Example:
         >>> nn.ReplicationPad2d((1, 0, 0, 1))(npnet.tensor([[[1, 2], [3, 4]]]))
@@ -217,6 +286,13 @@ class ReplicationPad2d(_Pad):
 class ReplicationPad3d(_Pad):
     """The border repeated around (N, C, D, H, W) or (C, D, H, W).
 
+    Shape: (..., D, H, W) -> (..., f + D + k, t + H + b, l + W + r) for padding (l, r, t, b, f, k),
+    or a number for all.
+
+    Raises:
+        ValueError: padding is neither a number nor 6 of them.
+        ShapeError: the input has other axes, or padding takes off more than there is.
+
     Example:
         >>> nn.ReplicationPad3d(1)(npnet.zeros(2, 3, 4, 5)).shape
         (2, 5, 6, 7)
@@ -228,6 +304,12 @@ class ReplicationPad3d(_Pad):
 class CircularPad1d(_Pad):
     """The other end around (N, C, L) or (C, L).
 
+    Shape: (..., L) -> (..., l + L + r) for padding (l, r), or a number for both.
+
+    Raises:
+        ValueError: padding is neither a number nor 2 of them.
+        ShapeError: the input has other axes, or padding is more than the axis.
+
     Example:
         >>> nn.CircularPad1d((2, 1))(npnet.tensor([[1, 2, 3]]))
         tensor([[2, 3, 1, 2, 3, 1]])
@@ -238,6 +320,12 @@ class CircularPad1d(_Pad):
 
 class CircularPad2d(_Pad):
     """The other end around (N, C, H, W) or (C, H, W).
+
+    Shape: (..., H, W) -> (..., t + H + b, l + W + r) for padding (l, r, t, b), or a number for all.
+
+    Raises:
+        ValueError: padding is neither a number nor 4 of them.
+        ShapeError: the input has other axes, or padding is more than the axis.
 
     Example:
         >>> nn.CircularPad2d((1, 0, 0, 1))(npnet.tensor([[[1, 2], [3, 4]]]))
@@ -251,6 +339,13 @@ class CircularPad2d(_Pad):
 
 class CircularPad3d(_Pad):
     """The other end around (N, C, D, H, W) or (C, D, H, W).
+
+    Shape: (..., D, H, W) -> (..., f + D + k, t + H + b, l + W + r) for padding (l, r, t, b, f, k),
+    or a number for all.
+
+    Raises:
+        ValueError: padding is neither a number nor 6 of them.
+        ShapeError: the input has other axes, or padding is more than the axis.
 
     Example:
         >>> nn.CircularPad3d(1)(npnet.zeros(2, 3, 4, 5)).shape

@@ -31,6 +31,11 @@ def _line(key: Any, value: Any, kind: str) -> str:
 class ParameterList(Module):
     """A list whose tensors are registered as parameters; other values are kept as they are.
 
+    Raises:
+        IndexError: there is no such index.
+        TypeError: `extend` is given no iterable, or a tensor.
+        RuntimeError: it is called.
+
     Example:
         >>> weights = nn.ParameterList([npnet.zeros(2), npnet.zeros(3)])
         >>> list(weights.state_dict())
@@ -93,6 +98,11 @@ class ParameterList(Module):
 
 class ParameterDict(Module):
     """A dict whose tensors are registered as parameters; other values are kept as they are.
+
+    Raises:
+        KeyError: there is no such key.
+        TypeError: a key is no string.
+        RuntimeError: it is called.
 
     Example:
         >>> nn.ParameterDict({"a": npnet.zeros(2), "b": npnet.zeros(3)})["b"].requires_grad

@@ -61,10 +61,17 @@ class _MaxPoolNd(Module):
 class MaxPool1d(_MaxPoolNd):
     """The largest value of each window.  Shape: (N, C, L) or (C, L) -> (N, C, OL).
 
+    Raises:
+        ShapeError: x has other axes, the kernel is larger than the padded input, or padding is more
+            than half the kernel.
+        ValueError: kernel_size or stride is below 1.
+
     Example:
         >>> pool = nn.MaxPool1d(2, return_indices=True)
         >>> pool(npnet.tensor([[1.0, 3.0, 7.0, 7.0]]))
         (tensor([[3., 7.]]), tensor([[1, 2]]))
+
+    Source: Riesenhuber and Poggio (1999), Nature Neuroscience 2(11).
     """
 
     def forward(self, input: Tensor) -> Any:
@@ -74,11 +81,18 @@ class MaxPool1d(_MaxPoolNd):
 class MaxPool2d(_MaxPoolNd):
     """The largest value of each window.  Shape: (N, C, H, W) or (C, H, W) -> (N, C, OH, OW).
 
+    Raises:
+        ShapeError: x has other axes, the kernel is larger than the padded input, or padding is more
+            than half the kernel.
+        ValueError: kernel_size or stride is below 1.
+
     Example:
         >>> nn.MaxPool2d(2)(npnet.arange(8.0).view(1, 2, 4))
         tensor([[[5., 7.]]])
         >>> nn.MaxPool2d(3, stride=2, padding=1)(npnet.zeros(8, 6, 28, 28)).shape
         (8, 6, 14, 14)
+
+    Source: Riesenhuber and Poggio (1999), Nature Neuroscience 2(11).
     """
 
     def forward(self, input: Tensor) -> Any:
@@ -99,9 +113,15 @@ class _Windows(Module):
 class AvgPool1d(_Windows):
     """The mean of each window.  Shape: (N, C, L) or (C, L) -> (N, C, OL).
 
+    Raises:
+        ShapeError: x has other axes, the kernel is larger than the padded input, or padding is more
+            than half the kernel.
+
     Example:
         >>> nn.AvgPool1d(2)(npnet.tensor([[1.0, 3.0, 5.0, 7.0]]))
         tensor([[2., 6.]])
+
+    Source: LeCun et al. (1998), section II.B; there with a weight and a bias.
     """
 
     def __init__(
@@ -126,9 +146,16 @@ class AvgPool1d(_Windows):
 class AvgPool2d(_Windows):
     """The mean of each window.  Shape: (N, C, H, W) or (C, H, W) -> (N, C, OH, OW).
 
+    Raises:
+        ShapeError: x has other axes, the kernel is larger than the padded input, or padding is more
+            than half the kernel.
+        RuntimeError: divisor_override is 0.
+
     Example:
         >>> nn.AvgPool2d(2)(npnet.arange(8.0).view(1, 2, 4))
         tensor([[[2.5000, 4.5000]]])
+
+    Source: LeCun et al. (1998), section II.B; there with a weight and a bias.
     """
 
     def __init__(
@@ -154,10 +181,17 @@ class AvgPool2d(_Windows):
 class MaxUnpool1d(_Windows):
     """The maxima of MaxPool1d at their places.  Shape: (N, C, L) or (C, L) -> (N, C, OL).
 
+    Raises:
+        ShapeError: indices are not of the input's shape.
+        RuntimeError: an index is outside of the output.
+        ValueError: output_size is further than a stride from what it would be.
+
     Example:
         >>> y, indices = nn.MaxPool1d(2, return_indices=True)(npnet.tensor([[1.0, 3.0, 7.0, 5.0]]))
         >>> nn.MaxUnpool1d(2)(y, indices)
         tensor([[0., 3., 7., 0.]])
+
+    Source: Zeiler and Fergus (2014), arXiv:1311.2901, section 2.1.
     """
 
     def __init__(
@@ -181,11 +215,18 @@ class MaxUnpool1d(_Windows):
 class MaxUnpool2d(_Windows):
     """The maxima of MaxPool2d at their places.  Shape: (N, C, H, W) -> (N, C, OH, OW).
 
+    Raises:
+        ShapeError: indices are not of the input's shape.
+        RuntimeError: an index is outside of the output.
+        ValueError: output_size is further than a stride from what it would be.
+
     Example:
         >>> y, indices = nn.MaxPool2d(2, return_indices=True)(npnet.arange(8.0).view(1, 1, 2, 4))
         >>> nn.MaxUnpool2d(2)(y, indices)
         tensor([[[[0., 0., 0., 0.],
                   [0., 5., 0., 7.]]]])
+
+    Source: Zeiler and Fergus (2014), arXiv:1311.2901, section 2.1.
     """
 
     def __init__(
@@ -228,6 +269,9 @@ class _Power(Module):
 class LPPool1d(_Power):
     """(sum over the window of x^p)^(1/p).  Shape: (N, C, L) or (C, L) -> (N, C, OL).
 
+    Raises:
+        ShapeError: x has other axes, or the kernel is larger than it.
+
     Example:
         >>> nn.LPPool1d(2, 2)(npnet.tensor([[3.0, 4.0, 6.0, 8.0]]))
         tensor([[ 5., 10.]])
@@ -240,6 +284,9 @@ class LPPool1d(_Power):
 
 class LPPool2d(_Power):
     """(sum over the window of x^p)^(1/p).  Shape: (N, C, H, W) or (C, H, W) -> (N, C, OH, OW).
+
+    Raises:
+        ShapeError: x has other axes, or the kernel is larger than it.
 
     Example:
         >>> nn.LPPool2d(1, 2)(npnet.arange(8.0).view(1, 2, 4))
@@ -256,9 +303,16 @@ class FractionalMaxPool2d(Module):
 
     Shape: (N, C, H, W) or (C, H, W) -> (N, C, OH, OW).
 
+    Raises:
+        ValueError: there is neither output_size nor output_ratio, or both, or a ratio is not
+            between 0 and 1.
+        ShapeError: output_size + kernel_size - 1 is larger than the image.
+
     Example:
         >>> nn.FractionalMaxPool2d(2, output_ratio=0.7)(npnet.zeros(8, 6, 20, 20)).shape
         (8, 6, 14, 14)
+
+    Source: Graham (2014), arXiv:1412.6071, section 2.
     """
 
     def __init__(
@@ -307,9 +361,15 @@ class _Adaptive(Module):
 class AdaptiveAvgPool1d(_Adaptive):
     """The mean of OL bins that cover the signal.  Shape: (N, C, L) or (C, L) -> (N, C, OL).
 
+    Raises:
+        ShapeError: x has other axes.
+        ValueError: a size is below 0.
+
     Example:
         >>> nn.AdaptiveAvgPool1d(2)(npnet.tensor([[1.0, 3.0, 5.0, 7.0]]))
         tensor([[2., 6.]])
+
+    Source: Lin, Chen, Yan (2014), arXiv:1312.4400, section 3.2, for a single bin.
     """
 
     def __init__(self, output_size: Any) -> None:
@@ -325,9 +385,15 @@ class AdaptiveAvgPool2d(_Adaptive):
 
     Shape: (N, C, H, W) or (C, H, W) -> (N, C, OH, OW).
 
+    Raises:
+        ShapeError: x has other axes.
+        ValueError: a size is below 0.
+
     Example:
         >>> nn.AdaptiveAvgPool2d((1, 2))(npnet.arange(8.0).view(1, 2, 4))
         tensor([[[2.5000, 4.5000]]])
+
+    Source: Lin, Chen, Yan (2014), arXiv:1312.4400, section 3.2, for a single bin.
     """
 
     def __init__(self, output_size: Any) -> None:
@@ -342,6 +408,10 @@ class AdaptiveMaxPool1d(_Adaptive):
     """The largest value of OL bins that cover the signal.
 
     Shape: (N, C, L) or (C, L) -> (N, C, OL).
+
+    Raises:
+        ShapeError: x has other axes.
+        ValueError: a size is below 0.
 
     Example:
         >>> nn.AdaptiveMaxPool1d(2)(npnet.tensor([[1.0, 3.0, 7.0, 5.0]]))
@@ -360,6 +430,10 @@ class AdaptiveMaxPool2d(_Adaptive):
     """The largest value of OH x OW bins that cover the image.
 
     Shape: (N, C, H, W) or (C, H, W) -> (N, C, OH, OW).
+
+    Raises:
+        ShapeError: x has other axes.
+        ValueError: a size is below 0.
 
     Example:
         >>> nn.AdaptiveMaxPool2d((1, 2))(npnet.arange(8.0).view(1, 2, 4))

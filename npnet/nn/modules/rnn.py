@@ -49,6 +49,14 @@ class RNNBase(Module):
         bidirectional: a second layer goes from the last step to the first; outputs are joined.
         proj_size: of an LSTM, the size of h, which W_hr makes of the cell's H numbers.
 
+    Shape: input (T, N, I) or (T, I), or a PackedSequence; see `RNN`.
+
+    Raises:
+        ValueError: a size is not above 0, dropout is not in [0, 1], or proj_size is not for this
+            mode or too large.
+        TypeError: a size is no int.
+        KeyError: mode is none of these.
+
     Example:
         >>> sorted(name for name, _ in nn.RNN(3, 5).named_parameters())
         ['bias_hh_l0', 'bias_ih_l0', 'weight_hh_l0', 'weight_ih_l0']
@@ -306,11 +314,19 @@ class RNN(RNNBase):
     Shape: input (T, N, I) or (T, I), or a PackedSequence; hx (layers * directions, N, H).
     Returns: outputs (T, N, directions * H) and the last h of each layer and direction.
 
+    Raises:
+        ValueError: nonlinearity is neither of these, a size is not above 0, or dropout is not in
+            [0, 1].
+        ShapeError: input has neither 2 nor 3 axes, or does not end in input_size.
+        RuntimeError: hx does not fit.
+
     Example:
         >>> layer = nn.RNN(3, 5, bidirectional=True)
         >>> y, h = layer(npnet.zeros(20, 8, 3))
         >>> y.shape, h.shape
         ((20, 8, 10), (2, 8, 5))
+
+    Source: Elman (1990), Cognitive Science 14.
     """
 
     def __init__(
@@ -345,13 +361,26 @@ class RNN(RNNBase):
 
 
 class GRU(RNNBase):
-    """Gated recurrent units: see `ops.recurrent.GRU` for the equations and `RNN` for shapes.
+    """Gated recurrent units; see `RNNBase`.
+
+        r = sigmoid(W_ir x_t + b_ir + W_hr h_{t-1} + b_hr),  z alike
+        n = tanh(W_in x_t + b_in + r * (W_hn h_{t-1} + b_hn))
+        h_t = (1 - z) * n + z * h_{t-1}
+
+    Shape: input (T, N, I) or (T, I), or a PackedSequence; hx (layers * directions, N, H) -> outputs
+    (T, N, directions * H), and the last h like hx.
+
+    Raises:
+        ShapeError: input has neither 2 nor 3 axes, or does not end in input_size.
+        RuntimeError: hx does not fit.
 
     Example:
         >>> layer = nn.GRU(3, 5, batch_first=True)
         >>> y, h = layer(npnet.zeros(8, 20, 3))
         >>> y.shape, h.shape
         ((8, 20, 5), (1, 8, 5))
+
+    Source: Cho et al. (2014), arXiv:1406.1078, eqs. 5-8; r inside W_hn's product as in cuDNN.
     """
 
     def __init__(
@@ -382,15 +411,31 @@ class GRU(RNNBase):
 
 
 class LSTM(RNNBase):
-    """Long short-term memory: see `ops.recurrent.LSTM` for the equations and `RNN` for shapes.
+    """Long short-term memory; see `RNNBase`.
+
+        i = sigmoid(W_ii x_t + b_ii + W_hi h_{t-1} + b_hi),  f and o alike, g alike by tanh
+        c_t = f * c_{t-1} + i * g
+        h_t = o * tanh(c_t),  or W_hr times this with proj_size
 
     hx is (h, c), and so is what is returned beside the outputs.
+
+    Shape: input (T, N, I) or (T, I), or a PackedSequence; hx two of (layers * directions, N, H) ->
+    outputs (T, N, directions * H), and the last h and c like hx; with proj_size P, outputs and h
+    have P in the place of H.
+
+    Raises:
+        ValueError: proj_size is not less than hidden_size.
+        ShapeError: input has neither 2 nor 3 axes, or does not end in input_size.
+        RuntimeError: hx does not fit.
 
     Example:
         >>> layer = nn.LSTM(3, 5, num_layers=2)
         >>> y, (h, c) = layer(npnet.zeros(20, 8, 3))
         >>> y.shape, h.shape, c.shape
         ((20, 8, 5), (2, 8, 5), (2, 8, 5))
+
+    Source: Hochreiter and Schmidhuber (1997); Gers, Schmidhuber, Cummins (2000), for f; Sak et al.
+    (2014), arXiv:1402.1128, for W_hr.
     """
 
     def __init__(
@@ -487,12 +532,18 @@ class RNNCellBase(Module):
 class RNNCell(RNNCellBase):
     """One step of `RNN`.  Shape: (N, I), hx (N, H) -> (N, H); or without N.
 
+    Raises:
+        ShapeError: the input is neither (N, I) nor (I,), or hx does not fit.
+        RuntimeError: nonlinearity is neither "tanh" nor "relu".
+
     Example:
         >>> cell, h = nn.RNNCell(3, 5), npnet.zeros(8, 5)
         >>> for x in npnet.zeros(20, 8, 3):
         ...     h = cell(x, h)
         >>> h.shape
         (8, 5)
+
+    Source: Elman (1990), Cognitive Science 14.
     """
 
     def __init__(
@@ -521,10 +572,15 @@ class RNNCell(RNNCellBase):
 class LSTMCell(RNNCellBase):
     """One step of `LSTM`.  Shape: (N, I), hx two of (N, H) -> two of (N, H); or without N.
 
+    Raises:
+        ShapeError: the input is neither (N, I) nor (I,), or hx does not fit.
+
     Example:
         >>> h, c = nn.LSTMCell(3, 5)(npnet.zeros(8, 3))
         >>> h.shape, c.shape
         ((8, 5), (8, 5))
+
+    Source: Hochreiter and Schmidhuber (1997); Gers, Schmidhuber, Cummins (2000), for f.
     """
 
     def __init__(
@@ -547,9 +603,14 @@ class LSTMCell(RNNCellBase):
 class GRUCell(RNNCellBase):
     """One step of `GRU`.  Shape: (N, I), hx (N, H) -> (N, H); or without N.
 
+    Raises:
+        ShapeError: the input is neither (N, I) nor (I,), or hx does not fit.
+
     Example:
         >>> nn.GRUCell(3, 5)(npnet.zeros(8, 3), npnet.zeros(8, 5)).shape
         (8, 5)
+
+    Source: Cho et al. (2014), arXiv:1406.1078, eqs. 5-8; r inside W_hn's product as in cuDNN.
     """
 
     def __init__(

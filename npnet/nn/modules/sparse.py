@@ -27,12 +27,20 @@ class Embedding(Module):
         _weight: the table, in place of normally distributed numbers.
         _freeze: whether it is not trained.
 
+    Raises:
+        IndexError: an integer is no row.
+        RuntimeError: the input is no int32 or int64.
+        ValueError: padding_idx is no row.
+        NotImplementedError: sparse is true.
+
     Example:
         >>> layer = nn.Embedding(10, 3, padding_idx=0)
         >>> layer(npnet.tensor([[1, 2, 0]])).shape
         (1, 3, 3)
         >>> layer(npnet.tensor(0)).tolist()
         [0.0, 0.0, 0.0]
+
+    Source: Bengio et al. (2003), section 2.
     """
 
     def __init__(
@@ -133,12 +141,20 @@ class EmbeddingBag(Module):
         _weight: the table, in place of normally distributed numbers.
         padding_idx: a row of zeros at first, that counts in no bag and receives no gradient.
 
+    Raises:
+        IndexError: an integer is no row.
+        ValueError: mode is unknown, (K,) has no offsets, or (B, N) has.
+        RuntimeError: offsets do not ascend from 0.
+        NotImplementedError: sparse is true.
+
     Example:
         >>> table = npnet.tensor([[1.0, 1.0], [2.0, 4.0], [5.0, 5.0]])
         >>> layer = nn.EmbeddingBag.from_pretrained(table, mode="sum")
         >>> layer(npnet.tensor([0, 1, 2]), offsets=npnet.tensor([0, 2]))
         tensor([[3., 5.],
                 [5., 5.]])
+
+    Source: Joulin et al. (2017), arXiv:1607.01759, section 2: the mean of words' vectors.
     """
 
     def __init__(

@@ -77,6 +77,11 @@ class TransformerEncoderLayer(Module):
 
     Shape: src (L, N, E) -> (L, N, E); masks as MultiheadAttention's.
 
+    Raises:
+        AssertionError: nhead does not divide d_model.
+        RuntimeError: activation is neither a name that is known nor a function.
+        ShapeError: src does not end in d_model, or a mask does not fit.
+
     Example:
         >>> layer = nn.TransformerEncoderLayer(8, 2, dim_feedforward=16, batch_first=True)
         >>> x = npnet.zeros(3, 5, 8)
@@ -142,11 +147,18 @@ class TransformerDecoderLayer(Module):
 
     Shape: tgt (L, N, E), memory (S, N, E) -> (L, N, E).
 
+    Raises:
+        AssertionError: nhead does not divide d_model.
+        RuntimeError: activation is neither a name that is known nor a function.
+        ShapeError: tgt or memory does not end in d_model, or they are not of as many sequences.
+
     Example:
         >>> layer = nn.TransformerDecoderLayer(8, 2, dim_feedforward=16)
         >>> tgt, memory = npnet.zeros(4, 3, 8), npnet.zeros(5, 3, 8)
         >>> layer(tgt, memory).shape
         (4, 3, 8)
+
+    Source: Vaswani et al. (2017), arXiv:1706.03762, section 3.1.
     """
 
     def __init__(
@@ -223,11 +235,16 @@ class TransformerEncoder(Module):
         enable_nested_tensor, mask_check: of a faster way that PyTorch has for padded batches; here
             all steps are computed, padded ones too, as PyTorch does in training.
 
+    Raises:
+        ShapeError: src does not end in d_model, or a mask does not fit.
+
     Example:
         >>> layer = nn.TransformerEncoderLayer(8, 2, dim_feedforward=16)
         >>> encoder = nn.TransformerEncoder(layer, num_layers=2)
         >>> encoder(npnet.zeros(5, 3, 8)).shape
         (5, 3, 8)
+
+    Source: Vaswani et al. (2017), arXiv:1706.03762, section 3.1.
     """
 
     def __init__(
@@ -266,11 +283,16 @@ class TransformerDecoder(Module):
 
     Shape: tgt (L, N, E), memory (S, N, E) -> (L, N, E).
 
+    Raises:
+        ShapeError: tgt or memory does not end in d_model, or they are not of as many sequences.
+
     Example:
         >>> layer = nn.TransformerDecoderLayer(8, 2, dim_feedforward=16)
         >>> decoder = nn.TransformerDecoder(layer, num_layers=2)
         >>> decoder(npnet.zeros(4, 3, 8), npnet.zeros(5, 3, 8)).shape
         (4, 3, 8)
+
+    Source: Vaswani et al. (2017), arXiv:1706.03762, section 3.1.
     """
 
     def __init__(self, decoder_layer: Module, num_layers: int, norm: Module | None = None) -> None:
@@ -314,6 +336,10 @@ class Transformer(Module):
             TransformerDecoder.
 
     Shape: src (S, N, E), tgt (L, N, E) -> (L, N, E).
+
+    Raises:
+        AssertionError: nhead does not divide d_model.
+        RuntimeError: src and tgt are not of as many sequences, or do not end in d_model.
 
     Example:
         >>> model = nn.Transformer(8, 2, 1, 1, dim_feedforward=16)

@@ -16,9 +16,16 @@ class Upsample(Module):
 
     Shape: (N, C, L), (N, C, H, W) or (N, C, D, H, W) -> the same with other sizes.
 
+    Raises:
+        ValueError: there is neither size nor scale_factor, or both; or align_corners is given of a
+            mode that has none.
+        NotImplementedError: mode is unknown, or not for so many axes.
+
     Example:
         >>> nn.Upsample(scale_factor=2)(npnet.tensor([[[1.0, 2.0]]]))
         tensor([[[1., 1., 2., 2.]]])
+
+    Source: Keys (1981), IEEE TASSP 29, for bicubic.
     """
 
     def __init__(
@@ -52,6 +59,9 @@ class Upsample(Module):
 class UpsamplingNearest2d(Upsample):
     """`Upsample` by the nearest pixel.  Shape: (N, C, H, W) -> (N, C, OH, OW).
 
+    Raises:
+        ValueError: there is neither size nor scale_factor, or both.
+
     Example:
         >>> nn.UpsamplingNearest2d(scale_factor=2)(npnet.tensor([[[[1.0, 2.0]]]]))
         tensor([[[[1., 1., 2., 2.],
@@ -66,6 +76,10 @@ class UpsamplingBilinear2d(Upsample):
     """`Upsample` by bilinear interpolation with aligned corners.
 
     Shape: (N, C, H, W) -> (N, C, OH, OW).
+
+    Raises:
+        ValueError: there is neither size nor scale_factor, or both.
+        NotImplementedError: x has other axes.
 
     Example:
         >>> nn.UpsamplingBilinear2d(size=(1, 3))(npnet.tensor([[[[0.0, 4.0]]]]))

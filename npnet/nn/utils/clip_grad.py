@@ -44,6 +44,10 @@ def clip_grad_norm_(
     Returns:
         The norm before scaling.
 
+    Raises:
+        ValueError: max_norm is below 0 or NaN.
+        RuntimeError: the norm is NaN or infinite, and error_if_nonfinite is true.
+
     Example:
         >>> p = nn.Parameter(npnet.zeros(2))
         >>> p.grad = npnet.tensor([3.0, 4.0])
@@ -98,6 +102,11 @@ def get_total_norm(
 ) -> Tensor:
     """The norm of all tensors together, as if they were one vector. `foreach` changes nothing.
 
+    Shape: any -> ().
+
+    Raises:
+        RuntimeError: the norm is NaN or infinite, and error_if_nonfinite is true.
+
     Example:
         >>> nn.utils.get_total_norm([npnet.tensor([3.0]), npnet.tensor([[4.0]])])
         tensor(5.)
@@ -114,6 +123,9 @@ def clip_grads_with_norm_(
     foreach: bool | None = None,
 ) -> None:
     """Scale all gradients by min(1, max_norm / total_norm). `foreach` changes nothing here.
+
+    Raises:
+        ValueError: max_norm is below 0 or NaN.
 
     Example:
         >>> p = nn.Parameter(npnet.zeros(2))
@@ -161,6 +173,9 @@ def clip_grad_value_(
     parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None
 ) -> None:
     """Limit each gradient to [-clip_value, clip_value]. `foreach` changes nothing here.
+
+    Raises:
+        ValueError: clip_value is below 0 or NaN.
 
     Example:
         >>> p = nn.Parameter(npnet.zeros(2))

@@ -14,6 +14,9 @@ __all__ = ["parameters_to_vector", "vector_to_parameters"]
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     """All parameters one after the other, a copy of shape (count,).
 
+    Raises:
+        ValueError: there are no parameters.
+
     Example:
         >>> nn.utils.parameters_to_vector(nn.Linear(3, 2).parameters()).shape
         (8,)
@@ -23,6 +26,11 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
 
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     """Take the values of all parameters from a vector, as `parameters_to_vector` laid them.
+
+    Shape: vec (count,), as many values as the parameters have.
+
+    Raises:
+        ShapeError: vec has more or less.
 
     Example:
         >>> layer = nn.Linear(2, 1)

@@ -52,6 +52,11 @@ def fuse_conv_bn_weights(
 ) -> tuple[Parameter, Parameter]:
     """Weight and bias of a convolution that does what it and a batch norm after it do.
 
+    Shape: conv_w (O, C, ...), all others (O,) -> the same; with transpose, conv_w (C, O, ...).
+
+    Raises:
+        ShapeError: they are not of as many channels.
+
     Example:
         >>> one, mean, var = npnet.ones(1, 1, 1), npnet.tensor([3.0]), npnet.tensor([4.0])
         >>> weight, bias = nn.utils.fuse_conv_bn_weights(one, None, mean, var, 0.0, None, None)
@@ -74,6 +79,11 @@ def fuse_linear_bn_weights(
 ) -> tuple[Parameter, Parameter]:
     """Weight and bias of a linear layer that does what it and a batch norm after it do.
 
+    Shape: linear_w (O, I), all others (O,) -> the same.
+
+    Raises:
+        ShapeError: they are not of as many features.
+
     Example:
         >>> one, mean, var = npnet.ones(1, 1), npnet.tensor([3.0]), npnet.tensor([4.0])
         >>> affine = npnet.ones(1), npnet.zeros(1)
@@ -91,6 +101,10 @@ def _check_eval(op: str, layer: Module, norm: Module) -> None:
 
 def fuse_conv_bn_eval(conv: M, bn: Any, transpose: bool = False) -> M:
     """A copy of a convolution that does what it and a batch norm after it do in evaluation.
+
+    Raises:
+        AssertionError: one of them is in training.
+        ShapeError: the norm is not of as many channels as the layer gives.
 
     Example:
         >>> conv, bn = nn.Conv2d(1, 6, 5).eval(), nn.BatchNorm2d(6).eval()
@@ -115,6 +129,10 @@ def fuse_conv_bn_eval(conv: M, bn: Any, transpose: bool = False) -> M:
 
 def fuse_linear_bn_eval(linear: M, bn: Any) -> M:
     """A copy of a linear layer that does what it and a batch norm after it do in evaluation.
+
+    Raises:
+        AssertionError: one of them is in training.
+        ShapeError: the norm is not of as many features as the layer gives.
 
     Example:
         >>> linear, bn = nn.Linear(3, 6).eval(), nn.BatchNorm1d(6).eval()

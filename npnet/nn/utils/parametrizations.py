@@ -34,10 +34,17 @@ class _WeightNorm(Module):
 def weight_norm(module: Module, name: str = "weight", dim: int = 0) -> Module:
     """Make a parameter g * v / |v|, with g and v trained: see `nn.utils.weight_norm`.
 
+    Shape: v as the parameter; g the same with all axes but `dim` 1.
+
+    Raises:
+        ValueError: the module has no parameter or buffer of that name.
+
     Example:
         >>> layer = nn.utils.parametrizations.weight_norm(nn.Linear(3, 2))
         >>> [name for name, _ in layer.named_parameters()]
         ['bias', 'parametrizations.weight.original0', 'parametrizations.weight.original1']
+
+    Source: Salimans and Kingma (2016), arXiv:1602.07868, eq. 2.
     """
     return register_parametrization(module, name, _WeightNorm(dim), unsafe=True)
 
@@ -93,10 +100,17 @@ def spectral_norm(
 ) -> Module:
     """Divide a parameter by its largest singular value: see `nn.utils.spectral_norm`.
 
+    Raises:
+        ValueError: the module has no parameter or buffer of that name, or n_power_iterations is not
+            above 0.
+        IndexError: there is no axis `dim`.
+
     Example:
         >>> layer = nn.utils.parametrizations.spectral_norm(nn.Linear(3, 3), n_power_iterations=50)
         >>> npnet.linalg.matrix_norm(layer.weight, 2).detach().round(decimals=2)
         tensor(1.)
+
+    Source: Miyato et al. (2018), arXiv:1802.05957, algorithm 1.
     """
     weight = getattr(module, name, None)
     if not isinstance(weight, Tensor):

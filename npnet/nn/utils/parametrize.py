@@ -160,6 +160,10 @@ def register_parametrization(
     Args:
         unsafe: do not check that shape and dtype are kept.
 
+    Raises:
+        ValueError: the module has no parameter or buffer of that name, or shape or dtype is not
+            kept.
+
     Example:
         >>> fc = nn.utils.parametrize.register_parametrization(nn.Linear(3, 2), "weight", nn.ReLU())
         >>> bool((fc.weight >= 0).all())
@@ -197,6 +201,10 @@ def remove_parametrizations(
 
     Args:
         leave_parametrized: with the value that was read last; False takes the original's.
+
+    Raises:
+        ValueError: the tensor has no parametrization; or there are several originals, and
+            leave_parametrized is False.
 
     Example:
         >>> fc = nn.utils.parametrize.register_parametrization(nn.Linear(3, 2), "weight", nn.ReLU())

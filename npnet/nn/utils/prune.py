@@ -290,6 +290,10 @@ def _least(scores: Any, count: int) -> Any:
 class RandomUnstructured(_Unstructured):
     """Cuts off any entries.
 
+    Raises:
+        ValueError: amount is no share from 0 to 1 and no count, or more than there are entries.
+        TypeError: amount is no number.
+
     Example:
         >>> from npnet.nn.utils import prune
         >>> prune.RandomUnstructured(amount=0.25).prune(npnet.ones(100)).sum()
@@ -302,6 +306,10 @@ class RandomUnstructured(_Unstructured):
 
 class L1Unstructured(_Unstructured):
     """Cuts off the entries of least magnitude.
+
+    Raises:
+        ValueError: amount is no share from 0 to 1 and no count, or more than there are entries.
+        TypeError: amount is no number.
 
     Example:
         >>> from npnet.nn.utils import prune
@@ -349,6 +357,11 @@ def _axis(dim: int, t: Tensor) -> int:
 class RandomStructured(_Structured):
     """Cuts off any channels.
 
+    Raises:
+        ValueError: the tensor has but one axis, or amount is no share from 0 to 1 and no count, or
+            more than there are channels.
+        IndexError: there is no axis `dim`.
+
     Example:
         >>> from npnet.nn.utils import prune
         >>> prune.RandomStructured(amount=2, dim=1).prune(npnet.ones(1, 5)).sum()
@@ -361,6 +374,11 @@ class RandomStructured(_Structured):
 
 class LnStructured(_Structured):
     """Cuts off the channels of least n-norm; n as of `npnet.norm`.
+
+    Raises:
+        ValueError: the tensor has but one axis, or amount is no share from 0 to 1 and no count, or
+            more than there are channels.
+        IndexError: there is no axis `dim`.
 
     Example:
         >>> from npnet.nn.utils import prune
@@ -381,6 +399,9 @@ class LnStructured(_Structured):
 class CustomFromMask(BasePruningMethod):
     """Cuts off where a mask is 0.
 
+    Raises:
+        ShapeError: the mask is not of the parameter's shape.
+
     Example:
         >>> from npnet.nn.utils import prune
         >>> prune.CustomFromMask(npnet.tensor([1, 0])).prune(npnet.tensor([5.0, 6.0]))
@@ -398,6 +419,9 @@ class CustomFromMask(BasePruningMethod):
 def identity(module: M, name: str) -> M:
     """Give a parameter a mask of ones.
 
+    Raises:
+        AttributeError: the module has no such parameter.
+
     Example:
         >>> from npnet.nn.utils import prune
         >>> prune.identity(nn.Linear(3, 2), "bias").bias_mask
@@ -409,6 +433,11 @@ def identity(module: M, name: str) -> M:
 
 def random_unstructured(module: M, name: str, amount: float) -> M:
     """Cut off any `amount` of a parameter's entries: so many, or a part of all from 0 to 1.
+
+    Raises:
+        ValueError: amount is no share from 0 to 1 and no count, or more than there are entries.
+        TypeError: amount is no number.
+        AttributeError: the module has no such parameter.
 
     Example:
         >>> from npnet.nn.utils import prune
@@ -425,6 +454,11 @@ def l1_unstructured(
 ) -> M:
     """Cut off the entries of a parameter of least magnitude, or of least score.
 
+    Raises:
+        ValueError: amount is no share from 0 to 1 and no count, or more than there are entries.
+        ShapeError: importance_scores are not of the parameter's shape.
+        AttributeError: the module has no such parameter.
+
     Example:
         >>> from npnet.nn.utils import prune
         >>> layer = prune.l1_unstructured(nn.Linear(4, 2), "weight", amount=0.5)
@@ -439,6 +473,11 @@ def l1_unstructured(
 
 def random_structured(module: M, name: str, amount: float, dim: int) -> M:
     """Cut off any channels along `dim` of a parameter.
+
+    Raises:
+        ValueError: the tensor has but one axis, or amount is no share from 0 to 1 and no count, or
+            more than there are channels.
+        IndexError: there is no axis `dim`.
 
     Example:
         >>> from npnet.nn.utils import prune
@@ -460,6 +499,11 @@ def ln_structured(
 ) -> M:
     """Cut off the channels along `dim` of a parameter, or of the scores, of least n-norm.
 
+    Raises:
+        ValueError: the tensor has but one axis, or amount is no share from 0 to 1 and no count, or
+            more than there are channels.
+        IndexError: there is no axis `dim`.
+
     Example:
         >>> from npnet.nn.utils import prune
         >>> layer = prune.ln_structured(nn.Linear(4, 3), "weight", amount=1, n=2, dim=0)
@@ -472,6 +516,9 @@ def ln_structured(
 
 def custom_from_mask(module: M, name: str, mask: Tensor) -> M:
     """Cut off the entries of a parameter where a mask of its shape is 0.
+
+    Raises:
+        ShapeError: the mask is not of the parameter's shape.
 
     Example:
         >>> from npnet.nn.utils import prune
@@ -496,6 +543,10 @@ def global_unstructured(
         pruning_method: a class of PRUNING_TYPE "unstructured", such as `L1Unstructured`.
         importance_scores: by such a pair, in place of the parameter's own values.
         kwargs: of the method, such as `amount`.
+
+    Raises:
+        TypeError: the method is not "unstructured", or importance_scores are no dict.
+        ValueError: amount is more than there are entries.
 
     Example:
         >>> from npnet.nn.utils import prune
@@ -535,6 +586,9 @@ def global_unstructured(
 
 def remove(module: M, name: str) -> M:
     """Take the mask off for good: the parameter keeps its zeros, and is trained as a whole.
+
+    Raises:
+        ValueError: the parameter was not pruned.
 
     Example:
         >>> from npnet.nn.utils import prune

@@ -62,6 +62,13 @@ def pad_sequence(
 ) -> Tensor:
     """Sequences (L_i, ...) in one tensor (T, B, ...), or (B, T, ...) if `batch_first`, padded.
 
+    Shape: B times (L_i, ...) -> (T, B, ...) or (B, T, ...), T the longest.
+
+    Raises:
+        ShapeError: the sequences differ behind their first axis.
+        ValueError: padding_side is neither "left" nor "right".
+        TypeError: there are no sequences.
+
     Example:
         >>> sequences = [npnet.tensor([1, 2, 3]), npnet.tensor([4])]
         >>> nn.utils.rnn.pad_sequence(sequences, batch_first=True)
@@ -87,6 +94,8 @@ def unpad_sequence(
 ) -> list[Tensor]:
     """What `pad_sequence` padded on the right, as a list of sequences (L_i, ...).
 
+    Shape: (T, B, ...) or (B, T, ...), lengths (B,) -> B times (L_i, ...).
+
     Example:
         >>> padded = npnet.tensor([[1, 2, 3], [4, 0, 0]])
         >>> nn.utils.rnn.unpad_sequence(padded, npnet.tensor([3, 1]), batch_first=True)
@@ -107,6 +116,13 @@ def pack_padded_sequence(
     Args:
         lengths: of each sequence, at least 1.
         enforce_sorted: RuntimeError unless the longest come first; False sorts them.
+
+    Shape: (T, B, ...) or (B, T, ...), lengths (B,) -> data (sum of lengths, ...).
+
+    Raises:
+        ShapeError: lengths are not one for each sequence.
+        RuntimeError: a length is not from 1 to T; or the longest do not come first, and
+            enforce_sorted is true.
 
     Example:
         >>> padded = npnet.tensor([[1, 2, 3], [4, 0, 0]])
@@ -150,6 +166,11 @@ def pad_packed_sequence(
 ) -> tuple[Tensor, Tensor]:
     """A packed sequence as a padded tensor (T, B, ...), and the lengths (B,).
 
+    Shape: data (sum of lengths, ...) -> (T, B, ...) or (B, T, ...), lengths (B,).
+
+    Raises:
+        ValueError: total_length is less than the longest.
+
     Example:
         >>> packed = nn.utils.rnn.pack_sequence([npnet.tensor([1, 2, 3]), npnet.tensor([4])])
         >>> nn.utils.rnn.pad_packed_sequence(packed, batch_first=True)
@@ -182,6 +203,13 @@ def pad_packed_sequence(
 def pack_sequence(sequences: Sequence[Tensor], enforce_sorted: bool = True) -> PackedSequence:
     """Sequences (L_i, ...) packed; see `pack_padded_sequence`.
 
+    Shape: B times (L_i, ...) -> data (sum of lengths, ...).
+
+    Raises:
+        RuntimeError: a sequence is empty; or the longest do not come first, and enforce_sorted is
+            true.
+        TypeError: there are no sequences.
+
     Example:
         >>> nn.utils.rnn.pack_sequence([npnet.tensor([1, 2, 3]), npnet.tensor([4])]).data
         tensor([1, 4, 2, 3])
@@ -192,6 +220,8 @@ def pack_sequence(sequences: Sequence[Tensor], enforce_sorted: bool = True) -> P
 
 def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
     """What `pack_sequence` packed, as a list of sequences.
+
+    Shape: data (sum of lengths, ...) -> B times (L_i, ...).
 
     Example:
         >>> packed = nn.utils.rnn.pack_sequence([npnet.tensor([1, 2, 3]), npnet.tensor([4])])

@@ -104,6 +104,11 @@ def spectral_norm(
         n_power_iterations: steps of it for each forward in training.
         dim: the axis of outputs; default 0, or 1 of transposed convolutions.
 
+    Raises:
+        ValueError: n_power_iterations is not above 0.
+        RuntimeError: the parameter has one already.
+        AttributeError: the module has no such parameter.
+
     Example:
         >>> layer = nn.utils.spectral_norm(nn.Linear(3, 2))
         >>> sorted(layer.state_dict())
@@ -128,6 +133,9 @@ def spectral_norm(
 
 def remove_spectral_norm(module: M, name: str = "weight") -> M:
     """Keep the weight that `spectral_norm` computes last as a parameter.
+
+    Raises:
+        ValueError: the parameter has none.
 
     Example:
         >>> layer = nn.utils.spectral_norm(nn.Linear(3, 2))

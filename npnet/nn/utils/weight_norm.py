@@ -52,6 +52,12 @@ def weight_norm(module: M, name: str = "weight", dim: int = 0) -> M:
     Args:
         dim: the axis that |v| is kept for; None takes one norm of all.
 
+    Shape: v as the parameter; g the same with all axes but `dim` 1.
+
+    Raises:
+        RuntimeError: the parameter has one already.
+        AttributeError: the module has no such parameter.
+
     Source: Salimans and Kingma (2016), arXiv:1602.07868, eq. 2.
     """
     warnings.warn(
@@ -73,7 +79,11 @@ def weight_norm(module: M, name: str = "weight", dim: int = 0) -> M:
 
 
 def remove_weight_norm(module: M, name: str = "weight") -> M:
-    """Make what `weight_norm` took apart one parameter again."""
+    """Make what `weight_norm` took apart one parameter again.
+
+    Raises:
+        ValueError: the parameter has none.
+    """
     key = _hook_of(module, WeightNorm, name)
     if key is None:
         raise ValueError(f"weight_norm of '{name}' not found in {module}")

@@ -21,6 +21,10 @@ class CosineAnnealingLR(Schedule):
         eta_min: the lowest learning rate.
         last_epoch: see LRScheduler.
 
+    Raises:
+        ValueError: T_max is not above 0, or eta_min is below 0.
+        TypeError: optimizer is no Optimizer.
+
     Example:
         >>> optimizer = optim.SGD([npnet.zeros(1)], lr=1.0)
         >>> scheduler = optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=2)
@@ -65,6 +69,11 @@ class CosineAnnealingWarmRestarts(Schedule):
         T_mult: how many times as long each cycle is as the one before, an integer.
         eta_min: the lowest learning rate.
         last_epoch: see LRScheduler.
+
+    Raises:
+        ValueError: T_0 or T_mult is no integer of at least 1, or eta_min is below 0; or `step` is
+            given an epoch below 0.
+        TypeError: optimizer is no Optimizer.
 
     Example:
         >>> optimizer = optim.SGD([npnet.zeros(1)], lr=1.0)

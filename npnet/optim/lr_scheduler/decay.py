@@ -33,6 +33,10 @@ class StepLR(Schedule):
         gamma: the factor of each.
         last_epoch: see LRScheduler.
 
+    Raises:
+        ValueError: step_size is no integer of at least 1, or gamma is below 0.
+        TypeError: optimizer is no Optimizer.
+
     Example:
         >>> optimizer = optim.SGD([npnet.zeros(1)], lr=1.0)
         >>> scheduler = optim.lr_scheduler.StepLR(optimizer, step_size=2, gamma=0.5)
@@ -63,6 +67,10 @@ class MultiStepLR(Schedule):
         milestones: epochs in any order; one that is there twice counts twice.
         gamma: the factor of each.
         last_epoch: see LRScheduler.
+
+    Raises:
+        ValueError: a milestone, or gamma, is below 0.
+        TypeError: optimizer is no Optimizer.
 
     Example:
         >>> optimizer = optim.SGD([npnet.zeros(1)], lr=1.0)
@@ -101,6 +109,10 @@ class ExponentialLR(Schedule):
         gamma: the factor.
         last_epoch: see LRScheduler.
 
+    Raises:
+        ValueError: gamma is below 0.
+        TypeError: optimizer is no Optimizer.
+
     Example:
         >>> optimizer = optim.SGD([npnet.zeros(1)], lr=1.0)
         >>> scheduler = optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
@@ -129,6 +141,10 @@ class ConstantLR(Schedule):
         factor: between 0 and 1.
         total_iters: epochs with the factor, at least 1.
         last_epoch: see LRScheduler.
+
+    Raises:
+        ValueError: factor is not in [0, 1], or total_iters is no integer of at least 1.
+        TypeError: optimizer is no Optimizer.
 
     Example:
         >>> optimizer = optim.SGD([npnet.zeros(1)], lr=1.0)
@@ -167,6 +183,11 @@ class LinearLR(Schedule):
         end_factor: from epoch total_iters on; between 0 and 1.
         total_iters: epochs from one to the other, at least 1.
         last_epoch: see LRScheduler.
+
+    Raises:
+        ValueError: start_factor is not in (0, 1], end_factor is not in [0, 1], or total_iters is no
+            integer of at least 1.
+        TypeError: optimizer is no Optimizer.
 
     Example:
         >>> optimizer = optim.SGD([npnet.zeros(1)], lr=1.0)
@@ -207,6 +228,10 @@ class PolynomialLR(Schedule):
         power: 1 is a line.
         last_epoch: see LRScheduler.
 
+    Raises:
+        ValueError: total_iters is no integer of at least 1, or power is below 0.
+        TypeError: optimizer is no Optimizer.
+
     Example:
         >>> optimizer = optim.SGD([npnet.zeros(1)], lr=1.0)
         >>> scheduler = optim.lr_scheduler.PolynomialLR(optimizer, total_iters=4)
@@ -238,6 +263,10 @@ class LambdaLR(Schedule):
     Args:
         lr_lambda: a function of the epoch, or a list with one for each group.
         last_epoch: see LRScheduler.
+
+    Raises:
+        ValueError: there are not as many functions as groups.
+        TypeError: optimizer is no Optimizer.
 
     Example:
         >>> optimizer = optim.SGD([npnet.zeros(1)], lr=1.0)
@@ -308,6 +337,10 @@ class MultiplicativeLR(LambdaLR):
     Args:
         lr_lambda: a function of the epoch, or a list with one for each group.
         last_epoch: see LRScheduler.
+
+    Raises:
+        ValueError: there are not as many functions as groups.
+        TypeError: optimizer is no Optimizer.
 
     Example:
         >>> optimizer = optim.SGD([npnet.zeros(1)], lr=1.0)

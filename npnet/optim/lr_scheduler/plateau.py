@@ -40,6 +40,11 @@ class ReduceLROnPlateau(LRScheduler):
         best: the best metric so far. num_bad_epochs: epochs since, cooldown_counter: epochs of
         cooldown that are left.
 
+    Raises:
+        ValueError: factor is not in [0, 1), patience is below 0, a mode is unknown, or there are
+            not as many min_lr as groups.
+        TypeError: optimizer is no Optimizer.
+
     Example:
         >>> optimizer = optim.SGD([npnet.zeros(1)], lr=1.0)
         >>> scheduler = optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=1)
