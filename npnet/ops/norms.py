@@ -199,6 +199,9 @@ def pairwise_distance(
 ) -> Tensor:
     """The norm of `x1 - x2 + eps` along the last axis.  Shape: (..., d), (..., d) -> (...).
 
+    Raises:
+        ShapeError: the shapes do not broadcast.
+
     Example:
         >>> npnet.pairwise_distance(npnet.tensor([[0.0, 0.0]]), npnet.tensor([[3.0, 4.0]]))
         tensor([5.0000])
@@ -214,6 +217,13 @@ def _at_least(length: Tensor, eps: float) -> Tensor:
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """x1 . x2 / (max(|x1|, eps) * max(|x2|, eps)) along `dim`, broadcast.
+
+    Shape: (..., D, ...), (..., D, ...) -> (..., ...), without `dim`, broadcast.
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+        IndexError: `dim` is no axis.
+        RuntimeError: the inputs are not of a floating point dtype.
 
     Example:
         >>> npnet.cosine_similarity(npnet.tensor([[3.0, 4.0]]), npnet.tensor([[4.0, 3.0]]))
@@ -263,6 +273,9 @@ def pdist(input: Tensor, p: float = 2) -> Tensor:
 
     Of the ops it is written with; the gradient is 0 where two rows are equal.
     Shape: (n, d) -> (n * (n - 1) / 2,).
+
+    Raises:
+        RuntimeError: the input has not two axes, or p is negative.
 
     Example:
         >>> npnet.pdist(npnet.tensor([[0.0, 0.0], [3.0, 4.0], [0.0, 8.0]]))
