@@ -252,6 +252,12 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     Args:
         num_classes: -1 takes the largest class + 1.
 
+    Shape: (...) -> (..., num_classes).
+
+    Raises:
+        RuntimeError: a class is negative, or not less than `num_classes`.
+        TypeError: the classes are not integers.
+
     Example:
         >>> F.one_hot(npnet.tensor([2, 0]))
         tensor([[0, 0, 1],

@@ -53,6 +53,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
     Raises:
         ShapeError: the features do not fit.
+        RuntimeError: input and weight are of different dtypes.
 
     Example:
         >>> weight = npnet.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
