@@ -131,6 +131,11 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
 
     Shape: (..., n, k) @ (..., k, m) -> (..., n, m), leading axes broadcast.
 
+    Raises:
+        ShapeError: the inner sizes k differ, leading axes do not broadcast, or one is a single
+            number.
+        RuntimeError: the dtypes differ.
+
     Example:
         >>> x = npnet.tensor([[1, 2], [3, 4]])
         >>> npnet.matmul(x, x), npnet.matmul(x, npnet.tensor([1, 1]))

@@ -102,6 +102,12 @@ def vector_norm(
         ord: any number; infinity for the largest absolute value, -infinity for the smallest, 0 for
             how many are not 0.
 
+    Shape: (...) -> (), or without the axes of `dim`; these of size 1 with keepdim.
+
+    Raises:
+        IndexError: `dim` is no axis.
+        RuntimeError: the input is not of a floating point dtype.
+
     Example:
         >>> x = npnet.tensor([3.0, -4.0, 0.0])
         >>> [npnet.linalg.vector_norm(x, p).item() for p in (2, 1, npnet.inf, 0)]
