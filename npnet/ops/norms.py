@@ -151,6 +151,12 @@ def norm(
         p: a number, see `linalg.vector_norm`; "fro" means 2, "nuc" the sum of the singular values.
         dtype: to convert to first.
 
+    Shape: (...) -> (), or without the axes of `dim`; these of size 1 with keepdim.
+
+    Raises:
+        IndexError: `dim` is no axis.
+        RuntimeError: p is none of these, or the input is not of a floating point dtype.
+
     Example:
         >>> x = npnet.tensor([[3.0, 4.0], [6.0, 8.0]])
         >>> npnet.norm(x[0]), npnet.norm(x, p=1, dim=1)
@@ -254,6 +260,9 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = Non
     Args:
         compute_mode: how PyTorch computes it; here always by the differences, the most exact.
 
+    Raises:
+        RuntimeError: d differs, or there are fewer than two axes.
+
     Example:
         >>> npnet.cdist(npnet.tensor([[0.0, 0.0], [3.0, 0.0]]), npnet.tensor([[0.0, 4.0]]))
         tensor([[4.],
@@ -304,6 +313,11 @@ def pdist(input: Tensor, p: float = 2) -> Tensor:
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     """Slices along `dim` made shorter, to a norm of `maxnorm`, where theirs is larger.
 
+    Shape: (...) -> the same.
+
+    Raises:
+        RuntimeError: there are fewer than two axes, p is not positive, or maxnorm is negative.
+
     Example:
         >>> npnet.renorm(npnet.tensor([[3.0, 4.0], [0.0, 1.0]]), p=2, dim=0, maxnorm=2.5)
         tensor([[1.5000, 2.0000],
@@ -321,6 +335,11 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
 
 def logsumexp(input: Tensor, dim: int | Sequence[int], keepdim: bool = False) -> Tensor:
     """log(sum(exp(x))) along `dim`; the largest x is taken off first, so nothing overflows.
+
+    Shape: (...) -> without the axes of `dim`; these of size 1 with keepdim.
+
+    Raises:
+        IndexError: `dim` is no axis.
 
     Example:
         >>> npnet.logsumexp(npnet.tensor([[0.0, 0.0, 0.0], [100.0, 100.0, 100.0]]), dim=1)
