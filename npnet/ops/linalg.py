@@ -122,7 +122,7 @@ class Inv(Function):
 
 
 def inv(A: Tensor) -> Tensor:
-    """The inverse of square matrices. LinAlgError where there is none.
+    """The inverse of square matrices.
 
     Shape: (..., n, n) -> the same.
 
