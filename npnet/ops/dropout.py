@@ -68,11 +68,14 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     """y = x * mask / (1 - p), where each value of the mask is 0 with probability p, else 1.
 
     Args:
-        p: the probability, from 0 to 1. NaN and numbers outside are a ValueError.
+        p: the probability, from 0 to 1.
         training: False returns the input.
         inplace: write the result into `input`. It saves no memory here.
 
     Shape: (...) -> the same.
+
+    Raises:
+        ValueError: p does not lie in [0, 1], or is NaN.
 
     Example:
         >>> y = F.dropout(npnet.ones(1000), p=0.75)
