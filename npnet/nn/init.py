@@ -60,6 +60,11 @@ def uniform_(
 ) -> Tensor:
     """Draw evenly from [a, b).
 
+    Shape: (...), kept.
+
+    Raises:
+        RuntimeError: a is larger than b.
+
     Example:
         >>> weight = nn.init.uniform_(npnet.empty(100), 2.0, 3.0)
         >>> bool(weight.min() >= 2), bool(weight.max() < 3)
@@ -73,6 +78,11 @@ def normal_(
     tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
     """Draw from the normal distribution.
+
+    Shape: (...), kept.
+
+    Raises:
+        RuntimeError: `std` is negative.
 
     Example:
         >>> nn.init.normal_(npnet.empty(2, 3), mean=5.0, std=0.0)
@@ -93,6 +103,11 @@ def trunc_normal_(
 ) -> Tensor:
     """Draw from the normal distribution until every value lies in [a, b].
 
+    Shape: (...), kept.
+
+    Raises:
+        ValueError: a is not less than b.
+
     Example:
         >>> weight = nn.init.trunc_normal_(npnet.empty(100), a=-1.0, b=1.0)
         >>> bool(weight.abs().max() <= 1)
@@ -111,6 +126,8 @@ def trunc_normal_(
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """Set every value.
 
+    Shape: (...), kept.
+
     Example:
         >>> nn.init.constant_(npnet.empty(2, 3), 0.5)
         tensor([[0.5000, 0.5000, 0.5000],
@@ -122,6 +139,8 @@ def constant_(tensor: Tensor, val: float) -> Tensor:
 def ones_(tensor: Tensor) -> Tensor:
     """Set every value to 1.
 
+    Shape: (...), kept.
+
     Example:
         >>> nn.init.ones_(npnet.empty(2, 3))
         tensor([[1., 1., 1.],
@@ -132,6 +151,8 @@ def ones_(tensor: Tensor) -> Tensor:
 
 def zeros_(tensor: Tensor) -> Tensor:
     """Set every value to 0.
+
+    Shape: (...), kept.
 
     Example:
         >>> nn.init.zeros_(npnet.empty(2, 3))
@@ -148,9 +169,14 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
         nonlinearity: linear, conv2d, sigmoid, tanh, relu, leaky_relu or selu.
         param: the negative slope of leaky_relu; default 0.01.
 
+    Raises:
+        ValueError: the nonlinearity is none of these.
+
     Example:
         >>> nn.init.calculate_gain("relu") == 2**0.5, nn.init.calculate_gain("leaky_relu", 1)
         (True, 1.0)
+
+    Source: He et al. (2015), arXiv:1502.01852, section 2.2, for relu and leaky_relu.
     """
     if nonlinearity == "leaky_relu":
         slope = 0.01 if param is None else param
@@ -196,6 +222,11 @@ def kaiming_uniform_(
         a: the negative slope of leaky_relu.
         mode: fan_in keeps the variance of activations, fan_out that of gradients.
 
+    Shape: (O, I) or (O, I, ...), kept; fan in is I times the rest, fan out O times it.
+
+    Raises:
+        ValueError: the tensor has fewer than two axes, or `mode` or `nonlinearity` is unknown.
+
     Example:
         >>> weight = nn.init.kaiming_uniform_(npnet.empty(64, 24), nonlinearity="relu")
         >>> bool(weight.abs().max() <= 0.5)  # sqrt(2) * sqrt(3 / 24)
@@ -216,9 +247,16 @@ def kaiming_normal_(
 ) -> Tensor:
     """Draw from the normal distribution of std gain / sqrt(fan). See `kaiming_uniform_`.
 
+    Shape: (O, I) or (O, I, ...), kept; fan in is I times the rest, fan out O times it.
+
+    Raises:
+        ValueError: the tensor has fewer than two axes, or `mode` or `nonlinearity` is unknown.
+
     Example:
         >>> nn.init.kaiming_normal_(npnet.empty(64, 3, 5, 5), nonlinearity="relu").shape
         (64, 3, 5, 5)
+
+    Source: He et al. (2015), arXiv:1502.01852, eqs. 10 (fan_in) and 14 (fan_out), 15 for the slope.
     """
     return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity), generator)
 
@@ -231,6 +269,11 @@ def xavier_uniform_(
     tensor: Tensor, gain: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
     """Draw evenly from [-b, b), b = gain * sqrt(6 / (fan_in + fan_out)).
+
+    Shape: (O, I) or (O, I, ...), kept; fans as of `kaiming_uniform_`.
+
+    Raises:
+        ValueError: the tensor has fewer than two axes.
 
     Example:
         >>> weight = nn.init.xavier_uniform_(npnet.empty(8, 16))
@@ -246,6 +289,11 @@ def xavier_uniform_(
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Draw from the normal distribution of std gain * sqrt(2 / (fan_in + fan_out)).
 
+    Shape: (O, I) or (O, I, ...), kept; fans as of `kaiming_uniform_`.
+
+    Raises:
+        ValueError: the tensor has fewer than two axes.
+
     Example:
         >>> nn.init.xavier_normal_(npnet.empty(10, 5)).shape
         (10, 5)
@@ -258,6 +306,11 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | Non
 @no_grad()
 def eye_(tensor: Tensor) -> Tensor:
     """Set 1 on the diagonal and 0 elsewhere, of a matrix.
+
+    Shape: (n, m), kept.
+
+    Raises:
+        ValueError: the tensor has not two axes.
 
     Example:
         >>> nn.init.eye_(npnet.empty(2, 3))
@@ -274,6 +327,11 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
     """Make the rows, or the columns where there are fewer, orthogonal and of length `gain`.
 
     Axes from the second on count as one.
+
+    Shape: (n, ...), kept.
+
+    Raises:
+        ValueError: the tensor has fewer than two axes.
 
     Example:
         >>> weight = nn.init.orthogonal_(npnet.empty(3, 5))
@@ -299,6 +357,11 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     """Set weights (O, I, ...) of a convolution so that it keeps as many channels as it can.
 
+    Shape: (O, I, K), (O, I, KH, KW) or (O, I, KD, KH, KW), kept.
+
+    Raises:
+        ValueError: the tensor has other axes, or `groups` does not divide O.
+
     Example:
         >>> weight = nn.init.dirac_(npnet.empty(2, 2, 3, 3))
         >>> x = npnet.rand(1, 2, 5, 5)
@@ -322,6 +385,11 @@ def sparse_(
     tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None
 ) -> Tensor:
     """Draw a matrix from the normal distribution, with a part `sparsity` of each column 0.
+
+    Shape: (n, m), kept.
+
+    Raises:
+        ValueError: the tensor has not two axes.
 
     Example:
         >>> weight = nn.init.sparse_(npnet.empty(10, 4), sparsity=0.3)

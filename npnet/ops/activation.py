@@ -60,6 +60,8 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
     Args:
         inplace: write the result into `input`. It saves no memory here.
 
+    Shape: (...) -> the same.
+
     Example:
         >>> F.relu(npnet.tensor([-1.0, 0.0, 2.0]))
         tensor([0., 0., 2.])
@@ -71,6 +73,11 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
 
 def relu_(input: Tensor) -> Tensor:
     """`relu`, in place.
+
+    Shape: (...) -> the same.
+
+    Raises:
+        RuntimeError: a leaf that requires a gradient, unless under `no_grad`.
 
     Example:
         >>> x = npnet.tensor([-1.0, 2.0])
@@ -106,6 +113,11 @@ class LeakyReLU(Function):
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """y = x where x > 0, else negative_slope * x.
 
+    Shape: (...) -> the same.
+
+    Raises:
+        RuntimeError: the input is not of a floating point dtype.
+
     Example:
         >>> F.leaky_relu(npnet.tensor([-2.0, 0.0, 2.0]), negative_slope=0.25)
         tensor([-0.5000,  0.0000,  2.0000])
@@ -118,6 +130,11 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
 
 def leaky_relu_(input: Tensor, negative_slope: float = 0.01) -> Tensor:
     """`leaky_relu`, in place.
+
+    Shape: (...) -> the same.
+
+    Raises:
+        RuntimeError: a leaf that requires a gradient, unless under `no_grad`.
 
     Example:
         >>> x = npnet.tensor([-2.0, 2.0])
@@ -146,6 +163,11 @@ class ELU(Function):
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """y = x where x > 0, else alpha * (exp(x) - 1).
 
+    Shape: (...) -> the same.
+
+    Raises:
+        RuntimeError: the input is not of a floating point dtype.
+
     Example:
         >>> F.elu(npnet.tensor([-1.0, 0.0, 2.0]))
         tensor([-0.6321,  0.0000,  2.0000])
@@ -159,6 +181,11 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 
 def elu_(input: Tensor, alpha: float = 1.0) -> Tensor:
     """`elu`, in place.
+
+    Shape: (...) -> the same.
+
+    Raises:
+        RuntimeError: a leaf that requires a gradient, unless under `no_grad`.
 
     Example:
         >>> x = npnet.tensor([-1.0, 2.0])
@@ -183,6 +210,11 @@ class SiLU(Function):
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
     """y = x / (1 + exp(-x)), which is called swish too.
+
+    Shape: (...) -> the same.
+
+    Raises:
+        RuntimeError: the input is not of a floating point dtype.
 
     Example:
         >>> F.silu(npnet.tensor([-1.0, 0.0, 1.0]))
@@ -209,6 +241,11 @@ class Hardswish(Function):
 
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     """y = x * min(max(x + 3, 0), 6) / 6.
+
+    Shape: (...) -> the same.
+
+    Raises:
+        RuntimeError: the input is not of a floating point dtype.
 
     Example:
         >>> F.hardswish(npnet.tensor([-3.0, -1.5, 0.0, 3.0]))
@@ -238,6 +275,8 @@ class Tanh(Function):
 
 def tanh(input: Tensor) -> Tensor:
     """y = (exp(x) - exp(-x)) / (exp(x) + exp(-x)).
+
+    Shape: (...) -> the same.
 
     Example:
         >>> npnet.tanh(npnet.tensor([0.0, 1.0, -1.0]))
@@ -271,6 +310,8 @@ def sigmoid_of(x: Array, out: Array | None = None) -> Array:
 
 def sigmoid(input: Tensor) -> Tensor:
     """y = 1 / (1 + exp(-x)).
+
+    Shape: (...) -> the same.
 
     Example:
         >>> npnet.sigmoid(npnet.tensor([0.0, 1.0, -1.0]))
@@ -328,6 +369,11 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
 
     Args:
         approximate: "none", or "tanh" for the paper's approximation.
+
+    Shape: (...) -> the same.
+
+    Raises:
+        RuntimeError: `approximate` is none of these, or the input is not of a floating point dtype.
 
     Example:
         >>> F.gelu(npnet.tensor([-1.0, 0.0, 1.0])), F.gelu(npnet.tensor([1.0]), approximate="tanh")
@@ -399,6 +445,12 @@ def softmax(
         _stacklevel: of the warning; PyTorch has it in this place.
         dtype: to convert to first.
 
+    Shape: (...) -> the same.
+
+    Raises:
+        IndexError: `dim` is no axis.
+        RuntimeError: the input is not of a floating point dtype, and no `dtype` is given.
+
     Example:
         >>> F.softmax(npnet.tensor([[0.0, 0.0], [0.0, 1.0]]), dim=1)
         tensor([[0.5000, 0.5000],
@@ -418,6 +470,12 @@ def log_softmax(
     dtype: npt.DTypeLike | None = None,
 ) -> Tensor:
     """y_i = x_i - log(sum over j of exp(x_j)), along `dim`. Arguments as of `softmax`.
+
+    Shape: (...) -> the same.
+
+    Raises:
+        IndexError: `dim` is no axis.
+        RuntimeError: the input is not of a floating point dtype, and no `dtype` is given.
 
     Example:
         >>> F.log_softmax(npnet.tensor([0.0, 0.0]), dim=0)

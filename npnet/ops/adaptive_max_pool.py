@@ -86,6 +86,10 @@ def adaptive_max_pool2d(
 
     Shape: (N, C, H, W) or (C, H, W) -> (N, C, OH, OW).
 
+    Raises:
+        ShapeError: the input has other axes, or no pixels.
+        ValueError: `output_size` is negative.
+
     Example:
         >>> F.adaptive_max_pool2d(npnet.arange(9.0).reshape(1, 3, 3), 2)
         tensor([[[4., 5.],
@@ -104,6 +108,9 @@ def adaptive_max_pool1d(
     """The largest value of OL bins that cover the signal: see `adaptive_max_pool2d`.
 
     Shape: (N, C, L) or (C, L) -> (N, C, OL).
+
+    Raises:
+        ShapeError: the input has other axes, or no values along L.
 
     Example:
         >>> F.adaptive_max_pool1d(npnet.tensor([[1.0, 5.0, 2.0, 4.0, 3.0]]), 2, return_indices=True)

@@ -65,6 +65,12 @@ class Add(Broadcast):
 def add(input: Operand, other: Operand, *, alpha: Number = 1) -> Tensor:
     """`input + alpha * other`, broadcast.
 
+    Shape: both (...), broadcast -> (...).
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+        RuntimeError: `alpha` is not whole, of integers.
+
     Example:
         >>> npnet.add(npnet.tensor([1, 2]), npnet.tensor([[10], [20]]), alpha=2)
         tensor([[21, 22],
@@ -88,6 +94,12 @@ class Sub(Broadcast):
 
 def sub(input: Operand, other: Operand, *, alpha: Number = 1) -> Tensor:
     """`input - alpha * other`, broadcast.
+
+    Shape: both (...), broadcast -> (...).
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+        RuntimeError: `alpha` is not whole, of integers.
 
     Example:
         >>> npnet.sub(npnet.tensor([10, 20]), npnet.tensor([1, 2]), alpha=2)
@@ -189,6 +201,11 @@ class Scale(Function):
 def mul(input: Operand, other: Operand) -> Tensor:
     """`input * other`, broadcast.
 
+    Shape: both (...), broadcast -> (...).
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+
     Example:
         >>> npnet.mul(npnet.tensor([1, 2, 3]), npnet.tensor([[10], [20]]))
         tensor([[10, 20, 30],
@@ -225,6 +242,13 @@ def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> 
     Args:
         rounding_mode: "trunc" rounds the quotient towards 0, "floor" down; integers stay integers
             then.
+
+    Shape: both (...), broadcast -> (...).
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+        RuntimeError: `rounding_mode` is none of these, or integers are rounded after a division by
+            0.
 
     Example:
         >>> x = npnet.tensor([7, -7])
@@ -294,6 +318,8 @@ class Neg(Function):
 def neg(input: Tensor) -> Tensor:
     """`-input`.
 
+    Shape: (...) -> the same.
+
     Example:
         >>> npnet.neg(npnet.tensor([1, -2]))
         tensor([-1,  2])
@@ -305,6 +331,12 @@ def neg(input: Tensor) -> Tensor:
 
 def floor_divide(input: Operand, other: Operand) -> Tensor:
     """The quotient rounded down; off the tape, as in PyTorch.
+
+    Shape: both (...), broadcast -> (...).
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+        RuntimeError: integers are divided by 0.
 
     Example:
         >>> npnet.floor_divide(npnet.tensor([7, -7]), 2)
@@ -328,6 +360,12 @@ class Remainder(Function):
 
 def remainder(input: Operand, other: Operand) -> Tensor:
     """What rounding the quotient down leaves, with the sign of `other`.
+
+    Shape: both (...), broadcast -> (...).
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+        RuntimeError: integers are divided by 0.
 
     Example:
         >>> npnet.remainder(npnet.tensor([7, -7]), 3)
@@ -357,6 +395,12 @@ class Fmod(Function):
 
 def fmod(input: Tensor, other: Operand) -> Tensor:
     """What rounding the quotient towards 0 leaves, with the sign of `input`.
+
+    Shape: both (...), broadcast -> (...).
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+        RuntimeError: integers are divided by 0.
 
     Example:
         >>> npnet.fmod(npnet.tensor([7, -7]), 3)
@@ -394,6 +438,11 @@ class Pow(Function):
 def float_power(input: Operand, exponent: Operand) -> Tensor:
     """`input ** exponent` in float64, whatever the operands are.
 
+    Shape: both (...), broadcast -> (...).
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+
     Example:
         >>> npnet.float_power(npnet.tensor([1, 2, 3]), 2)
         tensor([1., 4., 9.], dtype=npnet.float64)
@@ -405,8 +454,13 @@ def float_power(input: Operand, exponent: Operand) -> Tensor:
 def pow(input: Operand, exponent: Operand) -> Tensor:
     """`input ** exponent`, broadcast.
 
-    Integers to a negative number are an error; to a tensor of them 1 / x**-p, rounded to 0, as in
-    PyTorch.
+    Integers to a tensor of negative ones are 1 / x**-p, rounded to 0, as in PyTorch.
+
+    Shape: both (...), broadcast -> (...).
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+        RuntimeError: integers to a single negative number.
 
     Example:
         >>> npnet.pow(npnet.tensor([1, 2, 3]), 2), npnet.pow(2, npnet.tensor([1.0, -1.0]))

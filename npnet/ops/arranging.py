@@ -58,6 +58,11 @@ def concat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
     """Joined along the second axis, or the only one.
 
+    Shape: (..., n1, ...), (..., n2, ...), ... -> (..., n1 + n2 + ..., ...).
+
+    Raises:
+        ShapeError: other sizes differ.
+
     Example:
         >>> npnet.hstack([npnet.tensor([1, 2]), npnet.tensor([3])])
         tensor([1, 2, 3])
@@ -68,6 +73,11 @@ def hstack(tensors: Sequence[Tensor]) -> Tensor:
 
 def vstack(tensors: Sequence[Tensor]) -> Tensor:
     """Joined along the first of at least two axes: vectors are rows.
+
+    Shape: (n1, ...), (n2, ...), ... -> (n1 + n2 + ..., ...); (n,) counts as (1, n).
+
+    Raises:
+        ShapeError: other sizes differ.
 
     Example:
         >>> npnet.vstack([npnet.tensor([1, 2]), npnet.tensor([3, 4])])
@@ -80,6 +90,11 @@ def vstack(tensors: Sequence[Tensor]) -> Tensor:
 def dstack(tensors: Sequence[Tensor]) -> Tensor:
     """Joined along the third axis.
 
+    Shape: (n, m, k1), (n, m, k2), ... -> (n, m, k1 + k2 + ...).
+
+    Raises:
+        ShapeError: other sizes differ.
+
     Example:
         >>> npnet.dstack([npnet.tensor([1, 2]), npnet.tensor([3, 4])])
         tensor([[[1, 3],
@@ -90,6 +105,11 @@ def dstack(tensors: Sequence[Tensor]) -> Tensor:
 
 def column_stack(tensors: Sequence[Tensor]) -> Tensor:
     """`hstack`, where vectors are columns.
+
+    Shape: (n, m1), (n, m2), ... -> (n, m1 + m2 + ...); (n,) counts as (n, 1).
+
+    Raises:
+        ShapeError: other sizes differ.
 
     Example:
         >>> npnet.column_stack([npnet.tensor([1, 2]), npnet.tensor([3, 4])])
@@ -133,6 +153,9 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
             two axes.
 
     Shape: (n1,), ..., (nk,) -> k tensors (n1, ..., nk).
+
+    Raises:
+        RuntimeError: one is no vector, or `indexing` is none of these.
 
     Example:
         >>> npnet.meshgrid(npnet.tensor([1, 2]), npnet.tensor([3, 4, 5]), indexing="ij")
@@ -247,6 +270,11 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
 def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     """A diagonal of a matrix; or of a vector, the matrix that has it as one.
 
+    Shape: (n, m) -> (k,); (n,) -> (n + |diagonal|, n + |diagonal|).
+
+    Raises:
+        ShapeError: there are other axes than one or two.
+
     Example:
         >>> npnet.diag(npnet.tensor([[1, 2], [3, 4]])), npnet.diag(npnet.tensor([1, 2]))
         (tensor([1, 4]), tensor([[1, 0],
@@ -299,6 +327,11 @@ def _triangle(op: str, input: Tensor, diagonal: int, lower: bool) -> Tensor:
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     """The lower triangles of matrices, with the diagonals up to `diagonal`; 0 above.
 
+    Shape: (..., n, m) -> the same.
+
+    Raises:
+        RuntimeError: there are fewer than two axes.
+
     Example:
         >>> npnet.tril(npnet.tensor([[1, 2, 3], [4, 5, 6]]))
         tensor([[1, 0, 0],
@@ -310,6 +343,11 @@ def tril(input: Tensor, diagonal: int = 0) -> Tensor:
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     """The upper triangles of matrices, with the diagonals from `diagonal` on; 0 below.
 
+    Shape: (..., n, m) -> the same.
+
+    Raises:
+        RuntimeError: there are fewer than two axes.
+
     Example:
         >>> npnet.triu(npnet.tensor([[1, 2, 3], [4, 5, 6]]), diagonal=1)
         tensor([[0, 2, 3],
@@ -320,6 +358,11 @@ def triu(input: Tensor, diagonal: int = 0) -> Tensor:
 
 def trace(input: Tensor) -> Tensor:
     """The sum of a matrix's diagonal.
+
+    Shape: (n, m) -> ().
+
+    Raises:
+        RuntimeError: the input is no matrix.
 
     Example:
         >>> npnet.trace(npnet.tensor([[1, 2], [3, 4]]))
@@ -351,6 +394,12 @@ class Roll(Function):
 def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] = ()) -> Tensor:
     """Values moved by `shifts` along `dims`, or in the flattened tensor, round the end.
 
+    Shape: (...) -> the same.
+
+    Raises:
+        RuntimeError: there are not as many shifts as dims.
+        IndexError: one of `dims` is no axis.
+
     Example:
         >>> npnet.roll(npnet.tensor([1, 2, 3, 4]), 1)
         tensor([4, 1, 2, 3])
@@ -367,6 +416,12 @@ def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] =
 
 def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     """Turned by k times 90 degrees in the plane of two axes, from the first to the second.
+
+    Shape: (n, m) -> (m, n) for odd k, else kept.
+
+    Raises:
+        RuntimeError: the two axes are one.
+        IndexError: one of them is no axis.
 
     Example:
         >>> npnet.rot90(npnet.tensor([[1, 2], [3, 4]]))
@@ -390,6 +445,11 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
 
 def fliplr(input: Tensor) -> Tensor:
     """The columns in reverse order: the second axis of at least two.
+
+    Shape: (...) -> the same.
+
+    Raises:
+        RuntimeError: there are fewer than two axes.
 
     Example:
         >>> npnet.fliplr(npnet.tensor([[1, 2], [3, 4]]))
@@ -443,6 +503,11 @@ def repeat_interleave(
     Args:
         repeats: a number, or one for each position.
         output_size: how many there will be; checked.
+
+    Shape: (..., n, ...) -> (..., n * repeats, ...), or their sum; of the flattened without `dim`.
+
+    Raises:
+        RuntimeError: repeats are negative, not one a position, or do not give `output_size`.
 
     Example:
         >>> x = npnet.tensor([1, 2])

@@ -79,6 +79,11 @@ def scaled_dot_product_attention(
 
     Shape: query (..., L, E), key (..., S, E), value (..., S, V) -> (..., L, V).
 
+    Raises:
+        ShapeError: E or S of two do not agree, a mask does not broadcast to (..., L, S), or the
+            heads of keys do not divide those of queries.
+        RuntimeError: `is_causal` comes with attn_mask.
+
     Example:
         >>> q, k, v = npnet.zeros(2, 4), npnet.zeros(2, 4), npnet.tensor([[1.0], [3.0]])
         >>> F.scaled_dot_product_attention(q, k, v)

@@ -70,6 +70,12 @@ def clamp(input: Tensor, min: Operand | None = None, max: Operand | None = None)
     Args:
         min, max: numbers, or tensors, which are broadcast; None is no bound.
 
+    Shape: (...), with bounds that are broadcast -> (...).
+
+    Raises:
+        ValueError: neither bound is given.
+        ShapeError: a bound does not broadcast.
+
     Example:
         >>> npnet.clamp(npnet.tensor([-2.0, 0.5, 9.0]), -1, 1)
         tensor([-1.0000,  0.5000,  1.0000])
@@ -159,6 +165,11 @@ class Extremum(Function):
 def maximum(input: Tensor, other: Tensor) -> Tensor:
     """The larger of each pair, broadcast; NaN wins.
 
+    Shape: both (...), broadcast -> (...).
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+
     Example:
         >>> npnet.maximum(npnet.tensor([1.0, npnet.nan, 3.0]), npnet.tensor([2.0]))
         tensor([2., nan, 3.])
@@ -169,6 +180,11 @@ def maximum(input: Tensor, other: Tensor) -> Tensor:
 
 def minimum(input: Tensor, other: Tensor) -> Tensor:
     """The smaller of each pair, broadcast; NaN wins.
+
+    Shape: both (...), broadcast -> (...).
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
 
     Example:
         >>> npnet.minimum(npnet.tensor([1.0, npnet.nan, 3.0]), npnet.tensor([2.0]))
@@ -191,6 +207,11 @@ class FiniteExtremum(Extremum):
 def fmax(input: Tensor, other: Tensor) -> Tensor:
     """The larger of each pair, broadcast; a number beside a NaN wins.
 
+    Shape: both (...), broadcast -> (...).
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+
     Example:
         >>> npnet.fmax(npnet.tensor([1.0, npnet.nan]), npnet.tensor([0.0, 2.0]))
         tensor([1., 2.])
@@ -201,6 +222,11 @@ def fmax(input: Tensor, other: Tensor) -> Tensor:
 
 def fmin(input: Tensor, other: Tensor) -> Tensor:
     """The smaller of each pair, broadcast; a number beside a NaN wins.
+
+    Shape: both (...), broadcast -> (...).
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
 
     Example:
         >>> npnet.fmin(npnet.tensor([1.0, npnet.nan]), npnet.tensor([0.0, 2.0]))
@@ -228,6 +254,12 @@ def where(condition: Tensor, input: Operand | None = None, other: Operand | None
     """`input` where the condition holds, `other` elsewhere, all three broadcast.
 
     With the condition alone, where it holds: a tensor of positions for each axis.
+
+    Shape: all three (...), broadcast -> (...).
+
+    Raises:
+        TypeError: the condition is not bool, or one of the other two is missing.
+        ShapeError: the shapes do not broadcast.
 
     Example:
         >>> x = npnet.tensor([[-1, 2], [3, -4]])
@@ -265,6 +297,12 @@ class Lerp(Function):
 
 def lerp(input: Tensor, end: Tensor, weight: float | Tensor) -> Tensor:
     """`input + weight * (end - input)`: a straight line from input to end.
+
+    Shape: all (...), broadcast -> (...).
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+        RuntimeError: the dtypes differ.
 
     Example:
         >>> npnet.lerp(npnet.tensor([0.0, 10.0]), npnet.tensor([4.0, 20.0]), 0.25)

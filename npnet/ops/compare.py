@@ -44,6 +44,11 @@ def _compared(op: str, compute: np.ufunc, input: Operand, other: Operand) -> Ten
 def eq(input: Operand, other: Operand) -> Tensor:
     """Where the two are equal: bool.
 
+    Shape: both (...), broadcast -> (...).
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+
     Example:
         >>> npnet.eq(npnet.tensor([1, 2, 3]), npnet.tensor([1, 0, 3]))
         tensor([ True, False,  True])
@@ -53,6 +58,11 @@ def eq(input: Operand, other: Operand) -> Tensor:
 
 def ne(input: Operand, other: Operand) -> Tensor:
     """Where the two differ: bool.
+
+    Shape: both (...), broadcast -> (...).
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
 
     Example:
         >>> npnet.ne(npnet.tensor([1, 2, 3]), npnet.tensor([1, 0, 3]))
@@ -64,6 +74,11 @@ def ne(input: Operand, other: Operand) -> Tensor:
 def lt(input: Operand, other: Operand) -> Tensor:
     """Where the first is less: bool.
 
+    Shape: both (...), broadcast -> (...).
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+
     Example:
         >>> npnet.lt(npnet.tensor([1, 2, 3]), 2)
         tensor([ True, False, False])
@@ -73,6 +88,11 @@ def lt(input: Operand, other: Operand) -> Tensor:
 
 def le(input: Operand, other: Operand) -> Tensor:
     """Where the first is less or equal: bool.
+
+    Shape: both (...), broadcast -> (...).
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
 
     Example:
         >>> npnet.le(npnet.tensor([1, 2, 3]), 2)
@@ -84,6 +104,11 @@ def le(input: Operand, other: Operand) -> Tensor:
 def gt(input: Operand, other: Operand) -> Tensor:
     """Where the first is greater: bool.
 
+    Shape: both (...), broadcast -> (...).
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+
     Example:
         >>> npnet.gt(npnet.tensor([1, 2, 3]), 2)
         tensor([False, False,  True])
@@ -94,6 +119,11 @@ def gt(input: Operand, other: Operand) -> Tensor:
 def ge(input: Operand, other: Operand) -> Tensor:
     """Where the first is greater or equal: bool.
 
+    Shape: both (...), broadcast -> (...).
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+
     Example:
         >>> npnet.ge(npnet.tensor([1, 2, 3]), 2)
         tensor([False,  True,  True])
@@ -103,6 +133,11 @@ def ge(input: Operand, other: Operand) -> Tensor:
 
 def logical_and(input: Operand, other: Operand) -> Tensor:
     """Where both are true (not 0): bool.
+
+    Shape: both (...), broadcast -> (...).
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
 
     Example:
         >>> npnet.logical_and(npnet.tensor([0, 1, 2]), npnet.tensor([1, 0, 3]))
@@ -115,6 +150,11 @@ def logical_and(input: Operand, other: Operand) -> Tensor:
 def logical_or(input: Operand, other: Operand) -> Tensor:
     """Where one is true (not 0): bool.
 
+    Shape: both (...), broadcast -> (...).
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+
     Example:
         >>> npnet.logical_or(npnet.tensor([0, 1, 0]), npnet.tensor([0, 0, 3]))
         tensor([False,  True,  True])
@@ -125,6 +165,11 @@ def logical_or(input: Operand, other: Operand) -> Tensor:
 
 def logical_xor(input: Operand, other: Operand) -> Tensor:
     """Where one alone is true (not 0): bool.
+
+    Shape: both (...), broadcast -> (...).
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
 
     Example:
         >>> npnet.logical_xor(npnet.tensor([0, 1, 2]), npnet.tensor([1, 0, 3]))
@@ -137,6 +182,8 @@ def logical_xor(input: Operand, other: Operand) -> Tensor:
 def logical_not(input: Tensor) -> Tensor:
     """Where the value is false (0): bool.
 
+    Shape: (...) -> the same.
+
     Example:
         >>> npnet.logical_not(npnet.tensor([0.0, 0.5]))
         tensor([ True, False])
@@ -147,6 +194,8 @@ def logical_not(input: Tensor) -> Tensor:
 def isnan(input: Tensor) -> Tensor:
     """Where the value is NaN: bool.
 
+    Shape: (...) -> the same.
+
     Example:
         >>> npnet.isnan(npnet.tensor([1.0, npnet.inf, npnet.nan]))
         tensor([False, False,  True])
@@ -156,6 +205,8 @@ def isnan(input: Tensor) -> Tensor:
 
 def isfinite(input: Tensor) -> Tensor:
     """Where the value is neither NaN nor infinite: bool.
+
+    Shape: (...) -> the same.
 
     Example:
         >>> npnet.isfinite(npnet.tensor([1.0, npnet.inf, npnet.nan]))
@@ -185,6 +236,12 @@ def isclose(
 ) -> Tensor:
     """Where `|input - other| <= atol + rtol * |other|`: bool. Both must be of one dtype.
 
+    Shape: both (...), broadcast -> (...).
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+        RuntimeError: the dtypes differ.
+
     Example:
         >>> x, y = npnet.tensor([1.0, 2.0, npnet.nan]), npnet.tensor([1.000001, 2.1, npnet.nan])
         >>> npnet.isclose(x, y), npnet.isclose(x, y, equal_nan=True)
@@ -211,6 +268,11 @@ def allclose(
     input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> bool:
     """Whether `|input - other| <= atol + rtol * |other|` everywhere.
+
+    Shape: both (...), broadcast -> a bool.
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
 
     Example:
         >>> x = npnet.tensor([1.0, 2.0])

@@ -132,6 +132,9 @@ def conv2d(
     Raises:
         ShapeError: the channels of input and weight do not fit, or the kernel is larger than the
             padded input.
+        ValueError: stride or dilation is less than 1, `padding` negative, `groups` does not divide
+            the channels, or "same" comes with a stride.
+        RuntimeError: input and weight are of different dtypes.
 
     Example:
         >>> x = npnet.arange(9.0).reshape(1, 1, 3, 3)
@@ -167,10 +170,17 @@ def conv1d(
     Shape: input (N, C, L) or (C, L), weight (O, C/G, K), bias (O,) -> (N, O, OL) or (O, OL),
         OL = floor((L + 2*P - D*(K - 1) - 1) / S) + 1.
 
+    Raises:
+        ShapeError: the channels of input and weight do not fit, or the kernel is larger than the
+            padded input.
+        ValueError: `groups` does not divide the channels, or "same" comes with a stride.
+
     Example:
         >>> x = npnet.tensor([[[1.0, 2.0, 4.0, 7.0]]])
         >>> npnet.conv1d(x, npnet.tensor([[[-1.0, 1.0]]]))  # not turned round
         tensor([[[1., 2., 3.]]])
+
+    Source: Waibel et al. (1989), "Phoneme recognition using time-delay neural networks".
     """
     inputs = (input, weight) if bias is None else (input, weight, bias)
     check_numbers("conv1d", *inputs)

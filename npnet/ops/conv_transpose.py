@@ -80,6 +80,10 @@ def conv_transpose2d(
     Shape: input (N, C, H, W) or (C, H, W), weight (C, O/G, KH, KW), bias (O,) -> (N, O, OH, OW),
         OH = (H - 1) * SH - 2*PH + DH * (KH - 1) + 1 + output_padding, OW alike.
 
+    Raises:
+        ShapeError: the channels of input and weight do not fit, or the output would be empty.
+        RuntimeError: `output_padding` is not less than the stride or the dilation.
+
     Example:
         >>> x, weight = npnet.tensor([[[[1.0, 2.0]]]]), npnet.ones(1, 1, 2, 2)
         >>> npnet.conv_transpose2d(x, weight), npnet.conv_transpose2d(x, weight, stride=2).shape
@@ -120,10 +124,16 @@ def conv_transpose1d(
     Shape: input (N, C, L) or (C, L), weight (C, O/G, K), bias (O,) -> (N, O, OL),
         OL = (L - 1) * S - 2*P + D * (K - 1) + 1 + output_padding.
 
+    Raises:
+        ShapeError: the channels of input and weight do not fit, or the output would be empty.
+        RuntimeError: `output_padding` is not less than the stride or the dilation.
+
     Example:
         >>> x = npnet.tensor([[[1.0, 2.0]]])
         >>> npnet.conv_transpose1d(x, npnet.tensor([[[1.0, 10.0, 100.0]]]))
         tensor([[[  1.,  12., 120., 200.]]])
+
+    Source: Zeiler et al. (2010), as of `conv_transpose2d`.
     """
     op = "conv_transpose1d"
     check_numbers(op, *((input, weight) if bias is None else (input, weight, bias)))

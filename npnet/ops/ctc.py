@@ -144,6 +144,10 @@ def ctc_loss(
         reduction: "none", "sum", or "mean" of the losses divided by their numbers of labels.
         zero_infinity: 0, without gradient, in place of an infinite loss where times are too few.
 
+    Raises:
+        RuntimeError: lengths or labels do not fit `log_probs` and `targets`, or `blank` is no
+            class.
+
     Example:
         >>> log_probs = F.log_softmax(npnet.zeros(2, 1, 3), dim=2)  # two times, three classes alike
         >>> F.ctc_loss(log_probs, npnet.tensor([[1]]), [2], [1])  # 3 of 9 paths: 11, 01, 10

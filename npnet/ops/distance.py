@@ -38,6 +38,11 @@ def normalize(
     Args:
         out: a tensor that the result is written into.
 
+    Shape: (...) -> the same.
+
+    Raises:
+        IndexError: `dim` is no axis: of a vector it must be 0.
+
     Example:
         >>> F.normalize(npnet.tensor([[3.0, 4.0], [0.0, 0.0]]))
         tensor([[0.6000, 0.8000],
@@ -74,6 +79,10 @@ def triplet_margin_with_distance_loss(
         swap: take d(p, n) in place of d(a, n) where it is smaller.
 
     Shape: all (N, D) -> (N,) before it is reduced.
+
+    Raises:
+        ShapeError: the shapes differ; losses do not broadcast.
+        ValueError: `margin` is not positive.
 
     Example:
         >>> a, p, n = npnet.tensor([[0.0]]), npnet.tensor([[2.0]]), npnet.tensor([[1.0]])
@@ -124,10 +133,18 @@ def triplet_margin_loss(
 
     Arguments and shapes as of `triplet_margin_with_distance_loss`.
 
+    Shape: all (N, D) -> (), or (N,) with reduction "none".
+
+    Raises:
+        ShapeError: the shapes differ; losses do not broadcast.
+        ValueError: `margin` is not positive.
+
     Example:
         >>> a, p, n = npnet.zeros(1, 2), npnet.tensor([[0.0, 2.0]]), npnet.tensor([[3.0, 0.0]])
         >>> F.triplet_margin_loss(a, p, n, margin=2.0, eps=0)
         tensor(1.)
+
+    Source: Balntas et al. (2016), as of `triplet_margin_with_distance_loss`.
     """
     check_tensors("triplet_margin_loss", anchor)
     op = "triplet_margin_loss"
@@ -153,6 +170,9 @@ def cosine_embedding_loss(
     """`l = 1 - cos` where the target is 1, max(cos - margin, 0) where it is -1, reduced.
 
     Shape: inputs (N, D) and target (N,), or (D,) and ().
+
+    Raises:
+        ShapeError: the inputs differ in shape, or the target has not one number a row.
 
     Example:
         >>> x, y = npnet.tensor([[1.0, 0.0], [1.0, 0.0]]), npnet.tensor([[0.0, 1.0], [1.0, 0.0]])

@@ -68,9 +68,14 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     """y = x * mask / (1 - p), where each value of the mask is 0 with probability p, else 1.
 
     Args:
-        p: the probability, from 0 to 1. NaN and numbers outside are a ValueError.
+        p: the probability, from 0 to 1.
         training: False returns the input.
         inplace: write the result into `input`. It saves no memory here.
+
+    Shape: (...) -> the same.
+
+    Raises:
+        ValueError: p does not lie in [0, 1], or is NaN.
 
     Example:
         >>> y = F.dropout(npnet.ones(1000), p=0.75)
@@ -120,10 +125,16 @@ def dropout1d(
 
     Shape: input (N, C, L) or (C, L), kept.
 
+    Raises:
+        ValueError: p does not lie in [0, 1].
+        ShapeError: the input has other axes.
+
     Example:
         >>> y = F.dropout1d(npnet.ones(2, 8, 5))
         >>> npnet.equal(y.amin(dim=2), y.amax(dim=2))
         True
+
+    Source: Tompson et al. (2015), as of `dropout2d`.
     """
     check_tensors("dropout1d", input)
     if input.ndim not in (2, 3):
@@ -138,6 +149,10 @@ def dropout2d(
     """`dropout` of whole channels: a channel of an image is 0 with probability p.
 
     Shape: input (N, C, H, W), kept. Others are taken as (N, C, ...), with PyTorch's warning.
+
+    Raises:
+        ValueError: p does not lie in [0, 1].
+        ShapeError: the input has fewer than two axes.
 
     Example:
         >>> y = F.dropout2d(npnet.ones(2, 8, 5, 5))
@@ -182,10 +197,15 @@ def dropout3d(
     Shape: input (N, C, D, H, W) or (C, D, H, W), kept. Others are taken as (N, C, ...), with
     PyTorch's warning.
 
+    Raises:
+        ValueError: p does not lie in [0, 1].
+
     Example:
         >>> y = F.dropout3d(npnet.ones(2, 8, 3, 3, 3))
         >>> npnet.equal(y.amin(dim=(2, 3, 4)), y.amax(dim=(2, 3, 4)))
         True
+
+    Source: Tompson et al. (2015), as of `dropout2d`.
     """
     check_tensors("dropout3d", input)
     _check_axes("dropout3d", input)
@@ -209,6 +229,11 @@ def alpha_dropout(
 
     a = 1 / sqrt((1 - p) (1 + 1.758^2 p)), b = 1.758 a p; 1.758... is what -SELU(x) tends to.
 
+    Shape: (...) -> the same.
+
+    Raises:
+        ValueError: p does not lie in [0, 1].
+
     Example:
         >>> y = F.alpha_dropout(npnet.ones(1000), 0.5, training=True)
         >>> y.unique()  # the dropped, and the kept
@@ -225,10 +250,16 @@ def feature_alpha_dropout(
 ) -> Tensor:
     """`alpha_dropout` of whole channels.  Shape: input (N, C, ...), kept.
 
+    Raises:
+        ValueError: p does not lie in [0, 1].
+        ShapeError: the input has fewer than two axes.
+
     Example:
         >>> y = F.feature_alpha_dropout(npnet.ones(2, 8, 5), training=True)
         >>> npnet.equal(y.amin(dim=2), y.amax(dim=2))
         True
+
+    Source: Klambauer et al. (2017), as of `alpha_dropout`.
     """
     check_tensors("feature_alpha_dropout", input)
     op = "feature_alpha_dropout"

@@ -104,6 +104,12 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
         operands: tensors, or one list of them. In NumPy's other form, `einsum(x, [0, 1], ...,
             [out])`, lists of numbers stand for the letters.
 
+    Shape: "ij,jk->ik": (I, J), (J, K) -> (I, K).
+
+    Raises:
+        RuntimeError: sizes of one letter differ, or the letters are not as many as the axes.
+        ValueError: there are more or fewer operands than the equation names.
+
     Example:
         >>> x, y = npnet.arange(6).reshape(2, 3), npnet.tensor([1, 10, 100])
         >>> npnet.einsum("ij,j->i", x, y), npnet.einsum("ij->j", x)

@@ -70,6 +70,8 @@ def _step(op: str, compute: Callable[[Array], Any], input: Tensor) -> Tensor:
 def floor(input: Tensor) -> Tensor:
     """The largest whole number that is not larger.
 
+    Shape: (...) -> the same.
+
     Example:
         >>> npnet.floor(npnet.tensor([1.8, -1.2]))
         tensor([ 1., -2.])
@@ -79,6 +81,8 @@ def floor(input: Tensor) -> Tensor:
 
 def ceil(input: Tensor) -> Tensor:
     """The smallest whole number that is not smaller.
+
+    Shape: (...) -> the same.
 
     Example:
         >>> npnet.ceil(npnet.tensor([1.2, -1.2]))
@@ -90,6 +94,8 @@ def ceil(input: Tensor) -> Tensor:
 def trunc(input: Tensor) -> Tensor:
     """The whole number before the point: rounded towards 0.
 
+    Shape: (...) -> the same.
+
     Example:
         >>> npnet.trunc(npnet.tensor([1.8, -1.8]))
         tensor([ 1., -1.])
@@ -99,6 +105,8 @@ def trunc(input: Tensor) -> Tensor:
 
 def round(input: Tensor, *, decimals: int = 0) -> Tensor:
     """The nearest whole number, or of that many decimals; halves go to the even one.
+
+    Shape: (...) -> the same.
 
     Example:
         >>> npnet.round(npnet.tensor([0.5, 1.5, 2.5]))
@@ -113,6 +121,8 @@ def round(input: Tensor, *, decimals: int = 0) -> Tensor:
 
 def sign(input: Tensor) -> Tensor:
     """-1, 0 or 1.
+
+    Shape: (...) -> the same.
 
     Example:
         >>> npnet.sign(npnet.tensor([-3.0, 0.0, 2.0]))
@@ -141,6 +151,8 @@ class Frac(Function):
 def frac(input: Tensor) -> Tensor:
     """What stands after the point, with the sign of the value.
 
+    Shape: (...) -> the same.
+
     Example:
         >>> npnet.frac(npnet.tensor([1.25, -1.25]))
         tensor([ 0.2500, -0.2500])
@@ -151,7 +163,12 @@ def frac(input: Tensor) -> Tensor:
 
 
 def positive(input: Tensor) -> Tensor:
-    """The tensor itself, as `+x`. RuntimeError for bools.
+    """The tensor itself, as `+x`.
+
+    Shape: (...) -> the same.
+
+    Raises:
+        RuntimeError: bools, which have no sign.
 
     Example:
         >>> npnet.positive(npnet.tensor([1, -2]))
@@ -165,6 +182,8 @@ def positive(input: Tensor) -> Tensor:
 
 def signbit(input: Tensor) -> Tensor:
     """Where the value is negative, -0 too: bool.
+
+    Shape: (...) -> the same.
 
     Example:
         >>> npnet.signbit(npnet.tensor([-1.0, -0.0, 0.0]))
@@ -196,6 +215,8 @@ def nan_to_num(
 ) -> Tensor:
     """NaN made 0, and infinities the largest numbers of the dtype, or what is given for them.
 
+    Shape: (...) -> the same.
+
     Example:
         >>> x = npnet.tensor([npnet.nan, npnet.inf, -npnet.inf])
         >>> npnet.nan_to_num(x, nan=0.5, posinf=9.0, neginf=-9.0)
@@ -222,6 +243,11 @@ class CopySign(Function):
 def copysign(input: Tensor, other: Operand) -> Tensor:
     """The absolute value of `input` with the sign of `other`.
 
+    Shape: both (...), broadcast -> (...).
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+
     Example:
         >>> npnet.copysign(npnet.tensor([1.0, -2.0]), npnet.tensor([-0.0, 3.0]))
         tensor([-1.,  2.])
@@ -233,6 +259,11 @@ def copysign(input: Tensor, other: Operand) -> Tensor:
 
 def heaviside(input: Tensor, values: Tensor) -> Tensor:
     """0 below 0, 1 above, and `values` at 0. Off the tape, and of one dtype.
+
+    Shape: both (...), broadcast -> (...).
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
 
     Example:
         >>> npnet.heaviside(npnet.tensor([-2.0, 0.0, 3.0]), npnet.tensor([0.5]))
@@ -253,6 +284,8 @@ def _heaviside(x: Array, values: Array) -> Array:
 def square(input: Tensor) -> Tensor:
     """`x ** 2`.
 
+    Shape: (...) -> the same.
+
     Example:
         >>> npnet.square(npnet.tensor([3, -4]))
         tensor([ 9, 16])
@@ -262,6 +295,8 @@ def square(input: Tensor) -> Tensor:
 
 def reciprocal(input: Tensor) -> Tensor:
     """`1 / x`.
+
+    Shape: (...) -> the same.
 
     Example:
         >>> npnet.reciprocal(npnet.tensor([2, 4]))
@@ -273,6 +308,8 @@ def reciprocal(input: Tensor) -> Tensor:
 def rsqrt(input: Tensor) -> Tensor:
     """`1 / sqrt(x)`.
 
+    Shape: (...) -> the same.
+
     Example:
         >>> npnet.rsqrt(npnet.tensor([4.0, 0.25]))
         tensor([0.5000, 2.0000])
@@ -282,6 +319,8 @@ def rsqrt(input: Tensor) -> Tensor:
 
 def isinf(input: Tensor) -> Tensor:
     """Where the value is infinite: bool.
+
+    Shape: (...) -> the same.
 
     Example:
         >>> npnet.isinf(npnet.tensor([1.0, -npnet.inf, npnet.nan]))
@@ -294,6 +333,8 @@ def isinf(input: Tensor) -> Tensor:
 def isposinf(input: Tensor) -> Tensor:
     """Where the value is infinity: bool.
 
+    Shape: (...) -> the same.
+
     Example:
         >>> npnet.isposinf(npnet.tensor([-npnet.inf, npnet.inf, 0.0]))
         tensor([False,  True, False])
@@ -304,6 +345,8 @@ def isposinf(input: Tensor) -> Tensor:
 def isneginf(input: Tensor) -> Tensor:
     """Where the value is -infinity: bool.
 
+    Shape: (...) -> the same.
+
     Example:
         >>> npnet.isneginf(npnet.tensor([-npnet.inf, npnet.inf, 0.0]))
         tensor([ True, False, False])
@@ -313,6 +356,8 @@ def isneginf(input: Tensor) -> Tensor:
 
 def isreal(input: Tensor) -> Tensor:
     """Where the value is real, which is everywhere: bool.
+
+    Shape: (...) -> the same.
 
     Example:
         >>> npnet.isreal(npnet.tensor([1.0, 2.0]))
@@ -335,6 +380,12 @@ def _bits(op: str, compute: Callable[..., Any], *operands: Operand) -> Tensor:
 def bitwise_and(input: Operand, other: Operand) -> Tensor:
     """The bits that both have; of bools, whether both are true.
 
+    Shape: both (...), broadcast -> (...).
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+        RuntimeError: they are neither integers nor bools.
+
     Example:
         >>> npnet.bitwise_and(npnet.tensor([12, 5]), 6)
         tensor([4, 4])
@@ -344,6 +395,12 @@ def bitwise_and(input: Operand, other: Operand) -> Tensor:
 
 def bitwise_or(input: Operand, other: Operand) -> Tensor:
     """The bits that one has; of bools, whether one is true.
+
+    Shape: both (...), broadcast -> (...).
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+        RuntimeError: they are neither integers nor bools.
 
     Example:
         >>> npnet.bitwise_or(npnet.tensor([12, 5]), 6)
@@ -355,6 +412,12 @@ def bitwise_or(input: Operand, other: Operand) -> Tensor:
 def bitwise_xor(input: Operand, other: Operand) -> Tensor:
     """The bits that only one has; of bools, whether they differ.
 
+    Shape: both (...), broadcast -> (...).
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+        RuntimeError: they are neither integers nor bools.
+
     Example:
         >>> npnet.bitwise_xor(npnet.tensor([12, 5]), 6)
         tensor([10,  3])
@@ -364,6 +427,8 @@ def bitwise_xor(input: Operand, other: Operand) -> Tensor:
 
 def bitwise_not(input: Tensor) -> Tensor:
     """All bits turned; of bools, whether it is false.
+
+    Shape: (...) -> the same.
 
     Example:
         >>> npnet.bitwise_not(npnet.tensor([0, 5])), npnet.bitwise_not(npnet.tensor([True, False]))
@@ -381,6 +446,12 @@ def _shift(op: str, compute: Callable[..., Any], input: Operand, other: Operand)
 def bitwise_left_shift(input: Operand, other: Operand) -> Tensor:
     """The bits moved up by so many places: `input * 2 ** other`.
 
+    Shape: both (...), broadcast -> (...).
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+        RuntimeError: they are not integers.
+
     Example:
         >>> npnet.bitwise_left_shift(npnet.tensor([1, 3]), 2)
         tensor([ 4, 12])
@@ -390,6 +461,12 @@ def bitwise_left_shift(input: Operand, other: Operand) -> Tensor:
 
 def bitwise_right_shift(input: Operand, other: Operand) -> Tensor:
     """The bits moved down by so many places: `input // 2 ** other`.
+
+    Shape: both (...), broadcast -> (...).
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+        RuntimeError: they are not integers.
 
     Example:
         >>> npnet.bitwise_right_shift(npnet.tensor([12, -5]), 1)
@@ -401,6 +478,12 @@ def bitwise_right_shift(input: Operand, other: Operand) -> Tensor:
 def gcd(input: Tensor, other: Tensor) -> Tensor:
     """The greatest common divisor of integers, >= 0.
 
+    Shape: both (...), broadcast -> (...).
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+        RuntimeError: they are not integers.
+
     Example:
         >>> npnet.gcd(npnet.tensor([12, 0]), npnet.tensor([18, -5]))
         tensor([6, 5])
@@ -411,6 +494,12 @@ def gcd(input: Tensor, other: Tensor) -> Tensor:
 
 def lcm(input: Tensor, other: Tensor) -> Tensor:
     """The least common multiple of integers, >= 0.
+
+    Shape: both (...), broadcast -> (...).
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+        RuntimeError: they are not integers.
 
     Example:
         >>> npnet.lcm(npnet.tensor([4, 0]), npnet.tensor([6, 5]))

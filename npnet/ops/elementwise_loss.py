@@ -70,6 +70,7 @@ def mse_loss(
 
     Raises:
         ShapeError: the shapes differ. PyTorch broadcasts them, and warns.
+        ValueError: `reduction` is none of these.
 
     Example:
         >>> x, t = npnet.tensor([1.0, 5.0]), npnet.tensor([2.0, 2.0])
@@ -121,6 +122,10 @@ def l1_loss(
 
     Shape: both (...) -> (), or (...) with reduction "none".
 
+    Raises:
+        ShapeError: the target's shape is not the input's; losses do not broadcast.
+        ValueError: `reduction` is none of "mean", "sum" and "none".
+
     Example:
         >>> x, t = npnet.tensor([1.0, 5.0]), npnet.tensor([2.0, 2.0])
         >>> F.l1_loss(x, t), F.l1_loss(x, t, reduction="sum")
@@ -169,6 +174,10 @@ def smooth_l1_loss(
 
     Shape: both (...) -> (), or (...) with reduction "none".
 
+    Raises:
+        ShapeError: the target's shape is not the input's; losses do not broadcast.
+        RuntimeError: `beta` is negative.
+
     Example:
         >>> F.smooth_l1_loss(npnet.tensor([1.0, 4.0]), npnet.zeros(2), reduction="none", beta=2.0)
         tensor([0.2500, 3.0000])
@@ -196,6 +205,10 @@ def huber_loss(
     Of floats of two dtypes the result has that of `input`, as in PyTorch.
 
     Shape: both (...) -> (), or (...) with reduction "none".
+
+    Raises:
+        ShapeError: the target's shape is not the input's; losses do not broadcast.
+        RuntimeError: `delta` is not positive.
 
     Example:
         >>> F.huber_loss(npnet.tensor([1.0, 4.0]), npnet.zeros(2), reduction="none", delta=2.0)
@@ -253,6 +266,7 @@ def binary_cross_entropy(
 
     Raises:
         RuntimeError: an input or a target is no probability (logits go to the `_with_logits` form).
+        ShapeError: the target's shape is not the input's; losses do not broadcast.
 
     Example:
         >>> x, t = npnet.tensor([0.5, 1.0]), npnet.tensor([1.0, 0.0])
@@ -329,6 +343,10 @@ def binary_cross_entropy_with_logits(
         pos_weight: p, the weight of positive targets, broadcast to the input's shape; default 1.
 
     Shape: both (...) -> (), or (...) with reduction "none".
+
+    Raises:
+        ShapeError: the target's shape is not the input's; losses do not broadcast.
+        RuntimeError: the target is not of a floating point dtype.
 
     Example:
         >>> x, t = npnet.tensor([0.0, -1000.0]), npnet.tensor([1.0, 0.0])

@@ -58,6 +58,11 @@ def embedding(
         scale_grad_by_freq: divide each row's gradient by how often it is named.
         sparse: True is refused: gradients are dense here.
 
+    Raises:
+        IndexError: a number is outside 0 to V - 1; negative ones do not count from the end.
+        RuntimeError: the input is not of integers, or `padding_idx` is no row.
+        NotImplementedError: `sparse` is True.
+
     Example:
         >>> weight = npnet.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
         >>> F.embedding(npnet.tensor([[2, 0]]), weight)
@@ -111,6 +116,9 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     """y_o = x1 @ weight_o @ x2 + bias_o, of the ops it is written with.
 
     Shape: (..., I), (..., J), weight (O, I, J), bias (O,) -> (..., O).
+
+    Raises:
+        ShapeError: the inputs do not fit the weight, or their leading axes differ.
 
     Example:
         >>> weight = npnet.eye(2).reshape(1, 2, 2)  # then it is the scalar product

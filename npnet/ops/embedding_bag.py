@@ -124,6 +124,12 @@ def embedding_bag(
         include_last_offset: `offsets` ends with where the last bag ends.
         padding_idx: a row that counts in no bag, and receives no gradient.
 
+    Raises:
+        IndexError: a number is outside 0 to V - 1.
+        ValueError: `offsets` are missing for (K,), or given for (B, N); or `mode` is none of these.
+        NotImplementedError: `sparse` is True, or `per_sample_weights` come with another mode than
+            "sum".
+
     Example:
         >>> weight = npnet.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
         >>> F.embedding_bag(npnet.tensor([0, 1, 2]), weight, offsets=npnet.tensor([0, 2]))

@@ -89,6 +89,8 @@ class Logit(Unary):
 def exp2(input: Tensor) -> Tensor:
     """2 to the power of each value.
 
+    Shape: (...) -> the same.
+
     Example:
         >>> npnet.exp2(npnet.tensor([0.0, 3.0, -1.0]))
         tensor([1.0000, 8.0000, 0.5000])
@@ -98,6 +100,8 @@ def exp2(input: Tensor) -> Tensor:
 
 def expm1(input: Tensor) -> Tensor:
     """e^x - 1, exact for small x too.
+
+    Shape: (...) -> the same.
 
     Example:
         >>> npnet.expm1(npnet.tensor([0.0, 1.0]))
@@ -109,6 +113,8 @@ def expm1(input: Tensor) -> Tensor:
 def log2(input: Tensor) -> Tensor:
     """The logarithm to the base 2: -inf at 0, NaN below.
 
+    Shape: (...) -> the same.
+
     Example:
         >>> npnet.log2(npnet.tensor([8.0, 3.0]))
         tensor([3.0000, 1.5850])
@@ -119,6 +125,8 @@ def log2(input: Tensor) -> Tensor:
 def log10(input: Tensor) -> Tensor:
     """The logarithm to the base 10: -inf at 0, NaN below.
 
+    Shape: (...) -> the same.
+
     Example:
         >>> npnet.log10(npnet.tensor([2.0, 1000.0]))
         tensor([0.3010, 3.0000])
@@ -128,6 +136,8 @@ def log10(input: Tensor) -> Tensor:
 
 def log1p(input: Tensor) -> Tensor:
     """log(1 + x), exact for small x too: -inf at -1, NaN below.
+
+    Shape: (...) -> the same.
 
     Example:
         >>> npnet.log1p(npnet.tensor([0.0, 1.0, -1.0]))
@@ -156,6 +166,8 @@ def logit(input: Tensor, eps: float | None = None) -> Tensor:
     Args:
         eps: x is limited to [eps, 1 - eps] first; without it, NaN outside [0, 1].
 
+    Shape: (...) -> the same.
+
     Example:
         >>> npnet.logit(npnet.tensor([0.5, 0.75, 1.0])), npnet.logit(npnet.tensor([1.0]), eps=0.25)
         (tensor([0.0000, 1.0986,    inf]), tensor([1.0986]))
@@ -182,6 +194,11 @@ class XLogY(Function):
 
 def xlogy(input: Operand, other: Operand) -> Tensor:
     """`input * log(other)`, and 0 where input is 0.
+
+    Shape: both (...), broadcast -> (...).
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
 
     Example:
         >>> npnet.xlogy(npnet.tensor([0.0, 3.0]), npnet.tensor([0.0, 2.0]))
@@ -213,6 +230,11 @@ class LogAddExp(Function):
 def logaddexp(input: Tensor, other: Tensor) -> Tensor:
     """log(e^input + e^other), without overflow on the way.
 
+    Shape: both (...), broadcast -> (...).
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+
     Example:
         >>> npnet.logaddexp(npnet.tensor([0.0, 100.0]), npnet.tensor([2.0, 102.0]))
         tensor([  2.1269, 102.1269])
@@ -223,6 +245,11 @@ def logaddexp(input: Tensor, other: Tensor) -> Tensor:
 
 def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
     """log2(2^input + 2^other), without overflow on the way.
+
+    Shape: both (...), broadcast -> (...).
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
 
     Example:
         >>> npnet.logaddexp2(npnet.tensor([5.0, 500.0]), npnet.tensor([4.0, 500.0]))

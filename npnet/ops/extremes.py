@@ -67,6 +67,11 @@ def _extreme_of(op: str, choose: Any, x: Tensor, dim: Dims, keepdim: bool) -> Te
 def amax(input: Tensor, dim: Dims = (), keepdim: bool = False) -> Tensor:
     """The largest value over axes, default all; equal ones share the gradient evenly.
 
+    Shape: (...) -> (), or without the axes of `dim`; these of size 1 with keepdim.
+
+    Raises:
+        IndexError: `dim` is no axis, or there are no values.
+
     Example:
         >>> x = npnet.tensor([[1.0, 3.0], [3.0, 2.0]], requires_grad=True)
         >>> npnet.amax(x).backward()
@@ -80,6 +85,11 @@ def amax(input: Tensor, dim: Dims = (), keepdim: bool = False) -> Tensor:
 def amin(input: Tensor, dim: Dims = (), keepdim: bool = False) -> Tensor:
     """The smallest value over axes, default all; equal ones share the gradient evenly.
 
+    Shape: (...) -> (), or without the axes of `dim`; these of size 1 with keepdim.
+
+    Raises:
+        IndexError: `dim` is no axis, or there are no values.
+
     Example:
         >>> npnet.amin(npnet.tensor([[1, 3], [5, 2]]), dim=1)
         tensor([1, 2])
@@ -89,6 +99,11 @@ def amin(input: Tensor, dim: Dims = (), keepdim: bool = False) -> Tensor:
 
 def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> AMinMax:
     """The smallest and the largest value along one axis, or of all.
+
+    Shape: (...) -> (), or without the axis `dim`; it of size 1 with keepdim.
+
+    Raises:
+        IndexError: `dim` is no axis, or there are no values.
 
     Example:
         >>> npnet.aminmax(npnet.tensor([3, 1, 2]))
@@ -126,6 +141,11 @@ def _running_extreme(op: str, x: Tensor, dim: int, largest: bool) -> MinMax:
 def cummax(input: Tensor, dim: int) -> MinMax:
     """The largest value so far along `dim`, and where it stands; of equal ones the last.
 
+    Shape: (...) -> the same, both values and places.
+
+    Raises:
+        IndexError: `dim` is no axis.
+
     Example:
         >>> npnet.cummax(npnet.tensor([1, 3, 2, 3]), dim=0)
         MinMax(values=tensor([1, 3, 3, 3]), indices=tensor([0, 1, 1, 3]))
@@ -135,6 +155,11 @@ def cummax(input: Tensor, dim: int) -> MinMax:
 
 def cummin(input: Tensor, dim: int) -> MinMax:
     """The smallest value so far along `dim`, and where it stands; of equal ones the last.
+
+    Shape: (...) -> the same, both values and places.
+
+    Raises:
+        IndexError: `dim` is no axis.
 
     Example:
         >>> npnet.cummin(npnet.tensor([3, 1, 2, 1]), dim=0)
@@ -159,6 +184,12 @@ def _taken(x: Tensor, at: int, places: Array, keepdim: bool) -> MinMax:
 
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> MinMax:
     """The k-th smallest value along `dim`, counted from 1, and where it stands.
+
+    Shape: (..., n, ...) -> (..., ...) without `dim`; of size 1 with keepdim; values and places.
+
+    Raises:
+        RuntimeError: k does not lie in [1, n].
+        IndexError: `dim` is no axis.
 
     Example:
         >>> npnet.kthvalue(npnet.tensor([5, 3, 9, 1]), 2)
@@ -200,6 +231,11 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
 
     NaN where one is among the values.
 
+    Shape: (...) -> (), or without the axis `dim`; it of size 1 with keepdim.
+
+    Raises:
+        IndexError: `dim` is no axis.
+
     Example:
         >>> npnet.median(npnet.tensor([4, 1, 3, 2])), npnet.median(npnet.tensor([[5, 1, 9]]), dim=1)
         (tensor(2), MinMax(values=tensor([5]), indices=tensor([0])))
@@ -212,6 +248,11 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
 def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """`median` of the values that are not NaN.
 
+    Shape: (...) -> (), or without the axis `dim`; it of size 1 with keepdim.
+
+    Raises:
+        IndexError: `dim` is no axis.
+
     Example:
         >>> npnet.nanmedian(npnet.tensor([1.0, npnet.nan, 3.0]))
         tensor(1.)
@@ -223,6 +264,11 @@ def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> A
 
 def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> MinMax:
     """The most frequent value along `dim`, the smallest of several, and where it last stands.
+
+    Shape: (..., n, ...) -> (..., ...) without `dim`; of size 1 with keepdim; values and places.
+
+    Raises:
+        IndexError: `dim` is no axis.
 
     Example:
         >>> npnet.mode(npnet.tensor([3, 1, 3, 1, 2]))

@@ -75,6 +75,9 @@ def unfold(
     Shape: (N, C, H, W) -> (N, C*KH*KW, L), L = OH * OW windows in row-major order; without N if
         there is none.
 
+    Raises:
+        ShapeError: the kernel is larger than the padded input, or the input has other axes.
+
     Example:
         >>> x = npnet.arange(6.0).reshape(1, 2, 3)
         >>> F.unfold(x, (2, 2))  # two windows, one a column
@@ -82,6 +85,9 @@ def unfold(
                 [1., 2.],
                 [3., 4.],
                 [4., 5.]])
+
+    Source: Chellapilla, Puri, Simard (2006), "High performance convolutional neural networks for
+        document processing".
     """
     x = to_images("unfold", input, 2)
     window = Window.checked("unfold", x.shape, kernel_size, stride, padding, dilation)
@@ -103,6 +109,9 @@ def fold(
 
     Shape: (N, C*KH*KW, L) -> (N, C, H, W), (H, W) = output_size, where L is the number of windows;
         without N if there is none.
+
+    Raises:
+        ShapeError: the rows are no multiple of KH*KW, or the columns not as many as windows.
 
     Example:
         >>> columns = F.unfold(npnet.ones(1, 1, 2, 3), (2, 2))

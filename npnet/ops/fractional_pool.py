@@ -72,6 +72,10 @@ def fractional_max_pool2d(
 
     Shape: (N, C, H, W) or (C, H, W) -> (N, C, OH, OW).
 
+    Raises:
+        ValueError: neither output_size nor output_ratio is given.
+        ShapeError: an output and a kernel do not fit into the image: O + K - 1 > H.
+
     Example:
         >>> F.fractional_max_pool2d(npnet.zeros(1, 3, 7, 7), 2, output_size=(5, 4)).shape
         (1, 3, 5, 4)

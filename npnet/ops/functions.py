@@ -131,6 +131,8 @@ class Abs(Function):
 def exp(input: Tensor) -> Tensor:
     """e to the power of each value.
 
+    Shape: (...) -> the same.
+
     Example:
         >>> npnet.exp(npnet.tensor([0.0, 1.0]))
         tensor([1.0000, 2.7183])
@@ -140,6 +142,8 @@ def exp(input: Tensor) -> Tensor:
 
 def log(input: Tensor) -> Tensor:
     """The natural logarithm: -inf at 0, NaN below.
+
+    Shape: (...) -> the same.
 
     Example:
         >>> npnet.log(npnet.tensor([1.0, 2.0, 0.0, -1.0]))
@@ -151,6 +155,8 @@ def log(input: Tensor) -> Tensor:
 def sqrt(input: Tensor) -> Tensor:
     """The square root: NaN below 0; its gradient is infinite at 0.
 
+    Shape: (...) -> the same.
+
     Example:
         >>> npnet.sqrt(npnet.tensor([4.0, 0.25, -1.0]))
         tensor([2.0000, 0.5000,    nan])
@@ -160,6 +166,8 @@ def sqrt(input: Tensor) -> Tensor:
 
 def sin(input: Tensor) -> Tensor:
     """The sine of an angle in radians.
+
+    Shape: (...) -> the same.
 
     Example:
         >>> npnet.sin(npnet.tensor([0.0, 1.0]))
@@ -171,6 +179,8 @@ def sin(input: Tensor) -> Tensor:
 def cos(input: Tensor) -> Tensor:
     """The cosine of an angle in radians.
 
+    Shape: (...) -> the same.
+
     Example:
         >>> npnet.cos(npnet.tensor([0.0, 1.0]))
         tensor([1.0000, 0.5403])
@@ -180,6 +190,8 @@ def cos(input: Tensor) -> Tensor:
 
 def abs(input: Tensor) -> Tensor:
     """The absolute value; the gradient at 0 is 0, as in PyTorch.
+
+    Shape: (...) -> the same.
 
     Example:
         >>> npnet.abs(npnet.tensor([-2, 0, 3]))

@@ -207,6 +207,11 @@ def grid_sample(
     Shape: input (N, C, H, W), grid (N, OH, OW, 2) -> (N, C, OH, OW); input (N, C, D, H, W), grid
         (N, OD, OH, OW, 3) -> (N, C, OD, OH, OW).
 
+    Raises:
+        ShapeError: input and grid do not fit, or the input has no pixels.
+        ValueError: `mode` or `padding_mode` is none of these.
+        RuntimeError: "bicubic" comes with volumes.
+
     Example:
         >>> x = npnet.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
         >>> grid = npnet.tensor([[[[0.0, 0.0], [-1.0, 1.0]]]])  # the middle; on the left, below
@@ -250,6 +255,10 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
 
     Shape: theta (N, 2, 3), size (N, C, H, W) -> (N, H, W, 2); theta (N, 3, 4), size
         (N, C, D, H, W) -> (N, D, H, W, 3).
+
+    Raises:
+        ShapeError: theta and size do not fit.
+        ValueError: a size is less than 1.
 
     Example:
         >>> theta = npnet.tensor([[[0.5, 0.0, 0.0], [0.0, 1.0, 0.0]]])  # half the width

@@ -213,6 +213,11 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
 
     Shape: index has as many axes as input and, but for `dim`, no larger sizes; y is as index.
 
+    Raises:
+        IndexError: an index is no position along `dim`; negative ones do not count from the end.
+        ShapeError: the index has other axes, or larger ones.
+        RuntimeError: the index is not of integers.
+
     Example:
         >>> x = npnet.tensor([[1, 2], [3, 4]])
         >>> npnet.gather(x, 1, npnet.tensor([[0, 0], [1, 0]]))
@@ -251,6 +256,12 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
 
     Args:
         num_classes: -1 takes the largest class + 1.
+
+    Shape: (...) -> (..., num_classes).
+
+    Raises:
+        RuntimeError: a class is negative, or not less than `num_classes`.
+        TypeError: the classes are not integers.
 
     Example:
         >>> F.one_hot(npnet.tensor([2, 0]))

@@ -53,6 +53,12 @@ def interpolate(
 
     Shape: (N, C, L), (N, C, H, W) or (N, C, D, H, W) -> the same with other sizes.
 
+    Raises:
+        ValueError: neither or both of size and scale_factor are given; or `align_corners` or
+            `antialias` with a mode that has none.
+        NotImplementedError: `mode` is none of these, or not of the input's axes.
+        ShapeError: input or output have no pixels.
+
     Example:
         >>> F.interpolate(npnet.tensor([[[1.0, 3.0]]]), scale_factor=2)
         tensor([[[1., 1., 3., 3.]]])
@@ -153,21 +159,39 @@ def upsample(
     mode: str = "nearest",
     align_corners: bool | None = None,
 ) -> Tensor:
-    """`interpolate` under its older name, which PyTorch warns of."""
+    """`interpolate` under its older name, which PyTorch warns of.
+
+    Shape: (N, C, ...) -> the same with other sizes.
+
+    Raises:
+        ValueError: neither or both of size and scale_factor are given.
+    """
     check_tensors("upsample", input)
     _deprecated("upsample", "interpolate")
     return interpolate(input, size, scale_factor, mode, align_corners)
 
 
 def upsample_nearest(input: Tensor, size: Sizes = None, scale_factor: Scales = None) -> Tensor:
-    """`interpolate(mode="nearest")` under its older name, which PyTorch warns of."""
+    """`interpolate(mode="nearest")` under its older name, which PyTorch warns of.
+
+    Shape: (N, C, ...) -> the same with other sizes.
+
+    Raises:
+        ValueError: neither or both of size and scale_factor are given.
+    """
     check_tensors("upsample_nearest", input)
     _deprecated("upsample_nearest", "interpolate")
     return interpolate(input, size, scale_factor, mode="nearest")
 
 
 def upsample_bilinear(input: Tensor, size: Sizes = None, scale_factor: Scales = None) -> Tensor:
-    """`interpolate(mode="bilinear", align_corners=True)` under its older name."""
+    """`interpolate(mode="bilinear", align_corners=True)` under its older name.
+
+    Shape: (N, C, H, W) -> (N, C, OH, OW).
+
+    Raises:
+        NotImplementedError: the input has other axes.
+    """
     check_tensors("upsample_bilinear", input)
     _deprecated("upsample_bilinear", "interpolate")
     return interpolate(input, size, scale_factor, mode="bilinear", align_corners=True)

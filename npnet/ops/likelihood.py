@@ -64,6 +64,9 @@ def kl_div(
 
     Shape: both (...) -> (), or (...) with reduction "none".
 
+    Raises:
+        ShapeError: the target's shape is not the input's; losses do not broadcast.
+
     Example:
         >>> x, t = npnet.tensor([[0.5, 0.5]]).log(), npnet.tensor([[1.0, 0.0]])
         >>> F.kl_div(x, t, reduction="batchmean")  # log 2
@@ -106,6 +109,10 @@ def poisson_nll_loss(
         full: add log t! where t > 1, by Stirling: t * log t - t + log(2 pi t) / 2.
 
     Shape: both (...) -> (), or (...) with reduction "none".
+
+    Raises:
+        ShapeError: the target's shape is not the input's; losses do not broadcast.
+        ValueError: `reduction` is none of "mean", "sum" and "none".
 
     Example:
         >>> F.poisson_nll_loss(npnet.tensor([0.0, 0.0]), npnet.tensor([0.0, 3.0]), reduction="none")
@@ -153,11 +160,15 @@ def gaussian_nll_loss(
 
     Raises:
         ValueError: a variance is negative, or eps is not positive.
+        ShapeError: the variances do not fit the input.
 
     Example:
         >>> x, t, var = npnet.tensor([0.0, 3.0]), npnet.tensor([0.0, 1.0]), npnet.tensor([1.0, 4.0])
         >>> F.gaussian_nll_loss(x, t, var, reduction="none")
         tensor([0.0000, 1.1931])
+
+    Source: Nix and Weigend (1994), "Estimating the mean and variance of the target probability
+        distribution".
     """
     op = "gaussian_nll_loss"
     reduction = reduction_of(op, reduction)

@@ -122,9 +122,13 @@ class Inv(Function):
 
 
 def inv(A: Tensor) -> Tensor:
-    """The inverse of square matrices. LinAlgError where there is none.
+    """The inverse of square matrices.
 
     Shape: (..., n, n) -> the same.
+
+    Raises:
+        LinAlgError: a matrix has no inverse.
+        RuntimeError: the matrices are not square, or not of a floating point dtype.
 
     Example:
         >>> npnet.linalg.inv(npnet.tensor([[2.0, 0.0], [0.0, 4.0]]))
@@ -153,6 +157,11 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
     """X of A X = B, or of X A = B with `left=False`; B may be vectors.
 
     Shape: A (..., n, n), B (..., n, k) or (..., n) -> as B, leading axes broadcast.
+
+    Raises:
+        LinAlgError: a matrix is singular.
+        ShapeError: A and B do not fit.
+        RuntimeError: A is not square.
 
     Example:
         >>> npnet.linalg.solve(npnet.tensor([[2.0, 0.0], [0.0, 4.0]]), npnet.tensor([6.0, 4.0]))
@@ -202,6 +211,9 @@ def det(A: Tensor) -> Tensor:
 
     Shape: (..., n, n) -> (...).
 
+    Raises:
+        RuntimeError: the matrices are not square, or not of a floating point dtype.
+
     Example:
         >>> npnet.linalg.det(npnet.tensor([[1.0, 2.0], [3.0, 4.0]])).round(decimals=3)
         tensor(-2.)
@@ -220,6 +232,9 @@ def slogdet(A: Tensor) -> SLogDet:
     """The sign of the determinant, and the logarithm of its absolute value.
 
     Shape: (..., n, n) -> (...) and (...).
+
+    Raises:
+        RuntimeError: the matrices are not square, or not of a floating point dtype.
 
     Example:
         >>> npnet.linalg.slogdet(npnet.tensor([[0.0, 1.0], [1.0, 0.0]]))
@@ -256,6 +271,10 @@ def cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
     """The lower triangle L of A = L L^T, or with `upper` its transpose; A must be positive.
 
     Shape: (..., n, n) -> the same.
+
+    Raises:
+        LinAlgError: a matrix is not positive definite.
+        RuntimeError: the matrices are not square, or not of a floating point dtype.
 
     Example:
         >>> npnet.linalg.cholesky(npnet.tensor([[4.0, 2.0], [2.0, 5.0]]))
@@ -312,6 +331,9 @@ def eigh(A: Tensor, UPLO: str = "L") -> Eigh:
 
     Shape: (..., n, n) -> eigenvalues (..., n), eigenvectors (..., n, n), one a column.
 
+    Raises:
+        RuntimeError: the matrices are not square, or `UPLO` is none of these.
+
     Example:
         >>> A = npnet.tensor([[2.0, 1.0], [1.0, 2.0]])
         >>> values, vectors = npnet.linalg.eigh(A)
@@ -330,6 +352,9 @@ def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:
     """The eigenvalues of symmetric matrices, smallest first.
 
     Shape: (..., n, n) -> (..., n).
+
+    Raises:
+        RuntimeError: the matrices are not square, or `UPLO` is none of these.
 
     Example:
         >>> npnet.linalg.eigvalsh(npnet.tensor([[2.0, 1.0], [1.0, 2.0]])).round(decimals=3)
@@ -375,6 +400,9 @@ def svd(A: Tensor, full_matrices: bool = True) -> SVD:
     Shape: (..., m, n) -> U (..., m, m), S (..., k), V^T (..., n, n), k = min(m, n); U (..., m, k)
         and V^T (..., k, n) without full_matrices.
 
+    Raises:
+        RuntimeError: there are fewer than two axes.
+
     Example:
         >>> A = npnet.tensor([[0.0, 3.0], [2.0, 0.0]])
         >>> U, S, Vh = npnet.linalg.svd(A)
@@ -390,6 +418,9 @@ def svdvals(A: Tensor) -> Tensor:
     """The singular values of matrices, largest first.
 
     Shape: (..., m, n) -> (..., min(m, n)).
+
+    Raises:
+        RuntimeError: there are fewer than two axes.
 
     Example:
         >>> npnet.linalg.svdvals(npnet.tensor([[0.0, 3.0], [2.0, 0.0]])).round(decimals=3)
@@ -423,6 +454,9 @@ def qr(A: Tensor, mode: str = "reduced") -> QR:
             are higher than wide, and "r", have no gradient.
 
     Shape: (..., m, n) -> Q (..., m, k), R (..., k, n), k = min(m, n), or m if complete.
+
+    Raises:
+        RuntimeError: there are fewer than two axes, or `mode` is none of these.
 
     Example:
         >>> A = npnet.tensor([[3.0, 1.0], [4.0, 2.0]])
@@ -491,6 +525,9 @@ def pinv(A: Tensor, *, atol: Any = None, rtol: Any = None, hermitian: bool = Fal
 
     Shape: (..., m, n) -> (..., n, m).
 
+    Raises:
+        RuntimeError: there are fewer than two axes.
+
     Example:
         >>> npnet.linalg.pinv(npnet.tensor([[3.0], [4.0]]))
         tensor([[0.1200, 0.1600]])
@@ -519,6 +556,9 @@ def matrix_rank(
 
     Shape: (..., m, n) -> (...).
 
+    Raises:
+        RuntimeError: there are fewer than two axes.
+
     Example:
         >>> npnet.linalg.matrix_rank(npnet.tensor([[1.0, 2.0], [2.0, 4.0]]))
         tensor(1)
@@ -538,6 +578,10 @@ def matrix_power(A: Tensor, n: int) -> Tensor:
     """A to the power of a whole number, negative ones of the inverse.
 
     Shape: (..., n, n) -> the same.
+
+    Raises:
+        LinAlgError: n is negative, and a matrix has no inverse.
+        RuntimeError: the matrices are not square.
 
     Example:
         >>> npnet.matrix_power(npnet.tensor([[1.0, 1.0], [0.0, 1.0]]), 3)
@@ -567,6 +611,12 @@ def matrix_power(A: Tensor, n: int) -> Tensor:
 def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
     """The product of matrices from the left to the right; the first and the last may be vectors.
 
+    Shape: (n, k), (k, m), ..., (p, q) -> (n, q).
+
+    Raises:
+        ShapeError: the inner sizes differ.
+        RuntimeError: there are fewer than two tensors.
+
     Example:
         >>> x = npnet.tensor([[1, 0], [0, 2]])
         >>> npnet.linalg.multi_dot([npnet.tensor([1, 2]), x, x, npnet.tensor([1, 1])])
@@ -595,6 +645,9 @@ def matrix_norm(
             or -1 (of the columns' sums of |x|), infinity or -infinity (of the rows').
 
     Shape: (..., m, n) -> (...), or (..., 1, 1) with keepdim.
+
+    Raises:
+        RuntimeError: there are fewer than two axes, or `ord` is none of these.
 
     Example:
         >>> A = npnet.tensor([[1.0, -2.0], [3.0, 4.0]])
@@ -638,6 +691,12 @@ def norm(
     dtype: npt.DTypeLike | None = None,
 ) -> Tensor:
     """`vector_norm`, or `matrix_norm` where two axes and an order are given.
+
+    Shape: (...) -> (), or without the axes of `dim`; these of size 1 with keepdim.
+
+    Raises:
+        RuntimeError: `ord` comes with other than one or two axes, or is unknown.
+        IndexError: `dim` is no axis.
 
     Example:
         >>> npnet.linalg.norm(npnet.tensor([3.0, 4.0])), npnet.linalg.norm(npnet.ones(2, 3), 1)

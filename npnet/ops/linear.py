@@ -53,6 +53,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
     Raises:
         ShapeError: the features do not fit.
+        RuntimeError: input and weight are of different dtypes.
 
     Example:
         >>> weight = npnet.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
@@ -129,6 +130,11 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     """The matrix product; one axis counts as a row on the left and as a column on the right.
 
     Shape: (..., n, k) @ (..., k, m) -> (..., n, m), leading axes broadcast.
+
+    Raises:
+        ShapeError: the inner sizes k differ, leading axes do not broadcast, or one is a single
+            number.
+        RuntimeError: the dtypes differ.
 
     Example:
         >>> x = npnet.tensor([[1, 2], [3, 4]])

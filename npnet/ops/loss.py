@@ -309,6 +309,11 @@ def cross_entropy(
 
     Shape: input (N, C), (C,) or (N, C, d1, ...); class numbers (N,), () or (N, d1, ...).
 
+    Raises:
+        ShapeError: the target's shape does not fit the input's, or the weight is not (C,).
+        IndexError: a class number is outside 0 to C - 1, and not `ignore_index`.
+        ValueError: `label_smoothing` or `reduction` is none of these.
+
     Example:
         >>> x, y = npnet.tensor([[2.0, 0.0, 0.0], [0.0, 0.0, 0.0]]), npnet.tensor([0, 2])
         >>> F.cross_entropy(x, y), F.cross_entropy(x, y, reduction="none")
@@ -360,6 +365,13 @@ def nll_loss(
 
     The mean divides by the sum of w_y over the samples that are not ignored. Arguments and shapes
     as of `cross_entropy`, which is this after `log_softmax`.
+
+    Shape: input (N, C), (C,) or (N, C, d1, ...), target (N,), () or (N, d1, ...).
+
+    Raises:
+        ShapeError: the target's shape does not fit the input's, or the weight is not (C,).
+        IndexError: a class number is outside 0 to C - 1, and not `ignore_index`.
+        TypeError: the target is not of integers.
 
     Example:
         >>> x, y = npnet.tensor([[-1.0, -2.0], [-3.0, -4.0]]), npnet.tensor([0, 1])

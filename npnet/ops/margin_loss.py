@@ -41,6 +41,10 @@ def margin_ranking_loss(
 
     Shape: all three (...) -> (), or (...) with reduction "none".
 
+    Raises:
+        ShapeError: the three shapes differ; losses do not broadcast.
+        ValueError: `reduction` is none of "mean", "sum" and "none".
+
     Example:
         >>> x1, x2 = npnet.tensor([3.0, 3.0]), npnet.tensor([1.0, 1.0])
         >>> F.margin_ranking_loss(x1, x2, npnet.tensor([1, -1]), margin=0.5, reduction="none")
@@ -65,6 +69,10 @@ def hinge_embedding_loss(
     """`l = x` where the target is 1, max(margin - x, 0) where it is -1, reduced.
 
     Shape: both (...) -> (), or (...) with reduction "none".
+
+    Raises:
+        ShapeError: the target's shape is not the input's; losses do not broadcast.
+        ValueError: `reduction` is none of "mean", "sum" and "none".
 
     Example:
         >>> x, t = npnet.tensor([0.25, 0.25]), npnet.tensor([1, -1])
@@ -93,6 +101,10 @@ def soft_margin_loss(
 
     Shape: both (...) -> (), or (...) with reduction "none".
 
+    Raises:
+        ShapeError: the target's shape is not the input's; losses do not broadcast.
+        ValueError: `reduction` is none of "mean", "sum" and "none".
+
     Example:
         >>> F.soft_margin_loss(npnet.tensor([0.0, 2.0]), npnet.tensor([1, -1]), reduction="none")
         tensor([0.6931, 2.1269])
@@ -115,6 +127,9 @@ def multilabel_soft_margin_loss(
     """The mean over classes of -w * (t * log s + (1 - t) * log(1 - s)), s = sigmoid(x), reduced.
 
     Shape: input and target (N, C) or (C,); the loss of each is (N,) or ().
+
+    Raises:
+        ShapeError: the target's shape is not the input's; losses do not broadcast.
 
     Example:
         >>> F.multilabel_soft_margin_loss(npnet.zeros(1, 2), npnet.tensor([[1.0, 0.0]]))  # log 2
@@ -186,6 +201,11 @@ def multi_margin_loss(
 
     Shape: input (N, C) and target (N,), or (C,) and ().
 
+    Raises:
+        ShapeError: the target has not one number a sample, or the weight is not (C,).
+        IndexError: a class number is outside 0 to C - 1.
+        ValueError: p is neither 1 nor 2.
+
     Example:
         >>> x = npnet.tensor([[0.0, 0.5, 3.0]])
         >>> F.multi_margin_loss(x, npnet.tensor([1]))  # (0.5 + 3.5) / 3
@@ -255,6 +275,10 @@ def multilabel_margin_loss(
         target: for each sample its classes' numbers, then -1; what follows it does not count.
 
     Shape: input and target (N, C), or (C,).
+
+    Raises:
+        ShapeError: the target's shape is not the input's.
+        RuntimeError: a class number is larger than C - 1.
 
     Example:
         >>> x = npnet.tensor([[2.0, 0.5, 0.0]])

@@ -75,6 +75,11 @@ def multi_head_attention_forward(
     Shape: query (L, N, E), key (S, N, K), value (S, N, V), or all without N
         -> y (L, N, E), weights (N, L, S) or (N, H, L, S).
 
+    Raises:
+        ShapeError: query does not end in E, the heads do not divide it, or key, value or a mask do
+            not fit.
+        RuntimeError: `is_causal` comes without attn_mask.
+
     Example:
         >>> x, weight, bias, out = npnet.eye(2), npnet.zeros(6, 2), npnet.zeros(6), npnet.eye(2)
         >>> y, weights = F.multi_head_attention_forward(

@@ -115,6 +115,7 @@ def batch_norm(
 
     Raises:
         ValueError: a batch with one value for a channel, which has no variance.
+        ShapeError: statistics, weight or bias are not (C,).
 
     Example:
         >>> x, mean, var = npnet.tensor([[1.0], [3.0]]), npnet.zeros(1), npnet.ones(1)
@@ -335,6 +336,9 @@ def layer_norm(
         y = weight * (x - mean) / sqrt(var + eps) + bias,   var biased
 
     Shape: input (..., *normalized_shape) -> the same; weight and bias normalized_shape.
+
+    Raises:
+        ShapeError: the input does not end in `normalized_shape`, or weight or bias are not of it.
 
     Example:
         >>> F.layer_norm(npnet.tensor([[1.0, 3.0], [10.0, 30.0]]), (2,))

@@ -102,6 +102,12 @@ def vector_norm(
         ord: any number; infinity for the largest absolute value, -infinity for the smallest, 0 for
             how many are not 0.
 
+    Shape: (...) -> (), or without the axes of `dim`; these of size 1 with keepdim.
+
+    Raises:
+        IndexError: `dim` is no axis.
+        RuntimeError: the input is not of a floating point dtype.
+
     Example:
         >>> x = npnet.tensor([3.0, -4.0, 0.0])
         >>> [npnet.linalg.vector_norm(x, p).item() for p in (2, 1, npnet.inf, 0)]
@@ -144,6 +150,12 @@ def norm(
     Args:
         p: a number, see `linalg.vector_norm`; "fro" means 2, "nuc" the sum of the singular values.
         dtype: to convert to first.
+
+    Shape: (...) -> (), or without the axes of `dim`; these of size 1 with keepdim.
+
+    Raises:
+        IndexError: `dim` is no axis.
+        RuntimeError: p is none of these, or the input is not of a floating point dtype.
 
     Example:
         >>> x = npnet.tensor([[3.0, 4.0], [6.0, 8.0]])
@@ -199,6 +211,9 @@ def pairwise_distance(
 ) -> Tensor:
     """The norm of `x1 - x2 + eps` along the last axis.  Shape: (..., d), (..., d) -> (...).
 
+    Raises:
+        ShapeError: the shapes do not broadcast.
+
     Example:
         >>> npnet.pairwise_distance(npnet.tensor([[0.0, 0.0]]), npnet.tensor([[3.0, 4.0]]))
         tensor([5.0000])
@@ -214,6 +229,13 @@ def _at_least(length: Tensor, eps: float) -> Tensor:
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """x1 . x2 / (max(|x1|, eps) * max(|x2|, eps)) along `dim`, broadcast.
+
+    Shape: (..., D, ...), (..., D, ...) -> (..., ...), without `dim`, broadcast.
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+        IndexError: `dim` is no axis.
+        RuntimeError: the inputs are not of a floating point dtype.
 
     Example:
         >>> npnet.cosine_similarity(npnet.tensor([[3.0, 4.0]]), npnet.tensor([[4.0, 3.0]]))
@@ -237,6 +259,9 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = Non
 
     Args:
         compute_mode: how PyTorch computes it; here always by the differences, the most exact.
+
+    Raises:
+        RuntimeError: d differs, or there are fewer than two axes.
 
     Example:
         >>> npnet.cdist(npnet.tensor([[0.0, 0.0], [3.0, 0.0]]), npnet.tensor([[0.0, 4.0]]))
@@ -264,6 +289,9 @@ def pdist(input: Tensor, p: float = 2) -> Tensor:
     Of the ops it is written with; the gradient is 0 where two rows are equal.
     Shape: (n, d) -> (n * (n - 1) / 2,).
 
+    Raises:
+        RuntimeError: the input has not two axes, or p is negative.
+
     Example:
         >>> npnet.pdist(npnet.tensor([[0.0, 0.0], [3.0, 4.0], [0.0, 8.0]]))
         tensor([5., 8., 5.])
@@ -285,6 +313,11 @@ def pdist(input: Tensor, p: float = 2) -> Tensor:
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     """Slices along `dim` made shorter, to a norm of `maxnorm`, where theirs is larger.
 
+    Shape: (...) -> the same.
+
+    Raises:
+        RuntimeError: there are fewer than two axes, p is not positive, or maxnorm is negative.
+
     Example:
         >>> npnet.renorm(npnet.tensor([[3.0, 4.0], [0.0, 1.0]]), p=2, dim=0, maxnorm=2.5)
         tensor([[1.5000, 2.0000],
@@ -302,6 +335,11 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
 
 def logsumexp(input: Tensor, dim: int | Sequence[int], keepdim: bool = False) -> Tensor:
     """log(sum(exp(x))) along `dim`; the largest x is taken off first, so nothing overflows.
+
+    Shape: (...) -> without the axes of `dim`; these of size 1 with keepdim.
+
+    Raises:
+        IndexError: `dim` is no axis.
 
     Example:
         >>> npnet.logsumexp(npnet.tensor([[0.0, 0.0, 0.0], [100.0, 100.0, 100.0]]), dim=1)

@@ -250,6 +250,11 @@ class NextAfter(Function):
 def nextafter(input: Tensor, other: Tensor) -> Tensor:
     """The next float from `input` towards `other`.
 
+    Shape: both (...), broadcast -> (...).
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+
     Example:
         >>> x = npnet.nextafter(npnet.tensor([1.0]), npnet.tensor([2.0]))
         >>> x - 1 == npnet.finfo(npnet.float32).eps

@@ -96,6 +96,15 @@ def pad(
             what stands there).
         value: of the constant; default 0.
 
+    Shape: (..., H, W) -> (..., H + top + bottom, W + left + right) for pad (left, right, top,
+        bottom).
+
+    Raises:
+        ShapeError: the widths are no pairs, are of more axes than there are, or do not fit the
+            size: "reflect" takes less than it, "circular" at most it.
+        ValueError: a `value` comes with another mode than "constant".
+        NotImplementedError: `mode` is none of these.
+
     Example:
         >>> x = npnet.tensor([[1, 2, 3]])
         >>> F.pad(x, (1, 2)), F.pad(x, (2, 0), mode="reflect")

@@ -54,6 +54,11 @@ def hardtanh(
 ) -> Tensor:
     """y = min(max(x, min_val), max_val); the gradient on the bounds is 0.
 
+    Shape: (...) -> the same.
+
+    Raises:
+        ValueError: `min_val` is larger than `max_val`.
+
     Example:
         >>> F.hardtanh(npnet.tensor([-2.0, 0.5, 2.0]))
         tensor([-1.0000,  0.5000,  1.0000])
@@ -80,6 +85,11 @@ def _check_numbers(op: str, x: Tensor) -> None:
 def hardtanh_(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     """`hardtanh`, in place.
 
+    Shape: (...) -> the same.
+
+    Raises:
+        RuntimeError: a leaf that requires a gradient, unless under `no_grad`.
+
     Example:
         >>> x = npnet.tensor([-2.0, 0.5, 2.0])
         >>> F.hardtanh_(x) is x, x
@@ -90,6 +100,8 @@ def hardtanh_(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Ten
 
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
     """y = min(max(x, 0), 6); the gradient at 0 and 6 is 0.
+
+    Shape: (...) -> the same.
 
     Example:
         >>> F.relu6(npnet.tensor([-1.0, 3.0, 9.0]))
@@ -117,6 +129,11 @@ class Hardsigmoid(Function):
 
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     """y = min(max(x + 3, 0), 6) / 6.
+
+    Shape: (...) -> the same.
+
+    Raises:
+        RuntimeError: the input is not of a floating point dtype.
 
     Example:
         >>> F.hardsigmoid(npnet.tensor([-3.0, 0.0, 1.5, 4.0]))
@@ -146,6 +163,8 @@ class Threshold(Function):
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
     """y = x where x > threshold, else value.
 
+    Shape: (...) -> the same.
+
     Example:
         >>> npnet.threshold(npnet.tensor([0.5, 1.0, 2.0]), 1.0, -9.0)
         tensor([-9., -9.,  2.])
@@ -157,6 +176,11 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
 
 def threshold_(input: Tensor, threshold: float, value: float) -> Tensor:
     """`threshold`, in place.
+
+    Shape: (...) -> the same.
+
+    Raises:
+        RuntimeError: a leaf that requires a gradient, unless under `no_grad`.
 
     Example:
         >>> x = npnet.tensor([0.5, 1.0, 2.0])
@@ -190,9 +214,17 @@ class Shrink(Function):
 def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """y = 0 where -lambd <= x <= lambd, else x.
 
+    Shape: (...) -> the same.
+
+    Raises:
+        RuntimeError: the input is not of a floating point dtype.
+
     Example:
         >>> npnet.hardshrink(npnet.tensor([-2.0, 0.5, 0.75]))
         tensor([-2.0000,  0.0000,  0.7500])
+
+    Source: Donoho and Johnstone (1994), "Ideal spatial adaptation by wavelet shrinkage": hard
+        thresholding.
     """
     check_dtypes("hardshrink", input)
     check_real("hardshrink", "lambd", lambd)
@@ -202,9 +234,17 @@ def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
 def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """y = 0 where -lambd <= x <= lambd, else x - lambd * sign x.
 
+    Shape: (...) -> the same.
+
+    Raises:
+        RuntimeError: `lambd` is negative, or the input is not of a floating point dtype.
+
     Example:
         >>> F.softshrink(npnet.tensor([-2.0, 0.5, 0.75]))
         tensor([-1.5000,  0.0000,  0.2500])
+
+    Source: Donoho and Johnstone (1994), "Ideal spatial adaptation by wavelet shrinkage": soft
+        thresholding.
     """
     check_dtypes("softshrink", input)
     check_real("softshrink", "lambd", lambd)
@@ -239,6 +279,9 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 
     Shape: input (N, C, ...) -> the same; weight (C,), or (1,) or () for all channels.
 
+    Raises:
+        ShapeError: the weight has another number of values.
+
     Example:
         >>> npnet.prelu(npnet.tensor([[-2.0, -2.0]]), npnet.tensor([0.5, 0.25]))
         tensor([[-1.0000, -0.5000]])
@@ -269,6 +312,12 @@ def rrelu(
     Args:
         training: False takes a = (lower + upper) / 2.
 
+    Shape: (...) -> the same.
+
+    Raises:
+        ValueError: `lower` is larger than `upper`.
+        RuntimeError: the input is not of a floating point dtype.
+
     Example:
         >>> npnet.rrelu(npnet.tensor([-2.0, 1.0]), lower=0.25, upper=0.75)  # in evaluation
         tensor([-1.,  1.])
@@ -291,6 +340,11 @@ def rrelu_(
     input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False
 ) -> Tensor:
     """`rrelu`, in place.
+
+    Shape: (...) -> the same.
+
+    Raises:
+        RuntimeError: a leaf that requires a gradient, unless under `no_grad`.
 
     Example:
         >>> x = npnet.tensor([-2.0, 1.0])

@@ -19,6 +19,10 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
 
     Shape: (..., C*r*r, H, W) -> (..., C, H*r, W*r).
 
+    Raises:
+        ShapeError: the channels are no multiple of r*r, or there are fewer than three axes.
+        ValueError: the factor is less than 1.
+
     Example:
         >>> npnet.pixel_shuffle(npnet.arange(8).reshape(4, 1, 2), 2)
         tensor([[[0, 2, 1, 3],
@@ -42,6 +46,9 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
 
 def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     """The inverse of `pixel_shuffle`.  Shape: (..., C, H*r, W*r) -> (..., C*r*r, H, W).
+
+    Raises:
+        ShapeError: height or width is no multiple of r, or there are fewer than three axes.
 
     Example:
         >>> npnet.pixel_unshuffle(npnet.zeros(1, 3, 4, 4), 2).shape

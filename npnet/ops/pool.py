@@ -118,6 +118,10 @@ def max_pool2d(
         OH = floor((H + 2*PH - DH*(KH - 1) - 1) / SH) + 1, OW alike; ceil in place
         of floor with `ceil_mode`.
 
+    Raises:
+        ShapeError: the kernel is larger than the padded input, or `padding` than half the kernel.
+        ValueError: kernel_size, stride or dilation is less than 1.
+
     Example:
         >>> x = npnet.arange(16.0).reshape(1, 1, 4, 4)
         >>> npnet.max_pool2d(x, 2)
@@ -224,6 +228,11 @@ def avg_pool2d(
     Shape: (N, C, H, W) or (C, H, W) -> (N, C, OH, OW),
         OH = floor((H + 2*PH - KH) / SH) + 1, OW alike.
 
+    Raises:
+        ShapeError: the kernel is larger than the padded input, or `padding` than half the kernel.
+        ValueError: kernel_size or stride is less than 1.
+        RuntimeError: `divisor_override` is 0.
+
     Example:
         >>> x = npnet.tensor([[[1.0, 2.0], [3.0, 6.0]]])
         >>> F.avg_pool2d(x, 2), F.avg_pool2d(x, 2, padding=1)
@@ -305,6 +314,10 @@ def adaptive_avg_pool2d(input: Tensor, output_size: int | Sequence[int | None] |
         output_size: (OH, OW), or one number for both; None keeps the input's.
 
     Shape: (N, C, H, W) or (C, H, W) -> (N, C, OH, OW).
+
+    Raises:
+        ShapeError: the input has other axes, or no pixels.
+        ValueError: `output_size` is negative.
 
     Example:
         >>> F.adaptive_avg_pool2d(npnet.arange(9.0).reshape(1, 3, 3), 2)

@@ -46,6 +46,9 @@ def max_pool1d(
     Shape: (N, C, L) or (C, L) -> (N, C, OL), OL = floor((L + 2*P - D*(K - 1) - 1) / S) + 1; ceil
         in place of floor with `ceil_mode`.
 
+    Raises:
+        ShapeError: the kernel is larger than the padded input, or `padding` than half the kernel.
+
     Example:
         >>> npnet.max_pool1d(npnet.tensor([[[1.0, 3.0, 2.0, 5.0]]]), 2, return_indices=True)
         (tensor([[[3., 5.]]]), tensor([[[1, 3]]]))
@@ -73,6 +76,9 @@ def avg_pool1d(
 
     Shape: (N, C, L) or (C, L) -> (N, C, OL), OL = floor((L + 2*P - K) / S) + 1.
 
+    Raises:
+        ShapeError: the kernel is larger than the padded input, or `padding` than half the kernel.
+
     Example:
         >>> npnet.avg_pool1d(npnet.tensor([[[1.0, 3.0, 5.0, 7.0]]]), 2)
         tensor([[[2., 6.]]])
@@ -88,10 +94,15 @@ def adaptive_avg_pool1d(input: Tensor, output_size: int | Sequence[int]) -> Tens
 
     Shape: (N, C, L) or (C, L) -> (N, C, OL).
 
+    Raises:
+        ShapeError: the input has other axes, or no values along L.
+
     Example:
         >>> x = npnet.tensor([[[1.0, 2.0, 3.0, 4.0, 5.0]]])
         >>> npnet.adaptive_avg_pool1d(x, 2)  # of x[:3] and x[2:]
         tensor([[[2., 4.]]])
+
+    Source: Lin, Chen, Yan (2014), as of `adaptive_avg_pool2d`.
     """
     x = to_images("adaptive_avg_pool1d", input, 1)
     size = 1, as_single("adaptive_avg_pool1d", "output_size", output_size, 0)

@@ -27,9 +27,14 @@ def lp_pool2d(
 
     Shape: (N, C, H, W) or (C, H, W) -> as of `avg_pool2d`.
 
+    Raises:
+        ShapeError: the kernel is larger than the input.
+
     Example:
         >>> F.lp_pool2d(npnet.tensor([[[[1.0, 1.0], [1.0, 2.0]]]]), 2, 2)
         tensor([[[[2.6458]]]])
+
+    Source: Sermanet, Chintala, LeCun (2012), arXiv:1204.3968.
     """
     kernel = as_pair("lp_pool2d", "kernel_size", kernel_size, 1)
     powers = arithmetic.pow(input, norm_type)
@@ -48,9 +53,14 @@ def lp_pool1d(
 
     Shape: (N, C, L) or (C, L) -> as of `avg_pool1d`.
 
+    Raises:
+        ShapeError: the kernel is larger than the input.
+
     Example:
         >>> F.lp_pool1d(npnet.tensor([[[1.0, 2.0, 3.0, 3.0]]]), 2, 2)
         tensor([[[2.2361, 4.2426]]])
+
+    Source: Sermanet, Chintala, LeCun (2012), arXiv:1204.3968.
     """
     (_, length), _, _ = pool1d.rows("lp_pool1d", kernel_size, stride, 0)
     powers = arithmetic.pow(input, norm_type)

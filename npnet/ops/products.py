@@ -45,6 +45,10 @@ __all__ = [
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
     """The product of two matrices.  Shape: (n, k) @ (k, m) -> (n, m).
 
+    Raises:
+        ShapeError: the inner sizes k differ, or there are other axes.
+        RuntimeError: the dtypes differ.
+
     Example:
         >>> npnet.mm(npnet.tensor([[1, 2], [3, 4]]), npnet.tensor([[1], [10]]))
         tensor([[21],
@@ -57,6 +61,9 @@ def mm(input: Tensor, mat2: Tensor) -> Tensor:
 
 def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     """The products of two batches of matrices.  Shape: (b, n, k) @ (b, k, m) -> (b, n, m).
+
+    Raises:
+        ShapeError: b or k differ, or there are other axes.
 
     Example:
         >>> x = npnet.tensor([[[1, 2], [3, 4]]])
@@ -74,6 +81,9 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
 def mv(input: Tensor, vec: Tensor) -> Tensor:
     """A matrix times a vector.  Shape: (n, k) @ (k,) -> (n,).
 
+    Raises:
+        ShapeError: k differs, or there are other axes.
+
     Example:
         >>> npnet.mv(npnet.tensor([[1, 2], [3, 4]]), npnet.tensor([1, 10]))
         tensor([21, 43])
@@ -85,6 +95,9 @@ def mv(input: Tensor, vec: Tensor) -> Tensor:
 
 def dot(input: Tensor, tensor: Tensor) -> Tensor:
     """The sum of the products of two vectors.  Shape: (k,), (k,) -> ().
+
+    Raises:
+        ShapeError: the lengths differ, or there are other axes.
 
     Example:
         >>> npnet.dot(npnet.tensor([1, 2, 3]), npnet.tensor([4, 5, 6]))
@@ -98,6 +111,11 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:
 def vdot(input: Tensor, other: Tensor) -> Tensor:
     """`dot`: of real numbers the two are the same.
 
+    Shape: (k,), (k,) -> ().
+
+    Raises:
+        ShapeError: the lengths differ.
+
     Example:
         >>> npnet.vdot(npnet.tensor([1, 2, 3]), npnet.tensor([4, 5, 6]))
         tensor(32)
@@ -109,6 +127,9 @@ def inner(input: Tensor, other: Tensor) -> Tensor:
     """The sum of the products along both last axes; with a single number, the product.
 
     Shape: (..., k), (*, k) -> (..., *).
+
+    Raises:
+        ShapeError: the last axes differ.
 
     Example:
         >>> npnet.inner(npnet.tensor([1, 2]), npnet.tensor([[1, 0], [0, 1], [1, 1]]))
@@ -123,6 +144,9 @@ def inner(input: Tensor, other: Tensor) -> Tensor:
 
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
     """All products of two vectors' values.  Shape: (n,), (m,) -> (n, m).
+
+    Raises:
+        ShapeError: one is no vector.
 
     Example:
         >>> npnet.outer(npnet.tensor([1, 2]), npnet.tensor([10, 20, 30]))
@@ -157,6 +181,12 @@ def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[Sequence[int]] | Tensor
 
     Args:
         dims: how many of the last axes of a and the first of b; or two lists of axes.
+
+    Shape: (*, k), (k, ...) -> (*, ...) for dims 1.
+
+    Raises:
+        ShapeError: paired axes differ in size.
+        RuntimeError: `dims` is more than there are axes.
 
     Example:
         >>> x, y = npnet.ones(2, 3, 4), npnet.ones(3, 4, 5)
@@ -197,6 +227,11 @@ def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[Sequence[int]] | Tensor
 def chain_matmul(*matrices: Tensor) -> Tensor:
     """The product of several matrices, from the left to the right.
 
+    Shape: (n, k), (k, m), ..., (p, q) -> (n, q).
+
+    Raises:
+        ShapeError: the inner sizes differ.
+
     Example:
         >>> x = npnet.tensor([[1, 1], [0, 1]])
         >>> npnet.chain_matmul(x, x, x, npnet.tensor([[1], [1]]))
@@ -213,6 +248,12 @@ def chain_matmul(*matrices: Tensor) -> Tensor:
 
 def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
     """The vector product along an axis of size 3, by default the first such one.
+
+    Shape: both (..., 3, ...), broadcast -> (..., 3, ...).
+
+    Raises:
+        RuntimeError: no axis is of size 3, or one has more axes than the other.
+        ShapeError: the shapes do not broadcast.
 
     Example:
         >>> npnet.cross(npnet.tensor([1, 0, 0]), npnet.tensor([0, 1, 0]))
@@ -341,6 +382,11 @@ def addbmm(
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
     """`input + value * tensor1 * tensor2`, broadcast.
 
+    Shape: all three (...), broadcast -> (...).
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+
     Example:
         >>> x, y = npnet.tensor([2.0, 3.0]), npnet.tensor([4.0, 5.0])
         >>> npnet.addcmul(npnet.ones(2), x, y, value=0.5)
@@ -351,7 +397,13 @@ def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 
 
 @numbers_first("value")
 def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
-    """`input + value * tensor1 / tensor2`, broadcast. RuntimeError for integers.
+    """`input + value * tensor1 / tensor2`, broadcast.
+
+    Shape: all three (...), broadcast -> (...).
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
+        RuntimeError: tensor1 and tensor2 are both of integers.
 
     Example:
         >>> x, y = npnet.tensor([1.0, 6.0]), npnet.tensor([2.0, 3.0])

@@ -87,6 +87,11 @@ def sum(
         keepdim: keep them, of size 1.
         dtype: to convert to first.
 
+    Shape: (...) -> (), or without the axes of `dim`; these of size 1 with keepdim.
+
+    Raises:
+        IndexError: `dim` is no axis.
+
     Example:
         >>> x = npnet.tensor([[1, 2], [3, 4]])
         >>> npnet.sum(x), npnet.sum(x, dim=0), npnet.sum(x, dim=1, keepdim=True)
@@ -113,7 +118,13 @@ class Mean(Sum):
 def mean(
     input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: npt.DTypeLike | None = None
 ) -> Tensor:
-    """The mean; RuntimeError for integers, whose mean is none: use x.float().mean().
+    """The mean.
+
+    Shape: (...) -> (), or without the axes of `dim`; these of size 1 with keepdim.
+
+    Raises:
+        IndexError: `dim` is no axis.
+        RuntimeError: integers, whose mean is none: use x.float().mean().
 
     Example:
         >>> npnet.mean(npnet.tensor([[1.0, 2.0], [3.0, 6.0]]), dim=0)
@@ -174,6 +185,12 @@ def var(
         keepdim: keep the axes, of size 1.
         correction: what is taken off the count; it goes before `unbiased`.
 
+    Shape: (...) -> (), or without the axes of `dim`; these of size 1 with keepdim.
+
+    Raises:
+        IndexError: `dim` is no axis.
+        RuntimeError: the input is not of a floating point dtype.
+
     Example:
         >>> x = npnet.tensor([1.0, 2.0, 3.0])
         >>> npnet.var(x), npnet.var(x, unbiased=False)
@@ -191,6 +208,12 @@ def std(
     correction: float | None = None,
 ) -> Tensor:
     """The standard deviation, the root of `var`; its gradient is 0 where it is 0.
+
+    Shape: (...) -> (), or without the axes of `dim`; these of size 1 with keepdim.
+
+    Raises:
+        IndexError: `dim` is no axis.
+        RuntimeError: the input is not of a floating point dtype.
 
     Example:
         >>> x = npnet.tensor([1.0, 2.0, 3.0])
@@ -286,6 +309,11 @@ def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -
     NaN is larger than everything. Of equal values along `dim` the first counts and receives the
     whole gradient; without `dim` they share it.
 
+    Shape: (...) -> (), or without the axis `dim`; it of size 1 with keepdim.
+
+    Raises:
+        IndexError: `dim` is no axis, or there are no values.
+
     Example:
         >>> x = npnet.tensor([[1, 5, 2], [7, 0, 7]])
         >>> npnet.max(x), npnet.max(x, dim=1).indices, npnet.max(x, npnet.tensor(3))
@@ -308,6 +336,11 @@ def min(input: Tensor, dim: Tensor | None = None) -> Tensor: ...
 
 def min(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Any:
     """The smallest value: a Tensor; with `dim`, (values, indices) along that axis. See `max`.
+
+    Shape: (...) -> (), or without the axis `dim`; it of size 1 with keepdim.
+
+    Raises:
+        IndexError: `dim` is no axis, or there are no values.
 
     Example:
         >>> npnet.min(npnet.tensor([[1, 5], [7, 0]]), dim=1)
@@ -332,6 +365,11 @@ def _arg(op: str, x: Tensor, dim: int | None, keepdim: bool) -> Tensor:
 def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Where the largest value stands, int64: along `dim`, or in the flattened tensor.
 
+    Shape: (...) -> (), or without the axis `dim`; it of size 1 with keepdim.
+
+    Raises:
+        IndexError: `dim` is no axis, or there are no values.
+
     Example:
         >>> x = npnet.tensor([[1, 5, 2], [7, 0, 7]])  # of equal values the first
         >>> npnet.argmax(x), npnet.argmax(x, dim=1)
@@ -343,6 +381,11 @@ def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tens
 
 def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Where the smallest value stands, int64: along `dim`, or in the flattened tensor.
+
+    Shape: (...) -> (), or without the axis `dim`; it of size 1 with keepdim.
+
+    Raises:
+        IndexError: `dim` is no axis, or there are no values.
 
     Example:
         >>> npnet.argmin(npnet.tensor([[3, 1, 1], [2, 9, 4]]), dim=1, keepdim=True)
@@ -362,6 +405,11 @@ def _truth(op: str, choose: Any, x: Tensor, dim: Dims, keepdim: bool) -> Tensor:
 def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Whether all values are true (not 0): bool.
 
+    Shape: (...) -> (), or without the axes of `dim`; these of size 1 with keepdim.
+
+    Raises:
+        IndexError: `dim` is no axis.
+
     Example:
         >>> x = npnet.tensor([[1, 1], [1, 0]])
         >>> npnet.all(x), npnet.all(x, dim=1)
@@ -372,6 +420,11 @@ def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
 
 def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Whether one value is true (not 0): bool.
+
+    Shape: (...) -> (), or without the axes of `dim`; these of size 1 with keepdim.
+
+    Raises:
+        IndexError: `dim` is no axis.
 
     Example:
         >>> npnet.any(npnet.tensor([[0, 0], [0, 1]]), dim=1, keepdim=True)

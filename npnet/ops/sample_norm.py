@@ -44,6 +44,11 @@ def instance_norm(
 
     Shape: input (N, C, ...) -> the same; all others (C,).
 
+    Raises:
+        ShapeError: the input has no axis beside N and C, or statistics, weight or bias are not
+            (C,).
+        ValueError: a channel has one pixel alone; or running statistics are wanted, but not given.
+
     Example:
         >>> F.instance_norm(npnet.tensor([[[1.0, 3.0], [10.0, 30.0]]]))
         tensor([[[-1.0000,  1.0000],
@@ -126,6 +131,9 @@ def rms_norm(
 
     Shape: input (..., *normalized_shape) -> the same; weight normalized_shape.
 
+    Raises:
+        ShapeError: the input does not end in `normalized_shape`, or the weight is not of it.
+
     Example:
         >>> npnet.rms_norm(npnet.tensor([[3.0, 4.0], [6.0, 8.0]]), (2,))
         tensor([[0.8485, 1.1314],
@@ -195,6 +203,10 @@ def local_response_norm(
     Those are size // 2 before c and (size - 1) // 2 behind it; beyond the channels there are zeros.
 
     Shape: input (N, C, ...) -> the same.
+
+    Raises:
+        ShapeError: the input has no axis beside N and C.
+        ValueError: `size` is less than 1.
 
     Example:
         >>> x = npnet.tensor([[[1.0], [2.0], [3.0]]])

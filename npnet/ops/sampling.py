@@ -21,6 +21,11 @@ __all__ = ["bernoulli", "binomial", "multinomial", "poisson"]
 def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
     """1 with the probability that stands in `input`, else 0, in its dtype.
 
+    Shape: (...) -> the same.
+
+    Raises:
+        RuntimeError: a probability does not lie in [0, 1].
+
     Example:
         >>> npnet.bernoulli(npnet.tensor([0.0, 1.0, 1.0]))
         tensor([0., 1., 1.])
@@ -73,6 +78,10 @@ def multinomial(
     """Positions drawn with the odds that stand in a vector, or in each row of a matrix.
 
     Shape: (k,) or (m, k) -> (num_samples,) or (m, num_samples), int64.
+
+    Raises:
+        RuntimeError: odds are negative or all 0, or there are too few to draw from without
+            replacement.
 
     Example:
         >>> npnet.multinomial(npnet.tensor([0.0, 1.0, 0.0]), 1)

@@ -228,6 +228,12 @@ def scatter(
     Args:
         reduce: "add" or "multiply" what stands there, instead of replacing it.
 
+    Shape: as input; index has as many axes and, but for `dim`, no larger sizes; src at least those.
+
+    Raises:
+        IndexError: an index is no position along `dim`.
+        ShapeError: the shapes are others than these.
+
     Example:
         >>> npnet.scatter(npnet.zeros(2, 3), 1, npnet.tensor([[2], [0]]), value=1.0)
         tensor([[0., 0., 1.],
@@ -254,6 +260,12 @@ def scatter(
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """`src` added at the places of `index` along `dim`.
 
+    Shape: as input; index has as many axes and, but for `dim`, no larger sizes; src at least those.
+
+    Raises:
+        IndexError: an index is no position along `dim`.
+        ShapeError: the shapes are others than these.
+
     Example:
         >>> x, index = npnet.tensor([1, 1, 1]), npnet.tensor([0, 2, 0])
         >>> npnet.scatter_add(x, 0, index, npnet.tensor([10, 20, 30]))
@@ -275,6 +287,12 @@ def scatter_reduce(
     Args:
         reduce: "sum", "prod", "mean", "amax" or "amin".
         include_self: whether what stands there counts too.
+
+    Shape: as of `scatter`.
+
+    Raises:
+        IndexError: an index is no position along `dim`.
+        RuntimeError: `reduce` is none of these.
 
     Example:
         >>> x, index, src = npnet.tensor([1, 5]), npnet.tensor([0, 0, 1]), npnet.tensor([3, 2, 4])
@@ -321,6 +339,10 @@ def index_add(
 
     Shape: index (k,), source as input, but k along `dim` -> as input.
 
+    Raises:
+        IndexError: an index is no position along `dim`.
+        ShapeError: the source has another shape.
+
     Example:
         >>> x, index = npnet.tensor([1, 1, 1]), npnet.tensor([0, 2, 0])
         >>> npnet.index_add(x, 0, index, npnet.tensor([10, 20, 30]))
@@ -338,6 +360,10 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
 
     Shape: index (k,), source as input, but k along `dim` -> as input.
 
+    Raises:
+        IndexError: an index is no position along `dim`.
+        ShapeError: the source has another shape.
+
     Example:
         >>> source = npnet.tensor([[1.0, 2.0], [3.0, 4.0]])
         >>> npnet.index_copy(npnet.zeros(3, 2), 0, npnet.tensor([2, 0]), source)
@@ -351,6 +377,11 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
 
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Operand) -> Tensor:
     """One value at the positions along `dim` that `index` names.
+
+    Shape: index (k,) -> as input.
+
+    Raises:
+        IndexError: an index is no position along `dim`.
 
     Example:
         >>> npnet.index_fill(npnet.tensor([[1, 2, 3], [4, 5, 6]]), 1, npnet.tensor([0, 2]), 9)
@@ -416,6 +447,11 @@ def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = Fa
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     """The values of `source`, in order, where the mask holds.
 
+    Shape: input and mask (...), broadcast -> (...).
+
+    Raises:
+        RuntimeError: `source` has too few values.
+
     Example:
         >>> mask = npnet.tensor([True, False, True])
         >>> npnet.masked_scatter(npnet.tensor([1, 2, 3]), mask, npnet.tensor([10, 20]))
@@ -447,6 +483,10 @@ def take(input: Tensor, index: Tensor) -> Tensor:
 
     Shape: any, index (...) -> (...).
 
+    Raises:
+        IndexError: an index is no place.
+        RuntimeError: the index is not int64.
+
     Example:
         >>> npnet.take(npnet.tensor([[1, 2], [3, 4]]), npnet.tensor([3, 0]))
         tensor([4, 1])
@@ -457,6 +497,12 @@ def take(input: Tensor, index: Tensor) -> Tensor:
 
 def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
     """`source` at places of the flattened tensor; with `accumulate`, added there.
+
+    Shape: index and source of as many values -> as input.
+
+    Raises:
+        IndexError: an index is no place.
+        RuntimeError: `source` has another number of values.
 
     Example:
         >>> npnet.put(npnet.tensor([[1, 2], [3, 4]]), npnet.tensor([0, 3]), npnet.tensor([10, 40]))
@@ -517,6 +563,12 @@ def argwhere(input: Tensor) -> Tensor:
 def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
     """`input` with `src` at one position along `dim`.
 
+    Shape: src as input without `dim` -> as input.
+
+    Raises:
+        ShapeError: `src` has another shape.
+        IndexError: `index` is no position.
+
     Example:
         >>> npnet.select_scatter(npnet.zeros(2, 3), npnet.tensor([1.0, 2.0]), 1, 0)
         tensor([[1., 0., 0.],
@@ -541,6 +593,11 @@ def slice_scatter(
     step: int = 1,
 ) -> Tensor:
     """`input` with `src` at a slice along `dim`.
+
+    Shape: src as the slice -> as input.
+
+    Raises:
+        ShapeError: `src` has another shape.
 
     Example:
         >>> npnet.slice_scatter(npnet.zeros(4), npnet.tensor([1.0, 2.0]), start=0, end=4, step=2)

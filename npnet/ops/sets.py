@@ -41,6 +41,11 @@ def unique(
         return_inverse: also where each value of `input` stands among them.
         return_counts: also how often each is there.
 
+    Shape: (...) -> (k,), or (..., k, ...) with `dim`.
+
+    Raises:
+        IndexError: `dim` is no axis.
+
     Example:
         >>> npnet.unique(npnet.tensor([3, 1, 3, 2]), return_counts=True)
         (tensor([1, 2, 3]), tensor([1, 1, 2]))
@@ -98,6 +103,9 @@ def searchsorted(
         sorter: the order of `sorted_sequence`, where it is not sorted itself.
 
     Shape: sorted_sequence (..., n), input (..., m) -> (..., m); (n,), any -> as input.
+
+    Raises:
+        RuntimeError: other axes than the last differ, or `side` is none of these.
 
     Example:
         >>> x, y = npnet.tensor([1, 3, 3, 5]), npnet.tensor([3, 9])

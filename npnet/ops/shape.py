@@ -108,6 +108,8 @@ class Clone(Function):
 def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
     """A copy on memory of its own; `memory_format` changes nothing.
 
+    Shape: (...) -> the same.
+
     Example:
         >>> x = npnet.tensor([1, 2])
         >>> y = npnet.clone(x)
@@ -140,7 +142,12 @@ class Reshape(Function):
 def reshape(input: Tensor, shape: Sequence[int]) -> Tensor:
     """The values, in row-major order, in another shape; one size may be -1.
 
-    On the same memory where that is possible. ShapeError if the counts differ.
+    On the same memory where that is possible.
+
+    Shape: (...) -> shape.
+
+    Raises:
+        ShapeError: there are more or fewer values than the shape holds.
 
     Example:
         >>> npnet.reshape(npnet.arange(6), (2, -1))
@@ -196,6 +203,12 @@ def _whole_size(op: str, old: tuple[int, ...], new: tuple[int, ...]) -> tuple[in
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """The axes from start_dim to end_dim made one.
 
+    Shape: (..., n, ..., m, ...) -> (..., n * ... * m, ...).
+
+    Raises:
+        ValueError: start_dim comes after end_dim.
+        IndexError: one of them is no axis.
+
     Example:
         >>> npnet.flatten(npnet.zeros(8, 16, 5, 5), 1).shape
         (8, 400)
@@ -229,6 +242,12 @@ class Permute(Function):
 def permute(input: Tensor, dims: Sequence[int]) -> Tensor:
     """The axes in the order of `dims`.
 
+    Shape: (a, b, c) -> (c, a, b) for dims (2, 0, 1).
+
+    Raises:
+        ShapeError: `dims` does not name each axis once.
+        IndexError: one of them is no axis.
+
     Example:
         >>> npnet.permute(npnet.zeros(2, 3, 4), (2, 0, 1)).shape
         (4, 2, 3)
@@ -243,6 +262,11 @@ def permute(input: Tensor, dims: Sequence[int]) -> Tensor:
 
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     """Two axes exchanged.
+
+    Shape: (..., n, ..., m, ...) -> (..., m, ..., n, ...).
+
+    Raises:
+        IndexError: one of the two is no axis.
 
     Example:
         >>> npnet.transpose(npnet.zeros(2, 3, 4), 0, 2).shape
@@ -260,6 +284,11 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
 def t(input: Tensor) -> Tensor:
     """The transpose of a tensor of at most two axes.
 
+    Shape: (n, m) -> (m, n); (n,) and () are kept.
+
+    Raises:
+        ShapeError: there are more than two axes.
+
     Example:
         >>> npnet.t(npnet.tensor([[1, 2, 3], [4, 5, 6]]))
         tensor([[1, 4],
@@ -276,6 +305,11 @@ def t(input: Tensor) -> Tensor:
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """A new axis of size 1 before `dim`.
 
+    Shape: (..., ...) -> (..., 1, ...).
+
+    Raises:
+        IndexError: there is no place `dim` for an axis.
+
     Example:
         >>> npnet.unsqueeze(npnet.zeros(2, 3), 1).shape
         (2, 1, 3)
@@ -289,6 +323,11 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
 
 def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     """Axes of size 1 removed: all of them, or the named ones where they are of size 1.
+
+    Shape: (..., 1, ...) -> (..., ...).
+
+    Raises:
+        IndexError: `dim` is no axis.
 
     Example:
         >>> x = npnet.zeros(1, 2, 1)
@@ -380,6 +419,13 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 
     Tensors of shape (0,) are skipped, as in PyTorch.
 
+    Shape: (..., n1, ...), (..., n2, ...), ... -> (..., n1 + n2 + ..., ...).
+
+    Raises:
+        ShapeError: other sizes differ.
+        ValueError: there is no tensor.
+        IndexError: `dim` is no axis.
+
     Example:
         >>> x = npnet.tensor([[1, 2]])
         >>> npnet.cat([x, x]), npnet.cat([x, x], dim=1)
@@ -403,6 +449,11 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Tensors of one shape along a new axis before `dim`.
 
     Shape: k tensors (a, b, ...) -> (k, a, b, ...) for dim 0.
+
+    Raises:
+        ShapeError: the shapes differ.
+        ValueError: there is no tensor.
+        IndexError: there is no place `dim` for an axis.
 
     Example:
         >>> npnet.stack([npnet.tensor([1, 2]), npnet.tensor([3, 4])], dim=1)

@@ -19,6 +19,9 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
 
     Shape: (N, C, ...) -> the same.
 
+    Raises:
+        ShapeError: the groups do not divide the channels, or there are fewer than two axes.
+
     Example:
         >>> npnet.channel_shuffle(npnet.arange(6).reshape(1, 6, 1), 2).flatten()
         tensor([0, 3, 1, 4, 2, 5])

@@ -67,6 +67,11 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
 
     scale = 1.0507009873554805, alpha = 1.6732632423543772.
 
+    Shape: (...) -> the same.
+
+    Raises:
+        RuntimeError: the input is not of a floating point dtype.
+
     Example:
         >>> npnet.selu(npnet.tensor([-1.0, 0.0, 1.0]))
         tensor([-1.1113,  0.0000,  1.0507])
@@ -80,6 +85,11 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
 def selu_(input: Tensor) -> Tensor:
     """`selu`, in place.
 
+    Shape: (...) -> the same.
+
+    Raises:
+        RuntimeError: a leaf that requires a gradient, unless under `no_grad`.
+
     Example:
         >>> x = npnet.tensor([-1.0, 2.0])
         >>> F.selu_(x) is x, x
@@ -90,6 +100,11 @@ def selu_(input: Tensor) -> Tensor:
 
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """y = x where x > 0, else alpha * (exp(x / alpha) - 1).
+
+    Shape: (...) -> the same.
+
+    Raises:
+        RuntimeError: `alpha` is 0, or the input is not of a floating point dtype.
 
     Example:
         >>> npnet.celu(npnet.tensor([-2.0, 0.0, 2.0]), alpha=2.0)
@@ -106,6 +121,11 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 
 def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
     """`celu`, in place.
+
+    Shape: (...) -> the same.
+
+    Raises:
+        RuntimeError: a leaf that requires a gradient, unless under `no_grad`.
 
     Example:
         >>> x = npnet.tensor([-2.0, 2.0])
@@ -140,6 +160,11 @@ def softplus_of(x: Array) -> Array:
 
 def softplus(input: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:
     """y = log(1 + exp(beta * x)) / beta, and x itself where beta * x > threshold.
+
+    Shape: (...) -> the same.
+
+    Raises:
+        RuntimeError: the input is not of a floating point dtype.
 
     Example:
         >>> F.softplus(npnet.tensor([-1.0, 0.0, 30.0]))
@@ -185,6 +210,11 @@ class Mish(Function):
 def mish(input: Tensor, inplace: bool = False) -> Tensor:
     """y = x * tanh(log(1 + exp(x))).
 
+    Shape: (...) -> the same.
+
+    Raises:
+        RuntimeError: the input is not of a floating point dtype.
+
     Example:
         >>> F.mish(npnet.tensor([-1.0, 0.0, 1.0]))
         tensor([-0.3034,  0.0000,  0.8651])
@@ -210,6 +240,11 @@ class LogSigmoid(Function):
 def logsigmoid(input: Tensor) -> Tensor:
     """y = log(1 / (1 + exp(-x))).
 
+    Shape: (...) -> the same.
+
+    Raises:
+        RuntimeError: the input is not of a floating point dtype.
+
     Example:
         >>> F.logsigmoid(npnet.tensor([0.0, -100.0]))
         tensor([  -0.6931, -100.0000])
@@ -221,9 +256,13 @@ def logsigmoid(input: Tensor) -> Tensor:
 def softsign(input: Tensor) -> Tensor:
     """y = x / (1 + |x|), of the ops it is written with.
 
+    Shape: (...) -> the same.
+
     Example:
         >>> F.softsign(npnet.tensor([-1.0, 0.0, 3.0]))
         tensor([-0.5000,  0.0000,  0.7500])
+
+    Source: Elliott (1993), "A better activation function for artificial neural networks".
     """
     check_tensors("softsign", input)
     return arithmetic.div(input, arithmetic.add(functions.abs(input), 1))
@@ -231,6 +270,8 @@ def softsign(input: Tensor) -> Tensor:
 
 def tanhshrink(input: Tensor) -> Tensor:
     """y = x - tanh(x), of the ops it is written with.
+
+    Shape: (...) -> the same.
 
     Example:
         >>> F.tanhshrink(npnet.tensor([-1.0, 0.0, 1.0]))
@@ -264,6 +305,10 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
 
     Shape: (..., 2 * N, ...) -> (..., N, ...).
 
+    Raises:
+        ShapeError: the size along `dim` is odd, or there is no axis.
+        IndexError: `dim` is no axis.
+
     Example:
         >>> F.glu(npnet.tensor([1.0, 2.0, 0.0, 100.0]))
         tensor([0.5000, 2.0000])
@@ -287,10 +332,18 @@ def softmin(
 ) -> Tensor:
     """y_i = exp(-x_i) / sum over j of exp(-x_j), along `dim`. Arguments as of `softmax`.
 
+    Shape: (...) -> the same.
+
+    Raises:
+        IndexError: `dim` is no axis.
+        RuntimeError: the input is not of a floating point dtype, and no `dtype` is given.
+
     Example:
         >>> F.softmin(npnet.tensor([[0.0, 0.0], [0.0, 1.0]]), dim=1)
         tensor([[0.5000, 0.5000],
                 [0.7311, 0.2689]])
+
+    Source: Bridle (1990), as of `softmax`.
     """
     axis = softmax_axis(
         "softmin", input if dtype is None else shape.cast(input, np.dtype(dtype)), dim, _stacklevel
@@ -306,6 +359,12 @@ def gumbel_softmax(
     Args:
         hard: make each draw one-hot; the gradient is that of the soft one.
         eps: of old, changes nothing, as in PyTorch.
+
+    Shape: (...) -> the same.
+
+    Raises:
+        IndexError: `dim` is no axis.
+        RuntimeError: the logits are not of a floating point dtype.
 
     Example:
         >>> F.gumbel_softmax(npnet.zeros(2, 3), hard=True).sum(dim=1)

@@ -29,6 +29,11 @@ class Sorted(NamedTuple):
 def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
     """Where the values stand in their order along `dim`, int64. Arguments as of `sort`.
 
+    Shape: (...) -> the same.
+
+    Raises:
+        IndexError: `dim` is no axis.
+
     Example:
         >>> npnet.argsort(npnet.tensor([3, 1, 2]), descending=True)
         tensor([0, 2, 1])
@@ -50,6 +55,11 @@ def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = 
         descending: the largest first. NaN is larger than everything.
         stable: equal values keep their order; they always do here.
 
+    Shape: (...) -> the same, both values and places.
+
+    Raises:
+        IndexError: `dim` is no axis.
+
     Example:
         >>> values, indices = npnet.sort(npnet.tensor([3, 1, 2]), descending=True)
         >>> values, indices
@@ -67,6 +77,10 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
         sorted: whether they shall be in order; they always are here.
 
     Shape: (..., n, ...) -> (..., k, ...), both values and places.
+
+    Raises:
+        RuntimeError: k is negative, or more than there are.
+        IndexError: `dim` is no axis.
 
     Example:
         >>> npnet.topk(npnet.tensor([3, 9, 1, 7]), 2)
@@ -98,6 +112,11 @@ class CumSum(Function):
 
 def cumsum(input: Tensor, dim: int, *, dtype: npt.DTypeLike | None = None) -> Tensor:
     """Running sums along `dim`; of integers and bools in int64.
+
+    Shape: (...) -> the same.
+
+    Raises:
+        IndexError: `dim` is no axis.
 
     Example:
         >>> npnet.cumsum(npnet.tensor([[1, 2, 3], [4, 5, 6]]), dim=1)

@@ -225,6 +225,8 @@ class I0(Unary):
 def erf(input: Tensor) -> Tensor:
     """The error function, 2 / sqrt(pi) * integral of exp(-t^2) from 0 to x.
 
+    Shape: (...) -> the same.
+
     Example:
         >>> npnet.erf(npnet.tensor([0.0, 1.0, -1.0]))
         tensor([ 0.0000,  0.8427, -0.8427])
@@ -234,6 +236,8 @@ def erf(input: Tensor) -> Tensor:
 
 def erfc(input: Tensor) -> Tensor:
     """1 - erf(x), exact where erf is close to 1 too.
+
+    Shape: (...) -> the same.
 
     Example:
         >>> npnet.erfc(npnet.tensor([0.0, 1.0]))
@@ -245,6 +249,8 @@ def erfc(input: Tensor) -> Tensor:
 def erfinv(input: Tensor) -> Tensor:
     """The number of which this is the error function; NaN outside [-1, 1].
 
+    Shape: (...) -> the same.
+
     Example:
         >>> npnet.erfinv(npnet.tensor([0.0, 0.5, 1.0]))
         tensor([0.0000, 0.4769,    inf])
@@ -254,6 +260,8 @@ def erfinv(input: Tensor) -> Tensor:
 
 def lgamma(input: Tensor) -> Tensor:
     """The logarithm of the absolute value of the gamma function.
+
+    Shape: (...) -> the same.
 
     Example:
         >>> npnet.lgamma(npnet.tensor([1.0, 5.0]))  # log 24: of whole numbers log (n - 1)!
@@ -265,6 +273,8 @@ def lgamma(input: Tensor) -> Tensor:
 def digamma(input: Tensor) -> Tensor:
     """The derivative of `lgamma`.
 
+    Shape: (...) -> the same.
+
     Example:
         >>> npnet.digamma(npnet.tensor([1.0, 2.0]))
         tensor([-0.5772,  0.4228])
@@ -274,6 +284,11 @@ def digamma(input: Tensor) -> Tensor:
 
 def polygamma(n: int, input: Tensor) -> Tensor:
     """The n-th derivative of `digamma`.
+
+    Shape: (...) -> the same.
+
+    Raises:
+        RuntimeError: n is negative.
 
     Example:
         >>> npnet.polygamma(1, npnet.tensor([1.0]))  # pi^2 / 6
@@ -289,6 +304,8 @@ def mvlgamma(input: Tensor, p: int) -> Tensor:
 
     y = p (p - 1) / 4 * log(pi) + sum over 0 <= i < p of lgamma(x - i / 2)
 
+    Shape: (...) -> the same.
+
     Example:
         >>> npnet.mvlgamma(npnet.tensor([2.0, 3.0]), 2)
         tensor([0.4516, 1.5502])
@@ -302,6 +319,8 @@ def mvlgamma(input: Tensor, p: int) -> Tensor:
 
 def i0(input: Tensor) -> Tensor:
     """The modified Bessel function of the first kind, of order 0.
+
+    Shape: (...) -> the same.
 
     Example:
         >>> npnet.i0(npnet.tensor([0.0, 1.0]))

@@ -36,6 +36,13 @@ def split(
 ) -> tuple[Tensor, ...]:
     """Views of equal size along `dim`, the last one perhaps smaller; or of the given sizes.
 
+    Shape: (..., n, ...) -> each (..., size, ...).
+
+    Raises:
+        ShapeError: the sizes do not add up to n.
+        RuntimeError: the size is less than 1.
+        IndexError: `dim` is no axis.
+
     Example:
         >>> npnet.split(npnet.arange(5), 2), npnet.split(npnet.arange(5), [1, 4])
         ((tensor([0, 1]), tensor([2, 3]), tensor([4])), (tensor([0]), tensor([1, 2, 3, 4])))
@@ -65,6 +72,12 @@ def split(
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most `chunks` views of equal size along `dim`, the last one perhaps smaller.
 
+    Shape: (..., n, ...) -> each (..., ceil(n / chunks), ...), but the last.
+
+    Raises:
+        RuntimeError: `chunks` is less than 1.
+        IndexError: `dim` is no axis.
+
     Example:
         >>> npnet.chunk(npnet.arange(5), 3)
         (tensor([0, 1]), tensor([2, 3]), tensor([4]))
@@ -80,6 +93,11 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """The views at each position along `dim`, without that axis.
+
+    Shape: (..., n, ...) -> n times (..., ...).
+
+    Raises:
+        IndexError: `dim` is no axis.
 
     Example:
         >>> npnet.unbind(npnet.tensor([[1, 2], [3, 4]]), dim=1)
@@ -121,6 +139,11 @@ class Flip(Function):
 def flip(input: Tensor, dims: int | Sequence[int]) -> Tensor:
     """A copy with the order along `dims` reversed.
 
+    Shape: (...) -> the same.
+
+    Raises:
+        IndexError: one of `dims` is no axis.
+
     Example:
         >>> npnet.flip(npnet.tensor([[1, 2], [3, 4]]), (0,))
         tensor([[3, 4],
@@ -139,6 +162,10 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """The positions along `dim` that `index`, of one axis, names.
 
     Shape: (..., n, ...), index (k,) -> (..., k, ...).
+
+    Raises:
+        IndexError: an index is no position, or `dim` no axis.
+        ShapeError: the index has other axes than one.
 
     Example:
         >>> npnet.index_select(npnet.tensor([[1, 2, 3], [4, 5, 6]]), 1, npnet.tensor([2, 0, 0]))
@@ -162,6 +189,12 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
 def masked_fill(input: Tensor, mask: Tensor, value: Number | Tensor) -> Tensor:
     """`value` where the mask holds, `input` elsewhere; the mask is broadcast.
 
+    Shape: input and mask (...), broadcast -> (...).
+
+    Raises:
+        RuntimeError: the mask is not bool.
+        ShapeError: the mask does not broadcast, or `value` is several.
+
     Example:
         >>> x = npnet.tensor([[1, 2], [3, 4]])
         >>> npnet.masked_fill(x, x > 2, 0)
@@ -182,6 +215,8 @@ def masked_fill(input: Tensor, mask: Tensor, value: Number | Tensor) -> Tensor:
 
 def nonzero(input: Tensor, *, as_tuple: bool = False) -> Tensor | tuple[Tensor, ...]:
     """Where the values are not 0, int64: a row of indices for each; or a tensor for each axis.
+
+    Shape: (...) -> (k, number of axes), or a (k,) for each axis.
 
     Example:
         >>> x = npnet.tensor([[0, 7], [8, 0]])

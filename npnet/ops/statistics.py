@@ -78,6 +78,11 @@ def prod(
 ) -> Tensor:
     """The product of all values, or along `dim`; of integers and bools in int64.
 
+    Shape: (...) -> (), or without the axis `dim`; it of size 1 with keepdim.
+
+    Raises:
+        IndexError: `dim` is no axis.
+
     Example:
         >>> x = npnet.tensor([[1, 2], [3, 4]])
         >>> npnet.prod(x), npnet.prod(x, dim=0)
@@ -119,6 +124,11 @@ class CumProd(Function):
 def cumprod(input: Tensor, dim: int, *, dtype: npt.DTypeLike | None = None) -> Tensor:
     """Running products along `dim`; of integers and bools in int64.
 
+    Shape: (...) -> the same.
+
+    Raises:
+        IndexError: `dim` is no axis.
+
     Example:
         >>> npnet.cumprod(npnet.tensor([1, 2, 3, 4]), dim=0)
         tensor([ 1,  2,  6, 24])
@@ -150,6 +160,11 @@ class LogCumSumExp(Function):
 def logcumsumexp(input: Tensor, dim: int) -> Tensor:
     """The logarithm of running sums of exponentials along `dim`, without overflow on the way.
 
+    Shape: (...) -> the same.
+
+    Raises:
+        IndexError: `dim` is no axis.
+
     Example:
         >>> npnet.logcumsumexp(npnet.tensor([0.0, 0.0, 0.0]), dim=0)  # log 1, log 2, log 3
         tensor([0.0000, 0.6931, 1.0986])
@@ -169,6 +184,12 @@ def var_mean(
 ) -> tuple[Tensor, Tensor]:
     """`var` and `mean` of the same axes.
 
+    Shape: (...) -> twice (), or without the axes of `dim`; these of size 1 with keepdim.
+
+    Raises:
+        IndexError: `dim` is no axis.
+        RuntimeError: the input is not of a floating point dtype.
+
     Example:
         >>> npnet.var_mean(npnet.tensor([[1.0, 2.0, 3.0], [4.0, 4.0, 4.0]]), dim=1)
         (tensor([1., 0.]), tensor([2., 4.]))
@@ -186,6 +207,12 @@ def std_mean(
     correction: float | None = None,
 ) -> tuple[Tensor, Tensor]:
     """`std` and `mean` of the same axes.
+
+    Shape: (...) -> twice (), or without the axes of `dim`; these of size 1 with keepdim.
+
+    Raises:
+        IndexError: `dim` is no axis.
+        RuntimeError: the input is not of a floating point dtype.
 
     Example:
         >>> npnet.std_mean(npnet.tensor([[1.0, 2.0, 3.0]]), dim=1)
@@ -206,6 +233,11 @@ def nansum(
 ) -> Tensor:
     """`sum` of the values that are not NaN.
 
+    Shape: (...) -> (), or without the axes of `dim`; these of size 1 with keepdim.
+
+    Raises:
+        IndexError: `dim` is no axis.
+
     Example:
         >>> npnet.nansum(npnet.tensor([1.0, npnet.nan, 3.0]))
         tensor(4.)
@@ -218,6 +250,12 @@ def nanmean(
     input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: npt.DTypeLike | None = None
 ) -> Tensor:
     """`mean` of the values that are not NaN.
+
+    Shape: (...) -> (), or without the axes of `dim`; these of size 1 with keepdim.
+
+    Raises:
+        IndexError: `dim` is no axis.
+        RuntimeError: the input is not of a floating point dtype.
 
     Example:
         >>> npnet.nanmean(npnet.tensor([1.0, npnet.nan, 3.0]))
@@ -232,6 +270,11 @@ def nanmean(
 
 def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:
     """How many values are not 0, over all axes or those of `dim`: int64.
+
+    Shape: (...) -> (), or without the axes of `dim`.
+
+    Raises:
+        IndexError: `dim` is no axis.
 
     Example:
         >>> npnet.count_nonzero(npnet.tensor([[0, 1], [2, 3]]), dim=0)
@@ -262,6 +305,12 @@ def quantile(
         interpolation: between the two nearest values: "linear", "lower", "higher", "midpoint" or
             "nearest".
 
+    Shape: (...) -> (), or without the axis `dim`; q (k,) -> k in front.
+
+    Raises:
+        RuntimeError: q does not lie in [0, 1], `interpolation` is none of these, or the input is
+            not of a floating point dtype.
+
     Example:
         >>> npnet.quantile(npnet.tensor([1.0, 2.0, 3.0, 4.0]), npnet.tensor([0.0, 0.5, 1.0]))
         tensor([1.0000, 2.5000, 4.0000])
@@ -278,6 +327,12 @@ def nanquantile(
     interpolation: str = "linear",
 ) -> Tensor:
     """`quantile` of the values that are not NaN.
+
+    Shape: (...) -> (), or without the axis `dim`; q (k,) -> k in front.
+
+    Raises:
+        RuntimeError: q does not lie in [0, 1], `interpolation` is none of these, or the input is
+            not of a floating point dtype.
 
     Example:
         >>> npnet.nanquantile(npnet.tensor([1.0, npnet.nan, 3.0]), 0.5)
@@ -358,6 +413,9 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
 
     Shape: (n,) -> (m,), m = max(largest number + 1, minlength).
 
+    Raises:
+        RuntimeError: the numbers are no vector of integers >= 0, or the weights not as many.
+
     Example:
         >>> x = npnet.tensor([0, 2, 2, 3])
         >>> npnet.bincount(x), npnet.bincount(x, weights=npnet.tensor([1.0, 0.5, 0.25, 2.0]))
@@ -386,6 +444,9 @@ def histc(input: Tensor, bins: int = 100, min: Number = 0, max: Number = 0) -> T
         min, max: equal, the smallest and the largest value are taken.
 
     Shape: any -> (bins,).
+
+    Raises:
+        RuntimeError: `bins` is less than 1, or min is larger than max.
 
     Example:
         >>> npnet.histc(npnet.tensor([1.0, 2.0, 2.5, 9.0]), bins=3, min=0, max=3)

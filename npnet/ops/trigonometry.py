@@ -130,6 +130,8 @@ class Sinc(Unary):
 def tan(input: Tensor) -> Tensor:
     """The tangent of an angle in radians.
 
+    Shape: (...) -> the same.
+
     Example:
         >>> npnet.tan(npnet.tensor([0.0, 1.0]))
         tensor([0.0000, 1.5574])
@@ -139,6 +141,8 @@ def tan(input: Tensor) -> Tensor:
 
 def asin(input: Tensor) -> Tensor:
     """The angle in [-pi/2, pi/2] of which this is the sine; NaN outside [-1, 1].
+
+    Shape: (...) -> the same.
 
     Example:
         >>> npnet.asin(npnet.tensor([0.0, 1.0, 2.0]))
@@ -150,6 +154,8 @@ def asin(input: Tensor) -> Tensor:
 def acos(input: Tensor) -> Tensor:
     """The angle in [0, pi] of which this is the cosine; NaN outside [-1, 1].
 
+    Shape: (...) -> the same.
+
     Example:
         >>> npnet.acos(npnet.tensor([1.0, 0.0, -1.0, 2.0]))
         tensor([0.0000, 1.5708, 3.1416,    nan])
@@ -159,6 +165,8 @@ def acos(input: Tensor) -> Tensor:
 
 def atan(input: Tensor) -> Tensor:
     """The angle in [-pi/2, pi/2] of which this is the tangent.
+
+    Shape: (...) -> the same.
 
     Example:
         >>> npnet.atan(npnet.tensor([0.0, 1.0, -1.0]))
@@ -170,6 +178,8 @@ def atan(input: Tensor) -> Tensor:
 def sinh(input: Tensor) -> Tensor:
     """The hyperbolic sine, (e^x - e^-x) / 2.
 
+    Shape: (...) -> the same.
+
     Example:
         >>> npnet.sinh(npnet.tensor([0.0, 1.0]))
         tensor([0.0000, 1.1752])
@@ -179,6 +189,8 @@ def sinh(input: Tensor) -> Tensor:
 
 def cosh(input: Tensor) -> Tensor:
     """The hyperbolic cosine, (e^x + e^-x) / 2.
+
+    Shape: (...) -> the same.
 
     Example:
         >>> npnet.cosh(npnet.tensor([0.0, 1.0]))
@@ -190,6 +202,8 @@ def cosh(input: Tensor) -> Tensor:
 def asinh(input: Tensor) -> Tensor:
     """The number of which this is the hyperbolic sine.
 
+    Shape: (...) -> the same.
+
     Example:
         >>> npnet.asinh(npnet.tensor([0.0, 1.0]))
         tensor([0.0000, 0.8814])
@@ -199,6 +213,8 @@ def asinh(input: Tensor) -> Tensor:
 
 def acosh(input: Tensor) -> Tensor:
     """The number >= 0 of which this is the hyperbolic cosine; NaN below 1.
+
+    Shape: (...) -> the same.
 
     Example:
         >>> npnet.acosh(npnet.tensor([1.0, 2.0, 0.5]))
@@ -210,6 +226,8 @@ def acosh(input: Tensor) -> Tensor:
 def atanh(input: Tensor) -> Tensor:
     """The number of which this is the hyperbolic tangent; NaN outside [-1, 1].
 
+    Shape: (...) -> the same.
+
     Example:
         >>> npnet.atanh(npnet.tensor([0.0, 0.5, 2.0]))
         tensor([0.0000, 0.5493,    nan])
@@ -219,6 +237,8 @@ def atanh(input: Tensor) -> Tensor:
 
 def sinc(input: Tensor) -> Tensor:
     """sin(pi x) / (pi x), 1 at 0.
+
+    Shape: (...) -> the same.
 
     Example:
         >>> npnet.sinc(npnet.tensor([0.0, 0.5]))
@@ -230,6 +250,8 @@ def sinc(input: Tensor) -> Tensor:
 def deg2rad(input: Tensor) -> Tensor:
     """Degrees in radians: x * pi / 180.
 
+    Shape: (...) -> the same.
+
     Example:
         >>> npnet.deg2rad(npnet.tensor([0.0, 90.0, 180.0]))
         tensor([0.0000, 1.5708, 3.1416])
@@ -239,6 +261,8 @@ def deg2rad(input: Tensor) -> Tensor:
 
 def rad2deg(input: Tensor) -> Tensor:
     """Radians in degrees: x * 180 / pi.
+
+    Shape: (...) -> the same.
 
     Example:
         >>> npnet.rad2deg(npnet.tensor([1.0, npnet.pi]))
@@ -263,6 +287,11 @@ class Atan2(Function):
 
 def atan2(input: Operand, other: Operand) -> Tensor:
     """The angle in [-pi, pi] of the point (other, input).
+
+    Shape: both (...), broadcast -> (...).
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
 
     Example:
         >>> y, x = npnet.tensor([1.0, 1.0, -1.0]), npnet.tensor([1.0, -1.0, -1.0])
@@ -289,6 +318,11 @@ class Hypot(Function):
 
 def hypot(input: Tensor, other: Tensor) -> Tensor:
     """sqrt(input^2 + other^2), without overflow on the way.
+
+    Shape: both (...), broadcast -> (...).
+
+    Raises:
+        ShapeError: the shapes do not broadcast.
 
     Example:
         >>> npnet.hypot(npnet.tensor([1.0, 3e30]), npnet.tensor([1.0, 4e30]))

@@ -63,12 +63,19 @@ def max_unpool2d(
 
     Shape: (N, C, H, W) or (C, H, W) -> (N, C, OH, OW).
 
+    Raises:
+        ShapeError: the indices' shape is not the input's.
+        RuntimeError: an index is no place of the output.
+        ValueError: no window of this stride gives `output_size`.
+
     Example:
         >>> x = npnet.tensor([[[1.0, 2.0], [4.0, 3.0]]])
         >>> y, indices = F.max_pool2d(x, 2, return_indices=True)
         >>> F.max_unpool2d(y, indices, 2)
         tensor([[[0., 0.],
                  [4., 0.]]])
+
+    Source: Zeiler and Fergus (2014), arXiv:1311.2901, section 2.1.
     """
     op = "max_unpool2d"
     kernel = as_pair(op, "kernel_size", kernel_size, 1)
@@ -89,10 +96,17 @@ def max_unpool1d(
 
     Shape: (N, C, L) or (C, L) -> (N, C, OL), OL = (L - 1) * S - 2*P + K.
 
+    Raises:
+        ShapeError: the indices' shape is not the input's.
+        RuntimeError: an index is no place of the output.
+        ValueError: no window of this stride gives `output_size`.
+
     Example:
         >>> y, indices = F.max_pool1d(npnet.tensor([[1.0, 5.0, 7.0, 3.0]]), 2, return_indices=True)
         >>> F.max_unpool1d(y, indices, 2)
         tensor([[0., 5., 7., 0.]])
+
+    Source: Zeiler and Fergus (2014), arXiv:1311.2901, section 2.1.
     """
     windows = rows("max_unpool1d", kernel_size, stride, padding)
     return _unpool("max_unpool1d", input, indices, windows, output_size, 1)

@@ -66,6 +66,12 @@ def _number(value: Any) -> int:
 def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
     """The view of `length` positions along `dim` from `start` on.
 
+    Shape: (..., n, ...) -> (..., length, ...).
+
+    Raises:
+        RuntimeError: they reach beyond the end.
+        IndexError: `start` is no position, or `dim` no axis.
+
     Example:
         >>> npnet.narrow(npnet.tensor([[1, 2, 3], [4, 5, 6]]), 1, 1, 2)
         tensor([[2, 3],
@@ -86,6 +92,11 @@ def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
 
 def select(input: Tensor, dim: int, index: int | Tensor) -> Tensor:
     """The view at one position along `dim`, without that axis.
+
+    Shape: (..., n, ...) -> (..., ...).
+
+    Raises:
+        IndexError: `index` is no position, or `dim` no axis.
 
     Example:
         >>> npnet.select(npnet.tensor([[1, 2], [3, 4]]), 1, 0)
@@ -128,6 +139,12 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
 
     Args:
         offset: above the main diagonal; negative below.
+
+    Shape: (n, m) -> (k,); other axes stand before it.
+
+    Raises:
+        RuntimeError: dim1 and dim2 are one axis.
+        IndexError: one of them is no axis.
 
     Example:
         >>> x = npnet.arange(9).reshape(3, 3)
@@ -254,6 +271,10 @@ def offset(x: Array) -> int:
 def movedim(input: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
     """Axes moved to other places; the rest keep their order.
 
+    Raises:
+        RuntimeError: source and destination do not name as many axes, each once.
+        IndexError: one of them is no axis.
+
     Example:
         >>> npnet.movedim(npnet.zeros(2, 3, 4), 0, -1).shape
         (3, 4, 2)
@@ -297,6 +318,11 @@ def ravel(input: Tensor) -> Tensor:
 def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     """One axis made several, of `sizes`, one of which may be -1.
 
+    Shape: (..., n, ...) -> (..., *sizes, ...).
+
+    Raises:
+        ShapeError: the sizes do not multiply to n.
+
     Example:
         >>> npnet.unflatten(npnet.zeros(2, 6), 1, (3, -1)).shape
         (2, 3, 2)
@@ -317,6 +343,11 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
 
 def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
     """`expand`.
+
+    Shape: (...) -> size.
+
+    Raises:
+        ShapeError: the shape does not broadcast to it.
 
     Example:
         >>> npnet.broadcast_to(npnet.tensor([1, 2]), (2, 2))
@@ -394,6 +425,11 @@ def tensor_split(
     input: Tensor, indices_or_sections: int | Sequence[int] | Tensor, dim: int = 0
 ) -> tuple[Tensor, ...]:
     """Views along `dim`: of nearly equal sizes, the first ones larger; or between positions.
+
+    Shape: (..., n, ...) -> each (..., size, ...).
+
+    Raises:
+        RuntimeError: there are fewer than 1 sections.
 
     Example:
         >>> npnet.tensor_split(npnet.arange(5), 2), npnet.tensor_split(npnet.arange(5), (1, 3))
