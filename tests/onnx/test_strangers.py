@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import warnings
 from pathlib import Path
@@ -149,7 +150,7 @@ def _node_tests() -> list[Any]:
 
 def _with_constants(case: Any) -> tuple[onnx.ModelProto, list[Any]]:
     """The test with all inputs but the first floats as constants, as networks have weights."""
-    proto, inputs = case.model, list(case.data_sets[0][0])
+    proto, inputs = copy.deepcopy(case.model), list(case.data_sets[0][0])  # ONNX keeps its own
     first = next((i for i, x in enumerate(inputs) if x.dtype.kind == "f"), 0)
     infos = list(proto.graph.input)
     for i, (info, x) in enumerate(zip(infos, inputs, strict=False)):
